@@ -1,0 +1,1 @@
+"""Applications that use Flask-SKModels, each in a directory of its own."""

@@ -1,0 +1,1 @@
+"""An application of several modules; see :mod:`examples.factory.app`."""

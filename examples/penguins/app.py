@@ -1,0 +1,63 @@
+"""Numbers, texts and missing values: the species of a penguin.
+
+Needs ``pip install palmerpenguins``. Run it::
+
+    flask --app examples/penguins/app.py run
+
+Some of the birds were not measured or sexed in full, so the pipeline was fitted with values
+missing. In a form a missing value is an empty text, in JSON it is null; fields that are not
+required may be left out, and ``island`` then has a default::
+
+    curl -d bill_length_mm=39.1 -d bill_depth_mm=18.7 -d flipper_length_mm=181 -d body_mass_g= \
+        -d sex=male localhost:5000/penguins/predict/
+    curl --json '{"bill_length_mm": 46.1, "bill_depth_mm": 13.2, "flipper_length_mm": 211,
+        "body_mass_g": 4500, "island": "Biscoe", "sex": null}' localhost:5000/penguins/predict/
+"""
+
+from flask import Flask
+from palmerpenguins import load_penguins
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from flask_skmodels import KeyValueModel, SKModels
+
+NUMBERS = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
+TEXTS = ["island", "sex"]
+
+
+def fit() -> Pipeline:
+    """Return a pipeline fitted on the frame as it is, with its missing values."""
+    frame = load_penguins()
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    texts = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
+    columns = make_column_transformer((numbers, NUMBERS), (texts, TEXTS))
+    pipeline = make_pipeline(columns, LogisticRegression(max_iter=1000))
+    return pipeline.fit(frame[NUMBERS + TEXTS], frame["species"])
+
+
+models = SKModels()
+
+
+@models.register
+class Penguins(KeyValueModel):
+    """Species of a penguin of the Palmer Archipelago."""
+
+    probability = True
+    pipeline = fit()
+    schema = {
+        "bill_length_mm": {"min": 0, "nullable": True},
+        "bill_depth_mm": {"min": 0, "nullable": True},
+        "flipper_length_mm": {"min": 0, "nullable": True},
+        "body_mass_g": {"min": 0, "nullable": True, "required": False},
+        "island": {"allowed": ["Biscoe", "Dream", "Torgersen"], "default": "Biscoe"},
+        "sex": {"allowed": ["female", "male"], "nullable": True, "required": False},
+    }
+
+
+def create_app() -> Flask:
+    app = Flask(__name__)
+    models.init_app(app)
+    return app

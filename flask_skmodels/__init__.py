@@ -1,0 +1,46 @@
+"""Serve scikit-learn models inside Flask applications."""
+
+from flask_skmodels.codecs import register_codec
+from flask_skmodels.codecs.base import Codec
+from flask_skmodels.errors import (
+    ConfigurationError,
+    InputError,
+    InvalidInput,
+    ModelError,
+    SKModelsError,
+    TooManyRows,
+    UnknownModel,
+)
+from flask_skmodels.extension import SKModels, create_app
+from flask_skmodels.models import KeyValueModel, Model, ValuesModel
+from flask_skmodels.runner import Prediction
+from flask_skmodels.signals import (
+    after_prediction,
+    before_prediction,
+    input_rejected,
+    prediction_failed,
+)
+from flask_skmodels.validator import Validator
+
+__all__ = [
+    "Codec",
+    "ConfigurationError",
+    "InputError",
+    "InvalidInput",
+    "KeyValueModel",
+    "Model",
+    "ModelError",
+    "Prediction",
+    "SKModels",
+    "SKModelsError",
+    "TooManyRows",
+    "UnknownModel",
+    "Validator",
+    "ValuesModel",
+    "after_prediction",
+    "before_prediction",
+    "create_app",
+    "input_rejected",
+    "prediction_failed",
+    "register_codec",
+]

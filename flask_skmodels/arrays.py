@@ -1,0 +1,109 @@
+"""X from validated columns: the array, data frame or sequence that an estimator takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flask_skmodels.errors import ModelError
+from flask_skmodels.fields import Field
+
+_DTYPES: dict[str, type] = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
+
+
+def require_pandas(container: str) -> None:
+    """Import pandas where X is to be a data frame, so that the first request need not.
+
+    :raises ModelError: it is not installed
+    """
+    if container == "frame":
+        try:
+            import_module("pandas")
+        except ImportError as error:
+            raise ModelError(
+                "the estimator was fitted on a data frame: pip install 'Flask-SKModels[pandas]'"
+            ) from error
+
+
+class Builder:
+    """Makes X, what the estimator is called with.
+
+    :param fields: the fields of the columns, in the estimator's order
+    :param container: as in :class:`~flask_skmodels.fields.Inputs`
+    """
+
+    def __init__(self, fields: Sequence[Field], container: str) -> None:
+        self._fields = tuple(fields)
+        self._container = container
+        self._names = [field.column.name for field in fields]
+        kinds = {field.kind for field in fields}
+        self._is_one_kind = len(kinds) == 1
+        self._dtype: type = np.object_
+        if kinds <= _DTYPES.keys():
+            self._dtype = _DTYPES[kinds.pop()] if self._is_one_kind else np.float64
+        self._is_plain = container == "array" and self._dtype is not np.object_
+        self.as_arrays = self._is_plain or container == "frame"
+
+    def row(self, values: Sequence[Any]) -> Any:
+        """Return X of one row; see :meth:`columns`."""
+        if self._is_plain:
+            return np.array([values], dtype=self._dtype)
+        return self.columns([[value] for value in values])
+
+    def columns(self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]) -> Any:
+        """Return X.
+
+        :param columns: for each field its validated values, None for a missing one; or X itself
+            where all fields are numbers, of shape (rows, fields)
+        :returns: an array of shape (rows, fields), C-ordered, of float64 unless all columns are of
+            another type or of a narrower float; a pandas data frame; or a list of texts
+        """
+        if self._container == "frame":
+            return self._frame(columns)
+        if self._container == "sequence":
+            return list(columns[0])
+        return self._matrix(columns)
+
+    def _matrix(
+        self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]
+    ) -> NDArray[Any]:
+        if isinstance(columns, np.ndarray):
+            return columns
+        shape = (len(columns[0]), len(columns))
+        matrix: NDArray[Any] = np.empty(shape, dtype=self._dtype_of(columns))
+        is_object = self._dtype is np.object_
+        for index, (field, column) in enumerate(zip(self._fields, columns, strict=True)):
+            # None becomes nan in a float column.
+            matrix[:, index] = _objects(column, field.column.missing) if is_object else column
+        return matrix
+
+    def _dtype_of(self, columns: Sequence[Any]) -> Any:
+        """Return float32 where all columns came with no more precision than that."""
+        dtypes = {getattr(column, "dtype", None) for column in columns}
+        narrow = self._dtype is np.float64 and dtypes == {np.dtype(np.float32)}
+        return np.float32 if narrow else self._dtype
+
+    def _frame(self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]) -> Any:
+        pandas = import_module("pandas")
+        if self._is_one_kind and self._dtype is not np.object_:
+            return pandas.DataFrame(self._matrix(columns), columns=self._names, copy=False)
+        series = zip(self._names, map(_series, self._fields, columns), strict=True)
+        return pandas.DataFrame(dict(series), columns=self._names)
+
+
+def _series(field: Field, column: Sequence[Any] | NDArray[Any]) -> Any:
+    # Where the estimator knows the values they may be objects to it: scikit-learn finds a number
+    # among objects, but takes no float column for a category that is an object.
+    if field.kind in _DTYPES and field.column.allowed is None:
+        return np.array(column, dtype=_DTYPES[field.kind])
+    return _objects(column, field.column.missing)
+
+
+def _objects(column: Sequence[Any] | NDArray[Any], missing: object) -> NDArray[np.object_]:
+    values = np.empty(len(column), dtype=object)
+    values[:] = [missing if value is None else value for value in column]
+    return values

@@ -1,0 +1,49 @@
+"""Forms in, ``text/plain`` out: what curl and a browser send, and what a shell can use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_skmodels.codecs.base import Codec, Source, plain_outputs
+from flask_skmodels.errors import InvalidInput
+from flask_skmodels.rows import Repeated, Rows
+from flask_skmodels.runner import Prediction, is_multi_output
+from flask_skmodels.schema import Cleaner
+
+
+class FormCodec(Codec):
+    """A form is one row, of texts; the answer is the prediction alone, one line a row."""
+
+    media_type = "text/plain"
+    reads = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+    def decode(self, source: Source, schema: Cleaner) -> Rows:
+        row = Repeated(source.pairs)
+        if any(_is_broken(name) or _is_broken(str(value)) for name, value in row.items()):
+            raise InvalidInput.of_request("form", "the body is not valid UTF-8")
+        return Rows([row if row.names else dict(row)], text=True)
+
+    def encode(self, prediction: Prediction) -> bytes:
+        return "\n".join(lines_of(prediction.outputs)).encode("utf-8", "replace")
+
+
+def lines_of(outputs: Any) -> list[str]:
+    """Return one line a row: the values of the row, comma separated, floats by their ``repr``."""
+    plain = plain_outputs(outputs)
+    if is_multi_output(outputs):
+        return [",".join(map(_text, row)) for row in zip(*plain, strict=True)]
+    rows = plain if isinstance(plain, list) else plain.tolist()
+    return [_text(row) for row in rows]
+
+
+def _text(value: Any) -> str:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    return value if isinstance(value, str) else "" if value is None else repr(value)
+
+
+def _is_broken(text: str) -> bool:
+    """Return whether bytes that are not UTF-8 were replaced in a text, or it holds a surrogate."""
+    return "\ufffd" in text or any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,269 @@
+"""The declarations of models: what a class says of the estimator that it serves."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from flask_skmodels import introspect
+from flask_skmodels.errors import ModelError
+from flask_skmodels.fields import Declaration, Inputs, declared
+from flask_skmodels.schema import Cleaner, OpenSchema, Schema
+from flask_skmodels.validator import Validator
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
+RESERVED_NAMES = frozenset({"static", "v1", "v2", "ping", "health", "version", "invocations"})
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+class Model:
+    """A fitted estimator and what is to be known to serve it.
+
+    Each attribute can be set on a subclass, or given to the constructor by its name. Rows are
+    named fields where there is a schema or the estimator was fitted with names, and else one field
+    ``values``.
+
+    :ivar name: the first segment of the model's addresses; by default the class's name in
+        snake_case, without a trailing ``Model``
+    :ivar pipeline: the fitted estimator
+    :ivar probability: whether ``predict_proba`` is served as well
+    :ivar methods: the methods that are served; by default ``predict``, or ``transform`` where the
+        estimator has no ``predict``
+    :ivar schema: Cerberus's mapping of field names to rules, or a list of rules with ``name``,
+        ``default`` and ``transform``; by default from the estimator
+    :ivar validator: the Cerberus validator class
+    :ivar purge_unknown: whether fields that are not in the schema are ignored, or errors
+    :ivar decorators: view decorators around every address of the model, as in Flask's ``View``
+    :ivar description: what the model does; by default the class's docstring
+    :ivar examples: rows that a client may send
+    """
+
+    name: str = ""
+    pipeline: Any = None
+    probability: bool = False
+    methods: Sequence[str] | None = None
+    schema: Declaration | None = None
+    validator: type[Any] = Validator
+    purge_unknown: bool = True
+    decorators: Sequence[Callable[..., Any]] = ()
+    description: str = ""
+    examples: Sequence[Any] = ()
+
+    attributes: ClassVar[tuple[str, ...]] = (
+        *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
+        *("decorators", "description", "examples"),
+    )
+
+    def __init__(self, **attributes: Any) -> None:
+        self.configure(**attributes)
+
+    def configure(self, **attributes: Any) -> None:
+        """Set attributes of this model.
+
+        :raises TypeError: a model has no attribute of that name
+        """
+        for name, value in attributes.items():
+            if name not in self.attributes:
+                raise TypeError(f"{type(self).__name__} has no attribute {name!r} to set")
+            setattr(self, name, value)
+
+    def bind(self, caller: Callable[..., Any]) -> None:
+        """Set what a call of the model does; an extension does so when it registers the model."""
+        self._caller = caller
+
+    def __call__(self, rows: Any, method: str | None = None, **options: Any) -> Any:
+        """Predict in process, as :meth:`SKModels.predict <flask_skmodels.SKModels.predict>`.
+
+        :raises RuntimeError: the model is not registered
+        """
+        caller = getattr(self, "_caller", None)
+        if caller is None:
+            raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
+        return caller(name_of(self), rows, method, **options)
+
+    def predict(self, X: Any) -> Any:
+        """Return the estimator's predictions; override it to work on X or on what comes back.
+
+        :param X: the validated array or data frame, shape (rows, columns)
+        :returns: array of shape (rows,) or (rows, outputs)
+        """
+        return self.pipeline.predict(X)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each class, shape (rows, classes); see :meth:`predict`."""
+        return self.pipeline.predict_proba(X)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the logarithms of the probabilities, (rows, classes); see :meth:`predict`."""
+        return self.pipeline.predict_log_proba(X)
+
+    def decision_function(self, X: Any) -> Any:
+        """Return the confidence scores, (rows,) or (rows, classes); see :meth:`predict`."""
+        return self.pipeline.decision_function(X)
+
+    def transform(self, X: Any) -> Any:
+        """Return the transformed rows, shape (rows, features); see :meth:`predict`."""
+        return self.pipeline.transform(X)
+
+    def score_samples(self, X: Any) -> Any:
+        """Return the score of each row, shape (rows,); see :meth:`predict`."""
+        return self.pipeline.score_samples(X)
+
+    def compile_schema(self, inputs: Inputs) -> Cleaner:
+        """Return the compiled schema of the rows that this model takes.
+
+        :param inputs: what the estimator takes
+        :raises ModelError: the schema cannot be compiled or does not fit the estimator
+        """
+        values = self.schema is None and not inputs.named and inputs.container != "sequence"
+        return self._compile(inputs, values=values)
+
+    def _compile(self, inputs: Inputs, *, values: bool) -> Cleaner:
+        rules = _rules_from(inputs) if self.schema is None else declared(self.schema)
+        if rules is None:
+            return OpenSchema()
+        return Schema(
+            rules,
+            inputs,
+            values=values,
+            validator=self.validator,
+            purge_unknown=self.purge_unknown,
+        )
+
+
+class ValuesModel(Model):
+    """A model whose rows are one field ``values``: ``values=1,3,7.2``, numbers in their order."""
+
+    def compile_schema(self, inputs: Inputs) -> Cleaner:
+        return self._compile(inputs, values=True)
+
+
+class KeyValueModel(Model):
+    """A model whose rows are named fields, checked by its schema."""
+
+    def compile_schema(self, inputs: Inputs) -> Cleaner:
+        if self.schema is None and not inputs.named and inputs.container != "sequence":
+            raise ModelError(
+                "it has no schema and its estimator was fitted without names: "
+                "set schema, or use ValuesModel"
+            )
+        return self._compile(inputs, values=False)
+
+
+def name_of(model: Model) -> str:
+    """Return the name that a model is served under.
+
+    :raises ModelError: the name is reserved or not one that can be part of an address
+    """
+    name: Any = model.name or _snake_case(type(model).__name__)
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ModelError(f"model name {name!r} must match {NAME.pattern}")
+    if name in RESERVED_NAMES:
+        raise ModelError(f"model name {name!r} is reserved: choose another")
+    return str(name)
+
+
+def description_of(model: Model) -> str:
+    """Return a model's description, by default its own class's docstring."""
+    if model.description:
+        return model.description
+    own = type(model) not in (Model, ValuesModel, KeyValueModel)
+    return inspect.cleandoc(type(model).__doc__ or "") if own else ""
+
+
+def methods_of(model: Model) -> tuple[str, ...]:
+    """Return the methods of a model that are served.
+
+    :raises ModelError: the estimator has not got one of them, or none at all
+    """
+    available = introspect.methods(model.pipeline)
+    available += tuple(m for m in introspect.METHODS if m not in available and overrides(model, m))
+    wanted = _wanted_methods(model, available)
+    for method in wanted:
+        if method not in introspect.METHODS:
+            raise ModelError(f"{method!r} is not one of {', '.join(introspect.METHODS)}")
+        if method not in available:
+            raise ModelError(
+                f"{introspect.class_name(model.pipeline)} has no {method}{_hint(method)}"
+            )
+    return wanted
+
+
+def overrides(model: Model, method: str) -> bool:
+    """Return whether a subclass hooks itself around a method of the estimator."""
+    return getattr(type(model), method) is not getattr(Model, method)
+
+
+def inputs_of(model: Model, methods: Sequence[str]) -> Inputs:
+    """Return what a model takes: what its estimator takes, and what its own hooks may add to that.
+
+    A hook may fill in missing values, so a model with one decides by its schema alone.
+    """
+    inputs = introspect.inputs(model.pipeline)
+    if inputs.columns is None or not any(overrides(model, method) for method in methods):
+        return inputs
+    columns = tuple(replace(column, nullable=True) for column in inputs.columns)
+    return replace(inputs, columns=columns)
+
+
+def check_pipeline(pipeline: Any) -> None:
+    """Raise :class:`ModelError` unless a model's pipeline is a fitted estimator."""
+    if pipeline is None:
+        raise ModelError("it has no pipeline: set pipeline to a fitted estimator")
+    if isinstance(pipeline, type):
+        raise ModelError(
+            f"its pipeline is the class {pipeline.__name__}: use a fitted instance of it"
+        )
+    if not introspect.methods(pipeline):
+        raise ModelError(
+            f"its pipeline, a {introspect.class_name(pipeline)}, has none of the methods "
+            f"{', '.join(introspect.METHODS)}"
+        )
+    if not introspect.is_fitted(pipeline):
+        raise ModelError(
+            f"its pipeline, a {introspect.class_name(pipeline)}, is not fitted: call fit first"
+        )
+
+
+def _wanted_methods(model: Model, available: tuple[str, ...]) -> tuple[str, ...]:
+    wanted: tuple[str, ...]
+    if model.methods is None:
+        wanted = ("predict",) if "predict" in available else ("transform",)
+    elif isinstance(model.methods, str):
+        raise ModelError(f"methods must be a list of names, not the text {model.methods!r}")
+    else:
+        wanted = tuple(dict.fromkeys(model.methods))
+    if model.probability and "predict_proba" not in wanted:
+        wanted += ("predict_proba",)
+    if not wanted:
+        raise ModelError("methods is empty: name one method at least")
+    return wanted
+
+
+def _hint(method: str) -> str:
+    if method == "predict_proba":
+        return ": set probability to False, or fit an estimator that has it"
+    return ": take it out of methods, or fit an estimator that has it"
+
+
+def _rules_from(inputs: Inputs) -> Mapping[str, Mapping[str, Any]] | None:
+    if inputs.columns is None:
+        return None
+    if inputs.container == "sequence":
+        return {"text": {"type": "string"}}
+    return {column.name: _column_rules(column) for column in inputs.columns}
+
+
+def _column_rules(column: Any) -> dict[str, Any]:
+    rules: dict[str, Any] = {"type": column.type}
+    if column.allowed is not None:
+        rules["allowed"] = list(column.allowed)
+    return rules | {"nullable": True} if column.nullable else rules
+
+
+def _snake_case(name: str) -> str:
+    stem = name.removesuffix("Model") or name
+    return _HUMP.sub("_", stem).lower()

@@ -1,0 +1,154 @@
+"""The road of a prediction: validate, signal, call the estimator, signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from flask_skmodels.errors import InvalidInput, SKModelsError
+from flask_skmodels.rows import Rows
+from flask_skmodels.signals import (
+    Sender,
+    after_prediction,
+    ask,
+    before_prediction,
+    input_rejected,
+    prediction_failed,
+    tell,
+)
+from flask_skmodels.versions import Version
+
+
+@dataclass(slots=True, kw_only=True)
+class Prediction:
+    """The record of one prediction, filled in on the way.
+
+    :ivar model: name of the model
+    :ivar version: label of the version that answered, None where the model has no versions
+    :ivar method: name of the estimator's method
+    :ivar inputs: X, what the estimator was called with
+    :ivar fields: names of the columns of X; none where the estimator leaves their number open
+    :ivar rows: number of rows
+    :ivar outputs: what the estimator returned, unchanged, one entry a row; None before that
+    :ivar classes: what the columns of ``outputs`` stand for, None where they are not classes
+    :ivar seconds: how long the estimator took
+    :ivar request_id: identifier of the request; None for a call in process without one
+    """
+
+    model: str
+    version: str | None
+    method: str
+    inputs: Any = field(repr=False)
+    fields: tuple[str, ...]
+    rows: int
+    classes: list[object] | None
+    request_id: str | None
+    outputs: Any = field(default=None, repr=False)
+    seconds: float = 0.0
+
+
+class WrongOutput(SKModelsError):
+    """The estimator did not return one entry for each row."""
+
+
+def run(
+    sender: Sender,
+    version: Version,
+    method: str,
+    read: Callable[[], Rows],
+    *,
+    request_id: str | None = None,
+) -> Prediction:
+    """Predict, and tell who listens.
+
+    :param sender: the application, sender of the signals
+    :param version: the model
+    :param method: name of the estimator's method
+    :param read: returns what the request said, or raises :class:`~flask_skmodels.InvalidInput`
+    :param request_id: identifier of the request
+    :raises UnknownModel: the model does not serve that method
+    :raises InvalidInput: the rows cannot be read or are not valid
+    :raises Exception: what a receiver of ``before_prediction`` or the estimator raised
+    """
+    call = version.callable(method)
+    rows, inputs = _validated(sender, version, method, read, request_id)
+    prediction = Prediction(
+        model=version.name,
+        version=version.label,
+        method=method,
+        inputs=inputs,
+        fields=version.schema.names,
+        rows=rows,
+        classes=version.classes(method),
+        request_id=request_id,
+    )
+    ask(before_prediction, sender, model=version.model, prediction=prediction)
+    _call(call, prediction, sender, version)
+    tell(after_prediction, sender, model=version.model, prediction=prediction)
+    return prediction
+
+
+def _validated(
+    sender: Sender,
+    version: Version,
+    method: str,
+    read: Callable[[], Rows],
+    request_id: str | None,
+) -> tuple[int, Any]:
+    try:
+        rows = read()
+        if not len(rows):
+            raise InvalidInput.of_request("empty", "there must be one row at least")
+        return len(rows), version.schema.clean(rows)
+    except InvalidInput as exception:
+        tell(
+            input_rejected,
+            sender,
+            model=version.model,
+            method=method,
+            errors=exception.errors,
+            request_id=request_id,
+        )
+        raise
+
+
+def _call(
+    call: Callable[[Any], Any], prediction: Prediction, sender: Sender, version: Version
+) -> None:
+    started = perf_counter()
+    try:
+        outputs = call(prediction.inputs)
+        _check_rows(outputs, prediction)
+        prediction.outputs = outputs
+    except Exception as exception:
+        prediction.seconds = perf_counter() - started
+        tell(
+            prediction_failed,
+            sender,
+            model=version.model,
+            prediction=prediction,
+            exception=exception,
+        )
+        raise
+    prediction.seconds = perf_counter() - started
+
+
+def _check_rows(outputs: Any, prediction: Prediction) -> None:
+    for part in outputs if is_multi_output(outputs) else [outputs]:
+        shape = getattr(part, "shape", None) or np.shape(part)
+        if not shape or shape[0] != prediction.rows:
+            raise WrongOutput(
+                f"{prediction.method} of model {prediction.model!r} did not return one entry for "
+                f"each of {prediction.rows} rows"
+            )
+
+
+def is_multi_output(outputs: Any) -> bool:
+    """Return whether outputs are a list that holds one (rows, classes) array for each output."""
+    if not isinstance(outputs, list) or not outputs:
+        return False
+    return all(isinstance(part, np.ndarray) and part.ndim == 2 for part in outputs)

@@ -1,0 +1,98 @@
+"""The signals of a prediction.
+
+The sender of each is the application itself, so ``signal.connect(receiver, app)`` hears one
+application alone. Receivers take the keyword arguments that they use and ``**extra``.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from blinker import NamedSignal, Namespace
+
+_signals = Namespace()
+
+before_prediction = _signals.signal(
+    "before-prediction",
+    doc="""Sent when the input is valid and the estimator is about to be called.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param prediction: the :class:`~flask_skmodels.Prediction`, not yet with outputs
+
+    A receiver stops the prediction by raising, for example with ``flask.abort(403)``.
+    """,
+)
+
+after_prediction = _signals.signal(
+    "after-prediction",
+    doc="""Sent when the estimator has answered.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param prediction: the :class:`~flask_skmodels.Prediction`, complete
+    """,
+)
+
+prediction_failed = _signals.signal(
+    "prediction-failed",
+    doc="""Sent when the estimator has raised.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param prediction: the :class:`~flask_skmodels.Prediction`, without outputs
+    :param exception: what was raised
+    """,
+)
+
+input_rejected = _signals.signal(
+    "input-rejected",
+    doc="""Sent when the input was turned down.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param method: name of the method that was asked for
+    :param errors: the :class:`~flask_skmodels.InvalidInput`'s errors, a tuple of
+        :class:`~flask_skmodels.InputError`, at most 100
+    :param request_id: identifier of the request; None for a call in process without one
+    """,
+)
+
+
+class Sender(Protocol):
+    """What a sender of signals has; a Flask application is one."""
+
+    @property
+    def logger(self) -> logging.Logger: ...
+
+    @property
+    def testing(self) -> bool: ...
+
+    @property
+    def debug(self) -> bool: ...
+
+
+def ask(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
+    """Call every receiver of a signal, then raise the first exception that one of them raised."""
+    failures = _call_receivers(signal, sender, arguments)
+    if failures:
+        raise failures[0]
+
+
+def tell(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
+    """Call every receiver of a signal; what they raise is logged, or raised in tests and debug."""
+    failures = _call_receivers(signal, sender, arguments)
+    if failures and (sender.testing or sender.debug):
+        raise failures[0]
+    for failure in failures:
+        sender.logger.error("a receiver of %s failed", signal.name, exc_info=failure)
+
+
+def _call_receivers(
+    signal: NamedSignal, sender: Sender, arguments: dict[str, object]
+) -> list[Exception]:
+    failures = []
+    if signal.receivers:
+        for receiver in signal.receivers_for(sender):
+            try:
+                receiver(sender, **arguments)
+            except Exception as failure:
+                failures.append(failure)
+    return failures

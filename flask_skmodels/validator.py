@@ -1,0 +1,130 @@
+"""The law of validation: Cerberus, with no booleans as numbers and only finite numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from cerberus import TypeDefinition
+from cerberus import Validator as CerberusValidator
+from cerberus.errors import BAD_TYPE, BasicErrorHandler, ErrorDefinition, ValidationError
+
+NOT_FINITE = ErrorDefinition(0x101, "type")
+NOT_64_BIT = ErrorDefinition(0x102, "type")
+NOT_A_NUMBER = ErrorDefinition(0x103, "finite")
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+NUMBER_TYPES = frozenset({"number", "float", "integer"})
+
+_BOOLEANS = (bool, np.bool_)
+_INTEGERS = (int, np.integer)
+_NUMBERS = (int, float, np.integer, np.floating)
+
+# Cerberus's own sentences, without the client's value where they hold it.
+_MESSAGES = {
+    **BasicErrorHandler.messages,
+    NOT_FINITE.code: "must be a finite number",
+    NOT_64_BIT.code: "must be an integer of 64 bits",
+    NOT_A_NUMBER.code: "must be a finite number",
+    0x44: "unallowed value",
+    0x45: "unallowed values",
+    0x46: "unallowed value",
+    0x47: "unallowed values",
+    0x61: "field '{field}' cannot be coerced",
+    0x62: "field '{field}' cannot be renamed",
+    0x64: "default value for '{field}' cannot be set",
+}
+
+
+class Validator(CerberusValidator):  # type: ignore[misc]
+    """Cerberus's validator, stricter about numbers.
+
+    A boolean is not a number, ``nan`` and infinity are no numbers either, and an integer has at
+    most 64 bits. numpy's scalars count as Python's own. The rule ``finite`` is for what was
+    coerced: it must be a finite number or a boolean. Subclass it for rules, types and coercers
+    of your own, as the documentation of Cerberus describes, and set the class on the model.
+    """
+
+    types_mapping = {
+        **CerberusValidator.types_mapping,
+        "boolean": TypeDefinition("boolean", _BOOLEANS, ()),
+        "float": TypeDefinition("float", _NUMBERS, _BOOLEANS),
+        "integer": TypeDefinition("integer", _INTEGERS, _BOOLEANS),
+        "number": TypeDefinition("number", _NUMBERS, _BOOLEANS),
+    }
+
+    def _validate_type(self, data_type: Any, field: str, value: Any) -> None:
+        """{'type': ['string', 'list'], 'check_with': 'type'}"""
+        super()._validate_type(data_type, field, value)
+        if not isinstance(value, _NUMBERS) or self._has_bad_type(field):
+            return
+        if not is_finite(value):
+            self._error(field, NOT_FINITE)
+            self._drop_remaining_rules()
+        elif data_type == "integer" and not INT64_MIN <= value <= INT64_MAX:
+            self._error(field, NOT_64_BIT)
+            self._drop_remaining_rules()
+
+    def _validate_finite(self, finite: bool, field: str, value: Any) -> None:
+        """{'type': 'boolean'}"""
+        path = (*self.document_path, field)
+        if not finite or self.document_error_tree.fetch_errors_from(path):
+            return
+        if not isinstance(value, (*_NUMBERS, *_BOOLEANS)) or not is_finite(value):
+            self._error(field, NOT_A_NUMBER)
+
+    def _has_bad_type(self, field: str) -> bool:
+        path = (*self.document_path, field)
+        return BAD_TYPE in self.document_error_tree.fetch_errors_from(path)
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether a number is finite as a double."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def strict(validator: type[Any]) -> type[Any]:
+    """Return a model's own validator class with the strictness of :class:`Validator` under it."""
+    if issubclass(validator, Validator):
+        return validator
+    own_types = {
+        name: definition
+        for name, definition in validator.types_mapping.items()
+        if CerberusValidator.types_mapping.get(name) is not definition
+    }
+    namespace = {"types_mapping": {**Validator.types_mapping, **own_types}}
+    return type(validator.__name__, (validator, Validator), namespace)
+
+
+def leaves(errors: list[ValidationError]) -> Iterator[ValidationError]:
+    """Yield the single errors of Cerberus's tree of them; a ``*of`` rule counts as one."""
+    for error in errors:
+        if error.is_group_error and not error.is_logic_error:
+            yield from leaves(error.child_errors)
+        else:
+            yield error
+
+
+def rule_of(error: ValidationError, rules: Mapping[str, object]) -> str:
+    """Return the name of the rule that an error broke; ``rules`` are those of its field."""
+    if error.code == 0x03:
+        return "unknown"
+    if error.code == 0x61 and "transform" in rules:
+        return "transform"
+    return str(error.rule or "check_with")
+
+
+def message_of(error: ValidationError) -> str:
+    """Return Cerberus's sentence for an error, without the client's value."""
+    if error.code == 0x00:
+        return str(error.info[0])
+    path = error.document_path[1:]
+    where = "".join(f"item {key}: " for key in path)
+    sentence = _MESSAGES[error.code]
+    values = {"constraint": error.constraint, "field": error.field}
+    return f"{where}{sentence.format(*error.info, **values)}"

@@ -1,0 +1,218 @@
+"""The compiled checks against Cerberus: the same verdict, the same values, the same errors.
+
+A schema with a validator class of its own is never compiled, so it is Cerberus's word alone.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flask_skmodels import InvalidInput, ModelError, Validator
+from flask_skmodels.fields import Column, Inputs
+from flask_skmodels.rows import Columns, Rows
+from flask_skmodels.schema import Schema
+
+NAMES = ("a", "b", "c")
+FEW, MANY = 300, 20_000
+
+
+class Law(Validator):
+    """The library's validator under another name, which no check is compiled for."""
+
+
+numbers = st.one_of(
+    st.integers(-5, 5),
+    st.sampled_from([0.0, 1.5, -2.5, 1e308, -0.0, 2**53, 2**53 + 1, 2**63, -(2**63), 10**400]),
+    st.floats(),
+    st.sampled_from([nan, inf, -inf]),
+)
+texts = st.one_of(
+    st.sampled_from(["", " ", "a", "ab", "true", "0", "1", " 2 ", "1.5", "1e400", "nan", "-inf"]),
+    st.sampled_from(["1_0", "0x1", "٣", "9" * 500, "2024-02-29", "2024-02-29T01:02:03Z", "a,b"]),
+    st.text(max_size=3),
+)
+values = st.one_of(
+    numbers, texts, st.booleans(), st.none(), st.lists(st.integers(), max_size=2), st.just({})
+)
+scalars = st.one_of(st.integers(-3, 3), texts, st.booleans())
+types = st.sampled_from(["number", "float", "integer", "string", "boolean", "date", "datetime"])
+bounds = st.one_of(st.integers(-3, 3), st.floats(-3, 3), st.sampled_from([2**53, 2**53 + 1]))
+coercers = st.sampled_from([int, float, str, bool])
+patterns = st.sampled_from(["a*", "[0-9]+", "^a.*$", "1|2"])
+
+rules = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": types,
+        "min": bounds,
+        "max": bounds,
+        "allowed": st.lists(scalars, min_size=1, max_size=3),
+        "forbidden": st.lists(scalars, max_size=3),
+        "nullable": st.booleans(),
+        "required": st.booleans(),
+        "default": scalars,
+        "coerce": coercers,
+        "regex": patterns,
+        "minlength": st.integers(0, 2),
+        "maxlength": st.integers(0, 3),
+        "empty": st.booleans(),
+        "meta": st.just({"label": "x"}),
+    },
+)
+likely_rules = st.one_of(
+    rules,
+    st.fixed_dictionaries({}, optional={"type": types, "nullable": st.booleans()}),
+    st.fixed_dictionaries({}, optional={"min": bounds, "max": bounds, "default": st.integers()}),
+    st.fixed_dictionaries({"allowed": st.lists(st.sampled_from(["a", "ab", ""]), min_size=1)}),
+)
+
+
+@st.composite
+def schemas(draw: st.DrawFn) -> tuple[Schema, Schema] | None:
+    """Return a schema, compiled and not, or None where no schema can have these rules."""
+    declared: dict[str, Any] = {
+        name: draw(likely_rules) for name in NAMES[: draw(st.integers(1, 3))]
+    }
+    columns = tuple(
+        Column(
+            name=name,
+            type=draw(st.sampled_from(["number", "string"])),
+            nullable=draw(st.booleans()),
+        )
+        for name in declared
+    )
+    if draw(st.booleans()):
+        declared["alias"] = {"rename": "a"}
+    options: dict[str, Any] = {"purge_unknown": draw(st.booleans())}
+    inputs = Inputs(columns=columns, named=True)
+    try:
+        law = Schema(declared, inputs, validator=Law, **options)
+    except ModelError:
+        return None
+    return Schema(declared, inputs, **options), law
+
+
+def outcome(schema: Schema, rows: Rows) -> Any:
+    """Return the values that a schema leaves, with their types, or the errors that it finds."""
+    try:
+        X = schema.clean(rows)
+    except InvalidInput as exception:
+        return exception.errors, exception.error_count
+    flat = X.ravel().tolist()
+    return X.shape, X.dtype, [(type(value), repr(value)) for value in flat]
+
+
+def compare(pair: tuple[Schema, Schema] | None, rows: Rows) -> None:
+    if pair is not None:
+        compiled, law = pair
+        assert outcome(compiled, rows) == outcome(law, rows)
+
+
+def documents(of: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    names = st.sampled_from([*NAMES, "alias", "other"])
+    whole = st.fixed_dictionaries(dict.fromkeys(NAMES, of))
+    return st.one_of(whole, st.dictionaries(names, of, max_size=4))
+
+
+def compare_records(pair: Any, records: list[Any], text: bool, repeat: int) -> None:
+    compare(pair, Rows(records * repeat, text=text))
+
+
+def compare_columns(pair: Any, columns: dict[str, list[Any]], text: bool) -> None:
+    if columns:
+        count = min(len(column) for column in columns.values())
+        even = {name: column[:count] for name, column in columns.items()}
+        if count:
+            compare(pair, Columns(even, text=text))
+
+
+items = st.one_of(
+    st.lists(documents(values), min_size=1, max_size=3).map(lambda rows: (rows, False)),
+    st.lists(documents(texts), min_size=1, max_size=3).map(lambda rows: (rows, True)),
+    st.lists(st.lists(values, max_size=3), min_size=1, max_size=3).map(lambda rows: (rows, False)),
+    st.lists(st.one_of(documents(values), values), min_size=1).map(lambda rows: (rows, False)),
+)
+column_names = st.sampled_from([*NAMES, "alias", "other"])
+lists = st.one_of(
+    st.lists(st.one_of(values, numbers), min_size=10, max_size=12),
+    st.lists(numbers, min_size=10, max_size=12),
+    st.lists(st.integers(-5, 5), min_size=10, max_size=12),
+    st.lists(st.sampled_from(["a", "ab", "1"]), min_size=10, max_size=12),
+)
+text_lists = st.lists(
+    st.one_of(texts, st.integers(-5, 5).map(str), st.floats(-5, 5).map(repr)),
+    min_size=10,
+    max_size=12,
+)
+
+
+def check_records(data: Any) -> None:
+    (records, text), repeat = data.draw(items), data.draw(st.sampled_from([1, 10, 60]))
+    compare_records(data.draw(schemas()), records, text, repeat)
+
+
+def check_columns(data: Any) -> None:
+    text = data.draw(st.booleans())
+    columns = data.draw(st.dictionaries(column_names, text_lists if text else lists, min_size=1))
+    compare_columns(data.draw(schemas()), columns, text)
+
+
+relaxed = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+
+
+@given(st.data())
+@settings(max_examples=FEW, **relaxed)  # type: ignore[arg-type]
+def test_records_agree(data: st.DataObject) -> None:
+    check_records(data)
+
+
+@given(st.data())
+@settings(max_examples=FEW, **relaxed)  # type: ignore[arg-type]
+def test_columns_agree(data: st.DataObject) -> None:
+    check_columns(data)
+
+
+@pytest.mark.differential
+@given(st.data())
+@settings(max_examples=MANY // 2, **relaxed)  # type: ignore[arg-type]
+def test_records_agree_at_length(data: st.DataObject) -> None:
+    check_records(data)
+
+
+@pytest.mark.differential
+@given(st.data())
+@settings(max_examples=MANY // 2, **relaxed)  # type: ignore[arg-type]
+def test_columns_agree_at_length(data: st.DataObject) -> None:
+    check_columns(data)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.uint64, bool])
+@pytest.mark.parametrize("type_", ["number", "integer", "boolean", "string"])
+def test_arrays_agree(dtype: Any, type_: str) -> None:
+    column = np.array([0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1], dtype=dtype)
+    inputs = Inputs(columns=(Column(name="a"),), named=True)
+    rules = {"a": {"type": type_, "max": 1} if type_ != "string" else {"type": type_}}
+    pair = (Schema(rules, inputs), Schema(rules, inputs, validator=Law))
+    if dtype is np.float32 and type_ == "number":  # the client's precision is kept
+        assert pair[0].clean(Columns({"a": column})).dtype == np.float32
+    else:
+        compare(pair, Columns({"a": column}))
+
+
+def test_dates_agree() -> None:
+    inputs = Inputs(columns=(Column(name="a", type="string"),), named=True)
+    for type_ in ("date", "datetime"):
+        rules = {"a": {"type": type_}}
+        pair = (Schema(rules, inputs), Schema(rules, inputs, validator=Law))
+        for value in ("2024-02-29", "2024-02-30", date(2024, 2, 29), datetime(2024, 2, 29), 1):
+            compare_records(pair, [{"a": value}], False, 10)
