@@ -60,12 +60,14 @@ class Builder:
         :param columns: for each field its validated values, None for a missing one; or X itself
             where all fields are numbers, of shape (rows, fields)
         :returns: an array of shape (rows, fields), C-ordered, of float64 unless all columns are of
-            another type or of a narrower float; a pandas data frame; or a list of texts
+            another type or of a narrower float; a pandas data frame; or a list of texts or of mappings
         """
         if self._container == "frame":
             return self._frame(columns)
         if self._container == "sequence":
             return list(columns[0])
+        if self._container == "mapping":
+            return self._mappings(columns)
         return self._matrix(columns)
 
     def _matrix(
@@ -80,6 +82,12 @@ class Builder:
             # None becomes nan in a float column.
             matrix[:, index] = _objects(column, field.column.missing) if is_object else column
         return matrix
+
+    def _mappings(
+        self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]
+    ) -> list[dict[str, Any]]:
+        rows = columns if isinstance(columns, np.ndarray) else zip(*columns, strict=True)
+        return [dict(zip(self._names, row, strict=True)) for row in rows]
 
     def _dtype_of(self, columns: Sequence[Any]) -> Any:
         """Return float32 where all columns came with no more precision than that."""

@@ -220,7 +220,10 @@ def _types_of(definition: Any) -> tuple[type, ...]:
     declared = definition.get("type")
     if declared is None and definition.get("coerce") in _COERCERS:
         return (definition["coerce"],)
-    return _SCALARS.get(declared, ()) if isinstance(declared, str) else ()
+    names = declared if isinstance(declared, list | tuple) else [declared]
+    if not all(isinstance(name, str) and name in _SCALARS for name in names):
+        return ()
+    return tuple(dict.fromkeys(kind for name in names for kind in _SCALARS[name]))
 
 
 def _has_plain_rules(definition: Any) -> bool:
@@ -240,7 +243,7 @@ def _is_hashable(values: Iterable[Any]) -> bool:
 
 def _is_bounds_only(definition: Any) -> bool:
     rules = definition.keys() - {"type", "min", "max", "nullable", "required", "default", "meta"}
-    return not rules and definition.get("type") in NUMBER_TYPES
+    return not rules and str(definition.get("type")) in NUMBER_TYPES
 
 
 def _bounds(definition: Any) -> tuple[Any, Any]:

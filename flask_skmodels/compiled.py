@@ -56,7 +56,7 @@ class Compiled:
         self._lows = np.array([check.low for check in checks.values()], dtype=np.float64)
         self._highs = np.array([check.high for check in checks.values()], dtype=np.float64)
         self._nullable = np.array([check.field.nullable for check in checks.values()])
-        self._known = known
+        self._known = frozenset({VALUES}) if values else known
         self._aliases = aliases
         self._values = values
         self._purge_unknown = purge_unknown
@@ -116,7 +116,8 @@ class Compiled:
 
     def _items(self, rows: Rows) -> Sequence[Any]:
         items: Sequence[Any] = rows.items
-        if self._values and set(map(type, items)) == {dict}:
+        is_wrapped = self._values and set(map(type, items)) == {dict}
+        if is_wrapped and (self._purge_unknown or all(map(self._are_known, items))):
             return [_split(item.get(VALUES), rows.text) for item in items]
         return items
 
@@ -147,7 +148,7 @@ class Compiled:
     def _source(self, item: Any, text: bool) -> Any:
         """Return a row as a dictionary, or as a sequence of the right length; else None."""
         if self._values and type(item) is dict:
-            item = _split(item.get(VALUES), text)
+            item = _split(item.get(VALUES), text) if self._are_known(item) else None
         elif type(item) is dict:
             return self._renamed(item) if self._are_known(item) else None
         is_array = type(item) in (list, tuple) and len(item) == self._width
@@ -163,7 +164,7 @@ class Compiled:
             return None if named is None else self._named_columns(named, len(rows))
         items = self._items(rows)
         kinds = set(map(type, items))
-        if kinds == {dict}:
+        if kinds == {dict} and not self._values:
             return self._columns_of_records(items)
         if kinds <= {list, tuple} and set(map(len, items)) == {self._width}:
             columns = list(zip(*items, strict=True))

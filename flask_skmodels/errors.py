@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 REPORTED_ERRORS = 100
 
@@ -18,6 +19,22 @@ class ModelError(SKModelsError):
 
 class ConfigurationError(SKModelsError):
     """A ``SKMODELS_*`` key holds a value that it cannot hold."""
+
+
+class ArtifactError(SKModelsError):
+    """A file cannot become an estimator; the message is one line, for the one who runs the server.
+
+    :param path: the file
+    :param reason: why it is refused, and what to do where that is known
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 class UnknownModel(SKModelsError, KeyError):
@@ -77,3 +94,31 @@ class TooManyRows(InvalidInput):
     def __init__(self, rows: int, most: int) -> None:
         message = f"at most {most} rows are allowed, {rows} were sent"
         super().__init__([InputError(None, None, "max_rows", message)])
+
+
+class Report:
+    """The errors of one request: the first 100, and how many there are in all."""
+
+    def __init__(self) -> None:
+        self.errors: list[InputError] = []
+        self.count = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether further errors are only counted."""
+        return self.count >= REPORTED_ERRORS
+
+    def add(self, row: int | None, field: str | None, rule: str, message: str) -> None:
+        """Count one error and keep it among the first."""
+        self.add_error(InputError(row, field, rule, message))
+
+    def add_error(self, error: InputError) -> None:
+        """Count an error and keep it among the first."""
+        self.count += 1
+        if self.count <= REPORTED_ERRORS:
+            self.errors.append(error)
+
+    def raise_if_any(self) -> None:
+        """Raise what was reported as :class:`~flask_skmodels.InvalidInput`."""
+        if self.count:
+            raise InvalidInput(self.errors, self.count)

@@ -25,11 +25,12 @@ from flask_skmodels.views import (
     ModelView,
     PredictionView,
     application,
-    problem_response,
+    log_missing_codecs,
+    problem_response_with_id,
 )
 
 _M = TypeVar("_M", bound=type[Model] | Model)
-_Decorator = Callable[[RouteCallable], RouteCallable]
+_Decorator = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,11 @@ class SKModels:
                 "another name and url_prefix, SKModels(name='other', url_prefix='/other')."
             )
         settings = read_settings(app.config, self.name, self.url_prefix)
+        if not any(isinstance(state, State) for state in app.extensions.values()):
+            log_missing_codecs(app)
         with self._lock:
-            app.extensions[self.name] = State(self, settings)
             app.register_blueprint(self.blueprint)
+            app.extensions[self.name] = State(self, settings)
             self._add_own_rules(app)
             for version in self.registry.versions():
                 self._add_model_rules(app, version)
@@ -247,5 +250,5 @@ def create_app(models: Iterable[Model | type[Model]], import_name: str = __name_
     extension = SKModels(app)
     for model in models:
         extension.register(model)
-    app.register_error_handler(HTTPException, problem_response)
+    app.register_error_handler(HTTPException, problem_response_with_id)
     return app

@@ -36,7 +36,8 @@ class Column:
     """One column of what a fitted estimator takes.
 
     :param name: the estimator's own name of it, else ``"x0"``, ``"x1"`` and so on
-    :param type: ``"number"``, ``"integer"``, ``"string"`` or ``"boolean"``
+    :param type: ``"number"``, ``"integer"``, ``"string"``, ``"boolean"``, or ``"any"`` where the
+        estimator drops the column
     :param allowed: the values that the estimator knows, where it refuses all others
     :param nullable: whether a missing value may be given
     :param missing: what stands for a missing value in X, ``nan`` or ``None``
@@ -55,8 +56,8 @@ class Inputs:
 
     :param columns: its columns in its own order; None where it does not say how many
     :param named: whether the names are the estimator's own
-    :param container: ``"array"``, ``"frame"`` (a data frame), ``"sequence"`` (of texts) or
-        ``"mapping"`` (a list of them)
+    :param container: ``"array"``, ``"frame"`` (a data frame), ``"sequence"`` (of texts),
+        ``"mapping"`` (a list of them) or ``"nothing"`` (it takes no rows of features)
     """
 
     columns: tuple[Column, ...] | None = None
@@ -163,7 +164,8 @@ def compile_field(name: str, rules: Mapping[str, Any], column: Column) -> Field:
     definition["nullable"] = bool(rules.get("nullable")) and column.nullable
     _add_required(name, definition)
     kind = _kind(definition, column)
-    if coercers and "type" not in definition and kind in _NUMERIC_TYPES | {"boolean"}:
+    unsure = "type" not in definition and not is_alias(rules)
+    if unsure and kind in _NUMERIC_TYPES | {"boolean"}:
         kind = "number"
         definition["finite"] = True
     return Field(name=name, rules=rules, definition=definition, kind=kind, column=column)

@@ -162,7 +162,9 @@ def _first(estimator: Any) -> list[Any]:
 
 def _names(estimator: Any) -> list[str] | None:
     """The names in ``fit``; not Column_0 (LightGBM) or 0 (CatBoost), made up for an array."""
-    if (found := _get(estimator, "feature_names_in_")) is None:
+    own = "feature_names_in_"
+    name = own if _own(type(estimator)) or _has(estimator, own) else "feature_names_"  # CatBoost
+    if (found := _get(estimator, name)) is None:
         return next(filter(None, map(_names, _first(estimator))), None)
     names, numbers = [str(name) for name in found], [str(i) for i in range(len(found))]
     foreign = names == numbers and not _own(type(estimator))
@@ -180,9 +182,13 @@ def _container(estimator: Any) -> str:
     """What X is for the estimator that meets it first, names aside."""
     for inner in _first(estimator):
         return _container(inner)
-    if (tags := _tags(estimator)) is not None and tags.input_tags.dict:
+    if _is(estimator, "_VectorizerMixin"):
+        return "sequence"
+    if (tags := _tags(estimator)) is None or tags.input_tags.two_d_array:
+        return "array"
+    if tags.input_tags.dict:
         return "mapping"
-    return "sequence" if _is(estimator, "_VectorizerMixin") else "array"
+    return "array" if tags.input_tags.one_d_array else "nothing"  # targets, images
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +224,14 @@ class _Walk:
     """One way through an estimator, with nan or else None missing; ``meet_x`` meets an ``X``."""
 
     by_nan: bool
+    met: set[int] = field(default_factory=set)  # the columns that make a difference
     refused: set[int] = field(default_factory=set)
     claims: dict[int, list[tuple[str, _Values | None]]] = field(
         default_factory=lambda: defaultdict(list)
     )
+
+    def meet(self, X: Iterable[_Feature]) -> None:
+        self.met.update(f.source for f in X if f.source is not None)
 
     def refuse(self, X: Iterable[_Feature]) -> None:
         self.refused.update(*(feature.missing for feature in X))
@@ -231,10 +241,13 @@ class _Walk:
             self.claims[f.source].append((kind, allowed if f.exact else None))
 
     def run(self, e: Any, X: _Features) -> _Features:
+        if not _is(e, "_BaseComposition") and not _wrapped(e):
+            self.meet(X)
         rules = (getattr(self, f"meet_{kind.strip('_').lower()}", None) for kind in _kinds(e))
         try:
             return next(filter(None, rules), self.meet_any)(e, X)
         except Exception:  # not built as scikit-learn's own: nothing is sure of it
+            self.meet(X)
             self.refuse(X)
             return [_mixed(X)]
 
@@ -246,6 +259,9 @@ class _Walk:
         if outs and _own(type(e)):
             return outs[0] if len(outs) == 1 else []
         self.refuse([] if self.takes_missing(e, X) else X)
+        for place in e.get_cat_feature_indices() if _has(e, "get_cat_feature_indices") else ():
+            self.claim(X[place], "string")  # CatBoost
+            self.refuse([X[place]])
         return _outputs(e, X)
 
     def takes_missing(self, e: Any, X: _Features) -> bool:
@@ -281,6 +297,9 @@ class _Walk:
         X = _fit(X, e.n_features_in_)
         self.refuse([] if self.marks(e) else X)
         fills = _plain(e.statistics_) if _has(e, "statistics_") else [object()] * len(X)
+        for f, fill in zip(X, fills, strict=True):
+            if isinstance(fill, str):
+                self.claim(f, "string")
         pairs = zip(X, fills, strict=True)
         kept = [(f, v) for f, v in pairs if e.keep_empty_features or v == v]
         added = [_Feature()] * (len(e.indicator_.features_) if e.indicator_ else 0)
@@ -352,15 +371,17 @@ def _inputs(estimator: Any, container: str, names: list[str] | None) -> Inputs:
         return Inputs(columns=None, named=False, container=container)
     walks = _Walk(by_nan=True), _Walk(by_nan=False)
     for walk in walks:
-        walk.run(estimator, [_Feature(i, missing=frozenset({i})) for i in range(count)])
+        walk.meet(walk.run(estimator, [_Feature(i, missing=frozenset({i})) for i in range(count)]))
     columns = tuple(_column(i, names[i] if names else f"x{i}", *walks) for i in range(count))
+    if not names and {column.type for column in columns} == {"any", "number"}:
+        columns = tuple(replace(column, type="number") for column in columns)
     return Inputs(columns=columns, named=bool(names), container="frame" if names else "array")
 
 
 def _column(i: int, name: str, by_nan: _Walk, by_none: _Walk) -> Column:
     claims = by_nan.claims.get(i, [])
-    kinds = {kind for kind, _ in claims} or {"number"}
-    kind = next(k for k in ("string", "integer", "number", "boolean") if k in kinds)
+    kinds = {kind for kind, _ in claims} or {"number" if i in by_nan.met else "any"}
+    kind = next(k for k in ("string", "integer", "number", "boolean", "any") if k in kinds)
     sets = [values for _, values in claims if values is not None]
     allowed = tuple(v for v in sets[0] if all(v in other for other in sets)) if sets else None
     nan_ok, none_ok = i not in by_nan.refused, i not in by_none.refused

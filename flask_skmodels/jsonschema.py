@@ -52,10 +52,11 @@ def object_schema(fields: Sequence[Field], *, additional: bool) -> dict[str, Any
     return schema if additional else {**schema, "additionalProperties": False}
 
 
-def values_schema(fields: Sequence[Field] | None) -> dict[str, Any]:
+def values_schema(fields: Sequence[Field] | None, *, additional: bool = True) -> dict[str, Any]:
     """Return the schema of a row without names.
 
     :param fields: one field a value; None where their number is open
+    :param additional: whether other fields are allowed beside the values
     """
     values: dict[str, Any] = {"type": "array", "items": {"type": "number"}, "minItems": 1}
     if fields is not None:
@@ -65,7 +66,8 @@ def values_schema(fields: Sequence[Field] | None) -> dict[str, Any]:
             values["items"] = items[0]
         else:
             values |= {"prefixItems": items, "items": False}
-    return {"type": "object", "properties": {VALUES: values}, "required": [VALUES]}
+    schema = {"type": "object", "properties": {VALUES: values}, "required": [VALUES]}
+    return schema if additional else {**schema, "additionalProperties": False}
 
 
 def field_schema(field: Field) -> dict[str, Any]:

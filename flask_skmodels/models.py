@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
+
+import numpy as np
 
 from flask_skmodels import introspect
 from flask_skmodels.errors import ModelError
 from flask_skmodels.fields import Declaration, Inputs, declared
-from flask_skmodels.schema import Cleaner, OpenSchema, Schema
+from flask_skmodels.openschema import OpenSchema
+from flask_skmodels.schema import Cleaner, Schema
 from flask_skmodels.validator import Validator
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
@@ -123,6 +126,10 @@ class Model:
 
     def _compile(self, inputs: Inputs, *, values: bool) -> Cleaner:
         rules = _rules_from(inputs) if self.schema is None else declared(self.schema)
+        if inputs.container == "nothing":
+            raise ModelError("its estimator takes targets or images, no rows of features")
+        if rules is None and inputs.container == "mapping":
+            raise ModelError("its estimator takes mappings of any names: set schema")
         if rules is None:
             return OpenSchema()
         return Schema(
@@ -226,6 +233,32 @@ def check_pipeline(pipeline: Any) -> None:
         raise ModelError(
             f"its pipeline, a {introspect.class_name(pipeline)}, is not fitted: call fit first"
         )
+    for part in filter(_opens_files, _parts_of(pipeline)):
+        raise ModelError(
+            f"its {introspect.class_name(part)} has input={part.input!r} and would open what a "
+            "client names: use input='content'"
+        )
+
+
+def _opens_files(estimator: Any) -> bool:
+    """Return whether it is a vectoriser of texts that are not its input but in files."""
+    is_vectorizer = hasattr(estimator, "build_analyzer")
+    return is_vectorizer and getattr(estimator, "input", "content") != "content"
+
+
+def _parts_of(estimator: Any) -> Iterator[Any]:
+    """Yield an estimator and all estimators that it holds, fitted or to be fitted."""
+    found, seen = [*getattr(estimator, "__dict__", {}).values(), estimator], set[int]()
+    while found:
+        item = found.pop()
+        if isinstance(item, np.ndarray):
+            found += item.flat if item.dtype == object else []
+        elif isinstance(item, list | tuple | dict):
+            found += item.values() if isinstance(item, dict) else item
+        elif hasattr(item, "get_params") and id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            found += getattr(item, "__dict__", {}).values()
 
 
 def _wanted_methods(model: Model, available: tuple[str, ...]) -> tuple[str, ...]:
@@ -258,6 +291,8 @@ def _rules_from(inputs: Inputs) -> Mapping[str, Mapping[str, Any]] | None:
 
 
 def _column_rules(column: Any) -> dict[str, Any]:
+    if column.type == "any":
+        return {"type": ["number", "string", "boolean"], "nullable": True, "required": False}
     rules: dict[str, Any] = {"type": column.type}
     if column.allowed is not None:
         rules["allowed"] = list(column.allowed)

@@ -9,7 +9,7 @@ from typing import Any
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from flask_skmodels.codecs.json import dumps
+from flask_skmodels.codecs.base import dumps
 from flask_skmodels.errors import InputError, InvalidInput, TooManyRows
 
 MEDIA_TYPE = "application/problem+json"
@@ -77,7 +77,8 @@ def _detail(exception: Exception) -> str:
 def _errors(exception: Exception, status: int, detail: str) -> Sequence[InputError]:
     if isinstance(exception, InvalidInput):
         return exception.errors
-    return [InputError(None, None, _RULES[status], detail)] if status in _RULES else []
+    rule = getattr(exception, "rule", _RULES.get(status))
+    return [InputError(None, None, rule, detail)] if rule else []
 
 
 def _headers(exception: Exception) -> list[tuple[str, Any]]:

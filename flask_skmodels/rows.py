@@ -78,6 +78,18 @@ class Columns(Rows):
     def __len__(self) -> int:
         return self.count
 
+    def in_order(self, names: Sequence[str]) -> Columns:
+        """Return the columns for rows without names.
+
+        :param names: the order of the fields, for columns that have just their names; others stay
+            in the order in which they came
+        """
+        if self.positional:
+            return self
+        by_name = set(self.columns) == set(names)
+        columns = {name: self.columns[name] for name in names} if by_name else self.columns
+        return Columns(columns, text=self.text, positional=True)
+
     def item(self, index: int) -> dict[str, object] | list[object]:
         row = {name: plain(column[index]) for name, column in self.columns.items()}
         return list(row.values()) if self.positional else row

@@ -121,7 +121,7 @@ def _call(
 ) -> None:
     started = perf_counter()
     try:
-        outputs = call(prediction.inputs)
+        outputs = _in_rows(call(prediction.inputs), prediction)
         _check_rows(outputs, prediction)
         prediction.outputs = outputs
     except Exception as exception:
@@ -137,14 +137,28 @@ def _call(
     prediction.seconds = perf_counter() - started
 
 
+def _in_rows(outputs: Any, prediction: Prediction) -> Any:
+    """Return outputs as rows: scikit-learn's SparsePCA gives the features of one row flat."""
+    is_flat = prediction.method == "transform" and getattr(outputs, "ndim", 0) == 1
+    if is_flat and prediction.rows == 1 and len(outputs) > 1:
+        return np.asarray(outputs)[np.newaxis]
+    return outputs
+
+
 def _check_rows(outputs: Any, prediction: Prediction) -> None:
     for part in outputs if is_multi_output(outputs) else [outputs]:
-        shape = getattr(part, "shape", None) or np.shape(part)
-        if not shape or shape[0] != prediction.rows:
+        if _length(part) != prediction.rows:
             raise WrongOutput(
                 f"{prediction.method} of model {prediction.model!r} did not return one entry for "
                 f"each of {prediction.rows} rows"
             )
+
+
+def _length(outputs: Any) -> int | None:
+    if isinstance(outputs, list | tuple):
+        return len(outputs)
+    shape = getattr(outputs, "shape", None) or np.shape(outputs)
+    return shape[0] if shape else None
 
 
 def is_multi_output(outputs: Any) -> bool:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from difflib import get_close_matches
-from functools import lru_cache
 from typing import Any, Protocol
 
 import cerberus
@@ -15,11 +12,12 @@ from numpy.typing import NDArray
 
 from flask_skmodels.arrays import Builder, require_pandas
 from flask_skmodels.checks import Column as Values
+from flask_skmodels.columns import aliases_of, columns_of
 from flask_skmodels.compiled import Compiled, compile_checks, rename
-from flask_skmodels.errors import REPORTED_ERRORS, InputError, InvalidInput, ModelError
-from flask_skmodels.fields import ABSENT, Column, Field, Inputs, compile_field, is_alias
+from flask_skmodels.errors import ModelError, Report
+from flask_skmodels.fields import ABSENT, Column, Field, Inputs, compile_field
 from flask_skmodels.jsonschema import VALUES, object_schema, values_schema
-from flask_skmodels.rows import Repeated, Rows
+from flask_skmodels.rows import Columns, Repeated, Rows
 from flask_skmodels.validator import Validator, leaves, message_of, rule_of, strict
 
 LONGEST_NAME = 100
@@ -77,7 +75,7 @@ class Schema:
         self.values = values
         self._builder = Builder(self._outputs, inputs.container)
         self._purge_unknown = purge_unknown
-        self._aliases = _aliases(rules)
+        self._aliases = aliases_of(rules)
         self._validator_class = strict(validator)
         self._local = threading.local()
         self._check_defaults()
@@ -94,6 +92,8 @@ class Schema:
         :param rows: what the request said
         :raises InvalidInput: with one entry for each row, field and rule that is wrong
         """
+        if isinstance(rows, Columns) and self.values:
+            rows = rows.in_order(self._positional)
         if self._compiled is None:
             return self._clean_by_law(rows)
         if len(rows) == 1:
@@ -148,7 +148,7 @@ class Schema:
     def json_schema(self) -> dict[str, Any]:
         """Return the schema of one row as a JSON Schema object."""
         if self.values:
-            return values_schema(self.fields)
+            return values_schema(self.fields, additional=self._purge_unknown)
         return object_schema(self.fields, additional=self._purge_unknown)
 
     def _document(
@@ -158,6 +158,7 @@ class Schema:
         if isinstance(item, Mapping) and not self._report_repeated(item, index, report):
             if not self.values:
                 return self._from_object(item, text)
+            self._report_beside_values(item, index, report)
             item = values_of(item, index, text, report)
         elif not isinstance(item, list | tuple | Mapping):
             report.add(index, None, "type", "must be an object or an array")
@@ -171,6 +172,11 @@ class Schema:
         for name in (name for name in known if name in repeated):
             report.add(index, name, "unique", "given more than once")
         return not repeated.isdisjoint(known)
+
+    def _report_beside_values(self, item: Mapping[Any, object], index: int, report: Report) -> None:
+        for name in item if not self._purge_unknown else ():
+            if name != VALUES:
+                report.add(index, str(name)[:LONGEST_NAME], "unknown", "unknown field")
 
     def _from_array(
         self, values: Sequence[object], index: int, text: bool, report: Report
@@ -253,56 +259,6 @@ class Schema:
                     raise ModelError(f"the default of field {field.name!r}: {message_of(error)}")
 
 
-class OpenSchema:
-    """Rows of numbers for an estimator that does not say how many it takes.
-
-    The first row of a request says how many the others have.
-    """
-
-    names = ()
-    fields = ()
-    values = True
-
-    def __init__(self) -> None:
-        self._of = lru_cache(maxsize=8)(_unnamed)
-
-    def clean(self, rows: Rows) -> Any:
-        """Return X; see :meth:`Schema.clean`."""
-        first = rows.item(0)
-        if isinstance(first, Mapping):
-            first = values_of(first, 0, rows.text, Report())
-        count = len(first) if isinstance(first, list | tuple) else 0
-        return self._of(max(count, 1)).clean(rows)
-
-    def json_schema(self) -> dict[str, Any]:
-        """Return the schema of one row as a JSON Schema object."""
-        return values_schema(None)
-
-
-class Report:
-    """The errors of one request: the first 100, and how many there are in all."""
-
-    def __init__(self) -> None:
-        self.errors: list[InputError] = []
-        self.count = 0
-
-    @property
-    def is_full(self) -> bool:
-        """Whether further errors are only counted."""
-        return self.count >= REPORTED_ERRORS
-
-    def add(self, row: int | None, field: str | None, rule: str, message: str) -> None:
-        """Count one error and keep it among the first."""
-        self.count += 1
-        if self.count <= REPORTED_ERRORS:
-            self.errors.append(InputError(row, field, rule, message))
-
-    def raise_if_any(self) -> None:
-        """Raise what was reported as :class:`~flask_skmodels.InvalidInput`."""
-        if self.count:
-            raise InvalidInput(self.errors, self.count)
-
-
 class _Quiet(BaseErrorHandler):  # type: ignore[misc]
     """The errors are read from the validator itself; to format each would cost a deep copy."""
 
@@ -319,55 +275,3 @@ def values_of(item: Mapping[Any, object], index: int, text: bool, report: Report
     else:
         report.add(index, VALUES, "type", "must be of list type")
     return None
-
-
-def columns_of(rules: _Rules, inputs: Inputs) -> dict[str, Column]:
-    """Return the estimator's column for each field, by the field's name, in the order of X.
-
-    :raises ModelError: a field is missing, surplus or misspelt
-    """
-    names = [name for name, own in rules.items() if not is_alias(own)]
-    if inputs.columns is None:
-        return {name: Column(name=name) for name in names}
-    if not inputs.named:
-        return _by_position(names, inputs.columns)
-    columns = {column.name: column for column in inputs.columns}
-    _check_names(names, list(columns))
-    return columns
-
-
-def _by_position(names: list[str], columns: Sequence[Column]) -> dict[str, Column]:
-    if len(names) != len(columns):
-        raise ModelError(
-            f"the schema has {len(names)} fields, the estimator takes {len(columns)} columns"
-        )
-    pairs = zip(names, columns, strict=True)
-    return {name: replace(column, name=name) for name, column in pairs}
-
-
-def _check_names(names: list[str], known: list[str]) -> None:
-    missing = [repr(name) for name in known if name not in names]
-    surplus = [_with_hint(name, known) for name in names if name not in known]
-    problems = [f"missing: {', '.join(missing)}"] * bool(missing)
-    problems += [f"not known to it: {', '.join(surplus)}"] * bool(surplus)
-    if problems:
-        raise ModelError(
-            "the schema's fields are not those that the estimator was fitted with; "
-            + "; ".join(problems)
-        )
-
-
-def _with_hint(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"{name!r} (is it {close[0]!r}?)" if close else repr(name)
-
-
-def _aliases(rules: _Rules) -> dict[str, str]:
-    renames = {name: own["rename"] for name, own in rules.items() if "rename" in own}
-    return {name: other for name, other in renames.items() if other in rules}
-
-
-def _unnamed(count: int) -> Schema:
-    columns = tuple(Column(name=f"x{place}") for place in range(count))
-    rules: _Rules = {column.name: {} for column in columns}
-    return Schema(rules, Inputs(columns=columns), values=True)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from blinker import NamedSignal, Namespace
 
+_NOTE = "raised by a receiver of "
 _signals = Namespace()
 
 before_prediction = _signals.signal(
@@ -80,9 +81,15 @@ def tell(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     """Call every receiver of a signal; what they raise is logged, or raised in tests and debug."""
     failures = _call_receivers(signal, sender, arguments)
     if failures and (sender.testing or sender.debug):
+        failures[0].add_note(f"{_NOTE}{signal.name}")
         raise failures[0]
     for failure in failures:
         sender.logger.error("a receiver of %s failed", signal.name, exc_info=failure)
+
+
+def is_told_failure(exception: Exception) -> bool:
+    """Return whether :func:`tell` has raised an exception, of a receiver in tests or debug."""
+    return any(note.startswith(_NOTE) for note in getattr(exception, "__notes__", ()))
 
 
 def _call_receivers(

@@ -16,6 +16,7 @@ NOT_64_BIT = ErrorDefinition(0x102, "type")
 NOT_A_NUMBER = ErrorDefinition(0x103, "finite")
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+LONGEST_KEY = 100
 NUMBER_TYPES = frozenset({"number", "float", "integer"})
 
 _BOOLEANS = (bool, np.bool_)
@@ -70,7 +71,7 @@ class Validator(CerberusValidator):  # type: ignore[misc]
     def _validate_finite(self, finite: bool, field: str, value: Any) -> None:
         """{'type': 'boolean'}"""
         path = (*self.document_path, field)
-        if not finite or self.document_error_tree.fetch_errors_from(path):
+        if not finite or value is None or self.document_error_tree.fetch_errors_from(path):
             return
         if not isinstance(value, (*_NUMBERS, *_BOOLEANS)) or not is_finite(value):
             self._error(field, NOT_A_NUMBER)
@@ -124,7 +125,7 @@ def message_of(error: ValidationError) -> str:
     if error.code == 0x00:
         return str(error.info[0])
     path = error.document_path[1:]
-    where = "".join(f"item {key}: " for key in path)
+    where = "".join(f"item {str(key)[:LONGEST_KEY]}: " for key in path)
     sentence = _MESSAGES[error.code]
     values = {"constraint": error.constraint, "field": error.field}
     return f"{where}{sentence.format(*error.info, **values)}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from io import BytesIO
 from typing import Any, ClassVar, cast
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
@@ -11,40 +13,134 @@ from uuid import uuid4
 from flask import Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from flask.views import View
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.exceptions import HTTPException, NotAcceptable, UnsupportedMediaType
+from werkzeug.datastructures import FileStorage, MIMEAccept, MultiDict
+from werkzeug.exceptions import (
+    HTTPException,
+    NotAcceptable,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
+from werkzeug.http import parse_options_header
 
 from flask_skmodels import problems
-from flask_skmodels.codecs import reader_of, writers
-from flask_skmodels.codecs.base import Codec
-from flask_skmodels.codecs.json import dumps
+from flask_skmodels.codecs import missing_codecs, reader_of, type_of_file, writers
+from flask_skmodels.codecs.base import Codec, Source, TooLarge, dumps
+from flask_skmodels.codecs.encoding import GZIP, gunzip
 from flask_skmodels.config import MAX_CONTENT_LENGTH, Settings
-from flask_skmodels.errors import InvalidInput, TooManyRows
+from flask_skmodels.errors import InputError, InvalidInput, TooManyRows
 from flask_skmodels.registry import Registry
 from flask_skmodels.rows import Rows
 from flask_skmodels.runner import run
+from flask_skmodels.signals import is_told_failure
 from flask_skmodels.versions import Version
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+FILE = "file"  # the field of a multipart form that is a body of its own
 _URLENCODED = "application/x-www-form-urlencoded"
+_MULTIPART = "multipart/form-data"
+# What clients send with a file that they do not know; Windows calls CSV the last one.
+_UNTOLD = {"", "application/octet-stream", "application/vnd.ms-excel"}
+_Form = tuple[MultiDict[str, str], MultiDict[str, FileStorage]]
 
 
 class Body:
-    """The body of the request at hand, as codecs read it."""
+    """The body of the request at hand, as codecs read it.
+
+    :param max_rows: the most rows that it may hold
+    """
+
+    def __init__(self, max_rows: int) -> None:
+        self.max_rows = max_rows
+        self._is_packed = _is_packed()
 
     @property
+    def media_type(self) -> str:
+        if not request.mimetype and not request.content_length:
+            return _URLENCODED  # no body at all: a form without fields
+        return request.mimetype
+
+    @property
+    def max_bytes(self) -> int:
+        return request.max_content_length or MAX_CONTENT_LENGTH
+
+    @cached_property
     def data(self) -> bytes:
-        return request.get_data()
+        body = _whole_body()
+        return gunzip(body, self.max_bytes) if self._is_packed else body
 
     @property
     def pairs(self) -> Iterable[tuple[str, str]]:
         if request.mimetype == _URLENCODED:
-            _check_utf_8(request.get_data())
-        return request.form.items(multi=True)
+            _check_utf_8(self.data)
+        return self._form[0].items(multi=True)
 
     @property
     def parameters(self) -> Mapping[str, str]:
         return request.mimetype_params
+
+    @property
+    def files(self) -> list[FileStorage]:
+        """The files of the name ``file`` that a multipart form brings."""
+        if request.mimetype != _MULTIPART:
+            return []
+        try:
+            files = self._form[1].getlist(FILE)
+        except InvalidInput:
+            return []  # to be raised again when the body is read, and told then
+        return [file for file in files if file.filename]
+
+    @cached_property
+    def _form(self) -> _Form:
+        if not self._is_packed:
+            return request.form, request.files
+        parser = request.make_form_data_parser()
+        parser.stream_factory = lambda *args, **kwargs: BytesIO()  # nothing that must be closed
+        _, form, files = parser.parse(
+            BytesIO(self.data), request.mimetype, len(self.data), request.mimetype_params
+        )
+        return form, files
+
+
+class UploadedFile:
+    """A file of a multipart form, read as a body of its type.
+
+    :param files: all that came under its name; there must be one
+    :param body: the form
+    """
+
+    pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    def __init__(self, files: Sequence[FileStorage], body: Body) -> None:
+        self._files = files
+        self.max_bytes = body.max_bytes
+        self.max_rows = body.max_rows
+        self.parameters = files[0].mimetype_params
+
+    @property
+    def media_type(self) -> str:
+        """What its part of the form says, or its name where that says nothing."""
+        told = self._files[0].mimetype
+        if told in {_URLENCODED, _MULTIPART}:
+            return ""
+        return type_of_file(self._files[0].filename or "") if told in _UNTOLD else told
+
+    @cached_property
+    def data(self) -> bytes:
+        if len(self._files) > 1:
+            raise InvalidInput([InputError(None, FILE, "unique", "given more than once")])
+        self._files[0].seek(0)
+        data: bytes = self._files[0].read()
+        return data
+
+
+class UnsupportedEncoding(UnsupportedMediaType):
+    """The body is packed in a way that is not unpacked here."""
+
+    rule = "content_encoding"
+    description = "the content encoding must be gzip or identity"
+
+    def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+        return [*super().get_headers(*args, **kwargs), ("Accept-Encoding", "gzip")]
 
 
 class AnswerView(View):
@@ -58,6 +154,8 @@ class AnswerView(View):
         try:
             response = self.answer(request_id)
         except Exception as exception:
+            if is_told_failure(exception):
+                raise
             response = problem_response(exception)
         response.headers["X-Request-ID"] = request_id
         return response
@@ -86,25 +184,29 @@ class PredictionView(AnswerView):
         app = application()
         if request.max_content_length is None:
             request.max_content_length = MAX_CONTENT_LENGTH
-        reader = self._reader()
+        source = self._source()
+        reader = _reader(source.media_type)
         writer = negotiate(reader)
         prediction = run(
-            app, self.version, self.method, lambda: self._read(reader), request_id=request_id
+            app,
+            self.version,
+            self.method,
+            lambda: self._read(reader, source),
+            request_id=request_id,
         )
         return Response(writer.encode(prediction), content_type=_content_type(writer.media_type))
 
-    def _reader(self) -> Codec:
-        content_type = request.mimetype
-        if not content_type and not request.content_length:
-            content_type = _URLENCODED  # no body at all: a form without fields
-        reader = reader_of(content_type)
-        if reader is None:
-            known = ", ".join(name for codec in writers() for name in codec.reads)
-            raise UnsupportedMediaType(f"the content type must be one of {known}")
-        return reader
+    def _source(self) -> Body | UploadedFile:
+        body = Body(self.settings.max_rows)
+        is_field = any(field.name == FILE for field in self.version.schema.fields)
+        files = [] if is_field else body.files
+        return UploadedFile(files, body) if files else body
 
-    def _read(self, reader: Codec) -> Rows:
-        rows = reader.decode(Body(), self.version.schema)
+    def _read(self, reader: Codec, source: Source) -> Rows:
+        try:
+            rows = reader.decode(source, self.version.schema)
+        except TooLarge:
+            raise RequestEntityTooLarge from None
         if len(rows) > self.settings.max_rows:
             raise TooManyRows(len(rows), self.settings.max_rows)
         return rows
@@ -173,9 +275,27 @@ def negotiate(reader: Codec) -> Codec:
     return best
 
 
+def log_missing_codecs(app: Flask) -> None:
+    """Say which types are answered with 415 because an optional library is not installed."""
+    for codec in missing_codecs():
+        app.logger.warning(
+            "%s is answered with 415: %s is not installed; pip install 'Flask-SKModels[%s]'",
+            codec.media_type,
+            codec.library,
+            codec.extra,
+        )
+
+
 def json_response(document: Mapping[str, Any]) -> Response:
     """Return a document as an answer."""
     return Response(dumps(document), content_type="application/json")
+
+
+def problem_response_with_id(exception: Exception) -> Response:
+    """Return an exception that no view of ours has seen as an answer, with a request id."""
+    response = problem_response(exception)
+    response.headers["X-Request-ID"] = read_request_id()
+    return response
 
 
 def problem_response(exception: Exception) -> Response:
@@ -197,9 +317,31 @@ def problem_response(exception: Exception) -> Response:
     return Response(body, problem.status, problem.headers, content_type=media_type)
 
 
+def _reader(content_type: str) -> Codec:
+    reader = reader_of(content_type)
+    if reader is None:
+        known = ", ".join(name for codec in writers() for name in codec.reads)
+        raise UnsupportedMediaType(f"the content type must be one of {known}")
+    return reader
+
+
+def _is_packed() -> bool:
+    """Return whether the body of the request at hand is packed.
+
+    :raises UnsupportedEncoding: it is, in another way than gzip, or twice
+    """
+    named = request.headers.get("Content-Encoding", "").lower().split(",")
+    codings = [name.strip() for name in named if name.strip() not in {"", "identity"}]
+    if len(codings) > 1 or not GZIP.issuperset(codings):
+        raise UnsupportedEncoding
+    return bool(codings)
+
+
 def _quality(accept: MIMEAccept, media_type: str) -> float:
     """Return how much a client likes a media type, which it may have named with its charset."""
-    return max(accept.quality(media_type), accept.quality(f"{media_type}; charset=utf-8"))
+    wanted = (media_type, {"charset": "utf-8"})
+    with_charset = (q for value, q in accept if parse_options_header(value.lower()) == wanted)
+    return max(accept.quality(media_type), *with_charset, 0)
 
 
 def _prefers_text(accept: MIMEAccept) -> bool:
@@ -211,6 +353,16 @@ def _prefers_text(accept: MIMEAccept) -> bool:
 
 def _content_type(media_type: str) -> str:
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+
+
+def _whole_body() -> bytes:
+    """Return the body; Werkzeug cuts one that comes without its length at the limit, in silence."""
+    body = request.get_data()
+    limit = request.max_content_length
+    is_cut = request.content_length is None and limit is not None and len(body) >= limit > 0
+    if is_cut and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return body
 
 
 def _check_utf_8(body: bytes) -> None:

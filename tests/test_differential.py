@@ -74,12 +74,17 @@ likely_rules = st.one_of(
 )
 
 
+numeric_rules = st.fixed_dictionaries(
+    {"type": st.sampled_from(["number", "float"])},
+    optional={"min": bounds, "max": bounds, "nullable": st.booleans()},
+)
+
+
 @st.composite
 def schemas(draw: st.DrawFn) -> tuple[Schema, Schema] | None:
     """Return a schema, compiled and not, or None where no schema can have these rules."""
-    declared: dict[str, Any] = {
-        name: draw(likely_rules) for name in NAMES[: draw(st.integers(1, 3))]
-    }
+    drawn = numeric_rules if draw(st.booleans()) else likely_rules
+    declared: dict[str, Any] = {name: draw(drawn) for name in NAMES[: draw(st.integers(1, 3))]}
     columns = tuple(
         Column(
             name=name,
@@ -134,6 +139,10 @@ def compare_columns(pair: Any, columns: dict[str, list[Any]], text: bool) -> Non
 
 
 items = st.one_of(
+    st.lists(documents(numbers), min_size=10, max_size=12).map(lambda rows: (rows, False)),
+    st.lists(documents(st.one_of(numbers, values)), min_size=10, max_size=12).map(
+        lambda rows: (rows, False)
+    ),
     st.lists(documents(values), min_size=1, max_size=3).map(lambda rows: (rows, False)),
     st.lists(documents(texts), min_size=1, max_size=3).map(lambda rows: (rows, True)),
     st.lists(st.lists(values, max_size=3), min_size=1, max_size=3).map(lambda rows: (rows, False)),
@@ -216,3 +225,61 @@ def test_dates_agree() -> None:
         pair = (Schema(rules, inputs), Schema(rules, inputs, validator=Law))
         for value in ("2024-02-29", "2024-02-30", date(2024, 2, 29), datetime(2024, 2, 29), 1):
             compare_records(pair, [{"a": value}], False, 10)
+
+
+EDGE_VALUES: list[Any] = [
+    *(0, 1, 2, -1, 3, 1.0, 2.5, -0.0, nan, inf, -inf, True, False, None, "", " ", "a", "ab", "abc"),
+    *("1", "2.5", " 2 ", "nan", "true", "b\n", 2**53, 2**53 + 1, 2**53 + 2, -(2**53) - 1),
+    *(2**63 - 1, 2**63, 10**400, 1e308, [], [1], {}),
+]
+EDGE_RULES: list[dict[str, Any]] = [
+    *({"type": type_} for type_ in ("number", "float", "integer", "boolean", "string")),
+    *({"type": type_, "nullable": True} for type_ in ("number", "integer", "string", "boolean")),
+    *({"type": type_, "default": 1} for type_ in ("number", "integer")),
+    {"type": "string", "default": "a"},
+    {"type": "number", "min": 1, "max": 2},
+    {"type": "number", "min": 1, "max": 2, "nullable": True},
+    {"type": "number", "max": 2**53},
+    {"type": "number", "min": -(2**53), "max": 2**53 + 1},
+    {"type": "integer", "max": 2**53},
+    {"type": "integer", "max": 2.5, "min": 0.5},
+    {"type": "number", "min": 1, "max": 2, "allowed": [0, 1, 2, 3]},
+    {"type": "number", "forbidden": [1], "min": 1},
+    {"type": "integer", "allowed": [1, 2], "forbidden": [2]},
+    {"allowed": [1, 2.5]},
+    {"allowed": ["a", "ab", "1"]},
+    {"allowed": [True]},
+    {"type": "string", "empty": True, "minlength": 2, "maxlength": 2, "allowed": ["ab", "abc"]},
+    {"type": "string", "empty": False, "minlength": 2},
+    {"type": "string", "regex": "a.?", "forbidden": ["ab"]},
+    {"type": "string", "regex": "[a-z]$"},
+    {"type": "number", "coerce": float, "min": 1},
+    {"type": "integer", "coerce": int, "max": 2},
+    {"type": "string", "coerce": str, "minlength": 2},
+    *({"coerce": coercer} for coercer in (int, float, str, bool)),
+    {"coerce": float, "min": 1, "max": 2, "nullable": True},
+    {"coerce": int, "default": "2", "max": 2},
+]
+
+
+@pytest.mark.parametrize("own", EDGE_RULES, ids=repr)
+@pytest.mark.parametrize("fields", [1, 2])
+def test_edges_agree(own: dict[str, Any], fields: int) -> None:
+    names = NAMES[:fields]
+    is_text = own.get("type") == "string" or own.get("coerce") is str
+    columns = tuple(
+        Column(name=name, nullable=True, type="string" if is_text else "number") for name in names
+    )
+    inputs = Inputs(columns=columns, named=True)
+    pair = (
+        Schema(dict.fromkeys(names, own), inputs),
+        Schema(dict.fromkeys(names, own), inputs, validator=Law),
+    )
+    for value in EDGE_VALUES:
+        row = dict.fromkeys(names, value)
+        for text in (False, True) if isinstance(value, str) else (False,):
+            for count in (1, 10):
+                compare(pair, Rows([row] * count, text=text))
+                compare(pair, Rows([list(row.values())] * count, text=text))
+            compare(pair, Columns({name: [value] * 10 for name in names}, text=text))
+            compare(pair, Rows([dict.fromkeys(names, 1)] * 10 + [row], text=text))

@@ -45,7 +45,11 @@ ROOMS = (
 )
 # The modules of a room that takes more than one, in their order.
 PARTS = {
-    "schema": ("validator", "fields", "checks", "jsonschema", "compiled", "arrays", "schema"),
+    "schema": (
+        *("validator", "fields", "columns", "checks", "jsonschema", "compiled", "arrays"),
+        *("schema", "openschema"),
+    ),
+    "artifacts": ("pins", "skopsfile", "onnxmodel", "artifacts"),
     "views": ("config", "problems", "views"),
 }
 ORDER = [part for room in ROOMS for part in PARTS.get(room, (room,))]

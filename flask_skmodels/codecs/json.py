@@ -1,21 +1,16 @@
-"""``application/json``: an object is one row, an array is many."""
+"""``application/json``: an object is one row or the columns of many, an array is many rows."""
 
 from __future__ import annotations
 
-import json
-from math import inf, isfinite
-from typing import Any
+from collections.abc import Mapping
 
-import orjson
-
-from flask_skmodels.codecs.base import Codec, Source, plain_outputs
-from flask_skmodels.errors import InvalidInput
-from flask_skmodels.fields import LONGEST_NUMBER
+from flask_skmodels.codecs.base import Codec, Source, dumps, loads, plain_outputs, request_columns
+from flask_skmodels.errors import InputError, InvalidInput
 from flask_skmodels.rows import Repeated, Rows
 from flask_skmodels.runner import Prediction
 from flask_skmodels.schema import Cleaner
 
-_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+COLUMNS = "columns"
 
 
 class JSONCodec(Codec):
@@ -23,10 +18,13 @@ class JSONCodec(Codec):
 
     media_type = "application/json"
     reads = ("application/json",)
+    suffixes = (".json",)
 
     def decode(self, source: Source, schema: Cleaner) -> Rows:
         document = loads(source.data)
         if isinstance(document, dict):
+            if _has_columns(document, schema):
+                return _columns(document, schema)
             return Rows([document])
         if isinstance(document, list):
             return Rows(document)
@@ -44,71 +42,39 @@ class JSONCodec(Codec):
         return dumps(answer)
 
 
-def loads(body: bytes) -> Any:
-    """Return the JSON document that a body holds.
-
-    An object in which a name is given twice comes as :class:`~flask_skmodels.rows.Repeated`.
-    ``NaN`` and ``Infinity`` are read, and so is a number too large for a double, as infinity: the
-    validation names the row and field.
-
-    :raises InvalidInput: it holds none
-    """
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return _loads_with_care(body)
-    # Each name is followed by one colon, so where there are no more colons no name was lost.
-    if body.count(b":") == _count_names(document):
-        return document
-    return _loads_with_care(body)
+def _has_columns(document: Mapping[str, object], schema: Cleaner) -> bool:
+    """Return whether an object is the columns of rows: it has them, and no field of the model."""
+    fields = {"values"} if schema.values else {field.name for field in schema.fields}
+    return COLUMNS in document and fields.isdisjoint(document)
 
 
-def dumps(document: Any) -> bytes:
-    """Return a document as JSON; ``nan`` and infinity become null."""
-    try:
-        return orjson.dumps(document, default=_text, option=_OPTIONS)
-    except TypeError:  # integers over 64 bits, lone surrogates
-        return json.dumps(_without_nan(document), default=_text).encode()
+def _columns(document: Mapping[str, object], schema: Cleaner) -> Rows:
+    columns = document[COLUMNS]
+    if isinstance(document, Repeated) and COLUMNS in document.names:
+        raise InvalidInput([InputError(None, COLUMNS, "unique", "given more than once")])
+    if not isinstance(columns, dict):
+        raise InvalidInput([InputError(None, COLUMNS, "type", "must be an object of arrays")])
+    if isinstance(columns, Repeated):
+        _check_repeated(columns, schema)
+    _check_arrays(columns, schema)
+    return request_columns(list(columns), list(columns.values()), schema)
 
 
-def _text(value: object) -> str:
-    """Return what JSON cannot hold as text, bytes as those of a class's name."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _check_repeated(columns: Repeated, schema: Cleaner) -> None:
+    fields = [field.name for field in schema.fields]
+    # Where columns go by their order, one that is lost moves all the others.
+    if schema.values or not columns.names.isdisjoint(fields):
+        doubled = [name for name in fields if name in columns.names] or [COLUMNS]
+        raise InvalidInput(
+            InputError(None, name, "unique", "given more than once") for name in doubled
+        )
 
 
-def _count_names(document: Any) -> int:
-    if isinstance(document, dict):
-        return len(document)
-    return sum(len(row) for row in document if type(row) is dict) if type(document) is list else 0
-
-
-def _loads_with_care(body: bytes) -> Any:
-    try:
-        document = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_int=_parse_int)
-        json.dumps(document, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
-    except UnicodeError:
-        raise InvalidInput.of_request("json", "the body is not valid UTF-8") from None
-    except RecursionError:
-        raise InvalidInput.of_request("json", "the body is nested too deeply") from None
-    except ValueError:
-        raise InvalidInput.of_request("json", "the body is not valid JSON") from None
-    return document
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else Repeated(pairs)
-
-
-def _parse_int(digits: str) -> int | float:
-    return int(digits) if len(digits) <= LONGEST_NUMBER else inf
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(name): _without_nan(entry) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(entry) for entry in value]
-    if hasattr(value, "tolist"):
-        return _without_nan(value.tolist())
-    return None if isinstance(value, float) and not isfinite(value) else value
+def _check_arrays(columns: Mapping[str, object], schema: Cleaner) -> None:
+    fields = {field.name for field in schema.fields}
+    wrong = [name for name, column in columns.items() if not isinstance(column, list)]
+    if wrong:
+        raise InvalidInput(
+            InputError(None, name if name in fields else COLUMNS, "type", "must be of list type")
+            for name in wrong
+        )

@@ -1,0 +1,355 @@
+"""``text/csv``, as RFC 4180 describes it: types are those of the fields, never guessed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from flask_skmodels.codecs.base import (
+    Codec,
+    Source,
+    Values,
+    answer_columns,
+    check_width,
+    request_columns,
+)
+from flask_skmodels.errors import InputError, InvalidInput, Report, TooManyRows
+from flask_skmodels.fields import Field, read_integer, read_number
+from flask_skmodels.rows import Columns, Rows
+from flask_skmodels.runner import Prediction
+from flask_skmodels.schema import Cleaner
+
+PYARROW_PAYS = 256 * 1024  # from here on; below, its calls take longer than the reading
+EXACT = 2**53  # from here on texts and doubles are not the same integers
+
+_BOM = b"\xef\xbb\xbf"
+_CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
+_BLOCK = 512 * 1024
+_OF_NUMBERS = b"0123456789+-.eE,\r\n \t"
+_Kind = Field | Literal[True] | None  # of a column: its field, any number, or not known
+_NUMBER_TYPES = {"number", "float", "integer"}
+_PLAIN_RULES = {"type", "min", "max", "nullable", "required", "default", "meta"}
+# A quoted or plain value and what ends it; the last group is a quote that is not closed well.
+_CELL = re.compile(r'(?:("[^"]*+(?:""[^"]*+)*+")|([^",\r\n][^,\r\n]*+)?)(,|\r\n?|\n)|(")(?s:.*)')
+_BROKEN = re.compile("[\0\udc80-\udcff]")
+_TO_QUOTE = re.compile('[",\r\n]')
+
+
+class CSVCodec(Codec):
+    """A row a line in; a column ``prediction`` out, or one a class.
+
+    The first line names the fields. For rows of ``values`` it may be left out: it is a header
+    where none of its values is a number. The parameter ``header`` of the content type, ``present``
+    or ``absent``, decides when it is given.
+    """
+
+    media_type = "text/csv"
+    reads = ("text/csv",)
+    suffixes = (".csv",)
+
+    def decode(self, source: Source, schema: Cleaner) -> Rows:
+        header = _header_parameter(source.parameters)
+        body = source.data.removeprefix(_BOM)
+        numbers = read_numbers(body, schema, header=header)
+        if numbers is not None:
+            return numbers
+        return read_text(body, schema, header=header, max_rows=source.max_rows)
+
+    def encode(self, prediction: Prediction) -> bytes:
+        names, columns = zip(*answer_columns(prediction), strict=True)
+        texts = [list(map(_text, _listed(column))) for column in columns]
+        lines = [",".join(map(_quoted, names)), *map(",".join, zip(*texts, strict=True))]
+        # An empty line would be no row at all to those who read it.
+        return "".join((line or '""') + "\r\n" for line in lines).encode("utf-8", "replace")
+
+
+def read_text(
+    body: bytes, schema: Cleaner, *, header: bool | None = None, max_rows: int = sys.maxsize
+) -> Rows:
+    """Return the rows of a file as texts.
+
+    :param body: the file
+    :param schema: the fields of the model
+    :param header: whether the first line names the columns, None where that is to be found out
+    :param max_rows: the most rows that it may have
+    :raises InvalidInput: it is no such file, or has more rows
+    """
+    text = body.decode("utf-8", "surrogateescape")
+    rows, count, is_closed = _split(text, max_rows + 1)
+    names = rows.pop(0) if rows and _is_header(rows[0], schema, header) else None
+    count -= names is not None
+    if count > max_rows:
+        raise TooManyRows(count, max_rows)
+    if not is_closed:
+        row = count if names or header is False else None
+        message = "a quote is never closed, or its value goes on after it"
+        raise InvalidInput([InputError(row, None, "csv", message)])
+    if not rows and names is None:
+        return Rows([])
+    width = len(rows[0] if names is None else names)
+    check_width(width, schema)
+    if _BROKEN.search(text):
+        _report_broken(names, rows, schema)
+    _check_widths(rows, width)
+    columns = list(zip(*rows, strict=True)) or [()] * width
+    return request_columns(names, columns, schema, text=True)
+
+
+def read_numbers(body: bytes, schema: Cleaner, *, header: bool | None = None) -> Columns | None:
+    """Return the rows of a file of numbers as arrays, many times faster than as texts.
+
+    :param body: the file
+    :param schema: the fields of the model
+    :param header: as for :func:`read_text`
+    :returns: None where it is not sure that the texts would say exactly the same
+    :raises InvalidInput: there are too many columns, or two of one field
+    """
+    if b'"' in body or b"\0" in body:
+        return None
+    body = body.lstrip(b"\r\n")
+    first, _, rest = body.partition(b"\n")
+    if _has_lone_returns(body) or not first.isascii():
+        return None
+    cells = first.decode().removesuffix("\r").split(",")
+    check_width(len(cells), schema)
+    names = cells if _is_header(cells, schema, header) else None
+    kinds = _kinds(names, len(cells), schema)
+    if kinds is None:
+        return None
+    columns = _read(body if names is None else rest, kinds)
+    return None if columns is None else request_columns(names, columns, schema)
+
+
+def _header_parameter(parameters: Mapping[str, str]) -> bool | None:
+    if parameters.get("charset", "utf-8").lower() not in _CHARSETS:
+        raise InvalidInput.of_request("charset", "the charset must be utf-8")
+    header = parameters.get("header", "").lower()
+    if header not in {"", "present", "absent"}:
+        raise InvalidInput.of_request("header", "the parameter header must be present or absent")
+    return header == "present" if header else None
+
+
+def _is_header(cells: Sequence[str], schema: Cleaner, header: bool | None) -> bool:
+    """Return whether a first line names the columns.
+
+    One text among numbers is a wrong value and not a name: to take it for one would lose a row.
+    """
+    if header is not None or not schema.values:
+        return header is not False
+    fields = [field for field in schema.fields if not field.is_alias]
+    names = [field.name for field in fields]
+    if sorted(cells) == sorted(names):
+        return True
+    if len(fields) == len(cells):
+        pairs = zip(cells, fields, strict=True)
+        cells = [cell for cell, field in pairs if field.text_readers == (read_number,)]
+    told = [cell for cell in cells if cell.strip()]
+    return bool(told) and all(isinstance(read_number(cell), str) for cell in told)
+
+
+# As texts
+
+
+def _split(text: str, most: int = sys.maxsize) -> tuple[list[list[str]], int, bool]:
+    """Return the values of each line that is not blank.
+
+    :param text: the file
+    :param most: how many lines are returned; the others are counted
+    :returns: the lines, how many there are, and whether all quotes are closed
+    """
+    if '"' in text:
+        return _split_quoted(text if text.endswith(("\n", "\r")) else f"{text}\n", most)
+    every = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = [line for line in every if line]
+    return [line.split(",") for line in lines[:most]], len(lines), True
+
+
+def _split_quoted(text: str, most: int) -> tuple[list[list[str]], int, bool]:
+    rows: list[list[str]] = []
+    row: list[str] = []
+    count = 0
+    for match in _CELL.finditer(text):
+        quoted, plain, end, broken = match.groups()
+        if broken:
+            return rows, count, False
+        if not (row or quoted or plain or end == ","):
+            continue
+        row.append(quoted[1:-1].replace('""', '"') if quoted else plain or "")
+        if end != ",":
+            count += 1
+            if count <= most:
+                rows.append(row)
+            row = []
+    return rows, count, True
+
+
+def _report_broken(
+    names: Sequence[str] | None, rows: Sequence[Sequence[str]], schema: Cleaner
+) -> None:
+    if any(map(_BROKEN.search, names or ())):
+        raise InvalidInput.of_request("csv", "the header is not valid UTF-8, or holds a zero byte")
+    fields = [field.name for field in schema.fields]
+    places = fields if names is None else [name if name in fields else None for name in names]
+    report = Report()
+    for index, row in enumerate(rows):
+        for place, cell in enumerate(row):
+            if _BROKEN.search(cell):
+                name = places[place] if place < len(places) else None
+                report.add(index, name, "csv", "the value is not valid UTF-8, or holds a zero byte")
+    report.raise_if_any()
+
+
+def _check_widths(rows: Sequence[Sequence[str]], width: int) -> None:
+    if set(map(len, rows)) <= {width}:
+        return
+    report = Report()
+    for index, row in enumerate(rows):
+        if len(row) != width:
+            message = f"the line should have {width} values, not {len(row)}"
+            report.add(index, None, "items", message)
+    report.raise_if_any()
+
+
+# As numbers
+
+
+def _has_lone_returns(body: bytes) -> bool:
+    """Return whether a carriage return stands without a line feed.
+
+    To search for the two together takes as long as to parse all the numbers.
+    """
+    if b"\r" not in body:
+        return False
+    characters = np.frombuffer(body + b" ", dtype=np.uint8)
+    places = np.flatnonzero(characters == ord("\r"))
+    return bool((characters[places + 1] != ord("\n")).any())
+
+
+def _kinds(names: Sequence[str] | None, width: int, schema: Cleaner) -> list[_Kind] | None:
+    """Return for each column its field, True for any number, or None where no field takes it.
+
+    :returns: None where one of the fields takes anything but plain numbers
+    """
+    if not schema.fields:
+        return [True] * width
+    fields = {field.name: field for field in schema.fields}
+    if names is None or (schema.values and set(names) != set(fields)):
+        in_order = [field for field in schema.fields if not field.is_alias]
+        kinds: list[_Kind] = [*in_order] if len(in_order) == width else []
+    else:
+        kinds = [fields.get(name) for name in names]
+    known = [kind for kind in kinds if isinstance(kind, Field)]
+    return kinds if known and all(map(_is_plain, known)) else None
+
+
+def _is_plain(field: Field) -> bool:
+    is_number = str(field.definition.get("type")) in _NUMBER_TYPES  # it may be a list
+    return is_number and field.definition.keys() <= _PLAIN_RULES
+
+
+def _is_integer(kind: _Kind) -> bool:
+    return isinstance(kind, Field) and kind.text_readers == (read_integer,)
+
+
+def _read(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
+    if len(body) >= PYARROW_PAYS and find_spec("pyarrow") is not None:
+        return _read_by_pyarrow(body, kinds)
+    return _read_by_orjson(body, kinds)
+
+
+def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
+    """Read all values as one JSON array: what JSON takes for a number a text is as well."""
+    lines = [line for line in body.translate(None, b"\r").split(b"\n") if line]
+    if body.translate(None, _OF_NUMBERS) or {line.count(b",") + 1 for line in lines} != {
+        len(kinds)
+    }:
+        return None
+    try:
+        flat = orjson.loads(b"[%b]" % b",".join(lines))
+    except orjson.JSONDecodeError:
+        return None
+    matrix = np.array(flat, dtype=np.float64).reshape(len(lines), len(kinds))
+    if (np.abs(matrix) >= EXACT).any():
+        return None
+    columns: list[Values] = list(matrix.T)
+    for place in (place for place, kind in enumerate(kinds) if _is_integer(kind)):
+        if set(map(type, flat[place :: len(kinds)])) != {int}:
+            return None
+        columns[place] = matrix[:, place].astype(np.int64)
+    return columns
+
+
+def _read_by_pyarrow(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
+    integers = any(map(_is_integer, kinds))
+    if not _is_utf_8(body) or (integers and (b"x" in body or b"X" in body)):  # 0x10 is 16 to it
+        return None
+    csv, pyarrow = import_module("pyarrow.csv"), import_module("pyarrow")
+    names = [str(place) for place in range(len(kinds))]
+    types = {
+        name: pyarrow.int64() if _is_integer(kind) else pyarrow.float64()
+        for name, kind in zip(names, kinds, strict=True)
+        if kind is not None
+    }
+    try:
+        table = csv.read_csv(
+            pyarrow.BufferReader(body),
+            csv.ReadOptions(column_names=names, block_size=_BLOCK),
+            csv.ParseOptions(quote_char=False),
+            csv.ConvertOptions(column_types=types, include_columns=[*types], null_values=[""]),
+        )
+    except pyarrow.ArrowException:
+        return None
+    return _exact_columns(table, names, kinds)
+
+
+def _exact_columns(table: Any, names: Sequence[str], kinds: Sequence[_Kind]) -> list[Values] | None:
+    columns: list[Values] = []
+    for name, kind in zip(names, kinds, strict=True):
+        column = range(table.num_rows) if kind is None else _exact(table.column(name), kind)
+        if column is None:
+            return None
+        columns.append(column)
+    return columns
+
+
+def _exact(column: Any, kind: Field | Literal[True]) -> NDArray[Any] | None:
+    """Return a column as an array; None where its texts may say something else."""
+    if column.null_count and (_is_integer(kind) or kind is True or not kind.nullable):
+        return None
+    values: NDArray[Any] = column.to_numpy()
+    told = values[~np.isnan(values)] if column.null_count else values
+    if len(told) + column.null_count != len(values) or not (np.abs(told) < EXACT).all():
+        return None
+    return None if (np.signbit(told) & (told == 0)).any() else values
+
+
+def _is_utf_8(body: bytes) -> bool:
+    try:
+        return body.isascii() or bool(body.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+# Answers
+
+
+def _listed(column: Values) -> Sequence[Any]:
+    return column.tolist() if isinstance(column, np.ndarray) else column
+
+
+def _text(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    return _quoted(value) if isinstance(value, str) else repr(value)
+
+
+def _quoted(text: str) -> str:
+    return '"{}"'.format(text.replace('"', '""')) if _TO_QUOTE.search(text) else text

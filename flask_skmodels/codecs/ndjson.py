@@ -1,0 +1,54 @@
+"""``application/x-ndjson``: one JSON record a line, one answer a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from flask_skmodels.codecs.base import Codec, Source, dumps, loads, plain_outputs
+from flask_skmodels.errors import InvalidInput, Report, TooManyRows
+from flask_skmodels.rows import Rows
+from flask_skmodels.runner import Prediction, is_multi_output
+from flask_skmodels.schema import Cleaner
+
+
+class NDJSONCodec(Codec):
+    """A row a line, an object or an array; blank lines are skipped."""
+
+    media_type = "application/x-ndjson"
+    reads = ("application/x-ndjson",)
+    suffixes = (".ndjson", ".jsonl")
+
+    def decode(self, source: Source, schema: Cleaner) -> Rows:
+        lines = [line for line in source.data.split(b"\n") if line and not line.isspace()]
+        if len(lines) > source.max_rows:
+            raise TooManyRows(len(lines), source.max_rows)
+        return Rows(_read_lines(lines))
+
+    def encode(self, prediction: Prediction) -> bytes:
+        answers = (dumps({"prediction": row}) for row in _rows(prediction.outputs))
+        return b"".join(answer + b"\n" for answer in answers)
+
+
+def _read_lines(lines: Iterable[bytes]) -> list[object]:
+    items: list[object] = []
+    report = Report()
+    for row, line in enumerate(lines):
+        try:
+            items.append(loads(line, "the line"))
+        except InvalidInput as exception:
+            for error in exception.errors:
+                report.add(row, None, error.rule, error.message)
+    report.raise_if_any()
+    return items
+
+
+def _rows(outputs: Any) -> Iterable[Any]:
+    plain = plain_outputs(outputs)
+    if is_multi_output(outputs):
+        return ([*row] for row in zip(*plain, strict=True))
+    is_flat = isinstance(plain, np.ndarray) and plain.ndim == 1
+    rows: Iterable[Any] = plain.tolist() if is_flat else plain
+    return rows

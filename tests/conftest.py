@@ -1,0 +1,81 @@
+"""Fixtures: a fitted pipeline, an extension that serves it, an application and its client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from flask_skmodels import (
+    SKModels,
+    after_prediction,
+    before_prediction,
+    input_rejected,
+    prediction_failed,
+)
+from tests.helpers import SCHEMA, X, Y
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> Any:
+    """A classifier of iris flowers, fitted on an array: without names."""
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
+
+
+@pytest.fixture(scope="session")
+def line_pipeline() -> Any:
+    """A regression of three values: 1 * a + 10 * b + 100 * c."""
+    return LinearRegression(fit_intercept=False).fit(np.eye(3), [1.0, 10.0, 100.0])
+
+
+@pytest.fixture(scope="session")
+def mixed_pipeline() -> Any:
+    """A classifier of a data frame with texts, numbers and missing numbers."""
+    frame = pd.DataFrame(
+        {
+            "island": ["Dream", "Biscoe", "Torgersen", "Dream", "Biscoe", "Torgersen"] * 5,
+            "mass": [3000.0, 5000.0, np.nan, 3100.0, 5100.0, 4000.0] * 5,
+        }
+    )
+    columns = ColumnTransformer(
+        [("island", OneHotEncoder(), ["island"]), ("mass", SimpleImputer(), ["mass"])]
+    )
+    scaled = make_pipeline(columns, StandardScaler(), LogisticRegression())
+    return scaled.fit(frame, ["light", "heavy", "light", "light", "heavy", "light"] * 5)
+
+
+@pytest.fixture
+def models(pipeline: Any) -> SKModels:
+    models = SKModels()
+    models.add("iris", pipeline, schema=SCHEMA, probability=True)
+    return models
+
+
+@pytest.fixture
+def app(models: SKModels) -> Flask:
+    app = Flask("iris_app")
+    models.init_app(app)
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture(autouse=True)
+def silence() -> Iterator[None]:
+    """No receiver of one test hears another."""
+    yield
+    for signal in (before_prediction, after_prediction, prediction_failed, input_rejected):
+        signal._clear_state()

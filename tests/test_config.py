@@ -1,0 +1,61 @@
+"""The configuration keys: defaults, precedence, and what they cannot hold."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from flask_skmodels import ConfigurationError, SKModels, SKModelsError
+from flask_skmodels.config import KEYS
+
+
+def test_defaults() -> None:
+    app = Flask("host")
+    SKModels(app)
+    assert app.config["SKMODELS_URL_PREFIX"] == ""
+    assert app.config["SKMODELS_MAX_ROWS"] == 1_000_000
+    assert {f"SKMODELS_{key}" for key in KEYS} <= set(app.config)
+
+
+def test_configuration_beats_the_constructor() -> None:
+    app = Flask("host")
+    app.config["SKMODELS_URL_PREFIX"] = "/from-config"
+    SKModels(app, url_prefix="/from-constructor")
+    assert app.test_client().get("/from-config/-/models").status_code == 200
+    assert app.test_client().get("/from-constructor/-/models").status_code == 404
+
+
+def test_constructor_beats_the_default() -> None:
+    app = Flask("host")
+    SKModels(app, url_prefix="/a/b")
+    assert app.config["SKMODELS_URL_PREFIX"] == "/a/b"
+    assert app.test_client().get("/a/b/-/health/live").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("URL_PREFIX", "models"),
+        ("URL_PREFIX", "/models/"),
+        ("URL_PREFIX", "/"),
+        ("URL_PREFIX", None),
+        ("URL_PREFIX", 5),
+        ("MAX_ROWS", 0),
+        ("MAX_ROWS", -1),
+        ("MAX_ROWS", True),
+        ("MAX_ROWS", "5"),
+        ("MAX_ROWS", 1.5),
+        ("MAX_ROWS", None),
+    ],
+)
+@pytest.mark.parametrize("name", ["skmodels", "other"])
+def test_value_that_a_key_cannot_hold(key: str, value: object, name: str) -> None:
+    app = Flask("host")
+    full = f"{name.upper()}_{key}"
+    app.config[full] = value
+    with pytest.raises(ConfigurationError, match=f"^{full} must be .*, not ") as caught:
+        SKModels(app, name=name)
+    assert isinstance(caught.value, SKModelsError)
+    app.config.pop(full)
+    SKModels(app, name=name)  # nothing was left behind
+    assert app.test_client().get("/-/models").status_code == 200
