@@ -60,7 +60,7 @@ class Builder:
         :param columns: for each field its validated values, None for a missing one; or X itself
             where all fields are numbers, of shape (rows, fields)
         :returns: an array of shape (rows, fields), C-ordered, of float64 unless all columns are of
-            another type or of a narrower float; a pandas data frame; or a list of texts or of mappings
+            another type or of a narrower float; a pandas data frame; or a list of texts or mappings
         """
         if self._container == "frame":
             return self._frame(columns)
