@@ -1,7 +1,7 @@
 """Serve scikit-learn models inside Flask applications."""
 
 from flask_skmodels.codecs import register_codec
-from flask_skmodels.codecs.base import Codec
+from flask_skmodels.codecs.base import Codec, answer_columns
 from flask_skmodels.errors import (
     ConfigurationError,
     InputError,
@@ -13,6 +13,7 @@ from flask_skmodels.errors import (
 )
 from flask_skmodels.extension import SKModels, create_app
 from flask_skmodels.models import KeyValueModel, Model, ValuesModel
+from flask_skmodels.rows import Columns, Rows
 from flask_skmodels.runner import Prediction
 from flask_skmodels.signals import (
     after_prediction,
@@ -24,6 +25,7 @@ from flask_skmodels.validator import Validator
 
 __all__ = [
     "Codec",
+    "Columns",
     "ConfigurationError",
     "InputError",
     "InvalidInput",
@@ -31,6 +33,7 @@ __all__ = [
     "Model",
     "ModelError",
     "Prediction",
+    "Rows",
     "SKModels",
     "SKModelsError",
     "TooManyRows",
@@ -38,6 +41,7 @@ __all__ = [
     "Validator",
     "ValuesModel",
     "after_prediction",
+    "answer_columns",
     "before_prediction",
     "create_app",
     "input_rejected",

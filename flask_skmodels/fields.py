@@ -183,7 +183,8 @@ def read_number(text: str) -> object:
     """
     stripped = text.strip()
     if _INTEGER.fullmatch(stripped):
-        return read_integer(stripped)
+        number = read_integer(stripped)
+        return -0.0 if number == 0 and stripped[0] == "-" else number
     if _NUMBER.fullmatch(stripped):
         return float(stripped)
     unsigned = _NOT_FINITE.get(stripped.lstrip("+-").lower())

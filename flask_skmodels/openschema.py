@@ -21,6 +21,7 @@ class OpenSchema:
     names = ()
     fields = ()
     values = True
+    takes_arrays = True
 
     def __init__(self) -> None:
         column = Column(name=VALUES)

@@ -37,6 +37,9 @@ class Cleaner(Protocol):
     @property
     def values(self) -> bool: ...
 
+    @property
+    def takes_arrays(self) -> bool: ...
+
     def clean(self, rows: Rows) -> Any: ...
 
     def json_schema(self) -> dict[str, Any]: ...
@@ -85,6 +88,11 @@ class Schema:
     def names(self) -> tuple[str, ...]:
         """The names of the columns of X, in their order."""
         return tuple(field.column.name for field in self._outputs)
+
+    @property
+    def takes_arrays(self) -> bool:
+        """Whether it makes no difference that numbers come as numpy's, and not Python's own."""
+        return self._builder.as_arrays and self._compiled is not None
 
     def clean(self, rows: Rows) -> Any:
         """Return X, what the estimator is called with.

@@ -34,6 +34,7 @@ _BOM = b"\xef\xbb\xbf"
 _CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
 _BLOCK = 512 * 1024
 _OF_NUMBERS = b"0123456789+-.eE,\r\n \t"
+_MINUS_NOUGHT = re.compile(rb"-0+(?:[,\r\n]|\Z)")
 _Kind = Field | Literal[True] | None  # of a column: its field, any number, or not known
 _NUMBER_TYPES = {"number", "float", "integer"}
 _PLAIN_RULES = {"type", "min", "max", "nullable", "required", "default", "meta"}
@@ -112,7 +113,7 @@ def read_numbers(body: bytes, schema: Cleaner, *, header: bool | None = None) ->
     :returns: None where it is not sure that the texts would say exactly the same
     :raises InvalidInput: there are too many columns, or two of one field
     """
-    if b'"' in body or b"\0" in body:
+    if b'"' in body or b"\0" in body or not schema.takes_arrays:
         return None
     body = body.lstrip(b"\r\n")
     first, _, rest = body.partition(b"\n")
@@ -267,6 +268,8 @@ def _read(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
 
 def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
     """Read all values as one JSON array: what JSON takes for a number a text is as well."""
+    if _MINUS_NOUGHT.search(body):
+        return None  # which JSON takes for an integer, and so for nought
     lines = [line for line in body.translate(None, b"\r").split(b"\n") if line]
     if body.translate(None, _OF_NUMBERS) or {line.count(b",") + 1 for line in lines} != {
         len(kinds)
