@@ -171,8 +171,14 @@ def _names(estimator: Any) -> list[str] | None:
     return None if foreign or names == [f"Column_{i}" for i in numbers] else names
 
 
+def _width(estimator: Any) -> Any:
+    """Its own count; CatBoost's is 0 once it comes from a file, but its names are not lost."""
+    count = _get(estimator, "n_features_in_")
+    return len(_get(estimator, "feature_names_") or ()) or None if count == 0 else count
+
+
 def _count(estimator: Any) -> int | None:
-    count = 1 if _is(estimator, "IsotonicRegression") else _get(estimator, "n_features_in_")
+    count = 1 if _is(estimator, "IsotonicRegression") else _width(estimator)
     if count is not None:
         return int(count)
     return next((n for n in map(_count, _first(estimator)) if n is not None), None)
@@ -252,7 +258,7 @@ class _Walk:
             return [_mixed(X)]
 
     def meet_any(self, e: Any, X: _Features) -> _Features:
-        X = _fit(X, _get(e, "n_features_in_"))
+        X = _fit(X, _width(e))
         parts = _get(e, "estimators_features_") or repeat(range(len(X)))  # of bagging
         pairs = zip(_wrapped(e), parts, strict=False)
         outs = [self.run(inner, [X[i] for i in part]) for inner, part in pairs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -101,7 +102,8 @@ class Model:
 
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of the probabilities, (rows, classes); see :meth:`predict`."""
-        return self.pipeline.predict_log_proba(X)
+        with np.errstate(divide="ignore"):  # the logarithm of nought is minus infinity
+            return self.pipeline.predict_log_proba(X)
 
     def decision_function(self, X: Any) -> Any:
         """Return the confidence scores, (rows,) or (rows, classes); see :meth:`predict`."""
@@ -233,10 +235,21 @@ def check_pipeline(pipeline: Any) -> None:
         raise ModelError(
             f"its pipeline, a {introspect.class_name(pipeline)}, is not fitted: call fit first"
         )
-    for part in filter(_opens_files, _parts_of(pipeline)):
+    for part in _parts_of(pipeline):
+        _check_part(part)
+
+
+def _check_part(part: Any) -> None:
+    name = introspect.class_name(part)
+    if _takes_categories(part):
         raise ModelError(
-            f"its {introspect.class_name(part)} has input={part.input!r} and would open what a "
-            "client names: use input='content'"
+            f"its {name} was fitted on columns that pandas calls categories, which no request can "
+            "bring: encode them in a pipeline, with OrdinalEncoder for example"
+        )
+    if _opens_files(part):
+        raise ModelError(
+            f"its {name} has input={part.input!r} and would open what a client names: "
+            "use input='content'"
         )
 
 
@@ -244,6 +257,16 @@ def _opens_files(estimator: Any) -> bool:
     """Return whether it is a vectoriser of texts that are not its input but in files."""
     is_vectorizer = hasattr(estimator, "build_analyzer")
     return is_vectorizer and getattr(estimator, "input", "content") != "content"
+
+
+def _takes_categories(estimator: Any) -> bool:
+    """Return whether it is LightGBM's or XGBoost's, fitted on pandas's categories."""
+    with suppress(Exception):  # not fitted, where it is a part that was only cloned
+        if hasattr(estimator, "booster_"):
+            return bool(estimator.booster_.pandas_categorical)
+        if hasattr(estimator, "get_booster"):
+            return "c" in (estimator.get_booster().feature_types or ())
+    return False
 
 
 def _parts_of(estimator: Any) -> Iterator[Any]:

@@ -50,7 +50,7 @@ patterns = st.sampled_from(["a*", "[0-9]+", "^a.*$", "1|2"])
 rules = st.fixed_dictionaries(
     {},
     optional={
-        "type": types,
+        "type": st.one_of(types, st.lists(types, min_size=1, max_size=2)),
         "min": bounds,
         "max": bounds,
         "allowed": st.lists(scalars, min_size=1, max_size=3),

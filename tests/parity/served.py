@@ -1,0 +1,115 @@
+"""A case behind HTTP: ask it, and hold the answer against the estimator's own."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from flask import Flask
+from flask.testing import FlaskClient
+
+from flask_skmodels import SKModels
+from flask_skmodels.introspect import methods
+from tests.parity.estimators import Case
+from tests.parity.formats import FORMATS, Format, table
+
+ONE, FEW, MANY = [7], [3, 11, 4], [*range(19, 3, -1), 2, 0]
+
+# Fitted on a data frame, it warns of its own doing: score_samples makes an array of X and then
+# calls kneighbors, which misses the names. The direct call warns as well.
+WARNS = {"LocalOutlierFactor"}
+
+
+@dataclass(eq=False)
+class Served:
+    """A case that an application serves, without a schema, by every method that it has.
+
+    :raises ModelError: it cannot be served
+    """
+
+    case: Case
+    methods: tuple[str, ...] = field(init=False)
+    client: FlaskClient = field(init=False)
+    _own: dict[Any, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.methods = methods(self.case.estimator)
+        models = SKModels()
+        models.add(
+            "case", self.case.estimator, methods=self.methods or None, schema=self.case.schema
+        )
+        app = Flask("parity")
+        models.init_app(app)
+        self.client = app.test_client()
+
+    def own(self, method: str, places: list[int]) -> tuple[Any, set[str]]:
+        """Return what the estimator's method returns for some rows, and its warnings."""
+        key = method, tuple(places)
+        if key not in self._own:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                outputs = getattr(self.case.estimator, method)(self.case.rows(places))
+            if getattr(outputs, "ndim", 2) == 1 and len(outputs) != len(places):
+                outputs = outputs[np.newaxis]  # SparsePCA gives the features of one row flat
+            self._own[key] = outputs, {str(warning.message) for warning in caught}
+        own: tuple[Any, set[str]] = self._own[key]
+        return own
+
+    def classes(self, method: str) -> Any:
+        """Return what the columns of a method's output stand for."""
+        if method not in ("predict_proba", "predict_log_proba", "decision_function"):
+            return None
+        found = getattr(self.case.estimator, "classes_", None)
+        if isinstance(found, list):
+            return [np.asarray(labels).tolist() for labels in found]
+        return None if found is None else np.asarray(found).tolist()
+
+    def check(self, name: str) -> list[str]:
+        """Hold every method, with one row and more, against the estimator in one format.
+
+        :param name: of the format
+        :returns: the methods and numbers of rows that were asked for
+        """
+        return [
+            f"{method} of {len(places)}"
+            for method in self.methods
+            for places in (ONE, FEW, MANY)
+            if self._check(FORMATS[name], method, places)
+        ]
+
+    def _check(self, media: Format, method: str, places: list[int]) -> bool:
+        shuffled = len(places) > 1 and media is not FORMATS["JSON arrays"]
+        body = media.body(table(self.case.rows(places), shuffled=shuffled))
+        if body is None:
+            return False
+        outputs, said = self.own(method, places)
+        got = self._ask(media, method, body, said)
+        expected = media.expected(outputs, self.classes(method))
+        assert got == expected, f"{method} of {len(places)} rows: {got!r} is not {expected!r}"
+        return True
+
+    def _ask(self, media: Format, method: str, body: bytes, said: set[str]) -> Any:
+        headers = {"Accept": media.accept} if media.accept else {}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            response = self.client.post(
+                f"/case/{method}/", data=body, content_type=media.content_type, headers=headers
+            )
+        warned = {str(warning.message) for warning in caught}
+        assert response.status_code == 200, f"{method}: {response.text}\n{body[:300]!r}"
+        assert warned <= said, f"{method} warns: {warned}"
+        about_names = [text for text in warned if "valid feature names" in text]
+        assert not about_names or self.case.name in WARNS, about_names
+        return media.answer(response.data)
+
+
+_SERVED: dict[int, Served] = {}
+
+
+def served(case: Case) -> Served:
+    """Return a case behind HTTP, the same for the same case."""
+    if id(case) not in _SERVED:
+        _SERVED[id(case)] = Served(case)
+    return _SERVED[id(case)]

@@ -1,0 +1,90 @@
+"""Every estimator of scikit-learn, in every format: the answer is the estimator's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import get_tags
+
+from flask_skmodels import ModelError, SKModels
+from flask_skmodels.introspect import METHODS, methods
+from tests.parity import data
+from tests.parity.estimators import (
+    CLASSES,
+    LABELS,
+    MAPPINGS,
+    NO_METHOD,
+    NOT_SERVED,
+    SERVED,
+    VARIANTS,
+    Case,
+    case,
+)
+from tests.parity.formats import FORMATS
+from tests.parity.served import served
+
+LIKE_FILES = [
+    CountVectorizer(input="filename"),
+    TfidfVectorizer(input="file"),
+    HashingVectorizer(input="filename", n_features=8),
+]
+
+
+def cases(name: str) -> list[Case]:
+    return [found for variant in VARIANTS if (found := case(name, variant)) is not None]
+
+
+@pytest.mark.parametrize("media", FORMATS)
+@pytest.mark.parametrize("name", SERVED)
+def test_the_answer_is_the_estimators_own(name: str, media: str) -> None:
+    done = [served(case).check(media) for case in cases(name)]
+    assert any(done) or media == "CSV without header"  # that is for rows without names
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_every_method_is_served(name: str) -> None:
+    for found in cases(name):
+        assert served(found).methods == tuple(m for m in METHODS if hasattr(found.estimator, m))
+
+
+@pytest.mark.parametrize("name", NOT_SERVED)
+def test_what_is_listed_cannot_be_served(name: str) -> None:
+    found = case(name, "array")
+    assert found is not None
+    with pytest.raises(ModelError):
+        served(found)
+
+
+@pytest.mark.parametrize("name", NOT_SERVED)
+def test_the_reason_is_true(name: str) -> None:
+    found = case(name, "array")
+    assert found is not None
+    tags = get_tags(found.estimator).input_tags
+    truth: dict[str, Any] = dict.fromkeys(NO_METHOD, methods(found.estimator) == ())
+    truth |= {LABELS: not tags.two_d_array, MAPPINGS: tags.dict}
+    assert truth.get(NOT_SERVED[name], tags.three_d_array)
+
+
+def test_the_list_is_of_estimators() -> None:
+    assert len(SERVED) > 170
+    assert set(SERVED) | set(NOT_SERVED) == set(CLASSES)
+
+
+@pytest.mark.parametrize("vectorizer", LIKE_FILES, ids=str)
+def test_a_vectorizer_that_would_open_files_is_refused(vectorizer: Any) -> None:
+    texts, owners = data.texts()
+    line = LogisticRegression(max_iter=9, tol=1.0)
+    pipeline = make_pipeline(vectorizer.set_params(input="content"), line).fit(texts, owners)
+    search = GridSearchCV(pipeline, {}, cv=2).fit(texts, owners)
+    inner = search.best_estimator_[0]
+    for part in (vectorizer, inner):
+        part.set_params(input="filename")
+    for estimator in (vectorizer, pipeline, search, np.array([search])[0]):
+        with pytest.raises(ModelError, match="would open what a client names"):
+            SKModels().add("files", estimator)

@@ -1,0 +1,66 @@
+"""Real pipelines and other libraries' estimators: the answer is their own."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+import pytest
+
+from flask_skmodels import ModelError
+from tests.parity import data
+from tests.parity.estimators import Case
+from tests.parity.formats import ARROW, FORMATS, columns, exact, table
+from tests.parity.pipelines import MAKERS, boosters, pipeline_case
+from tests.parity.served import MANY, served
+
+
+@pytest.mark.parametrize("media", FORMATS)
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_answer_is_the_pipelines_own(name: str, media: str) -> None:
+    done = served(pipeline_case(name)).check(media)
+    assert done or media == "CSV without header"
+
+
+@pytest.mark.parametrize("name", ["iris: a union, selected", "iris: scaled, as a frame"])
+def test_narrow_floats_of_arrow_stay_narrow(name: str) -> None:
+    case = pipeline_case(name)
+    rows = case.rows(MANY).astype(np.float32)
+    method = served(case).methods[-1]
+    values = rows if isinstance(rows, np.ndarray) else rows.to_numpy()
+    names = [str(name) for name in getattr(rows, "columns", range(values.shape[1]))]
+    sent = pa.table({name: pa.array(values[:, i]) for i, name in enumerate(names)})
+    out = io.BytesIO()
+    with pa.ipc.new_stream(out, sent.schema) as stream:
+        stream.write_table(sent)
+    response = served(case).client.post(f"/case/{method}/", data=out.getvalue(), content_type=ARROW)
+    answer = pa.ipc.open_stream(response.data).read_all().to_pydict()
+    outputs = getattr(case.estimator, method)(rows)
+    assert exact(answer) == exact(columns(outputs, served(case).classes(method)))
+
+
+def test_columns_that_are_dropped_may_be_left_out() -> None:
+    case = pipeline_case("penguins: dropped")
+    rows = table(case.rows(MANY)).objects
+    kept = [{name: row[name] for name in data.NUMBERS[:2]} for row in rows]
+    answers: list[Any] = [
+        served(case).client.post("/case/predict_proba/", json=sent).json for sent in (rows, kept)
+    ]
+    assert answers[0] == answers[1]
+    assert len(answers[0]["predictions"]) == len(MANY)
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_categories_of_pandas_are_refused(name: str) -> None:
+    X, y = data.penguins()
+    booster: Any = boosters(name)[0]
+    if name == "xgboost":
+        booster.set_params(enable_categorical=True)
+    categories = X.astype(dict.fromkeys(data.KINDS, "category"))
+    booster.fit(categories, np.unique(y, return_inverse=True)[1])
+    schema = {**{n: {} for n in data.NUMBERS}, **{k: {"type": "string"} for k in data.KINDS}}
+    with pytest.raises(ModelError, match="pandas calls categories"):
+        served(Case(name, booster, categories, schema))
