@@ -32,7 +32,7 @@ _SCALARS: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "boolean": (bool,),
     "string": (str,),
-    "date": (date, datetime),
+    "date": (date,),
     "datetime": (datetime,),
 }
 _COERCERS = (int, float, str, bool)

@@ -80,13 +80,19 @@ def field_schema(field: Field) -> dict[str, Any]:
     if field.nullable and "enum" in schema:
         schema["enum"] = [*schema["enum"], None]
     if "regex" in definition:
-        schema["pattern"] = "^" + definition["regex"].removeprefix("^").removesuffix("$") + "$"
+        schema["pattern"] = _pattern(definition["regex"])
     if definition.get("empty") is False:
         schema.setdefault("minLength", 1)
     if "forbidden" in definition:
         schema["not"] = {"enum": _jsonable(definition["forbidden"])}
     meta = definition.get("meta") or {}
     return schema | {keyword: meta[key] for key, keyword in _META.items() if key in meta}
+
+
+def _pattern(regex: str) -> str:
+    """Return a regular expression that finds what Cerberus matches from the beginning."""
+    whole = regex if regex.endswith("$") else f"{regex}$"
+    return f"^(?:{whole})" if "|" in regex else f"^{whole.removeprefix('^')}"
 
 
 def _type_schema(types: Any, *, nullable: bool) -> dict[str, Any]:

@@ -102,8 +102,7 @@ class Model:
 
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of the probabilities, (rows, classes); see :meth:`predict`."""
-        with np.errstate(divide="ignore"):  # the logarithm of nought is minus infinity
-            return self.pipeline.predict_log_proba(X)
+        return self.pipeline.predict_log_proba(X)
 
     def decision_function(self, X: Any) -> Any:
         """Return the confidence scores, (rows,) or (rows, classes); see :meth:`predict`."""

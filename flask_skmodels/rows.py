@@ -104,13 +104,17 @@ def from_python(data: Any) -> Rows:
     """Return the rows that a caller in the same process gives.
 
     :param data: a mapping (one row), a sequence of mappings or sequences, a two-dimensional array,
-        or a data frame (anything with ``columns``)
+        or a data frame (anything with ``columns``, or an Arrow table)
     :raises InvalidInput: it is none of these
     """
     if isinstance(data, Mapping):
         return Rows([_plain_row(data)])
+    if hasattr(data, "column_names"):
+        return Columns({name: data[name].to_pylist() for name in data.column_names})
     if hasattr(data, "columns"):
         return _from_frame(data)
+    if isinstance(data, np.ndarray) and data.ndim == 2 and data.size and data.dtype.kind in "fiu":
+        return Columns(dict(enumerate(data.T)), positional=True)  # type: ignore[arg-type]
     if isinstance(data, np.ndarray) and data.ndim:
         return Rows(data.tolist())
     if isinstance(data, Iterable) and not isinstance(data, str | bytes | np.ndarray):
@@ -134,8 +138,12 @@ def _plain_row(row: Any) -> object:
     return plain(row)
 
 
-def _series(series: Any) -> Sequence[object]:
-    """Return a column of a data frame as a list in which what is missing is None."""
+def _series(series: Any) -> Sequence[object] | NDArray[Any]:
+    """Return a column of a data frame: numbers as they are, else a list with None for missing."""
+    if getattr(getattr(series, "dtype", None), "kind", "") in ("f", "i", "u"):
+        array = np.asarray(series)
+        if array.dtype.kind in "fiu" and not np.isnan(array).any():
+            return array
     values: list[object] = series.to_list()
     if not hasattr(series, "isna"):
         return values

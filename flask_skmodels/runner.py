@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.errors import InvalidInput, SKModelsError
+from flask_skmodels.errors import InvalidInput, Report, SKModelsError
+from flask_skmodels.jsonschema import VALUES
 from flask_skmodels.rows import Rows
 from flask_skmodels.signals import (
     Sender,
@@ -21,6 +22,8 @@ from flask_skmodels.signals import (
     tell,
 )
 from flask_skmodels.versions import Version
+
+_LARGE = float(np.finfo(np.float32).max)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,15 +108,25 @@ def _validated(
             raise InvalidInput.of_request("empty", "there must be one row at least")
         return len(rows), version.schema.clean(rows)
     except InvalidInput as exception:
-        tell(
-            input_rejected,
-            sender,
-            model=version.model,
-            method=method,
-            errors=exception.errors,
-            request_id=request_id,
-        )
+        _tell_rejected(sender, version, method, exception, request_id)
         raise
+
+
+def _tell_rejected(
+    sender: Sender,
+    version: Version,
+    method: str,
+    exception: InvalidInput,
+    request_id: str | None,
+) -> None:
+    tell(
+        input_rejected,
+        sender,
+        model=version.model,
+        method=method,
+        errors=exception.errors,
+        request_id=request_id,
+    )
 
 
 def _call(
@@ -121,9 +134,13 @@ def _call(
 ) -> None:
     started = perf_counter()
     try:
-        outputs = _in_rows(call(prediction.inputs), prediction)
+        outputs = _in_rows(_outputs_of(call, prediction, version), prediction)
         _check_rows(outputs, prediction)
         prediction.outputs = outputs
+    except InvalidInput as exception:
+        method, request_id = prediction.method, prediction.request_id
+        _tell_rejected(sender, version, method, exception, request_id)
+        raise
     except Exception as exception:
         prediction.seconds = perf_counter() - started
         tell(
@@ -135,6 +152,39 @@ def _call(
         )
         raise
     prediction.seconds = perf_counter() - started
+
+
+def _outputs_of(call: Callable[[Any], Any], prediction: Prediction, version: Version) -> Any:
+    """Call the estimator; numbers that it cannot hold are the client's, and nothing is warned of.
+
+    :raises InvalidInput: it raised, and the input has numbers too large for single precision, in
+        which trees compute, or for their squares
+    """
+    try:
+        with np.errstate(all="ignore"):
+            return call(prediction.inputs)
+    except ValueError as error:
+        report = Report()
+        for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
+            name, item = (
+                (VALUES, f"item {column}: ")
+                if version.schema.values
+                else (prediction.fields[column], "")
+            )
+            report.add(int(row), name, "max", f"{item}is too large a number for the estimator")
+        if report.count:
+            raise InvalidInput(report.errors, report.count) from error
+        raise
+
+
+def _large_numbers(inputs: Any) -> Any:
+    """Return the rows and columns of the numbers of X that single precision cannot hold."""
+    if hasattr(inputs, "select_dtypes"):
+        inputs = inputs.apply(lambda column: column if column.dtype.kind in "fiu" else 0)
+    array = np.asarray(inputs)
+    if array.dtype.kind not in "fiu" or array.ndim != 2:
+        return (), ()
+    return np.nonzero(np.abs(array.astype(np.float64)) > _LARGE)
 
 
 def _in_rows(outputs: Any, prediction: Prediction) -> Any:

@@ -104,7 +104,7 @@ class Schema:
             rows = rows.in_order(self._positional)
         if self._compiled is None:
             return self._clean_by_law(rows)
-        if len(rows) == 1:
+        if len(rows) == 1 and not isinstance(rows, Columns):
             row = self._compiled.row(rows.item(0), text=rows.text)
             if row is not None:
                 return self._builder.row(row)
@@ -117,7 +117,7 @@ class Schema:
         self, rows: Rows, compiled: Compiled
     ) -> tuple[Sequence[Values] | NDArray[Any], list[int]]:
         """Return the columns of X, or X, and the indices of the rows that are refused."""
-        if len(rows) >= FEW_ROWS:
+        if len(rows) >= FEW_ROWS or isinstance(rows, Columns):  # arrays keep their precision
             return compiled.matrix(rows) or compiled.columns(rows)
         cleaned = [compiled.row(rows.item(index), text=rows.text) for index in range(len(rows))]
         refused = [index for index, row in enumerate(cleaned) if row is None]
@@ -164,9 +164,10 @@ class Schema:
     ) -> dict[str, object] | None:
         """Return a row as Cerberus is to see it, or None when it has no such form."""
         if isinstance(item, Mapping) and not self._report_repeated(item, index, report):
+            if not self._purge_unknown:
+                self._report_unknown(item, index, report)
             if not self.values:
                 return self._from_object(item, text)
-            self._report_beside_values(item, index, report)
             item = values_of(item, index, text, report)
         elif not isinstance(item, list | tuple | Mapping):
             report.add(index, None, "type", "must be an object or an array")
@@ -181,9 +182,10 @@ class Schema:
             report.add(index, name, "unique", "given more than once")
         return not repeated.isdisjoint(known)
 
-    def _report_beside_values(self, item: Mapping[Any, object], index: int, report: Report) -> None:
-        for name in item if not self._purge_unknown else ():
-            if name != VALUES:
+    def _report_unknown(self, item: Mapping[Any, object], index: int, report: Report) -> None:
+        known = {VALUES} if self.values else self._fields.keys()
+        for name in item:
+            if name not in known:
                 report.add(index, str(name)[:LONGEST_NAME], "unknown", "unknown field")
 
     def _from_array(
@@ -206,8 +208,6 @@ class Schema:
                 value = field.read(value, text=text)
             if value is not ABSENT:
                 document[name] = value
-        if not self._purge_unknown:
-            document |= {name: None for name in item if name not in self._fields}
         return document
 
     def _apply_law(self, item: object, index: int, text: bool, report: Report) -> dict[str, object]:

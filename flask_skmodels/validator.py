@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 from cerberus import TypeDefinition
 from cerberus import Validator as CerberusValidator
-from cerberus.errors import BAD_TYPE, BasicErrorHandler, ErrorDefinition, ValidationError
+from cerberus.errors import (
+    BAD_TYPE,
+    MAX_VALUE,
+    MIN_VALUE,
+    BasicErrorHandler,
+    ErrorDefinition,
+    ValidationError,
+)
 
 NOT_FINITE = ErrorDefinition(0x101, "type")
 NOT_64_BIT = ErrorDefinition(0x102, "type")
@@ -51,6 +59,7 @@ class Validator(CerberusValidator):  # type: ignore[misc]
     types_mapping = {
         **CerberusValidator.types_mapping,
         "boolean": TypeDefinition("boolean", _BOOLEANS, ()),
+        "date": TypeDefinition("date", (date,), (datetime,)),
         "float": TypeDefinition("float", _NUMBERS, _BOOLEANS),
         "integer": TypeDefinition("integer", _INTEGERS, _BOOLEANS),
         "number": TypeDefinition("number", _NUMBERS, _BOOLEANS),
@@ -67,6 +76,24 @@ class Validator(CerberusValidator):  # type: ignore[misc]
         elif data_type == "integer" and not INT64_MIN <= value <= INT64_MAX:
             self._error(field, NOT_64_BIT)
             self._drop_remaining_rules()
+
+    def _validate_nullable(self, nullable: bool, field: str, value: Any) -> None:
+        """{'type': 'boolean'}"""
+        super()._validate_nullable(nullable, field, value)
+        if value is None and not nullable:
+            self._drop_remaining_rules()  # those of a subclass too, which need not know of None
+
+    def _validate_min(self, min_value: Any, field: str, value: Any) -> None:
+        """{'nullable': False }"""
+        super()._validate_min(min_value, field, value)
+        if _is_another_time(value, min_value):
+            self._error(field, MIN_VALUE)
+
+    def _validate_max(self, max_value: Any, field: str, value: Any) -> None:
+        """{'nullable': False }"""
+        super()._validate_max(max_value, field, value)
+        if _is_another_time(value, max_value):
+            self._error(field, MAX_VALUE)
 
     def _validate_finite(self, finite: bool, field: str, value: Any) -> None:
         """{'type': 'boolean'}"""
@@ -87,6 +114,16 @@ def is_finite(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def _is_another_time(value: Any, bound: Any) -> bool:
+    """Return whether a date cannot be compared with a bound, which Cerberus passes over."""
+    if not isinstance(value, date):
+        return False
+    try:
+        return (value < bound) not in (True, False)
+    except TypeError:
+        return True
 
 
 def strict(validator: type[Any]) -> type[Any]:
@@ -126,6 +163,6 @@ def message_of(error: ValidationError) -> str:
         return str(error.info[0])
     path = error.document_path[1:]
     where = "".join(f"item {str(key)[:LONGEST_KEY]}: " for key in path)
-    sentence = _MESSAGES[error.code]
+    sentence = _MESSAGES.get(error.code, "does not keep the rule " + str(error.rule))
     values = {"constraint": error.constraint, "field": error.field}
     return f"{where}{sentence.format(*error.info, **values)}"

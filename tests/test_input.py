@@ -250,6 +250,12 @@ def test_unknown_field_beside_values(line_pipeline: Any) -> None:
     assert errors_of(response) == [(0, "csrf_token", "unknown")]
 
 
+def test_many_unknown_fields_are_counted(pipeline: Any) -> None:
+    strict = KeyValueModel(name="iris", pipeline=pipeline, schema=SCHEMA, purge_unknown=False)
+    response = post_json(serve(strict), PATH, SETOSA | {f"k{i}": 1 for i in range(50_000)})
+    assert problem(response, 400)["error_count"] == 50_000
+
+
 def test_long_name_of_an_unknown_field_is_cut(pipeline: Any) -> None:
     strict = KeyValueModel(name="iris", pipeline=pipeline, schema=SCHEMA, purge_unknown=False)
     response = post_json(serve(strict), PATH, SETOSA | {"k" * 100_000: 1})
@@ -382,3 +388,20 @@ def test_bad_rows_among_many_are_the_ones_that_are_named(client: FlaskClient, co
         (7, "petal_width", "min"),
         (count - 1, "sepal_width", "required"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"[" + b"{}," * 50 + b"{}]", "application/json"),
+        (b"[" + b"[]," * 50 + b"[]]", "application/json"),
+        (b"\n" * 50, "application/x-ndjson"),
+        (b"\n" * 50, "text/csv"),
+    ],
+)
+def test_too_many_rows_are_refused_before_they_are_read(
+    line_pipeline: Any, body: bytes, content_type: str
+) -> None:
+    client = serve(ValuesModel(name="line", pipeline=line_pipeline), SKMODELS_MAX_ROWS=5)
+    response = post_bytes(client, "/line/predict/", body, content_type)
+    assert errors_of(response, 413) == [(None, None, "max_rows")]

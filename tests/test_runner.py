@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from flask import Flask, current_app
 from flask.testing import FlaskClient
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import Ridge
 
 from flask_skmodels import (
     InvalidInput,
@@ -24,7 +27,7 @@ from flask_skmodels import (
     ValuesModel,
     after_prediction,
 )
-from tests.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, X, post_json, predictions
+from tests.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, X, Y, post_json, predictions
 
 LISTS = [list(SETOSA.values()), list(VIRGINICA.values())]
 FRAME = pd.DataFrame([SETOSA, VIRGINICA])
@@ -357,3 +360,40 @@ def test_registration_while_requests_run(app: Flask, models: SKModels, pipeline:
     client = app.test_client()
     for index in range(10):
         assert client.post(f"/late-{index}/predict", data={"values": "5,3,1,0"}).text == "0"
+
+
+def test_numbers_that_the_estimator_cannot_hold(app: Flask) -> None:
+    frame = pd.DataFrame(X, columns=list(FIELDS))
+    forest = RandomForestClassifier(3, random_state=0).fit(frame, Y)
+    models = SKModels(app, name="other")
+    models.add("named", forest)
+    models.add("values", RandomForestClassifier(3, random_state=0).fit(X, Y))
+    row = dict(zip(FRAME.columns, [1, 1e39, 1, 1], strict=True))
+    for name, rows, place in (
+        ("named", [row], (0, FRAME.columns[1], "max")),
+        ("values", [[1, 1, 1, 1], [1, 1, 1e39, 1]], (1, "values", "max")),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            models.predict(name, rows, app=app)
+        error = caught.value.errors[0]
+        assert (error.row, error.field, error.rule) == place
+        assert caught.value.error_count == 1
+
+
+def test_single_precision_is_kept(app: Flask) -> None:
+    narrow = X.astype(np.float32)
+    ridge = Ridge().fit(narrow, Y)
+    models = SKModels(app, name="other")
+    models.add("ridge", ridge)
+    for count in (1, 3, 20):
+        for rows in (narrow[:count], pd.DataFrame(narrow[:count])):
+            prediction = models.predict("ridge", rows, app=app)
+            assert prediction.inputs.dtype == np.float32
+            assert prediction.outputs.tobytes() == ridge.predict(narrow[:count]).tobytes()
+
+
+def test_arrow_table(app: Flask, line_pipeline: Any) -> None:
+    models = SKModels(app, name="other")
+    models.add("line", line_pipeline)
+    rows = pa.table({"x0": [1], "x1": [3], "x2": [7.2]})
+    assert models.predict("line", rows, app=app).outputs.tolist() == [1 + 30 + 720]

@@ -9,11 +9,15 @@ import cerberus
 import numpy as np
 import pandas as pd
 import pytest
+from cerberus import Validator as CerberusValidator
+from cerberus.errors import ErrorDefinition
 from flask.testing import FlaskClient
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression
 
-from flask_skmodels import KeyValueModel, Model, Validator, ValuesModel
+from flask_skmodels import InvalidInput, KeyValueModel, Model, Rows, Validator, ValuesModel
+from flask_skmodels.fields import Column, Inputs
+from flask_skmodels.schema import Schema
 from tests.helpers import (
     FIELDS,
     SCHEMA,
@@ -508,3 +512,43 @@ def test_values_with_a_schema(line_pipeline: Any) -> None:
     assert predictions(post_json(client, "/line/predict", {"values": [1, 3, 7.2]})) == expected
     response = client.post("/line/predict", data={"values": "-1,,x"})
     assert errors_of(response) == [(0, "values", "min"), (0, "values", "transform")]
+
+
+@pytest.mark.parametrize(
+    ("rules", "value", "rule"),
+    [
+        ({"type": "date", "min": date(2026, 1, 1)}, datetime(1999, 1, 1), "type"),
+        ({"type": "date", "min": date(2026, 1, 1)}, "1999-01-01", "min"),
+        ({"type": "datetime", "min": datetime(2026, 1, 1)}, "1999-01-01T00:00:00Z", "min"),
+        ({"type": "datetime", "max": datetime(2026, 1, 1)}, "2999-01-01T00:00:00Z", "max"),
+    ],
+)
+def test_bounds_of_dates_cannot_be_stepped_around(rules: Any, value: Any, rule: str) -> None:
+    schema = Schema({"a": rules}, Inputs(columns=(Column(name="a", type="string"),)))
+    with pytest.raises(InvalidInput) as caught:
+        schema.clean(Rows([{"a": value}]))
+    assert [error.rule for error in caught.value.errors] == [rule]
+
+
+class Strict(CerberusValidator):
+    """Rules of its own: one that knows no None, one with an error of its own."""
+
+    def _validate_weekday(self, weekday: int, field: str, value: Any) -> None:
+        """{'type': 'integer'}"""
+        if value.isoweekday() != weekday:
+            self._error(field, ErrorDefinition(0x333, "weekday"))
+
+
+@pytest.mark.parametrize(
+    ("value", "rule", "message"),
+    [
+        (None, "nullable", "null value not allowed"),
+        ("2024-02-29", "weekday", "does not keep the rule weekday"),
+    ],
+)
+def test_rules_of_a_validator_of_its_own(value: Any, rule: str, message: str) -> None:
+    rules = {"a": {"type": "date", "weekday": 1}}
+    inputs = Inputs(columns=(Column(name="a", type="string"),))
+    with pytest.raises(InvalidInput) as caught:
+        Schema(rules, inputs, validator=Strict).clean(Rows([{"a": value}]))
+    assert [(e.rule, e.message) for e in caught.value.errors] == [(rule, message)]

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from flask_skmodels.errors import InputError, InvalidInput, SKModelsError
+from flask_skmodels.errors import InputError, InvalidInput, SKModelsError, TooManyRows
 from flask_skmodels.fields import LONGEST_NUMBER
 from flask_skmodels.rows import Columns, Repeated, Rows
 from flask_skmodels.runner import Prediction, is_multi_output
@@ -123,6 +123,18 @@ def check_width(count: int, schema: Cleaner) -> None:
         raise InvalidInput.of_request("max_columns", message)
     if not count:
         raise InvalidInput.of_request("empty", "there must be one column at least")
+
+
+def check_count(body: bytes, marks: bytes, max_rows: int) -> None:
+    """Raise :class:`TooManyRows` where a body cannot but hold too many, before it is parsed.
+
+    :param body: the body
+    :param marks: bytes of which each row has one; empty lines or nested values may have some more
+    :param max_rows: the most rows that it may hold
+    """
+    count = max(body.count(mark) for mark in (marks[i : i + 1] for i in range(len(marks))))
+    if count > 2 * (max_rows + 1):
+        raise TooManyRows(count, max_rows)
 
 
 def check_doubled(names: Iterable[str], fields: Iterable[str]) -> None:
@@ -285,7 +297,7 @@ def _loads_with_care(body: bytes, subject: str) -> Any:
         document = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_int=_parse_int)
         json.dumps(document, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
     except UnicodeError:
-        raise InvalidInput.of_request("json", f"{subject} is not valid UTF-8") from None
+        raise InvalidInput.of_request("json", f"{subject} is not valid Unicode") from None
     except RecursionError:
         raise InvalidInput.of_request("json", f"{subject} is nested too deeply") from None
     except ValueError:

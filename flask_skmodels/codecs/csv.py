@@ -18,6 +18,7 @@ from flask_skmodels.codecs.base import (
     Source,
     Values,
     answer_columns,
+    check_count,
     check_width,
     request_columns,
 )
@@ -34,7 +35,7 @@ _BOM = b"\xef\xbb\xbf"
 _CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
 _BLOCK = 512 * 1024
 _OF_NUMBERS = b"0123456789+-.eE,\r\n \t"
-_MINUS_NOUGHT = re.compile(rb"-0+(?:[,\r\n]|\Z)")
+_MINUS_NOUGHT = re.compile(rb"-0+[ \t]*(?:[,\r\n]|\Z)")
 _Kind = Field | Literal[True] | None  # of a column: its field, any number, or not known
 _NUMBER_TYPES = {"number", "float", "integer"}
 _PLAIN_RULES = {"type", "min", "max", "nullable", "required", "default", "meta"}
@@ -59,6 +60,7 @@ class CSVCodec(Codec):
     def decode(self, source: Source, schema: Cleaner) -> Rows:
         header = _header_parameter(source.parameters)
         body = source.data.removeprefix(_BOM)
+        check_count(body, b"\r\n", source.max_rows)
         numbers = read_numbers(body, schema, header=header)
         if numbers is not None:
             return numbers

@@ -41,7 +41,9 @@ def _text(value: Any) -> str:
         value = value.tolist()
     if isinstance(value, list):
         return ",".join(map(_text, value))
-    return value if isinstance(value, str) else "" if value is None else repr(value)
+    if isinstance(value, str):
+        return value.replace("\r", "\\r").replace("\n", "\\n")
+    return "" if value is None else repr(value)
 
 
 def _is_broken(text: str) -> bool:

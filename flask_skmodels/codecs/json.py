@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask_skmodels.codecs.base import Codec, Source, dumps, loads, plain_outputs, request_columns
+from flask_skmodels.codecs.base import (
+    Codec,
+    Source,
+    check_count,
+    dumps,
+    loads,
+    plain_outputs,
+    request_columns,
+)
 from flask_skmodels.errors import InputError, InvalidInput
 from flask_skmodels.rows import Repeated, Rows
 from flask_skmodels.runner import Prediction
@@ -21,6 +29,7 @@ class JSONCodec(Codec):
     suffixes = (".json",)
 
     def decode(self, source: Source, schema: Cleaner) -> Rows:
+        check_count(source.data, b"{[", source.max_rows)
         document = loads(source.data)
         if isinstance(document, dict):
             if _has_columns(document, schema):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.codecs.base import Codec, Source, dumps, loads, plain_outputs
+from flask_skmodels.codecs.base import Codec, Source, check_count, dumps, loads, plain_outputs
 from flask_skmodels.errors import InvalidInput, Report, TooManyRows
 from flask_skmodels.rows import Rows
 from flask_skmodels.runner import Prediction, is_multi_output
@@ -22,6 +22,7 @@ class NDJSONCodec(Codec):
     suffixes = (".ndjson", ".jsonl")
 
     def decode(self, source: Source, schema: Cleaner) -> Rows:
+        check_count(source.data, b"\n", source.max_rows)
         lines = [line for line in source.data.split(b"\n") if line and not line.isspace()]
         if len(lines) > source.max_rows:
             raise TooManyRows(len(lines), source.max_rows)
