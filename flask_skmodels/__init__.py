@@ -1,8 +1,10 @@
 """Serve scikit-learn models inside Flask applications."""
 
+from flask_skmodels.artifacts import Artifact
 from flask_skmodels.codecs import register_codec
 from flask_skmodels.codecs.base import Codec, answer_columns
 from flask_skmodels.errors import (
+    ArtifactError,
     ConfigurationError,
     InputError,
     InvalidInput,
@@ -19,11 +21,16 @@ from flask_skmodels.signals import (
     after_prediction,
     before_prediction,
     input_rejected,
+    model_load_failed,
+    model_loaded,
     prediction_failed,
+    shadow_prediction,
 )
 from flask_skmodels.validator import Validator
 
 __all__ = [
+    "Artifact",
+    "ArtifactError",
     "Codec",
     "Columns",
     "ConfigurationError",
@@ -45,6 +52,9 @@ __all__ = [
     "before_prediction",
     "create_app",
     "input_rejected",
+    "model_load_failed",
+    "model_loaded",
     "prediction_failed",
     "register_codec",
+    "shadow_prediction",
 ]

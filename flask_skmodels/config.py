@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
+from flask_skmodels.artifacts import Policy
 from flask_skmodels.errors import ConfigurationError
 
 MAX_CONTENT_LENGTH = 64 * 1024 * 1024
+MISMATCHES = ("refuse", "warn", "ignore")
+LOADINGS = ("startup", "first-use")
 
 
 def _is_prefix(value: Any) -> bool:
@@ -17,6 +21,30 @@ def _is_prefix(value: Any) -> bool:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _is_pinned_file(value: Any) -> bool:
+    parts = value if isinstance(value, tuple | list) else [value, None]
+    path, digest = parts if len(parts) == 2 else (None, None)
+    return isinstance(path, str | Path) and (digest is None or isinstance(digest, str))
+
+
+def _are_labels(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(part, str) for pair in value.items() for part in pair
+    )
+
+
+def _or_none(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or holds(value)
+
+
+def _one_of(*values: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and value in values
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +63,51 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The configuration of one extension on one application, checked."""
+    """The configuration of one extension on one application, checked; the keys in small letters."""
 
     url_prefix: str
     max_rows: int
+    root: str | Path | None
+    trust_pickle: bool
+    sha256sums: Any
+    verify: Callable[..., Any] | None
+    version_mismatch: Literal["refuse", "warn", "ignore"]
+    loading: str
+    max_loaded: int | None
+    reload: float | None
+    versions: Mapping[str, str]
+
+    def policy(self, root_path: str) -> Policy:
+        """Return how artifacts are loaded.
+
+        :param root_path: the application's, which relative paths begin at by default
+        """
+        pinned = self.sha256sums
+        path, digest = pinned if isinstance(pinned, tuple | list) else (pinned, None)
+        return Policy(
+            root=Path(root_path, self.root or ""),
+            trust_pickle=self.trust_pickle,
+            sha256sums=None if path is None else Path(path),
+            sha256sums_sha256=digest,
+            verify=self.verify,
+            version_mismatch=self.version_mismatch,
+        )
 
 
 KEYS = {
     "URL_PREFIX": Key("", _is_prefix, "'' or a path such as '/models'"),
     "MAX_ROWS": Key(1_000_000, _is_count, "an integer of at least 1"),
+    "ROOT": Key(None, _or_none(lambda value: isinstance(value, str | Path)), "None or a path"),
+    "TRUST_PICKLE": Key(False, lambda value: isinstance(value, bool), "True or False"),
+    "SHA256SUMS": Key(
+        None, _or_none(_is_pinned_file), "None, a path, or a pair of a path and its SHA-256"
+    ),
+    "VERIFY": Key(None, _or_none(callable), "None or a callable(path, bytes)"),
+    "VERSION_MISMATCH": Key("refuse", _one_of(*MISMATCHES), f"one of {', '.join(MISMATCHES)}"),
+    "LOADING": Key("startup", _one_of(*LOADINGS), f"one of {', '.join(LOADINGS)}"),
+    "MAX_LOADED": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
+    "RELOAD": Key(None, _or_none(_is_seconds), "None or a number of seconds"),
+    "VERSIONS": Key({}, _are_labels, "a mapping of model names to versions"),
 }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 REPORTED_ERRORS = 100
+_MODEL = re.compile(r"model '[^']+': ")
 
 
 class SKModelsError(Exception):
@@ -26,15 +28,23 @@ class ArtifactError(SKModelsError):
 
     :param path: the file
     :param reason: why it is refused, and what to do where that is known
+    :param model: name of the model that it is the file of, where that is known
     """
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)
+    def __init__(self, path: Path, reason: str, model: str | None = None) -> None:
+        super().__init__(path, reason, model)
         self.path = path
         self.reason = reason
+        self.model = model
+
+    @classmethod
+    def of(cls, path: Path, error: Exception) -> ArtifactError:
+        """Return the exception for a file whose estimator cannot be served."""
+        return cls(path, _MODEL.sub("", str(error)))
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        model = "" if self.model is None else f"model {self.model!r}: "
+        return f"{model}{self.path}: {self.reason}"
 
 
 class UnknownModel(SKModelsError, KeyError):

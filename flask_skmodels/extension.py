@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
@@ -12,15 +13,17 @@ from flask import Blueprint, Flask, has_app_context
 from flask.typing import RouteCallable
 from werkzeug.exceptions import HTTPException
 
+from flask_skmodels import cli
 from flask_skmodels.config import Settings, read_settings
-from flask_skmodels.models import Model
+from flask_skmodels.health import HealthView
+from flask_skmodels.models import Model, name_of
 from flask_skmodels.registry import Registry
 from flask_skmodels.rows import from_python
-from flask_skmodels.runner import Prediction, run
-from flask_skmodels.versions import Version
+from flask_skmodels.rules import lazy
+from flask_skmodels.runner import Prediction
+from flask_skmodels.traffic import Recent, Service
 from flask_skmodels.views import (
     AnswerView,
-    HealthView,
     ModelsView,
     ModelView,
     PredictionView,
@@ -39,10 +42,14 @@ class State:
 
     :param models: the extension
     :param settings: its configuration on this application
+    :param recent: what keeps the number of loaded models down, None where it need not be
+    :param services: the models as this application serves them, by name
     """
 
     models: SKModels
     settings: Settings
+    recent: Recent | None
+    services: dict[str, Service] = field(default_factory=dict)
 
 
 class SKModels:
@@ -97,15 +104,17 @@ class SKModels:
         if not any(isinstance(state, State) for state in app.extensions.values()):
             log_missing_codecs(app)
         with self._lock:
+            recent = Recent(settings.max_loaded) if settings.max_loaded else None
             app.register_blueprint(self.blueprint)
-            app.extensions[self.name] = State(self, settings)
+            app.extensions[self.name] = State(self, settings, recent)
+            app.cli.add_command(cli.group(self.name))
             self._add_own_rules(app)
-            for version in self.registry.versions():
-                self._add_model_rules(app, version)
+            for name in self.registry:
+                self._serve(app, self._service_of(app, name))
             self._apps.add(app)
 
     @overload
-    def register(self, model: _M) -> _M: ...
+    def register(self, model: _M, **attributes: Any) -> _M: ...
 
     @overload
     def register(self, model: None = None, **attributes: Any) -> Callable[[_M], _M]: ...
@@ -124,6 +133,8 @@ class SKModels:
         instance = model() if isinstance(model, type) else model
         if not isinstance(instance, Model):
             raise TypeError(f"register takes a Model, a class or an instance, not {model!r}")
+        if instance.is_bound:
+            instance = copy(instance)  # the first registration keeps its own
         instance.configure(**attributes)
         self._add(instance)
         return model
@@ -142,7 +153,13 @@ class SKModels:
         return model
 
     def predict(
-        self, name: str, rows: Any, method: str | None = None, *, app: Flask | None = None
+        self,
+        name: str,
+        rows: Any,
+        method: str | None = None,
+        *,
+        version: str | None = None,
+        app: Flask | None = None,
     ) -> Prediction:
         """Predict in process: the same validation, signals and record as over HTTP.
 
@@ -150,14 +167,47 @@ class SKModels:
         :param rows: a dict, a list of dicts or of lists in the order of the fields, a
             two-dimensional array, or a data frame
         :param method: name of the estimator's method, by default the model's first
+        :param version: label of the version, by default the one that serves
         :param app: sender of the signals, by default the current application
-        :raises UnknownModel: there is no such model, or it does not serve the method
+        :raises UnknownModel: there is no such model or version, or it does not serve the method
         :raises InvalidInput: the rows are not valid
         :raises RuntimeError: there is no application, or this extension is not on it
         """
         sender = self._sender(app)
-        version = self.registry.version(name)
-        return run(sender, version, method or version.default_method, lambda: from_python(rows))
+        service = self._service(sender, name)
+        chosen = service.version(sender, version)
+        return service.predict(
+            sender,
+            chosen,
+            method or chosen.default_method,
+            lambda: from_python(rows),
+            is_shadowed=version is None,
+        )
+
+    def comparison(self, name: str, app: Flask | None = None) -> dict[str, Any] | None:
+        """Return how the shadow of a model compares in this process, None if it has no shadow.
+
+        :param name: name of the model
+        :param app: the application, by default the current one
+        :returns: ``version`` is the shadow's, ``rows`` how many were compared, ``agreement`` the
+            share of equal labels, ``mean_difference`` and ``largest_difference`` those of numbers,
+            ``dropped`` and ``failed`` how many predictions the shadow did not answer
+        :raises UnknownModel: there is no such model
+        :raises RuntimeError: there is no application, or this extension is not on it
+        """
+        shadow = self._service(self._sender(app), name).shadow
+        return None if shadow is None else shadow.summary()
+
+    def refresh(self, name: str, app: Flask | None = None) -> None:
+        """Look at the versions of a model now, in this process, and wait until that is done.
+
+        :param name: name of the model
+        :param app: the application, by default the current one
+        :raises UnknownModel: there is no such model
+        :raises RuntimeError: there is no application, or this extension is not on it
+        """
+        sender = self._sender(app)
+        self._service(sender, name).served.refresh(sender)
 
     def __getitem__(self, name: str) -> Model:
         return self.registry[name]
@@ -185,29 +235,65 @@ class SKModels:
             )
         return sender
 
+    def _service(self, app: Flask, name: str) -> Service:
+        model = self.registry[name]
+        services: dict[str, Service] = app.extensions[self.name].services
+        return services[name_of(model)]
+
     def _add(self, model: Model) -> None:
         with self._lock:
-            version = self.registry.add(model)
+            name = self.registry.add(model)
             model.bind(self.predict)
-            for app in list(self._apps):
-                self._add_model_rules(app, version)
+            try:
+                ready = [(app, self._service_of(app, name)) for app in list(self._apps)]
+            except Exception:
+                self.registry.discard(name)
+                raise
+            for app, service in ready:
+                self._serve(app, service)
 
-    def _add_model_rules(self, app: Flask, version: Version) -> None:
+    def _service_of(self, app: Flask, name: str) -> Service:
+        """Return a model as an application serves it, loaded unless it is at first use."""
+        state: State = app.extensions[self.name]
+        settings = state.settings
+        served = self.registry.serve(
+            name,
+            settings.policy(app.root_path),
+            pinned=settings.versions.get(name),
+            interval=settings.reload,
+        )
+        service = Service(served, state.recent)
+        if settings.loading == "startup":
+            service.start(app)
+        return service
+
+    def _serve(self, app: Flask, service: Service) -> None:
+        app.extensions[self.name].services[service.name] = service
+        self._add_model_rules(app, service)
+
+    def _add_model_rules(self, app: Flask, service: Service) -> None:
         # A dot in an endpoint would be taken for the end of the blueprint's name.
-        endpoint = version.name.replace(".", "%2E")
-        decorators = (*version.model.decorators, *self.decorators)
-        view = ModelView.as_view(f"{self.name}.{endpoint}", version)
-        self._add_rule(app, f"/{version.name}/", ModelView, view, decorators)
-        for method in version.methods:
-            name = f"{self.name}.{endpoint}:{method}"
-            view = PredictionView.as_view(name, version, method, self._settings(app))
-            self._add_rule(app, f"/{version.name}/{method}/", PredictionView, view, decorators)
+        endpoint = f"{self.name}.{service.name.replace('.', '%2E')}"
+        address = f"/{service.name}/"
+        decorators = (*service.model.decorators, *self.decorators)
+        view = ModelView.as_view(endpoint, service)
+        self._add_rule(app, address, ModelView, view, decorators)
+        for method in service.served.methods:
+            arguments = (service, method, self._settings(app))
+            view = PredictionView.as_view(f"{endpoint}:{method}", *arguments)
+            self._add_rule(app, f"{address}{method}/", PredictionView, view, decorators)
+            if service.served.is_folder:
+                name = f"{endpoint}:{method}:version"
+                view = PredictionView.as_view(name, *arguments)
+                path = f"{address}versions/<version>/{method}/"
+                self._add_rule(app, path, PredictionView, view, decorators)
 
     def _add_own_rules(self, app: Flask) -> None:
-        view = ModelsView.as_view(f"{self.name}.-:models", self.registry)
+        services = app.extensions[self.name].services
+        view = ModelsView.as_view(f"{self.name}.-:models", services)
         self._add_rule(app, "/-/models/", ModelsView, view, self.decorators)
         for state in ("live", "ready"):
-            view = HealthView.as_view(f"{self.name}.-:{state}", state)
+            view = HealthView.as_view(f"{self.name}.-:{state}", state, services)
             self._add_rule(app, f"/-/health/{state}/", HealthView, view)
 
     def _add_rule(
@@ -225,8 +311,9 @@ class SKModels:
         app.view_functions[endpoint] = view
         full = self._settings(app).url_prefix + address
         methods = {*view_class.methods, "OPTIONS"}
-        for path in (full, full.rstrip("/")):  # the first is the one that url_for builds
-            rule = app.url_rule_class(
+        # The first is the one that url_for builds; what has a variable matches without a slash too.
+        for path in (full,) if "<" in address else (full, full.rstrip("/")):
+            rule = lazy(app.url_rule_class)(
                 path, endpoint=endpoint, methods=methods, strict_slashes=False
             )
             rule.provide_automatic_options = True  # type: ignore[attr-defined]

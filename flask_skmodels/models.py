@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import fsum
+from os import PathLike
 from typing import Any, ClassVar
 
-import numpy as np
+import sklearn
 
 from flask_skmodels import introspect
+from flask_skmodels.artifacts import Artifact
 from flask_skmodels.errors import ModelError
 from flask_skmodels.fields import Declaration, Inputs, declared
 from flask_skmodels.openschema import OpenSchema
@@ -20,6 +22,7 @@ from flask_skmodels.validator import Validator
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 RESERVED_NAMES = frozenset({"static", "v1", "v2", "ping", "health", "version", "invocations"})
+TRAFFIC_KEY = re.compile(r"(header|cookie):.+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -32,7 +35,8 @@ class Model:
 
     :ivar name: the first segment of the model's addresses; by default the class's name in
         snake_case, without a trailing ``Model``
-    :ivar pipeline: the fitted estimator
+    :ivar pipeline: the fitted estimator, or the :class:`Artifact` or path of a file or a folder of
+        versions
     :ivar probability: whether ``predict_proba`` is served as well
     :ivar methods: the methods that are served; by default ``predict``, or ``transform`` where the
         estimator has no ``predict``
@@ -42,7 +46,12 @@ class Model:
     :ivar purge_unknown: whether fields that are not in the schema are ignored, or errors
     :ivar decorators: view decorators around every address of the model, as in Flask's ``View``
     :ivar description: what the model does; by default the class's docstring
-    :ivar examples: rows that a client may send
+    :ivar examples: rows that a client may send; a new version must answer them before it serves
+    :ivar traffic: the share of requests, from 0 to 1, that each of some versions gets beside the
+        one that serves
+    :ivar traffic_key: what the traffic is split by: ``"header:X-User"``, ``"cookie:session"`` or a
+        function of the request; at random where None
+    :ivar shadow: a version that is asked as well, off the client's path
     """
 
     name: str = ""
@@ -55,10 +64,15 @@ class Model:
     decorators: Sequence[Callable[..., Any]] = ()
     description: str = ""
     examples: Sequence[Any] = ()
+    traffic: Mapping[str, float] | None = None
+    traffic_key: str | Callable[..., str | None] | None = None
+    shadow: str | None = None
+
+    configuration: dict[str, Any] | None = None
 
     attributes: ClassVar[tuple[str, ...]] = (
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
-        *("decorators", "description", "examples"),
+        *("decorators", "description", "examples", "traffic", "traffic_key", "shadow"),
     )
 
     def __init__(self, **attributes: Any) -> None:
@@ -75,8 +89,18 @@ class Model:
             setattr(self, name, value)
 
     def bind(self, caller: Callable[..., Any]) -> None:
-        """Set what a call of the model does; an extension does so when it registers the model."""
+        """Set what a call of the model does; an extension does so when it registers the model.
+
+        scikit-learn's configuration is kept per thread: that of the registration is kept here, to
+        hold in every thread that predicts.
+        """
         self._caller = caller
+        self.configuration = sklearn.get_config()
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether an extension has registered this model."""
+        return self.configuration is not None
 
     def __call__(self, rows: Any, method: str | None = None, **options: Any) -> Any:
         """Predict in process, as :meth:`SKModels.predict <flask_skmodels.SKModels.predict>`.
@@ -174,6 +198,64 @@ def name_of(model: Model) -> str:
     return str(name)
 
 
+def artifact_of(model: Model) -> Artifact | None:
+    """Return the artifact that a model's estimator is in, None where it is in memory."""
+    if isinstance(model.pipeline, str | PathLike):
+        return Artifact(model.pipeline)
+    return model.pipeline if isinstance(model.pipeline, Artifact) else None
+
+
+def declared_methods_of(model: Model) -> tuple[str, ...]:
+    """Return the methods that a model may serve, as far as that can be said before it is loaded.
+
+    :raises ModelError: methods is not a list of names of methods
+    """
+    if model.methods is None:
+        also = ("predict_proba",) if model.probability else ()
+        return ("predict", *also, "transform")
+    wanted = _wanted_methods(model, introspect.METHODS)
+    for method in wanted:
+        _check_method(method)
+    return wanted
+
+
+def check_traffic(model: Model) -> None:
+    """Raise :class:`ModelError` unless a model can split its traffic as it says."""
+    problem = ""
+    if (model.traffic or model.shadow is not None) and artifact_of(model) is None:
+        problem = "traffic and shadow need a folder of versions as its pipeline"
+    elif not _are_shares(model.traffic or {}):
+        problem = (
+            "traffic must be a mapping of versions, which are text, to shares from 0 to 1, and 1 "
+            "at most in all"
+        )
+    elif not _is_label(model.shadow):
+        problem = "shadow must be a version, which is text"
+    elif not _is_traffic_key(model.traffic_key):
+        problem = "traffic_key must be 'header:NAME', 'cookie:NAME' or a function of the request"
+    if problem:
+        raise ModelError(f"model {name_of(model)!r}: {problem}")
+
+
+def _are_shares(traffic: Any) -> bool:
+    if not isinstance(traffic, Mapping) or not all(isinstance(label, str) for label in traffic):
+        return False
+    shares = list(traffic.values())
+    if not all(isinstance(s, int | float) and not isinstance(s, bool) for s in shares):
+        return False
+    return all(0 <= share <= 1 for share in shares) and fsum(shares) <= 1 + 1e-9
+
+
+def _is_label(shadow: Any) -> bool:
+    return shadow is None or (isinstance(shadow, str) and shadow != "")
+
+
+def _is_traffic_key(key: Any) -> bool:
+    return (
+        key is None or callable(key) or (isinstance(key, str) and bool(TRAFFIC_KEY.fullmatch(key)))
+    )
+
+
 def description_of(model: Model) -> str:
     """Return a model's description, by default its own class's docstring."""
     if model.description:
@@ -191,8 +273,7 @@ def methods_of(model: Model) -> tuple[str, ...]:
     available += tuple(m for m in introspect.METHODS if m not in available and overrides(model, m))
     wanted = _wanted_methods(model, available)
     for method in wanted:
-        if method not in introspect.METHODS:
-            raise ModelError(f"{method!r} is not one of {', '.join(introspect.METHODS)}")
+        _check_method(method)
         if method not in available:
             raise ModelError(
                 f"{introspect.class_name(model.pipeline)} has no {method}{_hint(method)}"
@@ -217,72 +298,6 @@ def inputs_of(model: Model, methods: Sequence[str]) -> Inputs:
     return replace(inputs, columns=columns)
 
 
-def check_pipeline(pipeline: Any) -> None:
-    """Raise :class:`ModelError` unless a model's pipeline is a fitted estimator."""
-    if pipeline is None:
-        raise ModelError("it has no pipeline: set pipeline to a fitted estimator")
-    if isinstance(pipeline, type):
-        raise ModelError(
-            f"its pipeline is the class {pipeline.__name__}: use a fitted instance of it"
-        )
-    if not introspect.methods(pipeline):
-        raise ModelError(
-            f"its pipeline, a {introspect.class_name(pipeline)}, has none of the methods "
-            f"{', '.join(introspect.METHODS)}"
-        )
-    if not introspect.is_fitted(pipeline):
-        raise ModelError(
-            f"its pipeline, a {introspect.class_name(pipeline)}, is not fitted: call fit first"
-        )
-    for part in _parts_of(pipeline):
-        _check_part(part)
-
-
-def _check_part(part: Any) -> None:
-    name = introspect.class_name(part)
-    if _takes_categories(part):
-        raise ModelError(
-            f"its {name} was fitted on columns that pandas calls categories, which no request can "
-            "bring: encode them in a pipeline, with OrdinalEncoder for example"
-        )
-    if _opens_files(part):
-        raise ModelError(
-            f"its {name} has input={part.input!r} and would open what a client names: "
-            "use input='content'"
-        )
-
-
-def _opens_files(estimator: Any) -> bool:
-    """Return whether it is a vectoriser of texts that are not its input but in files."""
-    is_vectorizer = hasattr(estimator, "build_analyzer")
-    return is_vectorizer and getattr(estimator, "input", "content") != "content"
-
-
-def _takes_categories(estimator: Any) -> bool:
-    """Return whether it is LightGBM's or XGBoost's, fitted on pandas's categories."""
-    with suppress(Exception):  # not fitted, where it is a part that was only cloned
-        if hasattr(estimator, "booster_"):
-            return bool(estimator.booster_.pandas_categorical)
-        if hasattr(estimator, "get_booster"):
-            return "c" in (estimator.get_booster().feature_types or ())
-    return False
-
-
-def _parts_of(estimator: Any) -> Iterator[Any]:
-    """Yield an estimator and all estimators that it holds, fitted or to be fitted."""
-    found, seen = [*getattr(estimator, "__dict__", {}).values(), estimator], set[int]()
-    while found:
-        item = found.pop()
-        if isinstance(item, np.ndarray):
-            found += item.flat if item.dtype == object else []
-        elif isinstance(item, list | tuple | dict):
-            found += item.values() if isinstance(item, dict) else item
-        elif hasattr(item, "get_params") and id(item) not in seen:
-            seen.add(id(item))
-            yield item
-            found += getattr(item, "__dict__", {}).values()
-
-
 def _wanted_methods(model: Model, available: tuple[str, ...]) -> tuple[str, ...]:
     wanted: tuple[str, ...]
     if model.methods is None:
@@ -296,6 +311,11 @@ def _wanted_methods(model: Model, available: tuple[str, ...]) -> tuple[str, ...]
     if not wanted:
         raise ModelError("methods is empty: name one method at least")
     return wanted
+
+
+def _check_method(method: str) -> None:
+    if method not in introspect.METHODS:
+        raise ModelError(f"{method!r} is not one of {', '.join(introspect.METHODS)}")
 
 
 def _hint(method: str) -> str:

@@ -10,7 +10,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_skmodels.codecs.base import dumps
-from flask_skmodels.errors import InputError, InvalidInput, TooManyRows
+from flask_skmodels.errors import (
+    ArtifactError,
+    InputError,
+    InvalidInput,
+    ModelError,
+    TooManyRows,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -62,6 +68,8 @@ def _status(exception: Exception) -> int:
         return HTTPStatus.BAD_REQUEST
     if isinstance(exception, HTTPException) and exception.code is not None:
         return exception.code
+    if isinstance(exception, ArtifactError | ModelError):
+        return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
@@ -71,6 +79,8 @@ def _detail(exception: Exception) -> str:
         return "the input has 1 error" if count == 1 else f"the input has {count} errors"
     if isinstance(exception, HTTPException):
         return exception.description or ""
+    if isinstance(exception, ArtifactError | ModelError):
+        return "the model cannot be loaded"
     return "the prediction failed"
 
 

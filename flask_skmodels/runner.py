@@ -155,14 +155,13 @@ def _call(
 
 
 def _outputs_of(call: Callable[[Any], Any], prediction: Prediction, version: Version) -> Any:
-    """Call the estimator; numbers that it cannot hold are the client's, and nothing is warned of.
+    """Call the estimator; numbers that it cannot hold are the client's error.
 
     :raises InvalidInput: it raised, and the input has numbers too large for single precision, in
         which trees compute, or for their squares
     """
     try:
-        with np.errstate(all="ignore"):
-            return call(prediction.inputs)
+        return call(prediction.inputs)
     except ValueError as error:
         report = Report()
         for row, column in zip(*_large_numbers(prediction.inputs), strict=True):

@@ -56,6 +56,36 @@ input_rejected = _signals.signal(
     """,
 )
 
+model_loaded = _signals.signal(
+    "model-loaded",
+    doc="""Sent when a version of a model was loaded and is ready to serve.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param version: label of the version, None where the model has no versions
+    :param artifact: a mapping of what the file is: ``sha256``, ``sklearn_version``, ``loaded_at``
+    """,
+)
+
+model_load_failed = _signals.signal(
+    "model-load-failed",
+    doc="""Sent when a version of a model could not be loaded or failed its checks.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param version: label of the version, None where the model has no versions or none is found
+    :param exception: what was raised
+    """,
+)
+
+shadow_prediction = _signals.signal(
+    "shadow-prediction",
+    doc="""Sent when a model's shadow has answered, from a thread of its own.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param prediction: the :class:`~flask_skmodels.Prediction` that the client got
+    :param shadow: the shadow's
+    """,
+)
+
 
 class Sender(Protocol):
     """What a sender of signals has; a Flask application is one."""

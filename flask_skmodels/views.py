@@ -17,6 +17,7 @@ from werkzeug.datastructures import FileStorage, MIMEAccept, MultiDict
 from werkzeug.exceptions import (
     HTTPException,
     NotAcceptable,
+    NotFound,
     RequestEntityTooLarge,
     UnsupportedMediaType,
 )
@@ -27,11 +28,17 @@ from flask_skmodels.codecs import missing_codecs, reader_of, type_of_file, write
 from flask_skmodels.codecs.base import Codec, Source, TooLarge, dumps
 from flask_skmodels.codecs.encoding import GZIP, gunzip
 from flask_skmodels.config import MAX_CONTENT_LENGTH, Settings
-from flask_skmodels.errors import InputError, InvalidInput, TooManyRows
-from flask_skmodels.registry import Registry
+from flask_skmodels.errors import (
+    ArtifactError,
+    InputError,
+    InvalidInput,
+    ModelError,
+    TooManyRows,
+    UnknownModel,
+)
 from flask_skmodels.rows import Rows
-from flask_skmodels.runner import run
 from flask_skmodels.signals import is_told_failure
+from flask_skmodels.traffic import Service, key_of
 from flask_skmodels.versions import Version
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
@@ -149,7 +156,7 @@ class AnswerView(View):
     init_every_request = False
     methods: ClassVar[list[str]] = ["GET"]
 
-    def dispatch_request(self) -> ResponseReturnValue:
+    def dispatch_request(self, **arguments: Any) -> ResponseReturnValue:
         request_id = read_request_id()
         try:
             response = self.answer(request_id)
@@ -166,17 +173,17 @@ class AnswerView(View):
 
 
 class PredictionView(AnswerView):
-    """``POST /{name}/{method}/``.
+    """``POST /{name}/{method}/`` and ``/{name}/versions/{version}/{method}/``.
 
-    :param version: the model
+    :param service: the model
     :param method: name of the estimator's method
     :param settings: of the extension on this application
     """
 
     methods: ClassVar[list[str]] = ["POST"]
 
-    def __init__(self, version: Version, method: str, settings: Settings) -> None:
-        self.version = version
+    def __init__(self, service: Service, method: str, settings: Settings) -> None:
+        self.service = service
         self.method = method
         self.settings = settings
 
@@ -184,27 +191,45 @@ class PredictionView(AnswerView):
         app = application()
         if request.max_content_length is None:
             request.max_content_length = MAX_CONTENT_LENGTH
-        source = self._source()
+        label = (request.view_args or {}).get("version")
+        version = self._version(app, label)
+        source = self._source(version)
         reader = _reader(source.media_type)
         writer = negotiate(reader)
-        prediction = run(
+        prediction = self.service.predict(
             app,
-            self.version,
+            version,
             self.method,
-            lambda: self._read(reader, source),
+            lambda: self._read(reader, source, version),
             request_id=request_id,
+            is_shadowed=label is None,
         )
-        return Response(writer.encode(prediction), content_type=_content_type(writer.media_type))
+        response = Response(
+            writer.encode(prediction), content_type=_content_type(writer.media_type)
+        )
+        if prediction.version is not None:
+            response.headers["X-Model-Version"] = prediction.version
+        return response
 
-    def _source(self) -> Body | UploadedFile:
+    def _version(self, app: Flask, label: str | None) -> Version:
+        try:
+            key = key_of(self.service.model.traffic_key, request)
+            version = self.service.version(app, label, key)
+        except UnknownModel as error:
+            raise NotFound("the model has no such version") from error
+        if self.method not in version.methods:
+            raise NotFound("this version does not serve the method")
+        return version
+
+    def _source(self, version: Version) -> Body | UploadedFile:
         body = Body(self.settings.max_rows)
-        is_field = any(field.name == FILE for field in self.version.schema.fields)
+        is_field = any(field.name == FILE for field in version.schema.fields)
         files = [] if is_field else body.files
         return UploadedFile(files, body) if files else body
 
-    def _read(self, reader: Codec, source: Source) -> Rows:
+    def _read(self, reader: Codec, source: Source, version: Version) -> Rows:
         try:
-            rows = reader.decode(source, self.version.schema)
+            rows = reader.decode(source, version.schema)
         except TooLarge:
             raise RequestEntityTooLarge from None
         if len(rows) > self.settings.max_rows:
@@ -215,34 +240,22 @@ class PredictionView(AnswerView):
 class ModelView(AnswerView):
     """``GET /{name}/``: what a model is."""
 
-    def __init__(self, version: Version) -> None:
-        self.version = version
+    def __init__(self, service: Service) -> None:
+        self.service = service
 
     def answer(self, request_id: str) -> Response:
-        return json_response(self.version.describe())
+        return json_response(self.service.describe(application()))
 
 
 class ModelsView(AnswerView):
     """``GET /-/models``: all of them."""
 
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
+    def __init__(self, services: Mapping[str, Service]) -> None:
+        self.services = services
 
     def answer(self, request_id: str) -> Response:
-        return json_response({"models": [v.describe() for v in self.registry.versions()]})
-
-
-class HealthView(AnswerView):
-    """``GET /-/health/live`` and ``/-/health/ready``.
-
-    :param state: ``"live"`` or ``"ready"``
-    """
-
-    def __init__(self, state: str) -> None:
-        self.state = state
-
-    def answer(self, request_id: str) -> Response:
-        return json_response({self.state: True})
+        services = list(self.services.values())
+        return json_response({"models": [service.summary() for service in services]})
 
 
 def application() -> Flask:
@@ -306,7 +319,8 @@ def problem_response(exception: Exception) -> Response:
     """
     if isinstance(exception, HTTPException) and exception.response is not None:
         return cast(Response, exception.get_response())
-    if not isinstance(exception, HTTPException | InvalidInput):
+    is_told = isinstance(exception, HTTPException | InvalidInput | ArtifactError | ModelError)
+    if not is_told:  # a model that does not load was logged when it was tried
         current_app.logger.error(
             "prediction failed: %s %s", request.method, request.path, exc_info=exception
         )

@@ -21,9 +21,17 @@ from flask_skmodels import (
     after_prediction,
     before_prediction,
     input_rejected,
+    model_load_failed,
+    model_loaded,
     prediction_failed,
+    shadow_prediction,
 )
 from tests.helpers import SCHEMA, X, Y
+
+SIGNALS = (
+    *(before_prediction, after_prediction, prediction_failed, input_rejected),
+    *(model_loaded, model_load_failed, shadow_prediction),
+)
 
 
 @pytest.fixture(scope="session")
@@ -77,5 +85,5 @@ def client(app: Flask) -> FlaskClient:
 def silence() -> Iterator[None]:
     """No receiver of one test hears another."""
     yield
-    for signal in (before_prediction, after_prediction, prediction_failed, input_rejected):
+    for signal in SIGNALS:
         signal._clear_state()

@@ -6,13 +6,22 @@ import functools
 import gc
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import sklearn
 from flask import Flask, abort, g, request, url_for
 from flask.cli import cli
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from werkzeug.exceptions import HTTPException
 
 from flask_skmodels import KeyValueModel, Model, ModelError, SKModels, ValuesModel
@@ -83,6 +92,9 @@ def test_add_takes_every_attribute(pipeline: Any) -> None:
         "decorators": [lambda view: view],
         "description": "Iris.",
         "examples": [SETOSA],
+        "traffic": {},
+        "traffic_key": "header:X-User",
+        "shadow": None,
     }
     model = SKModels().add("iris", pipeline, **attributes)
     assert set(attributes) | {"name", "pipeline"} == set(Model.attributes)
@@ -381,3 +393,26 @@ def test_decorator_that_refuses(pipeline: Any) -> None:
     assert client.post("/iris/predict", data=SETOSA).status_code == 401
     assert client.get("/iris/").status_code == 401
     assert client.get("/-/models").status_code == 200
+
+
+def test_instance_registered_twice_is_two_models(app: Flask, pipeline: Any) -> None:
+    models = SKModels(app, name="other")
+    iris = KeyValueModel(name="one", pipeline=pipeline, schema=SCHEMA)
+    models.register(iris)
+    models.register(iris, name="two")
+    with app.app_context():
+        assert models["one"](SETOSA).model == "one"
+        assert models["two"](SETOSA).model == "two"
+
+
+def test_configuration_of_the_registration_holds_in_every_thread(app: Flask) -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0, np.nan, 4.0], "b": [0.0, 1.0, 0.0, 1.0]})
+    with sklearn.config_context(transform_output="pandas"):
+        columns = make_column_transformer((StandardScaler(), ["a", "b"]))
+        chain = make_pipeline(SimpleImputer(), columns, LogisticRegression())
+        fitted = chain.fit(frame, [0, 1, 0, 1])
+        SKModels(app, name="other").add("chain", fitted)
+    with ThreadPoolExecutor(1) as pool:
+        client = app.test_client()
+        answer = pool.submit(client.post, "/chain/predict/", json={"a": 1, "b": 0}).result()
+    assert answer.status_code == 200

@@ -108,7 +108,7 @@ def test_name_that_is_taken(models: SKModels, line_pipeline: Any) -> None:
         ({}, "has no pipeline: set pipeline to a fitted estimator"),
         ({"pipeline": SVC}, "its pipeline is the class SVC: use a fitted instance of it"),
         ({"pipeline": SVC()}, "its pipeline, a SVC, is not fitted: call fit first"),
-        ({"pipeline": "iris.pkl"}, "its pipeline, a str, has none of the methods predict"),
+        ({"pipeline": 5}, "its pipeline, a int, has none of the methods predict"),
         ({"pipeline": DBSCAN().fit(X)}, "a DBSCAN, has none of the methods"),
         (
             {"pipeline": SVC().fit(X, Y), "probability": True},

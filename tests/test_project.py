@@ -50,7 +50,10 @@ PARTS = {
         *("schema", "openschema"),
     ),
     "artifacts": ("pins", "skopsfile", "onnxmodel", "artifacts"),
-    "views": ("config", "problems", "views"),
+    "models": ("pipelines", "models"),
+    "versions": ("sources", "served", "versions"),
+    "runner": ("runner", "shadow", "traffic"),
+    "views": ("config", "problems", "views", "health", "rules"),
 }
 ORDER = [part for room in ROOMS for part in PARTS.get(room, (room,))]
 KNOW_THE_REQUEST = {"views", "dialects", "pages", "cli", "extension"}

@@ -182,7 +182,14 @@ def test_page_of_all_models(client: FlaskClient, models: SKModels, line_pipeline
 
 def test_health(client: FlaskClient) -> None:
     assert client.get("/-/health/live").get_json() == {"live": True}
-    assert client.get("/-/health/ready").get_json() == {"ready": True}
+    iris: dict[str, object] = {
+        "loaded": True,
+        "version": None,
+        "sklearn_version": None,
+        "failed": [],
+    }
+    document = client.get("/-/health/ready").get_json()
+    assert document == {"ready": True, "models": {"iris": iris}}
 
 
 # Negotiation

@@ -1,0 +1,35 @@
+"""Whether the application lives, and whether it is ready to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Response
+
+from flask_skmodels.traffic import Service
+from flask_skmodels.views import AnswerView, json_response
+
+
+class HealthView(AnswerView):
+    """``GET /-/health/live`` and ``/-/health/ready``.
+
+    Ready says of each model which version serves and which could not be loaded; it is answered with
+    503 while one of them has failed to load and nothing of it serves.
+
+    :param state: ``"live"`` or ``"ready"``
+    :param services: the models
+    """
+
+    def __init__(self, state: str, services: Mapping[str, Service]) -> None:
+        self.state = state
+        self.services = services
+
+    def answer(self, request_id: str) -> Response:
+        if self.state == "live":
+            return json_response({"live": True})
+        services = list(self.services.values())
+        models = {service.name: service.status() for service in services}
+        is_ready = not any(service.served.is_down for service in services)
+        response = json_response({"ready": is_ready, "models": models})
+        response.status_code = 200 if is_ready else 503
+        return response

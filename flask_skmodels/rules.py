@@ -1,0 +1,33 @@
+"""URL rules that cost next to nothing before they are used: an application may have thousands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from werkzeug.routing import Rule
+
+
+@lru_cache(maxsize=8)
+def lazy(rule_class: type[Rule]) -> type[Rule]:
+    """Return a class of rules that compile what builds their address when one is first built.
+
+    Werkzeug compiles it when a rule is added to the map, which takes ten times as long as the rest.
+    Should a version of it do so by another name, rules are as they were.
+
+    :param rule_class: the application's class of rules
+    """
+
+    class LazyRule(rule_class):  # type: ignore[valid-type,misc]
+        def _compile_builder(self, append_unknown: bool = True) -> Callable[..., Any]:
+            compiled: list[Callable[..., Any]] = []
+
+            def build(rule: Rule, /, **values: Any) -> Any:
+                if not compiled:
+                    compiled.append(super(LazyRule, self)._compile_builder(append_unknown))
+                return compiled[0](rule, **values)
+
+            return build
+
+    return LazyRule

@@ -1,0 +1,200 @@
+"""A version that is asked beside the one that answers, and how the two compare."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import dataclass, replace
+from queue import Full, Queue
+from threading import Lock, Thread
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flask_skmodels.errors import SKModelsError
+from flask_skmodels.runner import Prediction, is_multi_output
+from flask_skmodels.signals import Sender, shadow_prediction, tell
+from flask_skmodels.versions import Served, Version
+
+WINDOW = 1000
+WAITING = 100
+WAITING_ROWS = 100_000
+
+_Waiting = Queue[tuple[Sender, Served, Prediction]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    rows: int
+    agreeing: int | None
+    total: float
+    largest: float
+
+
+class Comparison:
+    """How the answers of two versions differ, over the last 1,000 predictions."""
+
+    def __init__(self, window: int = WINDOW) -> None:
+        self._differences: deque[_Difference] = deque(maxlen=window)
+        self._of: object = None
+
+    def add(self, outputs: Any, others: Any, *, labelled: bool = False, of: object = None) -> None:
+        """Add the outputs of one prediction by two versions.
+
+        :param outputs: of the version that answered
+        :param others: of the other
+        :param labelled: whether they are labels, whatever their type
+        :param of: what the two versions are known by; with others it begins anew
+        """
+        if self._of != of:
+            self._of = of
+            self._differences.clear()
+        self._differences.append(_difference(_array(outputs), _array(others), labelled))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the rows, the share of equal labels, and the mean and largest difference."""
+        found = list(self._differences)
+        labelled = [each for each in found if each.agreeing is not None]
+        measured = [each for each in found if each.agreeing is None]
+        return {
+            "rows": sum(each.rows for each in found),
+            "agreement": _ratio(sum(each.agreeing or 0 for each in labelled), labelled),
+            "mean_difference": _ratio(sum(each.total for each in measured), measured),
+            "largest_difference": max((each.largest for each in measured), default=None),
+        }
+
+
+class Shadow:
+    """Asks another version what it would have said, off the client's path.
+
+    What waits is bounded: what comes while 100 predictions or 100,000 rows wait is dropped and
+    counted. The thread is started by the first prediction in a process, so never before a fork.
+
+    :param label: the version that is asked
+    """
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.comparison = Comparison()
+        self.dropped = 0
+        self.failed = 0
+        self._rows = 0
+        self._logged = ""
+        self._process: int | None = None
+        self._waiting: _Waiting = Queue(WAITING)
+        self._lock = Lock()
+
+    def submit(self, sender: Sender, served: Served, prediction: Prediction) -> None:
+        """Queue a prediction that was made, unless the shadow itself has made it."""
+        if prediction.version == self.label:
+            return
+        with self._lock:
+            try:
+                self._start()
+                if self._rows and self._rows + prediction.rows > WAITING_ROWS:
+                    raise Full
+                self._waiting.put_nowait((sender, served, prediction))
+                self._rows += prediction.rows
+            except (Full, RuntimeError):  # or there are no more threads
+                self.dropped += 1
+
+    def summary(self) -> dict[str, Any]:
+        """Return the comparison, and how many predictions were dropped or failed."""
+        counts = {"dropped": self.dropped, "failed": self.failed}
+        return {"version": self.label, **self.comparison.summary(), **counts}
+
+    def wait(self) -> None:
+        """Wait until nothing waits any more."""
+        self._waiting.join()
+
+    def _start(self) -> None:
+        if self._process != os.getpid():
+            self._waiting, self._rows = Queue(WAITING), 0
+            Thread(target=self._work, args=(self._waiting,), daemon=True).start()
+            self._process = os.getpid()
+
+    def _work(self, waiting: _Waiting) -> None:
+        while True:
+            sender, served, prediction = waiting.get()
+            with self._lock:
+                self._rows -= prediction.rows
+            try:
+                self._ask(sender, served, prediction)
+            except Exception as error:
+                self.failed += 1
+                self._log(sender, served.name, error)
+            finally:
+                del sender, served, prediction  # the thread outlives the application
+                waiting.task_done()
+
+    def _log(self, sender: Sender, name: str, error: Exception) -> None:
+        """Log a failure, unless it is the same as the last."""
+        text = f"{type(error).__name__}: {error}"
+        if text != self._logged:
+            self._logged = text
+            sender.logger.error("the shadow of model %r failed", name, exc_info=error)
+
+    def _ask(self, sender: Sender, served: Served, prediction: Prediction) -> None:
+        version = served.get(self.label, sender)
+        _check_inputs(version, prediction)
+        started = perf_counter()
+        outputs = version.callable(prediction.method)(prediction.inputs)
+        seconds = perf_counter() - started
+        shadow = replace(
+            prediction,
+            version=version.label,
+            outputs=outputs,
+            classes=version.classes(prediction.method),
+            seconds=seconds,
+        )
+        self._compare(served.live, version, shadow, prediction)
+        tell(shadow_prediction, sender, model=served.model, prediction=prediction, shadow=shadow)
+
+    def _compare(
+        self, live: Version | None, version: Version, shadow: Prediction, prediction: Prediction
+    ) -> None:
+        """Compare with what the version that serves has answered, not with what a canary has."""
+        if live is not None and live.label == prediction.version:
+            labelled = prediction.method == "predict" and version.is_classifier
+            of = live.label, live.sha256, version.sha256
+            self.comparison.add(prediction.outputs, shadow.outputs, labelled=labelled, of=of)
+
+
+def _check_inputs(version: Version, prediction: Prediction) -> None:
+    is_frame = hasattr(prediction.inputs, "columns")
+    if version.schema.names != prediction.fields or is_frame != (version.container == "frame"):
+        raise SKModelsError("the shadow's columns are not those of the version that answered")
+
+
+def _array(outputs: Any) -> NDArray[Any]:
+    """Return outputs as one array with a row for each row."""
+    if is_multi_output(outputs):
+        return np.concatenate(outputs, axis=1)
+    return np.asarray(outputs.toarray() if hasattr(outputs, "toarray") else outputs)
+
+
+def _difference(outputs: NDArray[Any], others: NDArray[Any], labelled: bool) -> _Difference:
+    rows = len(outputs)
+    if outputs.shape != others.shape:
+        return _Difference(rows, 0, 0.0, 0.0)
+    if not labelled and outputs.dtype.kind == "f" and others.dtype.kind in "fiu":
+        per_row = _gaps(outputs, others).reshape(rows, -1).max(axis=1)
+        return _Difference(rows, None, float(per_row.sum()), float(per_row.max()))
+    equal = np.equal(outputs.astype(object), others.astype(object))
+    return _Difference(rows, int(equal.astype(bool).reshape(rows, -1).all(axis=1).sum()), 0.0, 0.0)
+
+
+def _gaps(outputs: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Return the differences: none between two that are missing, infinite if one of them is."""
+    same = (outputs == others) | (np.isnan(outputs) & np.isnan(others))
+    with np.errstate(invalid="ignore", over="ignore"):
+        gaps = np.where(same, 0.0, np.abs(outputs - others))
+    gaps[np.isnan(gaps)] = np.inf
+    return gaps
+
+
+def _ratio(total: float, differences: list[_Difference]) -> float | None:
+    rows = sum(each.rows for each in differences)
+    return total / rows if rows else None

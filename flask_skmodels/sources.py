@@ -1,0 +1,167 @@
+"""Where the versions of a model are: one file, or the files of a folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from weakref import WeakValueDictionary
+
+from flask_skmodels.artifacts import Artifact, Loaded, Policy, load, resolve, split_name
+from flask_skmodels.errors import ArtifactError
+
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
+REQUEST_FILE = ".reload"
+
+Stamp = tuple[int, int]
+_Signature = tuple[int, int, int, int]
+_NOT_THERE = (0, 0, 0, 0)
+_loaded: WeakValueDictionary[tuple[Artifact, Policy, _Signature], Loaded] = WeakValueDictionary()
+_lock = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One version's file, as it was when it was found.
+
+    :param artifact: the file's
+    :param signature: inode, size in bytes, and when its content and its permissions were changed
+        last, in nanoseconds
+    """
+
+    artifact: Artifact
+    signature: _Signature
+
+
+def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
+    """Return the files of an artifact by their label, the oldest first.
+
+    :param artifact: a file, which has the label None, or a folder of versions: each file's label
+        is its name without the ending, and their order the natural one, ``2`` before ``10``
+    :raises ArtifactError: it does not exist, the folder holds no version, or one label twice
+    """
+    path = resolve(artifact, policy)
+    if not path.exists():
+        raise ArtifactError(path, "there is no such file or folder")
+    if not path.is_dir():
+        return {None: File(artifact, _signature(path))}
+    files: dict[str | None, File] = {}
+    for label, entry in _entries(path):
+        if label in files:
+            raise ArtifactError(path, f"two files of it have the version {label!r}")
+        files[label] = File(replace(artifact, path=entry, version=None), _signature(entry))
+    if not files:
+        raise ArtifactError(path, "the folder holds no version: put a file such as 1.skops in it")
+    return files
+
+
+def is_folder(artifact: Artifact, policy: Policy) -> bool:
+    """Return whether an artifact is a folder of versions, or would be one if it were there."""
+    path = resolve(artifact, policy)
+    return path.is_dir() or (split_name(path)[1] is None and not path.exists())
+
+
+def load_once(file: File, policy: Policy) -> Loaded:
+    """Return what a file holds, loaded once in a process however many applications use it.
+
+    :raises ArtifactError: it cannot be loaded
+    """
+    key = (_resolved(file.artifact, policy), _rootless(policy), file.signature)
+    with _lock:
+        loaded = _loaded.get(key)
+        if loaded is None:
+            loaded = _loaded[key] = load(file.artifact, policy)
+        return loaded
+
+
+def marker(artifact: Artifact, policy: Policy) -> str:
+    """Return the file in a folder whose time says when a reload was asked for last."""
+    return os.fspath(resolve(artifact, policy) / REQUEST_FILE)
+
+
+def requested_at(marker: str) -> int:
+    """Return when a reload of a folder was asked for last, in nanoseconds, 0 for never."""
+    return _changed_at(marker)
+
+
+def stamp(artifact: Artifact, policy: Policy) -> Stamp:
+    """Return what changes with whatever a file that was refused may be accepted for then.
+
+    That is a file beside it, such as its signature, or that a reload was asked for.
+    """
+    path = resolve(artifact, policy)
+    folder = path if path.is_dir() else path.parent
+    return _changed_at(folder), requested_at(marker(artifact, policy))
+
+
+def request_reload(marker: str) -> None:
+    """Ask every process that serves a folder to look at it at its next request.
+
+    :raises ArtifactError: the folder cannot be written
+    """
+    path = Path(marker)
+    try:
+        path.touch()
+    except OSError as error:
+        raise ArtifactError(path, f"cannot be written: {error.strerror}") from error
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a key that orders names as a person does: 2 before 10."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
+def newest_first(files: Mapping[str | None, File]) -> list[str | None]:
+    """Return the labels, the newest first."""
+    return list(files)[::-1]
+
+
+def listed(files: Mapping[str | None, File]) -> str:
+    """Return the labels as a text, the newest first."""
+    return ", ".join(filter(None, newest_first(files))) or "none"
+
+
+def _entries(folder: Path) -> list[tuple[str, Path]]:
+    """Return the labels and files of a folder that are versions, in their natural order."""
+    try:
+        split = [(*split_name(entry), entry) for entry in folder.iterdir()]
+    except OSError as error:
+        raise ArtifactError(folder, f"cannot be listed: {error.strerror}") from error
+    versions = [
+        (label, entry)
+        for label, format_, entry in split
+        if format_ is not None and LABEL.fullmatch(label)
+    ]
+    return sorted(versions, key=lambda version: (natural(version[0]), version[0]))
+
+
+def _signature(path: Path) -> _Signature:
+    """Return what a file is known by; of one that is not there, loading says so."""
+    try:
+        status = path.stat()
+    except OSError:
+        return _NOT_THERE
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _changed_at(path: str | Path) -> int:
+    try:
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 - asked for at each request
+    except OSError:
+        return 0
+
+
+def _resolved(artifact: Artifact, policy: Policy) -> Artifact:
+    return replace(artifact, path=resolve(artifact, policy).absolute())
+
+
+def _rootless(policy: Policy) -> Policy:
+    """Return a policy that is equal for two applications with equal demands, wherever they are."""
+    sums = policy.sha256sums
+    return replace(
+        policy, root=Path(), sha256sums=None if sums is None else Path(policy.root, sums)
+    )
