@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from http.client import HTTPException
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -11,8 +12,11 @@ import click
 from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 
+from flask_skmodels.conversion import convert
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.traffic import Service
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def group(name: str) -> AppGroup:
@@ -47,6 +51,23 @@ def group(name: str) -> AppGroup:
         _services(name, (model,))
         prefix = current_app.extensions[name].settings.url_prefix
         _print_shadow(model, f"{url.rstrip('/')}{prefix}/{model}/")
+
+    @commands.command("convert", with_appcontext=False)
+    @click.argument("source", type=_FILE, metavar="IN")
+    @click.argument("target", type=click.Path(path_type=Path), metavar="OUT")
+    def convert_command(source: Path, target: Path) -> None:
+        """Write a pickled estimator as a skops file, which holds data and no code.
+
+        IN is loaded, so what it holds is run: convert only what you trust.
+
+        Example: flask skmodels convert iris.joblib iris.skops
+        """
+        try:
+            types = convert(source, target)
+        except SKModelsError as error:
+            raise click.ClickException(str(error)) from error
+        trusted = f", trusted={types!r}" if types else ""
+        click.echo(f'Artifact("{target}"{trusted})')
 
     return commands
 
@@ -86,3 +107,7 @@ def _print_shadow(model: str, url: str) -> None:
         raise click.ClickException(f"model {model!r} has no shadow")
     for key, value in shadow.items():
         click.echo(f"{key}: {value}")
+
+
+# For ``flask`` itself: these are there when the application cannot be loaded, for want of a pin.
+commands = group("skmodels")

@@ -1,4 +1,4 @@
-"""``flask skmodels``: reload and compare."""
+"""``flask skmodels``: reload, compare and convert."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from flask_skmodels import SKModels, model_loaded
+from flask_skmodels import Artifact, SKModels, model_loaded
+from flask_skmodels.artifacts import Policy, load
+from flask_skmodels.cli import commands
 from tests.files import (
     FIELDS,
     answer_of,
@@ -203,3 +206,35 @@ def test_compare_with_what_is_not_there(folder: Path, served: tuple[Flask, str])
     result = run(app, "compare", "iris", "--url", f"{url}/elsewhere")
     assert result.exit_code == 1
     assert "cannot be read: HTTP Error 404" in result.output
+
+
+def test_convert(tmp_path: Path) -> None:
+    """A pickle that is not pinned is written as a skops file that loads and predicts the same."""
+    pickled = put(tmp_path, "7")
+    target = tmp_path / "7.skops"
+    result = CliRunner().invoke(commands, ["convert", str(pickled), str(target)])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f'Artifact("{target}"')
+    artifact = eval(result.output, {"Artifact": Artifact})
+    loaded = load(artifact, Policy(root=tmp_path))
+    assert loaded.format == "skops"
+    row = [[0.0] * loaded.estimator.n_features_in_]
+    assert loaded.estimator.predict(row) == joblib.load(pickled).predict(row)
+
+
+def test_convert_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+    pickled = put(tmp_path, "7")
+    (tmp_path / "there.skops").write_bytes(b"")
+    (tmp_path / "junk.joblib").write_bytes(b"junk")
+    for source, target, reason in (
+        (pickled, "7.joblib", "must end with .skops"),
+        (pickled, "there.skops", "exists already"),
+        (pickled, "no/folder.skops", "no such file"),
+        (tmp_path / "junk.joblib", "junk.skops", "cannot be loaded"),
+    ):
+        arguments = ["convert", str(source), str(tmp_path / target)]
+        result = CliRunner().invoke(commands, arguments)
+        assert result.exit_code == 1
+        assert reason in result.output
+        assert result.output.count("\n") == 1
+    assert (tmp_path / "there.skops").read_bytes() == b""

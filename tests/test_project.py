@@ -49,7 +49,7 @@ PARTS = {
         *("validator", "fields", "columns", "checks", "jsonschema", "compiled", "arrays"),
         *("schema", "openschema"),
     ),
-    "artifacts": ("pins", "skopsfile", "onnxmodel", "artifacts"),
+    "artifacts": ("pins", "skopsfile", "onnxmodel", "artifacts", "conversion"),
     "models": ("pipelines", "models"),
     "versions": ("sources", "served", "versions"),
     "runner": ("runner", "shadow", "traffic"),
