@@ -23,6 +23,7 @@ from typing import Any
 
 import joblib
 import sklearn
+from joblib import numpy_pickle_compat
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
@@ -212,7 +213,7 @@ def _parse(path: Path, policy: Policy, read: Callable[[], Any]) -> tuple[Any, st
     """Return what is read, and the version of scikit-learn that it is of, if another."""
     other = ""
     try:
-        with _noticing() as found:
+        with _noticing() as found, _alone():
             estimator = read()
     except ArtifactError:
         raise
@@ -259,6 +260,27 @@ def _noticing() -> Iterator[list[Any]]:
             yield found
         finally:
             active, warnings.showwarning = False, shown
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Load from one file: those of joblib before 0.10 name others, which nobody has hashed.
+
+    It is used while one file is loaded at a time.
+    """
+
+    def refuse(self: Any, unpickler: Any) -> Any:
+        raise ValueError("it names a file beside it, as joblib did before 0.10: dump it again")
+
+    wrappers = (numpy_pickle_compat.NDArrayWrapper, numpy_pickle_compat.ZNDArrayWrapper)
+    own = [wrapper.read for wrapper in wrappers]
+    try:
+        for wrapper in wrappers:
+            wrapper.read = refuse
+        yield
+    finally:
+        for wrapper, read in zip(wrappers, own, strict=True):
+            wrapper.read = read
 
 
 def _own_version(estimator: Any) -> str | None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from flask_skmodels.artifacts import Artifact, Policy, load
 from flask_skmodels.errors import ArtifactError
+from flask_skmodels.pins import in_one_line
+from flask_skmodels.skopsfile import read_skops
 
 
 def convert(source: Path, target: Path) -> list[str]:
@@ -27,12 +29,20 @@ def convert(source: Path, target: Path) -> list[str]:
     except ImportError as error:
         raise ArtifactError(target, "it needs pip install 'Flask-SKModels[skops]'") from error
     try:
+        data = skops.io.dumps(loaded.estimator)
+        types: list[str] = sorted(skops.io.get_untrusted_types(data=data))
+        read_skops(target, data, types)
+    except Exception as error:
+        raise ArtifactError(target, f"skops cannot hold it: {in_one_line(error)}") from error
+    _write_new(target, data)
+    return types
+
+
+def _write_new(target: Path, data: bytes) -> None:
+    try:
         with target.open("xb") as file:
-            file.write(skops.io.dumps(loaded.estimator))
+            file.write(data)
     except FileExistsError as error:
         raise ArtifactError(target, "it exists already") from error
     except OSError as error:
         raise ArtifactError(target, (error.strerror or "it cannot be written").lower()) from error
-    types: list[str] = sorted(skops.io.get_untrusted_types(file=target))
-    load(Artifact(target.absolute(), trusted=types), Policy(root=Path.cwd()))
-    return types

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import Response
 
 from flask_skmodels.traffic import Service
-from flask_skmodels.views import AnswerView, json_response
+from flask_skmodels.views import AnswerView, application, json_response
 
 
 class HealthView(AnswerView):
@@ -28,6 +28,9 @@ class HealthView(AnswerView):
         if self.state == "live":
             return json_response({"live": True})
         services = list(self.services.values())
+        for service in services:
+            if service.served.is_down:  # no request may come to look while this is 503
+                service.served.look(application())
         models = {service.name: service.status() for service in services}
         is_ready = not any(service.served.is_down for service in services)
         response = json_response({"ready": is_ready, "models": models})

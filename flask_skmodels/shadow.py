@@ -122,14 +122,14 @@ class Shadow:
                 self._rows -= prediction.rows
             try:
                 self._ask(sender, served, prediction)
-            except Exception as error:
+            except BaseException as error:  # what ends a thread would end the shadow
                 self.failed += 1
                 self._log(sender, served.name, error)
             finally:
                 del sender, served, prediction  # the thread outlives the application
                 waiting.task_done()
 
-    def _log(self, sender: Sender, name: str, error: Exception) -> None:
+    def _log(self, sender: Sender, name: str, error: BaseException) -> None:
         """Log a failure, unless it is the same as the last."""
         text = f"{type(error).__name__}: {error}"
         if text != self._logged:

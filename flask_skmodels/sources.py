@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
+from typing import Any
 from weakref import WeakValueDictionary
 
 from flask_skmodels.artifacts import Artifact, Loaded, Policy, load, resolve, split_name
@@ -15,12 +16,15 @@ from flask_skmodels.errors import ArtifactError
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 REQUEST_FILE = ".reload"
+LOOK_WHILE_DOWN = 1.0  # seconds between two looks for what cannot be loaded
 
 Stamp = tuple[int, int]
 _Signature = tuple[int, int, int, int]
 _NOT_THERE = (0, 0, 0, 0)
-_loaded: WeakValueDictionary[tuple[Artifact, Policy, _Signature], Loaded] = WeakValueDictionary()
+_Key = tuple[Artifact, Policy, _Signature]
+_loaded: WeakValueDictionary[_Key, Loaded] = WeakValueDictionary()
 _lock = Lock()
+_locks: WeakValueDictionary[_Key, Any] = WeakValueDictionary()  # one a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
     :raises ArtifactError: it does not exist, the folder holds no version, or one label twice
     """
     path = resolve(artifact, policy)
-    if not path.exists():
+    if not _is_there(path):
         raise ArtifactError(path, "there is no such file or folder")
     if not path.is_dir():
         return {None: File(artifact, _signature(path))}
@@ -58,10 +62,29 @@ def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
     return files
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError) as error:  # its name is too long or holds a zero byte
+        raise ArtifactError(path, f"it cannot be looked at: {error}") from error
+
+
+def _is_folder(path: Path) -> bool:
+    return _is_known(path) and path.is_dir()
+
+
+def _is_known(path: Path) -> bool:
+    """Return whether a path is there; what keeps it from being looked at is told elsewhere."""
+    try:
+        return _is_there(path)
+    except ArtifactError:
+        return False
+
+
 def is_folder(artifact: Artifact, policy: Policy) -> bool:
     """Return whether an artifact is a folder of versions, or would be one if it were there."""
     path = resolve(artifact, policy)
-    return path.is_dir() or (split_name(path)[1] is None and not path.exists())
+    return _is_folder(path) or (split_name(path)[1] is None and not _is_known(path))
 
 
 def load_once(file: File, policy: Policy) -> Loaded:
@@ -71,6 +94,8 @@ def load_once(file: File, policy: Policy) -> Loaded:
     """
     key = (_resolved(file.artifact, policy), _rootless(policy), file.signature)
     with _lock:
+        own = _locks.setdefault(key, Lock())
+    with own:
         loaded = _loaded.get(key)
         if loaded is None:
             loaded = _loaded[key] = load(file.artifact, policy)
@@ -93,7 +118,7 @@ def stamp(artifact: Artifact, policy: Policy) -> Stamp:
     That is a file beside it, such as its signature, or that a reload was asked for.
     """
     path = resolve(artifact, policy)
-    folder = path if path.is_dir() else path.parent
+    folder = path if _is_folder(path) else path.parent
     return _changed_at(folder), requested_at(marker(artifact, policy))
 
 
@@ -151,7 +176,7 @@ def _signature(path: Path) -> _Signature:
 def _changed_at(path: str | Path) -> int:
     try:
         return os.stat(path).st_mtime_ns  # noqa: PTH116 - asked for at each request
-    except OSError:
+    except (OSError, ValueError):
         return 0
 
 

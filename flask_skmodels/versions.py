@@ -237,6 +237,8 @@ class Versions:
             tell(model_load_failed, sender, model=self.model, version=label, exception=found)
 
     def _is_due(self) -> bool:
+        if self.is_down:
+            return monotonic() - self._looked_at >= sources.LOOK_WHILE_DOWN
         if self._live is None:
             return False
         if self._interval is not None and monotonic() - self._looked_at >= self._interval:

@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from joblib.numpy_pickle_compat import NDArrayWrapper
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -1155,3 +1156,31 @@ def test_signed_list_of_digests_pins(signing: Any, listed: Path, policy: Policy)
     sums.write_text(f"{'0' * 64}  iris.joblib\n")
     reason = refused(Artifact("models/iris.joblib"), policy, sums)
     assert "Signature mismatch" in reason
+
+
+def test_files_beside_a_pickle_are_not_read(tmp_path: Path, monkeypatch: Any) -> None:
+    """joblib once kept arrays in files beside the pickle, which no pin is of."""
+    mark = tmp_path / "mark"
+    estimator = LinearRegression().fit([[0], [1]], [0, 1])
+    estimator.beside = NDArrayWrapper("beside.npy", np.ndarray)
+    path = tmp_path / "old.joblib"
+    path.write_bytes(pickle.dumps(estimator, 2))
+    evil = np.empty(1, dtype=object)
+    evil[0] = _Marks(str(mark))
+    np.save(tmp_path / "beside.npy", evil, allow_pickle=True)
+    monkeypatch.chdir(tmp_path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    for mode in (None, "r"):
+        with pytest.raises(ArtifactError, match="names a file beside it"):
+            load(Artifact(path, sha256=digest, mmap_mode=mode), Policy(root=tmp_path))
+    assert not mark.exists()
+
+
+class _Marks:
+    """What makes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return open, (self.path, "w")

@@ -238,3 +238,13 @@ def test_convert_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
         assert reason in result.output
         assert result.output.count("\n") == 1
     assert (tmp_path / "there.skops").read_bytes() == b""
+
+
+def test_convert_leaves_nothing_that_cannot_be_read(tmp_path: Path) -> None:
+    estimator = constant("7")
+    estimator.strange = 1j
+    pickled = put(tmp_path, "7", estimator)
+    result = CliRunner().invoke(commands, ["convert", str(pickled), str(tmp_path / "7.skops")])
+    assert result.exit_code == 1
+    assert "skops cannot hold it" in result.output
+    assert not (tmp_path / "7.skops").exists()

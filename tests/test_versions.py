@@ -6,6 +6,7 @@ import gc
 import hashlib
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,7 @@ from flask_skmodels import (
     after_prediction,
     model_load_failed,
     model_loaded,
+    sources,
 )
 from tests.files import (
     FIELDS,
@@ -1043,3 +1045,26 @@ def test_load_while_versions_are_dropped(folder: Path) -> None:
     join_looks()
     refresh(app)
     assert answer_of(app.test_client()) == ("14", "14")
+
+
+def test_ready_looks_again_for_what_could_not_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "LOOK_WHILE_DOWN", 0.0)
+    (tmp_path / "iris").mkdir()
+    app = application(iris(), root=tmp_path, SKMODELS_LOADING="first-use")
+    client = app.test_client()
+    assert client.post("/iris/predict/", json=ROW).status_code == 503
+    put(tmp_path / "iris", "1")
+    for _ in range(200):
+        if client.get("/-/health/ready").status_code == 200:
+            break
+        time.sleep(0.02)
+    assert client.get("/-/health/ready").status_code == 200
+    assert client.post("/iris/predict/", json=ROW).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "a\0b"])
+def test_names_that_no_file_can_have(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArtifactError, match="model 'iris'"):
+        application(iris(name), root=tmp_path)

@@ -56,7 +56,8 @@ class ArrowCodec(Codec):
 
     def encode(self, prediction: Prediction) -> bytes:
         pyarrow = import_module("pyarrow")
-        names, columns = zip(*answer_columns(prediction), strict=True)
+        every, columns = zip(*answer_columns(prediction), strict=True)
+        names = [name.encode("utf-8", "replace").decode() for name in every]
         table = pyarrow.Table.from_arrays([_array(column) for column in columns], names=names)
         sink = pyarrow.BufferOutputStream()
         with pyarrow.ipc.new_stream(sink, table.schema) as writer:
