@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import click
 from flask import current_app
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import AppGroup
 
 from flask_skmodels.conversion import convert
 from flask_skmodels.errors import SKModelsError
@@ -25,7 +25,6 @@ def group(name: str) -> AppGroup:
 
     @commands.command("reload")
     @click.argument("names", nargs=-1, metavar="[NAME]...")
-    @with_appcontext
     def reload_command(names: tuple[str, ...]) -> None:
         """Ask every process that serves the models to look for new versions at its next request.
 
@@ -42,7 +41,6 @@ def group(name: str) -> AppGroup:
         show_default=True,
         help="Where the application runs.",
     )
-    @with_appcontext
     def compare_command(model: str, url: str) -> None:
         """Show how the shadow of a model compares, as a running process has seen it.
 

@@ -114,7 +114,8 @@ def from_python(data: Any) -> Rows:
     if hasattr(data, "columns"):
         return _from_frame(data)
     if isinstance(data, np.ndarray) and data.ndim == 2 and data.size and data.dtype.kind in "fiu":
-        return Columns(dict(enumerate(data.T)), positional=True)  # type: ignore[arg-type]
+        columns = {str(place): column for place, column in enumerate(data.T)}
+        return Columns(columns, positional=True)
     if isinstance(data, np.ndarray) and data.ndim:
         return Rows(data.tolist())
     if isinstance(data, Iterable) and not isinstance(data, str | bytes | np.ndarray):

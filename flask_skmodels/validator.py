@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from operator import lt
 from typing import Any
 
 import numpy as np
@@ -121,9 +122,10 @@ def _is_another_time(value: Any, bound: Any) -> bool:
     if not isinstance(value, date):
         return False
     try:
-        return (value < bound) not in (True, False)
+        lt(value, bound)
     except TypeError:
         return True
+    return False
 
 
 def strict(validator: type[Any]) -> type[Any]:

@@ -132,7 +132,7 @@ def check_count(body: bytes, marks: bytes, max_rows: int) -> None:
     :param marks: bytes of which each row has one; empty lines or nested values may have some more
     :param max_rows: the most rows that it may hold
     """
-    count = max(body.count(mark) for mark in (marks[i : i + 1] for i in range(len(marks))))
+    count = max(map(body.count, marks))
     if count > 2 * (max_rows + 1):
         raise TooManyRows(count, max_rows)
 
