@@ -4,52 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
 from flask import Blueprint, Flask, has_app_context
-from flask.typing import RouteCallable
 from werkzeug.exceptions import HTTPException
 
-from flask_skmodels import cli
-from flask_skmodels.config import Settings, read_settings
-from flask_skmodels.health import HealthView
+from flask_skmodels import cli, routes
+from flask_skmodels.config import read_settings
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.registry import Registry
 from flask_skmodels.rows import from_python
-from flask_skmodels.rules import lazy
 from flask_skmodels.runner import Prediction
+from flask_skmodels.state import Decorator, State
 from flask_skmodels.traffic import Recent, Service
-from flask_skmodels.views import (
-    AnswerView,
-    ModelsView,
-    ModelView,
-    PredictionView,
-    application,
-    log_missing_codecs,
-    problem_response_with_id,
-)
+from flask_skmodels.views import application, log_missing_codecs, problem_response_with_id
 
 _M = TypeVar("_M", bound=type[Model] | Model)
-_Decorator = Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What an application keeps of an extension, in ``app.extensions``.
-
-    :param models: the extension
-    :param settings: its configuration on this application
-    :param recent: what keeps the number of loaded models down, None where it need not be
-    :param services: the models as this application serves them, by name
-    """
-
-    models: SKModels
-    settings: Settings
-    recent: Recent | None
-    services: dict[str, Service] = field(default_factory=dict)
+_ROOMS = (routes,)  # what has addresses on an application
 
 
 class SKModels:
@@ -71,7 +44,7 @@ class SKModels:
         app: Flask | None = None,
         *,
         name: str = "skmodels",
-        decorators: Iterable[_Decorator] = (),
+        decorators: Iterable[Decorator] = (),
         url_prefix: str | None = None,
     ) -> None:
         self.name = name
@@ -106,9 +79,10 @@ class SKModels:
         with self._lock:
             recent = Recent(settings.max_loaded) if settings.max_loaded else None
             app.register_blueprint(self.blueprint)
-            app.extensions[self.name] = State(self, settings, recent)
+            app.extensions[self.name] = state = State(self, app, settings, recent)
             app.cli.add_command(cli.group(self.name))
-            self._add_own_rules(app)
+            for room in _ROOMS:
+                room.add_rules(state)
             for name in self.registry:
                 self._serve(app, self._service_of(app, name))
             self._apps.add(app)
@@ -268,60 +242,10 @@ class SKModels:
         return service
 
     def _serve(self, app: Flask, service: Service) -> None:
-        app.extensions[self.name].services[service.name] = service
-        self._add_model_rules(app, service)
-
-    def _add_model_rules(self, app: Flask, service: Service) -> None:
-        # A dot in an endpoint would be taken for the end of the blueprint's name.
-        endpoint = f"{self.name}.{service.name.replace('.', '%2E')}"
-        address = f"/{service.name}/"
-        decorators = (*service.model.decorators, *self.decorators)
-        view = ModelView.as_view(endpoint, service)
-        self._add_rule(app, address, ModelView, view, decorators)
-        for method in service.served.methods:
-            arguments = (service, method, self._settings(app))
-            view = PredictionView.as_view(f"{endpoint}:{method}", *arguments)
-            self._add_rule(app, f"{address}{method}/", PredictionView, view, decorators)
-            if service.served.is_folder:
-                name = f"{endpoint}:{method}:version"
-                view = PredictionView.as_view(name, *arguments)
-                path = f"{address}versions/<version>/{method}/"
-                self._add_rule(app, path, PredictionView, view, decorators)
-
-    def _add_own_rules(self, app: Flask) -> None:
-        services = app.extensions[self.name].services
-        view = ModelsView.as_view(f"{self.name}.-:models", services)
-        self._add_rule(app, "/-/models/", ModelsView, view, self.decorators)
-        for state in ("live", "ready"):
-            view = HealthView.as_view(f"{self.name}.-:{state}", state, services)
-            self._add_rule(app, f"/-/health/{state}/", HealthView, view)
-
-    def _add_rule(
-        self,
-        app: Flask,
-        address: str,
-        view_class: type[AnswerView],
-        view: RouteCallable,
-        decorators: Iterable[_Decorator] = (),
-    ) -> None:
-        """Add rules to the URL map itself: after a request Flask's own methods forbid it."""
-        endpoint = view.__name__
-        for decorator in decorators:
-            view = decorator(view)
-        app.view_functions[endpoint] = view
-        full = self._settings(app).url_prefix + address
-        methods = {*view_class.methods, "OPTIONS"}
-        # The first is the one that url_for builds; what has a variable matches without a slash too.
-        for path in (full,) if "<" in address else (full, full.rstrip("/")):
-            rule = lazy(app.url_rule_class)(
-                path, endpoint=endpoint, methods=methods, strict_slashes=False
-            )
-            rule.provide_automatic_options = True  # type: ignore[attr-defined]
-            app.url_map.add(rule)
-
-    def _settings(self, app: Flask) -> Settings:
-        settings: Settings = app.extensions[self.name].settings
-        return settings
+        state: State = app.extensions[self.name]
+        state.services[service.name] = service
+        for room in _ROOMS:
+            room.add_model_rules(state, service)
 
 
 def create_app(models: Iterable[Model | type[Model]], import_name: str = __name__) -> Flask:

@@ -1,0 +1,95 @@
+"""The state of an extension on one application, and the addresses that it has there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+from flask.views import View
+
+from flask_skmodels.config import Settings
+from flask_skmodels.rules import lazy
+from flask_skmodels.traffic import Recent, Service
+
+Decorator = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What an application keeps of an extension, in ``app.extensions``.
+
+    :param models: the extension
+    :param app: the application
+    :param settings: the extension's configuration on this application
+    :param recent: what keeps the number of loaded models down, None where it need not be
+    :param services: the models as this application serves them, by name
+    """
+
+    models: Any
+    app: Flask
+    settings: Settings
+    recent: Recent | None
+    services: dict[str, Service] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The extension's name, which its endpoints begin with."""
+        return str(self.models.name)
+
+    @property
+    def decorators(self) -> tuple[Decorator, ...]:
+        """The view decorators around every address but health."""
+        return tuple(self.models.decorators)
+
+    def decorators_of(self, service: Service) -> tuple[Decorator, ...]:
+        """Return the view decorators around every address that reaches a model."""
+        return (*service.model.decorators, *self.decorators)
+
+    def add(
+        self,
+        endpoint: str,
+        address: str,
+        view_class: type[View],
+        *arguments: Any,
+        decorators: Iterable[Decorator] = (),
+    ) -> None:
+        """Have a view answer at an address, also after the application's first request.
+
+        :param endpoint: name of the rule, without the extension's
+        :param address: path below the extension's prefix, with a slash at both ends; it is answered
+            without the last one as well
+        :param view_class: the view, whose methods the rule has
+        :param arguments: what the view is made of
+        :param decorators: view decorators around it
+        """
+        prefix = self.settings.url_prefix
+        self.add_at(endpoint, prefix + address, view_class, *arguments, decorators=decorators)
+
+    def add_at(
+        self,
+        endpoint: str,
+        path: str,
+        view_class: type[View],
+        *arguments: Any,
+        decorators: Iterable[Decorator] = (),
+    ) -> None:
+        """Have a view answer at a path that does not begin with the extension's prefix.
+
+        The rules go to the URL map itself: after a request Flask's own methods forbid it.
+        """
+        # A dot in an endpoint would be taken for the end of the blueprint's name.
+        endpoint = f"{self.name}.{endpoint.replace('.', '%2E')}"
+        view = view_class.as_view(endpoint, *arguments)
+        for decorator in decorators:
+            view = decorator(view)
+        self.app.view_functions[endpoint] = view
+        methods = {*(view_class.methods or {"GET"}), "OPTIONS"}
+        # The first is the one that url_for builds; what has a variable matches without a slash too.
+        for each in dict.fromkeys([path] if "<" in path else [path, path.rstrip("/")]):
+            rule = lazy(self.app.url_rule_class)(
+                each, endpoint=endpoint, methods=methods, strict_slashes=False
+            )
+            rule.provide_automatic_options = True  # type: ignore[attr-defined]
+            self.app.url_map.add(rule)
