@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from flask_skmodels.errors import ConfigurationError
 MAX_CONTENT_LENGTH = 64 * 1024 * 1024
 MISMATCHES = ("refuse", "warn", "ignore")
 LOADINGS = ("startup", "first-use")
+SECURITY_SCHEMES = ("apiKey", "http", "mutualTLS", "oauth2", "openIdConnect")
+COMPONENT_NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 
 
 def _is_prefix(value: Any) -> bool:
@@ -36,6 +39,16 @@ def _is_pinned_file(value: Any) -> bool:
 def _are_labels(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(part, str) for pair in value.items() for part in pair
+    )
+
+
+def _are_security_schemes(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str)
+        and COMPONENT_NAME.fullmatch(name)
+        and isinstance(scheme, Mapping)
+        and scheme.get("type") in SECURITY_SCHEMES
+        for name, scheme in value.items()
     )
 
 
@@ -76,6 +89,9 @@ class Settings:
     max_loaded: int | None
     reload: float | None
     versions: Mapping[str, str]
+    visible: Callable[[Any], bool] | None
+    docs: bool
+    security_schemes: Mapping[str, Mapping[str, Any]]
 
     def policy(self, root_path: str) -> Policy:
         """Return how artifacts are loaded.
@@ -108,6 +124,11 @@ KEYS = {
     "MAX_LOADED": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
     "RELOAD": Key(None, _or_none(_is_seconds), "None or a number of seconds"),
     "VERSIONS": Key({}, _are_labels, "a mapping of model names to versions"),
+    "VISIBLE": Key(None, _or_none(callable), "None or a callable(model)"),
+    "DOCS": Key(True, lambda value: isinstance(value, bool), "True or False"),
+    "SECURITY_SCHEMES": Key(
+        {}, _are_security_schemes, "a mapping of names to OpenAPI's security schemes"
+    ),
 }
 
 

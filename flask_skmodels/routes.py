@@ -10,10 +10,9 @@ from flask_skmodels.views import ModelsView, ModelView, PredictionView
 
 def add_rules(state: State) -> None:
     """Add what an application has once."""
-    services = state.services
-    state.add("-:models", "/-/models/", ModelsView, services, decorators=state.decorators)
+    state.add("-:models", "/-/models/", ModelsView, state, decorators=state.decorators)
     for health in ("live", "ready"):
-        state.add(f"-:{health}", f"/-/health/{health}/", HealthView, health, services)
+        state.add(f"-:{health}", f"/-/health/{health}/", HealthView, health, state.services)
 
 
 def add_model_rules(state: State, service: Service) -> None:

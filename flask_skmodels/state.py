@@ -43,6 +43,12 @@ class State:
         """The view decorators around every address but health."""
         return tuple(self.models.decorators)
 
+    def visible(self) -> list[Service]:
+        """Return the models that the visitor of the request at hand may see, in their order."""
+        may_see = self.settings.visible
+        services = list(self.services.values())
+        return services if may_see is None else [s for s in services if may_see(s.model)]
+
     def decorators_of(self, service: Service) -> tuple[Decorator, ...]:
         """Return the view decorators around every address that reaches a model."""
         return (*service.model.decorators, *self.decorators)

@@ -38,6 +38,7 @@ from flask_skmodels.errors import (
 )
 from flask_skmodels.rows import Rows
 from flask_skmodels.signals import is_told_failure
+from flask_skmodels.state import State
 from flask_skmodels.traffic import Service, key_of
 from flask_skmodels.versions import Version
 
@@ -248,14 +249,13 @@ class ModelView(AnswerView):
 
 
 class ModelsView(AnswerView):
-    """``GET /-/models``: all of them."""
+    """``GET /-/models``: all that the visitor may see."""
 
-    def __init__(self, services: Mapping[str, Service]) -> None:
-        self.services = services
+    def __init__(self, state: State) -> None:
+        self.state = state
 
     def answer(self, request_id: str) -> Response:
-        services = list(self.services.values())
-        return json_response({"models": [service.summary() for service in services]})
+        return json_response({"models": [service.summary() for service in self.state.visible()]})
 
 
 def application() -> Flask:

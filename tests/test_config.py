@@ -46,6 +46,14 @@ def test_constructor_beats_the_default() -> None:
         ("MAX_ROWS", "5"),
         ("MAX_ROWS", 1.5),
         ("MAX_ROWS", None),
+        ("VISIBLE", True),
+        ("DOCS", None),
+        ("DOCS", 1),
+        ("SECURITY_SCHEMES", None),
+        ("SECURITY_SCHEMES", ["token"]),
+        ("SECURITY_SCHEMES", {"token": "bearer"}),
+        ("SECURITY_SCHEMES", {"token": {"type": "bearer"}}),
+        ("SECURITY_SCHEMES", {"my token": {"type": "http", "scheme": "bearer"}}),
     ],
 )
 @pytest.mark.parametrize("name", ["skmodels", "other"])

@@ -416,3 +416,18 @@ def test_configuration_of_the_registration_holds_in_every_thread(app: Flask) -> 
         client = app.test_client()
         answer = pool.submit(client.post, "/chain/predict/", json={"a": 1, "b": 0}).result()
     assert answer.status_code == 200
+
+
+def test_list_holds_what_the_visitor_may_see(pipeline: Any) -> None:
+    def may_see(model: Model) -> bool:
+        return request.headers.get("X-Team") == "flowers" or model.name == "public"
+
+    iris, public = (Model(name=name, pipeline=pipeline) for name in ("iris", "public"))
+    client = serve(iris, public, SKMODELS_VISIBLE=may_see)
+
+    def names(**headers: str) -> list[str]:
+        answer = client.get("/-/models/", headers=headers)
+        return [model["name"] for model in answer.get_json()["models"]]
+
+    assert names() == ["public"]
+    assert names(**{"X-Team": "flowers"}) == ["iris", "public"]
