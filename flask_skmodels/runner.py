@@ -123,6 +123,7 @@ def _tell_rejected(
         input_rejected,
         sender,
         model=version.model,
+        version=version.label,
         method=method,
         errors=exception.errors,
         request_id=request_id,

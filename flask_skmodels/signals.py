@@ -49,6 +49,7 @@ input_rejected = _signals.signal(
     doc="""Sent when the input was turned down.
 
     :param model: the :class:`~flask_skmodels.Model`
+    :param version: label of the version that turned it down, None where the model has no versions
     :param method: name of the method that was asked for
     :param errors: the :class:`~flask_skmodels.InvalidInput`'s errors, a tuple of
         :class:`~flask_skmodels.InputError`, at most 100

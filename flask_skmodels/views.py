@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from io import BytesIO
 from typing import Any, ClassVar, cast
@@ -159,12 +159,7 @@ class AnswerView(View):
 
     def dispatch_request(self, **arguments: Any) -> ResponseReturnValue:
         request_id = read_request_id()
-        try:
-            response = self.answer(request_id)
-        except Exception as exception:
-            if is_told_failure(exception):
-                raise
-            response = problem_response(exception)
+        response = answered(lambda: self.answer(request_id))
         response.headers["X-Request-ID"] = request_id
         return response
 
@@ -194,6 +189,25 @@ class PredictionView(AnswerView):
             request.max_content_length = MAX_CONTENT_LENGTH
         label = (request.view_args or {}).get("version")
         version = self._version(app, label)
+        response = answered(
+            lambda: self._predict(app, version, request_id, is_shadowed=label is None)
+        )
+        if version.label is not None:
+            response.headers["X-Model-Version"] = version.label
+        return response
+
+    def _version(self, app: Flask, label: str | None) -> Version:
+        try:
+            key = key_of(self.service.model.traffic_key, request)
+            return self.service.version(app, label, key)
+        except UnknownModel as error:
+            raise NotFound("the model has no such version") from error
+
+    def _predict(
+        self, app: Flask, version: Version, request_id: str, *, is_shadowed: bool
+    ) -> Response:
+        if self.method not in version.methods:
+            raise NotFound("this version does not serve the method")
         source = self._source(version)
         reader = _reader(source.media_type)
         writer = negotiate(reader)
@@ -203,24 +217,9 @@ class PredictionView(AnswerView):
             self.method,
             lambda: self._read(reader, source, version),
             request_id=request_id,
-            is_shadowed=label is None,
+            is_shadowed=is_shadowed,
         )
-        response = Response(
-            writer.encode(prediction), content_type=_content_type(writer.media_type)
-        )
-        if prediction.version is not None:
-            response.headers["X-Model-Version"] = prediction.version
-        return response
-
-    def _version(self, app: Flask, label: str | None) -> Version:
-        try:
-            key = key_of(self.service.model.traffic_key, request)
-            version = self.service.version(app, label, key)
-        except UnknownModel as error:
-            raise NotFound("the model has no such version") from error
-        if self.method not in version.methods:
-            raise NotFound("this version does not serve the method")
-        return version
+        return Response(writer.encode(prediction), content_type=_content_type(writer.media_type))
 
     def _source(self, version: Version) -> Body | UploadedFile:
         body = Body(self.settings.max_rows)
@@ -256,6 +255,16 @@ class ModelsView(AnswerView):
 
     def answer(self, request_id: str) -> Response:
         return json_response({"models": [service.summary() for service in self.state.visible()]})
+
+
+def answered(answer: Callable[[], Response]) -> Response:
+    """Return the answer that a call returns, or a problem document for what it raises."""
+    try:
+        return answer()
+    except Exception as exception:
+        if is_told_failure(exception):
+            raise
+        return problem_response(exception)
 
 
 def application() -> Flask:

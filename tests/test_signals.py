@@ -129,7 +129,7 @@ def test_rejected_input(
     assert names(calls) == ["input-rejected"]
     _, sender, arguments = calls[0]
     assert sender is app
-    assert set(arguments) == {"model", "method", "errors", "request_id"}
+    assert set(arguments) == {"model", "version", "method", "errors", "request_id"}
     assert arguments["model"] is models["iris"]
     assert arguments["method"] == "predict_proba"
     assert arguments["request_id"] == response.headers["X-Request-ID"]

@@ -31,6 +31,7 @@ from flask_skmodels import (
     SKModels,
     UnknownModel,
     after_prediction,
+    input_rejected,
     model_load_failed,
     model_loaded,
     sources,
@@ -446,6 +447,50 @@ def test_version_in_process_and_in_records(folder: Path) -> None:
     assert found == [one.version, newest.version] == ["1", "2"]
     with pytest.raises(UnknownModel, match="has no version '3'; it has 2, 1"):
         models.predict("iris", ROW, version="3", app=app)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ({"json": {"a": 1}}, 400),
+        ({"data": "{", "content_type": "application/json"}, 400),
+        ({"data": "x", "content_type": "image/png"}, 415),
+        ({"json": ROW, "headers": {"Accept": "image/png"}}, 406),
+        ({"json": ROW}, 500),
+    ],
+)
+def test_version_in_errors(folder: Path, request_: dict[str, Any], status: int) -> None:
+    class Failing(Model):
+        name, pipeline, schema = "iris", "iris", FIELDS
+
+        def predict(self, X: Any) -> Any:
+            raise ValueError("no idea")
+
+    client = application(Failing(), root=folder.parent).test_client()
+    for path, label in ((PREDICT, "2"), ("/iris/versions/1/predict/", "1")):
+        response = client.post(path, **request_)
+        assert response.status_code == status
+        assert response.headers["X-Model-Version"] == label
+
+
+def test_version_in_rejected_input(folder: Path) -> None:
+    app = serving(folder)
+    found: list[str | None] = []
+
+    def note(sender: Flask, version: str | None, **extra: Any) -> None:
+        found.append(version)
+
+    with input_rejected.connected_to(note, app):
+        for path in (PREDICT, "/iris/versions/1/predict/"):
+            problem(app.test_client().post(path, json={"a": 1}), 400)
+    assert found == ["2", "1"]
+
+
+def test_version_that_has_not_got_the_method_says_so(folder: Path) -> None:
+    client = serving(folder, SKMODELS_LOADING="first-use").test_client()
+    response = client.post("/iris/versions/1/transform/", json=ROW)
+    problem(response, 404)
+    assert response.headers["X-Model-Version"] == "1"
 
 
 def test_version_of_a_model_in_memory() -> None:
