@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from flask_skmodels.errors import ConfigurationError
 
 MAX_CONTENT_LENGTH = 64 * 1024 * 1024
 MISMATCHES = ("refuse", "warn", "ignore")
+ORIGIN = re.compile(r"https?://[^/\s]+")
 LOADINGS = ("startup", "first-use")
 SECURITY_SCHEMES = ("apiKey", "http", "mutualTLS", "oauth2", "openIdConnect")
 COMPONENT_NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
@@ -49,6 +50,12 @@ def _are_security_schemes(value: Any) -> bool:
         and isinstance(scheme, Mapping)
         and scheme.get("type") in SECURITY_SCHEMES
         for name, scheme in value.items()
+    )
+
+
+def _are_origins(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(
+        isinstance(origin, str) and ORIGIN.fullmatch(origin) for origin in value
     )
 
 
@@ -90,6 +97,8 @@ class Settings:
     reload: float | None
     versions: Mapping[str, str]
     visible: Callable[[Any], bool] | None
+    pages: bool
+    trusted_origins: Sequence[str]
     docs: bool
     security_schemes: Mapping[str, Mapping[str, Any]]
 
@@ -125,6 +134,8 @@ KEYS = {
     "RELOAD": Key(None, _or_none(_is_seconds), "None or a number of seconds"),
     "VERSIONS": Key({}, _are_labels, "a mapping of model names to versions"),
     "VISIBLE": Key(None, _or_none(callable), "None or a callable(model)"),
+    "PAGES": Key(True, lambda value: isinstance(value, bool), "True or False"),
+    "TRUSTED_ORIGINS": Key((), _are_origins, "a list of origins such as 'https://example.org'"),
     "DOCS": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "SECURITY_SCHEMES": Key(
         {}, _are_security_schemes, "a mapping of names to OpenAPI's security schemes"

@@ -36,6 +36,7 @@ from flask_skmodels.errors import (
     TooManyRows,
     UnknownModel,
 )
+from flask_skmodels.origins import check_origin
 from flask_skmodels.rows import Rows
 from flask_skmodels.signals import is_told_failure
 from flask_skmodels.state import State
@@ -184,6 +185,7 @@ class PredictionView(AnswerView):
         self.settings = settings
 
     def answer(self, request_id: str) -> Response:
+        check_origin(request, self.settings.trusted_origins)
         app = application()
         if request.max_content_length is None:
             request.max_content_length = MAX_CONTENT_LENGTH

@@ -53,7 +53,7 @@ PARTS = {
     "models": ("pipelines", "models"),
     "versions": ("sources", "served", "versions"),
     "runner": ("runner", "shadow", "traffic"),
-    "views": ("config", "rules", "state", "problems", "views", "health", "routes"),
+    "views": ("config", "origins", "rules", "state", "problems", "views", "health", "routes"),
 }
 ORDER = [part for room in ROOMS for part in PARTS.get(room, (room,))]
 KNOW_THE_REQUEST = {"views", "dialects", "pages", "cli", "extension"}
