@@ -24,6 +24,7 @@ from flask_skmodels.signals import (
     model_load_failed,
     model_loaded,
     prediction_failed,
+    prediction_stopped,
     shadow_prediction,
 )
 from flask_skmodels.validator import Validator
@@ -55,6 +56,7 @@ __all__ = [
     "model_load_failed",
     "model_loaded",
     "prediction_failed",
+    "prediction_stopped",
     "register_codec",
     "shadow_prediction",
 ]

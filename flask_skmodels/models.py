@@ -150,7 +150,7 @@ class Model:
         return self._compile(inputs, values=values)
 
     def _compile(self, inputs: Inputs, *, values: bool) -> Cleaner:
-        rules = _rules_from(inputs) if self.schema is None else declared(self.schema)
+        rules = rules_from(inputs) if self.schema is None else declared(self.schema)
         if inputs.container == "nothing":
             raise ModelError("its estimator takes targets or images, no rows of features")
         if rules is None and inputs.container == "mapping":
@@ -324,7 +324,8 @@ def _hint(method: str) -> str:
     return ": take it out of methods, or fit an estimator that has it"
 
 
-def _rules_from(inputs: Inputs) -> Mapping[str, Mapping[str, Any]] | None:
+def rules_from(inputs: Inputs) -> Mapping[str, Mapping[str, Any]] | None:
+    """Return the schema of what an estimator takes, None where it does not say."""
     if inputs.columns is None:
         return None
     if inputs.container == "sequence":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from flask_skmodels.artifacts import Policy
 from flask_skmodels.errors import ModelError, UnknownModel
@@ -36,6 +37,25 @@ class Registry(Mapping[str, Model]):
         """Take a model out again that could not be served after all."""
         self._models.pop(name, None)
         self._fixed.pop(name, None)
+
+    @contextmanager
+    def replaced(self, name: str, model: Model) -> Iterator[None]:
+        """Have a model with its estimator in memory in another's place, in a ``with`` block.
+
+        :param name: the name of both
+        :param model: what is there meanwhile
+        :raises ModelError: it cannot be served
+        """
+        real, fixed = self._models[name], self._fixed.get(name)
+        self._fixed[name] = Fixed(model)
+        self._models[name] = model
+        try:
+            yield
+        finally:
+            self._models[name] = real
+            self._fixed.pop(name)
+            if fixed is not None:
+                self._fixed[name] = fixed
 
     def serve(
         self,

@@ -19,6 +19,7 @@ from flask_skmodels.signals import (
     before_prediction,
     input_rejected,
     prediction_failed,
+    prediction_stopped,
     tell,
 )
 from flask_skmodels.versions import Version
@@ -89,7 +90,7 @@ def run(
         classes=version.classes(method),
         request_id=request_id,
     )
-    ask(before_prediction, sender, model=version.model, prediction=prediction)
+    _ask_receivers(sender, version, prediction)
     _call(call, prediction, sender, version)
     tell(after_prediction, sender, model=version.model, prediction=prediction)
     return prediction
@@ -112,12 +113,28 @@ def _validated(
         raise
 
 
+def _ask_receivers(sender: Sender, version: Version, prediction: Prediction) -> None:
+    try:
+        ask(before_prediction, sender, model=version.model, prediction=prediction)
+    except Exception as exception:
+        tell(
+            prediction_stopped,
+            sender,
+            model=version.model,
+            prediction=prediction,
+            exception=exception,
+        )
+        raise
+
+
 def _tell_rejected(
     sender: Sender,
     version: Version,
     method: str,
     exception: InvalidInput,
     request_id: str | None,
+    *,
+    prediction: Prediction | None = None,
 ) -> None:
     tell(
         input_rejected,
@@ -127,6 +144,7 @@ def _tell_rejected(
         method=method,
         errors=exception.errors,
         request_id=request_id,
+        prediction=prediction,
     )
 
 
@@ -140,7 +158,7 @@ def _call(
         prediction.outputs = outputs
     except InvalidInput as exception:
         method, request_id = prediction.method, prediction.request_id
-        _tell_rejected(sender, version, method, exception, request_id)
+        _tell_rejected(sender, version, method, exception, request_id, prediction=prediction)
         raise
     except Exception as exception:
         prediction.seconds = perf_counter() - started

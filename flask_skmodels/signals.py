@@ -21,7 +21,19 @@ before_prediction = _signals.signal(
     :param model: the :class:`~flask_skmodels.Model`
     :param prediction: the :class:`~flask_skmodels.Prediction`, not yet with outputs
 
-    A receiver stops the prediction by raising, for example with ``flask.abort(403)``.
+    A receiver stops the prediction by raising, for example with ``flask.abort(403)``. For each
+    prediction exactly one of ``after_prediction``, ``prediction_stopped``, ``prediction_failed``
+    and ``input_rejected`` follows.
+    """,
+)
+
+prediction_stopped = _signals.signal(
+    "prediction-stopped",
+    doc="""Sent when a receiver of ``before_prediction`` has stopped the prediction.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param prediction: the :class:`~flask_skmodels.Prediction`, without outputs
+    :param exception: what the receiver has raised
     """,
 )
 
@@ -54,6 +66,8 @@ input_rejected = _signals.signal(
     :param errors: the :class:`~flask_skmodels.InvalidInput`'s errors, a tuple of
         :class:`~flask_skmodels.InputError`, at most 100
     :param request_id: identifier of the request; None for a call in process without one
+    :param prediction: the :class:`~flask_skmodels.Prediction` where it was the model or its
+        estimator that turned valid rows down, else None
     """,
 )
 
@@ -86,6 +100,9 @@ shadow_prediction = _signals.signal(
     :param shadow: the shadow's
     """,
 )
+
+
+SIGNALS = tuple(_signals.values())
 
 
 class Sender(Protocol):

@@ -24,12 +24,13 @@ from flask_skmodels import (
     model_load_failed,
     model_loaded,
     prediction_failed,
+    prediction_stopped,
     shadow_prediction,
 )
 from tests.helpers import SCHEMA, X, Y
 
 SIGNALS = (
-    *(before_prediction, after_prediction, prediction_failed, input_rejected),
+    *(before_prediction, after_prediction, prediction_stopped, prediction_failed, input_rejected),
     *(model_loaded, model_load_failed, shadow_prediction),
 )
 

@@ -42,6 +42,7 @@ ROOMS = (
     "pages",
     "cli",
     "extension",
+    "testing",
 )
 # The modules of a room that takes more than one, in their order.
 PARTS = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from blinker import NamedSignal
 from flask import Flask, abort
 from flask.testing import FlaskClient
+from werkzeug.exceptions import Forbidden
 
 from flask_skmodels import (
     InputError,
@@ -21,52 +22,43 @@ from flask_skmodels import (
     before_prediction,
     input_rejected,
     prediction_failed,
+    prediction_stopped,
 )
+from flask_skmodels.testing import Recorder, record_signals
 from tests.helpers import SCHEMA, SETOSA, hooked, line, post_bytes, post_json, problem
 
 PATH = "/iris/predict/"
-SIGNALS = (before_prediction, after_prediction, prediction_failed, input_rejected)
-Call = tuple[str, Any, dict[str, Any]]
+SIGNALS = (
+    *(before_prediction, after_prediction, prediction_stopped, prediction_failed, input_rejected),
+)
 
 
 @pytest.fixture
-def calls() -> Iterator[list[Call]]:
-    """All that is sent, as the signal's name, the sender and the arguments."""
-    heard: list[Call] = []
-
-    def connect(signal: NamedSignal) -> Callable[..., None]:
-        def receiver(sender: Any, **arguments: Any) -> None:
-            heard.append((signal.name, sender, arguments))
-
-        return signal.connect(receiver)
-
-    receivers = [connect(signal) for signal in SIGNALS]
-    yield heard
-    del receivers  # signals hold them weakly
-
-
-def names(calls: list[Call]) -> list[str]:
-    return [name for name, _, _ in calls]
+def sent() -> Iterator[Recorder]:
+    """All that is sent in a test."""
+    with record_signals() as recorder:
+        yield recorder
 
 
 def test_names_and_documentation() -> None:
-    for signal, name in zip(SIGNALS, ("before", "after", "failed", "rejected"), strict=True):
+    names = ("before", "after", "stopped", "failed", "rejected")
+    for signal, name in zip(SIGNALS, names, strict=True):
         assert name in signal.name
         assert signal.__doc__ is not None
         assert ":param model:" in signal.__doc__
 
 
 def test_prediction_sends_before_and_after(
-    app: Flask, client: FlaskClient, models: SKModels, calls: list[Call]
+    app: Flask, client: FlaskClient, models: SKModels, sent: Recorder
 ) -> None:
     client.post(PATH, data=SETOSA, headers={"X-Request-ID": "mine"})
-    assert names(calls) == ["before-prediction", "after-prediction"]
-    for _, sender, arguments in calls:
-        assert sender is app
-        assert set(arguments) == {"model", "prediction"}
-        assert arguments["model"] is models["iris"]
-        assert arguments["prediction"].request_id == "mine"
-    assert calls[0][2]["prediction"] is calls[1][2]["prediction"]
+    assert sent.names == ["before-prediction", "after-prediction"]
+    for each in sent:
+        assert each.sender is app
+        assert set(each.arguments) == {"model", "prediction"}
+        assert each["model"] is models["iris"]
+        assert each["prediction"].request_id == "mine"
+    assert sent[0]["prediction"] is sent[1]["prediction"]
 
 
 def test_outputs_are_there_after_and_not_before(client: FlaskClient) -> None:
@@ -82,7 +74,7 @@ def test_outputs_are_there_after_and_not_before(client: FlaskClient) -> None:
     assert seen[1].tolist() == [0]
 
 
-def test_failure_of_the_estimator(app: Flask, pipeline: Any, calls: list[Call]) -> None:
+def test_failure_of_the_estimator(app: Flask, pipeline: Any, sent: Recorder) -> None:
     failure = ValueError("x")
 
     def hook(X: Any) -> Any:
@@ -92,8 +84,8 @@ def test_failure_of_the_estimator(app: Flask, pipeline: Any, calls: list[Call]) 
     models.init_app(app)
     model = models.register(hooked(pipeline, hook))
     app.test_client().post("/hooked/predict", data=SETOSA)
-    assert names(calls) == ["before-prediction", "prediction-failed"]
-    _, sender, arguments = calls[1]
+    assert sent.names == ["before-prediction", "prediction-failed"]
+    sender, arguments = sent[1].sender, sent[1].arguments
     assert sender is app
     assert set(arguments) == {"model", "prediction", "exception"}
     assert (arguments["model"], arguments["exception"]) == (model, failure)
@@ -103,13 +95,13 @@ def test_failure_of_the_estimator(app: Flask, pipeline: Any, calls: list[Call]) 
 
 
 def test_outputs_of_the_wrong_length_are_a_failure(
-    app: Flask, pipeline: Any, calls: list[Call]
+    app: Flask, pipeline: Any, sent: Recorder
 ) -> None:
     models = SKModels(app, name="other")
     models.register(hooked(pipeline, lambda X: [1, 2]))
     app.test_client().post("/hooked/predict", data=SETOSA)
-    assert names(calls) == ["before-prediction", "prediction-failed"]
-    assert "one entry for each of 1 rows" in str(calls[1][2]["exception"])
+    assert sent.names == ["before-prediction", "prediction-failed"]
+    assert "one entry for each of 1 rows" in str(sent[1]["exception"])
 
 
 @pytest.mark.parametrize(
@@ -123,13 +115,14 @@ def test_outputs_of_the_wrong_length_are_a_failure(
     ],
 )
 def test_rejected_input(
-    app: Flask, models: SKModels, calls: list[Call], *, body: bytes, content_type: str, rule: str
+    app: Flask, models: SKModels, sent: Recorder, *, body: bytes, content_type: str, rule: str
 ) -> None:
     response = post_bytes(app.test_client(), "/iris/predict_proba", body, content_type)
-    assert names(calls) == ["input-rejected"]
-    _, sender, arguments = calls[0]
+    assert sent.names == ["input-rejected"]
+    sender, arguments = sent[0].sender, sent[0].arguments
     assert sender is app
-    assert set(arguments) == {"model", "version", "method", "errors", "request_id"}
+    assert set(arguments) == {"model", "version", "method", "errors", "request_id", "prediction"}
+    assert arguments["prediction"] is None
     assert arguments["model"] is models["iris"]
     assert arguments["method"] == "predict_proba"
     assert arguments["request_id"] == response.headers["X-Request-ID"]
@@ -139,24 +132,24 @@ def test_rejected_input(
     assert [e.as_dict() for e in arguments["errors"]] == problem(response, 400)["errors"]
 
 
-def test_rejected_input_of_too_many_rows(pipeline: Any, calls: list[Call]) -> None:
+def test_rejected_input_of_too_many_rows(pipeline: Any, sent: Recorder) -> None:
     app = Flask("host")
     app.config["SKMODELS_MAX_ROWS"] = 1
     SKModels(app).add("iris", pipeline, schema=SCHEMA)
     post_json(app.test_client(), PATH, [SETOSA] * 2)
-    assert names(calls) == ["input-rejected"]
-    assert calls[0][2]["errors"][0].rule == "max_rows"
+    assert sent.names == ["input-rejected"]
+    assert sent[0]["errors"][0].rule == "max_rows"
 
 
-def test_rejected_input_tells_100_errors(client: FlaskClient, calls: list[Call]) -> None:
+def test_rejected_input_tells_100_errors(client: FlaskClient, sent: Recorder) -> None:
     post_json(client, PATH, [None] * 250)
-    assert len(calls[0][2]["errors"]) == 100
+    assert len(sent[0]["errors"]) == 100
 
 
-def test_refused_media_types_are_not_input(client: FlaskClient, calls: list[Call]) -> None:
+def test_refused_media_types_are_not_input(client: FlaskClient, sent: Recorder) -> None:
     assert post_bytes(client, PATH, b"x", "application/xml").status_code == 415
     assert post_json(client, PATH, SETOSA, "text/html").status_code == 406
-    assert calls == []
+    assert len(sent) == 0
 
 
 def test_receivers_of_one_application_alone(models: SKModels) -> None:
@@ -253,7 +246,7 @@ def test_receiver_that_raises_is_raised_in_tests_and_debug(
 
 @pytest.mark.parametrize("testing", [False, True])
 def test_before_prediction_stops(
-    app: Flask, client: FlaskClient, calls: list[Call], *, testing: bool
+    app: Flask, client: FlaskClient, sent: Recorder, *, testing: bool
 ) -> None:
     app.testing = testing
     heard: list[str] = []
@@ -272,7 +265,10 @@ def test_before_prediction_stops(
     assert (document["title"], document["detail"]) == ("Forbidden", "Not for you.")
     assert response.headers["X-Request-ID"]
     assert sorted(heard) == ["refuses", "runs"]
-    assert names(calls) == ["before-prediction"]
+    assert sent.names == ["before-prediction", "prediction-stopped"]
+    assert set(sent[1].arguments) == {"model", "prediction", "exception"}
+    assert sent[1]["prediction"] is sent[0]["prediction"]
+    assert isinstance(sent[1]["exception"], Forbidden)
 
 
 def test_before_prediction_that_fails(app: Flask, models: SKModels, client: FlaskClient) -> None:
@@ -285,12 +281,27 @@ def test_before_prediction_that_fails(app: Flask, models: SKModels, client: Flas
     assert sorted(heard) == sorted(ALL_THREE * 2)
 
 
-def test_before_prediction_may_reject_the_input(client: FlaskClient) -> None:
+def test_before_prediction_may_reject_the_input(client: FlaskClient, sent: Recorder) -> None:
     def receiver(sender: Any, **extra: Any) -> None:
         raise InvalidInput([InputError(0, "petal_width", "taste", "too wide")])
 
     before_prediction.connect(receiver)
     assert problem(client.post(PATH, data=SETOSA), 400)["errors"][0]["rule"] == "taste"
+    assert sent.names == ["before-prediction", "prediction-stopped"]
+
+
+def test_model_may_reject_the_input(
+    app: Flask, models: SKModels, pipeline: Any, sent: Recorder
+) -> None:
+    def hook(X: Any) -> Any:
+        raise InvalidInput([InputError(0, "petal_width", "taste", "too wide")])
+
+    model = models.register(hooked(pipeline, hook))
+    problem(app.test_client().post("/hooked/predict", data=SETOSA), 400)
+    assert sent.names == ["before-prediction", "input-rejected"]
+    assert sent[1]["model"] is model
+    assert sent[1]["prediction"] is sent[0]["prediction"]
+    assert sent[1]["errors"][0].rule == "taste"
 
 
 def test_receiver_may_ask_another_model(app: Flask, models: SKModels, pipeline: Any) -> None:
