@@ -1,4 +1,4 @@
-"""X from validated columns: the array, data frame or sequence that an estimator takes."""
+"""X from validated columns: the array, table or sequence that an estimator takes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from flask_skmodels.errors import ModelError
 from flask_skmodels.fields import Field
-
-_DTYPES: dict[str, type] = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
+from flask_skmodels.table import DTYPES, Table, objects
 
 
 def require_pandas(container: str) -> None:
@@ -43,16 +42,20 @@ class Builder:
         kinds = {field.kind for field in fields}
         self._is_one_kind = len(kinds) == 1
         self._dtype: type = np.object_
-        if kinds <= _DTYPES.keys():
-            self._dtype = _DTYPES[kinds.pop()] if self._is_one_kind else np.float64
-        self._is_plain = container == "array" and self._dtype is not np.object_
+        if kinds <= DTYPES.keys():
+            self._dtype = DTYPES[kinds.pop()] if self._is_one_kind else np.float64
+        is_numeric = self._dtype is not np.object_
+        self._is_plain = container == "array" and is_numeric
+        self._is_plain_table = container == "frame" and is_numeric and self._is_one_kind
         self.as_arrays = self._is_plain or container == "frame"
 
     def row(self, values: Sequence[Any]) -> Any:
         """Return X of one row; see :meth:`columns`."""
         if self._is_plain:
             return np.array([values], dtype=self._dtype)
-        return self.columns([[value] for value in values])
+        if self._is_plain_table:
+            return Table.of_matrix(self._fields, np.array([values], dtype=self._dtype))
+        return self.columns([(value,) for value in values])
 
     def columns(self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]) -> Any:
         """Return X.
@@ -60,10 +63,11 @@ class Builder:
         :param columns: for each field its validated values, None for a missing one; or X itself
             where all fields are numbers, of shape (rows, fields)
         :returns: an array of shape (rows, fields), C-ordered, of float64 unless all columns are of
-            another type or of a narrower float; a pandas data frame; or a list of texts or mappings
+            another type or of a narrower float; a table, for a data frame; or a list of texts or
+            mappings
         """
         if self._container == "frame":
-            return self._frame(columns)
+            return self._table(columns)
         if self._container == "sequence":
             return list(columns[0])
         if self._container == "mapping":
@@ -80,7 +84,7 @@ class Builder:
         is_object = self._dtype is np.object_
         for index, (field, column) in enumerate(zip(self._fields, columns, strict=True)):
             # None becomes nan in a float column.
-            matrix[:, index] = _objects(column, field.column.missing) if is_object else column
+            matrix[:, index] = objects(column, field.column.missing) if is_object else column
         return matrix
 
     def _mappings(
@@ -95,23 +99,7 @@ class Builder:
         narrow = self._dtype is np.float64 and dtypes == {np.dtype(np.float32)}
         return np.float32 if narrow else self._dtype
 
-    def _frame(self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]) -> Any:
-        pandas = import_module("pandas")
-        if self._is_one_kind and self._dtype is not np.object_:
-            return pandas.DataFrame(self._matrix(columns), columns=self._names, copy=False)
-        series = zip(self._names, map(_series, self._fields, columns), strict=True)
-        return pandas.DataFrame(dict(series), columns=self._names)
-
-
-def _series(field: Field, column: Sequence[Any] | NDArray[Any]) -> Any:
-    # Where the estimator knows the values they may be objects to it: scikit-learn finds a number
-    # among objects, but takes no float column for a category that is an object.
-    if field.kind in _DTYPES and field.column.allowed is None:
-        return np.array(column, dtype=_DTYPES[field.kind])
-    return _objects(column, field.column.missing)
-
-
-def _objects(column: Sequence[Any] | NDArray[Any], missing: object) -> NDArray[np.object_]:
-    values = np.empty(len(column), dtype=object)
-    values[:] = [missing if value is None else value for value in column]
-    return values
+    def _table(self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]) -> Table:
+        if self._is_plain_table or isinstance(columns, np.ndarray):
+            return Table.of_matrix(self._fields, self._matrix(columns))
+        return Table(self._fields, columns)

@@ -44,6 +44,8 @@ class Model:
         ``default`` and ``transform``; by default from the estimator
     :ivar validator: the Cerberus validator class
     :ivar purge_unknown: whether fields that are not in the schema are ignored, or errors
+    :ivar engine: what computes: ``"lean"``, the estimator's own arithmetic without its checks,
+        held equal to it at load; ``"sklearn"``, its own methods; or ``"onnx"``, ONNX Runtime
     :ivar decorators: view decorators around every address of the model, as in Flask's ``View``
     :ivar description: what the model does; by default the class's docstring
     :ivar examples: rows that a client may send; a new version must answer them before it serves
@@ -61,6 +63,7 @@ class Model:
     schema: Declaration | None = None
     validator: type[Any] = Validator
     purge_unknown: bool = True
+    engine: str = "lean"
     decorators: Sequence[Callable[..., Any]] = ()
     description: str = ""
     examples: Sequence[Any] = ()
@@ -72,6 +75,7 @@ class Model:
 
     attributes: ClassVar[tuple[str, ...]] = (
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
+        "engine",
         *("decorators", "description", "examples", "traffic", "traffic_key", "shadow"),
     )
 

@@ -29,7 +29,7 @@ def check_pipeline(pipeline: Any) -> None:
         raise ModelError(
             f"its pipeline, a {introspect.class_name(pipeline)}, is not fitted: call fit first"
         )
-    for part in _parts_of(pipeline):
+    for part in parts_of(pipeline):
         _check_part(part)
 
 
@@ -63,7 +63,7 @@ def _takes_categories(estimator: Any) -> bool:
     return False
 
 
-def _parts_of(estimator: Any) -> Iterator[Any]:
+def parts_of(estimator: Any) -> Iterator[Any]:
     """Yield an estimator and all estimators that it holds, fitted or to be fitted."""
     found, seen = [*getattr(estimator, "__dict__", {}).values(), estimator], set[int]()
     while found:

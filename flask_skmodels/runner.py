@@ -22,6 +22,7 @@ from flask_skmodels.signals import (
     prediction_stopped,
     tell,
 )
+from flask_skmodels.table import framed
 from flask_skmodels.versions import Version
 
 _LARGE = float(np.finfo(np.float32).max)
@@ -34,7 +35,7 @@ class Prediction:
     :ivar model: name of the model
     :ivar version: label of the version that answered, None where the model has no versions
     :ivar method: name of the estimator's method
-    :ivar inputs: X, what the estimator was called with
+    :ivar X: what the schema has made of the rows: an array, a list, or the table of a data frame
     :ivar fields: names of the columns of X; none where the estimator leaves their number open
     :ivar rows: number of rows
     :ivar outputs: what the estimator returned, unchanged, one entry a row; None before that
@@ -46,13 +47,18 @@ class Prediction:
     model: str
     version: str | None
     method: str
-    inputs: Any = field(repr=False)
+    X: Any = field(repr=False)
     fields: tuple[str, ...]
     rows: int
     classes: list[object] | None
     request_id: str | None
     outputs: Any = field(default=None, repr=False)
     seconds: float = 0.0
+
+    @property
+    def inputs(self) -> Any:
+        """What the estimator is called with: an array, a data frame, or a list."""
+        return framed(self.X)
 
 
 class WrongOutput(SKModelsError):
@@ -79,12 +85,12 @@ def run(
     :raises Exception: what a receiver of ``before_prediction`` or the estimator raised
     """
     call = version.callable(method)
-    rows, inputs = _validated(sender, version, method, read, request_id)
+    rows, X = _validated(sender, version, method, read, request_id)
     prediction = Prediction(
         model=version.name,
         version=version.label,
         method=method,
-        inputs=inputs,
+        X=X,
         fields=version.schema.names,
         rows=rows,
         classes=version.classes(method),
@@ -180,7 +186,7 @@ def _outputs_of(call: Callable[[Any], Any], prediction: Prediction, version: Ver
         which trees compute, or for their squares
     """
     try:
-        return call(prediction.inputs)
+        return call(prediction.X)
     except ValueError as error:
         report = Report()
         for row, column in zip(*_large_numbers(prediction.inputs), strict=True):

@@ -52,6 +52,7 @@ class Schema:
     :param inputs: what the estimator takes
     :param values: whether a row is one field ``values`` that holds the fields in their order
     :param validator: a Cerberus validator class of the model's own
+    :ivar outputs: the fields that fill the columns of X, in the order of these
     :param purge_unknown: whether unknown fields are ignored; they are errors otherwise
     :raises ModelError: Cerberus refuses a rule, or the fields do not fit the estimator's columns
     """
@@ -73,10 +74,10 @@ class Schema:
         )
         self._fields = {field.name: field for field in self.fields}
         self._positional = tuple(field.name for field in self.fields if not field.is_alias)
-        self._outputs = tuple(self._fields[name] for name in columns)
+        self.outputs = tuple(self._fields[name] for name in columns)
         self._places = {name: place for place, name in enumerate(self._fields)}
         self.values = values
-        self._builder = Builder(self._outputs, inputs.container)
+        self._builder = Builder(self.outputs, inputs.container)
         self._purge_unknown = purge_unknown
         self._aliases = aliases_of(rules)
         self._validator_class = strict(validator)
@@ -87,7 +88,7 @@ class Schema:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns of X, in their order."""
-        return tuple(field.column.name for field in self._outputs)
+        return tuple(field.column.name for field in self.outputs)
 
     @property
     def takes_arrays(self) -> bool:
@@ -150,7 +151,14 @@ class Schema:
             for index in range(len(rows))
         ]
         report.raise_if_any()
-        columns = [[row.get(field.name) for row in documents] for field in self._outputs]
+        columns = [[row.get(field.name) for row in documents] for field in self.outputs]
+        return self._builder.columns(columns)
+
+    def build(self, columns: Sequence[Values]) -> Any:
+        """Return X of validated values.
+
+        :param columns: for each column of X its values, None for a missing one
+        """
         return self._builder.columns(columns)
 
     def json_schema(self) -> dict[str, Any]:
@@ -243,7 +251,7 @@ class Schema:
         if self._validator_class is not Validator:
             return None
         return compile_checks(
-            self._outputs,
+            self.outputs,
             self.fields,
             aliases=self._aliases,
             values=self.values,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Protocol
-
-import numpy as np
-import sklearn
 
 from flask_skmodels import introspect
 from flask_skmodels.artifacts import Loaded
+from flask_skmodels.engines import engine_of
 from flask_skmodels.errors import InvalidInput, ModelError, UnknownModel
 from flask_skmodels.models import (
     Model,
@@ -48,6 +46,7 @@ class Version:
             inputs = inputs_of(model, self.methods)
             self.container = inputs.container
             self.schema = model.compile_schema(inputs)
+            self.engine = engine_of(model, self.methods, self.schema)
         except ModelError as error:
             raise ModelError(f"model {self.name!r}: {error}") from error
 
@@ -83,16 +82,7 @@ class Version:
             raise UnknownModel(
                 f"model {self.name!r} does not serve {method!r}, only {', '.join(self.methods)}"
             )
-        return partial(self._call, getattr(self.model, method))
-
-    def _call(self, call: Callable[[Any], Any], X: Any) -> Any:
-        """Call as scikit-learn was configured at registration, without numpy's warnings."""
-        configuration = self.model.configuration
-        with np.errstate(all="ignore"):
-            if configuration is None or configuration == sklearn.get_config():
-                return call(X)
-            with sklearn.config_context(**configuration):
-                return call(X)
+        return self.engine.calls[method]
 
     def describe(self) -> dict[str, Any]:
         """Return what the model is, for a client."""
@@ -106,6 +96,7 @@ class Version:
             "required": row["required"],
             "classes": self._classes,
             "estimator": introspect.class_name(self.model.pipeline),
+            "engine": self.engine.describe(),
             "examples": list(self.model.examples),
             "artifact": self.artifact(),
         }

@@ -140,7 +140,7 @@ class Shadow:
         version = served.get(self.label, sender)
         _check_inputs(version, prediction)
         started = perf_counter()
-        outputs = version.callable(prediction.method)(prediction.inputs)
+        outputs = version.callable(prediction.method)(prediction.X)
         seconds = perf_counter() - started
         shadow = replace(
             prediction,
@@ -163,7 +163,7 @@ class Shadow:
 
 
 def _check_inputs(version: Version, prediction: Prediction) -> None:
-    is_frame = hasattr(prediction.inputs, "columns")
+    is_frame = hasattr(prediction.X, "frame")
     if version.schema.names != prediction.fields or is_frame != (version.container == "frame"):
         raise SKModelsError("the shadow's columns are not those of the version that answered")
 

@@ -89,6 +89,7 @@ def test_add_takes_every_attribute(pipeline: Any) -> None:
         "schema": SCHEMA,
         "validator": KeyValueModel.validator,
         "purge_unknown": False,
+        "engine": "sklearn",
         "decorators": [lambda view: view],
         "description": "Iris.",
         "examples": [SETOSA],

@@ -47,8 +47,8 @@ ROOMS = (
 # The modules of a room that takes more than one, in their order.
 PARTS = {
     "schema": (
-        *("validator", "fields", "columns", "checks", "jsonschema", "compiled", "arrays"),
-        *("schema", "openschema"),
+        *("validator", "fields", "columns", "checks", "jsonschema", "compiled", "table"),
+        *("arrays", "schema", "openschema"),
     ),
     "artifacts": ("pins", "skopsfile", "onnxmodel", "artifacts", "conversion"),
     "models": ("pipelines", "models"),

@@ -1,0 +1,129 @@
+"""Lean forms: what a fitted estimator computes, without the checks that its schema has made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flask_skmodels import introspect
+from flask_skmodels.table import framed
+
+Call = Callable[[Any], Any]
+Methods = dict[str, Call]
+Form = Callable[[Any, "Compiler"], Methods]
+_F = TypeVar("_F", bound=Form)
+
+_FORMS: dict[type, Form] = {}
+
+
+class Decline(Exception):
+    """A lean form leaves a call, or an estimator, to scikit-learn's own method."""
+
+
+def lean_form(*classes: type) -> Callable[[_F], _F]:
+    """Register the lean form of estimators that are exactly of some classes; a decorator.
+
+    The function gets the fitted estimator and a :class:`Compiler`, for the estimators inside it. It
+    returns what each method computes from X, an array of doubles of shape (rows, columns) that must
+    not be written to, or a :class:`~flask_skmodels.table.Table`: the same arithmetic in the same
+    order, for one row and for many. Methods that it leaves out stay the estimator's own. It raises
+    :class:`Decline`, when it compiles or when it is called, where it cannot say what the estimator
+    would do; so it does for what the estimator itself would refuse.
+
+    :param classes: classes of estimators; subclasses of them are not meant
+    """
+
+    def register(form: _F) -> _F:
+        _FORMS.update(dict.fromkeys(classes, form))
+        return form
+
+    return register
+
+
+class Compiler:
+    """Finds the lean form of an estimator and of those inside it.
+
+    :param watch: called with each step, method and lean call, returns what is called instead
+    :ivar lean: the steps that have a lean form
+    :ivar own: the steps that keep their own methods
+    """
+
+    def __init__(self, watch: Callable[[Any, str, Call], Call] | None = None) -> None:
+        self.lean: list[str] = []
+        self.own: list[str] = []
+        self._watch = watch
+
+    def methods(self, estimator: Any) -> Methods:
+        """Return what each method of an estimator computes, lean where it can be."""
+        name = introspect.class_name(estimator)
+        own = {method: _own(estimator, method) for method in introspect.methods(estimator)}
+        form = _form_of(type(estimator))
+        if form is None:
+            self.own.append(name)
+            return own
+        try:
+            compiled = form(estimator, self)
+        except Exception as error:
+            raise Decline(f"{name}: {_reason(error)}") from error
+        self.lean.append(name)
+        return {
+            m: self._watched(estimator, m, compiled[m]) if m in compiled else own[m] for m in own
+        }
+
+    def _watched(self, estimator: Any, method: str, call: Call) -> Call:
+        return call if self._watch is None else self._watch(estimator, method, call)
+
+
+def _form_of(cls: type) -> Form | None:
+    if cls not in _FORMS:
+        package, _, rest = cls.__module__.partition(".")
+        if package == "sklearn":
+            _load_family(rest.partition(".")[0])
+    return _FORMS.get(cls)
+
+
+@cache
+def _load_family(module: str) -> None:
+    """Import the lean forms of one of scikit-learn's modules, which are in a file of its name."""
+    name = f"{__package__}.{module}"
+    if find_spec(name) is not None:
+        import_module(name)
+
+
+def doubles(X: Any) -> NDArray[np.float64]:
+    """Return X as an array of doubles, for a form that takes no table.
+
+    :raises Decline: it is of anything else
+    """
+    if isinstance(X, np.ndarray):
+        if X.dtype == np.float64:
+            return X
+    elif hasattr(X, "numbers"):
+        numbers: NDArray[np.float64] = X.numbers(range(len(X.fields)))
+        return numbers
+    raise Decline("X is no array of doubles")
+
+
+def finite(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an array, which must be finite.
+
+    :raises Decline: a value is missing or infinite
+    """
+    if not np.isfinite(X).all():
+        raise Decline("a value is not finite")
+    return X
+
+
+def _own(estimator: Any, method: str) -> Call:
+    call = getattr(estimator, method)
+    return lambda X: call(framed(X))
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, Decline) else f"{type(error).__name__}: {error}"

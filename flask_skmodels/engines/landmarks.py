@@ -1,0 +1,171 @@
+"""Where an estimator may change its mind: the values of its columns that its fit has left in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST = 200  # values a column
+_STEPS = (-3.0, -1.0, -0.5, 0.5, 1.0, 3.0)
+
+Landmarks = list[list[Any]]
+
+
+def landmarks(estimator: Any, width: int, names: Sequence[str] | None = None) -> Landmarks:
+    """Return for each column of X the values at which an estimator may answer otherwise.
+
+    These are thresholds of trees, edges of bins, categories, means and how far values lie from
+    them, and whatever else the fit has kept a value a column of.
+
+    :param estimator: fitted
+    :param width: how many columns X has
+    :param names: their names, where X is a data frame
+    """
+    found = _landmarks(estimator, width, list(names or ()))
+    return [_spread(values) for values in found]
+
+
+def _landmarks(estimator: Any, width: int, names: list[str]) -> Landmarks:
+    if hasattr(estimator, "steps"):
+        return _of_steps([step for _, step in estimator.steps], width, names)
+    if hasattr(estimator, "transformers_"):
+        return _of_columns(estimator, width, names)
+    return _merged(
+        [
+            _of_tree(estimator, width),
+            _of_boosting(estimator, width),
+            _of_attributes(estimator, width),
+        ]
+        + [_landmarks(part, width, names) for part in _inside(estimator)],
+        width,
+    )
+
+
+def _of_steps(steps: Sequence[Any], width: int, names: list[str]) -> Landmarks:
+    """Return those of the first step, and those of the next as the first would get them."""
+    if not steps:
+        return [[] for _ in range(width)]
+    first, rest = steps[0], steps[1:]
+    own = _landmarks(first, width, names)
+    with suppress(Exception):  # it keeps no count of columns, or cannot be inverted
+        later = _of_steps(rest, width, []) if rest else own
+        if first in (None, "passthrough"):
+            return later
+        return _merged([own, _inverted(first, later, width)], width)
+    return own
+
+
+def _inverted(step: Any, found: Landmarks, width: int) -> Landmarks:
+    """Return values of the columns that a transformer has made as those that it makes them of."""
+    most = max(map(len, found))
+    if not most:
+        return found
+    table = np.zeros((most, width))
+    for place, values in enumerate(found):
+        if values:
+            table[:, place] = np.resize(np.array(values, dtype=np.float64), most)
+    inverted: NDArray[np.float64] = step.inverse_transform(table)
+    return [column.tolist() for column in inverted.T]
+
+
+def _of_columns(estimator: Any, width: int, names: list[str]) -> Landmarks:
+    found: Landmarks = [[] for _ in range(width)]
+    places = getattr(estimator, "_transformer_to_input_indices", {})
+    for name, part, _ in estimator.transformers_:
+        own = list(places.get(name, ()))
+        if isinstance(part, str) or not own:
+            continue
+        chosen = [names[place] for place in own] if names else []
+        for place, values in zip(own, _landmarks(part, len(own), chosen), strict=True):
+            found[place] += values
+    return found
+
+
+def _of_tree(estimator: Any, width: int) -> Landmarks:
+    tree = getattr(estimator, "tree_", None)
+    found: Landmarks = [[] for _ in range(width)]
+    if tree is not None:
+        for feature, threshold in zip(tree.feature, tree.threshold, strict=True):
+            if feature >= 0:
+                found[feature].append(float(threshold))
+    return found
+
+
+def _of_boosting(estimator: Any, width: int) -> Landmarks:
+    found: Landmarks = [[] for _ in range(width)]
+    with suppress(Exception):  # what it keeps is its own matter
+        for predictor in np.ravel(np.array(estimator._predictors, dtype=object)):
+            nodes = predictor.nodes[predictor.nodes["is_leaf"] == 0]
+            for feature, value in zip(nodes["feature_idx"], nodes["num_threshold"], strict=True):
+                found[feature].append(float(value))
+    return found
+
+
+def _of_attributes(estimator: Any, width: int) -> Landmarks:
+    found: Landmarks = [[] for _ in range(width)]
+    for value in _attributes(estimator).values():
+        if isinstance(value, list | tuple) and len(value) == width:
+            for place, each in enumerate(value):  # categories, edges of bins
+                if isinstance(each, np.ndarray) and each.ndim == 1:
+                    found[place] += each.tolist()
+        elif isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
+            _add_array(found, value, width)
+    _add_spread(found, estimator, width)
+    return found
+
+
+def _add_array(found: Landmarks, array: NDArray[Any], width: int) -> None:
+    if array.ndim in (1, 2) and array.shape[-1] == width and len(array):
+        for place, column in enumerate(np.atleast_2d(array).T):
+            found[place] += _few(column.tolist())
+
+
+def _add_spread(found: Landmarks, estimator: Any, width: int) -> None:
+    middle = getattr(estimator, "mean_", getattr(estimator, "center_", None))
+    scale = getattr(estimator, "scale_", None)
+    if middle is not None and scale is not None and np.shape(middle) == np.shape(scale) == (width,):
+        for place in range(width):
+            found[place] += [float(middle[place] + step * scale[place]) for step in _STEPS]
+
+
+def _inside(estimator: Any) -> list[Any]:
+    """Return the fitted estimators inside one that are given the same columns."""
+    parts: list[Any] = []
+    for value in _attributes(estimator).values():
+        entries = value if isinstance(value, list | tuple | np.ndarray) else [value]
+        parts += [part for part in entries if hasattr(part, "n_features_in_")]
+        for pair in entries:
+            if isinstance(pair, list | np.ndarray):
+                parts += [part for part in pair if hasattr(part, "n_features_in_")]
+    width = getattr(estimator, "n_features_in_", None)
+    same = [part for part in parts if part.n_features_in_ == width]
+    return _few(same, 20)
+
+
+def _attributes(estimator: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = getattr(estimator, "__dict__", {})
+    return {name: value for name, value in found.items() if name.endswith("_") or name[:1] == "_"}
+
+
+def _merged(each: Iterable[Landmarks], width: int) -> Landmarks:
+    found: Landmarks = [[] for _ in range(width)]
+    for some in each:
+        for place, values in enumerate(some):
+            found[place] += values
+    return found
+
+
+def _spread(values: list[Any]) -> list[Any]:
+    """Return distinct values, not more than there is room for, from all over their range."""
+    distinct = list(dict.fromkeys(value for value in values if value == value))
+    return _few(distinct, MOST)
+
+
+def _few(values: list[Any], most: int = MOST) -> list[Any]:
+    if len(values) <= most:
+        return values
+    return [values[place] for place in np.linspace(0, len(values) - 1, most).astype(int)]

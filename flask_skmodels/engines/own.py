@@ -1,0 +1,58 @@
+"""scikit-learn's own methods, called as a server should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+import joblib
+import numpy as np
+import sklearn
+
+from flask_skmodels.models import Model
+from flask_skmodels.pipelines import parts_of
+from flask_skmodels.table import framed
+
+Call = Callable[[Any], Any]
+
+
+def own_calls(model: Model, methods: tuple[str, ...]) -> dict[str, Call]:
+    """Return what calls the methods of a model with X.
+
+    They are called with scikit-learn configured as at registration, without numpy's warnings, and
+    on one thread where the estimator would start a pool at each call.
+
+    :param model: the declaration, with a fitted estimator as its pipeline
+    :param methods: their names
+    """
+    is_parallel = any(_starts_a_pool(part) for part in parts_of(model.pipeline))
+    return {method: _own_call(model, getattr(model, method), is_parallel) for method in methods}
+
+
+def _own_call(model: Model, call: Call, is_parallel: bool) -> Call:
+    def own(X: Any) -> Any:
+        with _surroundings(model, is_parallel):
+            return call(framed(X))
+
+    return own
+
+
+def _surroundings(model: Model, is_parallel: bool) -> AbstractContextManager[Any]:
+    configuration = model.configuration
+    is_configured = configuration is None or configuration == sklearn.get_config()
+    without_warnings = np.errstate(all="ignore")
+    if is_configured and not is_parallel:
+        return without_warnings
+    stack = ExitStack()
+    stack.enter_context(without_warnings)
+    if configuration is not None and not is_configured:
+        stack.enter_context(sklearn.config_context(**configuration))
+    if is_parallel:
+        stack.enter_context(joblib.parallel_config(backend="sequential"))
+    return stack
+
+
+def _starts_a_pool(estimator: Any) -> bool:
+    """Return whether joblib would use several workers for a call of one of its methods."""
+    return getattr(estimator, "n_jobs", None) not in (None, 1)

@@ -1,0 +1,30 @@
+"""Lean forms of ``sklearn.pipeline``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from flask_skmodels.engines.forms import Call, Compiler, Methods, lean_form
+
+
+@lean_form(Pipeline)
+def pipeline(estimator: Pipeline, compiler: Compiler) -> Methods:
+    """Each step's transform, then the last one's method."""
+    *steps, last = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+    before = [compiler.methods(step)["transform"] for step in steps]
+    return {method: _chain(before, call) for method, call in compiler.methods(last).items()}
+
+
+def _chain(transforms: list[Call], last: Call) -> Call:
+    if len(transforms) == 1:
+        first = transforms[0]
+        return lambda X: last(first(X))
+
+    def chained(X: Any) -> Any:
+        for transform in transforms:
+            X = transform(X)
+        return last(X)
+
+    return chained
