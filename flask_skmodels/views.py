@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
-from io import BytesIO
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
-from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
 from flask import Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from flask.views import View
-from werkzeug.datastructures import FileStorage, MIMEAccept, MultiDict
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import (
     HTTPException,
     NotAcceptable,
@@ -24,13 +21,12 @@ from werkzeug.exceptions import (
 from werkzeug.http import parse_options_header
 
 from flask_skmodels import problems
-from flask_skmodels.codecs import missing_codecs, reader_of, type_of_file, writers
-from flask_skmodels.codecs.base import Codec, Source, TooLarge, dumps
-from flask_skmodels.codecs.encoding import GZIP, gunzip
-from flask_skmodels.config import MAX_CONTENT_LENGTH, Settings
+from flask_skmodels.bodies import FILE, Body, UploadedFile
+from flask_skmodels.codecs import missing_codecs, reader_of, writers
+from flask_skmodels.codecs.base import Codec, TooLarge, dumps
+from flask_skmodels.config import Settings
 from flask_skmodels.errors import (
     ArtifactError,
-    InputError,
     InvalidInput,
     ModelError,
     TooManyRows,
@@ -38,118 +34,13 @@ from flask_skmodels.errors import (
 )
 from flask_skmodels.origins import check_origin
 from flask_skmodels.rows import Rows
+from flask_skmodels.runner import Prediction
 from flask_skmodels.signals import is_told_failure
 from flask_skmodels.state import State
 from flask_skmodels.traffic import Service, key_of
 from flask_skmodels.versions import Version
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
-FILE = "file"  # the field of a multipart form that is a body of its own
-_URLENCODED = "application/x-www-form-urlencoded"
-_MULTIPART = "multipart/form-data"
-# What clients send with a file that they do not know; Windows calls CSV the last one.
-_UNTOLD = {"", "application/octet-stream", "application/vnd.ms-excel"}
-_Form = tuple[MultiDict[str, str], MultiDict[str, FileStorage]]
-
-
-class Body:
-    """The body of the request at hand, as codecs read it.
-
-    :param max_rows: the most rows that it may hold
-    """
-
-    def __init__(self, max_rows: int) -> None:
-        self.max_rows = max_rows
-        self._is_packed = _is_packed()
-
-    @property
-    def media_type(self) -> str:
-        if not request.mimetype and not request.content_length:
-            return _URLENCODED  # no body at all: a form without fields
-        return request.mimetype
-
-    @property
-    def max_bytes(self) -> int:
-        return request.max_content_length or MAX_CONTENT_LENGTH
-
-    @cached_property
-    def data(self) -> bytes:
-        body = _whole_body()
-        return gunzip(body, self.max_bytes) if self._is_packed else body
-
-    @property
-    def pairs(self) -> Iterable[tuple[str, str]]:
-        if request.mimetype == _URLENCODED:
-            _check_utf_8(self.data)
-        return self._form[0].items(multi=True)
-
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        return request.mimetype_params
-
-    @property
-    def files(self) -> list[FileStorage]:
-        """The files of the name ``file`` that a multipart form brings."""
-        if request.mimetype != _MULTIPART:
-            return []
-        try:
-            files = self._form[1].getlist(FILE)
-        except InvalidInput:
-            return []  # to be raised again when the body is read, and told then
-        return [file for file in files if file.filename]
-
-    @cached_property
-    def _form(self) -> _Form:
-        if not self._is_packed:
-            return request.form, request.files
-        parser = request.make_form_data_parser()
-        parser.stream_factory = lambda *args, **kwargs: BytesIO()  # nothing that must be closed
-        _, form, files = parser.parse(
-            BytesIO(self.data), request.mimetype, len(self.data), request.mimetype_params
-        )
-        return form, files
-
-
-class UploadedFile:
-    """A file of a multipart form, read as a body of its type.
-
-    :param files: all that came under its name; there must be one
-    :param body: the form
-    """
-
-    pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
-
-    def __init__(self, files: Sequence[FileStorage], body: Body) -> None:
-        self._files = files
-        self.max_bytes = body.max_bytes
-        self.max_rows = body.max_rows
-        self.parameters = files[0].mimetype_params
-
-    @property
-    def media_type(self) -> str:
-        """What its part of the form says, or its name where that says nothing."""
-        told = self._files[0].mimetype
-        if told in {_URLENCODED, _MULTIPART}:
-            return ""
-        return type_of_file(self._files[0].filename or "") if told in _UNTOLD else told
-
-    @cached_property
-    def data(self) -> bytes:
-        if len(self._files) > 1:
-            raise InvalidInput([InputError(None, FILE, "unique", "given more than once")])
-        self._files[0].seek(0)
-        data: bytes = self._files[0].read()
-        return data
-
-
-class UnsupportedEncoding(UnsupportedMediaType):
-    """The body is packed in a way that is not unpacked here."""
-
-    rule = "content_encoding"
-    description = "the content encoding must be gzip or identity"
-
-    def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
-        return [*super().get_headers(*args, **kwargs), ("Accept-Encoding", "gzip")]
 
 
 class AnswerView(View):
@@ -160,7 +51,7 @@ class AnswerView(View):
 
     def dispatch_request(self, **arguments: Any) -> ResponseReturnValue:
         request_id = read_request_id()
-        response = answered(lambda: self.answer(request_id))
+        response = self.answered(lambda: self.answer(request_id))
         response.headers["X-Request-ID"] = request_id
         return response
 
@@ -168,8 +59,92 @@ class AnswerView(View):
         """Return the answer to the request at hand."""
         raise NotImplementedError
 
+    def answered(self, answer: Callable[[], Response]) -> Response:
+        """Return the answer that a call returns, or the refusal for what it raises."""
+        try:
+            return answer()
+        except Exception as exception:
+            if is_told_failure(exception):
+                raise
+            return self.refusal(exception)
 
-class PredictionView(AnswerView):
+    def refusal(self, exception: Exception) -> Response:
+        """Return an exception as an answer."""
+        return problem_response(exception)
+
+
+class CallView(AnswerView):
+    """A view that calls a version of a model: the one that the address names, or that serves.
+
+    :param service: the model
+    :param settings: of the extension on this application
+    """
+
+    methods: ClassVar[list[str]] = ["POST"]
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self.service = service
+        self.settings = settings
+
+    def answer(self, request_id: str) -> Response:
+        check_origin(request, self.settings.trusted_origins)
+        app = application()
+        version = self._version(app)
+        response = self.answered(lambda: self.call(app, version, request_id))
+        if version.label is not None:
+            response.headers["X-Model-Version"] = version.label
+        return response
+
+    def call(self, app: Flask, version: Version, request_id: str) -> Response:
+        """Return the answer of a version."""
+        raise NotImplementedError
+
+    def predict(
+        self,
+        app: Flask,
+        version: Version,
+        method: str,
+        read: Callable[[], Rows],
+        *,
+        request_id: str,
+    ) -> Prediction:
+        """Predict with a version; the shadow is asked unless the address names the version.
+
+        :param read: returns what the request said
+        :raises Exception: as :meth:`Service.predict <flask_skmodels.traffic.Service.predict>`; 413
+            and :class:`~flask_skmodels.TooManyRows` where the request says too much
+        """
+        return self.service.predict(
+            app,
+            version,
+            method,
+            lambda: self._bounded(read),
+            request_id=request_id,
+            is_shadowed=self._label is None,
+        )
+
+    @property
+    def _label(self) -> str | None:
+        return (request.view_args or {}).get("version")
+
+    def _version(self, app: Flask) -> Version:
+        try:
+            key = key_of(self.service.model.traffic_key, request)
+            return self.service.version(app, self._label, key)
+        except UnknownModel as error:
+            raise NotFound("the model has no such version") from error
+
+    def _bounded(self, read: Callable[[], Rows]) -> Rows:
+        try:
+            rows = read()
+        except TooLarge:
+            raise RequestEntityTooLarge from None
+        if len(rows) > self.settings.max_rows:
+            raise TooManyRows(len(rows), self.settings.max_rows)
+        return rows
+
+
+class PredictionView(CallView):
     """``POST /{name}/{method}/`` and ``/{name}/versions/{version}/{method}/``.
 
     :param service: the model
@@ -177,49 +152,22 @@ class PredictionView(AnswerView):
     :param settings: of the extension on this application
     """
 
-    methods: ClassVar[list[str]] = ["POST"]
-
     def __init__(self, service: Service, method: str, settings: Settings) -> None:
-        self.service = service
+        super().__init__(service, settings)
         self.method = method
-        self.settings = settings
 
-    def answer(self, request_id: str) -> Response:
-        check_origin(request, self.settings.trusted_origins)
-        app = application()
-        if request.max_content_length is None:
-            request.max_content_length = MAX_CONTENT_LENGTH
-        label = (request.view_args or {}).get("version")
-        version = self._version(app, label)
-        response = answered(
-            lambda: self._predict(app, version, request_id, is_shadowed=label is None)
-        )
-        if version.label is not None:
-            response.headers["X-Model-Version"] = version.label
-        return response
-
-    def _version(self, app: Flask, label: str | None) -> Version:
-        try:
-            key = key_of(self.service.model.traffic_key, request)
-            return self.service.version(app, label, key)
-        except UnknownModel as error:
-            raise NotFound("the model has no such version") from error
-
-    def _predict(
-        self, app: Flask, version: Version, request_id: str, *, is_shadowed: bool
-    ) -> Response:
+    def call(self, app: Flask, version: Version, request_id: str) -> Response:
         if self.method not in version.methods:
             raise NotFound("this version does not serve the method")
         source = self._source(version)
         reader = _reader(source.media_type)
         writer = negotiate(reader)
-        prediction = self.service.predict(
+        prediction = self.predict(
             app,
             version,
             self.method,
-            lambda: self._read(reader, source, version),
+            lambda: reader.decode(source, version.schema),
             request_id=request_id,
-            is_shadowed=is_shadowed,
         )
         return Response(writer.encode(prediction), content_type=_content_type(writer.media_type))
 
@@ -228,15 +176,6 @@ class PredictionView(AnswerView):
         is_field = any(field.name == FILE for field in version.schema.fields)
         files = [] if is_field else body.files
         return UploadedFile(files, body) if files else body
-
-    def _read(self, reader: Codec, source: Source, version: Version) -> Rows:
-        try:
-            rows = reader.decode(source, version.schema)
-        except TooLarge:
-            raise RequestEntityTooLarge from None
-        if len(rows) > self.settings.max_rows:
-            raise TooManyRows(len(rows), self.settings.max_rows)
-        return rows
 
 
 class ModelView(AnswerView):
@@ -257,16 +196,6 @@ class ModelsView(AnswerView):
 
     def answer(self, request_id: str) -> Response:
         return json_response({"models": [service.summary() for service in self.state.visible()]})
-
-
-def answered(answer: Callable[[], Response]) -> Response:
-    """Return the answer that a call returns, or a problem document for what it raises."""
-    try:
-        return answer()
-    except Exception as exception:
-        if is_told_failure(exception):
-            raise
-        return problem_response(exception)
 
 
 def application() -> Flask:
@@ -330,16 +259,23 @@ def problem_response(exception: Exception) -> Response:
     """
     if isinstance(exception, HTTPException) and exception.response is not None:
         return cast(Response, exception.get_response())
-    is_told = isinstance(exception, HTTPException | InvalidInput | ArtifactError | ModelError)
-    if not is_told:  # a model that does not load was logged when it was tried
-        current_app.logger.error(
-            "prediction failed: %s %s", request.method, request.path, exc_info=exception
-        )
+    log_failure(exception)
     problem = problems.Problem(exception)
     body, media_type = problem.as_json(), problems.MEDIA_TYPE
     if _prefers_text(request.accept_mimetypes):
         body, media_type = problem.as_text(), _content_type("text/plain")
     return Response(body, problem.status, problem.headers, content_type=media_type)
+
+
+def log_failure(exception: Exception) -> None:
+    """Log an exception that is neither of the library nor of HTTP with its traceback.
+
+    A model that does not load was logged when it was tried.
+    """
+    if not isinstance(exception, HTTPException | InvalidInput | ArtifactError | ModelError):
+        current_app.logger.error(
+            "prediction failed: %s %s", request.method, request.path, exc_info=exception
+        )
 
 
 def _reader(content_type: str) -> Codec:
@@ -348,18 +284,6 @@ def _reader(content_type: str) -> Codec:
         known = ", ".join(name for codec in writers() for name in codec.reads)
         raise UnsupportedMediaType(f"the content type must be one of {known}")
     return reader
-
-
-def _is_packed() -> bool:
-    """Return whether the body of the request at hand is packed.
-
-    :raises UnsupportedEncoding: it is, in another way than gzip, or twice
-    """
-    named = request.headers.get("Content-Encoding", "").lower().split(",")
-    codings = [name.strip() for name in named if name.strip() not in {"", "identity"}]
-    if len(codings) > 1 or not GZIP.issuperset(codings):
-        raise UnsupportedEncoding
-    return bool(codings)
 
 
 def _quality(accept: MIMEAccept, media_type: str) -> float:
@@ -378,20 +302,3 @@ def _prefers_text(accept: MIMEAccept) -> bool:
 
 def _content_type(media_type: str) -> str:
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
-
-
-def _whole_body() -> bytes:
-    """Return the body; Werkzeug cuts one that comes without its length at the limit, in silence."""
-    body = request.get_data()
-    limit = request.max_content_length
-    is_cut = request.content_length is None and limit is not None and len(body) >= limit > 0
-    if is_cut and request.environ["wsgi.input"].read(1):
-        raise RequestEntityTooLarge
-    return body
-
-
-def _check_utf_8(body: bytes) -> None:
-    try:
-        unquote_to_bytes(body).decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidInput.of_request("form", "the body is not valid UTF-8") from None

@@ -1,4 +1,4 @@
-"""``Content-Encoding: gzip``: the same as the body unpacked, and no further than the limit."""
+"""``Content-Encoding``: the same as the body unpacked, and no further than the limit."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ def send(
         (gzip.compress(BODY[:9]) + gzip.compress(BODY[9:]), "gzip"),
         (gzip.compress(b"") * 3 + PACKED + gzip.compress(b""), "gzip"),
         (gzip.compress(BODY, 0), "gzip"),
+        (zlib.compress(BODY), "deflate"),
+        (zlib.compress(BODY, 0), "Deflate"),
     ],
 )
 def test_body(client: FlaskClient, body: bytes, coding: str) -> None:
@@ -106,11 +108,33 @@ def test_corrupt_anywhere(client: FlaskClient) -> None:
         assert response.status_code == 400 or predictions(response) == [0]
 
 
-@pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip", "gzip, br", "*", "a b", "zstd"])
+@pytest.mark.parametrize(
+    "coding", ["br", "gzip, gzip", "gzip, deflate", "gzip, br", "*", "a b", "zstd"]
+)
 def test_other_encodings(client: FlaskClient, coding: str) -> None:
     response = send(client, PACKED, coding)
     assert errors_of(response, 415) == REFUSED
-    assert response.headers["Accept-Encoding"] == "gzip"
+    assert response.headers["Accept-Encoding"] == "gzip, deflate"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        zlib.compress(BODY)[:-1],
+        zlib.compress(BODY) + b"x",
+        zlib.compress(BODY) * 2,
+        zlib.compress(BODY, wbits=-15),
+        PACKED,
+        BODY,
+    ],
+)
+def test_bad_body_of_deflate(client: FlaskClient, body: bytes) -> None:
+    assert errors_of(send(client, body, "deflate")) == REFUSED
+
+
+def test_what_deflate_unpacks_to_is_bounded(limited: FlaskClient) -> None:
+    bomb = zlib.compress(b"\0" * 1_500_000)
+    assert errors_of(send(limited, bomb, "deflate"), 413) == TOO_LONG
 
 
 def test_empty_body(client: FlaskClient) -> None:

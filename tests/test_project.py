@@ -54,10 +54,12 @@ PARTS = {
     "models": ("pipelines", "models"),
     "versions": ("sources", "served", "versions"),
     "runner": ("runner", "shadow", "traffic"),
-    "views": ("config", "origins", "rules", "state", "problems", "views", "health", "routes"),
+    "views": (
+        *("config", "origins", "rules", "state", "problems", "bodies", "views", "health", "routes"),
+    ),
 }
 ORDER = [part for room in ROOMS for part in PARTS.get(room, (room,))]
-KNOW_THE_REQUEST = {"views", "dialects", "pages", "cli", "extension"}
+KNOW_THE_REQUEST = {"bodies", "views", "dialects", "pages", "cli", "extension"}
 REQUEST_NAMES = {"request", "current_app"}
 # Neither of the two knows the other, whatever their order allows.
 STRANGERS = {("introspect", "schema")}

@@ -1,51 +1,68 @@
-"""The content codings in which a body may be packed: gzip, unpacked no further than a limit."""
+"""The content codings of a body, gzip and deflate (RFC 9110), unpacked no further than a limit."""
 
 from __future__ import annotations
 
+import gzip
 import zlib
 
 from flask_skmodels.codecs.base import TooLarge
 from flask_skmodels.errors import InvalidInput
 
-GZIP = frozenset({"gzip", "x-gzip"})
+# zlib's numbers for the largest window with a header of gzip, and of zlib, which is what the coding
+# deflate has.
+_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+CODINGS = frozenset(_WINDOWS)
 MOST_MEMBERS = 10_000
 _STEP = 64 * 1024
-_GZIP_WINDOW = 31  # zlib's number for the largest window and a header of gzip
+_FAST = 1
 
 
-def gunzip(body: bytes, most: int) -> bytes:
-    """Return what is packed in a body of one or several gzip members.
+def unpack(body: bytes, coding: str, most: int) -> bytes:
+    """Return what is packed in a body.
 
-    :param body: the members, one after the other
-    :param most: the most bytes that they may unpack to
+    :param body: one or several gzip members, one after the other, or one zlib stream
+    :param coding: one of :data:`CODINGS`
+    :param most: the most bytes that it may unpack to
     :raises InvalidInput: it is cut off, corrupt, or something follows the last member
     :raises TooLarge: it unpacks to more
     """
     view = memoryview(body)
     parts: list[bytes] = []
-    for _ in range(MOST_MEMBERS):
+    for _ in range(1 if coding == "deflate" else MOST_MEMBERS):
         if not view:
-            return b"".join(parts)
-        part, read = _member(view, most)
+            break
+        part, read = _member(view, coding, most)
         parts.append(part)
         most -= len(part)
         view = view[read:]
-    raise _refused("has too many members")
+    if view:
+        raise _refused(coding, "has too many members")
+    return b"".join(parts)
 
 
-def _member(view: memoryview, most: int) -> tuple[bytes, int]:
+def pack(body: bytes, coding: str) -> bytes:
+    """Return a body packed, rather fast than small.
+
+    :param coding: ``"gzip"`` or ``"deflate"``
+    """
+    if coding == "deflate":
+        return zlib.compress(body, _FAST)
+    return gzip.compress(body, _FAST, mtime=0)
+
+
+def _member(view: memoryview, coding: str, most: int) -> tuple[bytes, int]:
     """Return what the first member holds, and how many bytes it takes."""
-    member = zlib.decompressobj(wbits=_GZIP_WINDOW)
+    member = zlib.decompressobj(wbits=_WINDOWS[coding])
     parts: list[bytes] = []
     read = 0
     while not member.eof:
         if read == len(view):
-            raise _refused("is cut off")
+            raise _refused(coding, "is cut off")
         step = view[read : read + _STEP]
         try:
             parts.append(member.decompress(step, most + 1))
         except zlib.error:
-            raise _refused("is corrupt") from None
+            raise _refused(coding, "is corrupt") from None
         most -= len(parts[-1])
         if most < 0:
             raise TooLarge
@@ -53,5 +70,5 @@ def _member(view: memoryview, most: int) -> tuple[bytes, int]:
     return b"".join(parts), read
 
 
-def _refused(problem: str) -> InvalidInput:
-    return InvalidInput.of_request("content_encoding", f"the gzip stream of the body {problem}")
+def _refused(coding: str, problem: str) -> InvalidInput:
+    return InvalidInput.of_request("content_encoding", f"the {coding} stream of the body {problem}")

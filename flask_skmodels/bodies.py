@@ -1,0 +1,156 @@
+"""The body of the request at hand, as codecs and dialects read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from io import BytesIO
+from typing import Any, ClassVar
+from urllib.parse import unquote_to_bytes
+
+from flask import request
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+
+from flask_skmodels.codecs import type_of_file
+from flask_skmodels.codecs.encoding import CODINGS, unpack
+from flask_skmodels.config import MAX_CONTENT_LENGTH
+from flask_skmodels.errors import InputError, InvalidInput
+
+FILE = "file"  # the field of a multipart form that is a body of its own
+_URLENCODED = "application/x-www-form-urlencoded"
+_MULTIPART = "multipart/form-data"
+# What clients send with a file that they do not know; Windows calls CSV the last one.
+_UNTOLD = {"", "application/octet-stream", "application/vnd.ms-excel"}
+_Form = tuple[MultiDict[str, str], MultiDict[str, FileStorage]]
+
+
+class Body:
+    """The body of the request at hand, as codecs read it.
+
+    :param max_rows: the most rows that it may hold
+    """
+
+    def __init__(self, max_rows: int) -> None:
+        self.max_rows = max_rows
+        self._coding = _coding()
+        if request.max_content_length is None:
+            request.max_content_length = MAX_CONTENT_LENGTH
+
+    @property
+    def media_type(self) -> str:
+        if not request.mimetype and not request.content_length:
+            return _URLENCODED  # no body at all: a form without fields
+        return request.mimetype
+
+    @property
+    def max_bytes(self) -> int:
+        return request.max_content_length or MAX_CONTENT_LENGTH
+
+    @cached_property
+    def data(self) -> bytes:
+        body = _whole_body()
+        return body if self._coding is None else unpack(body, self._coding, self.max_bytes)
+
+    @property
+    def pairs(self) -> Iterable[tuple[str, str]]:
+        if request.mimetype == _URLENCODED:
+            _check_utf_8(self.data)
+        return self._form[0].items(multi=True)
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        return request.mimetype_params
+
+    @property
+    def files(self) -> list[FileStorage]:
+        """The files of the name ``file`` that a multipart form brings."""
+        if request.mimetype != _MULTIPART:
+            return []
+        try:
+            files = self._form[1].getlist(FILE)
+        except InvalidInput:
+            return []  # to be raised again when the body is read, and told then
+        return [file for file in files if file.filename]
+
+    @cached_property
+    def _form(self) -> _Form:
+        if self._coding is None:
+            return request.form, request.files
+        parser = request.make_form_data_parser()
+        parser.stream_factory = lambda *args, **kwargs: BytesIO()  # nothing that must be closed
+        _, form, files = parser.parse(
+            BytesIO(self.data), request.mimetype, len(self.data), request.mimetype_params
+        )
+        return form, files
+
+
+class UploadedFile:
+    """A file of a multipart form, read as a body of its type.
+
+    :param files: all that came under its name; there must be one
+    :param body: the form
+    """
+
+    pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    def __init__(self, files: Sequence[FileStorage], body: Body) -> None:
+        self._files = files
+        self.max_bytes = body.max_bytes
+        self.max_rows = body.max_rows
+        self.parameters = files[0].mimetype_params
+
+    @property
+    def media_type(self) -> str:
+        """What its part of the form says, or its name where that says nothing."""
+        told = self._files[0].mimetype
+        if told in {_URLENCODED, _MULTIPART}:
+            return ""
+        return type_of_file(self._files[0].filename or "") if told in _UNTOLD else told
+
+    @cached_property
+    def data(self) -> bytes:
+        if len(self._files) > 1:
+            raise InvalidInput([InputError(None, FILE, "unique", "given more than once")])
+        self._files[0].seek(0)
+        data: bytes = self._files[0].read()
+        return data
+
+
+class UnsupportedEncoding(UnsupportedMediaType):
+    """The body is packed in a way that is not unpacked here."""
+
+    rule = "content_encoding"
+    description = "the content encoding must be gzip, deflate or identity"
+
+    def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+        return [*super().get_headers(*args, **kwargs), ("Accept-Encoding", "gzip, deflate")]
+
+
+def _coding() -> str | None:
+    """Return how the body of the request at hand is packed, None where it is not.
+
+    :raises UnsupportedEncoding: it is in a way that is not unpacked here, or twice
+    """
+    named = request.headers.get("Content-Encoding", "").lower().split(",")
+    codings = [name.strip() for name in named if name.strip() not in {"", "identity"}]
+    if len(codings) > 1 or not CODINGS.issuperset(codings):
+        raise UnsupportedEncoding
+    return codings[0] if codings else None
+
+
+def _whole_body() -> bytes:
+    """Return the body; Werkzeug cuts one that comes without its length at the limit, in silence."""
+    body = request.get_data()
+    limit = request.max_content_length
+    is_cut = request.content_length is None and limit is not None and len(body) >= limit > 0
+    if is_cut and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return body
+
+
+def _check_utf_8(body: bytes) -> None:
+    try:
+        unquote_to_bytes(body).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput.of_request("form", "the body is not valid UTF-8") from None
