@@ -59,6 +59,10 @@ def _are_origins(value: Any) -> bool:
     )
 
 
+def _is_switch_or_registry(value: Any) -> bool:
+    return value is None or isinstance(value, bool) or hasattr(value, "collect")
+
+
 def _or_none(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or holds(value)
 
@@ -101,6 +105,7 @@ class Settings:
     trusted_origins: Sequence[str]
     docs: bool
     security_schemes: Mapping[str, Mapping[str, Any]]
+    metrics: Any
 
     def policy(self, root_path: str) -> Policy:
         """Return how artifacts are loaded.
@@ -140,6 +145,7 @@ KEYS = {
     "SECURITY_SCHEMES": Key(
         {}, _are_security_schemes, "a mapping of names to OpenAPI's security schemes"
     ),
+    "METRICS": Key(None, _is_switch_or_registry, "None, True, False or a CollectorRegistry"),
 }
 
 

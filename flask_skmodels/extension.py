@@ -11,7 +11,7 @@ from weakref import WeakSet
 from flask import Blueprint, Flask, has_app_context
 from werkzeug.exceptions import HTTPException
 
-from flask_skmodels import cli, routes
+from flask_skmodels import cli, monitoring, routes
 from flask_skmodels.config import read_settings
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.registry import Registry
@@ -22,7 +22,10 @@ from flask_skmodels.traffic import Recent, Service
 from flask_skmodels.views import application, log_missing_codecs, problem_response_with_id
 
 _M = TypeVar("_M", bound=type[Model] | Model)
-_ROOMS = (routes,)  # what has addresses on an application
+_ROOMS = (
+    routes,
+    monitoring,
+)  # what has addresses on an application
 
 
 class SKModels:

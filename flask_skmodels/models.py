@@ -106,6 +106,10 @@ class Model:
         """Whether an extension has registered this model."""
         return self.configuration is not None
 
+    def is_bound_to(self, caller: Callable[..., Any]) -> bool:
+        """Return whether a call of the model is one of that function."""
+        return getattr(self, "_caller", None) == caller
+
     def __call__(self, rows: Any, method: str | None = None, **options: Any) -> Any:
         """Predict in process, as :meth:`SKModels.predict <flask_skmodels.SKModels.predict>`.
 

@@ -25,6 +25,7 @@ class State:
     :param settings: the extension's configuration on this application
     :param recent: what keeps the number of loaded models down, None where it need not be
     :param services: the models as this application serves them, by name
+    :param listeners: what is connected to signals, which do not keep it alive
     """
 
     models: Any
@@ -32,6 +33,7 @@ class State:
     settings: Settings
     recent: Recent | None
     services: dict[str, Service] = field(default_factory=dict)
+    listeners: list[object] = field(default_factory=list)
 
     @property
     def name(self) -> str:

@@ -56,6 +56,7 @@ PARTS = {
     "runner": ("runner", "shadow", "traffic"),
     "views": (
         *("config", "origins", "rules", "state", "problems", "bodies", "views", "health", "routes"),
+        "monitoring",
     ),
 }
 ORDER = [part for room in ROOMS for part in PARTS.get(room, (room,))]

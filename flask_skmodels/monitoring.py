@@ -1,0 +1,59 @@
+"""What listens to the predictions of an application, and the address of its metrics."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from flask import Response
+
+from flask_skmodels.errors import ConfigurationError
+from flask_skmodels.metrics import Metrics
+from flask_skmodels.state import State
+from flask_skmodels.traffic import Service
+from flask_skmodels.views import AnswerView
+
+
+class MetricsView(AnswerView):
+    """``GET /-/metrics``: for Prometheus to scrape."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+
+    def answer(self, request_id: str) -> Response:
+        body, content_type = self.metrics.exposition()
+        return Response(body, content_type=content_type)
+
+
+def add_rules(state: State) -> None:
+    """Have the application's predictions heard as its configuration says."""
+    asked = state.settings.metrics
+    if _is_on(state, "METRICS", asked, "prometheus_client"):
+        registry = None if isinstance(asked, bool) else asked
+        metrics = Metrics(state.name, state.models.predict, state.services, registry)
+        metrics.connect(state.app)
+        state.listeners.append(metrics)
+        state.add("-:metrics", "/-/metrics/", MetricsView, metrics, decorators=state.decorators)
+
+
+def add_model_rules(state: State, service: Service) -> None:
+    """Have a model's metrics begin at zero."""
+    for listener in state.listeners:
+        if isinstance(listener, Metrics):
+            listener.prepare(service)
+
+
+def _is_on(state: State, key: str, asked: object, library: str) -> bool:
+    """Return whether something is on: by default where its library is installed.
+
+    :raises ConfigurationError: it was asked for, and its library is not installed
+    """
+    if asked is False:
+        return False
+    try:
+        import_module(library)
+    except ImportError as error:
+        if asked is None:
+            return False
+        extra = f"pip install 'Flask-SKModels[{key.lower()}]'"
+        raise ConfigurationError(f"{state.name.upper()}_{key} needs {extra}") from error
+    return True
