@@ -1,4 +1,4 @@
-"""One version of a model, ready to be called, and what it must be to take another's place."""
+"""One version of a model, ready to be called, and how the rest of the library sees a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from flask_skmodels import introspect
 from flask_skmodels.artifacts import Loaded
 from flask_skmodels.engines import engine_of
-from flask_skmodels.errors import InvalidInput, ModelError, UnknownModel
+from flask_skmodels.errors import ModelError, UnknownModel
 from flask_skmodels.models import (
     Model,
     description_of,
@@ -18,7 +18,6 @@ from flask_skmodels.models import (
     name_of,
 )
 from flask_skmodels.pipelines import check_pipeline
-from flask_skmodels.rows import from_python
 from flask_skmodels.signals import Sender
 
 _WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_function"})
@@ -118,6 +117,7 @@ class Served(Protocol):
     :ivar is_folder: whether it has versions with labels
     :ivar is_reloadable: whether it can be loaded again when it was let go of
     :ivar is_down: whether it could not be loaded when it was needed
+    :ivar on_load: called without arguments whenever something of it was loaded
     :ivar failures: why versions could not be loaded or failed their checks, by label; by None what
         is wrong with the model as a whole
     """
@@ -127,6 +127,7 @@ class Served(Protocol):
     is_folder: bool
     is_reloadable: bool
     is_down: bool
+    on_load: Callable[[], None]
 
     @property
     def failures(self) -> Mapping[str | None, str]: ...
@@ -142,6 +143,8 @@ class Served(Protocol):
     def current(self, sender: Sender) -> Version: ...
 
     def get(self, label: str, sender: Sender) -> Version: ...
+
+    def beside(self, label: str, sender: Sender) -> Version | None: ...
 
     def start(self, sender: Sender) -> None: ...
 
@@ -167,6 +170,7 @@ class Fixed:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self.on_load: Callable[[], None] = lambda: None
         self.failures: Mapping[str | None, str] = {}
         self.live = Version(model)
         self.name = self.live.name
@@ -184,6 +188,10 @@ class Fixed:
         """Raise UnknownModel: there are no labels."""
         raise UnknownModel(f"model {self.name!r} has no version {label!r}; it has none")
 
+    def beside(self, label: str, sender: Sender) -> Version | None:
+        """Raise UnknownModel: there are no labels."""
+        return self.get(label, sender)
+
     def start(self, sender: Sender) -> None:
         """Do nothing: it is loaded."""
 
@@ -198,47 +206,3 @@ class Fixed:
 
     def request_reload(self) -> None:
         """Do nothing: there is no folder to look at."""
-
-
-def check_version(version: Version, live: Version) -> None:
-    """Hold a version that was loaded against the one that serves, and against its own examples.
-
-    :raises ModelError: clients of the one that serves could not call it, or it fails on an example
-    """
-    check_fields(version, live)
-    for place, example in enumerate(version.model.examples):
-        try:
-            X = version.schema.clean(from_python([example]))
-            for method in version.methods:
-                version.callable(method)(X)
-        except InvalidInput as error:
-            raise ModelError(f"example {place} is not valid: {error}") from error
-        except Exception as error:
-            kind = type(error).__name__
-            raise ModelError(f"it fails on example {place}: {kind}: {error}") from error
-
-
-def check_fields(version: Version, live: Version) -> None:
-    """Hold what a version takes against what the clients of the one that serves send.
-
-    :raises ModelError: they are not the same fields in the same order, of the same types, one is
-        required that was not, or a value is no longer allowed; or a method is not there
-    """
-    own, theirs = version.schema.json_schema(), live.schema.json_schema()
-    if list(own["properties"]) != list(theirs["properties"]):
-        raise ModelError("its fields are not those of the version that serves")
-    for name, rules in theirs["properties"].items():
-        if not _takes(own["properties"][name], rules):
-            raise ModelError(f"its field {name!r} is not that of the version that serves")
-    if not set(own["required"]) <= set(theirs["required"]):
-        raise ModelError("it requires a field that the version that serves does not")
-    if not set(live.methods) <= set(version.methods):
-        raise ModelError("it has not got the methods of the version that serves")
-
-
-def _takes(own: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Return whether a field takes what another takes: the same but for more allowed values."""
-    others = [{key: rules[key] for key in rules if key != "enum"} for rules in (own, theirs)]
-    return others[0] == others[1] and (
-        "enum" not in own or ("enum" in theirs and all(v in own["enum"] for v in theirs["enum"]))
-    )

@@ -137,7 +137,11 @@ class Shadow:
             sender.logger.error("the shadow of model %r failed", name, exc_info=error)
 
     def _ask(self, sender: Sender, served: Served, prediction: Prediction) -> None:
-        version = served.get(self.label, sender)
+        version = served.beside(self.label, sender)
+        if version is None:
+            with self._lock:
+                self.dropped += 1
+            return
         _check_inputs(version, prediction)
         started = perf_counter()
         outputs = version.callable(prediction.method)(prediction.X)

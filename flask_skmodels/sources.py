@@ -34,10 +34,12 @@ class File:
     :param artifact: the file's
     :param signature: inode, size in bytes, and when its content and its permissions were changed
         last, in nanoseconds
+    :param others: names of the files of its folder that have the same label
     """
 
     artifact: Artifact
     signature: _Signature
+    others: tuple[str, ...] = ()
 
 
 def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
@@ -45,7 +47,7 @@ def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
 
     :param artifact: a file, which has the label None, or a folder of versions: each file's label
         is its name without the ending, and their order the natural one, ``2`` before ``10``
-    :raises ArtifactError: it does not exist, the folder holds no version, or one label twice
+    :raises ArtifactError: it does not exist, or the folder holds no version
     """
     path = resolve(artifact, policy)
     if not _is_there(path):
@@ -54,9 +56,10 @@ def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
         return {None: File(artifact, _signature(path))}
     files: dict[str | None, File] = {}
     for label, entry in _entries(path):
-        if label in files:
-            raise ArtifactError(path, f"two files of it have the version {label!r}")
-        files[label] = File(replace(artifact, path=entry, version=None), _signature(entry))
+        own = replace(artifact, path=entry, version=None)
+        known = files.get(label)
+        others = () if known is None else (*known.others, Path(known.artifact.path).name)
+        files[label] = File(own, _signature(entry), others)
     if not files:
         raise ArtifactError(path, "the folder holds no version: put a file such as 1.skops in it")
     return files
@@ -90,8 +93,12 @@ def is_folder(artifact: Artifact, policy: Policy) -> bool:
 def load_once(file: File, policy: Policy) -> Loaded:
     """Return what a file holds, loaded once in a process however many applications use it.
 
-    :raises ArtifactError: it cannot be loaded
+    :raises ArtifactError: it cannot be loaded, or it is not clear which file is meant
     """
+    if file.others:
+        others = ", ".join(file.others)
+        reason = f"{others} in its folder has the same version: leave one of them there"
+        raise ArtifactError(resolve(file.artifact, policy), reason)
     key = (_resolved(file.artifact, policy), _rootless(policy), file.signature)
     with _lock:
         own = _locks.setdefault(key, Lock())
@@ -161,7 +168,7 @@ def _entries(folder: Path) -> list[tuple[str, Path]]:
         for label, format_, entry in split
         if format_ is not None and LABEL.fullmatch(label)
     ]
-    return sorted(versions, key=lambda version: (natural(version[0]), version[0]))
+    return sorted(versions, key=lambda version: (natural(version[0]), version[0], version[1].name))
 
 
 def _signature(path: Path) -> _Signature:

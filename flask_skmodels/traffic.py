@@ -9,6 +9,7 @@ from random import random
 from threading import Lock
 from typing import Any
 
+from flask_skmodels.contract import Contract, check_examples
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.rows import Rows
 from flask_skmodels.runner import Prediction, run
@@ -57,6 +58,9 @@ class Service:
         self.shadow = None if served.model.shadow is None else Shadow(served.model.shadow)
         self._recent = recent
         self._logged: dict[str, str] = {}
+        self._canaries: dict[str, tuple[tuple[str | None, ...], str]] = {}
+        if recent is not None:
+            served.on_load = self._touch
 
     def predict(
         self,
@@ -152,18 +156,35 @@ class Service:
 
     def _canary(self, label: str, live: Version, sender: Sender) -> Version:
         """Return a canary; the version that serves if it is no good, which is logged once."""
-        problem = ""
         try:
             version = self.served.get(label, sender)
-            if version.schema.names == live.schema.names and {*live.methods} <= {*version.methods}:
-                return version
-            problem = "its fields or methods are not those of the version that serves"
+            problem = self._problem(version, live)
         except SKModelsError as error:
             problem = str(error)
+        if not problem:
+            return version
         if self._logged.get(label) != problem:
             self._logged[label] = problem
             sender.logger.warning("canary %s of model %r: %s", label, self.name, problem)
         return live
+
+    def _problem(self, canary: Version, live: Version) -> str:
+        """Return why a canary may not answer for the version that serves, empty if it may."""
+        label = str(canary.label)
+        files = (live.label, live.sha256, canary.sha256)
+        known = self._canaries.get(label)
+        if known is None or known[0] != files:
+            self._canaries[label] = known = files, _problem_of(canary, live)
+        return known[1]
+
+
+def _problem_of(canary: Version, live: Version) -> str:
+    try:
+        Contract.of(live).check(canary)
+        check_examples(canary)
+    except SKModelsError as error:
+        return str(error)
+    return ""
 
 
 def share_of(key: str | None, name: str) -> float:

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import copy
-from dataclasses import dataclass
-from threading import Lock, Thread
+from functools import partial
+from threading import Lock
 from time import monotonic
 from typing import Any
 
 from flask_skmodels import sources
-from flask_skmodels.artifacts import Artifact, Loaded, Policy, resolve
-from flask_skmodels.errors import ArtifactError, ModelError, SKModelsError, UnknownModel
+from flask_skmodels.artifacts import Artifact, Policy
+from flask_skmodels.contract import Contract, check_examples
+from flask_skmodels.errors import ModelError, SKModelsError, UnknownModel
+from flask_skmodels.looks import Looks
 from flask_skmodels.models import Model, declared_methods_of, name_of
-from flask_skmodels.served import Fixed, Served, Version, check_version
+from flask_skmodels.served import Fixed, Served, Version
+from flask_skmodels.shelf import Event, Shelf
 from flask_skmodels.signals import Sender, model_load_failed, model_loaded, tell
 from flask_skmodels.sources import File
 
 __all__ = ["Fixed", "Served", "Version", "Versions"]
 
 KEPT = 3  # versions that neither serve nor are on trial, but were asked for by their address
-
-_Event = tuple[str | None, Version | SKModelsError]
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """Why a file is refused.
-
-    :param stamp: of its folder at that time
-    :param error: why; without a traceback, which would keep in memory what was read
-    :param loads: whether it loads, and only may not take the place of the version that serves
-    """
-
-    file: File
-    stamp: sources.Stamp
-    error: SKModelsError
-    loads: bool
 
 
 class Versions:
@@ -46,6 +32,9 @@ class Versions:
     A new version is loaded and checked aside, and takes over by one assignment: who holds the old
     one finishes on it. What the lock guards is written under it alone; it is read without, so a
     request waits for a load only if it needs what is loaded.
+
+    What is loaded at the start has not answered the examples: nothing may predict before a fork.
+    It does so when the first request comes, and if it fails an older version serves.
 
     :param model: the declaration, with an artifact as its pipeline
     :param artifact: the file or folder
@@ -70,43 +59,39 @@ class Versions:
         self.name = name_of(model)
         self.is_folder = sources.is_folder(artifact, policy)
         self.is_down = False
-        self._artifact = artifact
-        self._policy = policy
+        self._shelf = Shelf(model, artifact, policy)
         self._pinned = pinned
         self._on_trial = {*(model.traffic or ()), *filter(None, [model.shadow])}
-        self._interval = interval
-        self._looked_at = monotonic()
-        self._marker = sources.marker(artifact, policy)
-        self._requested_at = sources.requested_at(self._marker)
+        self._looks = Looks(self.name, artifact, policy, interval)
         self._files: Mapping[str | None, File] = {}
-        self._loaded: dict[str | None, tuple[File, Version]] = {}
         self._asked_at: dict[str | None, float] = {}
-        self._refused: dict[str | None, _Refusal] = {}
         self._problem: str | None = None
         self._live: Version | None = None
-        self._stamp: sources.Stamp = (0, 0)
-        self._events: list[_Event] = []
+        self._started: Version | None = None  # has not answered the examples yet
+        self._served: tuple[str | None, File | None] | None = (
+            None  # what served last, also if let go of
+        )
+        self._contract: Contract | None = None  # of what served last
+        self._is_unwanted = False
+        self.on_load: Callable[[], None] = lambda: None
         self._lock = Lock()
-        self._looking = Lock()
 
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods that are served, before anything is loaded those that may be."""
-        live = self._live
+        live = self.live
         return declared_methods_of(self.model) if live is None else live.methods
 
     @property
     def live(self) -> Version | None:
         """The version that serves, None as long as it is not loaded."""
-        return self._live
+        return self._live or self._started
 
     @property
     def failures(self) -> Mapping[str | None, str]:
         """Why versions that are there were refused; by None what is wrong with all of them."""
-        files = self._files
         found = {} if self._problem is None else {None: self._problem}
-        refused = list(self._refused.items())
-        return found | {k: str(v.error) for k, v in refused if files.get(k) == v.file}
+        return found | self._shelf.failures(self._files)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the label of each version, the newest first, and what is known of the loaded."""
@@ -126,17 +111,16 @@ class Versions:
         :raises ArtifactError: no version can be loaded
         :raises ModelError: no version can be served, or the one that it is pinned to is not there
         """
-        self.current(sender)
         with self._changing(sender):
-            self._load_trials(self._files)
+            self._update(with_trials=True, may_predict=False)
 
     def check_pin(self) -> None:
         """Raise ModelError unless the version that the model is pinned to is there."""
         if self._pinned is not None:
             try:
-                self._candidates(self._found())
+                self._candidates(self._shelf.find())
             except SKModelsError as error:
-                raise self._named(error) from error
+                raise self._shelf.named(error) from error
 
     def current(self, sender: Sender) -> Version:
         """Return the version that serves, loaded if it was not yet.
@@ -149,7 +133,7 @@ class Versions:
             return live
         with self._changing(sender):
             try:
-                return self._live or self._update()
+                return self._live or self._proven() or self._update()
             except SKModelsError:
                 self.is_down = True
                 raise
@@ -166,53 +150,71 @@ class Versions:
             self._asked_at[label] = monotonic()
             return version
         with self._changing(sender):
-            self._files = self._files or self._found()
-            version = self._at_hand(label) or self._load(label, self._file(label))
+            self._files = self._files or self._shelf.find()
+            version = self._at_hand(label) or self._shelf.load(label, self._file(label))
             self._asked_at[label] = monotonic()
             self._forget()
             return version
 
+    def beside(self, label: str, sender: Sender) -> Version | None:
+        """Return a version that is asked beside the one that serves, None if that was let go of.
+
+        :raises SKModelsError: as :meth:`get`
+        """
+        version = self._at_hand(label)
+        if version is not None:
+            return version
+        with self._changing(sender):
+            return None if self.live is None else self._shelf.load(label, self._file(label))
+
     def unload(self) -> None:
-        """Let go of what is loaded; it is loaded again at its next use."""
-        with self._lock:
-            self._loaded = {}
-            self._live = None
+        """Let go of what is loaded; it is loaded again at its next use.
+
+        Whoever loads at this moment does so when that is done: nobody waits for it.
+        """
+        self._is_unwanted = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        while self._is_unwanted and self._lock.acquire(blocking=False):
+            try:
+                self._is_unwanted = False
+                if self._live is not None:
+                    self._contract = Contract.of(self._live)
+                self._live = self._started = None
+                self._shelf.clear()
+            finally:
+                self._lock.release()
 
     def request_reload(self) -> None:
         """Ask every process that serves the folder to look at it at its next request.
 
         :raises ArtifactError: the folder cannot be written
         """
-        sources.request_reload(self._marker)
+        self._looks.request()
 
     def look(self, sender: Sender) -> None:
         """Look for a newer version aside, if it is time to, or if a reload was asked for."""
-        if not self._is_due() or not self._looking.acquire(blocking=False):
-            return
-        self._looked_at = monotonic()
-        self._requested_at = sources.requested_at(self._marker)
-        try:
-            Thread(target=self._refresh_aside, args=(sender,), daemon=True).start()
-        except RuntimeError as error:  # no more threads: at the next request then
-            self._looking.release()
-            sender.logger.warning("model %r is not looked at: %s", self.name, error)
+        if self.is_down:
+            is_due = self._looks.is_due_while_down()
+        else:
+            is_due = self._live is not None and self._looks.is_due()
+        if is_due:
+            self._looks.start(partial(self._refresh, sender, loads=False), sender)
 
     def refresh(self, sender: Sender) -> None:
         """Look at the folder now; swap in the newest version that loads and passes its checks."""
+        self._refresh(sender, loads=True)
+
+    def _refresh(self, sender: Sender, *, loads: bool) -> None:
         try:
             with self._changing(sender):
-                self._update(with_trials=True)
-                self._forget()
+                if loads or self.live is not None or self.is_down:
+                    self._proven()
+                    self._update(with_trials=True)
+                    self._forget()
         except SKModelsError as error:
             sender.logger.debug("model %r stays as it is: %s", self.name, error)
-
-    def _refresh_aside(self, sender: Sender) -> None:
-        try:
-            self.refresh(sender)
-        except Exception:
-            sender.logger.exception("looking at the versions of model %r failed", self.name)
-        finally:
-            self._looking.release()
 
     @contextmanager
     def _changing(self, sender: Sender) -> Iterator[None]:
@@ -222,12 +224,15 @@ class Versions:
                 try:
                     yield
                 finally:
-                    events, self._events = self._events, []
+                    events = self._shelf.take_events()
         finally:
+            self._let_go()
+            if self._shelf:
+                self.on_load()
             for event in events:
                 self._tell(event, sender)
 
-    def _tell(self, event: _Event, sender: Sender) -> None:
+    def _tell(self, event: Event, sender: Sender) -> None:
         label, found = event
         if isinstance(found, Version):
             artifact = found.artifact()
@@ -236,32 +241,40 @@ class Versions:
             sender.logger.error("%s", found)
             tell(model_load_failed, sender, model=self.model, version=label, exception=found)
 
-    def _is_due(self) -> bool:
-        if self.is_down:
-            return monotonic() - self._looked_at >= sources.LOOK_WHILE_DOWN
-        if self._live is None:
-            return False
-        if self._interval is not None and monotonic() - self._looked_at >= self._interval:
-            return True
-        return self.is_folder and sources.requested_at(self._marker) != self._requested_at
-
-    def _update(self, *, with_trials: bool = False) -> Version:
+    def _update(self, *, with_trials: bool = False, may_predict: bool = True) -> Version:
         """Look for the files, and have the newest that is good serve."""
         try:
-            files = self._found()
+            files = self._shelf.find()
             candidates = self._candidates(files)
         except SKModelsError as error:
             raise self._refuse_all(error) from error
         self._problem = None
-        live = self._first_good(candidates, files)
+        live = self._swap(candidates, files, may_predict=may_predict)
         if with_trials:
             self._load_trials(files)
-        self._files, self._live, self.is_down = files, live, False
         return live
 
-    def _found(self) -> Mapping[str | None, File]:
-        self._stamp = sources.stamp(self._artifact, self._policy)
-        return sources.find(self._artifact, self._policy)
+    def _proven(self) -> Version | None:
+        """Return what was loaded at the start, or an older version if it fails on the examples."""
+        if self._started is None:
+            return None
+        return self._swap(self._candidates(self._files), self._files)
+
+    def _swap(
+        self,
+        candidates: list[str | None],
+        files: Mapping[str | None, File],
+        *,
+        may_predict: bool = True,
+    ) -> Version:
+        version = self._first_good(candidates, files, may_predict=may_predict)
+        self._files, self.is_down = files, False
+        if may_predict or not self.model.examples:
+            self._live, self._started = version, None
+            self._served = version.label, self._shelf.file_of(version)
+        else:
+            self._started = version
+        return version
 
     def _candidates(self, files: Mapping[str | None, File]) -> list[str | None]:
         """Return the labels of the versions that may serve, the best first."""
@@ -276,104 +289,75 @@ class Versions:
         return [self._pinned]
 
     def _first_good(
-        self, candidates: list[str | None], files: Mapping[str | None, File]
+        self,
+        candidates: list[str | None],
+        files: Mapping[str | None, File],
+        *,
+        may_predict: bool,
     ) -> Version:
         """Return the first candidate that can serve; the version that serves is one that can."""
         first: SKModelsError | None = None
         for label in candidates:
             try:
-                return self._checked(label, files[label])
+                return self._checked(label, files[label], may_predict=may_predict)
             except SKModelsError as error:
                 first = first or error
             if self._live is not None and self._live.label == label:
                 return self._live  # its file is another now, which is no good
+        spare = self._spare(candidates, files)
+        if spare is not None:
+            return spare
         self._files = files
         raise first or ModelError(f"model {self.name!r} has no version")
 
-    def _checked(self, label: str | None, file: File) -> Version:
-        live = self._live
-        self._raise_refused(label, file)
-        version = self._load(label, file)
-        if live is None or version is live:
-            return version
+    def _spare(
+        self, candidates: list[str | None], files: Mapping[str | None, File]
+    ) -> Version | None:
+        """Return a version that loads, if nothing has served in this process yet."""
+        if self._live is not None or self._contract is not None:
+            return None
+        if self._started is not None:
+            return self._started
+        for label in candidates:
+            version = self._shelf.at_hand(label, files[label])
+            if version is not None:
+                self._shelf.tell(label, version)
+                return version
+        return None
+
+    def _checked(self, label: str | None, file: File, *, may_predict: bool) -> Version:
+        if self._served == (label, file):
+            return self._shelf.load(label, file)
+        self._shelf.check(label, file)
+        version = self._shelf.load(label, file)
         try:
-            check_version(version, live)
+            self._check(version, may_predict=may_predict)
         except SKModelsError as error:
-            self._events = [event for event in self._events if event[1] is not version]
-            raise self._refuse(label, file, error, loads=True) from error
-        self._refused.pop(label, None)
+            self._shelf.hush(version)
+            raise self._shelf.refuse(label, file, error, loads=True) from error
+        self._shelf.accept(label)
         return version
 
-    def _load(self, label: str | None, file: File) -> Version:
-        """Return a version, loaded unless it is, or was refused before."""
-        known = self._loaded.get(label)
-        if known is not None and known[0] == file:
-            return known[1]
-        self._raise_refused(label, file, unless_it_loads=True)
-        try:
-            version = self._made(label, sources.load_once(file, self._policy))
-        except SKModelsError as error:
-            raise self._refuse(label, file, error) from error
-        if label in self._refused and not self._refused[label].loads:
-            del self._refused[label]
-        self._loaded[label] = (file, version)
-        self._events.append((label, version))
-        return version
-
-    def _made(self, label: str | None, loaded: Loaded) -> Version:
-        model = copy(self.model)
-        model.pipeline = loaded.estimator
-        try:
-            return Version(model, label, loaded)
-        except ModelError as error:
-            raise ArtifactError.of(loaded.path, error) from error
-        except Exception as error:
-            reason = f"it cannot be served: {type(error).__name__}: {error}"
-            raise ArtifactError(loaded.path, reason) from error
-
-    def _raise_refused(
-        self, label: str | None, file: File, *, unless_it_loads: bool = False
-    ) -> None:
-        """Raise why a file was refused, unless something beside it may have changed that."""
-        known = self._refused.get(label)
-        if known is None or (known.file, known.stamp) != (file, self._stamp):
-            return
-        if not (known.loads and unless_it_loads):
-            raise copy(known.error)
-
-    def _refuse(
-        self, label: str | None, file: File, error: SKModelsError, *, loads: bool = False
-    ) -> SKModelsError:
-        """Note and return why a file is refused, to be told once a file."""
-        path = resolve(file.artifact, self._policy)
-        named = self._named(
-            error if isinstance(error, ArtifactError) else ArtifactError.of(path, error)
-        )
-        known = self._refused.get(label)
-        self._refused[label] = _Refusal(file, self._stamp, named, loads)
-        if known is None or known.file != file:
-            self._events.append((label, copy(named)))
-        return copy(named)
+    def _check(self, version: Version, *, may_predict: bool) -> None:
+        contract = self._contract if self._live is None else Contract.of(self._live)
+        if contract is not None:
+            contract.check(version)
+        if may_predict:
+            check_examples(version)
 
     def _refuse_all(self, error: SKModelsError) -> SKModelsError:
-        named = self._named(error)
+        named = self._shelf.named(error)
         if self._problem != str(named):
             self._problem = str(named)
-            self._events.append((self._pinned, copy(named)))
+            self._shelf.tell(self._pinned, copy(named))
         return named
-
-    def _named(self, error: SKModelsError) -> SKModelsError:
-        """Return a copy of an error that names the model, without its traceback."""
-        if isinstance(error, ArtifactError):
-            return ArtifactError(error.path, error.reason, model=self.name)
-        return copy(error)
 
     def _at_hand(self, label: str | None) -> Version | None:
         """Return a version that is loaded and up to date; the one that serves always is."""
-        live, known = self._live, self._loaded.get(label)
+        live = self.live
         if live is not None and live.label == label:
             return live
-        return known[1] if known is not None and known[0] == self._files.get(label) else None
+        return self._shelf.at_hand(label, self._files.get(label))
 
     def _file(self, label: str) -> File:
         file = self._files.get(label)
@@ -385,15 +369,14 @@ class Versions:
     def _load_trials(self, files: Mapping[str | None, File]) -> None:
         for label in sorted(self._on_trial & {each for each in files if each is not None}):
             with suppress(SKModelsError):  # it is noted
-                self._load(label, files[label])
+                self._shelf.load(label, files[label])
 
     def _forget(self) -> None:
         """Let go of versions that are gone, and of others but those asked for most recently."""
-        live = None if self._live is None else self._live.label
+        live = None if self.live is None else self.live.label
         asked = dict(self._asked_at)
         others = {*asked} - {live, *self._on_trial}
         latest = sorted(others, key=lambda label: asked[label], reverse=True)[:KEPT]
-        kept = {live, *self._on_trial, *latest} & {*self._files}
-        self._loaded = {k: v for k, v in self._loaded.items() if k in kept}
-        self._asked_at = {k: v for k, v in asked.items() if k in kept}
-        self._refused = {k: v for k, v in self._refused.items() if k in self._files}
+        kept = {live, *self._on_trial, *latest}
+        self._shelf.keep(kept, self._files)
+        self._asked_at = {k: v for k, v in asked.items() if k in kept and k in self._files}

@@ -52,7 +52,7 @@ PARTS = {
     ),
     "artifacts": ("pins", "skopsfile", "onnxmodel", "artifacts", "conversion"),
     "models": ("pipelines", "models"),
-    "versions": ("sources", "served", "versions"),
+    "versions": ("sources", "served", "contract", "refusals", "shelf", "looks", "versions"),
     "runner": ("runner", "shadow", "traffic"),
     "views": (
         *("config", "origins", "rules", "state", "problems", "bodies", "views", "health", "routes"),

@@ -93,7 +93,7 @@ def serving(folder: Path, /, **options: Any) -> Flask:
 def join_looks() -> None:
     """Wait until no thread looks at a folder any more."""
     for thread in threading.enumerate():
-        if thread.daemon and "_refresh_aside" in thread.name:
+        if thread.daemon and "_look_aside" in thread.name:
             thread.join(10)
 
 
@@ -556,9 +556,35 @@ def test_folder_without_versions(tmp_path: Path, content: str | None) -> None:
         serving(tmp_path / "iris")
 
 
-def test_version_that_is_there_twice(folder: Path) -> None:
+def test_version_that_is_there_twice_is_refused_and_the_others_are_not(
+    folder: Path, heard: Heard
+) -> None:
+    twin = folder / "2.pkl"
+    twin.write_bytes((folder / "2.joblib").read_bytes())
+    app = serving(folder)
+    client = app.test_client()
+    assert answer_of(client) == ("1", "1")
+    problem(client.post("/iris/versions/2/predict/", json=ROW), 503)
+    assert failed(client) == ["2"]
+    assert "2.joblib in its folder has the same version" in service_of(app).served.failures["2"]
+    twin.unlink()
+    refresh(app)
+    assert answer_of(client) == ("2", "2")
+    assert heard == [("failed", "2"), ("loaded", "1"), ("loaded", "2")]
+
+
+def test_version_that_gets_a_twin_goes_on(folder: Path) -> None:
+    app = serving(folder)
     (folder / "2.pkl").write_bytes((folder / "2.joblib").read_bytes())
-    with pytest.raises(ArtifactError, match="two files of it have the version '2'"):
+    refresh(app)
+    assert answer_of(app.test_client()) == ("2", "2")
+    assert failed(app.test_client()) == ["2"]
+
+
+def test_only_version_that_is_there_twice_stops_the_start(folder: Path) -> None:
+    (folder / "1.joblib").unlink()
+    (folder / "2.pkl").write_bytes((folder / "2.joblib").read_bytes())
+    with pytest.raises(ArtifactError, match=r"2\.joblib in its folder has the same version"):
         serving(folder)
 
 
@@ -1043,9 +1069,10 @@ def test_examples_that_are_not_valid_stop_a_new_version(tmp_path: Path, heard: H
     app = application(iris(examples=[{"a": 1}]), root=tmp_path)
     put(tmp_path / "iris", "2")
     refresh(app)
-    assert heard == [("loaded", "1"), ("failed", "2")]
-    [text] = service_of(app).served.failures.values()
-    assert "2.joblib: example 0 is not valid" in text
+    assert heard == [("loaded", "1"), ("failed", "1"), ("failed", "2")]
+    texts = service_of(app).served.failures
+    assert "2.joblib: example 0 is not valid" in texts["2"]
+    assert answer_of(app.test_client()) == ("1", "1")
 
 
 def test_file_that_is_refused_is_tried_again_when_one_comes_beside_it(
