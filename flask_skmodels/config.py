@@ -59,8 +59,8 @@ def _are_origins(value: Any) -> bool:
     )
 
 
-def _is_switch_or_registry(value: Any) -> bool:
-    return value is None or isinstance(value, bool) or hasattr(value, "collect")
+def _is_switch_or(method: str) -> Callable[[Any], bool]:
+    return lambda value: value is None or isinstance(value, bool) or hasattr(value, method)
 
 
 def _or_none(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
@@ -106,6 +106,7 @@ class Settings:
     docs: bool
     security_schemes: Mapping[str, Mapping[str, Any]]
     metrics: Any
+    tracing: Any
 
     def policy(self, root_path: str) -> Policy:
         """Return how artifacts are loaded.
@@ -145,7 +146,8 @@ KEYS = {
     "SECURITY_SCHEMES": Key(
         {}, _are_security_schemes, "a mapping of names to OpenAPI's security schemes"
     ),
-    "METRICS": Key(None, _is_switch_or_registry, "None, True, False or a CollectorRegistry"),
+    "METRICS": Key(None, _is_switch_or("collect"), "None, True, False or a CollectorRegistry"),
+    "TRACING": Key(None, _is_switch_or("get_tracer"), "None, True, False or a TracerProvider"),
 }
 
 

@@ -9,6 +9,7 @@ from flask import Response
 from flask_skmodels.errors import ConfigurationError
 from flask_skmodels.metrics import Metrics
 from flask_skmodels.state import State
+from flask_skmodels.tracing import Tracing
 from flask_skmodels.traffic import Service
 from flask_skmodels.views import AnswerView
 
@@ -26,13 +27,8 @@ class MetricsView(AnswerView):
 
 def add_rules(state: State) -> None:
     """Have the application's predictions heard as its configuration says."""
-    asked = state.settings.metrics
-    if _is_on(state, "METRICS", asked, "prometheus_client"):
-        registry = None if isinstance(asked, bool) else asked
-        metrics = Metrics(state.name, state.models.predict, state.services, registry)
-        metrics.connect(state.app)
-        state.listeners.append(metrics)
-        state.add("-:metrics", "/-/metrics/", MetricsView, metrics, decorators=state.decorators)
+    _add_metrics(state)
+    _add_tracing(state)
 
 
 def add_model_rules(state: State, service: Service) -> None:
@@ -40,6 +36,26 @@ def add_model_rules(state: State, service: Service) -> None:
     for listener in state.listeners:
         if isinstance(listener, Metrics):
             listener.prepare(service)
+
+
+def _add_metrics(state: State) -> None:
+    asked = state.settings.metrics
+    if _is_on(state, "METRICS", asked, "prometheus_client"):
+        registry = None if isinstance(asked, bool) else asked
+        metrics = Metrics(state.name, state.models.predict, state.services, registry)
+        _listen(state, metrics)
+        state.add("-:metrics", "/-/metrics/", MetricsView, metrics, decorators=state.decorators)
+
+
+def _add_tracing(state: State) -> None:
+    asked = state.settings.tracing
+    if _is_on(state, "TRACING", asked, "opentelemetry.trace"):
+        _listen(state, Tracing(state.models.predict, None if isinstance(asked, bool) else asked))
+
+
+def _listen(state: State, listener: Metrics | Tracing) -> None:
+    listener.connect(state.app)
+    state.listeners.append(listener)
 
 
 def _is_on(state: State, key: str, asked: object, library: str) -> bool:
