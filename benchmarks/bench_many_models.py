@@ -48,11 +48,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def app_of(folder: Path, models: int) -> tuple[Flask, float]:
+@pytest.fixture(scope="module")
+def folders(folder: Path) -> Path:
+    """The same estimators, each as the only version in a folder of its own."""
+    for number in range(MANY):
+        own = folder / f"m{number}"
+        own.mkdir()
+        (own / "1.joblib").hardlink_to(folder / f"m{number}.joblib")
+    return folder
+
+
+def app_of(
+    folder: Path, models: int, suffix: str = ".joblib", **attributes: Any
+) -> tuple[Flask, float]:
     """Return an application with that many models, and the seconds that init_app took."""
     extension = SKModels()
     for number in range(models):
-        extension.add(f"m{number}", Artifact(f"m{number}.joblib"))
+        extension.add(f"m{number}", Artifact(f"m{number}{suffix}"), **attributes)
     app = Flask("bench")
     app.config.update(
         SKMODELS_ROOT=str(folder), SKMODELS_TRUST_PICKLE=True, SKMODELS_LOADING="first-use"
@@ -123,10 +135,15 @@ def apps(folder: Path) -> tuple[Flask, Flask]:
     return one, many
 
 
-def test_start(benchmark: Any, folder: Path) -> None:
-    found = [app_of(folder, MANY)[1] for _ in range(7)]
-    report(f"start with {MANY} models, seconds", found, "less than 1")
-    benchmark.pedantic(lambda: app_of(folder, MANY), rounds=3)
+@pytest.mark.parametrize(("suffix", "probability"), [(".joblib", False), ("/", False), ("/", True)])
+def test_start(benchmark: Any, folders: Path, suffix: str, *, probability: bool) -> None:
+    def start() -> float:
+        return app_of(folders, MANY, suffix, probability=probability)[1]
+
+    kind = "folders" if suffix == "/" else "files"
+    also = " with probability" if probability else ""
+    report(f"start with {MANY} {kind}{also}, seconds", [start() for _ in range(7)], "less than 1")
+    benchmark.pedantic(start, rounds=3)
 
 
 @pytest.mark.parametrize("number", [0, MANY // 2, MANY - 1])

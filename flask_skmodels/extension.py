@@ -13,9 +13,11 @@ from werkzeug.exceptions import HTTPException
 
 from flask_skmodels import cli, monitoring, routes
 from flask_skmodels.config import read_settings
+from flask_skmodels.errors import ConfigurationError
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.registry import Registry
 from flask_skmodels.rows import from_python
+from flask_skmodels.rules import uncollected
 from flask_skmodels.runner import Prediction
 from flask_skmodels.state import Decorator, State
 from flask_skmodels.traffic import Recent, Service
@@ -69,6 +71,7 @@ class SKModels:
         :param app: the application
         :raises RuntimeError: an extension of this name is on the application already
         :raises ConfigurationError: a configuration key holds what it cannot hold
+        :raises ArtifactError: a file that is loaded at the start is refused
         """
         if self.name in app.extensions:
             raise RuntimeError(
@@ -86,8 +89,12 @@ class SKModels:
             app.cli.add_command(cli.group(self.name))
             for room in _ROOMS:
                 room.add_rules(state)
+            self._check_versions_in_time(state)
             for name in self.registry:
-                self._serve(app, self._service_of(app, name))
+                self._start(state, name)
+            with uncollected():
+                for service in state.services.values():
+                    _add_addresses(state, service)
             self._apps.add(app)
 
     @overload
@@ -221,34 +228,58 @@ class SKModels:
         with self._lock:
             name = self.registry.add(model)
             model.bind(self.predict)
+            states: list[State] = [app.extensions[self.name] for app in self._apps]
             try:
-                ready = [(app, self._service_of(app, name)) for app in list(self._apps)]
+                services = [self._start(state, name) for state in states]
             except Exception:
                 self.registry.discard(name)
+                for state in states:
+                    state.services.pop(name, None)
                 raise
-            for app, service in ready:
-                self._serve(app, service)
+            for state, service in zip(states, services, strict=True):
+                _add_addresses(state, service)
 
-    def _service_of(self, app: Flask, name: str) -> Service:
-        """Return a model as an application serves it, loaded unless it is at first use."""
-        state: State = app.extensions[self.name]
+    def _start(self, state: State, name: str) -> Service:
+        """Have an application serve a model, loaded unless it is at first use.
+
+        Its addresses are not there yet, but the receivers of ``model_loaded`` may predict.
+        """
         settings = state.settings
         served = self.registry.serve(
             name,
-            settings.policy(app.root_path),
+            settings.policy(state.app.root_path),
             pinned=settings.versions.get(name),
             interval=settings.reload,
         )
-        service = Service(served, state.recent)
+        state.services[name] = service = Service(served, state.recent)
         if settings.loading == "startup":
-            service.start(app)
+            service.start(state.app)
         return service
 
-    def _serve(self, app: Flask, service: Service) -> None:
-        state: State = app.extensions[self.name]
-        state.services[service.name] = service
-        for room in _ROOMS:
-            room.add_model_rules(state, service)
+    def _check_versions_in_time(self, state: State) -> None:
+        """Hold ``SKMODELS_VERSIONS`` against the models: now if they are registered, else later.
+
+        That is when the first request for one of the extension's addresses comes.
+        """
+        if len(self.registry):
+            self._check_versions(state)
+        elif state.settings.versions:
+            checks = state.app.before_request_funcs.setdefault(self.name, [])
+            checks.append(lambda: self._check_versions(state))
+
+    def _check_versions(self, state: State) -> None:
+        for name in state.settings.versions:
+            if name not in self.registry:
+                known = ", ".join(self.registry) or "none"
+                raise ConfigurationError(
+                    f"{self.name.upper()}_VERSIONS names the model {name!r}, which is not "
+                    f"registered; registered: {known}. Is it misspelt, or registered too late?"
+                )
+
+
+def _add_addresses(state: State, service: Service) -> None:
+    for room in _ROOMS:
+        room.add_model_rules(state, service)
 
 
 def create_app(models: Iterable[Model | type[Model]], import_name: str = __name__) -> Flask:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -31,3 +33,19 @@ def lazy(rule_class: type[Rule]) -> type[Rule]:
             return build
 
     return LazyRule
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Do not collect garbage meanwhile: many rules are all there to stay.
+
+    Else each of several full collections walks over all that the process holds, which takes longer
+    than to make the rules.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

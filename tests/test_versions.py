@@ -25,6 +25,7 @@ from sklearn.linear_model import LinearRegression
 from flask_skmodels import (
     Artifact,
     ArtifactError,
+    ConfigurationError,
     KeyValueModel,
     Model,
     ModelError,
@@ -530,6 +531,31 @@ def test_pin_of_a_missing_folder(tmp_path: Path) -> None:
         serving(tmp_path / "iris", SKMODELS_VERSIONS={"iris": "9"}, SKMODELS_LOADING="first-use")
 
 
+def test_pin_of_an_unknown_model_at_start(folder: Path) -> None:
+    message = "SKMODELS_VERSIONS names the model 'irs', which is not registered; registered: iris."
+    with pytest.raises(ConfigurationError, match=message):
+        serving(folder, SKMODELS_VERSIONS={"iris": "1", "irs": "1"})
+
+
+def test_pin_of_an_unknown_model_where_models_are_registered_late(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Flask("late")
+    app.config.update(SKMODELS_ROOT=folder.parent, SKMODELS_TRUST_PICKLE=True)
+    app.config["SKMODELS_VERSIONS"] = {"iris": "1", "rose": "2"}
+    models = SKModels(app)
+    models.register(iris())
+    app.add_url_rule("/own", view_func=lambda: "host")
+    client = app.test_client()
+    assert client.get("/own").text == "host"
+    for path in ("/-/health/ready/", "/iris/"):
+        assert client.get(path).status_code == 500
+    assert "SKMODELS_VERSIONS names the model 'rose', which is not registered" in caplog.text
+    models.add("rose", "iris", schema=FIELDS)
+    assert answer_of(client) == ("1", "1")
+    assert answer_of(client, "/rose/predict/") == ("2", "2")
+
+
 @pytest.mark.parametrize("pipeline", ["1.joblib", constant("1")])
 def test_pin_of_what_has_no_versions(folder: Path, pipeline: Any) -> None:
     with pytest.raises(ModelError, match="model 'iris': version '1' needs a folder of versions"):
@@ -681,6 +707,21 @@ def test_receiver_of_model_loaded_may_predict(folder: Path) -> None:
         put(folder, "3")
         refresh(app)
     assert found == ["2", "2", "3", "3"]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_receiver_of_model_loaded_may_predict_at_start(folder: Path, *, late: bool) -> None:
+    found: list[str | None] = []
+
+    def warm(sender: Flask, model: Model, version: str, **extra: Any) -> None:
+        found.append(model(ROW, version=version, app=sender).version)
+        found.append(model(ROW, app=sender).version)
+
+    with model_loaded.connected_to(warm):
+        app = serving(folder)
+        if late:
+            extension_of(app).add("rose", "iris", schema=FIELDS)
+    assert found == ["2"] * (4 if late else 2)
 
 
 def test_requests_look_at_their_interval(folder: Path) -> None:
