@@ -13,11 +13,11 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from flask_skmodels.codecs import type_of_file
+from flask_skmodels.codecs.base import FILE
 from flask_skmodels.codecs.encoding import CODINGS, unpack
 from flask_skmodels.config import MAX_CONTENT_LENGTH
 from flask_skmodels.errors import InputError, InvalidInput
 
-FILE = "file"  # the field of a multipart form that is a body of its own
 _URLENCODED = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 # What clients send with a file that they do not know; Windows calls CSV the last one.

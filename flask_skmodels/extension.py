@@ -11,7 +11,7 @@ from weakref import WeakSet
 from flask import Blueprint, Flask, has_app_context
 from werkzeug.exceptions import HTTPException
 
-from flask_skmodels import cli, monitoring, routes
+from flask_skmodels import apidocs, cli, monitoring, routes
 from flask_skmodels.config import read_settings
 from flask_skmodels.errors import ConfigurationError
 from flask_skmodels.models import Model, name_of
@@ -27,6 +27,7 @@ _M = TypeVar("_M", bound=type[Model] | Model)
 _ROOMS = (
     routes,
     monitoring,
+    apidocs,
 )  # what has addresses on an application
 
 
@@ -56,7 +57,7 @@ class SKModels:
         self.decorators = tuple(decorators)
         self.url_prefix = url_prefix
         self.registry = Registry()
-        self.blueprint = Blueprint(name, __name__)
+        self.blueprint = Blueprint(name, __name__, template_folder="templates")
         self._apps: WeakSet[Flask] = WeakSet()
         self._lock = RLock()
         if app is not None:
@@ -167,6 +168,16 @@ class SKModels:
             lambda: from_python(rows),
             is_shadowed=version is None,
         )
+
+    def openapi(self, app: Flask | None = None) -> dict[str, Any]:
+        """Return the API document of all models, to be merged into one of the application's own.
+
+        :param app: the application, by default the current one
+        :returns: an OpenAPI 3.1 document; ``paths`` and ``components`` are what is to be merged
+        :raises RuntimeError: there is no application, or this extension is not on it
+        """
+        state: State = self._sender(app).extensions[self.name]
+        return apidocs.document_of(state, state.services.values())
 
     def comparison(self, name: str, app: Flask | None = None) -> dict[str, Any] | None:
         """Return how the shadow of a model compares in this process, None if it has no shadow.

@@ -47,7 +47,7 @@ class OpenSchema:
 
     def json_schema(self) -> dict[str, Any]:
         """Return the schema of one row as a JSON Schema object."""
-        return values_schema(None)
+        return values_schema(())
 
     def _column(
         self, found: Mapping[int, Sequence[Any]], width: int, text: bool, report: Report

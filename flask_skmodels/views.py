@@ -21,9 +21,9 @@ from werkzeug.exceptions import (
 from werkzeug.http import parse_options_header
 
 from flask_skmodels import problems
-from flask_skmodels.bodies import FILE, Body, UploadedFile
+from flask_skmodels.bodies import Body, UploadedFile
 from flask_skmodels.codecs import missing_codecs, reader_of, writers
-from flask_skmodels.codecs.base import Codec, TooLarge, dumps
+from flask_skmodels.codecs.base import FILE, Codec, TooLarge, dumps
 from flask_skmodels.config import Settings
 from flask_skmodels.errors import (
     ArtifactError,

@@ -54,14 +54,15 @@ PARTS = {
     "models": ("pipelines", "models"),
     "versions": ("sources", "served", "contract", "refusals", "shelf", "looks", "versions"),
     "runner": ("runner", "shadow", "traffic"),
+    "openapi": ("problems", "outputs", "apiparts", "openapi"),
     "metrics": ("metrics", "tracing", "predictionlog"),
     "views": (
-        *("config", "origins", "rules", "state", "problems", "bodies", "views", "health", "routes"),
-        "monitoring",
+        *("config", "origins", "rules", "state", "bodies", "views", "health", "routes"),
+        *("monitoring", "apidocs"),
     ),
 }
 ORDER = [part for room in ROOMS for part in PARTS.get(room, (room,))]
-KNOW_THE_REQUEST = {"bodies", "views", "dialects", "pages", "cli", "extension"}
+KNOW_THE_REQUEST = {"apidocs", "bodies", "views", "dialects", "pages", "cli", "extension"}
 REQUEST_NAMES = {"request", "current_app"}
 # Neither of the two knows the other, whatever their order allows.
 STRANGERS = {("introspect", "schema")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from math import inf, isfinite
 from typing import Any, ClassVar, Protocol
@@ -19,6 +20,7 @@ from flask_skmodels.rows import Columns, Repeated, Rows
 from flask_skmodels.runner import Prediction, is_multi_output
 from flask_skmodels.schema import Cleaner
 
+FILE = "file"  # the field of a multipart form that is a body of its own
 MOST_COLUMNS = 16_384
 Values = Sequence[Any] | NDArray[Any]
 
@@ -55,6 +57,24 @@ class Source(Protocol):
         """The most rows that it may hold; more are refused after decoding in any case."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shapes:
+    """JSON Schemas that the bodies of a model's requests and answers are made of.
+
+    :ivar row: a row with names, as JSON
+    :ivar array: a row without names, as JSON
+    :ivar columns: an object of columns, each an array
+    :ivar form: a row with names, as the fields of a form
+    :ivar answer: the JSON document of an answer
+    """
+
+    row: Mapping[str, Any]
+    array: Mapping[str, Any]
+    columns: Mapping[str, Any]
+    form: Mapping[str, Any]
+    answer: Mapping[str, Any]
+
+
 class Codec(ABC):
     """A media type: how rows are read from it and how a prediction is written in it.
 
@@ -83,6 +103,32 @@ class Codec(ABC):
     def encode(self, prediction: Prediction) -> bytes:
         """Return a complete prediction as a body."""
         raise NotImplementedError
+
+    def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+        """Return the JSON Schema of a body that is read, for the API document.
+
+        :param shapes: those of the model; by default the body is a text or bytes as a whole
+        """
+        return _whole(self.reads[0])
+
+    def answer_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+        """Return the JSON Schema of a body that is written, for the API document.
+
+        :param shapes: those of the model; by default the body is a text or bytes as a whole
+        """
+        return _whole(self.media_type)
+
+    def example(self, row: Mapping[str, Any]) -> Any:
+        """Return a body of one row for the API document, None where it cannot be shown.
+
+        :param row: the values of its fields as JSON has them, None for a missing one; or ``values``
+        """
+        return None
+
+
+def _whole(media_type: str) -> dict[str, Any]:
+    text = {"type": "string"}
+    return text if media_type.startswith("text/") else {**text, "format": "binary"}
 
 
 def request_columns(

@@ -24,6 +24,7 @@ from flask_skmodels.codecs.base import (
 )
 from flask_skmodels.errors import InputError, InvalidInput, Report, TooManyRows
 from flask_skmodels.fields import Field, read_integer, read_number
+from flask_skmodels.jsonschema import VALUES
 from flask_skmodels.rows import Columns, Rows
 from flask_skmodels.runner import Prediction
 from flask_skmodels.schema import Cleaner
@@ -72,6 +73,13 @@ class CSVCodec(Codec):
         lines = [",".join(map(_quoted, names)), *map(",".join, zip(*texts, strict=True))]
         # An empty line would be no row at all to those who read it.
         return "".join((line or '""') + "\r\n" for line in lines).encode("utf-8", "replace")
+
+    def example(self, row: Mapping[str, Any]) -> str:
+        header = [_quoted(name) for name in row]
+        lines = [header, [_text(value) for value in row.values()]]
+        if set(row) == {VALUES} and isinstance(row[VALUES], list):
+            lines = [[_text(value) for value in row[VALUES]]]
+        return "".join(",".join(line) + "\r\n" for line in lines)
 
 
 def read_text(

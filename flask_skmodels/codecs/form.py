@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from flask_skmodels.codecs.base import Codec, Source, plain_outputs
+from flask_skmodels.codecs.base import Codec, Shapes, Source, plain_outputs
 from flask_skmodels.errors import InvalidInput
 from flask_skmodels.rows import Repeated, Rows
 from flask_skmodels.runner import Prediction, is_multi_output
@@ -25,6 +26,14 @@ class FormCodec(Codec):
 
     def encode(self, prediction: Prediction) -> bytes:
         return "\n".join(lines_of(prediction.outputs)).encode("utf-8", "replace")
+
+    def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+        return shapes.form
+
+    def example(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of a form; a value that is missing is left out."""
+        told = {name: value for name, value in row.items() if value is not None}
+        return {n: ",".join(map(_text, v)) if isinstance(v, list) else v for n, v in told.items()}
 
 
 def lines_of(outputs: Any) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from flask_skmodels.codecs.base import (
     Codec,
+    Shapes,
     Source,
     check_count,
     dumps,
@@ -14,11 +16,10 @@ from flask_skmodels.codecs.base import (
     request_columns,
 )
 from flask_skmodels.errors import InputError, InvalidInput
+from flask_skmodels.jsonschema import COLUMNS
 from flask_skmodels.rows import Repeated, Rows
 from flask_skmodels.runner import Prediction
 from flask_skmodels.schema import Cleaner
-
-COLUMNS = "columns"
 
 
 class JSONCodec(Codec):
@@ -49,6 +50,17 @@ class JSONCodec(Codec):
         if prediction.classes is not None:
             answer["classes"] = prediction.classes
         return dumps(answer)
+
+    def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+        row = {"anyOf": [shapes.row, shapes.array]}
+        rows = {"type": "array", "items": row, "minItems": 1}
+        return {"anyOf": [shapes.row, rows, shapes.columns]}
+
+    def answer_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+        return shapes.answer
+
+    def example(self, row: Mapping[str, Any]) -> Any:
+        return row
 
 
 def _has_columns(document: Mapping[str, object], schema: Cleaner) -> bool:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from flask_skmodels.codecs.base import Codec, Source, check_count, dumps, loads, plain_outputs
+from flask_skmodels.codecs.base import (
+    Codec,
+    Shapes,
+    Source,
+    check_count,
+    dumps,
+    loads,
+    plain_outputs,
+)
 from flask_skmodels.errors import InvalidInput, Report, TooManyRows
 from flask_skmodels.rows import Rows
 from flask_skmodels.runner import Prediction, is_multi_output
@@ -31,6 +39,14 @@ class NDJSONCodec(Codec):
     def encode(self, prediction: Prediction) -> bytes:
         answers = (dumps({"prediction": row}) for row in _rows(prediction.outputs))
         return b"".join(answer + b"\n" for answer in answers)
+
+    def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+        return {"type": "string"}
+
+    answer_schema = request_schema
+
+    def example(self, row: Mapping[str, Any]) -> str:
+        return f"{dumps(row).decode()}\n"
 
 
 def _read_lines(lines: Iterable[bytes]) -> list[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 from flask import Flask
 from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
 
 from flask_skmodels import SKModels
 from flask_skmodels.introspect import methods
 from tests.parity.estimators import Case
-from tests.parity.formats import FORMATS, Format, table
+from tests.parity.formats import FORMATS, JSON, Format, table
 
+WHOLE_JSON = Format(JSON, lambda _: None, json.loads, lambda *_: None)
 ONE, FEW, MANY = [7], [3, 11, 4], [*range(19, 3, -1), 2, 0]
 
 # Fitted on a data frame, it warns of its own doing: score_samples makes an array of X and then
@@ -78,6 +81,19 @@ class Served:
             for places in (ONE, FEW, MANY)
             if self._check(FORMATS[name], method, places)
         ]
+
+    def check_document(self) -> None:
+        """Hold JSON of rows, and what every method answers to it, against the API document."""
+        document = self.client.get("/-/openapi.json").get_json()
+        for method in self.methods:
+            operation = document["paths"][f"/case/{method}/"]["post"]
+            rows = table(self.case.rows(FEW)).objects
+            said = self.own(method, FEW)[1]
+            answer = self._ask(WHOLE_JSON, method, json.dumps(rows).encode(), said)
+            pairs = (operation["requestBody"], rows), (operation["responses"]["200"], answer)
+            for told, body in pairs:
+                schema = told["content"]["application/json"]["schema"]
+                Draft202012Validator({**document, **schema}).validate(body)
 
     def _check(self, media: Format, method: str, places: list[int]) -> bool:
         shuffled = len(places) > 1 and media is not FORMATS["JSON arrays"]

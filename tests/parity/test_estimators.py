@@ -53,6 +53,12 @@ def test_every_method_is_served(name: str) -> None:
         assert served(found).methods == tuple(m for m in METHODS if hasattr(found.estimator, m))
 
 
+@pytest.mark.parametrize("name", SERVED)
+def test_the_document_tells_what_is_answered(name: str) -> None:
+    for found in cases(name):
+        served(found).check_document()
+
+
 @pytest.mark.parametrize("name", NOT_SERVED)
 def test_what_is_listed_cannot_be_served(name: str) -> None:
     found = case(name, "array")

@@ -1,0 +1,74 @@
+"""A real browser for the tests: the system's Chromium, which asks nobody but the test's server."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from werkzeug.serving import make_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+HOST = "127.0.0.1"
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+
+
+@contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """Serve an application; what is given is its address."""
+    server = make_server(HOST, 0, app, threaded=True)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{HOST}:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the system's Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium")
+    assert path is not None, "chromium is not installed"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Witness:
+    """What happens in a page that should not: errors, and requests to elsewhere.
+
+    :param page: the page
+    :param address: of the server that it may ask
+    """
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.found: list[str] = []
+        self._address = address
+        page.on("console", self._note_console)
+        page.on("pageerror", lambda error: self.found.append(f"error: {error}"))
+        page.on("request", self._note_request)
+        page.on("requestfailed", lambda request: self.found.append(f"failed: {request.url}"))
+
+    def _note_console(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.found.append(f"{message.type}: {message.text}")
+
+    def _note_request(self, request: Any) -> None:
+        if not request.url.startswith((f"{self._address}/", "data:", "blob:")):
+            self.found.append(f"elsewhere: {request.url}")
