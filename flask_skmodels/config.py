@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +59,11 @@ def _are_origins(value: Any) -> bool:
     )
 
 
+def _are_names(value: Any) -> bool:
+    is_list = isinstance(value, list | tuple | set | frozenset)
+    return is_list and all(isinstance(name, str) for name in value)
+
+
 def _is_switch_or(method: str) -> Callable[[Any], bool]:
     return lambda value: value is None or isinstance(value, bool) or hasattr(value, method)
 
@@ -107,6 +112,8 @@ class Settings:
     security_schemes: Mapping[str, Mapping[str, Any]]
     metrics: Any
     tracing: Any
+    log_predictions: bool
+    log_hidden_fields: Collection[str] | None
 
     def policy(self, root_path: str) -> Policy:
         """Return how artifacts are loaded.
@@ -148,6 +155,8 @@ KEYS = {
     ),
     "METRICS": Key(None, _is_switch_or("collect"), "None, True, False or a CollectorRegistry"),
     "TRACING": Key(None, _is_switch_or("get_tracer"), "None, True, False or a TracerProvider"),
+    "LOG_PREDICTIONS": Key(False, lambda value: isinstance(value, bool), "True or False"),
+    "LOG_HIDDEN_FIELDS": Key(None, _or_none(_are_names), "None or a list of names of fields"),
 }
 
 

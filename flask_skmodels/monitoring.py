@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
+from typing import Any
 
 from flask import Response
+from flask.logging import has_level_handler, wsgi_errors_stream
 
 from flask_skmodels.errors import ConfigurationError
 from flask_skmodels.metrics import Metrics
+from flask_skmodels.predictionlog import LOGGER, PredictionLog
 from flask_skmodels.state import State
 from flask_skmodels.tracing import Tracing
 from flask_skmodels.traffic import Service
@@ -29,6 +33,7 @@ def add_rules(state: State) -> None:
     """Have the application's predictions heard as its configuration says."""
     _add_metrics(state)
     _add_tracing(state)
+    _add_log(state)
 
 
 def add_model_rules(state: State, service: Service) -> None:
@@ -53,7 +58,26 @@ def _add_tracing(state: State) -> None:
         _listen(state, Tracing(state.models.predict, None if isinstance(asked, bool) else asked))
 
 
-def _listen(state: State, listener: Metrics | Tracing) -> None:
+def _add_log(state: State) -> None:
+    settings = state.settings
+    if settings.log_predictions:
+        _have_shown(logging.getLogger(LOGGER))
+        hidden = settings.log_hidden_fields
+        _listen(state, PredictionLog(state.models.predict, state.services, hidden))
+
+
+def _have_shown(logger: logging.Logger) -> None:
+    """Have what is logged shown, unless the application has said how, as Flask does for its own."""
+    if not logger.level:
+        logger.setLevel(logging.INFO)
+    if not has_level_handler(logger):
+        stream: Any = wsgi_errors_stream
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+
+
+def _listen(state: State, listener: Metrics | Tracing | PredictionLog) -> None:
     listener.connect(state.app)
     state.listeners.append(listener)
 

@@ -13,10 +13,12 @@ import numpy as np
 from blinker import ANY
 from flask import Flask
 from flask.testing import FlaskClient
+from sklearn.utils import Tags, TargetTags
 
 from flask_skmodels import introspect
 from flask_skmodels.codecs.base import dumps
 from flask_skmodels.extension import SKModels
+from flask_skmodels.fields import declared, is_alias
 from flask_skmodels.models import Model, artifact_of, rules_from
 from flask_skmodels.runner import Prediction
 from flask_skmodels.signals import SIGNALS, after_prediction
@@ -152,21 +154,33 @@ class FakeEstimator:
     returns the answers of all rows. Answers may be changed later: ``fake.answers["predict"] = 1``.
 
     :param classes: its ``classes_``
+    :param n_features_in: how many columns it takes, which may then have missing values
     :param answers: the answer of each method that it is to have, by name
 
     :ivar answers: those answers
     :ivar calls: the name of the method and X of each call, in their order
     """
 
-    def __init__(self, *, classes: Sequence[Any] | None = None, **answers: Any) -> None:
+    def __init__(
+        self,
+        *,
+        classes: Sequence[Any] | None = None,
+        n_features_in: int | None = None,
+        **answers: Any,
+    ) -> None:
         unknown = sorted(set(answers).difference(introspect.METHODS))
         if unknown or not answers:
             known, given = ", ".join(introspect.METHODS), ", ".join(unknown) or "nothing"
             raise TypeError(f"an estimator answers to {known}, not to {given}")
         self.answers = answers
         self.calls: list[tuple[str, Any]] = []
+        self.n_features_in_ = n_features_in
         if classes is not None:
             self.classes_ = np.asarray(classes)
+
+    def __sklearn_tags__(self) -> Tags:
+        target = TargetTags(required=False)
+        return Tags(estimator_type=None, target_tags=target, no_validation=True)
 
     def __getattr__(self, name: str) -> Any:
         if name in vars(self).get("answers", ()):
@@ -202,6 +216,8 @@ def fake_model(
     model = copy(models[name])
     if artifact_of(model) is None:
         _liken(fake, model)
+    if model.schema is not None:
+        fake.n_features_in_ = sum(not is_alias(rules) for rules in declared(model.schema).values())
     model.configure(pipeline=fake, methods=tuple(answers), probability=False)
     model.configure(traffic=None, shadow=None)
     with models.registry.replaced(name, model):
@@ -210,9 +226,9 @@ def fake_model(
 
 def _liken(fake: FakeEstimator, model: Model) -> None:
     """Have a fake, and the model that it is for, say what the model's own estimator says."""
-    for name in ("classes_", "n_features_in_"):
-        if name not in vars(fake) and hasattr(model.pipeline, name):
-            setattr(fake, name, getattr(model.pipeline, name))
+    if hasattr(model.pipeline, "classes_") and "classes_" not in vars(fake):
+        fake.classes_ = model.pipeline.classes_
+    fake.n_features_in_ = getattr(model.pipeline, "n_features_in_", None)
     inputs = introspect.inputs(model.pipeline)
     if model.schema is None and inputs.named:
         model.configure(schema=rules_from(inputs))

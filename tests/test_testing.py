@@ -225,3 +225,17 @@ def test_fake_of_a_model_of_values(line_pipeline: Any) -> None:
     assert models.predict("line", [[1, 2, 3]], app=app).outputs.tolist() == [4.0]
     with pytest.raises(InvalidInput):
         models.predict("line", [[1, 2]], app=app)
+
+
+def test_fake_takes_missing_values_where_the_schema_does(tmp_path: Path) -> None:
+    models = SKModels()
+    schema = {"age": {"nullable": True}, "years": {"rename": "age"}, "income": {}}
+    models.add("person", tmp_path / "missing.skops", schema=schema)
+    with fake_model(models, "person", predict=1) as fake:
+        app = Flask("fakes")
+        models.init_app(app)
+    assert models.predict("person", {"years": None, "income": 1}, app=app).outputs.tolist() == [1]
+    assert models.predict("person", {"age": 37, "income": 1}, app=app).rows == 1
+    with pytest.raises(InvalidInput):
+        models.predict("person", {"age": 37, "income": None}, app=app)
+    assert fake.calls[1][1].tolist() == [[37.0, 1.0]]
