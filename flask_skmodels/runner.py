@@ -72,6 +72,7 @@ def run(
     read: Callable[[], Rows],
     *,
     request_id: str | None = None,
+    before_call: Callable[[Prediction], None] | None = None,
 ) -> Prediction:
     """Predict, and tell who listens.
 
@@ -80,6 +81,7 @@ def run(
     :param method: name of the estimator's method
     :param read: returns what the request said, or raises :class:`~flask_skmodels.InvalidInput`
     :param request_id: identifier of the request
+    :param before_call: called with the prediction when nothing but the estimator is left to ask
     :raises UnknownModel: the model does not serve that method
     :raises InvalidInput: the rows cannot be read or are not valid
     :raises Exception: what a receiver of ``before_prediction`` or the estimator raised
@@ -97,6 +99,8 @@ def run(
         request_id=request_id,
     )
     _ask_receivers(sender, version, prediction)
+    if before_call is not None:
+        before_call(prediction)
     _call(call, prediction, sender, version)
     tell(after_prediction, sender, model=version.model, prediction=prediction)
     return prediction

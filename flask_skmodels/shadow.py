@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from queue import Full, Queue
 from threading import Lock, Thread
@@ -16,13 +17,14 @@ from numpy.typing import NDArray
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.runner import Prediction, is_multi_output
 from flask_skmodels.signals import Sender, shadow_prediction, tell
+from flask_skmodels.table import copied
 from flask_skmodels.versions import Served, Version
 
 WINDOW = 1000
 WAITING = 100
 WAITING_ROWS = 100_000
 
-_Waiting = Queue[tuple[Sender, Served, Prediction]]
+_Waiting = Queue[tuple[Sender, Served, Prediction, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,30 @@ class Comparison:
         self._differences: deque[_Difference] = deque(maxlen=window)
         self._of: object = None
 
-    def add(self, outputs: Any, others: Any, *, labelled: bool = False, of: object = None) -> None:
+    def add(
+        self,
+        outputs: Any,
+        others: Any,
+        *,
+        labelled: bool = False,
+        comparable: bool = True,
+        of: object = None,
+    ) -> None:
         """Add the outputs of one prediction by two versions.
 
         :param outputs: of the version that answered
         :param others: of the other
         :param labelled: whether they are labels, whatever their type
+        :param comparable: whether their columns stand for the same; where not no row is equal
         :param of: what the two versions are known by; with others it begins anew
         """
         if self._of != of:
             self._of = of
             self._differences.clear()
-        self._differences.append(_difference(_array(outputs), _array(others), labelled))
+        one, other = _array(outputs), _array(others)
+        unequal = _Difference(len(one), 0, 0.0, 0.0)
+        is_alike = comparable and one.shape == other.shape
+        self._differences.append(_difference(one, other, labelled) if is_alike else unequal)
 
     def summary(self) -> dict[str, Any]:
         """Return the rows, the share of equal labels, and the mean and largest difference."""
@@ -64,6 +78,24 @@ class Comparison:
             "mean_difference": _ratio(sum(each.total for each in measured), measured),
             "largest_difference": max((each.largest for each in measured), default=None),
         }
+
+
+class Question:
+    """X of a prediction as it is before the estimator is called, which may write to it.
+
+    :param has_room: says of the prediction whether it may wait; if not, nothing is copied
+    :ivar is_kept: whether X was copied
+    """
+
+    def __init__(self, has_room: Callable[[Prediction], bool]) -> None:
+        self._has_room = has_room
+        self.is_kept = False
+        self.X: Any = None
+
+    def keep(self, prediction: Prediction) -> None:
+        """Copy X of a prediction."""
+        if self._has_room(prediction):
+            self.X, self.is_kept = copied(prediction.X), True
 
 
 class Shadow:
@@ -86,19 +118,31 @@ class Shadow:
         self._waiting: _Waiting = Queue(WAITING)
         self._lock = Lock()
 
-    def submit(self, sender: Sender, served: Served, prediction: Prediction) -> None:
+    def question(self) -> Question:
+        """Return what keeps X of a prediction that is about to be made."""
+        return Question(lambda asked: asked.version != self.label and self._has_room(asked))
+
+    def submit(
+        self, sender: Sender, served: Served, prediction: Prediction, question: Question
+    ) -> None:
         """Queue a prediction that was made, unless the shadow itself has made it."""
         if prediction.version == self.label:
             return
         with self._lock:
             try:
                 self._start()
-                if self._rows and self._rows + prediction.rows > WAITING_ROWS:
+                if not question.is_kept or not self._has_room(prediction):
                     raise Full
-                self._waiting.put_nowait((sender, served, prediction))
+                self._waiting.put_nowait((sender, served, prediction, question.X))
                 self._rows += prediction.rows
             except (Full, RuntimeError):  # or there are no more threads
                 self.dropped += 1
+
+    def _has_room(self, prediction: Prediction) -> bool:
+        """Return whether a prediction may wait; in a new process nothing waits."""
+        if self._process != os.getpid() or not self._rows:
+            return True
+        return self._rows + prediction.rows <= WAITING_ROWS and not self._waiting.full()
 
     def summary(self) -> dict[str, Any]:
         """Return the comparison, and how many predictions were dropped or failed."""
@@ -117,16 +161,16 @@ class Shadow:
 
     def _work(self, waiting: _Waiting) -> None:
         while True:
-            sender, served, prediction = waiting.get()
+            sender, served, prediction, X = waiting.get()
             with self._lock:
                 self._rows -= prediction.rows
             try:
-                self._ask(sender, served, prediction)
+                self._ask(sender, served, prediction, X)
             except BaseException as error:  # what ends a thread would end the shadow
                 self.failed += 1
                 self._log(sender, served.name, error)
             finally:
-                del sender, served, prediction  # the thread outlives the application
+                del sender, served, prediction, X  # the thread outlives the application
                 waiting.task_done()
 
     def _log(self, sender: Sender, name: str, error: BaseException) -> None:
@@ -136,7 +180,7 @@ class Shadow:
             self._logged = text
             sender.logger.error("the shadow of model %r failed", name, exc_info=error)
 
-    def _ask(self, sender: Sender, served: Served, prediction: Prediction) -> None:
+    def _ask(self, sender: Sender, served: Served, prediction: Prediction, X: Any) -> None:
         version = served.beside(self.label, sender)
         if version is None:
             with self._lock:
@@ -144,11 +188,12 @@ class Shadow:
             return
         _check_inputs(version, prediction)
         started = perf_counter()
-        outputs = version.callable(prediction.method)(prediction.X)
+        outputs = version.callable(prediction.method)(X)
         seconds = perf_counter() - started
         shadow = replace(
             prediction,
             version=version.label,
+            X=X,
             outputs=outputs,
             classes=version.classes(prediction.method),
             seconds=seconds,
@@ -163,7 +208,13 @@ class Shadow:
         if live is not None and live.label == prediction.version:
             labelled = prediction.method == "predict" and version.is_classifier
             of = live.label, live.sha256, version.sha256
-            self.comparison.add(prediction.outputs, shadow.outputs, labelled=labelled, of=of)
+            self.comparison.add(
+                prediction.outputs,
+                shadow.outputs,
+                labelled=labelled,
+                comparable=prediction.classes == shadow.classes,
+                of=of,
+            )
 
 
 def _check_inputs(version: Version, prediction: Prediction) -> None:
@@ -181,8 +232,6 @@ def _array(outputs: Any) -> NDArray[Any]:
 
 def _difference(outputs: NDArray[Any], others: NDArray[Any], labelled: bool) -> _Difference:
     rows = len(outputs)
-    if outputs.shape != others.shape:
-        return _Difference(rows, 0, 0.0, 0.0)
     if not labelled and outputs.dtype.kind == "f" and others.dtype.kind in "fiu":
         per_row = _gaps(outputs, others).reshape(rows, -1).max(axis=1)
         return _Difference(rows, None, float(per_row.sum()), float(per_row.max()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from importlib import import_module
 from typing import Any
 
@@ -76,6 +77,14 @@ class Table:
         plain = column.tolist() if isinstance(column, np.ndarray) else column
         return [missing if value is None else value for value in plain]
 
+    def copy(self) -> Table:
+        """Return a table of its own columns, with a frame as it is now if there is one."""
+        columns = [each.copy() if isinstance(each, np.ndarray) else each for each in self.columns]
+        own = Table(self.fields, columns)
+        own.matrix = None if self.matrix is None else self.matrix.copy()
+        own._frame = None if self._frame is None else self._frame.copy()
+        return own
+
     def _new_frame(self) -> Any:
         pandas = import_module("pandas")
         names = [field.column.name for field in self.fields]
@@ -94,6 +103,11 @@ def check_exact(numbers: NDArray[np.float64]) -> None:
 def framed(X: Any) -> Any:
     """Return X as an estimator takes it: a data frame for a table, anything else as it is."""
     return X.frame() if type(X) is Table else X
+
+
+def copied(X: Any) -> Any:
+    """Return a copy of X, for an estimator that may write to it."""
+    return X.copy() if isinstance(X, np.ndarray | Table) else deepcopy(X)
 
 
 def objects(column: Sequence[Any] | NDArray[Any], missing: object) -> NDArray[np.object_]:

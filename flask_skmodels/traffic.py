@@ -9,6 +9,8 @@ from random import random
 from threading import Lock
 from typing import Any
 
+from werkzeug.exceptions import HTTPException
+
 from flask_skmodels.contract import Contract, check_examples
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.rows import Rows
@@ -57,7 +59,7 @@ class Service:
         self.name = served.name
         self.shadow = None if served.model.shadow is None else Shadow(served.model.shadow)
         self._recent = recent
-        self._logged: dict[str, str] = {}
+        self._logged: dict[object, str] = {}
         self._canaries: dict[str, tuple[tuple[str | None, ...], str]] = {}
         if recent is not None:
             served.on_load = self._touch
@@ -82,10 +84,37 @@ class Service:
         :param is_shadowed: whether the shadow is asked
         :raises Exception: as :func:`~flask_skmodels.runner.run`
         """
-        prediction = run(sender, version, method, read, request_id=request_id)
-        if self.shadow is not None and is_shadowed:
-            self.shadow.submit(sender, self.served, prediction)
+        shadow = self.shadow if is_shadowed else None
+        if shadow is None:
+            return run(sender, version, method, read, request_id=request_id)
+        question = shadow.question()
+        prediction = run(
+            sender, version, method, read, request_id=request_id, before_call=question.keep
+        )
+        shadow.submit(sender, self.served, prediction, question)
         return prediction
+
+    def key(self, sender: Sender, request: Any) -> str | None:
+        """Return what a request says for the key that the traffic is split by.
+
+        A function of the request that fails says nothing, which is logged once for each class of
+        exception: a client is not to pay for it.
+
+        :param sender: the application
+        :param request: a Flask request
+        :raises HTTPException: the function has aborted the request
+        """
+        if not self.model.traffic:
+            return None
+        try:
+            return _key_of(self.model.traffic_key, request)
+        except Exception as error:
+            if isinstance(error, HTTPException) and not isinstance(error, KeyError):
+                raise
+            kind = type(error).__name__
+            text = "traffic_key of model %r failed: %s"
+            self._log_once(("traffic_key", kind), kind, sender, text, self.name)
+            return None
 
     def version(self, sender: Sender, label: str | None = None, key: str | None = None) -> Version:
         """Return the version that one request meets.
@@ -163,10 +192,16 @@ class Service:
             problem = str(error)
         if not problem:
             return version
-        if self._logged.get(label) != problem:
-            self._logged[label] = problem
-            sender.logger.warning("canary %s of model %r: %s", label, self.name, problem)
+        self._log_once(label, problem, sender, "canary %s of model %r: %s", label, self.name)
         return live
+
+    def _log_once(
+        self, of: object, problem: str, sender: Sender, text: str, *arguments: object
+    ) -> None:
+        """Log a problem, unless it is the same as the last of that kind."""
+        if self._logged.get(of) != problem:
+            self._logged[of] = problem
+            sender.logger.warning(text, *arguments, problem)
 
     def _problem(self, canary: Version, live: Version) -> str:
         """Return why a canary may not answer for the version that serves, empty if it may."""
@@ -198,17 +233,12 @@ def share_of(key: str | None, name: str) -> float:
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
 
-def key_of(declared: Any, request: Any) -> str | None:
-    """Return what a request says for the key that a model's traffic is split by.
-
-    :param declared: the model's ``traffic_key``
-    :param request: a Flask request
-    """
+def _key_of(declared: Any, request: Any) -> str | None:
     if declared is None:
         return None
     if callable(declared):
-        key: str | None = declared(request)
-        return key
-    place, _, name = declared.partition(":")
-    found: str | None = (request.headers if place == "header" else request.cookies).get(name)
-    return found
+        found = declared(request)
+    else:
+        place, _, name = declared.partition(":")
+        found = (request.headers if place == "header" else request.cookies).get(name)
+    return None if found is None or found == "" else str(found)

@@ -37,7 +37,7 @@ from flask_skmodels.rows import Rows
 from flask_skmodels.runner import Prediction
 from flask_skmodels.signals import is_told_failure
 from flask_skmodels.state import State
-from flask_skmodels.traffic import Service, key_of
+from flask_skmodels.traffic import Service
 from flask_skmodels.versions import Version
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
@@ -129,8 +129,9 @@ class CallView(AnswerView):
 
     def _version(self, app: Flask) -> Version:
         try:
-            key = key_of(self.service.model.traffic_key, request)
-            return self.service.version(app, self._label, key)
+            label = self._label
+            key = self.service.key(app, request) if label is None else None
+            return self.service.version(app, label, key)
         except UnknownModel as error:
             raise NotFound("the model has no such version") from error
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flask import Flask, Request
+from flask import Flask, Request, abort
 from scipy.sparse import csr_matrix
 from sklearn.dummy import DummyClassifier
+from sklearn.preprocessing import StandardScaler
 
 from flask_skmodels import (
     Model,
@@ -211,6 +212,49 @@ def test_in_process_meets_any(folder: Path) -> None:
     assert met == {"2", "3"}
 
 
+def test_request_that_has_no_good_key_meets_any(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def key(request: Request) -> str:
+        return f"user-{int(request.headers.get('X-User') or request.args['user'])}"
+
+    client = splitting(folder, {"3": 0.5}, traffic_key=key).test_client()
+    assert {answer_of(client, **{"X-User": "7"})[0] for _ in range(20)} in ({"2"}, {"3"})
+    assert {answer_of(client, **{"X-User": "seven"})[0] for _ in range(60)} == {"2", "3"}
+    assert {answer_of(client)[0] for _ in range(60)} == {"2", "3"}  # flask's 400 for a missing one
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [
+        "traffic_key of model 'iris' failed: ValueError",
+        "traffic_key of model 'iris' failed: BadRequestKeyError",
+    ]
+
+
+def test_key_may_be_any_value(folder: Path) -> None:
+    def key(request: Request) -> Any:
+        return int(request.headers["X-User"])
+
+    app = splitting(folder, {"3": 0.5}, traffic_key=key)
+    users = [str(number) for number in range(20)]
+    met = [answer_of(app.test_client(), **{"X-User": user})[0] for user in users]
+    assert met == sides(app, list(users))
+
+
+def test_key_may_abort(folder: Path) -> None:
+    def key(request: Request) -> str:
+        abort(403)
+
+    client = splitting(folder, {"3": 0.5}, traffic_key=key).test_client()
+    assert client.post(PREDICT, json=ROW).status_code == 403
+    assert answer_of(client, "/iris/versions/1/predict/") == ("1", "1")  # nothing to split there
+
+
+@pytest.mark.parametrize("key", ["header:X-User", "cookie:user", lambda request: ""])
+def test_empty_key_is_none(folder: Path, key: Any) -> None:
+    client = splitting(folder, {"3": 0.5}, traffic_key=key).test_client(use_cookies=False)
+    headers = {"X-User": "", "Cookie": "user="}
+    assert {answer_of(client, **headers)[0] for _ in range(60)} == {"2", "3"}
+
+
 # Which version serves beside a canary
 
 
@@ -337,7 +381,7 @@ def test_shadow_is_asked_and_told_of(folder: Path, asked: Asked) -> None:
     assert (prediction.version, list(prediction.outputs)) == ("2", ["2"])
     assert (shadow.version, list(shadow.outputs)) == ("3", ["3"])
     assert prediction.request_id == shadow.request_id == "abc"
-    assert shadow.inputs is prediction.inputs
+    assert np.array_equal(shadow.inputs, prediction.inputs)
     assert shadow.seconds > 0
 
 
@@ -406,6 +450,58 @@ def test_slow_shadow_costs_the_client_nothing_and_drops_are_counted(folder: Path
         model.leave.set()
     comparison = wait(app)
     assert (comparison["rows"], comparison["dropped"]) == (WAITING + 1, 7)
+
+
+class Scaling(Model):
+    """A model that writes to what it is given."""
+
+    name, schema, shadow = "iris", FIELDS, "3"
+
+    def predict(self, X: Any) -> Any:
+        X *= 10.0
+        return X.to_numpy()[:, 0] if hasattr(X, "to_numpy") else X[:, 0]
+
+    transform = predict
+
+
+@pytest.mark.parametrize("kind", ["array", "frame", "in place"])
+def test_shadow_is_asked_what_the_version_that_answered_was(
+    tmp_path: Path, asked: Asked, kind: str
+) -> None:
+    from tests.test_versions import lines
+
+    for label in "13":
+        estimators = {
+            "array": constant(1.0),
+            "frame": lines(*"ab"),
+            "in place": StandardScaler(copy=False).fit(np.array([[0.0, 0.0], [2.0, 2.0]])),
+        }
+        put(tmp_path / "iris", label, estimators[kind])
+    model = Model(name="iris", schema=FIELDS, shadow="3") if kind == "in place" else Scaling()
+    model.configure(pipeline="iris")
+    app = application(model, root=tmp_path)
+    method = "transform" if kind == "in place" else "predict"
+    rows = [{"a": 4.0, "b": 5.0}] * 3
+    for _ in range(2):
+        prediction = extension_of(app).predict("iris", rows, method, app=app)
+        expected = [[3.0, 4.0]] * 3 if kind == "in place" else [40.0] * 3
+        assert np.asarray(prediction.outputs).tolist() == expected
+    comparison = wait(app)
+    assert (comparison["rows"], comparison["largest_difference"]) == (6, 0.0)
+    assert np.asarray(asked.found[-1]["shadow"].outputs).tolist() == expected
+
+
+@pytest.mark.parametrize("labels", ["ab", "bc", "abc"])
+def test_probabilities_of_other_classes_are_not_compared(tmp_path: Path, labels: str) -> None:
+    for version, known in (("1", "ab"), ("3", labels)):
+        estimator = DummyClassifier(strategy="uniform").fit(np.zeros((len(known), 2)), list(known))
+        put(tmp_path / "iris", version, estimator)
+    app = shadowing(tmp_path / "iris", probability=True)
+    extension_of(app).predict("iris", [ROW, ROW], "predict_proba", app=app)
+    comparison = wait(app)
+    assert comparison["rows"] == 2
+    assert comparison["agreement"] == (None if labels == "ab" else 0.0)
+    assert comparison["largest_difference"] == (0.0 if labels == "ab" else None)
 
 
 def test_rows_that_wait_are_bounded(folder: Path) -> None:
