@@ -1,0 +1,63 @@
+"""Hold a model that the lean engine serves to its estimator, to the last bit."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from flask import Flask
+
+from flask_skmodels import SKModels
+from flask_skmodels.introspect import methods
+
+COUNTS = (1, 2, 7, 64, 65, 200)
+
+
+def check(estimator: Any, X: Any, counts: Sequence[int] = COUNTS) -> None:
+    """Hold every method of an estimator, for some numbers of rows, to what the lean engine says.
+
+    The estimator's own methods answer no more once the model is served, so that no call can be left
+    to them.
+
+    :param estimator: fitted
+    :param X: rows to predict; the last number of rows must not be above theirs
+    :param counts: of the first rows that are predicted at once
+    """
+    served = methods(estimator)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        own = {(m, n): getattr(estimator, m)(X[:n]) for m in served for n in counts}
+    models, app = SKModels(), Flask("lean")
+    models.add("case", estimator, methods=served)
+    models.init_app(app)
+    description = app.test_client().get("/case/").json or {}
+    assert description["engine"] == {"name": "lean", "reason": None}, description["engine"]
+    for method in served:
+        setattr(estimator, method, _refuse)
+    for (method, count), expected in own.items():
+        given = X[:count].copy()
+        outputs = models.predict("case", given, method, app=app).outputs
+        assert_equal(outputs, expected, f"{method} of {count} rows")
+
+
+def assert_equal(outputs: Any, expected: Any, what: str = "") -> None:
+    """Assert that two outputs are alike in type, shape and every bit."""
+    assert type(outputs) is type(expected), what
+    if isinstance(expected, list):
+        assert len(outputs) == len(expected), what
+        for one, other in zip(outputs, expected, strict=True):
+            assert_equal(one, other, what)
+    else:
+        assert outputs.dtype == expected.dtype, what
+        assert outputs.shape == expected.shape, what
+        if outputs.dtype == object:
+            assert outputs.tolist() == expected.tolist(), what
+        else:
+            one, other = np.ascontiguousarray(outputs), np.ascontiguousarray(expected)
+            assert one.tobytes() == other.tobytes(), f"{what}\n{outputs}\n{expected}"
+
+
+def _refuse(X: Any) -> Any:
+    raise AssertionError("the lean engine has left a call to the estimator")

@@ -1,0 +1,106 @@
+"""Lean trees and forests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.tree import (
+    DecisionTreeClassifier,
+    DecisionTreeRegressor,
+    ExtraTreeClassifier,
+    ExtraTreeRegressor,
+)
+
+from tests.engines.equal import check
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(300, 5)).round(2)
+SCORE = X[:, 0] + X[:, 1] * X[:, 2] + RANDOM.normal(size=300) / 4
+HOLES = np.where(RANDOM.random(X.shape) < 0.15, np.nan, X)
+
+CLASSES = {
+    "two numbers": (SCORE > 0).astype(int),
+    "three texts": np.array(["low", "middle", "topmost"])[np.digitize(SCORE, [-1, 1])],
+    "booleans": SCORE > 0.5,
+    "one class": np.full(300, "only"),
+    "two outputs": np.stack([SCORE > 0, np.digitize(SCORE, [-1, 0, 1])], axis=1).astype(int),
+    "two outputs of texts": np.stack(
+        [np.where(SCORE > 0, "up", "d"), np.where(X[:, 3] > 0, "plus", "m")], axis=1
+    ),
+}
+TARGETS = {
+    "one": SCORE,
+    "minus zero": np.where(SCORE > 0, SCORE, -0.0),
+    "two outputs": np.stack([SCORE, X[:, 1]], axis=1),
+}
+TREE_CLASSIFIERS = (DecisionTreeClassifier, ExtraTreeClassifier)
+TREE_REGRESSORS = (DecisionTreeRegressor, ExtraTreeRegressor)
+FOREST_CLASSIFIERS = (RandomForestClassifier, ExtraTreesClassifier)
+FOREST_REGRESSORS = (RandomForestRegressor, ExtraTreesRegressor)
+SIZES = {"one tree": 1, "a few trees": 7, "more trees": 60}
+
+
+@pytest.mark.parametrize("target", CLASSES)
+@pytest.mark.parametrize("cls", TREE_CLASSIFIERS)
+def test_tree_classifier(cls: Any, target: str) -> None:
+    check(cls(random_state=0, max_depth=6).fit(X, CLASSES[target]), X)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("cls", TREE_REGRESSORS)
+def test_tree_regressor(cls: Any, target: str) -> None:
+    check(cls(random_state=0).fit(X, TARGETS[target]), X)
+
+
+@pytest.mark.parametrize("cls", TREE_CLASSIFIERS + TREE_REGRESSORS)
+def test_tree_with_missing_values(cls: Any) -> None:
+    check(cls(random_state=0).fit(HOLES, CLASSES["two numbers"]), HOLES)
+
+
+def test_tree_with_monotonic_constraints() -> None:
+    tree = DecisionTreeRegressor(random_state=0, monotonic_cst=[1, 0, 0, -1, 0])
+    check(tree.fit(X, SCORE), X)
+
+
+@pytest.mark.parametrize("criterion", ["absolute_error", "poisson"])
+def test_tree_by_other_criteria(criterion: str) -> None:
+    tree = DecisionTreeRegressor(random_state=0, criterion=criterion, max_depth=5)
+    check(tree.fit(X, np.abs(SCORE)), X)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("target", CLASSES)
+@pytest.mark.parametrize("cls", FOREST_CLASSIFIERS)
+def test_forest_classifier(cls: Any, target: str, size: str) -> None:
+    forest = cls(SIZES[size], random_state=0, min_samples_leaf=2)
+    check(forest.fit(X, CLASSES[target]), X)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("cls", FOREST_REGRESSORS)
+def test_forest_regressor(cls: Any, target: str, size: str) -> None:
+    check(cls(SIZES[size], random_state=0).fit(X, TARGETS[target]), X)
+
+
+@pytest.mark.parametrize("cls", FOREST_CLASSIFIERS + FOREST_REGRESSORS)
+def test_forest_with_missing_values(cls: Any) -> None:
+    check(cls(20, random_state=0).fit(HOLES, CLASSES["two numbers"]), HOLES)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"max_features": 2}, {"max_features": 3, "bootstrap": True}]
+)
+@pytest.mark.parametrize("contamination", ["auto", 0.1])
+def test_isolation_forest(options: dict[str, Any], contamination: Any) -> None:
+    forest = IsolationForest(random_state=0, contamination=contamination, **options)
+    check(forest.fit(X), X)
