@@ -5,10 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-import shlex
-import textwrap
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 from blinker import NamedSignal
@@ -19,23 +16,11 @@ from examples.iris.app import create_app
 from flask_skmodels import Prediction
 from flask_skmodels.config import KEYS, MAX_CONTENT_LENGTH
 from flask_skmodels.introspect import METHODS
+from tests.documents import ROOT, blocks, check_answer, conversations, page, sent
 
-ROOT = Path(__file__).parent.parent
 SIGNALS = [
     name for name in flask_skmodels.__all__ if isinstance(vars(flask_skmodels)[name], NamedSignal)
 ]
-NUMBERS = re.compile(r"-?[0-9]+\.[0-9]+(?:e[-+]?[0-9]+)?")
-
-
-def page(name: str) -> str:
-    return (ROOT / "docs" / f"{name}.rst").read_text(encoding="utf-8")
-
-
-def blocks(text: str, directive: str) -> list[str]:
-    """Return the contents of each directive of a page, without their indentation."""
-    pattern = rf"^\.\. {directive}\n\n((?:    .*\n|\n)+)"
-    found = re.findall(pattern, text, re.MULTILINE)
-    return [textwrap.dedent(block).rstrip("\n") + "\n" for block in found]
 
 
 # Configuration
@@ -103,43 +88,20 @@ def client() -> FlaskClient:
     return create_app().test_client()
 
 
-def conversations() -> list[tuple[str, str]]:
-    """Return each curl command of the quickstart with the answer that follows it."""
-    found = []
-    for block in blocks(page("quickstart"), "code-block:: console"):
-        if block.startswith("$ curl "):
-            command, end, answer = block.removeprefix("$ curl ").partition("/\n")
-            found.append((command + end.strip(), answer.rstrip("\n")))
-    return found
-
-
-def sent(client: FlaskClient, command: str) -> str:
-    """Return the answer to what a curl command sends."""
-    *options, url = shlex.split(command.replace("\\\n", " "))
-    given = list(zip(options[::2], options[1::2], strict=True))
-    headers = dict(value.split(": ", 1) for option, value in given if option == "-H")
-    headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-    body = "&".join(value for option, value in given if option == "-d")
-    return client.post(url.removeprefix("localhost:5000"), data=body, headers=headers).text
-
-
 def test_quickstart_begins_with_the_iris_example() -> None:
     code = blocks(page("quickstart"), "testcode::")[0]
     assert code == (ROOT / "examples/iris/app.py").read_text(encoding="utf-8")
 
 
 def test_quickstart_has_conversations() -> None:
-    assert len(conversations()) >= 6
+    assert len(conversations(page("quickstart"))) >= 6
 
 
-@pytest.mark.parametrize(("command", "answer"), conversations())
+@pytest.mark.parametrize(("command", "answer"), conversations(page("quickstart")))
 def test_quickstart_shows_the_answer_that_curl_gets(
     client: FlaskClient, command: str, answer: str
 ) -> None:
-    got = sent(client, command)
-    assert NUMBERS.sub("number", got) == NUMBERS.sub("number", answer)
-    floats = [float(number) for number in NUMBERS.findall(got)]
-    assert floats == pytest.approx([float(n) for n in NUMBERS.findall(answer)], rel=1e-6)
+    check_answer(answer, sent(client, command))
     if answer.startswith("{"):
         json.loads(answer)
 
