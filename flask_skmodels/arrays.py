@@ -55,6 +55,8 @@ class Builder:
             return np.array([values], dtype=self._dtype)
         if self._is_plain_table:
             return Table.of_matrix(self._fields, np.array([values], dtype=self._dtype))
+        if self._container == "frame":
+            return Table.of_row(self._fields, values)
         return self.columns([(value,) for value in values])
 
     def columns(self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]) -> Any:

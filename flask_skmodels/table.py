@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from importlib import import_module
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -13,25 +14,26 @@ from numpy.typing import NDArray
 from flask_skmodels.fields import Field
 
 DTYPES: dict[str, type] = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
-EXACT = 2**53  # beyond, a double does not hold every integer
+EXACT = 2.0**53  # beyond, a double does not hold every integer
+FEW = 4096  # numbers that BLAS takes one thread for
 
 
 class Table:
     """The validated columns of a data frame.
 
     :param fields: the fields of the columns, in the estimator's order
-    :param columns: for each field its values, None for a missing one; or where all are numbers of
-        one kind one array of shape (rows, fields)
+    :param columns: for each field its values, None for a missing one
     """
 
-    __slots__ = ("_frame", "columns", "fields", "matrix")
+    __slots__ = ("_columns", "_frame", "fields", "matrix", "row")
 
     def __init__(
         self, fields: Sequence[Field], columns: Sequence[Sequence[Any] | NDArray[Any]]
     ) -> None:
         self.fields = fields
-        self.columns = columns
         self.matrix: NDArray[Any] | None = None
+        self.row: Sequence[Any] | None = None
+        self._columns = columns
         self._frame: Any = None
 
     @classmethod
@@ -44,8 +46,25 @@ class Table:
         table.matrix = matrix
         return table
 
+    @classmethod
+    def of_row(cls, fields: Sequence[Field], row: Sequence[Any]) -> Table:
+        """Return a table of one row.
+
+        :param row: for each field its value, None for a missing one
+        """
+        table = cls(fields, ())
+        table.row = row
+        return table
+
     def __len__(self) -> int:
-        return len(self.columns[0]) if self.matrix is None else len(self.matrix)
+        if self.row is not None:
+            return 1
+        return len(self._columns[0]) if self.matrix is None else len(self.matrix)
+
+    @property
+    def columns(self) -> Sequence[Sequence[Any] | NDArray[Any]]:
+        """For each field its values, None for a missing one; nothing where there is a matrix."""
+        return self._columns if self.row is None else [(value,) for value in self.row]
 
     def frame(self) -> Any:
         """Return the pandas data frame, the same at each call."""
@@ -53,37 +72,78 @@ class Table:
             self._frame = self._new_frame()
         return self._frame
 
-    def numbers(self, places: Sequence[int]) -> NDArray[np.float64]:
-        """Return some columns as doubles, of shape (rows, places).
+    def take(self, places: Sequence[int], fields: Sequence[Field]) -> Table:
+        """Return a table of some of the columns.
+
+        :param places: which
+        :param fields: their fields
+        """
+        if self.row is not None:
+            row = self.row
+            return Table.of_row(fields, [row[place] for place in places])
+        if self.matrix is not None:
+            return Table.of_matrix(fields, _taken(self.matrix, places))
+        return Table(fields, [self._columns[place] for place in places])
+
+    def numbers(self) -> NDArray[np.float64]:
+        """Return the columns as doubles, of shape (rows, fields).
 
         :raises OverflowError: an integer is beyond what a double holds exactly
         :raises TypeError: a column is not of numbers or booleans
         :raises ValueError: likewise
         """
         if self.matrix is not None:
-            return self.matrix[:, places].astype(np.float64, copy=False)
-        columns = [self.columns[place] for place in places]
-        # As pandas keeps columns of one kind: one after the other.
-        array = np.array(columns, dtype=np.float64).T
-        if any(self.fields[place].kind == "integer" for place in places):
-            check_exact(array)
+            array: NDArray[np.float64] = self.matrix.astype(np.float64, copy=False)
+        elif self.row is not None:
+            array = np.array((self.row,), dtype=np.float64)
+        else:  # as pandas keeps columns of one kind: one after the other
+            array = np.array(self._columns, dtype=np.float64).T
+        # The square of no number among them is beyond that of the largest exact one.
+        if not (array.size < FEW and np.vdot(array, array) < EXACT**2):
+            self._check_exact(array)
         return array
+
+    def array(self) -> NDArray[Any]:
+        """Return the columns as one array, as a data frame gives it.
+
+        :raises OverflowError: an integer is beyond what a double holds exactly
+        """
+        kinds = {_kind(field) for field in self.fields}
+        if kinds <= {"number", "integer"}:
+            numbers = self.numbers()
+            return numbers.astype(np.int64) if kinds == {"integer"} else numbers
+        if kinds == {"boolean"}:
+            return self.numbers().astype(np.bool_)
+        cells = np.empty((len(self.fields), len(self)), dtype=object)
+        for place in range(len(self.fields)):
+            cells[place] = self.values(place)
+        return cells.T
 
     def values(self, place: int) -> Sequence[Any]:
         """Return the values of a column, what stands for a missing value in the place of None."""
         if self.matrix is not None:
             return list(self.matrix[:, place].tolist())
-        column, missing = self.columns[place], self.fields[place].column.missing
+        missing = missing_of(self.fields[place])
+        if self.row is not None:
+            value = self.row[place]
+            return [missing if value is None else value]
+        column = self._columns[place]
         plain = column.tolist() if isinstance(column, np.ndarray) else column
         return [missing if value is None else value for value in plain]
 
     def copy(self) -> Table:
         """Return a table of its own columns, with a frame as it is now if there is one."""
-        columns = [each.copy() if isinstance(each, np.ndarray) else each for each in self.columns]
+        columns = [each.copy() if isinstance(each, np.ndarray) else each for each in self._columns]
         own = Table(self.fields, columns)
+        own.row = self.row
         own.matrix = None if self.matrix is None else self.matrix.copy()
         own._frame = None if self._frame is None else self._frame.copy()
         return own
+
+    def _check_exact(self, numbers: NDArray[np.float64]) -> None:
+        for place, field in enumerate(self.fields):
+            if field.kind == "integer" and (np.abs(numbers[:, place]) >= EXACT).any():
+                raise OverflowError("integers beyond what a double holds exactly")
 
     def _new_frame(self) -> Any:
         pandas = import_module("pandas")
@@ -94,10 +154,23 @@ class Table:
         return pandas.DataFrame(dict(series), columns=names)
 
 
-def check_exact(numbers: NDArray[np.float64]) -> None:
-    """Raise OverflowError where integers have become doubles that may not be exactly them."""
-    if (np.abs(numbers) >= EXACT).any():
-        raise OverflowError("integers beyond what a double holds exactly")
+def _taken(matrix: NDArray[Any], places: Sequence[int]) -> NDArray[Any]:
+    """Return columns of a matrix in the memory layout in which pandas gives them."""
+    first, count = places[0], len(places)
+    if list(places) == list(range(first, first + count)):
+        return matrix[:, first : first + count]
+    return matrix.take(places, axis=1)
+
+
+def missing_of(field: Field) -> object:
+    """Return what stands for a missing value in a column of a data frame."""
+    return nan if _kind(field) in DTYPES else field.column.missing
+
+
+def _kind(field: Field) -> str:
+    # Where the estimator knows the values they may be objects to it: scikit-learn finds a number
+    # among objects, but takes no float column for a category that is an object.
+    return field.kind if field.column.allowed is None else "object"
 
 
 def framed(X: Any) -> Any:
@@ -118,8 +191,6 @@ def objects(column: Sequence[Any] | NDArray[Any], missing: object) -> NDArray[np
 
 
 def _series(field: Field, column: Sequence[Any] | NDArray[Any]) -> Any:
-    # Where the estimator knows the values they may be objects to it: scikit-learn finds a number
-    # among objects, but takes no float column for a category that is an object.
-    if field.kind in DTYPES and field.column.allowed is None:
+    if _kind(field) in DTYPES:
         return np.array(column, dtype=DTYPES[field.kind])
     return objects(column, field.column.missing)

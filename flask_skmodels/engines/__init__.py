@@ -21,7 +21,8 @@ class Engine:
     """What computes the methods of one version of a model.
 
     :param name: ``"lean"``, ``"sklearn"`` or ``"onnx"``
-    :param reason: why it is this one, None where it is the one that was asked for
+    :param reason: why it is this one, or what it leaves to the estimator's own methods; None where
+        it is the one that was asked for, and all of it
     :param calls: for each method what is called with X
     """
 
@@ -48,8 +49,8 @@ def engine_of(model: Model, methods: tuple[str, ...], schema: Cleaner) -> Engine
     if not plain:
         return Engine("sklearn", "the model has methods of its own around the estimator's", own)
     try:
-        lean = lean_calls(model.pipeline, plain, schema, model.examples)
+        lean, but_for = lean_calls(model.pipeline, plain, schema, model.examples)
     except Decline as why:
         _log.info("model %r is served by scikit-learn's own methods: %s", name_of(model), why)
         return Engine("sklearn", str(why), own)
-    return Engine("lean", None, own | lean)
+    return Engine("lean", but_for, own | lean)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array, issparse
 
 
 def same(one: Any, other: Any) -> bool:
@@ -17,6 +18,8 @@ def same(one: Any, other: Any) -> bool:
         return False
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
+    if issparse(one):
+        return same(_parts(one), _parts(other))
     if not isinstance(one, np.ndarray):
         return False
     if one.dtype != other.dtype or one.shape != other.shape:
@@ -29,3 +32,10 @@ def _same_content(one: NDArray[Any], other: NDArray[Any]) -> bool:
         equal = (one == other) & (np.signbit(one) == np.signbit(other))
         return bool((equal | (np.isnan(one) & np.isnan(other))).all())
     return bool((one == other).all())
+
+
+def _parts(matrix: Any) -> list[NDArray[Any]]:
+    """Return the numbers of a sparse matrix and where they are, zeros that it keeps too."""
+    found = coo_array(matrix)
+    places = [each.astype(np.int64) for each in found.coords]
+    return [found.data, *places, np.array(found.shape)]

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from math import isfinite
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flask_skmodels import introspect
-from flask_skmodels.table import framed
+from flask_skmodels.engines.blocks import native
+from flask_skmodels.table import FEW, Table
 
 Call = Callable[[Any], Any]
 Methods = dict[str, Call]
@@ -52,25 +54,28 @@ class Compiler:
     :param watch: called with each step, method and lean call, returns what is called instead
     :ivar lean: the steps that have a lean form
     :ivar own: the steps that keep their own methods
+    :ivar declined: why some of these do
     """
 
     def __init__(self, watch: Callable[[Any, str, Call], Call] | None = None) -> None:
         self.lean: list[str] = []
         self.own: list[str] = []
+        self.declined: list[str] = []
         self._watch = watch
 
     def methods(self, estimator: Any) -> Methods:
         """Return what each method of an estimator computes, lean where it can be."""
         name = introspect.class_name(estimator)
         own = {method: _own(estimator, method) for method in introspect.methods(estimator)}
-        form = _form_of(type(estimator))
-        if form is None:
+        try:
+            form = _form_of(type(estimator))
+            compiled = None if form is None else form(estimator, self)
+        except Exception as error:  # an internal of scikit-learn's may be another in its release
+            self.declined.append(f"{name}: {_reason(error)}")
+            compiled = None
+        if compiled is None:
             self.own.append(name)
             return own
-        try:
-            compiled = form(estimator, self)
-        except Exception as error:
-            raise Decline(f"{name}: {_reason(error)}") from error
         self.lean.append(name)
         return {
             m: self._watched(estimator, m, compiled[m]) if m in compiled else own[m] for m in own
@@ -97,16 +102,17 @@ def _load_family(module: str) -> None:
 
 
 def doubles(X: Any) -> NDArray[np.float64]:
-    """Return X as an array of doubles, for a form that takes no table.
+    """Return X as an array of doubles, for a form that computes with these.
 
-    :raises Decline: it is of anything else
+    :raises Decline: it is of anything that scikit-learn would not turn into such an array
     """
+    if type(X) is Table:
+        return X.numbers()
     if isinstance(X, np.ndarray):
         if X.dtype == np.float64:
             return X
-    elif hasattr(X, "numbers"):
-        numbers: NDArray[np.float64] = X.numbers(range(len(X.fields)))
-        return numbers
+        if X.dtype.kind in "biO":
+            return X.astype(np.float64)
     raise Decline("X is no array of doubles")
 
 
@@ -115,14 +121,39 @@ def finite(X: NDArray[np.float64]) -> NDArray[np.float64]:
 
     :raises Decline: a value is missing or infinite
     """
-    if not np.isfinite(X).all():
+    if not is_finite(X):
         raise Decline("a value is not finite")
     return X
 
 
+def finite_or_missing(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an array, which must be finite but for missing values.
+
+    :raises Decline: a value is infinite
+    """
+    if not is_finite(X) and np.isinf(X).any():
+        raise Decline("a value is infinite")
+    return X
+
+
+def is_finite(X: NDArray[np.float64]) -> bool:
+    """Return whether all numbers of an array are finite."""
+    # A sum of squares is the quickest look at a few numbers; where it is finite, so are they.
+    if X.size < FEW and isfinite(np.vdot(X, X)):
+        return True
+    return bool(np.isfinite(X).all())
+
+
 def _own(estimator: Any, method: str) -> Call:
     call = getattr(estimator, method)
-    return lambda X: call(framed(X))
+    needs_names = hasattr(estimator, "feature_names_in_")
+
+    def own(X: Any) -> Any:
+        if needs_names and type(X) is not Table:
+            raise Decline(f"{introspect.class_name(estimator)} was fitted on named columns")
+        return call(native(X))
+
+    return own
 
 
 def _reason(error: Exception) -> str:

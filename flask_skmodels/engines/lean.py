@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from flask_skmodels import introspect
+from flask_skmodels.engines.blocks import native
 from flask_skmodels.engines.compare import same
 from flask_skmodels.engines.forms import Call, Compiler, Decline
 from flask_skmodels.engines.probes import PROBES, Probes, part_of
@@ -33,8 +34,8 @@ def lean_calls(
     own: Mapping[str, Call],
     schema: Cleaner,
     examples: Sequence[Any] = (),
-) -> dict[str, Call]:
-    """Return the methods of an estimator as lean calls, verified.
+) -> tuple[dict[str, Call], str | None]:
+    """Return the methods of an estimator as lean calls, verified, and which steps are not lean.
 
     They are tried on hundreds of rows at once and on some one at a time, on one thread, so that
     nothing is left behind for a fork.
@@ -48,7 +49,8 @@ def lean_calls(
     compiler = Compiler()
     compiled = compiler.methods(estimator)
     if not compiler.lean:
-        raise Decline(f"{introspect.class_name(estimator)} has no lean form")
+        reasons = "; ".join(compiler.declined)
+        raise Decline(reasons or f"{introspect.class_name(estimator)} has no lean form")
     lean = {method: _few(compiled[method]) for method in own if method in compiled}
     with _quietly():
         probes = Probes(schema, estimator, examples)
@@ -57,7 +59,13 @@ def lean_calls(
                 _verify(call, own[method], probes)
         except Differs as difference:
             raise Decline(f"{_step_that_differs(estimator, own, probes)}: {difference}") from None
-    return {method: _or_own(call, own[method]) for method, call in lean.items()}
+    return {method: _or_own(call, own[method]) for method, call in lean.items()}, _kept(compiler)
+
+
+def _kept(compiler: Compiler) -> str | None:
+    """Say which steps keep their own methods."""
+    steps = list(dict.fromkeys(compiler.own))
+    return f"but for the methods of {', '.join(steps)}" if steps else None
 
 
 def _few(call: Call) -> Call:
@@ -65,7 +73,7 @@ def _few(call: Call) -> Call:
         if len(X) > MOST_ROWS:
             raise Decline("there are many rows")
         with np.errstate(all="ignore"):
-            return call(X)
+            return native(call(X))
 
     return lean
 
@@ -159,7 +167,7 @@ def _step_that_differs(estimator: Any, own: Mapping[str, Call], probes: Probes) 
     def watch(step: Any, method: str, call: Call) -> Call:
         def watched(X: Any) -> Any:
             got = call(X)
-            if not found and not same(got, getattr(step, method)(X)):
+            if not found and not same(native(got), getattr(step, method)(native(X))):
                 found.append(introspect.class_name(step))
             return got
 

@@ -2,42 +2,158 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
+from sklearn import linear_model
 
-from flask_skmodels.engines.forms import Call, Compiler, Methods, doubles, finite, lean_form
+from flask_skmodels.engines.blocks import Csr, Sparse
+from flask_skmodels.engines.forms import (
+    Call,
+    Compiler,
+    Decline,
+    Methods,
+    doubles,
+    finite,
+    lean_form,
+)
+
+Scores = NDArray[np.float64]
 
 
-@lean_form(LogisticRegression)
-def logistic_regression(estimator: LogisticRegression, compiler: Compiler) -> Methods:
+def _those_there(name: str) -> list[type]:
+    """Return a class that scikit-learn is about to do without, where it has it."""
+    return [getattr(linear_model, name)] if hasattr(linear_model, name) else []
+
+
+@lean_form(linear_model.LogisticRegression, linear_model.LogisticRegressionCV)
+def logistic_regression(estimator: Any, compiler: Compiler) -> Methods:
     decision = scores_of(estimator)
-    probabilities = binary_probabilities if len(estimator.classes_) <= 2 else softmax
+    probabilities = one_against_rest if len(estimator.classes_) <= 2 else softmax
+    return classifier(decision, estimator.classes_) | with_logs(decision, probabilities)
 
-    def predict_proba(X: Any) -> Any:
-        return probabilities(decision(X))
+
+@lean_form(linear_model.SGDClassifier)
+def sgd_classifier(estimator: linear_model.SGDClassifier, compiler: Compiler) -> Methods:
+    decision = scores_of(estimator)
+    methods = classifier(decision, estimator.classes_)
+    if estimator.loss == "log_loss":
+        methods |= with_logs(decision, one_against_rest)
+    return methods
+
+
+@lean_form(
+    *_those_there("PassiveAggressiveClassifier"),
+    linear_model.Perceptron,
+    linear_model.RidgeClassifier,
+    linear_model.RidgeClassifierCV,
+)
+def linear_classifier(estimator: Any, compiler: Compiler) -> Methods:
+    if np.ndim(estimator.classes_[0]):
+        raise Decline("it predicts several labels")
+    return classifier(scores_of(estimator), estimator.classes_)
+
+
+@lean_form(
+    linear_model.ARDRegression,
+    linear_model.BayesianRidge,
+    linear_model.ElasticNet,
+    linear_model.ElasticNetCV,
+    linear_model.HuberRegressor,
+    linear_model.Lars,
+    linear_model.LarsCV,
+    linear_model.Lasso,
+    linear_model.LassoCV,
+    linear_model.LassoLars,
+    linear_model.LassoLarsCV,
+    linear_model.LassoLarsIC,
+    linear_model.LinearRegression,
+    linear_model.MultiTaskElasticNet,
+    linear_model.MultiTaskElasticNetCV,
+    linear_model.MultiTaskLasso,
+    linear_model.MultiTaskLassoCV,
+    linear_model.OrthogonalMatchingPursuit,
+    linear_model.OrthogonalMatchingPursuitCV,
+    linear_model.QuantileRegressor,
+    linear_model.Ridge,
+    linear_model.RidgeCV,
+    linear_model.TheilSenRegressor,
+)
+def linear_regressor(estimator: Any, compiler: Compiler) -> Methods:
+    return {"predict": weighed(estimator.coef_.T, estimator.intercept_)}
+
+
+@lean_form(*_those_there("PassiveAggressiveRegressor"), linear_model.SGDRegressor)
+def sgd_regressor(estimator: Any, compiler: Compiler) -> Methods:
+    value = weighed(estimator.coef_.T, estimator.intercept_)
+    return {"predict": lambda X: value(X).ravel()}
+
+
+@lean_form(linear_model.SGDOneClassSVM)
+def one_class(estimator: linear_model.SGDOneClassSVM, compiler: Compiler) -> Methods:
+    score = weighed(estimator.coef_.T, -estimator.offset_)
+    offset = estimator.offset_
+
+    def predict(X: Any) -> NDArray[np.int32]:
+        return np.where(score(X).ravel() >= 0, np.int32(1), np.int32(-1))
 
     return {
-        "decision_function": decision,
-        "predict": labels_of(decision, estimator.classes_),
-        "predict_proba": predict_proba,
-        "predict_log_proba": lambda X: np.log(predict_proba(X)),
+        "predict": predict,
+        "decision_function": lambda X: score(X).ravel(),
+        "score_samples": lambda X: score(X).ravel() + offset,
     }
+
+
+@lean_form(
+    linear_model.GammaRegressor, linear_model.PoissonRegressor, linear_model.TweedieRegressor
+)
+def generalized(estimator: Any, compiler: Compiler) -> Methods:
+    value, inverse = weighed(estimator.coef_, estimator.intercept_), estimator._base_loss.link
+    return {"predict": lambda X: inverse.inverse(value(X))}
+
+
+def classifier(decision: Call, classes: NDArray[Any]) -> Methods:
+    """Return what a linear classifier computes from its scores."""
+    return {"decision_function": decision, "predict": labels_of(decision, classes)}
+
+
+def with_logs(decision: Call, probabilities: Callable[[Scores], Scores]) -> Methods:
+    """Return the probabilities that a linear classifier makes of its scores, and their logs."""
+    return {
+        "predict_proba": lambda X: probabilities(decision(X)),
+        "predict_log_proba": lambda X: np.log(probabilities(decision(X))),
+    }
+
+
+def weighed(weights: Any, intercept: Any) -> Call:
+    """Return what multiplies X with weights and adds the intercept.
+
+    What is missing or infinite in X is so in the result.
+
+    :param weights: of shape (columns,) or (columns, outputs)
+    """
+    if not isinstance(weights, np.ndarray) or weights.dtype != np.float64:
+        raise Decline("its weights are no array of doubles")
+
+    def value(X: Any) -> Scores:
+        if type(X) in Sparse:
+            rows: Csr = X.csr()
+            return finite(rows.dot(weights) + intercept)
+        found: Scores = finite(doubles(X) @ weights + intercept)
+        return found
+
+    return value
 
 
 def scores_of(estimator: Any) -> Call:
     """Return the decision function of a linear classifier."""
-    weights, intercept = estimator.coef_.T, estimator.intercept_
-    is_flat = weights.shape[1] == 1
-
-    def decision_function(X: Any) -> NDArray[np.float64]:
-        scores: NDArray[np.float64] = finite(doubles(X) @ weights + intercept)
-        return scores.reshape(-1) if is_flat else scores
-
-    return decision_function
+    weights = estimator.coef_.T
+    scores = weighed(weights, estimator.intercept_)
+    is_column = weights.ndim == 2 and weights.shape[1] == 1
+    return (lambda X: scores(X).reshape(-1)) if is_column else scores
 
 
 def labels_of(decision: Call, classes: NDArray[Any]) -> Call:
@@ -47,12 +163,20 @@ def labels_of(decision: Call, classes: NDArray[Any]) -> Call:
     return lambda X: classes.take(decision(X).argmax(axis=1))
 
 
-def binary_probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    positive = expit(scores, out=scores)
-    return np.stack([1 - positive, positive], axis=1)
+def one_against_rest(scores: Scores) -> Scores:
+    """Return the probabilities of logistic regressions of each class against all others."""
+    positive: Scores = expit(scores, out=scores)
+    if positive.ndim == 1:
+        return np.stack([1 - positive, positive], axis=1)
+    total = positive.sum(axis=1)
+    if not total.all():
+        positive[total == 0] = 1
+        total[total == 0] = positive.shape[1]
+    positive /= total.reshape(-1, 1)
+    return positive
 
 
-def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def softmax(scores: Scores) -> Scores:
     scores -= scores.max(axis=1).reshape(-1, 1)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=1).reshape(-1, 1)

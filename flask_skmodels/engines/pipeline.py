@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 
-from flask_skmodels.engines.forms import Call, Compiler, Methods, lean_form
+from flask_skmodels.engines.compose import weighted
+from flask_skmodels.engines.forms import Call, Compiler, Decline, Methods, lean_form
+from flask_skmodels.engines.stack import stacked_like
 
 
 @lean_form(Pipeline)
@@ -17,7 +19,21 @@ def pipeline(estimator: Pipeline, compiler: Compiler) -> Methods:
     return {method: _chain(before, call) for method, call in compiler.methods(last).items()}
 
 
+@lean_form(FeatureUnion)
+def feature_union(estimator: FeatureUnion, compiler: Compiler) -> Methods:
+    """Each transformer's output, side by side."""
+    parts = [
+        weighted(compiler.methods(step)["transform"], weight)
+        for _, step, weight in estimator._iter()
+    ]
+    if not parts:
+        raise Decline("it drops all columns")
+    return {"transform": stacked_like(parts)}
+
+
 def _chain(transforms: list[Call], last: Call) -> Call:
+    if not transforms:
+        return last
     if len(transforms) == 1:
         first = transforms[0]
         return lambda X: last(first(X))

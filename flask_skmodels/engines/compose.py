@@ -1,0 +1,106 @@
+"""Lean forms of ``sklearn.compose``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+
+from flask_skmodels.engines.blocks import Cells, Csr, Sparse, array
+from flask_skmodels.engines.forms import Call, Compiler, Decline, Methods, lean_form
+from flask_skmodels.engines.stack import stacked, stacked_sparse
+from flask_skmodels.fields import Field
+from flask_skmodels.table import Table
+
+
+@lean_form(ColumnTransformer)
+def column_transformer(estimator: ColumnTransformer, compiler: Compiler) -> Methods:
+    """Each transformer's own columns, its transform, and the outputs side by side."""
+    steps = estimator._iter(
+        fitted=True, column_as_labels=False, skip_drop=True, skip_empty_columns=True
+    )
+    parts = [
+        weighted(_part(estimator, name, step, columns, compiler), weight)
+        for name, step, columns, weight in steps
+    ]
+    if not parts:
+        raise Decline("it drops all columns")
+    return {"transform": stacked_sparse(parts) if estimator.sparse_output_ else stacked(parts)}
+
+
+@lean_form(TransformedTargetRegressor)
+def transformed_target(estimator: TransformedTargetRegressor, compiler: Compiler) -> Methods:
+    """The regressor's own answer, transformed back as scikit-learn does it."""
+    call = compiler.methods(estimator.regressor_)["predict"]
+    inverse = estimator.transformer_.inverse_transform
+    squeezes = estimator._training_dim == 1
+
+    def predict(X: Any) -> Any:
+        found = call(X)
+        back = inverse(found.reshape(-1, 1) if found.ndim == 1 else found)
+        return back.squeeze(axis=1) if squeezes and back.shape[1] == 1 else back
+
+    return {"predict": predict}
+
+
+def weighted(call: Call, weight: float | None) -> Call:
+    """Return a transform whose output is multiplied, as a union of transformers may ask for."""
+    if weight is None:
+        return call
+
+    def times(X: Any) -> Any:
+        found = call(X)
+        if type(found) in Sparse:
+            rows = found.csr()
+            return Csr(rows.data * weight, rows.indices, rows.indptr, rows.shape)
+        return array(found) * weight
+
+    return times
+
+
+def _part(
+    estimator: ColumnTransformer, name: str, step: Any, columns: Any, compiler: Compiler
+) -> Call:
+    places = [int(place) for place in estimator._transformer_to_input_indices[name]]
+    if isinstance(columns, str) or np.isscalar(columns):
+        return _of_texts(places[0], step)
+    take = _taker(places, columns)
+    if isinstance(step, str):
+        return take
+    call = compiler.methods(step)["transform"]
+    return lambda X: call(take(X))
+
+
+def _of_texts(place: int, step: Any) -> Call:
+    if not hasattr(step, "build_analyzer"):
+        raise Decline("a transformer is given a column that is no table")
+
+    def transform(X: Any) -> Any:
+        if type(X) is not Table:
+            raise Decline("X is no table")
+        return step.transform(X.values(place))
+
+    return transform
+
+
+def _taker(places: Sequence[int], columns: Any) -> Callable[[Any], Any]:
+    key = columns if isinstance(columns, slice) else np.array(places)
+    known: tuple[Any, tuple[Field, ...]] = (None, ())
+
+    def take(X: Any) -> Any:
+        nonlocal known
+        if type(X) is Table:
+            of, fields = known
+            if of is not X.fields:
+                fields = tuple(X.fields[place] for place in places)
+                known = X.fields, fields
+            return X.take(places, fields)
+        if type(X) is Cells:
+            return Cells([X.columns[place] for place in places])
+        if isinstance(X, np.ndarray):
+            return X[:, key]
+        raise Decline("X is neither a table nor an array")
+
+    return take

@@ -1,0 +1,303 @@
+"""Lean column transformers, unions, encoders and imputers, of data frames and arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.naive_bayes import BernoulliNB, MultinomialNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+    TargetEncoder,
+)
+
+from tests.engines.equal import check
+
+RANDOM = np.random.default_rng(0)
+ROWS = 300
+NUMBERS = ["age", "income", "score"]
+WORDS = ["city", "colour"]
+
+
+def mixed(missing: float = 0.1) -> pd.DataFrame:
+    """Return a frame of numbers, whole numbers, texts and booleans, some of them missing."""
+    frame = pd.DataFrame(
+        {
+            "age": RANDOM.normal(40, 10, ROWS).round(1),
+            "city": RANDOM.choice(["Bonn", "Rome", "Oslo", "Lima", "Quito"], ROWS, p=_SHARES),
+            "income": RANDOM.lognormal(10, 1, ROWS).round(2),
+            "visits": RANDOM.integers(0, 9, ROWS),
+            "colour": RANDOM.choice(["red", "green"], ROWS),
+            "score": RANDOM.normal(size=ROWS),
+            "member": RANDOM.random(ROWS) < 0.5,
+        }
+    ).astype({"city": object, "colour": object})
+    for name in (*NUMBERS, *WORDS):
+        frame.loc[RANDOM.random(ROWS) < missing, name] = np.nan
+    return frame
+
+
+_SHARES = [0.4, 0.3, 0.2, 0.08, 0.02]
+FRAME, FULL = mixed(), mixed(0)
+TARGET = FULL["score"] * 2 + FULL["visits"] + RANDOM.normal(size=ROWS) / 9
+CLASSES = np.where(TARGET > 3, "high", "low")
+
+ENCODERS = [
+    OneHotEncoder(),
+    OneHotEncoder(handle_unknown="ignore"),
+    OneHotEncoder(sparse_output=False, handle_unknown="ignore"),
+    OneHotEncoder(drop="first"),
+    OneHotEncoder(drop="if_binary", handle_unknown="ignore"),
+    OneHotEncoder(drop=["Rome", "red"]),
+    OneHotEncoder(min_frequency=0.1, handle_unknown="infrequent_if_exist"),
+    OneHotEncoder(max_categories=2, handle_unknown="infrequent_if_exist", drop="first"),
+    OneHotEncoder(min_frequency=40, handle_unknown="ignore"),
+    OneHotEncoder(min_frequency=40, handle_unknown="warn"),
+    OrdinalEncoder(),
+    OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+    OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-2, min_frequency=0.1),
+    TargetEncoder(random_state=0),
+]
+WITH_GAPS = [
+    OneHotEncoder(handle_unknown="ignore"),
+    OneHotEncoder(drop=[np.nan, "red"]),
+    OneHotEncoder(min_frequency=0.15, handle_unknown="infrequent_if_exist"),
+    make_pipeline(
+        OrdinalEncoder(
+            encoded_missing_value=-5, handle_unknown="use_encoded_value", unknown_value=-1
+        ),
+        MinMaxScaler(),
+    ),
+    make_pipeline(OrdinalEncoder(), SimpleImputer(strategy="most_frequent")),
+    make_pipeline(OrdinalEncoder(max_categories=2, encoded_missing_value=np.nan), SimpleImputer()),
+    make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")),
+    make_pipeline(
+        SimpleImputer(strategy="constant", fill_value="none"), OneHotEncoder(drop="first")
+    ),
+    make_pipeline(
+        SimpleImputer(strategy="constant", add_indicator=True),
+        OneHotEncoder(handle_unknown="ignore"),
+    ),
+    TargetEncoder(smooth=3.0, random_state=0),
+]
+IMPUTERS = [
+    SimpleImputer(),
+    SimpleImputer(strategy="median"),
+    SimpleImputer(strategy="most_frequent"),
+    SimpleImputer(strategy="constant", fill_value=-1),
+    SimpleImputer(add_indicator=True),
+    make_union(SimpleImputer(), MissingIndicator()),
+    make_union(SimpleImputer(strategy="median"), MissingIndicator(features="all")),
+    make_pipeline(StandardScaler(), SimpleImputer()),
+    make_pipeline(SimpleImputer(), StandardScaler(), KBinsDiscretizer(4, encode="ordinal")),
+]
+LAST = [Ridge(), Ridge(fit_intercept=False)]
+
+
+def columns(words: Any, numbers: Any, **options: Any) -> ColumnTransformer:
+    return ColumnTransformer([("numbers", numbers, NUMBERS), ("words", words, WORDS)], **options)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("threshold", [0, 1.0])
+@pytest.mark.parametrize("encoder", ENCODERS, ids=str)
+def test_encoder(encoder: Any, threshold: float) -> None:
+    transformer = columns(encoder, StandardScaler(), sparse_threshold=threshold)
+    check(make_pipeline(transformer, Ridge()).fit(FULL, TARGET), FULL)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("threshold", [0, 1.0])
+@pytest.mark.parametrize("encoder", WITH_GAPS, ids=str)
+def test_encoder_of_missing_values(encoder: Any, threshold: float) -> None:
+    transformer = columns(encoder, SimpleImputer(), sparse_threshold=threshold)
+    check(make_pipeline(transformer, Ridge()).fit(FRAME, TARGET), FRAME)
+
+
+@pytest.mark.parametrize("encoder", [OneHotEncoder(), OrdinalEncoder(), TargetEncoder()], ids=str)
+def test_encoder_of_several_classes(encoder: Any) -> None:
+    levels = np.array(["a", "b", "c"])[np.digitize(TARGET, [2, 5])]
+    transformer = columns(encoder, StandardScaler())
+    check(make_pipeline(transformer, LogisticRegression()).fit(FULL, levels), FULL)
+
+
+@pytest.mark.parametrize("imputer", IMPUTERS, ids=str)
+def test_imputer(imputer: Any) -> None:
+    transformer = columns(OneHotEncoder(handle_unknown="ignore"), imputer)
+    check(make_pipeline(transformer, Ridge()).fit(FRAME, TARGET), FRAME)
+
+
+@pytest.mark.parametrize("imputer", IMPUTERS, ids=str)
+def test_imputer_of_an_array(imputer: Any) -> None:
+    numbers = np.ascontiguousarray(FRAME[NUMBERS])
+    check(imputer.fit(numbers), numbers)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("add", [True, False])
+def test_imputer_of_an_empty_column(*, keep: bool, add: bool) -> None:
+    numbers = np.ascontiguousarray(FRAME[NUMBERS])
+    numbers[:, 1] = np.nan
+    imputer = SimpleImputer(keep_empty_features=keep, add_indicator=add)
+    check(make_pipeline(imputer, LinearRegression()).fit(numbers, TARGET), numbers)
+
+
+def test_imputer_of_a_number_that_means_missing() -> None:
+    numbers = np.ascontiguousarray(FRAME[NUMBERS].fillna(-1.0))
+    check(make_pipeline(SimpleImputer(missing_values=-1.0), Ridge()).fit(numbers, TARGET), numbers)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"remainder": "drop"},
+        {"remainder": "passthrough"},
+        {"remainder": StandardScaler()},
+        {"transformer_weights": {"numbers": 0.3, "words": 2.0}},
+        {"sparse_threshold": 1.0, "transformer_weights": {"words": 2.0}},
+        {"sparse_threshold": 1.0, "remainder": "passthrough"},
+        {"verbose_feature_names_out": False},
+    ],
+    ids=str,
+)
+def test_options(options: Any) -> None:
+    transformer = columns(OneHotEncoder(), StandardScaler(), **options)
+    frame = FULL.drop(columns="member")
+    check(make_pipeline(transformer, Ridge()).fit(frame, TARGET), frame)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        Ridge(),
+        LinearRegression(),
+        LogisticRegression(),
+        MultinomialNB(),
+        BernoulliNB(),
+        MLPClassifier((5,), max_iter=5),
+        make_pipeline(MaxAbsScaler(), LogisticRegression()),
+        make_pipeline(SelectKBest(k=3), LogisticRegression()),
+        make_pipeline(StandardScaler(with_mean=False), LogisticRegression()),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore")
+def test_sparse_input(last: Any) -> None:
+    transformer = columns(OneHotEncoder(), MinMaxScaler(clip=True), sparse_threshold=1.0)
+    y = TARGET if "predict_proba" not in dir(last) else CLASSES
+    check(make_pipeline(transformer, last).fit(FULL, y), FULL)
+
+
+def test_sparse_input_of_several_targets() -> None:
+    transformer = columns(OneHotEncoder(), StandardScaler(), sparse_threshold=1.0)
+    targets = np.stack([TARGET, -TARGET, TARGET**2], axis=1)
+    check(make_pipeline(transformer, Ridge()).fit(FULL, targets), FULL)
+
+
+def test_columns_dropped_passed_and_selected() -> None:
+    transformer = ColumnTransformer(
+        [
+            ("dropped", "drop", ["age"]),
+            ("passed", "passthrough", ["income", "visits"]),
+            ("none", StandardScaler(), []),
+            ("words", OneHotEncoder(), make_column_selector(dtype_include=object)),
+            ("more", Pipeline([("same", "passthrough"), ("scale", MaxAbsScaler())]), ["score"]),
+        ]
+    )
+    check(make_pipeline(transformer, Ridge()).fit(FULL, TARGET), FULL)
+
+
+def test_nested_transformers() -> None:
+    inner = columns(OneHotEncoder(handle_unknown="ignore"), SimpleImputer())
+    outer = ColumnTransformer(
+        [("inner", make_pipeline(inner, StandardScaler(with_mean=False)), [*NUMBERS, *WORDS])],
+        remainder="passthrough",
+    )
+    frame = FRAME.drop(columns="member")
+    check(make_pipeline(outer, Ridge()).fit(frame, TARGET), frame)
+
+
+@pytest.mark.parametrize("key", [[0, 2], slice(1, 4), [True, False, True, False, False]])
+def test_columns_of_an_array(key: Any) -> None:
+    numbers = RANDOM.normal(size=(ROWS, 5))
+    transformer = ColumnTransformer([("some", StandardScaler(), key)], remainder=MinMaxScaler())
+    check(make_pipeline(transformer, Ridge()).fit(numbers, TARGET), numbers)
+
+
+@pytest.mark.parametrize("key", [["a", "c"], ["b", "c"], ["d", "a"]])
+def test_columns_of_a_frame_of_numbers(key: Any) -> None:
+    # As it is served: one block, row by row.
+    numbers = RANDOM.normal(size=(ROWS, 4))
+    frame = pd.DataFrame(numbers, columns=list("abcd"), copy=False)
+    transformer = ColumnTransformer([("some", StandardScaler(), key)], remainder="passthrough")
+    check(make_pipeline(transformer, Ridge()).fit(frame, TARGET), frame)
+
+
+def test_array_of_objects() -> None:
+    objects = FRAME[[*NUMBERS, *WORDS]].to_numpy()
+    transformer = ColumnTransformer(
+        [
+            ("numbers", SimpleImputer(), [0, 1, 2]),
+            ("words", OneHotEncoder(handle_unknown="ignore"), [3, 4]),
+        ]
+    )
+    check(make_pipeline(transformer, Ridge()).fit(objects, TARGET), objects)
+
+
+def test_encoder_of_numbers() -> None:
+    frame = FULL[["visits", "member", "colour"]]
+    check(make_pipeline(OneHotEncoder(drop="if_binary"), Ridge()).fit(frame, TARGET), frame)
+    codes = frame[["visits"]].to_numpy(dtype=float)
+    check(make_pipeline(OneHotEncoder(handle_unknown="ignore"), Ridge()).fit(codes, TARGET), codes)
+
+
+def test_texts_among_the_columns() -> None:
+    frame = FULL[["age"]].assign(text=FULL["city"] + " and " + FULL["colour"])
+    transformer = ColumnTransformer(
+        [("text", TfidfVectorizer(), "text"), ("numbers", StandardScaler(), ["age"])]
+    )
+    check(make_pipeline(transformer, Ridge()).fit(frame, TARGET), frame)
+
+
+@pytest.mark.parametrize(
+    "union",
+    [
+        FeatureUnion([("scaled", StandardScaler()), ("binned", KBinsDiscretizer(3))]),
+        FeatureUnion([("a", MinMaxScaler()), ("b", "passthrough"), ("c", "drop")]),
+        FeatureUnion(
+            [("a", MinMaxScaler()), ("bins", KBinsDiscretizer(3))],
+            transformer_weights={"a": 0.1, "bins": 0.7},
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore")
+def test_union(union: Any) -> None:
+    numbers = RANDOM.normal(size=(ROWS, 4))
+    check(make_pipeline(union, Ridge()).fit(numbers, TARGET), numbers)
+
+
+@pytest.mark.parametrize("function", [None, np.log1p, np.sqrt])
+def test_function_of_columns(function: Any) -> None:
+    transformer = ColumnTransformer(
+        [("function", FunctionTransformer(function), ["income", "visits"])],
+        remainder="drop",
+    )
+    scaled = make_pipeline(transformer, StandardScaler(), Ridge())
+    check(scaled.fit(FULL, TARGET), FULL)

@@ -1,0 +1,174 @@
+"""Lean linear models, and what else multiplies X with weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import linear_model
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, PowerTransformer, StandardScaler
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
+
+from tests.engines.equal import check
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(300, 5)).round(2) * [1, 10, 0.1, 1, 100] + [0, 3, 0, -1, 40]
+SCORE = X[:, 0] + X[:, 1] / 10 * X[:, 3] + RANDOM.normal(size=300) / 4
+TARGETS = np.stack([SCORE, X[:, 1], -SCORE], axis=1)
+BINARY = np.where(SCORE > 0, "yes", "no")
+CLASSES = {
+    "two numbers": (SCORE > 0).astype(int),
+    "three texts": np.array(["low", "middle", "topmost"])[np.digitize(SCORE, [-1, 1])],
+    "many": np.digitize(SCORE, np.quantile(SCORE, np.linspace(0, 1, 12)[1:-1])),
+}
+
+REGRESSORS = [
+    linear_model.ARDRegression(),
+    linear_model.BayesianRidge(),
+    linear_model.ElasticNet(alpha=0.01),
+    linear_model.ElasticNetCV(cv=3),
+    linear_model.HuberRegressor(max_iter=500),
+    linear_model.Lars(),
+    linear_model.LarsCV(cv=3),
+    linear_model.Lasso(alpha=0.01),
+    linear_model.LassoCV(cv=3),
+    linear_model.LassoLars(alpha=0.01),
+    linear_model.LassoLarsCV(cv=3),
+    linear_model.LassoLarsIC(),
+    linear_model.LinearRegression(),
+    linear_model.LinearRegression(fit_intercept=False),
+    linear_model.OrthogonalMatchingPursuit(n_nonzero_coefs=3),
+    linear_model.OrthogonalMatchingPursuitCV(cv=3),
+    linear_model.QuantileRegressor(alpha=0.01),
+    linear_model.Ridge(),
+    linear_model.RidgeCV(),
+    linear_model.SGDRegressor(max_iter=20, tol=None),
+    linear_model.TheilSenRegressor(random_state=0, max_subpopulation=50),
+    LinearSVR(),
+    SVR(),
+    SVR(kernel="linear"),
+    NuSVR(),
+    MLPRegressor(hidden_layer_sizes=(7,), max_iter=20),
+    PLSRegression(),
+    DummyRegressor(),
+    TransformedTargetRegressor(linear_model.Ridge(), transformer=StandardScaler()),
+    TransformedTargetRegressor(linear_model.Ridge(), func=np.sinh, inverse_func=np.arcsinh),
+]
+MULTI_OUTPUT = [
+    linear_model.LinearRegression(),
+    linear_model.MultiTaskElasticNet(alpha=0.01),
+    linear_model.MultiTaskElasticNetCV(cv=3),
+    linear_model.MultiTaskLasso(alpha=0.01),
+    linear_model.MultiTaskLassoCV(cv=3),
+    linear_model.Ridge(),
+    linear_model.RidgeCV(),
+    MLPRegressor(hidden_layer_sizes=(7, 6), activation="logistic", max_iter=20),
+    PLSRegression(),
+    PLSCanonical(),
+    CCA(),
+    TransformedTargetRegressor(linear_model.Ridge(), transformer=StandardScaler()),
+]
+POSITIVE = [
+    linear_model.GammaRegressor(),
+    linear_model.PoissonRegressor(),
+    linear_model.TweedieRegressor(power=1.5),
+    linear_model.TweedieRegressor(power=0, link="identity"),
+]
+CLASSIFIERS = [
+    linear_model.LogisticRegression(),
+    linear_model.LogisticRegression(fit_intercept=False, solver="newton-cg"),
+    linear_model.LogisticRegressionCV(cv=3, use_legacy_attributes=False, scoring="neg_log_loss"),
+    linear_model.Perceptron(),
+    linear_model.RidgeClassifier(),
+    linear_model.RidgeClassifierCV(),
+    linear_model.SGDClassifier(loss="hinge"),
+    linear_model.SGDClassifier(loss="log_loss"),
+    LinearSVC(),
+    SVC(),
+    SVC(kernel="linear", decision_function_shape="ovo"),
+    SVC(kernel="poly", degree=2),
+    NuSVC(nu=0.1),
+    LinearDiscriminantAnalysis(),
+    LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto"),
+    QuadraticDiscriminantAnalysis(),
+    GaussianNB(),
+    *(MLPClassifier((8, 6), activation, max_iter=20) for activation in ("relu", "tanh")),
+    *(MLPClassifier((8,), activation, max_iter=20) for activation in ("identity", "logistic")),
+    DummyClassifier(),
+    DummyClassifier(strategy="most_frequent"),
+]
+
+
+@pytest.fixture(autouse=True)
+def no_convergence(recwarn: pytest.WarningsRecorder) -> None:
+    """That a few steps do not converge makes no difference here."""
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("regressor", REGRESSORS, ids=str)
+def test_regressor(regressor: Any) -> None:
+    check(make_pipeline(StandardScaler(), regressor).fit(X, SCORE), X)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("regressor", MULTI_OUTPUT, ids=str)
+def test_regressor_of_several_targets(regressor: Any) -> None:
+    check(regressor.fit(X, TARGETS), X)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("regressor", POSITIVE, ids=str)
+def test_generalized_regressor(regressor: Any) -> None:
+    check(make_pipeline(StandardScaler(), regressor).fit(X, np.exp(SCORE / 3)), X)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("target", CLASSES)
+@pytest.mark.parametrize("classifier", CLASSIFIERS, ids=str)
+def test_classifier(classifier: Any, target: str) -> None:
+    if isinstance(classifier, NuSVC):
+        classifier.set_params(nu=0.01)
+    check(make_pipeline(StandardScaler(), classifier).fit(X, CLASSES[target]), X)
+
+
+@pytest.mark.parametrize("target", CLASSES)
+@pytest.mark.parametrize(
+    "classifier", [MultinomialNB(), ComplementNB(norm=True), BernoulliNB(binarize=0.5)], ids=str
+)
+def test_naive_bayes_of_counts(classifier: Any, target: str) -> None:
+    check(make_pipeline(MinMaxScaler(clip=True), classifier).fit(X, CLASSES[target]), X)
+
+
+@pytest.mark.parametrize("target", CLASSES)
+def test_naive_bayes_of_categories(target: str) -> None:
+    codes = RANDOM.integers(4, size=(300, 3))
+    check(CategoricalNB(min_categories=6).fit(codes, CLASSES[target]), codes)
+
+
+def test_multilabel_network() -> None:
+    labels = np.stack([SCORE > 0, X[:, 3] > 0], axis=1).astype(int)
+    network = MLPClassifier((5,), max_iter=300, learning_rate_init=0.05, tol=1e-2)
+    check(make_pipeline(StandardScaler(), network).fit(X, labels), X)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("detector", [linear_model.SGDOneClassSVM(), OneClassSVM()], ids=str)
+def test_outlier_detector(detector: Any) -> None:
+    check(make_pipeline(StandardScaler(), detector).fit(X), X)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_power_of_the_target() -> None:
+    target = TransformedTargetRegressor(linear_model.Ridge(), transformer=PowerTransformer())
+    check(target.fit(X, SCORE), X)
