@@ -1,7 +1,8 @@
 """A file becomes an estimator, and nothing in the file is run or parsed before it is known.
 
 The digest, and what the application's ``verify`` is given, are of the very bytes that are loaded:
-they are read once into memory, or mapped through the descriptor that they were hashed through.
+they are read once into memory, or mapped through the descriptor that they were hashed through, and
+then what is unpickled is held against what was hashed, block by block.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +30,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from flask_skmodels import introspect
 from flask_skmodels.errors import ArtifactError
+from flask_skmodels.mapped import BLOCK, Blocks, unpickle
 from flask_skmodels.onnxmodel import read_onnx
 from flask_skmodels.pins import (
     PICKLED,
@@ -131,12 +133,13 @@ class _File:
         with open(self.descriptor, "rb", closefd=False) as file:
             if mode is None or policy.verify is not None:
                 self.data = file.read()
-                self.sha256 = sha256(self.data).hexdigest()
-            else:
-                self.sha256 = file_digest(file, "sha256").hexdigest()
-        if mode is not None:
-            return lambda: self._map(mode)
+            if mode is not None:
+                content = file if self.data is None else BytesIO(self.data)
+                blocks = Blocks(self.path, self.descriptor, iter(lambda: content.read(BLOCK), b""))
+                self.sha256 = blocks.sha256
+                return lambda: self._map(blocks, mode)
         data = self.data or b""
+        self.sha256 = sha256(data).hexdigest()
         if kind == "skops":
             return lambda: read_skops(self.path, data, artifact.trusted)
         if kind == "onnx":
@@ -151,13 +154,13 @@ class _File:
             refusal = "it cannot be memory-mapped: only what joblib.dump writes uncompressed can"
             raise ArtifactError(self.path, refusal)
 
-    def _map(self, mode: str) -> Any:
+    def _map(self, blocks: Blocks, mode: str) -> Any:
         """Load with the arrays mapped, from what was hashed and not from what has the name now."""
         through = f"/proc/self/fd/{self.descriptor}"
         name = _Name(through if Path(through).exists() else self.path)
         name.of_file = os.path.realpath(self.path)
         self._check_unchanged(name)
-        estimator = joblib.load(name, mmap_mode=mode)
+        estimator = unpickle(blocks, name, mode)
         self._check_unchanged(name)
         return estimator
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 from flask_skmodels.errors import ArtifactError
@@ -67,6 +68,17 @@ class Artifact:
             f"{name}={json.dumps(v, ensure_ascii=False)}" for name, v in given.items()
         )
         return f"Artifact({shown.removeprefix('path=')})"
+
+
+@dataclass(frozen=True, repr=False)
+class VersionFile(Artifact):
+    """One file of an artifact that is a folder: a line of code pins the folder's files alike."""
+
+    @classmethod
+    def of(cls, folder: Artifact, name: str) -> VersionFile:
+        """Return the file of a name in a folder."""
+        values = {each.name: getattr(folder, each.name) for each in fields(folder)}
+        return cls(**values | {"path": Path(folder.path, name), "version": None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +144,7 @@ def check_digest(artifact: Artifact, policy: Policy, path: Path, digest: str) ->
     if expected not in (None, digest):
         raise ArtifactError(path, f"its SHA-256 is {digest}, expected is {expected}")
     if expected is None and check_format(path) in PICKLED and not policy.trust_pickle:
-        raise ArtifactError(path, _unpinned(artifact, digest))
+        raise ArtifactError(path, _unpinned(artifact, policy, digest))
 
 
 def check_signature(policy: Policy, path: Path, data: bytes) -> None:
@@ -156,14 +168,34 @@ def in_one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:300]}".removesuffix(": ")
 
 
-def _unpinned(artifact: Artifact, digest: str) -> str:
+def _unpinned(artifact: Artifact, policy: Policy, digest: str) -> str:
     path = os.fspath(artifact.path)
-    skops = Path(path).with_name(f"{split_name(path)[0]}.skops")
+    skops = os.fspath(Path(path).with_name(f"{split_name(path)[0]}.skops"))
+    if isinstance(artifact, VersionFile):
+        pin = _line_for_list(artifact, policy, digest)
+    else:
+        pin = f"declare {replace(artifact, sha256=digest)!r}, or list it in SKMODELS_SHA256SUMS"
     return (
         "a pickle runs code when it is loaded, and this one is not pinned: if you know where it "
-        f"is from, declare {replace(artifact, sha256=digest)!r}, or list it in "
-        f"SKMODELS_SHA256SUMS; or convert it with flask skmodels convert {path} {skops}"
+        f"is from, {pin}; or convert it with flask skmodels convert {quote(path)} {quote(skops)}"
     )
+
+
+def _line_for_list(artifact: Artifact, policy: Policy, digest: str) -> str:
+    """Return what to write where, with the digest that the list then has."""
+    path = resolve(artifact, policy)
+    sums = policy.sha256sums or Path(artifact.path).with_name("SHA256SUMS")
+    file = Path(policy.root, sums)
+    name = os.path.relpath(path, file.parent)
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    line = f"{'' if escaped == name else chr(92)}{digest}  {escaped}"
+    if policy.sha256sums is not None and policy.sha256sums_sha256 is None:
+        return f'add the line "{line}" to {sums}, and sign it again'
+    known = b"" if policy.sha256sums is None else file.read_bytes()
+    known += b"\n" * (known[-1:] not in (b"", b"\n"))
+    whole = sha256(known + os.fsencode(f"{line}\n")).hexdigest()
+    setting = f'SKMODELS_SHA256SUMS = ("{sums}", "{whole}")'
+    return f'add the line "{line}" to {sums}, and set {setting}, the digest that it has then'
 
 
 def _listed(policy: Policy, path: Path) -> str | None:

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from flask_skmodels.artifacts import Artifact, Loaded, Policy, load, resolve, split_name
 from flask_skmodels.errors import ArtifactError
+from flask_skmodels.pins import VersionFile
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 REQUEST_FILE = ".reload"
@@ -21,7 +22,7 @@ LOOK_WHILE_DOWN = 1.0  # seconds between two looks for what cannot be loaded
 Stamp = tuple[int, int]
 _Signature = tuple[int, int, int, int]
 _NOT_THERE = (0, 0, 0, 0)
-_Key = tuple[Artifact, Policy, _Signature]
+_Key = tuple[object, ...]
 _loaded: WeakValueDictionary[_Key, Loaded] = WeakValueDictionary()
 _lock = Lock()
 _locks: WeakValueDictionary[_Key, Any] = WeakValueDictionary()  # one a file
@@ -56,7 +57,7 @@ def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
         return {None: File(artifact, _signature(path))}
     files: dict[str | None, File] = {}
     for label, entry in _entries(path):
-        own = replace(artifact, path=entry, version=None)
+        own = VersionFile.of(artifact, entry.name)
         known = files.get(label)
         others = () if known is None else (*known.others, Path(known.artifact.path).name)
         files[label] = File(own, _signature(entry), others)
@@ -99,7 +100,7 @@ def load_once(file: File, policy: Policy) -> Loaded:
         others = ", ".join(file.others)
         reason = f"{others} in its folder has the same version: leave one of them there"
         raise ArtifactError(resolve(file.artifact, policy), reason)
-    key = (_resolved(file.artifact, policy), _rootless(policy), file.signature)
+    key = _key(file, policy)
     with _lock:
         own = _locks.setdefault(key, Lock())
     with own:
@@ -187,13 +188,33 @@ def _changed_at(path: str | Path) -> int:
         return 0
 
 
-def _resolved(artifact: Artifact, policy: Policy) -> Artifact:
-    return replace(artifact, path=resolve(artifact, policy).absolute())
+class _Same:
+    """Equal for one object alone, for those that have no hash."""
+
+    def __init__(self, of: object) -> None:
+        self._of = of
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self._of is other._of
+
+    def __hash__(self) -> int:
+        return id(self._of)
 
 
-def _rootless(policy: Policy) -> Policy:
-    """Return a policy that is equal for two applications with equal demands, wherever they are."""
-    sums = policy.sha256sums
-    return replace(
-        policy, root=Path(), sha256sums=None if sums is None else Path(policy.root, sums)
-    )
+def _key(file: File, policy: Policy) -> _Key:
+    """Return what is equal for two applications with equal demands of a file, wherever they are."""
+    artifact, sums = file.artifact, policy.sha256sums
+    rest = replace(policy, root=Path(), verify=None)
+    if sums is not None:
+        rest = replace(rest, sha256sums=Path(policy.root, sums))
+    path = resolve(artifact, policy).absolute()
+    demands = artifact.sha256, artifact.trusted, artifact.mmap_mode
+    return path, *demands, rest, _hashable(policy.verify), file.signature
+
+
+def _hashable(value: object) -> object:
+    try:
+        hash(value)
+    except TypeError:
+        return _Same(value)
+    return value

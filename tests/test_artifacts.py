@@ -37,7 +37,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from flask_skmodels import introspect
+from flask_skmodels import artifacts, introspect, pins, sources
 from flask_skmodels.artifacts import Artifact, Loaded, Policy, load, resolve, split_name
 from flask_skmodels.errors import ArtifactError, SKModelsError
 from tests.helpers import X, Y
@@ -237,6 +237,47 @@ def test_unpinned_pickle_is_told_how_it_can_load(
     [line] = re.findall(r"Artifact\(.*?\)", reason)
     assert line == f'Artifact("models/iris.joblib.gz", sha256="{digest_of(path)}")'
     check(load(eval(line), policy), pipeline, path, "joblib")
+
+
+@pytest.mark.parametrize("known", [None, "", "# ours\n", "no newline"])
+def test_unpinned_version_is_told_what_to_put_into_a_list(
+    pipeline: Any, tmp_path: Path, policy: Policy, known: str | None
+) -> None:
+    """``known`` is what a list that is pinned already has, None without a list."""
+    folder, other = tmp_path / "my models" / "iris", tmp_path / "my models" / "SHA256SUMS"
+    folder.mkdir(parents=True)
+    path = folder / "2.joblib"
+    joblib.dump(pipeline, path)
+    if known is not None:
+        known = f"{'0' * 64}  other.joblib" if known == "no newline" else known
+        other.write_text(known)
+        policy = replace(
+            policy, sha256sums="my models/SHA256SUMS", sha256sums_sha256=digest_of(other)
+        )
+    artifact = Artifact("my models/iris")
+    [file] = sources.find(artifact, policy).values()
+    reason = refused(file.artifact, policy)
+    assert "flask skmodels convert 'my models/iris/2.joblib' 'my models/iris/2.skops'" in reason
+    [(line, to)] = re.findall(r'add the line "(.*?)" to (.*?), and set', reason)
+    [setting] = re.findall(r"SKMODELS_SHA256SUMS = (\(.*?\))", reason)
+    with (tmp_path / to).open("a") as file_:
+        file_.write("\n" * (known is not None and known[:1] == "0") + f"{line}\n")
+    sums, digest = eval(setting)
+    policy = replace(policy, sha256sums=sums, sha256sums_sha256=digest)
+    check(load(file.artifact, policy), pipeline, path, "joblib")
+
+
+def test_unpinned_version_is_told_to_sign_the_list_again(
+    pipeline: Any, tmp_path: Path, policy: Policy
+) -> None:
+    (tmp_path / "iris").mkdir()
+    (tmp_path / "SHA256SUMS").touch()
+    joblib.dump(pipeline, tmp_path / "iris" / "2.joblib")
+    policy = replace(policy, sha256sums="SHA256SUMS", verify=lambda *_: True)
+    [file] = sources.find(Artifact("iris"), policy).values()
+    digest = digest_of(tmp_path / "iris" / "2.joblib")
+    line = f'add the line "{digest}  iris/2.joblib" to SHA256SUMS, and sign it again'
+    assert line in refused(file.artifact, policy)
 
 
 @pytest.mark.parametrize("name", ["a.joblib", "a.skops", "a.onnx"])
@@ -529,6 +570,30 @@ def test_mapped_file_written_over_after_it_was_hashed_is_refused(
         joblib.dump(Marker(str(mark)), path)
 
     reason = refused(artifact, replace(policy, verify=write_over))
+    assert reason == "it was changed while it was loaded"
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("verify", [None, lambda *_: True])
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_mapped_file_written_over_with_its_time_forged_does_not_run(
+    mark: Path, policy: Policy, monkeypatch: Any, size: str, verify: Any
+) -> None:
+    """Whoever may write the file in place, between the hash and the load, has no code run."""
+    neighbors = KNeighborsClassifier(algorithm="brute").fit(np.tile(X, (50, 4)), np.tile(Y, 50))
+    path = policy.root / "a.joblib"
+    joblib.dump(neighbors if size == "large" else LinearRegression().fit(X, Y), path)
+    artifact = Artifact("a.joblib", sha256=digest_of(path), mmap_mode="r")
+
+    def write_over(*arguments: Any) -> None:
+        pins.check_digest(*arguments)
+        status, length = path.stat(), len(path.read_bytes())
+        with path.open("r+b") as file:
+            file.write(pickle.dumps(Marker(str(mark))).ljust(length, b"\0"))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    monkeypatch.setattr(artifacts, "check_digest", write_over)
+    reason = refused(artifact, replace(policy, verify=verify))
     assert reason == "it was changed while it was loaded"
     assert not mark.exists()
 

@@ -169,8 +169,10 @@ def test_error_at_start_about_what_is_missing(tmp_path: Path, name: str) -> None
 
 
 def test_error_at_start_about_an_unpinned_pickle(folder: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"model 'iris': .*2\.joblib: a pickle runs code"):
+    with pytest.raises(ArtifactError, match=r"model 'iris': .*2\.joblib: a pickle runs code") as e:
         _untrusting(folder)
+    digest = hashlib.sha256((folder / "2.joblib").read_bytes()).hexdigest()
+    assert f'add the line "{digest}  2.joblib" to iris/SHA256SUMS' in str(e.value)
 
 
 def _untrusting(folder: Path) -> None:
@@ -208,6 +210,20 @@ def test_file_is_loaded_once_for_all_applications(
         assert answer_of(app.test_client()) == ("2", "2")
         kept.append(app)
     assert opened == ["2.joblib"]
+
+
+def test_verify_may_have_no_hash(folder: Path) -> None:
+    class Verifier:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            return False
+
+        def __call__(self, path: Path, data: bytes) -> bool:
+            return True
+
+    app = serving(folder, SKMODELS_VERIFY=Verifier())
+    assert answer_of(app.test_client()) == ("2", "2")
 
 
 kept: list[Flask] = []
