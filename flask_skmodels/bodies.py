@@ -8,9 +8,13 @@ from io import BytesIO
 from typing import Any, ClassVar
 from urllib.parse import unquote_to_bytes
 
-from flask import request
+from flask import Request
 from werkzeug.datastructures import FileStorage, MultiDict
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
 
 from flask_skmodels.codecs import type_of_file
 from flask_skmodels.codecs.base import FILE
@@ -26,46 +30,67 @@ _Form = tuple[MultiDict[str, str], MultiDict[str, FileStorage]]
 
 
 class Body:
-    """The body of the request at hand, as codecs read it.
+    """The body of a request, as codecs read it.
 
+    :param request: the request at hand
     :param max_rows: the most rows that it may hold
     """
 
-    def __init__(self, max_rows: int) -> None:
+    def __init__(self, request: Request, max_rows: int) -> None:
         self.max_rows = max_rows
-        self._coding = _coding()
+        self._request = request
+        self._coding = _coding(request)
+        self._data: bytes | None = None
         if request.max_content_length is None:
             request.max_content_length = MAX_CONTENT_LENGTH
 
     @property
+    def content_type(self) -> str:
+        """The header as it was sent."""
+        return str(self._request.environ.get("CONTENT_TYPE", ""))
+
+    @property
+    def accept(self) -> str:
+        """The header as it was sent."""
+        return str(self._request.environ.get("HTTP_ACCEPT", ""))
+
+    @property
+    def may_bring_files(self) -> bool:
+        """Whether it is a multipart form."""
+        return self._request.mimetype == _MULTIPART
+
+    @property
     def media_type(self) -> str:
-        if not request.mimetype and not request.content_length:
+        if not self._request.mimetype and not self._request.content_length:
             return _URLENCODED  # no body at all: a form without fields
-        return request.mimetype
+        return self._request.mimetype
 
     @property
     def max_bytes(self) -> int:
-        return request.max_content_length or MAX_CONTENT_LENGTH
+        return self._request.max_content_length or MAX_CONTENT_LENGTH
 
-    @cached_property
+    @property
     def data(self) -> bytes:
-        body = _whole_body()
-        return body if self._coding is None else unpack(body, self._coding, self.max_bytes)
+        if self._data is None:
+            body = _whole_body(self._request)
+            coding = self._coding
+            self._data = unpack(body, coding, self.max_bytes) if coding else body
+        return self._data
 
     @property
     def pairs(self) -> Iterable[tuple[str, str]]:
-        if request.mimetype == _URLENCODED:
+        if self._request.mimetype == _URLENCODED:
             _check_utf_8(self.data)
         return self._form[0].items(multi=True)
 
     @property
     def parameters(self) -> Mapping[str, str]:
-        return request.mimetype_params
+        return self._request.mimetype_params
 
     @property
     def files(self) -> list[FileStorage]:
         """The files of the name ``file`` that a multipart form brings."""
-        if request.mimetype != _MULTIPART:
+        if not self.may_bring_files:
             return []
         try:
             files = self._form[1].getlist(FILE)
@@ -76,11 +101,14 @@ class Body:
     @cached_property
     def _form(self) -> _Form:
         if self._coding is None:
-            return request.form, request.files
-        parser = request.make_form_data_parser()
+            return self._request.form, self._request.files
+        parser = self._request.make_form_data_parser()
         parser.stream_factory = lambda *args, **kwargs: BytesIO()  # nothing that must be closed
         _, form, files = parser.parse(
-            BytesIO(self.data), request.mimetype, len(self.data), request.mimetype_params
+            BytesIO(self.data),
+            self._request.mimetype,
+            len(self.data),
+            self._request.mimetype_params,
         )
         return form, files
 
@@ -127,25 +155,48 @@ class UnsupportedEncoding(UnsupportedMediaType):
         return [*super().get_headers(*args, **kwargs), ("Accept-Encoding", "gzip, deflate")]
 
 
-def _coding() -> str | None:
-    """Return how the body of the request at hand is packed, None where it is not.
+def _coding(request: Request) -> str | None:
+    """Return how the body of a request is packed, None where it is not.
 
     :raises UnsupportedEncoding: it is in a way that is not unpacked here, or twice
     """
-    named = request.headers.get("Content-Encoding", "").lower().split(",")
+    if "HTTP_CONTENT_ENCODING" not in request.environ:
+        return None
+    named = request.headers["Content-Encoding"].lower().split(",")
     codings = [name.strip() for name in named if name.strip() not in {"", "identity"}]
     if len(codings) > 1 or not CODINGS.issuperset(codings):
         raise UnsupportedEncoding
     return codings[0] if codings else None
 
 
-def _whole_body() -> bytes:
+def _whole_body(request: Request) -> bytes:
     """Return the body; Werkzeug cuts one that comes without its length at the limit, in silence."""
+    body = _short_body(request)
+    if body is not None:
+        return body
     body = request.get_data()
     limit = request.max_content_length
     is_cut = request.content_length is None and limit is not None and len(body) >= limit > 0
     if is_cut and request.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
+    return body
+
+
+def _short_body(request: Request) -> bytes | None:
+    """Return a body that needs no limit, as it comes; None where Werkzeug has to read it.
+
+    Werkzeug's stream costs as much as a small prediction.
+    """
+    length = request.environ.get("CONTENT_LENGTH", "")
+    is_read = "stream" in vars(request) or "_cached_data" in vars(request)
+    if is_read or len(length) > 4 or not length.isdecimal():
+        return None
+    if int(length) > (request.max_content_length or MAX_CONTENT_LENGTH):
+        return None
+    body: bytes = request.environ["wsgi.input"].read(int(length))
+    if len(body) < int(length):
+        raise ClientDisconnected
+    request._cached_data = body  # for who reads it after us
     return body
 
 

@@ -105,6 +105,8 @@ class Settings:
     max_loaded: int | None
     reload: float | None
     versions: Mapping[str, str]
+    threads: int | None
+    batch_rows: int
     visible: Callable[[Any], bool] | None
     pages: bool
     trusted_origins: Sequence[str]
@@ -146,6 +148,8 @@ KEYS = {
     "MAX_LOADED": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
     "RELOAD": Key(None, _or_none(_is_seconds), "None or a number of seconds"),
     "VERSIONS": Key({}, _are_labels, "a mapping of model names to versions"),
+    "THREADS": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
+    "BATCH_ROWS": Key(128, _is_count, "an integer of at least 1"),
     "VISIBLE": Key(None, _or_none(callable), "None or a callable(model)"),
     "PAGES": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "TRUSTED_ORIGINS": Key((), _are_origins, "a list of origins such as 'https://example.org'"),

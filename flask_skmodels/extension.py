@@ -262,7 +262,9 @@ class SKModels:
             pinned=settings.versions.get(name),
             interval=settings.reload,
         )
-        state.services[name] = service = Service(served, state.recent)
+        state.services[name] = service = Service(
+            served, state.recent, threads=settings.threads, batch_rows=settings.batch_rows
+        )
         if settings.loading == "startup":
             service.start(state.app)
         return service

@@ -46,6 +46,8 @@ class Model:
     :ivar purge_unknown: whether fields that are not in the schema are ignored, or errors
     :ivar engine: what computes: ``"lean"``, the estimator's own arithmetic without its checks,
         held equal to it at load; ``"sklearn"``, its own methods; or ``"onnx"``, ONNX Runtime
+    :ivar batching: whether calls of few rows that come at the same time are combined to one; where
+        None, if what a call of one row costs makes it worth it
     :ivar decorators: view decorators around every address of the model, as in Flask's ``View``
     :ivar description: what the model does; by default the class's docstring
     :ivar examples: rows that a client may send; a new version must answer them before it serves
@@ -64,6 +66,7 @@ class Model:
     validator: type[Any] = Validator
     purge_unknown: bool = True
     engine: str = "lean"
+    batching: bool | None = None
     decorators: Sequence[Callable[..., Any]] = ()
     description: str = ""
     examples: Sequence[Any] = ()
@@ -75,7 +78,7 @@ class Model:
 
     attributes: ClassVar[tuple[str, ...]] = (
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
-        "engine",
+        *("engine", "batching"),
         *("decorators", "description", "examples", "traffic", "traffic_key", "shadow"),
     )
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from flask_skmodels.batching import is_multi_output
 from flask_skmodels.codecs.base import dumps
 from flask_skmodels.errors import InputError
 from flask_skmodels.fields import Field
 from flask_skmodels.jsonschema import VALUES
 from flask_skmodels.models import Model, name_of
-from flask_skmodels.runner import Prediction, is_multi_output
+from flask_skmodels.runner import Prediction
 from flask_skmodels.signals import (
     Sender,
     after_prediction,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from flask_skmodels.batching import Combiner, is_multi_output
 from flask_skmodels.errors import InvalidInput, Report, SKModelsError
 from flask_skmodels.jsonschema import VALUES
 from flask_skmodels.rows import Rows
@@ -40,6 +41,9 @@ class Prediction:
     :ivar rows: number of rows
     :ivar outputs: what the estimator returned, unchanged, one entry a row; None before that
     :ivar classes: what the columns of ``outputs`` stand for, None where they are not classes
+    :ivar decode: seconds that it took to read the rows from what the request said
+    :ivar validate: seconds that it took to check them and to make X
+    :ivar queue: seconds that the call has waited for others, which it was combined with
     :ivar seconds: how long the estimator took
     :ivar request_id: identifier of the request; None for a call in process without one
     """
@@ -53,6 +57,9 @@ class Prediction:
     classes: list[object] | None
     request_id: str | None
     outputs: Any = field(default=None, repr=False)
+    decode: float = 0.0
+    validate: float = 0.0
+    queue: float = 0.0
     seconds: float = 0.0
 
     @property
@@ -73,6 +80,7 @@ def run(
     *,
     request_id: str | None = None,
     before_call: Callable[[Prediction], None] | None = None,
+    batch_rows: int = 0,
 ) -> Prediction:
     """Predict, and tell who listens.
 
@@ -82,45 +90,44 @@ def run(
     :param read: returns what the request said, or raises :class:`~flask_skmodels.InvalidInput`
     :param request_id: identifier of the request
     :param before_call: called with the prediction when nothing but the estimator is left to ask
+    :param batch_rows: the most rows for which calls at the same time are combined to one
     :raises UnknownModel: the model does not serve that method
     :raises InvalidInput: the rows cannot be read or are not valid
     :raises Exception: what a receiver of ``before_prediction`` or the estimator raised
     """
-    call = version.callable(method)
-    rows, X = _validated(sender, version, method, read, request_id)
+    combiner = version.combiner(method)
+    started = perf_counter()
+    try:
+        rows = read()
+        decoded = perf_counter()
+        X = _validated(rows, version)
+    except InvalidInput as exception:
+        _tell_rejected(sender, version, method, exception, request_id)
+        raise
     prediction = Prediction(
         model=version.name,
         version=version.label,
         method=method,
         X=X,
         fields=version.schema.names,
-        rows=rows,
+        rows=len(rows),
         classes=version.classes(method),
         request_id=request_id,
+        decode=decoded - started,
+        validate=perf_counter() - decoded,
     )
     _ask_receivers(sender, version, prediction)
     if before_call is not None:
         before_call(prediction)
-    _call(call, prediction, sender, version)
+    _call(combiner, prediction, sender, version, batch_rows)
     tell(after_prediction, sender, model=version.model, prediction=prediction)
     return prediction
 
 
-def _validated(
-    sender: Sender,
-    version: Version,
-    method: str,
-    read: Callable[[], Rows],
-    request_id: str | None,
-) -> tuple[int, Any]:
-    try:
-        rows = read()
-        if not len(rows):
-            raise InvalidInput.of_request("empty", "there must be one row at least")
-        return len(rows), version.schema.clean(rows)
-    except InvalidInput as exception:
-        _tell_rejected(sender, version, method, exception, request_id)
-        raise
+def _validated(rows: Rows, version: Version) -> Any:
+    if not len(rows):
+        raise InvalidInput.of_request("empty", "there must be one row at least")
+    return version.schema.clean(rows)
 
 
 def _ask_receivers(sender: Sender, version: Version, prediction: Prediction) -> None:
@@ -159,13 +166,16 @@ def _tell_rejected(
 
 
 def _call(
-    call: Callable[[Any], Any], prediction: Prediction, sender: Sender, version: Version
+    combiner: Combiner,
+    prediction: Prediction,
+    sender: Sender,
+    version: Version,
+    batch_rows: int,
 ) -> None:
     started = perf_counter()
     try:
-        outputs = _in_rows(_outputs_of(call, prediction, version), prediction)
-        _check_rows(outputs, prediction)
-        prediction.outputs = outputs
+        outputs = _outputs_of(combiner, prediction, version, batch_rows)
+        prediction.outputs = _checked(_in_rows(outputs, prediction), prediction)
     except InvalidInput as exception:
         method, request_id = prediction.method, prediction.request_id
         _tell_rejected(sender, version, method, exception, request_id, prediction=prediction)
@@ -180,17 +190,20 @@ def _call(
             exception=exception,
         )
         raise
-    prediction.seconds = perf_counter() - started
+    prediction.seconds = perf_counter() - started - prediction.queue
 
 
-def _outputs_of(call: Callable[[Any], Any], prediction: Prediction, version: Version) -> Any:
+def _outputs_of(
+    combiner: Combiner, prediction: Prediction, version: Version, batch_rows: int
+) -> Any:
     """Call the estimator; numbers that it cannot hold are the client's error.
 
     :raises InvalidInput: it raised, and the input has numbers too large for single precision, in
         which trees compute, or for their squares
     """
     try:
-        return call(prediction.X)
+        outputs, prediction.queue = combiner.call(prediction.X, batch_rows)
+        return outputs
     except ValueError as error:
         report = Report()
         for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
@@ -223,24 +236,24 @@ def _in_rows(outputs: Any, prediction: Prediction) -> Any:
     return outputs
 
 
-def _check_rows(outputs: Any, prediction: Prediction) -> None:
-    for part in outputs if is_multi_output(outputs) else [outputs]:
+def _checked(outputs: Any, prediction: Prediction) -> Any:
+    """Return outputs that have one entry for each row.
+
+    :raises WrongOutput: they have not
+    """
+    for part in outputs if is_multi_output(outputs) else (outputs,):
         if _length(part) != prediction.rows:
             raise WrongOutput(
                 f"{prediction.method} of model {prediction.model!r} did not return one entry for "
                 f"each of {prediction.rows} rows"
             )
+    return outputs
 
 
 def _length(outputs: Any) -> int | None:
+    if isinstance(outputs, np.ndarray):
+        return len(outputs) if outputs.ndim else None
     if isinstance(outputs, list | tuple):
         return len(outputs)
     shape = getattr(outputs, "shape", None) or np.shape(outputs)
     return shape[0] if shape else None
-
-
-def is_multi_output(outputs: Any) -> bool:
-    """Return whether outputs are a list that holds one (rows, classes) array for each output."""
-    if not isinstance(outputs, list) or not outputs:
-        return False
-    return all(isinstance(part, np.ndarray) and part.ndim == 2 for part in outputs)

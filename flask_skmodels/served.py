@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from flask_skmodels import introspect
 from flask_skmodels.artifacts import Loaded
+from flask_skmodels.batching import Combiner
 from flask_skmodels.engines import engine_of
 from flask_skmodels.errors import ModelError, UnknownModel
 from flask_skmodels.models import (
@@ -46,6 +47,9 @@ class Version:
             self.container = inputs.container
             self.schema = model.compile_schema(inputs)
             self.engine = engine_of(model, self.methods, self.schema)
+            self._combiners = {
+                method: Combiner(call, model.batching) for method, call in self.engine.calls.items()
+            }
         except ModelError as error:
             raise ModelError(f"model {self.name!r}: {error}") from error
 
@@ -77,11 +81,22 @@ class Version:
 
         :raises UnknownModel: the model does not serve that method
         """
+        self._check_method(method)
+        return self.engine.calls[method]
+
+    def combiner(self, method: str) -> Combiner:
+        """Return what calls a method together for those that call it at the same time.
+
+        :raises UnknownModel: the model does not serve that method
+        """
+        self._check_method(method)
+        return self._combiners[method]
+
+    def _check_method(self, method: str) -> None:
         if method not in self.methods:
             raise UnknownModel(
                 f"model {self.name!r} does not serve {method!r}, only {', '.join(self.methods)}"
             )
-        return self.engine.calls[method]
 
     def describe(self) -> dict[str, Any]:
         """Return what the model is, for a client."""

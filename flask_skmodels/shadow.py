@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flask_skmodels.batching import is_multi_output
 from flask_skmodels.errors import SKModelsError
-from flask_skmodels.runner import Prediction, is_multi_output
+from flask_skmodels.runner import Prediction
 from flask_skmodels.signals import Sender, shadow_prediction, tell
 from flask_skmodels.table import copied
 from flask_skmodels.versions import Served, Version

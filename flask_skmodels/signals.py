@@ -120,6 +120,8 @@ class Sender(Protocol):
 
 def ask(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     """Call every receiver of a signal, then raise the first exception that one of them raised."""
+    if not signal.receivers:
+        return
     failures = _call_receivers(signal, sender, arguments)
     if failures:
         raise failures[0]
@@ -127,6 +129,8 @@ def ask(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
 
 def tell(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     """Call every receiver of a signal; what they raise is logged, or raised in tests and debug."""
+    if not signal.receivers:
+        return
     failures = _call_receivers(signal, sender, arguments)
     if failures and (sender.testing or sender.debug):
         failures[0].add_note(f"{_NOTE}{signal.name}")
@@ -144,10 +148,9 @@ def _call_receivers(
     signal: NamedSignal, sender: Sender, arguments: dict[str, object]
 ) -> list[Exception]:
     failures = []
-    if signal.receivers:
-        for receiver in signal.receivers_for(sender):
-            try:
-                receiver(sender, **arguments)
-            except Exception as failure:
-                failures.append(failure)
+    for receiver in signal.receivers_for(sender):
+        try:
+            receiver(sender, **arguments)
+        except Exception as failure:
+            failures.append(failure)
     return failures

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from importlib import import_module
+from itertools import chain
 from math import nan
 from typing import Any
 
@@ -55,6 +56,15 @@ class Table:
         table = cls(fields, ())
         table.row = row
         return table
+
+    @classmethod
+    def joined(cls, tables: Sequence[Table]) -> Table:
+        """Return several tables of the same fields as one, one after the other."""
+        fields, matrices = tables[0].fields, [table.matrix for table in tables]
+        if matrices[0] is not None:
+            return cls.of_matrix(fields, np.concatenate([m for m in matrices if m is not None]))
+        every = zip(*(table.columns for table in tables), strict=True)
+        return cls(fields, [list(chain.from_iterable(columns)) for columns in every])
 
     def __len__(self) -> int:
         if self.row is not None:

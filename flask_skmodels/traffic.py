@@ -12,6 +12,7 @@ from typing import Any
 from werkzeug.exceptions import HTTPException
 
 from flask_skmodels.contract import Contract, check_examples
+from flask_skmodels.engines.threads import size_pools
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.rows import Rows
 from flask_skmodels.runner import Prediction, run
@@ -51,10 +52,21 @@ class Service:
 
     :param served: the model's versions
     :param recent: what keeps the number of loaded models down
+    :param threads: how many the pools of a worker have, None for what the environment tells
+    :param batch_rows: the most rows for which calls at the same time are combined to one
     """
 
-    def __init__(self, served: Served, recent: Recent | None = None) -> None:
+    def __init__(
+        self,
+        served: Served,
+        recent: Recent | None = None,
+        *,
+        threads: int | None = None,
+        batch_rows: int = 0,
+    ) -> None:
         self.served = served
+        self.threads = threads
+        self.batch_rows = batch_rows
         self.model = served.model
         self.name = served.name
         self.shadow = None if served.model.shadow is None else Shadow(served.model.shadow)
@@ -84,14 +96,20 @@ class Service:
         :param is_shadowed: whether the shadow is asked
         :raises Exception: as :func:`~flask_skmodels.runner.run`
         """
+        size_pools(self.threads)
         shadow = self.shadow if is_shadowed else None
-        if shadow is None:
-            return run(sender, version, method, read, request_id=request_id)
-        question = shadow.question()
+        question = None if shadow is None else shadow.question()
         prediction = run(
-            sender, version, method, read, request_id=request_id, before_call=question.keep
+            sender,
+            version,
+            method,
+            read,
+            request_id=request_id,
+            before_call=None if question is None else question.keep,
+            batch_rows=self.batch_rows,
         )
-        shadow.submit(sender, self.served, prediction, question)
+        if shadow is not None and question is not None:
+            shadow.submit(sender, self.served, prediction, question)
         return prediction
 
     def key(self, sender: Sender, request: Any) -> str | None:

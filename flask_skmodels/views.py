@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar, cast
-from uuid import uuid4
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Request, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from flask.views import View
 from werkzeug.datastructures import MIMEAccept
@@ -41,6 +42,7 @@ from flask_skmodels.traffic import Service
 from flask_skmodels.versions import Version
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+MOST_PLANS = 64
 
 
 class AnswerView(View):
@@ -51,7 +53,10 @@ class AnswerView(View):
 
     def dispatch_request(self, **arguments: Any) -> ResponseReturnValue:
         request_id = read_request_id()
-        response = self.answered(lambda: self.answer(request_id))
+        try:
+            response = self.answer(request_id)
+        except Exception as exception:
+            response = self.refused(exception)
         response.headers["X-Request-ID"] = request_id
         return response
 
@@ -59,14 +64,11 @@ class AnswerView(View):
         """Return the answer to the request at hand."""
         raise NotImplementedError
 
-    def answered(self, answer: Callable[[], Response]) -> Response:
-        """Return the answer that a call returns, or the refusal for what it raises."""
-        try:
-            return answer()
-        except Exception as exception:
-            if is_told_failure(exception):
-                raise
-            return self.refusal(exception)
+    def refused(self, exception: Exception) -> Response:
+        """Return what was raised as an answer, but raise what a receiver has raised in tests."""
+        if is_told_failure(exception):
+            raise exception
+        return self.refusal(exception)
 
     def refusal(self, exception: Exception) -> Response:
         """Return an exception as an answer."""
@@ -87,10 +89,14 @@ class CallView(AnswerView):
         self.settings = settings
 
     def answer(self, request_id: str) -> Response:
-        check_origin(request, self.settings.trusted_origins)
+        at_hand = request_at_hand()
+        check_origin(at_hand, self.settings.trusted_origins)
         app = application()
-        version = self._version(app)
-        response = self.answered(lambda: self.call(app, version, request_id))
+        version = self._version(app, at_hand)
+        try:
+            response = self.call(app, version, request_id)
+        except Exception as exception:
+            response = self.refused(exception)
         if version.label is not None:
             response.headers["X-Model-Version"] = version.label
         return response
@@ -118,19 +124,15 @@ class CallView(AnswerView):
             app,
             version,
             method,
-            lambda: self._bounded(read),
+            partial(self._bounded, read),
             request_id=request_id,
-            is_shadowed=self._label is None,
+            is_shadowed=_label_in(request_at_hand()) is None,
         )
 
-    @property
-    def _label(self) -> str | None:
-        return (request.view_args or {}).get("version")
-
-    def _version(self, app: Flask) -> Version:
+    def _version(self, app: Flask, at_hand: Request) -> Version:
         try:
-            label = self._label
-            key = self.service.key(app, request) if label is None else None
+            label = _label_in(at_hand)
+            key = self.service.key(app, at_hand) if label is None else None
             return self.service.version(app, label, key)
         except UnknownModel as error:
             raise NotFound("the model has no such version") from error
@@ -156,27 +158,51 @@ class PredictionView(CallView):
     def __init__(self, service: Service, method: str, settings: Settings) -> None:
         super().__init__(service, settings)
         self.method = method
+        self._plans: dict[tuple[str, str], Plan] = {}
 
     def call(self, app: Flask, version: Version, request_id: str) -> Response:
         if self.method not in version.methods:
             raise NotFound("this version does not serve the method")
-        source = self._source(version)
-        reader = _reader(source.media_type)
-        writer = negotiate(reader)
+        body = Body(request_at_hand(), self.settings.max_rows)
+        source, plan = self._planned(body, version)
         prediction = self.predict(
             app,
             version,
             self.method,
-            lambda: reader.decode(source, version.schema),
+            partial(plan.reader.decode, source, version.schema),
             request_id=request_id,
         )
-        return Response(writer.encode(prediction), content_type=_content_type(writer.media_type))
+        return Response(plan.writer.encode(prediction), content_type=plan.content_type)
 
-    def _source(self, version: Version) -> Body | UploadedFile:
-        body = Body(self.settings.max_rows)
+    def _planned(self, body: Body, version: Version) -> tuple[Body | UploadedFile, Plan]:
+        """Return what is read, and the codecs; those of a pair of headers are looked for once."""
+        headers = body.content_type, body.accept
+        plan = self._plans.get(headers)
+        if plan is not None:
+            return body, plan
         is_field = any(field.name == FILE for field in version.schema.fields)
         files = [] if is_field else body.files
-        return UploadedFile(files, body) if files else body
+        source = UploadedFile(files, body) if files else body
+        plan = Plan(_reader(source.media_type))
+        if not body.may_bring_files and body.content_type and len(self._plans) < MOST_PLANS:
+            self._plans[headers] = plan
+        return source, plan
+
+
+class Plan:
+    """The codecs of a request.
+
+    :ivar reader: of the request
+    :ivar writer: of the answer
+    :ivar content_type: of the answer
+    """
+
+    __slots__ = ("content_type", "reader", "writer")
+
+    def __init__(self, reader: Codec) -> None:
+        self.reader = reader
+        self.writer = negotiate(reader)
+        self.content_type = _content_type(self.writer.media_type)
 
 
 class ModelView(AnswerView):
@@ -204,13 +230,18 @@ def application() -> Flask:
     return cast(Flask, current_app._get_current_object())  # type: ignore[attr-defined]
 
 
+def request_at_hand() -> Request:
+    """Return the request itself, not the proxy, which costs as much as what is read from it."""
+    return cast(Request, request._get_current_object())  # type: ignore[attr-defined]
+
+
 def read_request_id() -> str:
     """Return the client's ``X-Request-ID`` where it is at most 128 visible ASCII characters.
 
     Else a new one is made.
     """
-    given = request.headers.get("X-Request-ID", "")
-    return given if REQUEST_ID.fullmatch(given) else uuid4().hex
+    given = request.environ.get("HTTP_X_REQUEST_ID")
+    return given if given and REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def negotiate(reader: Codec) -> Codec:
@@ -277,6 +308,11 @@ def log_failure(exception: Exception) -> None:
         current_app.logger.error(
             "prediction failed: %s %s", request.method, request.path, exc_info=exception
         )
+
+
+def _label_in(at_hand: Request) -> str | None:
+    """Return the version that the address names."""
+    return (at_hand.view_args or {}).get("version")
 
 
 def _reader(content_type: str) -> Codec:

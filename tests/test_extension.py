@@ -90,6 +90,7 @@ def test_add_takes_every_attribute(pipeline: Any) -> None:
         "validator": KeyValueModel.validator,
         "purge_unknown": False,
         "engine": "sklearn",
+        "batching": False,
         "decorators": [lambda view: view],
         "description": "Iris.",
         "examples": [SETOSA],

@@ -14,10 +14,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from flask_skmodels.batching import is_multi_output
 from flask_skmodels.errors import InputError, InvalidInput, SKModelsError, TooManyRows
 from flask_skmodels.fields import LONGEST_NUMBER
 from flask_skmodels.rows import Columns, Repeated, Rows
-from flask_skmodels.runner import Prediction, is_multi_output
+from flask_skmodels.runner import Prediction
 from flask_skmodels.schema import Cleaner
 
 FILE = "file"  # the field of a multipart form that is a body of its own
@@ -178,6 +179,8 @@ def check_count(body: bytes, marks: bytes, max_rows: int) -> None:
     :param marks: bytes of which each row has one; empty lines or nested values may have some more
     :param max_rows: the most rows that it may hold
     """
+    if len(body) <= max_rows:
+        return
     count = max(map(body.count, marks))
     if count > 2 * (max_rows + 1):
         raise TooManyRows(count, max_rows)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flask_skmodels.batching import is_multi_output
 from flask_skmodels.codecs.base import Codec, Shapes, Source, plain_outputs
 from flask_skmodels.errors import InvalidInput
 from flask_skmodels.rows import Repeated, Rows
-from flask_skmodels.runner import Prediction, is_multi_output
+from flask_skmodels.runner import Prediction
 from flask_skmodels.schema import Cleaner
 
 

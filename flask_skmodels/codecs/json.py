@@ -65,8 +65,10 @@ class JSONCodec(Codec):
 
 def _has_columns(document: Mapping[str, object], schema: Cleaner) -> bool:
     """Return whether an object is the columns of rows: it has them, and no field of the model."""
+    if COLUMNS not in document:
+        return False
     fields = {"values"} if schema.values else {field.name for field in schema.fields}
-    return COLUMNS in document and fields.isdisjoint(document)
+    return fields.isdisjoint(document)
 
 
 def _columns(document: Mapping[str, object], schema: Cleaner) -> Rows:

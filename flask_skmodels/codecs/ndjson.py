@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from flask_skmodels.batching import is_multi_output
 from flask_skmodels.codecs.base import (
     Codec,
     Shapes,
@@ -18,7 +19,7 @@ from flask_skmodels.codecs.base import (
 )
 from flask_skmodels.errors import InvalidInput, Report, TooManyRows
 from flask_skmodels.rows import Rows
-from flask_skmodels.runner import Prediction, is_multi_output
+from flask_skmodels.runner import Prediction
 from flask_skmodels.schema import Cleaner
 
 

@@ -51,7 +51,7 @@ def lean_calls(
     if not compiler.lean:
         reasons = "; ".join(compiler.declined)
         raise Decline(reasons or f"{introspect.class_name(estimator)} has no lean form")
-    lean = {method: _few(compiled[method]) for method in own if method in compiled}
+    lean = {method: _natively(compiled[method]) for method in own if method in compiled}
     with _quietly():
         probes = Probes(schema, estimator, examples)
         try:
@@ -68,24 +68,21 @@ def _kept(compiler: Compiler) -> str | None:
     return f"but for the methods of {', '.join(steps)}" if steps else None
 
 
-def _few(call: Call) -> Call:
-    def lean(X: Any) -> Any:
-        if len(X) > MOST_ROWS:
-            raise Decline("there are many rows")
-        with np.errstate(all="ignore"):
-            return native(call(X))
-
-    return lean
+def _natively(call: Call) -> Call:
+    return lambda X: native(call(X))
 
 
 def _or_own(lean: Call, own: Call) -> Call:
     """Return a call that leaves what the lean one turns down to the estimator's own method."""
 
     def called(X: Any) -> Any:
-        try:
-            return lean(X)
-        except Exception:
-            return own(X)
+        if len(X) <= MOST_ROWS:
+            try:
+                with np.errstate(all="ignore"):
+                    return lean(X)
+            except Exception:  # noqa: S110 - the estimator's own method says what is wrong
+                pass
+        return own(X)
 
     return called
 
@@ -185,6 +182,6 @@ def _step_that_differs(estimator: Any, own: Mapping[str, Call], probes: Probes) 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    with warnings.catch_warnings(), threadpool_limits(1):
+    with warnings.catch_warnings(), threadpool_limits(1), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield

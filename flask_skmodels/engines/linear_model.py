@@ -160,7 +160,7 @@ def labels_of(decision: Call, classes: NDArray[Any]) -> Call:
     """Return what predicts the class of the largest score, of the positive one where two."""
     if len(classes) == 2:
         return lambda X: classes.take((decision(X) > 0).astype(np.intp))
-    return lambda X: classes.take(decision(X).argmax(axis=1))
+    return lambda X: classes.take(decision(X).argmax(1))
 
 
 def one_against_rest(scores: Scores) -> Scores:
