@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from flask_skmodels.checks import EXACT, REFUSED, Check, Column, compile_check
 from flask_skmodels.fields import ABSENT, Field
 from flask_skmodels.jsonschema import VALUES
-from flask_skmodels.rows import Columns, Rows
+from flask_skmodels.rows import Columns, Matrix, Rows
 
 _PLAIN_TYPES = {int, float, str, bool, type(None), list, dict}
 
@@ -29,6 +29,7 @@ class Compiled:
     :param values: whether a row is one field ``values``
     :param purge_unknown: whether unknown fields are ignored
     :param as_arrays: whether X holds numbers as numpy's, and not Python's own as they came
+    :ivar is_numeric: whether all fields are numbers that may come as doubles
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class Compiled:
         ]
         self._takes_dicts = purge_unknown and not values and not aliases
         self._width = len(positional)
-        self._is_numeric = len(checks) > 1 and all(check.is_double for check in checks.values())
+        self._order = [place for _, _, place in self._checks]
+        self.is_numeric = len(checks) > 1 and all(check.is_double for check in checks.values())
         self._as_arrays = as_arrays
         self._by_name = itemgetter(*checks)
-        self._by_place = itemgetter(*(place for _, _, place in self._checks))
+        self._by_place = itemgetter(*self._order)
         self._lows = np.array([check.low for check in checks.values()], dtype=np.float64)
         self._highs = np.array([check.high for check in checks.values()], dtype=np.float64)
         self._nullable = np.array([check.field.nullable for check in checks.values()])
@@ -83,7 +85,10 @@ class Compiled:
 
         :returns: None where the fields or the values are of other kinds
         """
-        flat = self._flat(rows) if self._is_numeric and not rows.text else None
+        if isinstance(rows, Matrix):
+            in_order = self._order == list(range(self._width))
+            return self._examined(rows.matrix if in_order else rows.matrix[:, self._order])
+        flat = self._flat(rows) if self.is_numeric and not rows.text else None
         if flat is None:
             return None
         kinds = set(map(type, flat))
@@ -94,11 +99,22 @@ class Compiled:
             matrix = np.array(flat, dtype=np.float64).reshape(len(rows), self._width)
         except OverflowError:
             return None
-        if int in kinds and (np.abs(matrix) >= EXACT).any():
+        return self._examined(matrix, wrong, from_integers=int in kinds)
+
+    def _examined(
+        self,
+        matrix: NDArray[np.float64],
+        wrong: Sequence[int] = (),
+        *,
+        from_integers: bool = True,
+    ) -> tuple[NDArray[np.float64], list[int]] | None:
+        """Return X and the rows at which Cerberus has to look; None if integers were rounded."""
+        if from_integers and (matrix.max() >= EXACT or matrix.min() <= -EXACT):
             return None
         passed = (matrix >= self._lows) & (matrix <= self._highs)
-        passed |= self._nullable & np.isnan(matrix)
-        passed.ravel()[wrong] = False
+        if self._nullable.any():
+            passed |= self._nullable & np.isnan(matrix)
+        passed.ravel()[list(wrong)] = False
         return matrix, np.flatnonzero(~passed.all(axis=1)).tolist()
 
     def _flat(self, rows: Rows) -> list[Any] | None:

@@ -95,6 +95,26 @@ class Columns(Rows):
         return list(row.values()) if self.positional else row
 
 
+class Matrix(Rows):
+    """The rows of one request as an array of plain numbers, in the order of the fields.
+
+    :param matrix: of shape (rows, fields)
+    """
+
+    __slots__ = ("matrix",)
+
+    def __init__(self, matrix: NDArray[np.float64]) -> None:
+        self.matrix = matrix
+        super().__init__(())
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def item(self, index: int) -> list[float]:
+        row: list[float] = self.matrix[index].tolist()
+        return row
+
+
 def plain(value: object) -> object:
     """Return a numpy scalar or array as Python's own, anything else as it is."""
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
