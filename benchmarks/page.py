@@ -1,0 +1,281 @@
+"""The page of the documentation, and its plots, of what a run has found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from benchmarks import exchanges
+from benchmarks.figures import Figure, figures
+from benchmarks.in_process import LIBRARY, MEMORY, PIPELINE, SECTION
+from benchmarks.peers import PEERS
+from benchmarks.results import Cell, Results, Spread, ratio, spread
+from benchmarks.sections import AMONG, BATCHING, MODELS, ROWS, SLOW_THREADS, WORKERS
+from benchmarks.svg import FLOOR, OTHER, OWN, Bar, bars, lines, short
+
+PLOTS = "benchmarks"  # the folder beside the page
+TITLES = {peer.name: peer.title for peer in (*PEERS, *BATCHING, *AMONG)}
+SETTINGS = {peer.name: peer.settings for peer in PEERS}
+ONE_ROW = {
+    "w1": "W1: a scaler and a logistic regression",
+    "w2": "W2: a forest of 100 trees",
+    "w3": "W3: a column transformer and histogram boosting",
+}
+MANY_ROWS = {"w4-1000": "W4: 1,000 rows", "w4-10000": "W4: 10,000 rows"}
+INTRODUCTION = f"""\
+Benchmarks
+==========
+
+.. This page is written by ``python -m benchmarks``.
+
+The library beside its peers, measured side by side in one run on one machine. The command that
+measures and writes this page, in a checkout of the project on Linux, with
+`wrk <https://github.com/wg/wrk>`_ installed:
+
+.. code-block:: console
+
+    $ python3 -m venv .venv
+    $ .venv/bin/pip install -e '.[arrow,fast,pandas]' -r benchmarks/requirements.txt
+    $ .venv/bin/python -m benchmarks
+
+``--quick`` is a look of about two minutes, ``--help`` tells the rest. Each peer has a virtual
+environment of its own, built at the first run.
+
+How it is measured
+------------------
+
+All servers of a workload run at once, on loopback, with ``OMP_NUM_THREADS`` and
+``OPENBLAS_NUM_THREADS`` 1, and are loaded in turn by ``wrk`` with one thread: one round after the
+other, each round in another order. A figure is the median over the rounds with the lowest and the
+highest in brackets; a ratio is taken round by round, since the noise of a machine is common to a
+round. The requests differ in turn: 32 rows, one a request, or one request of many rows. Every
+answer must be one of success; before and after the load a client of its own compares each answer
+with what ``pipeline.predict`` returns. Bare Flask answers ``GET /`` with 13 bytes.
+
+The library validates by a schema, and one receiver listens to ``after_prediction``. Server and load
+share the processors.
+
+W1 is a ``StandardScaler`` and a ``LogisticRegression`` on iris; W2 a ``RandomForestClassifier`` of
+100 trees on 10 numbers; W3 a ``ColumnTransformer`` that passes four numbers on, some of them
+missing, and encodes two texts, with a ``HistGradientBoostingClassifier`` of 100 trees; W4 is W1's
+pipeline on 20 numbers, with 1,000 and 10,000 rows a request. The slow estimators run on gunicorn
+with 2 workers of {SLOW_THREADS} threads.
+"""
+NOTHING = "No run has been made for this page yet.\n"
+
+
+def write(results: Results, docs: Path) -> None:
+    """Write the page, its plots and the results themselves to the folder of the documentation."""
+    folder = docs / PLOTS
+    folder.mkdir(parents=True, exist_ok=True)
+    plots = dict(drawn(results))
+    for name, plot in plots.items():
+        (folder / f"{name}.svg").write_text(plot, encoding="utf-8")
+    results.save(folder / "results.json")
+    (docs / "benchmarks.rst").write_text(render(results), encoding="utf-8")
+
+
+def render(results: Results) -> str:
+    """Return the page of a run."""
+    parts = [INTRODUCTION]
+    if not results.facts:
+        return "\n".join([*parts, NOTHING])
+    parts += _section("The run", [*_facts(results), *_settings(results)])
+    parts += _section("Figures to reach", _reached(results))
+    for name, title in ONE_ROW.items():
+        if any(cell.workload == name for cell in results.cells):
+            parts += _section(title, [*_image(name), *_cells(results, name)])
+    for name, title in MANY_ROWS.items():
+        if any(cell.workload == name for cell in results.cells):
+            parts += _section(title, [*_image(name), *_cells(results, name)])
+    parts += _section("In process", _in_process(results)) if results.of(SECTION) else []
+    parts += _growth(results)
+    for name, profile in results.profiles.items():
+        rows = (
+            [f"``{x.function}``", f"{x.calls:.0f}", f"{x.own:.1f}", f"{x.total:.1f}"]
+            for x in profile
+        )
+        table = _table(["Function", "Calls", "Own, µs", "With its calls, µs"], rows)
+        parts += _section(f"Profile of one request of {name.upper()}", [PROFILE, *table])
+    if results.failures:
+        parts += _section("Not measured", _failures(results))
+    return "\n".join(parts)
+
+
+PROFILE = (
+    "By ``cProfile``, whose own cost is in it: what a request consists of, not how long it takes.\n"
+)
+
+
+def drawn(results: Results) -> Iterator[tuple[str, str]]:
+    """Yield the plots of a run, each with its name."""
+    for name, title in {**ONE_ROW, **MANY_ROWS}.items():
+        cells = [cell for cell in results.cells if cell.workload == name and cell.samples]
+        most = max((cell.connections for cell in cells), default=0)
+        found = sorted(
+            (_bar(cell) for cell in cells if cell.connections == most), key=lambda bar: -bar.value
+        )
+        if found:
+            yield name, bars(f"{title}, {most} connections", found, "requests a second")
+    by_rows = _by_name(results, ROWS)
+    if by_rows:
+        yield ROWS, lines("Rows a second", by_rows, "rows in a request", "rows a second", log=True)
+    among = _among(results)
+    if among:
+        latency = {"median latency": among}
+        yield MODELS, lines("Models registered", latency, "models", "milliseconds", log=False)
+    memory = _by_name(results, WORKERS, 1e6)
+    if memory:
+        title = "Memory with a forest of 100 MB"
+        yield WORKERS, lines(title, memory, "workers", "MB (PSS)", log=False)
+
+
+def _facts(results: Results) -> Iterator[str]:
+    yield from _table(["What", "Which"], [[name, told] for name, told in results.facts.items()])
+
+
+def _settings(results: Results) -> Iterator[str]:
+    peers = [peer for peer in PEERS if any(cell.peer == peer.name for cell in results.cells)]
+    yield from _table(["Server", "Settings"], [[peer.title, peer.settings] for peer in peers])
+    wanted: dict[str, None] = {}
+    for peer in PEERS:
+        known = results.versions.get(peer.environment, {})
+        wanted |= dict.fromkeys(f"{name} {known[name]}" for name in peer.packages if name in known)
+    yield f"Versions: {', '.join(sorted(wanted))}.\n"
+
+
+def _reached(results: Results) -> Iterator[str]:
+    yield (
+        "Each is a ratio. Where several numbers of connections were measured, it is that at which "
+        "the ratio is least.\n"
+    )
+    yield from _table(
+        ["Figure", "To reach", "Found", ""],
+        [_verdict(figure, figure.measure(results)) for figure in figures()],
+    )
+
+
+def _verdict(figure: Figure, found: Spread | None) -> list[str]:
+    wanted = f"at {'most' if figure.at_most else 'least'} {figure.bound:g}"
+    if found is None:
+        return [figure.name, wanted, "", "not measured"]
+    return [
+        figure.name,
+        wanted,
+        _told(found),
+        "reached" if figure.is_reached(found) else "**not reached**",
+    ]
+
+
+def _cells(results: Results, workload: str) -> Iterator[str]:
+    cells = [cell for cell in results.cells if cell.workload == workload and cell.samples]
+    counts = sorted({cell.connections for cell in cells})
+    rows = []
+    for peer, name in dict.fromkeys((cell.peer, cell.format) for cell in cells):
+        row = [_name(peer, name)]
+        for at in counts:
+            cell = results.cell(workload, peer, name, at)
+            row += [_told(spread(cell.rates)), _latency(cell)] if cell else ["", ""]
+        rows.append(row)
+    heads = [head for at in counts for head in (f"{at} conn., requests/s", "p50, p99 ms")]
+    yield from _table(["Server", *heads], rows)
+
+
+def _in_process(results: Results) -> Iterator[str]:
+    yield "Microseconds of a call with one row.\n"
+    rows = []
+    for name in dict.fromkeys(series.name.partition(",")[0] for series in results.of(SECTION)):
+        ours = results.one(SECTION, f"{name}, {LIBRARY}")
+        theirs = results.one(SECTION, f"{name}, {PIPELINE}")
+        if ours and theirs:
+            told = [_told(spread(ours)), _told(spread(theirs)), _told(ratio(theirs, ours))]
+            rows.append([name.upper() if name in ONE_ROW else name, *told])
+    yield from _table(["", "``models.predict``", "``pipeline.predict``", "Ratio"], rows)
+
+
+def _growth(results: Results) -> Iterator[str]:
+    slow = [cell for cell in results.cells if cell.peer in {peer.name for peer in BATCHING}]
+    if slow:
+        rows = [[c.workload, TITLES[c.peer], _told(spread(c.rates)), _latency(c)] for c in slow]
+        heads = ["Estimator", "", "requests/s", "p50, p99 ms"]
+        yield from _section("Slow estimators, 64 connections", _table(heads, rows))
+    if results.of(MEMORY):
+        rows = [[series.name, _told(spread(series.values))] for series in results.of(MEMORY)]
+        heads = ["Format", "Growth of the process at its peak, in lengths of the body"]
+        yield from _section("Memory of a request of 10,000 rows", _table(heads, rows))
+    for name, title in (
+        (ROWS, "Rows a request"),
+        (MODELS, "Models registered"),
+        (WORKERS, "Memory by workers"),
+    ):
+        if name in dict(drawn(results)):
+            yield from _section(title, _image(name))
+
+
+def _failures(results: Results) -> Iterator[str]:
+    for name, told in results.failures.items():
+        last = told.strip().splitlines()[-1] if told.strip() else ""
+        yield f"- {name}: ``{last.replace('`', '')[:200]}``"
+    yield ""
+
+
+def _by_name(
+    results: Results, section: str, unit: float = 1.0
+) -> dict[str, list[tuple[float, float]]]:
+    """Return the points of a section's lines, by the name of each."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for series in results.of(section):
+        peer, _, name = series.name.partition(", ")
+        title = _name(peer, name if name != exchanges.RECORD else exchanges.ROWS) if name else peer
+        found.setdefault(title, []).append((series.at, spread(series.values).median / unit))
+    return {name: sorted(points) for name, points in found.items()}
+
+
+def _among(results: Results) -> list[tuple[float, float]]:
+    cells = [cell for cell in results.cells if cell.peer.startswith("models-") and cell.samples]
+    return [
+        (int(cell.peer.rpartition("-")[2]), spread(s.p50 for s in cell.samples).median)
+        for cell in cells
+    ]
+
+
+def _bar(cell: Cell) -> Bar:
+    found = spread(cell.rates)
+    color = OWN if cell.peer.startswith("library") else OTHER
+    color = FLOOR if cell.peer.startswith("hello") else color
+    return Bar(_name(cell.peer, cell.format), found.median, found.low, found.high, color)
+
+
+def _name(peer: str, format_: str) -> str:
+    """Return what the page calls a peer that is asked in a format."""
+    title = TITLES.get(peer, "Flask-SKModels")
+    server = peer.rpartition("-")[2]
+    told = [title, *([server] if server in {"sync", "gthread", "granian"} else [])]
+    return ", ".join([*told, *([] if format_ == exchanges.RECORD else [format_])])
+
+
+def _told(found: Spread) -> str:
+    return f"{short(found.median)} ({short(found.low)} to {short(found.high)})"
+
+
+def _latency(cell: Cell) -> str:
+    p50 = spread(sample.p50 for sample in cell.samples).median
+    p99 = spread(sample.p99 for sample in cell.samples).median
+    return f"{short(p50)}, {short(p99)}"
+
+
+def _section(title: str, body: Iterable[str]) -> Iterator[str]:
+    yield from (title, "-" * len(title), "")
+    yield from body
+
+
+def _image(name: str) -> Iterator[str]:
+    yield from (f".. image:: {PLOTS}/{name}.svg", "   :width: 100%", f"   :alt: {name}", "")
+
+
+def _table(heads: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
+    yield from (".. list-table::", "   :header-rows: 1", "")
+    for row in [heads, *rows]:
+        for place, cell in enumerate(row):
+            yield f"   {'  - ' if place else '* - '}{cell}".rstrip()
+    yield ""

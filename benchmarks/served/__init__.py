@@ -1,0 +1,1 @@
+"""What the servers of the benchmarks serve; each module runs in the environment of its peer."""

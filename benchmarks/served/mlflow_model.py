@@ -1,0 +1,14 @@
+"""Writes the pipeline as a model of MLflow: ``python -m benchmarks.served.mlflow_model FOLDER``."""
+
+from __future__ import annotations
+
+import sys
+
+import mlflow.sklearn
+
+from benchmarks.served import shelf
+
+if __name__ == "__main__":
+    mlflow.sklearn.save_model(
+        shelf.take()[1], sys.argv[1], serialization_format="cloudpickle", pip_requirements=[]
+    )

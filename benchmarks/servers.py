@@ -1,0 +1,144 @@
+"""Servers in processes of their own, on loopback, and the memory that they take."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+HOST = "127.0.0.1"
+LIFETIME = 3600  # seconds: should nobody be left to stop a server, timeout(1) does
+GONE = (ProcessLookupError, FileNotFoundError, PermissionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs.
+
+    :param pid: of its first process
+    :param port: where it listens
+    :param log: what it has written
+    """
+
+    pid: int
+    port: int
+    log: Path
+
+    def processes(self) -> list[int]:
+        """Return its process and all that descend from it."""
+        return descendants(self.pid)
+
+    def memory(self) -> int:
+        """Return the bytes that its processes take, shared pages by their share (PSS)."""
+        return sum(_proportional_set(pid) for pid in self.processes())
+
+    def ticks(self) -> int:
+        """Return the processor time that its processes have used, in the kernel's ticks."""
+        return sum(_ticks(pid) for pid in self.processes())
+
+    def runs(self) -> bool:
+        return _runs(self.pid)
+
+    def last_words(self) -> str:
+        """Return the end of its log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-15:])
+
+
+def free_port() -> int:
+    """Return a port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(
+    command: Sequence[str], port: int, folder: Path, environment: Mapping[str, str]
+) -> Iterator[Server]:
+    """Run a server until the end of the block.
+
+    :param folder: its working directory, where its log goes
+    :param environment: its environment variables
+    """
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["timeout", "--kill-after=5", str(LIFETIME), *command],
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield Server(process.pid, port, log)
+    finally:
+        _stop(process)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return a process and all that descend from it."""
+    parents = dict(filter(None, map(_with_parent, Path("/proc").glob("[0-9]*"))))
+    found = [pid]
+    for process in found:
+        found.extend(child for child, parent in parents.items() if parent == process)
+    return found
+
+
+def _with_parent(folder: Path) -> tuple[int, int] | None:
+    try:
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    except GONE:
+        return None
+    return int(folder.name), int(fields[1])
+
+
+def _ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except GONE:
+        return 0
+    return int(fields[11]) + int(fields[12])
+
+
+def _proportional_set(pid: int) -> int:
+    try:
+        told = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except GONE:
+        return 0
+    found = re.search(r"^Pss: +(\d+) kB$", told, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server and whatever descends from it, some of which may be in sessions of their own."""
+    started = descendants(process.pid)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+    deadline = monotonic() + 3
+    while any(map(_runs, started)) and monotonic() < deadline:
+        sleep(0.05)
+    for pid in filter(_runs, started):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait(10)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except GONE:
+        return False
+    return state != "Z"

@@ -1,0 +1,203 @@
+"""The benchmarks' own promises: right answers asked for, figures judged rightly, a true page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import ROOT, __main__, exchanges, page, svg
+from benchmarks.figures import Figure, figures
+from benchmarks.in_process import MEMORY, memory_of, post
+from benchmarks.lab import Lab, turned
+from benchmarks.load import Sample, Wrong, read_sample, target
+from benchmarks.peers import PEERS, Peer
+from benchmarks.results import Cell, Results, Series, Spread, ratio, read
+from benchmarks.served import shelf
+from benchmarks.served.library import app_of
+from benchmarks.workloads import Workload, by_rows, many_rows, one_row
+
+W1 = one_row()["w1"]
+SERVED_HERE = ("library-gthread", "by-hand", "concept", "hello-sync")
+WRK = '\n{"requests": 30, "seconds": 2.0, "p50": 1.5, "p99": 3.0, "failed": %d, "broken": %d}\n'
+
+
+def peer(name: str) -> Peer:
+    return next(peer for peer in PEERS if peer.name == name)
+
+
+def lab(folder: Path) -> Lab:
+    return Lab(folder, folder, PEERS, [1], 1, 1)
+
+
+def cell(peer: str, *rates: float, workload: str = "w1", at: int = 64) -> Cell:
+    samples = [Sample(rate, 1.0, 2.0) for rate in rates]
+    return Cell(workload, peer, exchanges.RECORD, at, samples)
+
+
+def figure(name: str) -> Figure:
+    return next(figure for figure in figures() if figure.name == name)
+
+
+# What is sent
+
+
+@pytest.mark.parametrize(
+    "workload", [W1, *many_rows().values(), by_rows()[2]], ids=lambda w: w.name
+)
+def test_library_answers_each_format_as_the_pipeline_does(workload: Workload) -> None:
+    card = shelf.Card(workload.model, workload.schema, workload.has_texts)
+    app = app_of(card, workload.pipeline)
+    for exchange in exchanges.library(workload).values():
+        for body, expected in zip(exchange.bodies, exchange.expected, strict=True):
+            assert exchange.read(post(app, exchange, body)) == expected
+
+
+@pytest.mark.parametrize("name", SERVED_HERE)
+def test_server_is_checked_and_leaves_no_process(tmp_path: Path, name: str) -> None:
+    asked = peer(name)
+    [exchange] = asked.exchanges(W1).values()
+    with lab(tmp_path).server(asked, W1) as server:
+        aim = target(server, exchange, tmp_path / "bodies")
+        aim.wait_until_ready()
+        assert server.memory() > 1 << 20
+        assert aim.pace(0) > 0
+        wrong = tuple([None] for _ in exchange.expected)
+        with pytest.raises(Wrong, match="is not"):
+            replace(aim, exchange=replace(exchange, expected=wrong)).check()
+        started = server.processes()
+    assert len(started) > 1
+    assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_server_that_ends_is_told_with_its_last_words(tmp_path: Path) -> None:
+    broken = replace(
+        peer("by-hand"), command=lambda site: ["sh", "-c", "echo no such thing; exit 1"]
+    )
+    [exchange] = broken.exchanges(W1).values()
+    with (
+        lab(tmp_path).server(broken, W1) as server,
+        pytest.raises(Wrong, match="no such thing"),
+    ):
+        target(server, exchange, tmp_path).wait_until_ready()
+
+
+# What is read
+
+
+def test_sample_of_wrk() -> None:
+    assert read_sample("Running 2s test" + WRK % (0, 0)) == Sample(15.0, 1.5, 3.0)
+
+
+@pytest.mark.parametrize(("failed", "broken"), [(1, 0), (0, 1)])
+def test_sample_with_a_failed_answer_is_none(failed: int, broken: int) -> None:
+    with pytest.raises(Wrong, match="1 "):
+        read_sample(WRK % (failed, broken))
+
+
+def test_ratio_is_taken_round_by_round() -> None:
+    assert ratio([10, 20, 90], [10, 10, 30]) == Spread(2, 1, 3)
+
+
+def test_each_round_has_another_order() -> None:
+    assert [turned([1, 2, 3], round_, 3) for round_ in range(3)] == [
+        [1, 2, 3],
+        [2, 3, 1],
+        [3, 1, 2],
+    ]
+
+
+def test_memory_of_a_request_counts_its_peak() -> None:
+    found = memory_of(exchanges.ARROW)
+    assert found["body"] > 1_600_000
+    assert found["growth"] > found["body"] / 2
+
+
+# Figures
+
+
+def test_share_of_bare_flask_is_that_of_the_worst_number_of_connections() -> None:
+    results = Results(
+        cells=[
+            *(cell("library-sync", 99, at=1), cell("hello-sync", 100, at=1)),
+            *(cell("library-sync", 50, at=64), cell("hello-sync", 100, at=64)),
+        ]
+    )
+    found = figure("W1, sync: rate over bare Flask's")
+    measured = found.measure(results)
+    assert measured == Spread(0.5, 0.5, 0.5)
+    assert not found.is_reached(measured)
+
+
+def test_best_peer_is_none_of_ours_and_not_bare_flask() -> None:
+    peers = [cell("hello-sync", 900), cell("mlserver", 50), cell("fastapi", 100)]
+    results = Results(cells=[cell("library-gthread", 130), cell("library-sync", 500), *peers])
+    found = figure("W1, gthread: rate over the best peer's, 64 connections")
+    measured = found.measure(results)
+    assert measured == Spread(1.3, 1.3, 1.3)
+    assert found.is_reached(measured)
+
+
+def test_upper_bound_is_not_to_be_passed() -> None:
+    found = figure("W4, 10,000 rows, Arrow: memory of a request over its body")
+    measured = found.measure(Results(series=[Series(MEMORY, exchanges.ARROW, 0, [6.1])]))
+    assert measured is not None
+    assert not found.is_reached(measured)
+
+
+def test_figure_that_was_not_measured_has_no_ratio() -> None:
+    assert [figure.measure(Results()) for figure in figures()] == [None] * len(figures())
+
+
+# The page
+
+
+def test_page_is_that_of_the_results_beside_it() -> None:
+    results = read(ROOT / "docs/benchmarks/results.json")
+    assert page.render(results) == (ROOT / "docs/benchmarks.rst").read_text(encoding="utf-8")
+    for name, plot in page.drawn(results):
+        assert (ROOT / f"docs/benchmarks/{name}.svg").read_text(encoding="utf-8") == plot
+
+
+def test_page_tells_cells_figures_and_what_failed(tmp_path: Path) -> None:
+    results = Results({"Date": "today"}, failures={"w2, mlflow": "first\nit ended"})
+    results.cells = [cell("library-sync", 80, 90, 100), cell("hello-sync", 100, 100, 100)]
+    page.write(results, tmp_path)
+    text = (tmp_path / "benchmarks.rst").read_text(encoding="utf-8")
+    assert "   * - Flask-SKModels, sync\n     - 90 (80 to 100)\n     - 1, 2\n" in text
+    assert "     - at least 0.9\n     - 0.9 (0.8 to 1)\n     - reached\n" in text
+    assert "- w2, mlflow: ``it ended``" in text
+    assert "benchmarks/w1.svg" in text
+    assert ">Flask-SKModels, sync</text>" in (tmp_path / "benchmarks/w1.svg").read_text("utf-8")
+    assert read(tmp_path / "benchmarks/results.json") == results
+
+
+def test_plot_has_a_curve_for_each_name() -> None:
+    plot = svg.lines("Rows", {"a & b": [(1, 10), (10, 95)]}, "rows", "rows a second", log=True)
+    assert "a &amp; b" in plot
+    assert plot.count("<circle") == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(2_100_000, "2.1 M"), (31_000, "31 k"), (512.4, "512"), (0.35, "0.35")]
+)
+def test_numbers_are_short(value: float, told: str) -> None:
+    assert svg.short(value) == told
+
+
+# The command
+
+
+def test_list_names_all_that_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["--list"]) == 0
+    told = capsys.readouterr().out
+    assert "in-process" in told
+    assert "bench_validation.py" in told
+    assert all(f"  {peer.name} " in told for peer in PEERS)
+
+
+def test_unknown_peer_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        __main__.main(["--peers", "nobody"])
+    assert "unknown: nobody" in capsys.readouterr().err
