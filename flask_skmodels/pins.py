@@ -55,6 +55,8 @@ class Artifact:
             raise ValueError(f"trusted must be a list of names of types, not {self.trusted!r}")
         if self.sha256 is not None and not _HEX.fullmatch(self.sha256):
             raise ValueError(f"sha256 must be 64 hexadecimal digits, not {self.sha256!r}")
+        if self.version is not None and not isinstance(self.version, str):
+            raise ValueError(f"version must be a label, which is text, not {self.version!r}")
         if self.mmap_mode not in (None, "r", "c"):
             raise ValueError(f"mmap_mode must be 'r', 'c' or None, not {self.mmap_mode!r}")
         object.__setattr__(self, "path", os.fspath(self.path))

@@ -62,7 +62,7 @@ def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
         others = () if known is None else (*known.others, Path(known.artifact.path).name)
         files[label] = File(own, _signature(entry), others)
     if not files:
-        raise ArtifactError(path, "the folder holds no version: put a file such as 1.skops in it")
+        raise ArtifactError(path, _no_version(path))
     return files
 
 
@@ -170,6 +170,13 @@ def _entries(folder: Path) -> list[tuple[str, Path]]:
         if format_ is not None and LABEL.fullmatch(label)
     ]
     return sorted(versions, key=lambda version: (natural(version[0]), version[0], version[1].name))
+
+
+def _no_version(folder: Path) -> str:
+    names = sorted(entry.name for entry in folder.iterdir() if split_name(entry)[1] is not None)
+    others = [name for name in names if name.isprintable() and not name.startswith(".")][:3]
+    hint = f"; {', '.join(others)} is no name of a version" if others else ""
+    return f"the folder holds no version: put a file such as 1.skops in it{hint}"
 
 
 def _signature(path: Path) -> _Signature:

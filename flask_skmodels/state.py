@@ -94,8 +94,8 @@ class State:
             view = decorator(view)
         self.app.view_functions[endpoint] = view
         methods = {*(view_class.methods or {"GET"}), "OPTIONS"}
-        # The first is the one that url_for builds; what has a variable matches without a slash too.
-        for each in dict.fromkeys([path] if "<" in path else [path, path.rstrip("/")]):
+        # The first is the one that url_for builds; the other also answers a wrong method with 405.
+        for each in dict.fromkeys([path, path.rstrip("/")]):
             rule = lazy(self.app.url_rule_class)(
                 each, endpoint=endpoint, methods=methods, strict_slashes=False
             )

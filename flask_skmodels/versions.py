@@ -149,6 +149,8 @@ class Versions:
         if version is not None:
             self._asked_at[label] = monotonic()
             return version
+        if self._files:
+            self._file(label)  # what is not there is not waited for
         with self._changing(sender):
             self._files = self._files or self._shelf.find()
             version = self._at_hand(label) or self._shelf.load(label, self._file(label))

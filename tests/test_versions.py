@@ -459,6 +459,60 @@ def test_version_that_is_not_there(folder: Path, label: str) -> None:
     assert client.post(f"/iris/versions/{label}/predict/", json=ROW).status_code == 404
 
 
+def test_wrong_http_method_for_a_version(folder: Path) -> None:
+    client = serving(folder).test_client()
+    for path in ("/iris/versions/1/predict/", "/iris/versions/1/predict"):
+        response = client.get(path)
+        assert (response.status_code, response.headers["Allow"]) == (405, "OPTIONS, POST")
+
+
+def test_version_that_is_not_there_is_not_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = serving(folder)
+    entered, leave = threading.Event(), threading.Event()
+    load = joblib.load
+
+    def slow(file: Any, **options: Any) -> Any:
+        entered.set()
+        assert leave.wait(10)
+        return load(file, **options)
+
+    put(folder, "3")
+    monkeypatch.setattr(joblib, "load", slow)
+    with ThreadPoolExecutor(1) as pool:
+        look = pool.submit(refresh, app)
+        assert entered.wait(10)
+        problem(app.test_client().post("/iris/versions/9/predict/", json=ROW), 404)
+        assert not look.done()
+        leave.set()
+        look.result(10)
+
+
+def test_names_that_are_no_versions(tmp_path: Path) -> None:
+    """Names of files are the operator's, but nothing strange is to come of strange ones."""
+    folder = tmp_path / "iris"
+    put(folder, "1")
+    for name in ("-1", "final version", "2%2F3", "ä", "1\n2", "..", "\udcff", "²"):
+        (folder / f"{name}.joblib").symlink_to("1.joblib")
+    for name, target in (("3", "nowhere"), ("4", "4.joblib"), ("5", "/"), ("6", "/dev/null")):
+        (folder / f"{name}.joblib").symlink_to(target)
+    (folder / "7.joblib").mkdir()
+    (folder / "current.joblib").symlink_to("1.joblib")
+    client = serving(folder, pipeline=artifact(version="1")).test_client()
+    assert versions_of(client) == ["current", "7", "6", "5", "4", "3", "1"]
+    assert answer_of(client, "/iris/versions/current/predict/") == ("current", "1")
+    for label in "34567":
+        problem(client.post(f"/iris/versions/{label}/predict/", json=ROW), 503)
+    assert failed(client) == list("34567")
+
+
+def test_folder_of_names_that_are_no_versions(tmp_path: Path) -> None:
+    put(tmp_path / "iris", "final version")
+    with pytest.raises(ArtifactError, match=r"; final version\.joblib is no name of a version"):
+        serving(tmp_path / "iris")
+
+
 def test_version_in_process_and_in_records(folder: Path) -> None:
     app = serving(folder)
     models = extension_of(app)
