@@ -152,6 +152,7 @@ class FakeEstimator:
 
     Each method takes one answer for all rows, or an exception to raise, or a function of X that
     returns the answers of all rows. Answers may be changed later: ``fake.answers["predict"] = 1``.
+    Where it has classes and their probabilities it predicts the likeliest, unless it is told.
 
     :param classes: its ``classes_``
     :param n_features_in: how many columns it takes, which may then have missing values
@@ -177,6 +178,8 @@ class FakeEstimator:
         self.n_features_in_ = n_features_in
         if classes is not None:
             self.classes_ = np.asarray(classes)
+            if "predict_proba" in answers:
+                answers.setdefault("predict", self._likeliest)
 
     def __sklearn_tags__(self) -> Tags:
         target = TargetTags(required=False)
@@ -189,6 +192,12 @@ class FakeEstimator:
 
     def _call(self, method: str, X: Any) -> Any:
         self.calls.append((method, X))
+        return self._answer(method, X)
+
+    def _likeliest(self, X: Any) -> Any:
+        return self.classes_[np.argmax(self._answer("predict_proba", X), axis=1)]
+
+    def _answer(self, method: str, X: Any) -> Any:
         answer = self.answers[method]
         if isinstance(answer, Exception):
             raise answer

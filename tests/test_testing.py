@@ -239,3 +239,12 @@ def test_fake_takes_missing_values_where_the_schema_does(tmp_path: Path) -> None
     with pytest.raises(InvalidInput):
         models.predict("person", {"age": 37, "income": None}, app=app)
     assert fake.calls[1][1].tolist() == [[37.0, 1.0]]
+
+
+def test_fake_predicts_the_likeliest_of_its_classes(models: SKModels) -> None:
+    with fake_model(models, "iris", predict_proba=[0.2, 0.8], classes=["a", "b"]) as fake:
+        app = Flask("fakes")
+        models.init_app(app)
+    prediction = models.predict("iris", SETOSA, app=app)
+    assert (prediction.method, prediction.classes) == ("predict_proba", ["a", "b"])
+    assert fake.predict([[1], [2]]).tolist() == ["b", "b"]
