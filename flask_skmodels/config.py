@@ -114,6 +114,7 @@ class Settings:
     security_schemes: Mapping[str, Mapping[str, Any]]
     metrics: Any
     tracing: Any
+    server_timing: bool
     log_predictions: bool
     log_hidden_fields: Collection[str] | None
 
@@ -159,6 +160,7 @@ KEYS = {
     ),
     "METRICS": Key(None, _is_switch_or("collect"), "None, True, False or a CollectorRegistry"),
     "TRACING": Key(None, _is_switch_or("get_tracer"), "None, True, False or a TracerProvider"),
+    "SERVER_TIMING": Key(False, lambda value: isinstance(value, bool), "True or False"),
     "LOG_PREDICTIONS": Key(False, lambda value: isinstance(value, bool), "True or False"),
     "LOG_HIDDEN_FIELDS": Key(None, _or_none(_are_names), "None or a list of names of fields"),
 }

@@ -21,7 +21,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.http import parse_options_header
 
-from flask_skmodels import problems
+from flask_skmodels import problems, timing
 from flask_skmodels.bodies import Body, UploadedFile
 from flask_skmodels.codecs import missing_codecs, reader_of, writers
 from flask_skmodels.codecs.base import FILE, Codec, TooLarge, dumps
@@ -99,6 +99,8 @@ class CallView(AnswerView):
             response = self.refused(exception)
         if version.label is not None:
             response.headers["X-Model-Version"] = version.label
+        if self.settings.server_timing:
+            timing.add_timing(response)
         return response
 
     def call(self, app: Flask, version: Version, request_id: str) -> Response:
@@ -120,7 +122,7 @@ class CallView(AnswerView):
         :raises Exception: as :meth:`Service.predict <flask_skmodels.traffic.Service.predict>`; 413
             and :class:`~flask_skmodels.TooManyRows` where the request says too much
         """
-        return self.service.predict(
+        prediction = self.service.predict(
             app,
             version,
             method,
@@ -128,6 +130,9 @@ class CallView(AnswerView):
             request_id=request_id,
             is_shadowed=_label_in(request_at_hand()) is None,
         )
+        if self.settings.server_timing:
+            timing.note(prediction)
+        return prediction
 
     def _version(self, app: Flask, at_hand: Request) -> Version:
         try:

@@ -117,7 +117,6 @@ def test_series_of_a_late_model_begin_at_zero(
 
 
 def test_failures(app: Flask, models: SKModels, client: FlaskClient) -> None:
-    app.logger.disabled = True
     models.add("fake", FakeEstimator(predict=MemoryError()), schema=SCHEMA)
     assert client.post("/fake/predict/", data=SETOSA).status_code == 500
     value = scrape(client)
@@ -347,7 +346,7 @@ def test_metrics_have_the_prefix(pipeline: Any) -> None:
 
 def test_metrics_can_be_turned_off() -> None:
     app = Flask("off")
-    app.config["SKMODELS_METRICS"] = False
+    app.config.update(SKMODELS_METRICS=False, SKMODELS_TRACING=False)
     SKModels(app)
     assert app.test_client().get("/-/metrics").status_code == 404
     assert not before_prediction.receivers

@@ -66,7 +66,6 @@ def logged(*, hidden: Any = None, **config: object) -> tuple[Flask, SKModels]:
     """Return an application that logs its predictions, and its extension."""
     app = Flask("logged")
     app.config.update(SKMODELS_LOG_PREDICTIONS=True, SKMODELS_LOG_HIDDEN_FIELDS=hidden, **config)
-    app.logger.disabled = True
     return app, SKModels(app)
 
 

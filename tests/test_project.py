@@ -58,7 +58,7 @@ PARTS = {
     "openapi": ("problems", "outputs", "apiparts", "openapi"),
     "metrics": ("metrics", "tracing", "predictionlog"),
     "views": (
-        *("config", "origins", "rules", "state", "bodies", "views", "health", "routes"),
+        *("config", "origins", "rules", "state", "bodies", "timing", "views", "health", "routes"),
         *("monitoring", "apidocs"),
     ),
 }

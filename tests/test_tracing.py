@@ -50,7 +50,6 @@ def app(models: SKModels, provider: TracerProvider) -> Iterator[Flask]:
     app = Flask("iris_app")
     app.config["SKMODELS_TRACING"] = provider
     models.init_app(app)
-    app.logger.disabled = True
     instrumentor: Any = FlaskInstrumentor()
     instrumentor.instrument_app(app, tracer_provider=provider)
     yield app
