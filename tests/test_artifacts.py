@@ -28,7 +28,9 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import skl2onnx
 import sklearn
+import skops.io as skops_io
 from joblib.numpy_pickle_compat import NDArrayWrapper
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
@@ -41,8 +43,6 @@ from flask_skmodels import artifacts, introspect, pins, sources
 from flask_skmodels.artifacts import Artifact, Loaded, Policy, load, resolve, split_name
 from flask_skmodels.errors import ArtifactError, SKModelsError
 from tests.helpers import X, Y
-
-skops_io = pytest.importorskip("skops.io")
 
 DOCS = Path(__file__).parent.parent / "docs" / "artifacts.rst"
 SINGLE = X.astype(np.float32)
@@ -941,7 +941,7 @@ def test_archive_without_a_schema(policy: Policy) -> None:
 
 @pytest.fixture
 def to_onnx() -> Any:
-    return pytest.importorskip("skl2onnx").to_onnx
+    return skl2onnx.to_onnx
 
 
 @pytest.fixture
@@ -1127,7 +1127,8 @@ def test_graph_that_the_runtime_refuses(to_onnx: Any, policy: Policy) -> None:
 
 
 def test_weights_in_other_files_are_refused(policy: Policy) -> None:
-    onnx = pytest.importorskip("onnx")
+    import onnx
+
     weights = onnx.numpy_helper.from_array(np.ones((4, 1), np.float32), "w")
     value = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
@@ -1162,7 +1163,6 @@ def block(marker: str) -> str:
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     """A folder with a key that signs, and the one that verifies."""
-    pytest.importorskip("model_signing")
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +23,7 @@ import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
-from tests.serving import Answer, Server, ask, ask_each, gunicorn
+from tests.serving import ROOT, Answer, Server, ask, ask_each, gunicorn
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork")
 
@@ -30,6 +33,7 @@ CLIENTS = 16
 WORKERS = 2
 LAST = 21  # 1 is there at first, 20 more are dropped
 BROKEN = (4, 8, 12, 16, LAST)
+OTHER_FIELDS = BROKEN[3]
 NEWEST_GOOD = LAST - 1
 INTERVAL = 0.2
 BALLAST = 250_000  # numbers, which make a file large enough for a load to take its time
@@ -45,14 +49,14 @@ from flask_skmodels import Artifact, SKModels
 from flask_skmodels.versions import Versions
 
 looks = 0
-refresh = Versions.refresh
+refresh = Versions._refresh
 
-def counted(self, sender):
+def counted(self, sender, **options):
     global looks
-    refresh(self, sender)
+    refresh(self, sender, **options)
     looks += 1
 
-Versions.refresh = counted
+Versions._refresh = counted
 models = SKModels()
 models.add("number", Artifact("versions/"), examples=[{ROW!r}])
 app = Flask(__name__)
@@ -234,3 +238,58 @@ def test_the_broken_are_told_and_not_served(server: Server, folder: Path) -> Non
     log = server.log.read_text(encoding="utf-8", errors="replace")
     for number in BROKEN:
         assert log.count(f"/{number}.joblib: ") >= WORKERS, log
+
+
+@pytest.fixture
+def idle(tmp_path: Path, folder: Path) -> Iterator[Server]:
+    """A server whose workers look when they are asked to, and not before."""
+    module = APP.replace(f"SKMODELS_RELOAD={INTERVAL}", "SKMODELS_RELOAD=None")
+    assert module != APP
+    options = ("--worker-class", "gthread", "--threads", "4")
+    with gunicorn(tmp_path, module, *options, workers=WORKERS) as server:
+        yield server
+
+
+def come_to(server: Server, version: str) -> dict[int, str | None]:
+    """Return what each worker serves, as soon as that is one version for all of them."""
+    deadline = monotonic() + 20
+    while monotonic() < deadline:
+        found = served_by_each(server)
+        if set(found.values()) == {version}:
+            return found
+        sleep(0.02)
+    raise AssertionError(f"the workers serve {found}")
+
+
+def test_reload_is_asked_for_from_a_shell(idle: Server, folder: Path) -> None:
+    workers = set(come_to(idle, "1"))
+    for number in (2, BROKEN[0]):
+        drop_by_rename(folder, number)
+    for _ in range(5):
+        assert set(served_by_each(idle).values()) == {"1"}
+    command = [sys.executable, "-m", "flask", "--app", "served_app", "skmodels", "reload", "number"]
+    done = subprocess.run(
+        command,
+        cwd=folder.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout, done.returncode) == ("number: asked for\n", 0), done.stderr
+    assert set(come_to(idle, "2")) == workers
+
+
+def test_worker_that_takes_the_place_of_another_passes_over_what_was_refused(
+    idle: Server, folder: Path
+) -> None:
+    workers = set(come_to(idle, "1"))
+    drop_by_rename(folder, OTHER_FIELDS)
+    os.kill(min(workers), signal.SIGTERM)
+    deadline = monotonic() + 30
+    while monotonic() < deadline and min(workers) in set(served_by_each(idle)):
+        sleep(0.05)
+    now = served_by_each(idle)
+    assert min(workers) not in now
+    assert now == dict.fromkeys(now, "1")

@@ -115,8 +115,9 @@ def test_file_is_a_pipeline(pipeline: Any, tmp_path: Path, given: Callable[[Path
 
 
 def test_skops_file_is_a_pipeline(pipeline: Any, tmp_path: Path) -> None:
-    skops_io = pytest.importorskip("skops.io")
-    skops_io.dump(pipeline, tmp_path / "iris.skops")
+    import skops.io
+
+    skops.io.dump(pipeline, tmp_path / "iris.skops")
     app = Flask("untrusting")
     app.config["SKMODELS_ROOT"] = tmp_path
     models = SKModels(app)

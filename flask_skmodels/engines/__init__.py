@@ -53,4 +53,6 @@ def engine_of(model: Model, methods: tuple[str, ...], schema: Cleaner) -> Engine
     except Decline as why:
         _log.info("model %r is served by scikit-learn's own methods: %s", name_of(model), why)
         return Engine("sklearn", str(why), own)
+    if but_for is not None:
+        _log.info("model %r is served by the lean engine %s", name_of(model), but_for)
     return Engine("lean", but_for, own | lean)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST = 200  # values a column
-_STEPS = (-3.0, -1.0, -0.5, 0.5, 1.0, 3.0)
+from flask_skmodels.engines.inverse import Landmarks, taken_back
 
-Landmarks = list[list[Any]]
+MOST = 200  # values a column
+_THRESHOLDS = ("threshold", "binarize")  # of all columns alike
+_STEPS = (-3.0, -1.0, -0.5, 0.5, 1.0, 3.0)
 
 
 def landmarks(estimator: Any, width: int, names: Sequence[str] | None = None) -> Landmarks:
@@ -51,25 +52,19 @@ def _of_steps(steps: Sequence[Any], width: int, names: list[str]) -> Landmarks:
         return [[] for _ in range(width)]
     first, rest = steps[0], steps[1:]
     own = _landmarks(first, width, names)
-    with suppress(Exception):  # it keeps no count of columns, or cannot be inverted
-        later = _of_steps(rest, width, []) if rest else own
-        if first in (None, "passthrough"):
-            return later
-        return _merged([own, _inverted(first, later, width)], width)
+    if rest:
+        with suppress(Exception):  # it keeps no count of columns
+            count = _width_after(first, rest, width)
+            return _merged([own, taken_back(first, _of_steps(rest, count, []), width)], width)
     return own
 
 
-def _inverted(step: Any, found: Landmarks, width: int) -> Landmarks:
-    """Return values of the columns that a transformer has made as those that it makes them of."""
-    most = max(map(len, found))
-    if not most:
-        return found
-    table = np.zeros((most, width))
-    for place, values in enumerate(found):
-        if values:
-            table[:, place] = np.resize(np.array(values, dtype=np.float64), most)
-    inverted: NDArray[np.float64] = step.inverse_transform(table)
-    return [column.tolist() for column in inverted.T]
+def _width_after(step: Any, rest: Sequence[Any], width: int) -> int:
+    """Return how many columns a step makes."""
+    if step in (None, "passthrough"):
+        return width
+    following = next((each for each in rest if hasattr(each, "n_features_in_")), None)
+    return width if following is None else int(following.n_features_in_)
 
 
 def _of_columns(estimator: Any, width: int, names: list[str]) -> Landmarks:
@@ -108,14 +103,21 @@ def _of_boosting(estimator: Any, width: int) -> Landmarks:
 def _of_attributes(estimator: Any, width: int) -> Landmarks:
     found: Landmarks = [[] for _ in range(width)]
     for value in _attributes(estimator).values():
-        if isinstance(value, list | tuple) and len(value) == width:
+        if _is_listed(value) and len(value) == width:
             for place, each in enumerate(value):  # categories, edges of bins
                 if isinstance(each, np.ndarray) and each.ndim == 1:
                     found[place] += each.tolist()
         elif isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
             _add_array(found, value, width)
     _add_spread(found, estimator, width)
+    for name in _THRESHOLDS:
+        if isinstance(threshold := getattr(estimator, name, None), int | float):
+            found = [[*values, float(threshold)] for values in found]
     return found
+
+
+def _is_listed(value: Any) -> bool:
+    return isinstance(value, list | tuple) or getattr(value, "dtype", None) == np.object_
 
 
 def _add_array(found: Landmarks, array: NDArray[Any], width: int) -> None:

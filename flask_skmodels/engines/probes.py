@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import cycle, islice, pairwise
 from math import inf, isfinite, nextafter
 from typing import Any
 
@@ -86,6 +86,12 @@ class Probes:
 def part_of(columns: Sequence[Sequence[Any]], start: int, stop: int) -> list[Sequence[Any]]:
     """Return some of the rows of columns."""
     return [column[start:stop] for column in columns]
+
+
+def repeated(parts: Sequence[Sequence[Sequence[Any]]], count: int) -> list[list[Any]]:
+    """Return a number of rows of the columns of some parts, again from the first when they end."""
+    columns = [[value for part in parts for value in part[place]] for place in range(len(parts[0]))]
+    return [list(islice(cycle(column), count)) for column in columns]
 
 
 def _pool(field: Field, known: list[Any]) -> list[Any]:

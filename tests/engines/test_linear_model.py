@@ -110,11 +110,6 @@ CLASSIFIERS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def no_convergence(recwarn: pytest.WarningsRecorder) -> None:
-    """That a few steps do not converge makes no difference here."""
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("regressor", REGRESSORS, ids=str)
 def test_regressor(regressor: Any) -> None:

@@ -1,0 +1,286 @@
+"""A lean form that is wrong is found out at load, and the estimator's own method serves."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_left
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from flask import Flask
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    Binarizer,
+    KBinsDiscretizer,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    StandardScaler,
+)
+
+from flask_skmodels import SKModels
+from flask_skmodels.engines import (
+    compose,
+    encoders,
+    forms,
+    impute,
+    linear_model,
+    naive_bayes,
+    neural_network,
+    polynomial,
+    preprocessing,
+)
+from tests.engines.equal import assert_equal
+
+RANDOM = np.random.default_rng(0)
+ROWS = 200
+FRAME = pd.DataFrame(
+    {
+        "city": RANDOM.choice(["Bonn", "Rome", "Oslo", "Lima"], ROWS),
+        "age": RANDOM.normal(40, 10, ROWS),
+        "income": RANDOM.lognormal(10, 1, ROWS),
+    }
+).astype({"city": object})
+FRAME.loc[::7, "age"] = np.nan
+TARGET = RANDOM.normal(size=ROWS)
+NUMBERS = RANDOM.normal(size=(ROWS, 9)) * np.arange(1, 10)
+CLASSES = np.digitize(NUMBERS[:, 0] + NUMBERS[:, 1], [-1, 1])
+
+
+def mixed(words: Any, numbers: Any) -> Any:
+    columns = ColumnTransformer([("words", words, ["city"]), ("rest", numbers, ["age", "income"])])
+    return make_pipeline(columns, Ridge()).fit(FRAME, TARGET)
+
+
+def numeric(*steps: Any) -> Any:
+    return make_pipeline(*steps).fit(NUMBERS, CLASSES)
+
+
+def swapped_categories(right: Any) -> Any:
+    def one_hot(encoder: Any, place: int, start: int) -> Any:
+        lookup = right(encoder, place, start)
+        first, second, *_ = lookup._codes
+        codes = lookup._codes
+        codes[first], codes[second] = codes[second], codes[first]
+        return lookup
+
+    return one_hot
+
+
+def unknown_as_first(right: Any) -> Any:
+    def ordinal(encoder: Any, place: int) -> Any:
+        lookup = right(encoder, place)
+        lookup._unknown = 0
+        return lookup
+
+    return ordinal
+
+
+def mean_of_another_column(right: Any) -> Any:
+    return lambda middle, scale: right(np.roll(middle, 1), scale)
+
+
+def nearly_the_mean(right: Any) -> Any:
+    def scaled(middle: Any, scale: Any) -> Any:
+        middle = middle.copy()
+        middle[0] = np.nextafter(middle[0], np.inf)
+        return right(middle, scale)
+
+    return scaled
+
+
+def fill_of_another_column(right: Any) -> Any:
+    return lambda fills: right(fills[::-1].copy())
+
+
+def columns_in_another_order(right: Any) -> Any:
+    return lambda places, columns: right(places[::-1], columns)
+
+
+def sums_in_another_order(right: Any) -> Any:
+    def weighed(weights: Any, intercept: Any) -> Any:
+        return lambda X: X[:, ::-1] @ weights[::-1] + intercept
+
+    return weighed
+
+
+def intercept_first(right: Any) -> Any:
+    return lambda weights, intercept: (
+        lambda X: intercept + X[:, :-1] @ weights[:-1] + (X[:, -1:] @ weights[-1:])
+    )
+
+
+def product_of_other_columns(right: Any) -> Any:
+    def terms(transformer: Any, width: int, bias: int) -> Any:
+        (place, below, features), *rest = right(transformer, width, bias)
+        return [(place, below, np.roll(features, 1)), *rest]
+
+    return terms
+
+
+def at_the_edge_below(right: Any) -> Any:
+    return bisect_left
+
+
+def leaky(right: Any) -> Any:
+    return right | {"relu": lambda X: np.maximum(X, -1e-9, out=X)}
+
+
+def argmin(right: Any) -> Any:
+    return lambda decision, classes: lambda X: classes.take(decision(X).argmin(axis=1))
+
+
+def sum_without_shift(right: Any) -> Any:
+    return lambda scores: np.log(np.exp(scores).sum(axis=1, keepdims=True))
+
+
+CORRUPT = {
+    "a category swapped": (
+        *(encoders, "_one_hot", swapped_categories, "OneHotEncoder"),
+        mixed(OneHotEncoder(), SimpleImputer()),
+    ),
+    "what is unknown as the first category": (
+        *(encoders, "_ordinal", unknown_as_first, "OrdinalEncoder"),
+        mixed(
+            OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), SimpleImputer()
+        ),
+    ),
+    "the mean of another column": (
+        *(preprocessing, "_scaled", mean_of_another_column, "StandardScaler"),
+        numeric(StandardScaler(), LogisticRegression()),
+    ),
+    "a mean with another last bit": (
+        *(preprocessing, "_scaled", nearly_the_mean, "StandardScaler"),
+        numeric(StandardScaler(), LinearRegression()),
+    ),
+    "the fill of another column": (
+        *(impute, "_nan_filled", fill_of_another_column, "SimpleImputer"),
+        mixed(OneHotEncoder(), SimpleImputer()),
+    ),
+    "the columns in another order": (
+        *(compose, "_taker", columns_in_another_order, "ColumnTransformer"),
+        mixed(OneHotEncoder(), SimpleImputer()),
+    ),
+    "sums in another order": (
+        *(linear_model, "weighed", sums_in_another_order, "LinearRegression"),
+        numeric(LinearRegression()),
+    ),
+    "the intercept first": (
+        *(linear_model, "weighed", intercept_first, "LinearRegression"),
+        numeric(LinearRegression()),
+    ),
+    "the class of the smallest score": (
+        *(linear_model, "labels_of", argmin, "LogisticRegression"),
+        numeric(LogisticRegression(max_iter=1000)),
+    ),
+    "a factor of another column": (
+        *(polynomial, "_terms", product_of_other_columns, "PolynomialFeatures"),
+        numeric(PolynomialFeatures(), LinearRegression()),
+    ),
+    "an edge in the bin below": (
+        *(preprocessing, "bisect_right", at_the_edge_below, "KBinsDiscretizer"),
+        numeric(KBinsDiscretizer(encode="ordinal"), LinearRegression()),
+    ),
+    "a unit that leaks": (
+        *(neural_network, "_ACTIVATIONS", leaky, "MLPClassifier"),
+        numeric(StandardScaler(), MLPClassifier((5,), max_iter=300, tol=1e-2)),
+    ),
+    "a sum that overflows": (
+        *(naive_bayes, "_log_of_sum", sum_without_shift, "GaussianNB"),
+        numeric(GaussianNB()),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("what", CORRUPT)
+def test_corrupt_form_is_not_served(
+    what: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    module, name, corrupt, step, estimator = CORRUPT[what]
+    rows = FRAME if hasattr(estimator, "feature_names_in_") else NUMBERS
+    method = "predict_proba" if hasattr(estimator, "predict_proba") else "predict"
+    monkeypatch.setattr(module, name, corrupt(getattr(module, name)))
+    with caplog.at_level(logging.INFO, logger="flask_skmodels"):
+        models, app = SKModels(), Flask("corrupt")
+        models.add("case", estimator, methods=[method, "predict"])
+        models.init_app(app)
+    engine = (app.test_client().get("/case/").json or {})["engine"]
+    assert engine["name"] == "sklearn"
+    assert engine["reason"].startswith(f"{step}: ")
+    assert [
+        record.getMessage() for record in caplog.records if "scikit-learn's own" in record.msg
+    ] == [f"model 'case' is served by scikit-learn's own methods: {engine['reason']}"]
+    for count in (1, 5):
+        outputs = models.predict("case", rows[:count], method, app=app).outputs
+        assert_equal(outputs, getattr(estimator, method)(rows[:count]))
+
+
+def above_or_equal(estimator: Any, compiler: Any) -> Any:
+    return {"transform": lambda X: (estimator.threshold <= X).astype(np.float64)}
+
+
+def without_centering(estimator: Any, compiler: Any) -> Any:
+    return {"transform": lambda X: X @ estimator.components_.T}
+
+
+FORMS = {
+    "a threshold that is not above itself": (Binarizer(threshold=0.25), above_or_equal),
+    "no clip": (
+        MinMaxScaler(clip=True),
+        lambda e, compiler: {"transform": lambda X: X * e.scale_ + e.min_},
+    ),
+    "no mean": (PCA(3), without_centering),
+    "an answer for what is refused": (
+        SimpleImputer(),
+        lambda e, compiler: {"transform": np.nan_to_num},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FORMS)
+def test_wrong_form_of_a_transformer_is_not_served(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformer, form = FORMS[what]
+    monkeypatch.setitem(forms._FORMS, type(transformer), form)
+    models, app = SKModels(), Flask("wrong")
+    models.add("case", transformer.fit(NUMBERS))
+    models.init_app(app)
+    engine = (app.test_client().get("/case/").json or {})["engine"]
+    assert engine["name"] == "sklearn"
+    assert engine["reason"].startswith(f"{type(transformer).__name__}: the lean form differs on ")
+
+
+def test_internal_that_is_gone_leaves_a_step_its_own_method(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone(encoder: Any, place: int, start: int) -> Any:
+        raise AttributeError("no attribute '_infrequent_enabled'")
+
+    estimator = mixed(OneHotEncoder(), SimpleImputer())
+    monkeypatch.setattr(encoders, "_one_hot", gone)
+    models, app = SKModels(), Flask("gone")
+    with caplog.at_level(logging.INFO, logger="flask_skmodels"):
+        models.add("case", estimator)
+        models.init_app(app)
+    reason = (
+        "but for the methods of OneHotEncoder; OneHotEncoder: AttributeError: "
+        "no attribute '_infrequent_enabled'"
+    )
+    assert (app.test_client().get("/case/").json or {})["engine"] == {
+        "name": "lean",
+        "reason": reason,
+    }
+    assert f"model 'case' is served by the lean engine {reason}" in caplog.text
+    outputs = models.predict("case", FRAME[:5], app=app).outputs
+    assert_equal(outputs, estimator.predict(FRAME[:5]))

@@ -1,0 +1,142 @@
+"""Lean scalers and other transformers of numbers, as last steps and before others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.decomposition import PCA, FactorAnalysis, FastICA, IncrementalPCA, TruncatedSVD
+from sklearn.feature_selection import (
+    RFE,
+    SelectFromModel,
+    SelectKBest,
+    SelectPercentile,
+    SequentialFeatureSelector,
+    VarianceThreshold,
+)
+from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.kernel_approximation import RBFSampler
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    Binarizer,
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.random_projection import GaussianRandomProjection
+
+from tests.engines.equal import check
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(300, 9)) * [1, 10, 0.1, 1, 100, 1, 1, 3, 9] + [0, 3, 0, -1, 40, 0, 0, 1, 9]
+HOLES = np.where(RANDOM.random(X.shape) < 0.1, np.nan, X)
+TARGET = X[:, 0] + X[:, 1] / 10 * X[:, 3] + RANDOM.normal(size=300) / 4
+CLASSES = TARGET > 0
+
+TAKE_GAPS = [
+    StandardScaler(),
+    StandardScaler(with_mean=False),
+    StandardScaler(with_std=False),
+    StandardScaler(with_mean=False, with_std=False),
+    RobustScaler(),
+    RobustScaler(with_centering=False),
+    RobustScaler(with_scaling=False, quantile_range=(5, 95)),
+    MaxAbsScaler(),
+    MinMaxScaler(),
+    MinMaxScaler(feature_range=(-3, 5), clip=True),
+    PowerTransformer(),
+    PowerTransformer(standardize=False),
+    QuantileTransformer(n_quantiles=50),
+    QuantileTransformer(n_quantiles=50, output_distribution="normal"),
+    VarianceThreshold(0.5),
+]
+WITHOUT_GAPS = [
+    Normalizer(),
+    Normalizer("l1"),
+    Normalizer("max"),
+    Binarizer(),
+    Binarizer(threshold=2.5),
+    PolynomialFeatures(),
+    PolynomialFeatures(3, include_bias=False),
+    PolynomialFeatures(3, interaction_only=True, order="F"),
+    PolynomialFeatures((2, 3)),
+    PolynomialFeatures((2, 3), include_bias=False, interaction_only=True),
+    PolynomialFeatures(1),
+    KBinsDiscretizer(encode="ordinal"),
+    KBinsDiscretizer(4, encode="onehot-dense", strategy="uniform"),
+    KBinsDiscretizer(3, encode="ordinal", strategy="kmeans"),
+    FunctionTransformer(),
+    FunctionTransformer(np.arctan),
+    FunctionTransformer(np.clip, kw_args={"a_min": -1, "a_max": 2}),
+    PCA(),
+    PCA(3),
+    PCA(4, whiten=True),
+    PCA(0.9, svd_solver="full"),
+    IncrementalPCA(3, whiten=True),
+    TruncatedSVD(3),
+    FastICA(3, random_state=0),
+    FactorAnalysis(3),
+    GaussianRandomProjection(4, random_state=0),
+    RBFSampler(n_components=20, random_state=0),
+    SelectKBest(k=4),
+    SelectPercentile(percentile=30),
+    SelectFromModel(Ridge()),
+    SequentialFeatureSelector(Ridge(), n_features_to_select=3, cv=2),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("transformer", TAKE_GAPS, ids=str)
+def test_transformer_of_missing_values(transformer: Any) -> None:
+    check(clone(transformer).fit(HOLES, TARGET), HOLES)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("transformer", TAKE_GAPS + WITHOUT_GAPS, ids=str)
+def test_transformer(transformer: Any) -> None:
+    check(clone(transformer).fit(X, TARGET), X)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("transformer", [*WITHOUT_GAPS, KBinsDiscretizer(4)], ids=str)
+def test_transformer_between_others(transformer: Any) -> None:
+    steps = SimpleImputer(), StandardScaler(), clone(transformer), LinearRegression()
+    check(make_pipeline(*steps).fit(HOLES, TARGET), HOLES)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("transformer", TAKE_GAPS, ids=str)
+def test_transformer_before_an_imputer(transformer: Any) -> None:
+    check(make_pipeline(clone(transformer), SimpleImputer(), Ridge()).fit(HOLES, TARGET), HOLES)
+
+
+@pytest.mark.parametrize("estimator", [LogisticRegression(), Ridge()], ids=str)
+def test_elimination_predicts(estimator: Any) -> None:
+    target = CLASSES if isinstance(estimator, LogisticRegression) else TARGET
+    check(make_pipeline(StandardScaler(), RFE(estimator)).fit(X, target), X)
+
+
+def test_positive_numbers_alone() -> None:
+    positive = np.abs(X) + 0.1
+    check(make_pipeline(PowerTransformer("box-cox"), Ridge()).fit(positive, TARGET), positive)
+
+
+def test_step_without_a_lean_form_keeps_its_own_method() -> None:
+    model = make_pipeline(KNNImputer(), StandardScaler(), Ridge()).fit(HOLES, TARGET)
+    with pytest.raises(AssertionError, match="but for the methods of KNNImputer"):
+        check(model, HOLES)
+
+
+def test_whole_numbers() -> None:
+    whole = RANDOM.integers(-5, 9, size=(300, 4))
+    check(make_pipeline(StandardScaler(), Ridge()).fit(whole, TARGET), whole)
