@@ -69,10 +69,14 @@ class Body:
     def max_bytes(self) -> int:
         return self._request.max_content_length or MAX_CONTENT_LENGTH
 
+    def read(self) -> bytes:
+        """Return the body as it came; from then on nothing that parses it takes it away."""
+        return _whole_body(self._request)
+
     @property
     def data(self) -> bytes:
         if self._data is None:
-            body = _whole_body(self._request)
+            body = self.read()
             coding = self._coding
             self._data = unpack(body, coding, self.max_bytes) if coding else body
         return self._data
@@ -81,8 +85,7 @@ class Body:
     def pairs(self) -> Iterable[tuple[str, str]]:
         if self._request.mimetype == _URLENCODED:
             _check_utf_8(self.data)
-        every: Iterable[tuple[str | None, str]] = self._form[0].items(multi=True)
-        return [(name, value) for name, value in every if name is not None]  # a part may have none
+        return self._form[0].items(multi=True)
 
     @property
     def parameters(self) -> Mapping[str, str]:

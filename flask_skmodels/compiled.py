@@ -29,7 +29,6 @@ class Compiled:
     :param values: whether a row is one field ``values``
     :param purge_unknown: whether unknown fields are ignored
     :param as_arrays: whether X holds numbers as numpy's, and not Python's own as they came
-    :ivar is_numeric: whether all fields are numbers that may come as doubles
     """
 
     def __init__(
@@ -50,10 +49,11 @@ class Compiled:
         ]
         self._takes_dicts = purge_unknown and not values and not aliases
         self._width = len(positional)
-        self._order = [place for _, _, place in self._checks]
-        self.is_numeric = len(checks) > 1 and all(check.is_double for check in checks.values())
+        self._is_numeric = len(checks) > 1 and all(check.is_double for check in checks.values())
         self._as_arrays = as_arrays
         self._by_name = itemgetter(*checks)
+        self._order = [place for _, _, place in self._checks]
+        self._in_order = self._order == list(range(self._width))
         self._by_place = itemgetter(*self._order)
         self._lows = np.array([check.low for check in checks.values()], dtype=np.float64)
         self._highs = np.array([check.high for check in checks.values()], dtype=np.float64)
@@ -80,15 +80,16 @@ class Compiled:
             values.append(value)
         return values
 
-    def matrix(self, rows: Rows) -> tuple[NDArray[np.float64], list[int]] | None:
+    def matrix(self, rows: Rows) -> tuple[NDArray[Any], list[int]] | None:
         """Return X of plain numbers, and the indices of the rows at which Cerberus has to look.
 
         :returns: None where the fields or the values are of other kinds
         """
+        if not self._is_numeric or rows.text:
+            return None
         if isinstance(rows, Matrix):
-            in_order = self._order == list(range(self._width))
-            return self._examined(rows.matrix if in_order else rows.matrix[:, self._order])
-        flat = self._flat(rows) if self.is_numeric and not rows.text else None
+            return self._numbers(rows.values) if self._as_arrays else None
+        flat = self._flat(rows)
         if flat is None:
             return None
         kinds = set(map(type, flat))
@@ -99,23 +100,29 @@ class Compiled:
             matrix = np.array(flat, dtype=np.float64).reshape(len(rows), self._width)
         except OverflowError:
             return None
-        return self._examined(matrix, wrong, from_integers=int in kinds)
-
-    def _examined(
-        self,
-        matrix: NDArray[np.float64],
-        wrong: Sequence[int] = (),
-        *,
-        from_integers: bool = True,
-    ) -> tuple[NDArray[np.float64], list[int]] | None:
-        """Return X and the rows at which Cerberus has to look; None if integers were rounded."""
-        if from_integers and (matrix.max() >= EXACT or matrix.min() <= -EXACT):
+        if int in kinds and (np.abs(matrix) >= EXACT).any():
             return None
-        passed = (matrix >= self._lows) & (matrix <= self._highs)
-        if self._nullable.any():
-            passed |= self._nullable & np.isnan(matrix)
-        passed.ravel()[list(wrong)] = False
+        passed = self._passed(matrix)
+        passed.ravel()[wrong] = False
         return matrix, np.flatnonzero(~passed.all(axis=1)).tolist()
+
+    def _numbers(self, values: NDArray[Any]) -> tuple[NDArray[Any], list[int]] | None:
+        """Return X of an array of numbers, a block of its own, as narrow as the array."""
+        if values.dtype.kind not in "fiu" or values.shape[1] != self._width:
+            return None
+        narrow = values.dtype == np.float32
+        ordered = values if self._in_order else values[:, self._order]
+        matrix = np.array(ordered, dtype=np.float32 if narrow else np.float64, order="C")
+        if values.dtype.kind in "iu" and (np.abs(matrix) >= EXACT).any():
+            return None
+        passed = self._passed(matrix)
+        return matrix, [] if passed.all() else np.flatnonzero(~passed.all(axis=1)).tolist()
+
+    def _passed(self, matrix: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which numbers of X are within the bounds of their field, or missing there."""
+        passed = (matrix >= self._lows) & (matrix <= self._highs)
+        passed |= self._nullable & np.isnan(matrix)
+        return passed
 
     def _flat(self, rows: Rows) -> list[Any] | None:
         """Return the values of all rows, one row after the other, in the order of X."""

@@ -15,6 +15,7 @@ MAX_CONTENT_LENGTH = 64 * 1024 * 1024
 MISMATCHES = ("refuse", "warn", "ignore")
 ORIGIN = re.compile(r"https?://[^/\s]+")
 LOADINGS = ("startup", "first-use")
+DIALECTS = ("open-inference", "kserve-v1", "mlflow")
 SECURITY_SCHEMES = ("apiKey", "http", "mutualTLS", "oauth2", "openIdConnect")
 COMPONENT_NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 
@@ -51,6 +52,10 @@ def _are_security_schemes(value: Any) -> bool:
         and scheme.get("type") in SECURITY_SCHEMES
         for name, scheme in value.items()
     )
+
+
+def _are_dialects(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(dialect in DIALECTS for dialect in value)
 
 
 def _are_origins(value: Any) -> bool:
@@ -117,6 +122,11 @@ class Settings:
     server_timing: bool
     log_predictions: bool
     log_hidden_fields: Collection[str] | None
+    dialects: Sequence[str]
+    open_inference_url_prefix: str | None
+    kserve_v1_url_prefix: str | None
+    mlflow_url_prefix: str | None
+    mlflow_model: str | None
 
     def policy(self, root_path: str) -> Policy:
         """Return how artifacts are loaded.
@@ -135,6 +145,7 @@ class Settings:
         )
 
 
+_OWN_PREFIX = Key(None, _or_none(_is_prefix), "None, '' or a path such as '/models'")
 KEYS = {
     "URL_PREFIX": Key("", _is_prefix, "'' or a path such as '/models'"),
     "MAX_ROWS": Key(1_000_000, _is_count, "an integer of at least 1"),
@@ -163,6 +174,13 @@ KEYS = {
     "SERVER_TIMING": Key(False, lambda value: isinstance(value, bool), "True or False"),
     "LOG_PREDICTIONS": Key(False, lambda value: isinstance(value, bool), "True or False"),
     "LOG_HIDDEN_FIELDS": Key(None, _or_none(_are_names), "None or a list of names of fields"),
+    "DIALECTS": Key((), _are_dialects, f"a list of some of {', '.join(DIALECTS)}"),
+    "OPEN_INFERENCE_URL_PREFIX": _OWN_PREFIX,
+    "KSERVE_V1_URL_PREFIX": _OWN_PREFIX,
+    "MLFLOW_URL_PREFIX": _OWN_PREFIX,
+    "MLFLOW_MODEL": Key(
+        None, _or_none(lambda value: isinstance(value, str)), "None or the name of a model"
+    ),
 }
 
 

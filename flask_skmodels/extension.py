@@ -11,7 +11,7 @@ from weakref import WeakSet
 from flask import Blueprint, Flask, has_app_context
 from werkzeug.exceptions import HTTPException
 
-from flask_skmodels import apidocs, cli, monitoring, routes
+from flask_skmodels import apidocs, cli, dialects, monitoring, routes
 from flask_skmodels.config import read_settings
 from flask_skmodels.errors import ConfigurationError
 from flask_skmodels.models import Model, name_of
@@ -28,6 +28,7 @@ _ROOMS = (
     routes,
     monitoring,
     apidocs,
+    dialects,
 )  # what has addresses on an application
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask import Response
 
@@ -28,11 +28,16 @@ class HealthView(AnswerView):
         if self.state == "live":
             return json_response({"live": True})
         services = list(self.services.values())
-        for service in services:
-            if service.served.is_down:  # no request may come to look while this is 503
-                service.served.look(application())
+        is_ready = are_ready(services)
         models = {service.name: service.status() for service in services}
-        is_ready = not any(service.served.is_down for service in services)
         response = json_response({"ready": is_ready, "models": models})
         response.status_code = 200 if is_ready else 503
         return response
+
+
+def are_ready(services: Sequence[Service]) -> bool:
+    """Return whether of each model a version serves, or is to be loaded at its first use."""
+    for service in services:
+        if service.served.is_down:  # no request may come to look while this is 503
+            service.served.look(application())
+    return not any(service.served.is_down for service in services)

@@ -8,7 +8,7 @@ from typing import Any
 from flask_skmodels.errors import InputError, InvalidInput, Report
 from flask_skmodels.fields import Column, Inputs
 from flask_skmodels.jsonschema import VALUES, values_schema
-from flask_skmodels.rows import Rows
+from flask_skmodels.rows import Matrix, Rows
 from flask_skmodels.schema import Schema, values_of
 
 
@@ -22,7 +22,6 @@ class OpenSchema:
     fields = ()
     values = True
     takes_arrays = True
-    width_of_numbers = 0
 
     def __init__(self) -> None:
         column = Column(name=VALUES)
@@ -31,6 +30,8 @@ class OpenSchema:
     def clean(self, rows: Rows) -> Any:
         """Return X; see :meth:`Schema.clean <flask_skmodels.schema.Schema.clean>`."""
         report = Report()
+        if isinstance(rows, Matrix):
+            return self._matrix(rows, report)
         found = {}
         for index in range(len(rows)):
             values = _row(rows.item(index), index, rows.text, report)
@@ -54,10 +55,22 @@ class OpenSchema:
         self, found: Mapping[int, Sequence[Any]], width: int, text: bool, report: Report
     ) -> Any:
         """Return all values, one row after the other, as a column."""
-        places = list(found)
         flat = [[value] for values in found.values() for value in values]
+        return self._cleaned(Rows(flat, text=text), list(found), width, report) if flat else None
+
+    def _matrix(self, rows: Matrix, report: Report) -> Any:
+        count, width = rows.values.shape
+        flat = self._cleaned(Matrix(rows.values.reshape(-1, 1)), range(count), width, report)
+        report.raise_if_any()
+        return flat.reshape(count, width)
+
+    def _cleaned(self, column: Rows, places: Sequence[int], width: int, report: Report) -> Any:
+        """Return a column of all values, None where the report says what is wrong with them.
+
+        :param places: the indices of the rows that they are of
+        """
         try:
-            return self._schema.clean(Rows(flat, text=text)) if flat else None
+            return self._schema.clean(column)
         except InvalidInput as exception:
             for error in exception.errors:
                 report.add_error(_at_its_place(error, places, width))

@@ -95,23 +95,21 @@ class Columns(Rows):
         return list(row.values()) if self.positional else row
 
 
-class Matrix(Rows):
-    """The rows of one request as an array of plain numbers, in the order of the fields.
+class Matrix(Columns):
+    """The rows of one request as one array of numbers, its columns in the order of the fields.
 
-    :param matrix: of shape (rows, fields)
+    :param values: array of shape (rows, columns); it is only read, and may be a view of a body
+    :raises InvalidInput: there are no columns
     """
 
-    __slots__ = ("matrix",)
+    __slots__ = ("values",)
 
-    def __init__(self, matrix: NDArray[np.float64]) -> None:
-        self.matrix = matrix
-        super().__init__(())
+    def __init__(self, values: NDArray[Any]) -> None:
+        super().__init__({str(i): column for i, column in enumerate(values.T)}, positional=True)
+        self.values = values
 
-    def __len__(self) -> int:
-        return len(self.matrix)
-
-    def item(self, index: int) -> list[float]:
-        row: list[float] = self.matrix[index].tolist()
+    def item(self, index: int) -> list[object]:
+        row: list[object] = self.values[index].tolist()
         return row
 
 
@@ -134,8 +132,7 @@ def from_python(data: Any) -> Rows:
     if hasattr(data, "columns"):
         return _from_frame(data)
     if isinstance(data, np.ndarray) and data.ndim == 2 and data.size and data.dtype.kind in "fiu":
-        columns = {str(place): column for place, column in enumerate(data.T)}
-        return Columns(columns, positional=True)
+        return Matrix(data)
     if isinstance(data, np.ndarray) and data.ndim:
         return Rows(data.tolist())
     if isinstance(data, Iterable) and not isinstance(data, str | bytes | np.ndarray):

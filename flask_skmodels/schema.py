@@ -17,7 +17,7 @@ from flask_skmodels.compiled import Compiled, compile_checks, rename
 from flask_skmodels.errors import ModelError, Report
 from flask_skmodels.fields import ABSENT, Column, Field, Inputs, compile_field
 from flask_skmodels.jsonschema import VALUES, object_schema, values_schema
-from flask_skmodels.rows import Columns, Matrix, Repeated, Rows
+from flask_skmodels.rows import Columns, Repeated, Rows
 from flask_skmodels.validator import Validator, leaves, message_of, rule_of, strict
 
 LONGEST_NAME = 100
@@ -39,9 +39,6 @@ class Cleaner(Protocol):
 
     @property
     def takes_arrays(self) -> bool: ...
-
-    @property
-    def width_of_numbers(self) -> int: ...
 
     def clean(self, rows: Rows) -> Any: ...
 
@@ -98,12 +95,6 @@ class Schema:
         """Whether it makes no difference that numbers come as numpy's, and not Python's own."""
         return self._builder.as_arrays and self._compiled is not None
 
-    @property
-    def width_of_numbers(self) -> int:
-        """How many numbers a row is where it may be nothing but doubles, else 0."""
-        is_numeric = self.takes_arrays and self._compiled is not None and self._compiled.is_numeric
-        return len(self._positional) if is_numeric else 0
-
     def clean(self, rows: Rows) -> Any:
         """Return X, what the estimator is called with.
 
@@ -127,9 +118,7 @@ class Schema:
         self, rows: Rows, compiled: Compiled
     ) -> tuple[Sequence[Values] | NDArray[Any], list[int]]:
         """Return the columns of X, or X, and the indices of the rows that are refused."""
-        if len(rows) >= FEW_ROWS or isinstance(
-            rows, Columns | Matrix
-        ):  # arrays keep their precision
+        if len(rows) >= FEW_ROWS or isinstance(rows, Columns):  # arrays keep their precision
             return compiled.matrix(rows) or compiled.columns(rows)
         cleaned = [compiled.row(rows.item(index), text=rows.text) for index in range(len(rows))]
         refused = [index for index, row in enumerate(cleaned) if row is None]

@@ -21,7 +21,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.http import parse_options_header
 
-from flask_skmodels import problems, timing
+from flask_skmodels import timing
 from flask_skmodels.bodies import Body, UploadedFile
 from flask_skmodels.codecs import missing_codecs, reader_of, writers
 from flask_skmodels.codecs.base import FILE, Codec, TooLarge, dumps
@@ -34,6 +34,7 @@ from flask_skmodels.errors import (
     UnknownModel,
 )
 from flask_skmodels.origins import check_origin
+from flask_skmodels.problems import MEDIA_TYPE, Problem
 from flask_skmodels.rows import Rows
 from flask_skmodels.runner import Prediction
 from flask_skmodels.signals import is_told_failure
@@ -289,30 +290,33 @@ def problem_response_with_id(exception: Exception) -> Response:
 
 
 def problem_response(exception: Exception) -> Response:
-    """Return an exception as an answer: a problem document, or text for who asks for text.
+    """Return an exception as an answer: a problem document, or text for who asks for text."""
+    return refused(exception, _written)
+
+
+def refused(exception: Exception, write: Callable[[Problem], tuple[bytes, str]]) -> Response:
+    """Return an exception as an answer.
 
     One that is neither of the library nor of HTTP is logged with its traceback, and nothing of it
-    is told.
+    is told. A model that does not load was logged when it was tried.
+
+    :param write: returns the body for a problem, and its content type
     """
     if isinstance(exception, HTTPException) and exception.response is not None:
         return cast(Response, exception.get_response())
-    log_failure(exception)
-    problem = problems.Problem(exception)
-    body, media_type = problem.as_json(), problems.MEDIA_TYPE
-    if _prefers_text(request.accept_mimetypes):
-        body, media_type = problem.as_text(), _content_type("text/plain")
-    return Response(body, problem.status, problem.headers, content_type=media_type)
-
-
-def log_failure(exception: Exception) -> None:
-    """Log an exception that is neither of the library nor of HTTP with its traceback.
-
-    A model that does not load was logged when it was tried.
-    """
     if not isinstance(exception, HTTPException | InvalidInput | ArtifactError | ModelError):
         current_app.logger.error(
             "prediction failed: %s %s", request.method, request.path, exc_info=exception
         )
+    problem = Problem(exception)
+    body, content_type = write(problem)
+    return Response(body, problem.status, problem.headers, content_type=content_type)
+
+
+def _written(problem: Problem) -> tuple[bytes, str]:
+    if _prefers_text(request.accept_mimetypes):
+        return problem.as_text(), _content_type("text/plain")
+    return problem.as_json(), MEDIA_TYPE
 
 
 def _label_in(at_hand: Request) -> str | None:
@@ -337,7 +341,7 @@ def _quality(accept: MIMEAccept, media_type: str) -> float:
 
 def _prefers_text(accept: MIMEAccept) -> bool:
     asked = any(media_type.startswith(("text/plain", "text/*")) for media_type in accept.values())
-    json = max(_quality(accept, "application/json"), _quality(accept, problems.MEDIA_TYPE))
+    json = max(_quality(accept, "application/json"), _quality(accept, MEDIA_TYPE))
     text = _quality(accept, "text/plain")
     return asked and text > 0 and text >= json
 

@@ -41,18 +41,7 @@ class ArrowCodec(Codec):
     extra = "arrow"
 
     def decode(self, source: Source, schema: Cleaner) -> Rows:
-        table = _read_table(source, schema)
-        fields: dict[str, Field] = {field.name: field for field in schema.fields}
-        names = list(table.column_names)
-        columns: list[Values] = []
-        for place, name in enumerate(names):
-            column = table.column(place)
-            if schema.values or name in fields:
-                shown = name if name in fields else None
-                columns.append(_values(column, shown, fields.get(name)))
-            else:
-                columns.append(range(len(column)))
-        return request_columns(names, columns, schema)
+        return rows_of_table(_read_table(source, schema), schema)
 
     def encode(self, prediction: Prediction) -> bytes:
         pyarrow = import_module("pyarrow")
@@ -64,6 +53,40 @@ class ArrowCodec(Codec):
             writer.write_table(table)
         answer: bytes = sink.getvalue().to_pybytes()
         return answer
+
+
+def rows_of_table(table: Any, schema: Cleaner) -> Rows:
+    """Return the rows of an Arrow table.
+
+    :param table: one that :func:`check_table` has passed
+    :param schema: the fields that the model takes
+    :raises InvalidInput: a column is of a type that no field can have
+    """
+    fields: dict[str, Field] = {field.name: field for field in schema.fields}
+    names = list(table.column_names)
+    columns: list[Values] = []
+    for place, name in enumerate(names):
+        column = table.column(place)
+        if schema.values or name in fields:
+            shown = name if name in fields else None
+            columns.append(_values(column, shown, fields.get(name)))
+        else:
+            columns.append(range(len(column)))
+    return request_columns(names, columns, schema)
+
+
+def check_table(table: Any, source: Source, schema: Cleaner) -> None:
+    """Hold an Arrow table against the limits of a request.
+
+    :raises InvalidInput: it has too many columns or rows, or two of one name
+    :raises TooLarge: its values have too many bytes
+    """
+    check_width(len(table.column_names), schema)
+    check_doubled(table.column_names, [field.name for field in schema.fields])
+    if table.num_rows > source.max_rows:
+        raise TooManyRows(table.num_rows, source.max_rows)
+    if sum(map(_size, table.columns)) > source.max_bytes:
+        raise TooLarge
 
 
 class _Message(NamedTuple):
@@ -214,15 +237,10 @@ def _read_table(source: Source, schema: Cleaner) -> Any:
         with read(pyarrow.py_buffer(body), options=options) as reader:
             table = reader.read_all()
         table.validate(full=True)
-        names = table.column_names
+        _ = table.column_names  # which may not be valid UTF-8
     except Exception:  # an extension type that a library has registered may raise anything
         raise _malformed() from None
-    check_width(len(names), schema)
-    check_doubled(names, [field.name for field in schema.fields])
-    if table.num_rows > source.max_rows:
-        raise TooManyRows(table.num_rows, source.max_rows)
-    if sum(map(_size, table.columns)) > source.max_bytes:
-        raise TooLarge
+    check_table(table, source, schema)
     return table
 
 

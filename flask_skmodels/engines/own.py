@@ -33,9 +33,21 @@ def own_calls(model: Model, methods: tuple[str, ...]) -> dict[str, Call]:
 def _own_call(model: Model, call: Call, is_parallel: bool) -> Call:
     def own(X: Any) -> Any:
         with _surroundings(model, is_parallel):
-            return call(framed(X))
+            X = framed(X)
+            try:
+                return call(X)
+            except (TypeError, ValueError):
+                if not _is_narrow(X):
+                    raise
+                return call(X.astype(np.float64))
 
     return own
+
+
+def _is_narrow(X: Any) -> bool:
+    """Return whether X is of floats of 32 bits, which KMeans and others take at their fit alone."""
+    kinds = {X.dtype} if isinstance(X, np.ndarray) else set(getattr(X, "dtypes", ()))
+    return kinds == {np.dtype(np.float32)}
 
 
 def _surroundings(model: Model, is_parallel: bool) -> AbstractContextManager[Any]:

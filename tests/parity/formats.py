@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import math
+import re
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -24,6 +26,7 @@ CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 
 Record = list[Any]
+_Tensor = tuple[str, str, list[int], list[Any]]  # name, datatype, shape, elements
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,10 @@ class Format:
     :param answer: what a body that came back says
     :param expected: what it should say, from what the estimator returned and its classes
     :param accept: the type that is asked for; by default the request's own
+    :param path: where the body is sent
+    :param prepared: returns the body as it is sent for a method, and headers beside the usual
+    :param is_of_default: whether only the method that a model calls by default can be asked for
+    :param counts: how many rows are sent, one after the other
     """
 
     content_type: str
@@ -65,6 +72,10 @@ class Format:
     answer: Callable[[bytes], Any]
     expected: Callable[[Any, Any], Any]
     accept: str | None = None
+    path: str = "/case/{method}/"
+    prepared: Callable[[bytes, str], tuple[bytes, dict[str, str]]] = lambda body, method: (body, {})
+    is_of_default: bool = False
+    counts: tuple[int, ...] = (1, 3, 18)
 
 
 def table(X: Any, *, shuffled: bool = False) -> Table:
@@ -233,6 +244,153 @@ def _in_arrow(outputs: Any, classes: Any) -> Any:
     return exact(columns(outputs, classes))
 
 
+def _tensors(table: Table) -> list[_Tensor] | None:
+    """Return a tensor a column; of numbers without names one tensor of them all."""
+    flat = list(chain.from_iterable(table.records))
+    whole = _tensor("input-0", flat, [len(table.records), len(table.records[0])])
+    if table.names is None and whole is not None:
+        return [whole]
+    tensors = [_tensor(name, column, [len(column), 1]) for name, column in table.columns.items()]
+    found = [tensor for tensor in tensors if tensor is not None]
+    return found if len(found) == len(tensors) else None
+
+
+def _tensor(name: str, flat: list[Any], shape: list[int]) -> _Tensor | None:
+    kinds = {type(value) for value in flat}
+    datatypes = {frozenset({int}): "INT64", frozenset({bool}): "BOOL", frozenset({str}): "BYTES"}
+    datatype = datatypes.get(frozenset(kinds))
+    if datatype is None and kinds <= {int, float, type(None)}:
+        datatype = "FP64"
+    return None if datatype is None else (name, datatype, shape, flat)
+
+
+def _inference_json(table: Table) -> bytes | None:
+    tensors = _tensors(table)
+    keys = ("name", "datatype", "shape", "data")
+    inputs = [dict(zip(keys, tensor, strict=True)) for tensor in tensors or ()]
+    return json.dumps({"inputs": inputs}).encode() if inputs else None
+
+
+def _inference_binary(table: Table) -> bytes | None:
+    """Return a request, and behind it its binary data and the length of all that is before."""
+    inputs, parts = [], []
+    for name, datatype, shape, flat in _tensors(table) or ():
+        parts.append(_packed(datatype, flat))
+        size = {"binary_data_size": len(parts[-1])}
+        inputs.append({"name": name, "datatype": datatype, "shape": shape, "parameters": size})
+    header = json.dumps({"inputs": inputs}).encode()
+    return b"".join([header, *parts, struct.pack("<I", len(header))]) if inputs else None
+
+
+def _packed(datatype: str, flat: list[Any]) -> bytes:
+    if datatype == "BYTES":
+        texts = [value.encode() for value in flat]
+        return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+    dtype = {"INT64": "<i8", "FP64": "<f8", "BOOL": "?"}[datatype]
+    return np.array([math.nan if v is None else v for v in flat], dtype=dtype).tobytes()
+
+
+def _asked(body: bytes, method: str) -> tuple[bytes, dict[str, str]]:
+    outputs = json.dumps({"outputs": [{"name": method}]})[1:].encode()
+    return body[:-1] + b"," + outputs, {}
+
+
+def _asked_in_binary(body: bytes, method: str) -> tuple[bytes, dict[str, str]]:
+    body, size = body[:-4], struct.unpack("<I", body[-4:])[0]
+    output = {"name": method, "parameters": {"binary_data": True}}
+    header = body[: size - 1] + b"," + json.dumps({"outputs": [output]})[1:].encode()
+    return header + body[size:], {"Inference-Header-Content-Length": str(len(header))}
+
+
+def _inference_answer(body: bytes) -> Any:
+    return [
+        (each["shape"], each["datatype"], exact(_as_sent(each["data"], each["datatype"])))
+        for each in json.loads(body)["outputs"]
+    ]
+
+
+def _as_sent(data: list[Any], datatype: str) -> list[Any]:
+    """Return numbers as precise as they are said to be; they are written with few digits."""
+    narrow = datatype == "FP32"
+    return [float(np.float32(v)) if narrow and v is not None else v for v in data]
+
+
+def _inference_answer_in_binary(body: bytes) -> Any:
+    document, end = json.JSONDecoder().raw_decode(body.decode("latin-1"))
+    found = []
+    for each in document["outputs"]:
+        size = each["parameters"]["binary_data_size"]
+        data = body[end : end + size]
+        end += size
+        found.append((each["shape"], each["datatype"], _unpacked(each["datatype"], data)))
+    assert end == len(body)
+    return found
+
+
+def _unpacked(datatype: str, data: bytes) -> list[Any]:
+    if datatype != "BYTES":
+        kind = {"BOOL": "?", "U": "u", "I": "i", "F": "f"}
+        letter = kind.get(datatype) or kind[datatype[0]]
+        size = "" if letter == "?" else str(int(re.sub("[A-Z]", "", datatype)) // 8)
+        return list(exact(np.frombuffer(data, dtype=f"<{letter}{size}").tolist()))
+    found, place = [], 0
+    while place < len(data):
+        size = struct.unpack_from("<I", data, place)[0]
+        found.append(data[place + 4 : place + 4 + size].decode())
+        place += 4 + size
+    return found
+
+
+def _as_tensors(outputs: Any, classes: Any) -> Any:
+    parts = outputs if isinstance(outputs, list) else [outputs]
+    return [_as_tensor(np.asarray(_dense(part))) for part in parts]
+
+
+def _as_tensor(array: Any) -> Any:
+    flat = exact(array.ravel().tolist())
+    letters = {"b": "BOOL", "i": "INT", "u": "UINT", "f": "FP"}
+    if array.dtype.kind not in letters:
+        texts = [v if isinstance(v, str) else json.dumps(v) for v in array.ravel().tolist()]
+        return list(array.shape), "BYTES", texts
+    size = "" if array.dtype.kind == "b" else str(array.dtype.itemsize * 8)
+    return list(array.shape), letters[array.dtype.kind] + size, flat
+
+
+def _as_tensors_in_json(outputs: Any, classes: Any) -> Any:
+    parts = outputs if isinstance(outputs, list) else [outputs]
+    arrays = [np.asarray(_dense(part)) for part in parts]
+    tensors = [_as_tensor(array) for array in arrays]
+    plain = [exact(in_json(array.ravel().tolist())) for array in arrays]
+    return [
+        (shape, datatype, texts if datatype == "BYTES" else flat)
+        for (shape, datatype, texts), flat in zip(tensors, plain, strict=True)
+    ]
+
+
+def _dense(outputs: Any) -> Any:
+    return outputs.toarray() if hasattr(outputs, "toarray") else outputs
+
+
+def _predictions(body: bytes) -> Any:
+    document = json.loads(body)
+    assert set(document) == {"predictions"}
+    return exact(document["predictions"])
+
+
+def _in_predictions(outputs: Any, classes: Any) -> Any:
+    return exact(in_json(plain(outputs)))
+
+
+def _instances(table: Table) -> bytes:
+    return json.dumps({"instances": table.objects if table.names else table.records}).encode()
+
+
+def _split_frame(table: Table) -> bytes:
+    split = {"columns": list(table.columns), "data": table.records}
+    return json.dumps({"dataframe_split": split}).encode()
+
+
+INFER = "/v2/models/case/infer"
 FORMATS: dict[str, Format] = {
     "form": Format(FORM, _form, _lines_of, lines),
     "form, answered in JSON": Format(FORM, _form, _json_answer, _in_json, JSON),
@@ -254,4 +412,40 @@ FORMATS: dict[str, Format] = {
     ),
     "Arrow": Format(ARROW, _arrow, _arrow_answer, _in_arrow),
     "Arrow, answered in JSON": Format(ARROW, _arrow, _json_answer, _in_json, JSON),
+    "Inference in JSON": Format(
+        JSON,
+        _inference_json,
+        _inference_answer,
+        _as_tensors_in_json,
+        path=INFER,
+        prepared=_asked,
+        counts=(3,),
+    ),
+    "Inference in binary": Format(
+        "",
+        _inference_binary,
+        _inference_answer_in_binary,
+        _as_tensors,
+        path=INFER,
+        prepared=_asked_in_binary,
+        counts=(1, 18),
+    ),
+    "KServe": Format(
+        JSON,
+        _instances,
+        _predictions,
+        _in_predictions,
+        path="/v1/models/case:predict",
+        is_of_default=True,
+        counts=(3,),
+    ),
+    "MLflow": Format(
+        JSON,
+        _split_frame,
+        _predictions,
+        _in_predictions,
+        path="/invocations",
+        is_of_default=True,
+        counts=(3,),
+    ),
 }

@@ -26,7 +26,9 @@ What comes out over HTTP is what the estimator's method returns for the same row
 schema, and send rows of that data to each of its methods in each format: one row, three, and
 eighteen. Estimators are fitted on an array; on a data frame with names, with texts for labels, and
 with missing values where they take them; and on several outputs where they have them. Rows with
-names are sent with their columns in another order than that of the fit.
+names are sent with their columns in another order than that of the fit. The protocols of other
+servers are formats too: Inference, which is the Open Inference Protocol in JSON and in binary, and
+those of KServe and MLflow, which know a model's first method alone.
 
 Each answer is compared with what the estimator returns when it is called itself with those rows, as
 one C-ordered block in the container that it was fitted on: the number of rows in a call and their
