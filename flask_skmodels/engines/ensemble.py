@@ -1,5 +1,5 @@
 """Lean forms of ``sklearn.ensemble``."""
 
-from flask_skmodels.engines import forests
+from flask_skmodels.engines import boosting, combined, forests, histograms
 
-__all__ = ["forests"]
+__all__ = ["boosting", "combined", "forests", "histograms"]

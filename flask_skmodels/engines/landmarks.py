@@ -40,8 +40,9 @@ def _landmarks(estimator: Any, width: int, names: list[str]) -> Landmarks:
             _of_tree(estimator, width),
             _of_boosting(estimator, width),
             _of_attributes(estimator, width),
+            _of_bagged(estimator, width),
         ]
-        + [_landmarks(part, width, names) for part in _inside(estimator)],
+        + [_landmarks(part, width, names) for part in _inside(estimator, width)],
         width,
     )
 
@@ -93,11 +94,21 @@ def _of_tree(estimator: Any, width: int) -> Landmarks:
 def _of_boosting(estimator: Any, width: int) -> Landmarks:
     found: Landmarks = [[] for _ in range(width)]
     with suppress(Exception):  # what it keeps is its own matter
-        for predictor in np.ravel(np.array(estimator._predictors, dtype=object)):
-            nodes = predictor.nodes[predictor.nodes["is_leaf"] == 0]
+        places = _places_of(estimator, width)
+        for predictor in _few(list(np.ravel(np.array(estimator._predictors, dtype=object)))):
+            nodes = predictor.nodes
+            nodes = nodes[(nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)]
             for feature, value in zip(nodes["feature_idx"], nodes["num_threshold"], strict=True):
-                found[feature].append(float(value))
+                found[places[feature]].append(float(value))
     return found
+
+
+def _places_of(estimator: Any, width: int) -> Sequence[int]:
+    """Return which column of X each of histogram boosting's is: it puts categories first."""
+    is_categorical = getattr(estimator, "is_categorical_", None)
+    if is_categorical is None:
+        return range(width)
+    return [int(place) for place in np.argsort(~np.asarray(is_categorical), kind="stable")]
 
 
 def _of_attributes(estimator: Any, width: int) -> Landmarks:
@@ -134,18 +145,42 @@ def _add_spread(found: Landmarks, estimator: Any, width: int) -> None:
             found[place] += [float(middle[place] + step * scale[place]) for step in _STEPS]
 
 
-def _inside(estimator: Any) -> list[Any]:
+def _of_bagged(estimator: Any, width: int) -> Landmarks:
+    """Return those of estimators that are each given some of the columns."""
+    found: Landmarks = [[] for _ in range(width)]
+    pairs = zip(
+        _get(estimator, "estimators_"), _get(estimator, "estimators_features_"), strict=False
+    )
+    for part, features in _few(list(pairs), 20):
+        for place, values in zip(features, _landmarks(part, len(features), []), strict=True):
+            found[place] += values
+    return found
+
+
+def _inside(estimator: Any, width: int) -> list[Any]:
     """Return the fitted estimators inside one that are given the same columns."""
     parts: list[Any] = []
     for value in _attributes(estimator).values():
-        entries = value if isinstance(value, list | tuple | np.ndarray) else [value]
-        parts += [part for part in entries if hasattr(part, "n_features_in_")]
-        for pair in entries:
-            if isinstance(pair, list | np.ndarray):
-                parts += [part for part in pair if hasattr(part, "n_features_in_")]
-    width = getattr(estimator, "n_features_in_", None)
-    same = [part for part in parts if part.n_features_in_ == width]
+        for entry in _entries(value):
+            parts += [_classifier_of(part) for part in _entries(entry)]
+    same = [part for part in parts if getattr(part, "n_features_in_", None) == width]
     return _few(same, 20)
+
+
+def _entries(value: Any) -> Iterable[Any]:
+    if isinstance(value, np.ndarray):
+        return list(value) if value.dtype == object and value.ndim else []
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _classifier_of(part: Any) -> Any:
+    """Return the classifier inside one that is calibrated, anything else as it is."""
+    return part if hasattr(part, "n_features_in_") else getattr(part, "estimator", None)
+
+
+def _get(estimator: Any, name: str) -> Sequence[Any]:
+    found: Sequence[Any] = getattr(estimator, name, ())
+    return found
 
 
 def _attributes(estimator: Any) -> Mapping[str, Any]:

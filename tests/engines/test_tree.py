@@ -21,16 +21,10 @@ from sklearn.tree import (
 )
 
 from tests.engines.equal import check
+from tests.engines.samples import HOLES, LABELS, SCORE, X
 
-RANDOM = np.random.default_rng(0)
-X = RANDOM.normal(size=(300, 5)).round(2)
-SCORE = X[:, 0] + X[:, 1] * X[:, 2] + RANDOM.normal(size=300) / 4
-HOLES = np.where(RANDOM.random(X.shape) < 0.15, np.nan, X)
-
-CLASSES = {
-    "two numbers": (SCORE > 0).astype(int),
-    "three texts": np.array(["low", "middle", "topmost"])[np.digitize(SCORE, [-1, 1])],
-    "booleans": SCORE > 0.5,
+CLASSES: dict[str, Any] = {
+    **LABELS,
     "one class": np.full(300, "only"),
     "two outputs": np.stack([SCORE > 0, np.digitize(SCORE, [-1, 0, 1])], axis=1).astype(int),
     "two outputs of texts": np.stack(
