@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from flask_skmodels.artifacts import Policy
 from flask_skmodels.errors import ConfigurationError
+from flask_skmodels.pins import ONNX_TOLERANCE
 
 MAX_CONTENT_LENGTH = 64 * 1024 * 1024
 MISMATCHES = ("refuse", "warn", "ignore")
@@ -28,7 +29,7 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _is_seconds(value: Any) -> bool:
+def _is_amount(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
@@ -112,6 +113,7 @@ class Settings:
     versions: Mapping[str, str]
     threads: int | None
     batch_rows: int
+    onnx_tolerance: float
     visible: Callable[[Any], bool] | None
     pages: bool
     trusted_origins: Sequence[str]
@@ -142,6 +144,7 @@ class Settings:
             sha256sums_sha256=digest,
             verify=self.verify,
             version_mismatch=self.version_mismatch,
+            onnx_tolerance=self.onnx_tolerance,
         )
 
 
@@ -158,10 +161,11 @@ KEYS = {
     "VERSION_MISMATCH": Key("refuse", _one_of(*MISMATCHES), f"one of {', '.join(MISMATCHES)}"),
     "LOADING": Key("startup", _one_of(*LOADINGS), f"one of {', '.join(LOADINGS)}"),
     "MAX_LOADED": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
-    "RELOAD": Key(None, _or_none(_is_seconds), "None or a number of seconds"),
+    "RELOAD": Key(None, _or_none(_is_amount), "None or a number of seconds"),
     "VERSIONS": Key({}, _are_labels, "a mapping of model names to versions"),
     "THREADS": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
     "BATCH_ROWS": Key(128, _is_count, "an integer of at least 1"),
+    "ONNX_TOLERANCE": Key(ONNX_TOLERANCE, _is_amount, "a number of at least 0"),
     "VISIBLE": Key(None, _or_none(callable), "None or a callable(model)"),
     "PAGES": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "TRUSTED_ORIGINS": Key((), _are_origins, "a list of origins such as 'https://example.org'"),

@@ -7,7 +7,7 @@ the first call in each process, after any fork.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from flask_skmodels.errors import ArtifactError
+from flask_skmodels.onnxrun import start
 from flask_skmodels.pins import in_one_line
 
 _TYPES: tuple[Any, ...] = (
@@ -101,8 +102,28 @@ class OnnxModel:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_session": (0, None)}
 
+    def output_of(self, method: str) -> str | None:
+        """Return the name of the output that a method gives, None where there is none."""
+        if method == "predict_proba":
+            return self._probabilities
+        return self._labels if method in ("predict", "transform") else None
+
+    def run(self, output: str | None, feed: Mapping[str, Any]) -> Any:
+        """Return one output, by a session of this process.
+
+        :param feed: an array for each input
+        """
+        return self._running().run([output], feed)[0]
+
+    def cast(self, feed: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an array for each input, of its type.
+
+        :raises ValueError: a fraction would be cut off
+        """
+        return {each.name: each.cast(feed[each.name]) for each in self._inputs}
+
     def _run(self, output: Any, X: Any) -> Any:
-        return self._running().run([output], self._feed(X))[0]
+        return self.run(output, self._feed(X))
 
     def _running(self) -> Any:
         """The session of this process: a forked one does not have its parent's."""
@@ -151,13 +172,8 @@ class _Value:
 
 
 def _start(path: Path, data: bytes) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what is fatal alone: the rest is raised
     try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return start(data)
     except Exception as error:  # its exceptions have no class in common
         raise ArtifactError(path, f"ONNX Runtime refuses it: {in_one_line(error)}") from error
 

@@ -23,6 +23,7 @@ _SUFFIXES = {
     ".onnx": "onnx",
 }
 _COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".lzma", ".z", ".lz4"})
+ONNX_TOLERANCE = 1e-5
 PICKLED = frozenset({"joblib", "pickle"})
 _HEX = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 # As sha256sum writes it: a backslash if the name is escaped, the digest, text or binary, the name.
@@ -95,6 +96,7 @@ class Policy:
         the file is refused where it raises or returns False
     :param version_mismatch: what is done about an estimator that was fitted with another version
         of scikit-learn
+    :param onnx_tolerance: how far a graph of ONNX may be from the estimator that it is made of
     """
 
     root: Path
@@ -103,6 +105,7 @@ class Policy:
     sha256sums_sha256: str | None = None
     verify: Callable[[Path, bytes], object] | None = None
     version_mismatch: Literal["refuse", "warn", "ignore"] = "refuse"
+    onnx_tolerance: float = ONNX_TOLERANCE
 
 
 def resolve(artifact: Artifact, policy: Policy) -> Path:

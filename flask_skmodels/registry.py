@@ -76,6 +76,7 @@ class Registry(Mapping[str, Model]):
         artifact = artifact_of(self[name])
         if artifact is None:
             _check_is_folder(self[name], pinned, is_folder=False)
+            self._fixed[name].live.check(policy)
             return self._fixed[name]
         pinned = artifact.version if pinned is None else pinned
         versions = Versions(self[name], artifact, policy, pinned=pinned, interval=interval)

@@ -18,6 +18,7 @@ from flask_skmodels.models import (
     methods_of,
     name_of,
 )
+from flask_skmodels.pins import Policy
 from flask_skmodels.pipelines import check_pipeline
 from flask_skmodels.signals import Sender
 
@@ -97,6 +98,13 @@ class Version:
             raise UnknownModel(
                 f"model {self.name!r} does not serve {method!r}, only {', '.join(self.methods)}"
             )
+
+    def check(self, policy: Policy) -> None:
+        """Raise ModelError where its engine is further from the estimator than it may be."""
+        try:
+            self.engine.check(policy.onnx_tolerance)
+        except ModelError as error:
+            raise ModelError(f"model {self.name!r}: {error}") from error
 
     def describe(self) -> dict[str, Any]:
         """Return what the model is, for a client."""

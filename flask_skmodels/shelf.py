@@ -126,7 +126,9 @@ class Shelf:
         model = copy(self._model)
         model.pipeline = loaded.estimator
         try:
-            return Version(model, label, loaded)
+            version = Version(model, label, loaded)
+            version.check(self._policy)
+            return version
         except ModelError as error:
             raise ArtifactError.of(loaded.path, error) from error
         except Exception as error:

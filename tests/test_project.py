@@ -50,7 +50,7 @@ PARTS = {
         *("validator", "fields", "columns", "checks", "jsonschema", "compiled", "table"),
         *("arrays", "schema", "openschema"),
     ),
-    "artifacts": ("pins", "skopsfile", "onnxmodel", "mapped", "artifacts", "conversion"),
+    "artifacts": ("pins", "skopsfile", "onnxrun", "onnxmodel", "mapped", "artifacts", "conversion"),
     "models": ("pipelines", "models"),
     "versions": ("sources", "served", "contract", "refusals", "shelf", "looks", "versions"),
     "runner": ("runner", "shadow", "traffic"),

@@ -100,7 +100,7 @@ def _verify(lean: Call, own: Call, probes: Probes) -> None:
     try:
         expected = _compare(lean, own, probes.build(rows), f"{PROBES} rows")
     except Decline:  # it raises on one of them
-        rows = _accepted(lean, own, probes)
+        rows = accepted(lean, own, probes)
         expected = _compare(lean, own, probes.build(rows), f"{PROBES} rows")
     extremes = [_compare_extreme(lean, own, probes.build(row)) for row in probes.extremes()]
     had_one_row = any(extremes)
@@ -132,7 +132,7 @@ def _counted(rows: int) -> str:
     return f"{rows} rows" if rows > 1 else "one row"
 
 
-def _accepted(lean: Call, own: Call, probes: Probes) -> list[list[Any]]:
+def accepted(lean: Call, own: Call, probes: Probes) -> list[list[Any]]:
     """Return rows that the estimator takes; those that it raises on, the lean call must turn down.
 
     :raises Decline: there are none
