@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate, chain, pairwise
 from threading import Lock
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,19 @@ WORTH = 500e-6  # seconds that a call of one row takes, from where on combining 
 _TRIALS = 5  # calls of one row that are measured; the first may warm something up
 
 Call = Callable[[Any], Any]
+
+
+class Called(NamedTuple):
+    """What a call for X has brought.
+
+    :param outputs: for X alone
+    :param queue: seconds that it has waited for others
+    :param rows: how many rows were called for at once, its own and those of others
+    """
+
+    outputs: Any
+    queue: float
+    rows: int
 
 
 class Combiner:
@@ -39,18 +52,17 @@ class Combiner:
         self._is_busy = False
         self._queue: deque[_Waiting] = deque()
 
-    def call(self, X: Any, most_rows: int) -> tuple[Any, float]:
+    def call(self, X: Any, most_rows: int) -> Called:
         """Call, together with others that wait.
 
         :param X: an array, a table or a list
         :param most_rows: the most rows that are called for at once, none combined below 2
-        :returns: the outputs for X, and the seconds that it has waited
         :raises BaseException: what the call raises for X alone
         """
         if self._is_worth_it is None:
-            return self._tried(X), 0.0
+            return Called(self._tried(X), 0.0, len(X))
         if not self._is_worth_it or most_rows < 2 or len(X) > SMALL:
-            return self._call(X), 0.0
+            return Called(self._call(X), 0.0, len(X))
         waiting = _Waiting(X, most_rows)
         with self._lock:
             is_first, self._is_busy = not self._is_busy, True
@@ -82,12 +94,12 @@ class Combiner:
             self._give_back(waiting)
             raise
 
-    def _lead(self, waiting: _Waiting) -> tuple[Any, float]:
+    def _lead(self, waiting: _Waiting) -> Called:
         """Call for all of a batch, and have the next one called."""
         batch, started = waiting.batch, perf_counter()
         try:
             if len(batch) == 1:
-                return self._call(waiting.X), started - waiting.since
+                return Called(self._call(waiting.X), started - waiting.since, len(waiting.X))
             self._call_together(batch, started)
         except BaseException:
             self._give_back(waiting)
@@ -103,9 +115,9 @@ class Combiner:
             slices = _split(self._call(_joined([each.X for each in batch])), batch)
         except Exception:
             return
+        rows = sum(len(each.X) for each in batch)
         for each, outputs in zip(batch, slices, strict=True):
-            each.outputs, each.seconds = outputs, started - each.since
-            each.is_answered = True
+            each.called = Called(outputs, started - each.since, rows)
 
     def _give_back(self, waiting: _Waiting) -> None:
         """Let the others of a batch wait for another leader, where the caller was to lead it."""
@@ -144,29 +156,24 @@ class Combiner:
 class _Waiting:
     """A caller in the queue."""
 
-    __slots__ = (
-        *("X", "batch", "is_answered", "kind", "most_rows"),
-        *("outputs", "seconds", "since", "turn"),
-    )
+    __slots__ = ("X", "batch", "called", "kind", "most_rows", "since", "turn")
 
     def __init__(self, X: Any, most_rows: int) -> None:
         self.X = X
         self.most_rows = most_rows
         self.kind = _kind(X)
         self.since = perf_counter()
-        self.seconds = 0.0
-        self.outputs: Any = None
-        self.is_answered = False
+        self.called: Called | None = None
         self.batch: list[_Waiting] = []  # who it is to call for
         self.turn = Lock()
         self.turn.acquire()
 
-    def result(self, call: Call) -> tuple[Any, float]:
-        """Return the outputs, and the seconds of waiting; called for alone where there are none."""
-        if self.is_answered:
-            return self.outputs, self.seconds
-        seconds = perf_counter() - self.since
-        return call(self.X), seconds
+    def result(self, call: Call) -> Called:
+        """Return what the call for all has brought; called for alone where that is nothing."""
+        if self.called is not None:
+            return self.called
+        queue = perf_counter() - self.since
+        return Called(call(self.X), queue, len(self.X))
 
 
 def is_multi_output(outputs: Any) -> bool:

@@ -78,7 +78,9 @@ class Families:
         )
         self.load_failures = counter("load_failures", "Versions that did not load.", _MODEL)
         self.seconds = histogram("prediction_seconds", "What the estimator took.", SECONDS)
-        self.sizes = histogram("prediction_rows", "Rows of a prediction.", ROWS)
+        self.sizes = histogram(
+            "batch_rows", "Rows that the estimator was called with for a prediction.", ROWS
+        )
         self.in_flight = gauge(
             "predictions_in_flight", "Predictions being made.", _MODEL, "livesum"
         )
@@ -179,11 +181,11 @@ class Metrics:
 
     def _answer(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
         if model.is_bound_to(self._caller):
-            series, rows = self._of(prediction), prediction.rows
+            series = self._of(prediction)
             series.ended()
             series.answered()
-            series.rows(rows)
-            series.sizes(rows)
+            series.rows(prediction.rows)
+            series.sizes(prediction.batch_rows)
             series.seconds(prediction.seconds)
 
     def _fail(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:

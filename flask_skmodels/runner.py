@@ -44,6 +44,7 @@ class Prediction:
     :ivar decode: seconds that it took to read the rows from what the request said
     :ivar validate: seconds that it took to check them and to make X
     :ivar queue: seconds that the call has waited for others, which it was combined with
+    :ivar batch_rows: number of rows of that call, its own and those of others
     :ivar seconds: how long the estimator took
     :ivar request_id: identifier of the request; None for a call in process without one
     """
@@ -60,6 +61,7 @@ class Prediction:
     decode: float = 0.0
     validate: float = 0.0
     queue: float = 0.0
+    batch_rows: int = 0
     seconds: float = 0.0
 
     @property
@@ -202,8 +204,9 @@ def _outputs_of(
         which trees compute, or for their squares
     """
     try:
-        outputs, prediction.queue = combiner.call(prediction.X, batch_rows)
-        return outputs
+        called = combiner.call(prediction.X, batch_rows)
+        prediction.queue, prediction.batch_rows = called.queue, called.rows
+        return called.outputs
     except ValueError as error:
         report = Report()
         for row, column in zip(*_large_numbers(prediction.inputs), strict=True):

@@ -122,6 +122,19 @@ def test_the_wait_is_in_the_record_and_not_in_the_seconds() -> None:
     assert second.seconds >= 0
 
 
+def test_rows_of_the_call_are_in_the_record() -> None:
+    pipeline = gate(raises_on=9.0)
+    models, app = held(pipeline)
+    with waiting(models, app, pipeline, [1.0, 2.0, 3.0, 4.0]) as futures:
+        assert [future.result(WAIT).batch_rows for future in futures] == [1, 3, 3, 3]
+        assert {future.result(WAIT).rows for future in futures} == {1}
+    pipeline = gate(raises_on=3.0)
+    models, app = held(pipeline)
+    with waiting(models, app, pipeline, [1.0, 2.0, 3.0]) as futures:
+        assert futures[1].result(WAIT).batch_rows == 1
+    assert models.predict("held", [[1.0], [2.0]], app=app).batch_rows == 2
+
+
 def test_every_output_of_several_goes_to_its_caller() -> None:
     pipeline = gate()
     models, app = held(pipeline, methods=["predict_proba"])

@@ -28,6 +28,7 @@ from flask_skmodels import (
     InputError,
     InvalidInput,
     SKModels,
+    after_prediction,
     before_prediction,
 )
 from flask_skmodels.testing import FakeEstimator
@@ -78,13 +79,24 @@ def test_predictions_rows_and_seconds(client: FlaskClient) -> None:
     value = scrape(client)
     assert value("predictions_total", **PREDICT) == 2
     assert value("rows_total", **PREDICT) == 8
-    assert value("prediction_rows_count", **PREDICT) == 2
-    assert value("prediction_rows_sum", **PREDICT) == 8
-    assert value("prediction_rows_bucket", le="5.0", **PREDICT) == 1
-    assert value("prediction_rows_bucket", le="10.0", **PREDICT) == 2
+    assert value("batch_rows_count", **PREDICT) == 2
+    assert value("batch_rows_sum", **PREDICT) == 8
+    assert value("batch_rows_bucket", le="5.0", **PREDICT) == 1
+    assert value("batch_rows_bucket", le="10.0", **PREDICT) == 2
     assert value("prediction_seconds_count", **PREDICT) == 2
     assert 0 < (value("prediction_seconds_sum", **PREDICT) or 0) < 60
     assert value("predictions_in_flight", extension="skmodels", model="iris") == 0
+
+
+def test_rows_of_a_prediction_are_those_of_its_batch(
+    app: Flask, client: FlaskClient, models: SKModels
+) -> None:
+    prediction = models.predict("iris", X[:3], app=app)
+    prediction.batch_rows = 50
+    after_prediction.send(app, model=models["iris"], prediction=prediction)
+    value = scrape(client)
+    assert value("batch_rows_sum", **PREDICT) == 53
+    assert value("rows_total", **PREDICT) == 6
 
 
 def test_predictions_in_process_count_too(
@@ -100,7 +112,7 @@ def test_predictions_in_process_count_too(
     "name",
     [
         *("predictions_total", "rows_total", "failures_total", "stopped_total"),
-        *("rejections_total", "prediction_seconds_count", "prediction_rows_count"),
+        *("rejections_total", "prediction_seconds_count", "batch_rows_count"),
     ],
 )
 @pytest.mark.parametrize("method", ["predict", "predict_proba"])
