@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Blocks(io.RawIOBase):
         digest = sha256()
         for block in blocks:
             digest.update(block)
-            self._digests.append(blake2b(block).digest())
+            self._digests.append(sha256(block).digest())
         self.sha256 = digest.hexdigest()
 
     def readable(self) -> bool:
@@ -77,7 +77,7 @@ class Blocks(io.RawIOBase):
         if place != self._at:
             self._file.seek(place * BLOCK)
             block = self._file.read(BLOCK)
-            if blake2b(block).digest() != self._digests[place]:
+            if sha256(block).digest() != self._digests[place]:
                 raise ArtifactError(self._path, "it was changed while it was loaded")
             self._at, self._block = place, block
         return self._block

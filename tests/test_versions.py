@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import logging
+import os
 import threading
 import time
 import weakref
@@ -811,6 +812,58 @@ def test_requests_look_at_their_interval(folder: Path) -> None:
     assert answer_of(app.test_client())[0] in {"2", "3"}
     assert swapped.wait(10)
     assert answer_of(app.test_client()) == ("3", "3")
+
+
+def test_reload_is_heard_of_where_the_clock_went_backwards(folder: Path) -> None:
+    (folder / ".reload").touch()
+    app = serving(folder)
+    swapped = heard_of("3")
+    put(folder, "3")
+    os.utime(folder / ".reload", (1, 1))
+    answer_of(app.test_client())
+    assert swapped.wait(10)
+    assert answer_of(app.test_client()) == ("3", "3")
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_new_content_with_an_old_time(folder: Path, *, in_place: bool) -> None:
+    """As ``cp -p`` and ``rsync`` bring it: of the same size, and as old as what was there."""
+    app = serving(folder)
+    path = folder / "2.joblib"
+    status = path.stat()
+    other = put(folder.parent / "other", "7")
+    assert other.stat().st_size == status.st_size
+    if in_place:
+        path.write_bytes(other.read_bytes())
+    else:
+        other.replace(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    refresh(app)
+    document = app.test_client().post(PREDICT, json=ROW).get_json()
+    assert (document["version"], document["predictions"]) == ("2", ["7"])
+
+
+def test_folder_that_is_moved_away_and_comes_back(folder: Path) -> None:
+    app = serving(folder)
+    away = folder.rename(folder.parent / "away")
+    refresh(app)
+    assert failed(app.test_client()) == [None]
+    put(away, "3")
+    away.rename(folder)
+    refresh(app)
+    assert answer_of(app.test_client()) == ("3", "3")
+    assert failed(app.test_client()) == []
+
+
+def test_several_refresh_at_once(folder: Path, heard: Heard) -> None:
+    app = serving(folder)
+    put(folder, "3")
+    spoil(folder, "4")
+    with ThreadPoolExecutor(8) as pool:
+        for each in [pool.submit(refresh, app) for _ in range(16)]:
+            each.result(10)
+    assert answer_of(app.test_client()) == ("3", "3")
+    assert heard == [("loaded", "2"), ("failed", "4"), ("loaded", "3")]
 
 
 def heard_of(label: str) -> threading.Event:
