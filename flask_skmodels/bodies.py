@@ -85,7 +85,8 @@ class Body:
     def pairs(self) -> Iterable[tuple[str, str]]:
         if self._request.mimetype == _URLENCODED:
             _check_utf_8(self.data)
-        return self._form[0].items(multi=True)
+        every: Iterable[tuple[str | None, str]] = self._form[0].items(multi=True)
+        return [(name, value) for name, value in every if name is not None]  # a part may have none
 
     @property
     def parameters(self) -> Mapping[str, str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version as version_of
 from typing import Any
+
+import orjson
 
 from flask_skmodels.apiparts import (
     HEADERS,
@@ -21,7 +24,7 @@ from flask_skmodels.apiparts import (
     shared_paths,
 )
 from flask_skmodels.codecs import writers
-from flask_skmodels.codecs.base import FILE, Codec, Shapes, dumps, loads
+from flask_skmodels.codecs.base import FILE, Codec, Shapes, dumps
 from flask_skmodels.jsonschema import (
     VALUES,
     array_schema,
@@ -46,6 +49,9 @@ _SUMMARIES = {
     "transform": "Transform",
     "score_samples": "Score",
 }
+# Not components of their own: openapi-python-client passes over them there, and what it writes for
+# bodies of several types fails where one of them is an array.
+_FORM, _UPLOAD = "Row/$defs/Form", "Row/$defs/Upload"
 _REQUEST_HEADERS = ("X-Request-ID", "Content-Encoding")
 _ANY_ARRAY = {"type": "array", "items": {}}  # some code generators need the items
 _REFUSALS = {"401": {"description": "It is not known who asks."}} | failures(403)
@@ -96,7 +102,7 @@ def document(services: Iterable[Service], site: Site) -> dict[str, Any]:
         found["servers"] = [{"url": site.root}]
     if site.security_schemes:
         components["securitySchemes"] = dict(site.security_schemes)
-    plain: dict[str, Any] = loads(dumps(found))
+    plain: dict[str, Any] = orjson.loads(dumps(found))
     return plain
 
 
@@ -107,6 +113,7 @@ class _Described:
         self.service = service
         self.name = service.name
         self.version = service.served.live
+        self.methods = (self.version or service.served).methods
         self.loads = service.served.is_reloadable
 
     @property
@@ -117,7 +124,7 @@ class _Described:
         """Yield each path of the model with its operations."""
         start = f"{site.prefix}/{self.name}/"
         yield start, self._item("get", self._describing(), site)
-        for method in self.service.served.methods:
+        for method in self.methods:
             yield f"{start}{method}/", self._item("post", self._predicting(method), site)
             if self.service.served.is_folder:
                 path = f"{start}versions/{{version}}/{method}/"
@@ -126,14 +133,16 @@ class _Described:
     def schemas(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield each schema of the model with its name."""
         row, fields = self._row, () if self.version is None else self.version.schema.fields
-        yield f"{self.name}.Row", row
+        forms = {"Form": form_schema(row, fields), "Upload": shared("schemas", "Upload")}
+        yield f"{self.name}.Row", row | {"$defs": forms}
         yield f"{self.name}.Array", self._array
         yield f"{self.name}.Columns", columns_schema(row, fields)
-        yield f"{self.name}.Form", form_schema(row, fields)
-        for method in self.service.served.methods:
+        for method in self.methods:
             yield f"{self.name}.{method}.Answer", self._answer(method)
+            if self.service.served.is_folder:
+                yield f"{self.name}.{method}.version.Answer", self._answer_of_any(method)
 
-    @property
+    @cached_property
     def _row(self) -> dict[str, Any]:
         if self.version is None:
             return closed({})
@@ -155,15 +164,22 @@ class _Described:
 
     def _answer(self, method: str) -> dict[str, Any]:
         """Return the schema of a JSON answer of the version that serves."""
-        properties: dict[str, Any] = {
+        if self.version is None or self.service.model.traffic:
+            return self._answer_of_any(method)
+        return self._answer_with(method, predictions_schema(self.version, method))
+
+    def _answer_of_any(self, method: str) -> dict[str, Any]:
+        """Return the schema of a JSON answer of any version: others may have other classes."""
+        return self._answer_with(method, _ANY_ARRAY)
+
+    def _answer_with(self, method: str, predictions: Mapping[str, Any]) -> dict[str, Any]:
+        properties: dict[str, Mapping[str, Any]] = {
             "model": {"type": "string", "const": self.name},
             "version": {"type": ["string", "null"]},
             "method": {"type": "string", "const": method},
-            "predictions": _ANY_ARRAY,
+            "predictions": predictions,
             "classes": _ANY_ARRAY,
         }
-        if self.version is not None and not self.service.model.traffic:
-            properties["predictions"] = predictions_schema(self.version, method)
         return closed(properties, ["classes"])
 
     def _describing(self) -> dict[str, Any]:
@@ -176,8 +192,12 @@ class _Described:
             | failures(500, *([503] if self.loads else [])),
         }
 
-    def _predicting(self, method: str) -> dict[str, Any]:
-        shapes = self._shapes(method)
+    def _predicting(self, method: str, answers: str = "Answer") -> dict[str, Any]:
+        """Return the operation of a method.
+
+        :param answers: the schema of its answers
+        """
+        shapes = self._shapes(f"{method}.{answers}")
         found = {codec.media_type: {"schema": codec.answer_schema(shapes)} for codec in writers()}
         headers = ["X-Model-Version"] if self.service.served.is_folder else []
         return {
@@ -195,16 +215,16 @@ class _Described:
     def _asking(self, method: str) -> dict[str, Any]:
         """Return the operation that asks one version by its label."""
         labels = [each["version"] for each in self.service.served.describe()]
-        label = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
-        examples = {"examples": {label: {"value": label} for label in labels}} if labels else {}
-        operation = self._predicting(method)
+        version = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
+        examples = {"examples": {each: {"value": each} for each in labels}} if labels else {}
+        operation = self._predicting(method, "version.Answer")
         operation["operationId"] = f"{self.name}.{method}.version"
         operation["summary"] += ", by one version"
-        operation["parameters"].append(label | examples)
+        operation["parameters"].append(version | examples)
         return operation
 
-    def _shapes(self, method: str) -> Shapes:
-        names = ("Row", "Array", "Columns", "Form", f"{method}.Answer")
+    def _shapes(self, answers: str) -> Shapes:
+        names = ("Row", "Array", "Columns", _FORM, answers)
         row, array, columns, form, found = (ref("schemas", f"{self.name}.{name}") for name in names)
         return Shapes(row=row, array=array, columns=columns, form=form, answer=found)
 
@@ -218,26 +238,29 @@ class _Described:
                     **self._examples(codec),
                 }
         if _MULTIPART in found and self._takes_files:
-            found[_MULTIPART] = {"schema": shared("schemas", "Upload")}
+            found[_MULTIPART] = {"schema": ref("schemas", f"{self.name}.{_UPLOAD}")}
         return _json_first(found)
 
     def _examples(self, codec: Codec) -> dict[str, Any]:
         """Return the model's examples as a codec shows them."""
-        rows = [self._named(row) for row in self.service.model.examples]
-        shown = [codec.example(row) for row in rows]
-        found = {
-            f"{place}": {"value": value} for place, value in enumerate(shown) if value is not None
-        }
+        shown = [codec.example(row) for row in self._example_rows]
+        told = [value for value in shown if value is not None]
+        found = {f"example {place}": {"value": value} for place, value in enumerate(told, 1)}
         return {"examples": found} if found else {}
 
-    def _named(self, example: Any) -> dict[str, Any]:
-        row = jsonable(example)
+    @cached_property
+    def _example_rows(self) -> list[dict[str, Any]]:
+        """The model's examples as rows with names; what is no row is left out."""
+        rows = [jsonable(row) for row in self.service.model.examples]
+        return [self._named(row) for row in rows if isinstance(row, dict | list)]
+
+    def _named(self, row: Any) -> dict[str, Any]:
         if isinstance(row, dict):
             return row
         if self.version is None or self.version.schema.values:
             return {VALUES: row}
-        names = [each.name for each in self.version.schema.fields if not each.is_alias]
-        return dict(zip(names, row, strict=True))
+        names = (each.name for each in self.version.schema.fields if not each.is_alias)
+        return dict(zip(names, row, strict=False))
 
     def _item(self, verb: str, operation: dict[str, Any], site: Site) -> dict[str, Any]:
         operation["tags"] = [self.name]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+import orjson
 from sklearn.base import is_clusterer, is_outlier_detector, is_regressor
 from sklearn.utils import get_tags
 
-from flask_skmodels.codecs.base import dumps, loads
+from flask_skmodels.codecs.base import dumps
 from flask_skmodels.models import overrides
 from flask_skmodels.versions import Version
 
@@ -70,7 +71,7 @@ def _labels(estimator: Any, classes: list[Any]) -> dict[str, Any]:
 
 def _label(classes: list[Any]) -> dict[str, Any]:
     """Return the schema of a label: that of all values for booleans, else the known values."""
-    values = [loads(dumps(value)) for value in classes]
+    values = [orjson.loads(dumps(value)) for value in classes]
     kinds = sorted({_TYPES[type(value)] for value in values})
     kind = {"type": kinds[0] if len(kinds) == 1 else kinds}
     return kind if kinds == ["boolean"] else {**kind, "enum": values}

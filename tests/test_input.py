@@ -170,6 +170,10 @@ MULTIPARTS: dict[str, tuple[bytes, list[Error]]] = {
         b"--abc\r\nContent-Type: text/plain\r\n\r\n1\r\n--abc--\r\n",
         ALL_REQUIRED,
     ),
+    "disposition without a name": (
+        b"--abc\r\nContent-Disposition: form-data\r\n\r\n1\r\n--abc--\r\n",
+        ALL_REQUIRED,
+    ),
 }
 
 

@@ -122,9 +122,10 @@ def test_fields_have_types_bounds_titles_and_units(everything: dict[str, Any]) -
 
 
 def test_a_form_has_no_null(everything: dict[str, Any]) -> None:
-    form = schema(everything, "penguins.Form")
+    form = schema(everything, "penguins.Row")["$defs"]["Form"]
     assert form["properties"]["mass"] == {"type": "number", "minimum": 0, "maximum": 1e6}
-    assert schema(everything, "line.Form")["properties"]["values"]["type"] == "string"
+    line = schema(everything, "line.Row")["$defs"]["Form"]
+    assert line["properties"]["values"]["type"] == "string"
 
 
 @pytest.mark.parametrize(
@@ -168,8 +169,8 @@ def test_json_that_it_allows_is_the_json_that_is_taken(
 def test_every_format_of_a_request(everything: dict[str, Any]) -> None:
     content = operation(everything, "/iris/predict/")["requestBody"]["content"]
     own = "#/components/schemas/iris"
-    assert content[FORM]["schema"] == {"$ref": f"{own}.Form"}
-    assert content[MULTIPART]["schema"] == {"$ref": "#/components/schemas/skmodels.Upload"}
+    assert content[FORM]["schema"] == {"$ref": f"{own}.Row/$defs/Form"}
+    assert content[MULTIPART]["schema"] == {"$ref": f"{own}.Row/$defs/Upload"}
     assert content[NDJSON]["schema"] == content["text/csv"]["schema"] == {"type": "string"}
     assert content[ARROW]["schema"] == {"type": "string", "format": "binary"}
     assert next(iter(content)) == JSON
@@ -227,6 +228,18 @@ def test_examples_are_answered(
         data = json.dumps(value) if media_type == JSON else value
         answer = app.test_client().post(f"/{name}/{method}/", data=data, content_type=media_type)
         assert answer.status_code == 200, answer.text
+
+
+def test_what_is_no_row_is_no_example(line_pipeline: Any) -> None:
+    examples: list[Any] = [np.array([1, 2, 3]), 5, {"values": np.array([4, 5, 6])}]
+    found = document(serve(Model(name="line", pipeline=line_pipeline, examples=examples)))
+    body = operation(found, "/line/predict/")["requestBody"]["content"]
+    assert [each["value"] for each in body[JSON]["examples"].values()] == [
+        {"values": [1, 2, 3]},
+        {"values": [4, 5, 6]},
+    ]
+    assert body[FORM]["examples"]["example 1"] == {"value": {"values": "1,2,3"}}
+    assert body["text/csv"]["examples"]["example 1"] == {"value": "1,2,3\r\n"}
 
 
 def test_labels_of_the_versions(everything: dict[str, Any]) -> None:
@@ -381,7 +394,8 @@ def test_nothing_is_loaded_for_it(tmp_path: Path) -> None:
     client = application(model, root=tmp_path, SKMODELS_LOADING="first-use").test_client()
     found = document(client)
     assert {"404", "503"} <= set(operation(found, "/iris/transform/")["responses"])
-    assert schema(found, "iris.Row") == {"type": "object", "properties": {}, "required": []}
+    row = schema(found, "iris.Row")
+    assert (row["properties"], row["required"]) == ({}, [])
     assert client.get("/-/models/").get_json()["models"][0]["version"] is None
 
 
@@ -401,7 +415,7 @@ def test_a_field_of_the_name_file_is_no_file(line_pipeline: Any) -> None:
     fields: dict[str, Any] = {"a": {}, "b": {}, "file": {}}
     found = document(serve(Model(name="line", pipeline=line_pipeline, schema=fields)))
     content = operation(found, "/line/predict/")["requestBody"]["content"]
-    assert content[MULTIPART]["schema"] == {"$ref": "#/components/schemas/line.Form"}
+    assert content[MULTIPART]["schema"] == {"$ref": "#/components/schemas/line.Row/$defs/Form"}
 
 
 # From Python
