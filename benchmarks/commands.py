@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,12 +47,16 @@ Command = Callable[[Site], list[str]]
 
 
 def variables(
-    environment: Environment, folder: Path, options: Mapping[str, Any] | None = None
+    environment: Environment,
+    folder: Path,
+    options: Mapping[str, Any] | None = None,
+    without: Iterable[str] = (),
 ) -> dict[str, str]:
     """Return the environment variables of what serves a folder.
 
     :param environment: its Python, whose commands are found first
     :param options: for the application of this library
+    :param without: optional libraries that it is to do without
     """
     return {
         **os.environ,
@@ -61,6 +65,7 @@ def variables(
         "PYTHONPATH": str(ROOT),
         shelf.VARIABLE: str(folder),
         shelf.OPTIONS: json.dumps(options or {}),
+        shelf.WITHOUT: " ".join(without),
         "BENTOML_HOME": str(folder / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -93,7 +93,7 @@ class Lab:
         shelf.put(folder, card, workload.pipeline)
         environment = Environment(peer.environment, self.cache)
         site = Site(environment, folder, workload, free_port())
-        told = variables(environment, folder, peer.options)
+        told = variables(environment, folder, peer.options, peer.without)
         with serving(peer.command(site), site.port, folder, told) as server:
             yield server
 

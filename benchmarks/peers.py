@@ -28,6 +28,7 @@ class Peer:
     :param environment: name of its environment, empty for the Python that runs the benchmarks
     :param packages: the distributions whose versions tell what was measured
     :param options: for the application of this library
+    :param without: optional libraries that it is to do without
     """
 
     name: str
@@ -38,6 +39,7 @@ class Peer:
     environment: str = ""
     packages: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
 
 def _on_each_server(
@@ -68,7 +70,7 @@ WITHOUT_FAST = Peer(
     SYNC,
     gunicorn("library", *commands.SYNC),
     exchanges.rows_and_columns,
-    options={"without": ["simdjson"]},
+    without=("simdjson",),
 )
 PEERS = (
     *_on_each_server("library", "Flask-SKModels", exchanges.library),

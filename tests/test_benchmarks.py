@@ -19,7 +19,11 @@ from benchmarks.served.library import app_of
 from benchmarks.workloads import Workload, by_rows, many_rows, one_row
 
 W1 = one_row()["w1"]
-SERVED_HERE = ("library-gthread", "by-hand", "concept", "hello-sync")
+SERVED_HERE = [
+    *((name, "w1") for name in ("library-gthread", "by-hand", "concept", "hello-sync")),
+    ("library-plain", "w4-1000"),
+]
+WORKLOADS = {"w1": W1, **many_rows()}
 WRK = '\n{"requests": 30, "seconds": 2.0, "p50": 1.5, "p99": 3.0, "failed": %d, "broken": %d}\n'
 
 
@@ -54,11 +58,11 @@ def test_library_answers_each_format_as_the_pipeline_does(workload: Workload) ->
             assert exchange.read(post(app, exchange, body)) == expected
 
 
-@pytest.mark.parametrize("name", SERVED_HERE)
-def test_server_is_checked_and_leaves_no_process(tmp_path: Path, name: str) -> None:
-    asked = peer(name)
-    [exchange] = asked.exchanges(W1).values()
-    with lab(tmp_path).server(asked, W1) as server:
+@pytest.mark.parametrize(("name", "workload"), SERVED_HERE)
+def test_server_is_checked_and_leaves_no_process(tmp_path: Path, name: str, workload: str) -> None:
+    asked, served = peer(name), WORKLOADS[workload]
+    exchange = next(iter(asked.exchanges(served).values()))
+    with lab(tmp_path).server(asked, served) as server:
         aim = target(server, exchange, tmp_path / "bodies")
         aim.wait_until_ready()
         assert server.memory() > 1 << 20

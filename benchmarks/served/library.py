@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask
@@ -33,16 +32,12 @@ def app_of(
     *,
     copies: int = 1,
     model: Mapping[str, Any] | None = None,
-    without: Sequence[str] = (),
 ) -> Flask:
     """Return an application that serves a pipeline.
 
     :param copies: how many models there are of it
     :param model: further attributes of the models
-    :param without: optional libraries to do without
     """
-    for name in without:
-        sys.modules[name] = None  # type: ignore[assignment]
     models = SKModels()
     for copy in range(copies):
         name = f"{card.name}-{copy}" if copy else card.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import joblib
 
 VARIABLE = "BENCHMARK_FOLDER"  # of the environment: the folder
 OPTIONS = "BENCHMARK_OPTIONS"  # a JSON object
+WITHOUT = "BENCHMARK_WITHOUT"  # optional libraries to do without
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,15 @@ def take() -> tuple[Card, Any]:
 
 
 def options() -> dict[str, Any]:
-    """Return what else the environment says, by name."""
+    """Return what else the environment says of the application, by name."""
     found: dict[str, Any] = json.loads(os.environ.get(OPTIONS, "{}"))
     return found
+
+
+def hide() -> None:
+    """Make optional libraries that the environment names look as if they were not installed."""
+    for name in os.environ.get(WITHOUT, "").split():
+        sys.modules[name] = None  # type: ignore[assignment]
+
+
+hide()  # this module is imported before the library, which looks for them once
