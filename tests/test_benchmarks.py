@@ -20,7 +20,7 @@ from benchmarks.workloads import Workload, by_rows, many_rows, one_row
 
 W1 = one_row()["w1"]
 SERVED_HERE = [
-    *((name, "w1") for name in ("library-gthread", "by-hand", "concept", "hello-sync")),
+    *((name, "w1") for name in ("by-hand", "concept", "hello-sync")),
     ("library-plain", "w4-1000"),
 ]
 WORKLOADS = {"w1": W1, **many_rows()}
