@@ -11,10 +11,11 @@ from weakref import WeakSet
 from flask import Blueprint, Flask, has_app_context
 from werkzeug.exceptions import HTTPException
 
-from flask_skmodels import apidocs, cli, dialects, monitoring, routes
+from flask_skmodels import apidocs, cli, dialects, monitoring, pages, routes
 from flask_skmodels.config import read_settings
 from flask_skmodels.errors import ConfigurationError
 from flask_skmodels.models import Model, name_of
+from flask_skmodels.recorder import Recorder
 from flask_skmodels.registry import Registry
 from flask_skmodels.rows import from_python
 from flask_skmodels.rules import uncollected
@@ -29,6 +30,7 @@ _ROOMS = (
     monitoring,
     apidocs,
     dialects,
+    pages,
 )  # what has addresses on an application
 
 
@@ -87,7 +89,10 @@ class SKModels:
         with self._lock:
             recent = Recent(settings.max_loaded) if settings.max_loaded else None
             app.register_blueprint(self.blueprint)
-            app.extensions[self.name] = state = State(self, app, settings, recent)
+            services: dict[str, Service] = {}
+            recorder = Recorder(app, self.predict, services) if settings.pages else None
+            state = State(self, app, settings, recent, recorder, services)
+            app.extensions[self.name] = state
             app.cli.add_command(cli.group(self.name))
             for room in _ROOMS:
                 room.add_rules(state)

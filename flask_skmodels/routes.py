@@ -1,11 +1,11 @@
-"""The addresses of the models, their list and their health."""
+"""The addresses that predict, the list of the models and their health."""
 
 from __future__ import annotations
 
 from flask_skmodels.health import HealthView
 from flask_skmodels.state import State
 from flask_skmodels.traffic import Service
-from flask_skmodels.views import ModelsView, ModelView, PredictionView
+from flask_skmodels.views import ModelsView, PredictionView
 
 
 def add_rules(state: State) -> None:
@@ -18,7 +18,6 @@ def add_rules(state: State) -> None:
 def add_model_rules(state: State, service: Service) -> None:
     """Add what an application has for each model."""
     name, decorators = service.name, state.decorators_of(service)
-    state.add(name, f"/{name}/", ModelView, service, decorators=decorators)
     for method in service.served.methods:
         addresses = {f"{name}:{method}": f"/{name}/{method}/"}
         if service.served.is_folder:

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.views import View
 
 from flask_skmodels.config import Settings
+from flask_skmodels.recorder import Recorder
 from flask_skmodels.rules import lazy
 from flask_skmodels.traffic import Recent, Service
 
@@ -24,6 +25,7 @@ class State:
     :param app: the application
     :param settings: the extension's configuration on this application
     :param recent: what keeps the number of loaded models down, None where it need not be
+    :param recorder: what counts the traffic for the pages, None where there are none
     :param services: the models as this application serves them, by name
     :param listeners: what is connected to signals, which do not keep it alive
     """
@@ -32,6 +34,7 @@ class State:
     app: Flask
     settings: Settings
     recent: Recent | None
+    recorder: Recorder | None = None
     services: dict[str, Service] = field(default_factory=dict)
     listeners: list[object] = field(default_factory=list)
 

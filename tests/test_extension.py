@@ -291,7 +291,7 @@ def host(models: SKModels) -> FlaskClient:
         ("GET", "/-/none", 404, "host 404"),
         ("GET", "/only-post", 405, "host 405"),
         ("GET", PATH, 405, "host 405"),
-        ("POST", "/iris/", 405, "host 405"),
+        ("PUT", "/iris/", 405, "host 405"),
         ("GET", "/iris/about", 200, "about iris"),
         ("GET", "/tulip/about", 200, "about tulip"),
         ("GET", "/pages/iris/predict/", 200, "page iris/predict/"),

@@ -36,6 +36,7 @@ ROOMS = (
     "codecs",
     "openapi",
     "metrics",
+    "recorder",
     "bulk",
     "views",
     "dialects",
@@ -60,9 +61,11 @@ PARTS = {
         *("config", "origins", "rules", "state", "bodies", "timing", "views", "health", "routes"),
         *("monitoring", "apidocs"),
     ),
+    "pages": ("charts", "figures", "forms", "snippets", "answers", "webpage", "modelpage", "pages"),
 }
 ORDER = [part for room in ROOMS for part in PARTS.get(room, (room,))]
-KNOW_THE_REQUEST = {"apidocs", "bodies", "views", "dialects", "pages", "cli", "extension"}
+KNOW_THE_REQUEST = {*("apidocs", "bodies", "views", "dialects", "webpage", "modelpage", "pages")}
+KNOW_THE_REQUEST |= {"cli", "extension"}
 REQUEST_NAMES = {"request", "current_app"}
 # Neither of the two knows the other, whatever their order allows.
 STRANGERS = {("introspect", "schema")}

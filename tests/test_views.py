@@ -144,7 +144,9 @@ def test_slash_or_none_without_a_redirect(client: FlaskClient, path: str) -> Non
     assert (options.status_code, options.allow.as_set()) == (200, {"post", "options"})
 
 
-@pytest.mark.parametrize("path", ["/iris", "/-/models", "/-/health/live", "/-/health/ready"])
+@pytest.mark.parametrize(
+    "path", ["/-", "/iris/traffic", "/-/models", "/-/health/live", "/-/health/ready"]
+)
 def test_pages_are_read_alone(client: FlaskClient, path: str) -> None:
     for address in (path, f"{path}/"):
         response = client.get(address)

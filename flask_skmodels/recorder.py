@@ -1,0 +1,228 @@
+"""What has lately gone through the models of an application in this process, for its pages."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Mapping
+from threading import Lock
+from time import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from flask_skmodels.errors import InputError
+from flask_skmodels.fields import Field
+from flask_skmodels.models import Model, name_of
+from flask_skmodels.runner import Prediction
+from flask_skmodels.signals import (
+    Sender,
+    after_prediction,
+    input_rejected,
+    prediction_failed,
+)
+from flask_skmodels.table import Table
+from flask_skmodels.traffic import Service
+from flask_skmodels.versions import Version
+
+WINDOW = 500  # predictions of a model that are kept
+SAMPLE = 100  # rows that are kept of one of them
+CELLS = 50_000  # values that are kept of a model's inputs and outputs together
+WINDOWS = 100  # models of which predictions are kept, those that were asked last
+_BYTES = 65_536  # of the outputs of one prediction; hooks may return anything
+_COUNTED = 1000  # pairs of a field and a rule that are told apart
+
+
+class Kept(NamedTuple):
+    """What is kept of one prediction.
+
+    :param version: label of the version that answered
+    :param method: name of the estimator's method
+    :param seconds: how long the estimator took
+    :param inputs: the columns of X that can be measured, at most 100 rows; None where it has none
+    :param outputs: what the estimator returned for these rows; None if it is not kept
+    :param classes: what the columns of outputs stand for
+    :param cells: how many values that is
+    """
+
+    version: str | None
+    method: str
+    seconds: float
+    inputs: Any
+    outputs: Any
+    classes: list[object] | None
+    cells: int
+
+
+class ModelTraffic:
+    """The traffic of one model in this process: counts since its start, and the last predictions.
+
+    :param service: the model
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.predictions = 0
+        self.rows = 0
+        self.failures = 0
+        self.rejections = 0
+        self.rejected: Counter[tuple[str | None, str]] = Counter()
+        self.last_at: float | None = None
+        self.window: deque[Kept] = deque()
+        self._cells = 0
+        self._version: Version | None = None
+        self._columns: tuple[str, ...] = ()
+        self._measured: list[int] = []
+        self._fields: frozenset[str] = frozenset()
+
+    def add(self, prediction: Prediction) -> None:
+        """Count a prediction, and keep it in the window."""
+        self.predictions += 1
+        self.rows += prediction.rows
+        self.last_at = time()
+        self._look_at_schema()
+        measured = self._measured if prediction.fields == self._columns else []
+        kept = _kept(prediction, measured)
+        self.window.append(kept)
+        self._cells += kept.cells
+        while len(self.window) > WINDOW or self._cells > CELLS:
+            self._cells -= self.window.popleft().cells
+
+    def add_rejection(self, errors: Iterable[InputError]) -> None:
+        """Count a request that was turned down; names that the model does not know are not kept."""
+        self.rejections += 1
+        self._look_at_schema()
+        for error in errors:
+            is_known = error.field in self._fields
+            pair = (error.field if is_known else None, error.rule)
+            if pair in self.rejected or len(self.rejected) < _COUNTED:
+                self.rejected[pair] += 1
+
+    def forget(self) -> None:
+        """Let go of the predictions; the counts stay."""
+        self.window.clear()
+        self._cells = 0
+
+    def _look_at_schema(self) -> None:
+        version = self.service.served.live
+        if version is not self._version and version is not None:
+            fields = measured_fields(version)
+            self._version = version
+            self._columns = version.schema.names
+            self._measured = [place for place, field in enumerate(fields) if field is not None]
+            self._fields = frozenset({"values", *(field.name for field in version.schema.fields)})
+
+
+class Recorder:
+    """Listens to the signals of one extension on one application.
+
+    What it keeps is bounded, whatever comes: for each of the 100 models that were asked last at
+    most 500 predictions, and of these at most 50,000 values. Texts of clients are not kept.
+
+    :param app: the application
+    :param caller: what the extension's models are bound to
+    :param services: the models
+    """
+
+    def __init__(self, app: Sender, caller: Any, services: Mapping[str, Service]) -> None:
+        self.started_at = time()
+        self._caller = caller
+        self._services = services
+        self._traffic: dict[str, ModelTraffic] = {}
+        self._latest: OrderedDict[str, ModelTraffic] = OrderedDict()
+        self._lock = Lock()
+        after_prediction.connect(self._on_prediction, app)
+        prediction_failed.connect(self._on_failure, app)
+        input_rejected.connect(self._on_rejection, app)
+
+    def of(self, name: str) -> ModelTraffic:
+        """Return the traffic of a model; it can change at any time."""
+        found = self._traffic.get(name)
+        if found is None:
+            found = self._traffic.setdefault(name, ModelTraffic(self._services[name]))
+        return found
+
+    def window(self, name: str) -> list[Kept]:
+        """Return the last predictions of a model, the oldest first."""
+        with self._lock:
+            return list(self.of(name).window)
+
+    def _on_prediction(
+        self, sender: Sender, model: Model, prediction: Prediction, **extra: Any
+    ) -> None:
+        if model.is_bound_to(self._caller):
+            name = prediction.model
+            with self._lock:
+                self._latest[name] = traffic = self.of(name)
+                self._latest.move_to_end(name)
+                traffic.add(prediction)
+                if len(self._latest) > WINDOWS:
+                    self._latest.popitem(last=False)[1].forget()
+
+    def _on_failure(self, sender: Sender, model: Model, **extra: Any) -> None:
+        if model.is_bound_to(self._caller):
+            with self._lock:
+                self.of(name_of(model)).failures += 1
+
+    def _on_rejection(
+        self, sender: Sender, model: Model, errors: Iterable[InputError], **extra: Any
+    ) -> None:
+        if model.is_bound_to(self._caller):
+            with self._lock:
+                self.of(name_of(model)).add_rejection(errors)
+
+
+def measured_fields(version: Version) -> list[Field | None]:
+    """Return for each column of X its field; None for free texts and objects, which are not kept.
+
+    :param version: the model
+    """
+    fields = {field.column.name: field for field in version.schema.fields if not field.is_alias}
+    own = [fields[name] for name in version.schema.names]
+    return [field if _is_measured(field) else None for field in own]
+
+
+def _is_measured(field: Field) -> bool:
+    return field.kind in {"number", "integer", "boolean"} or "allowed" in field.definition
+
+
+def _kept(prediction: Prediction, measured: list[int]) -> Kept:
+    rows = prediction.rows
+    step = 1 if rows <= SAMPLE else -(-rows // SAMPLE)
+    inputs = _inputs(prediction.X, measured, step) if measured else None
+    outputs = _outputs(prediction.outputs, step)
+    return Kept(
+        prediction.version,
+        prediction.method,
+        prediction.seconds,
+        inputs,
+        outputs,
+        prediction.classes,
+        -(-rows // step) * (len(measured) + _width(outputs)),
+    )
+
+
+def _inputs(X: Any, measured: list[int], step: int) -> Any:
+    """Return the columns of X that are measured, of every row or of some: a matrix or a list."""
+    if isinstance(X, Table):
+        if X.matrix is None:
+            return [X.columns[place][::step] for place in measured]
+        X = X.matrix
+    if not isinstance(X, np.ndarray):
+        return None
+    if X.shape[1] != len(measured):
+        return X[::step, measured]
+    return X if step == 1 else X[::step].copy()
+
+
+def _outputs(outputs: Any, step: int) -> Any:
+    if isinstance(outputs, np.ndarray) and outputs.ndim <= 2:
+        if step > 1:
+            outputs = outputs[::step].copy()
+        return outputs if outputs.nbytes <= _BYTES else None
+    if isinstance(outputs, list) and all(isinstance(v, str | int | float) for v in outputs):
+        return [v[:SAMPLE] if isinstance(v, str) else v for v in outputs[::step]]
+    return None
+
+
+def _width(outputs: Any) -> int:
+    return int(outputs.shape[1]) if getattr(outputs, "ndim", 1) == 2 else 1
