@@ -54,8 +54,8 @@ def test_page_shows_the_answers_that_curl_gets(served: tuple[str, FlaskClient]) 
 
 
 def test_every_page_serves_the_same_model() -> None:
-    apps = {name: files(page(f"coming-from/{name}"))["app.py"] for name in PAGES}
-    assert set(apps.values()) == {apps["flask"]}
+    apps = [files(page(f"coming-from/{name}"))["app.py"] for name in PAGES]
+    assert len({source.partition("def create_app")[0] for source in apps}) == 1
 
 
 @pytest.fixture(scope="module")

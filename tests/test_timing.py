@@ -105,3 +105,14 @@ def test_there_is_none_by_default(pipeline: Any) -> None:
 def test_value_that_the_key_cannot_hold() -> None:
     with pytest.raises(ConfigurationError, match=r"^SKMODELS_SERVER_TIMING must be True or False"):
         serve(SKMODELS_SERVER_TIMING="yes")
+
+
+def test_dialects_say_it_too(pipeline: Any) -> None:
+    app = Flask("dialect")
+    app.config.update(SKMODELS_SERVER_TIMING=True, SKMODELS_DIALECTS=["open-inference"])
+    SKModels(app).add("iris", pipeline, schema=SCHEMA, probability=True)
+    tensor = {"name": "x", "shape": [1, 4], "datatype": "FP64", "data": list(SETOSA.values())}
+    outputs = [{"name": "predict"}, {"name": "predict_proba"}]
+    document = {"inputs": [tensor], "outputs": outputs}
+    found = durations(post_json(app.test_client(), "/v2/models/iris/infer", document))
+    assert list(found) == PARTS
