@@ -321,6 +321,27 @@ def test_extensions_do_not_count_each_others_predictions(app: Flask, pipeline: A
     assert value("predictions_total", **PREDICT) is None
 
 
+def test_extensions_do_not_count_what_went_wrong_in_each_other(
+    app: Flask, client: FlaskClient, tmp_path: Path
+) -> None:
+    def refuse(sender: Flask, **extra: Any) -> None:
+        abort(403)
+
+    app.config.update(OTHER_ROOT=str(tmp_path), OTHER_LOADING="first-use")
+    other = SKModels(app, name="other", url_prefix="/other")
+    other.add("broken", FakeEstimator(predict=MemoryError()), schema=SCHEMA)
+    other.add("missing", "missing.skops", schema=SCHEMA)
+    assert client.post("/other/broken/predict/", data=SETOSA).status_code == 500
+    assert client.post("/other/missing/predict/", data=SETOSA).status_code == 503
+    with before_prediction.connected_to(refuse, app):
+        assert client.post("/other/broken/predict/", data=SETOSA).status_code == 403
+    assert 'extension="other"' not in client.get("/-/metrics").text
+    value, labels = scrape(client, "/other/-/metrics"), PREDICT | {"extension": "other"}
+    assert value("failures_total", **(labels | {"model": "broken"})) == 1
+    assert value("stopped_total", **(labels | {"model": "broken"})) == 1
+    assert (value("load_failures_total", extension="other", model="missing") or 0) >= 1
+
+
 def test_registry_of_the_applications_own(models: SKModels, pipeline: Any) -> None:
     registry = CollectorRegistry()
     first, second = Flask("first"), Flask("second")

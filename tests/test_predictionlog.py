@@ -339,6 +339,20 @@ def test_lines_are_shown_where_nothing_is_configured() -> None:
     assert json.loads(line)["rows"] == 2
 
 
+def test_handler_is_made_once(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = logging.getLogger(LOGGER)
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger, "level", logging.NOTSET)
+    app, models = iris(pipeline)
+    iris(pipeline)
+    models.predict("iris", SETOSA, app=app)
+    [line] = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["outputs"] == [0]
+
+
 @pytest.mark.parametrize("place", ["setup", "late"])
 def test_lines_go_where_the_application_says(place: str) -> None:
     [line] = standard_error(**{place: CONFIGURED})
