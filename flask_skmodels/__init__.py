@@ -17,6 +17,7 @@ from flask_skmodels.extension import SKModels, create_app
 from flask_skmodels.models import KeyValueModel, Model, ValuesModel
 from flask_skmodels.rows import Columns, Rows
 from flask_skmodels.runner import Prediction
+from flask_skmodels.serving import serve
 from flask_skmodels.signals import (
     after_prediction,
     before_prediction,
@@ -58,5 +59,6 @@ __all__ = [
     "prediction_failed",
     "prediction_stopped",
     "register_codec",
+    "serve",
     "shadow_prediction",
 ]

@@ -173,6 +173,12 @@ def in_one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:300]}".removesuffix(": ")
 
 
+def sums_line(name: str, digest: str) -> str:
+    """Return the line of a list of digests, as sha256sum writes it."""
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return f"{'' if escaped == name else chr(92)}{digest}  {escaped}"
+
+
 def _unpinned(artifact: Artifact, policy: Policy, digest: str) -> str:
     path = os.fspath(artifact.path)
     skops = os.fspath(Path(path).with_name(f"{split_name(path)[0]}.skops"))
@@ -191,9 +197,7 @@ def _line_for_list(artifact: Artifact, policy: Policy, digest: str) -> str:
     path = resolve(artifact, policy)
     sums = policy.sha256sums or Path(artifact.path).with_name("SHA256SUMS")
     file = Path(policy.root, sums)
-    name = os.path.relpath(path, file.parent)
-    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-    line = f"{'' if escaped == name else chr(92)}{digest}  {escaped}"
+    line = sums_line(os.path.relpath(path, file.parent), digest)
     if policy.sha256sums is not None and policy.sha256sums_sha256 is None:
         return f'add the line "{line}" to {sums}, and sign it again'
     known = b"" if policy.sha256sums is None else file.read_bytes()

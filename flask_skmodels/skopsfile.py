@@ -49,6 +49,27 @@ def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Any:
         raise ArtifactError(path, _untrusted(found, trusted)) from error
 
 
+def untrusted_types(path: Path) -> list[str]:
+    """Return the types that a file of skops holds and skops does not trust; none of another file.
+
+    :raises ArtifactError: the file cannot be read
+    """
+    if path.suffix != ".skops":
+        return []
+    try:
+        import skops.io
+
+        data = path.read_bytes()
+        _check_archive(data)
+        return sorted(skops.io.get_untrusted_types(data=data))
+    except ImportError as error:
+        raise ArtifactError(path, "it needs pip install 'Flask-SKModels[skops]'") from error
+    except OSError as error:
+        raise ArtifactError(path, f"it cannot be read: {error.strerror}") from error
+    except _Refused as error:
+        raise ArtifactError(path, str(error)) from error
+
+
 class _Refused(Exception):
     """The file costs too much to read, or cannot be read; the message is the reason."""
 

@@ -158,6 +158,14 @@ def listed(files: Mapping[str | None, File]) -> str:
     return ", ".join(filter(None, newest_first(files))) or "none"
 
 
+def versions_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that are versions, the oldest first.
+
+    :raises ArtifactError: the folder cannot be listed
+    """
+    return [entry for _, entry in _entries(folder)]
+
+
 def _entries(folder: Path) -> list[tuple[str, Path]]:
     """Return the labels and files of a folder that are versions, in their natural order."""
     try:

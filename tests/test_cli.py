@@ -108,7 +108,10 @@ def test_reload_of_all_models(folder: Path) -> None:
 @pytest.mark.parametrize("command", ["reload", "compare"])
 def test_unknown_name(folder: Path, command: str) -> None:
     result = run(application(iris(), root=folder.parent), command, "rose")
-    assert (result.exit_code, result.output) == (1, "Error: no model is named 'rose'\n")
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: no model is named 'rose'; registered: iris\n",
+    )
 
 
 def test_unknown_name_asks_for_nothing(folder: Path) -> None:

@@ -53,6 +53,7 @@ PARTS = {
     ),
     "artifacts": ("pins", "skopsfile", "onnxrun", "onnxmodel", "mapped", "artifacts", "conversion"),
     "models": ("pipelines", "models"),
+    "extension": ("extension", "serving"),
     "versions": ("sources", "served", "contract", "refusals", "shelf", "looks", "versions"),
     "runner": ("runner", "shadow", "traffic"),
     "openapi": ("problems", "outputs", "apiparts", "openapi"),

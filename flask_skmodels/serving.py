@@ -1,0 +1,43 @@
+"""A whole application for one file, without any code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from flask_skmodels import introspect
+from flask_skmodels.artifacts import Artifact, Policy, split_name
+from flask_skmodels.extension import create_app
+from flask_skmodels.models import Model
+from flask_skmodels.sources import File, find, load_once
+
+
+def serve(path: str, name: str | None = None, **options: Any) -> Flask:
+    """Return an application that serves the estimator of a file, by every method that it has.
+
+    The schema is what the estimator tells of itself. From a shell:
+
+    .. code-block:: console
+
+        $ flask --app 'flask_skmodels:serve("iris.skops")' run
+
+    :param path: the file, relative to the working directory
+    :param name: of the model, by default the file's name without its ending
+    :param options: of the :class:`~flask_skmodels.Artifact`: ``sha256``, ``trusted``
+    :raises ArtifactError: the file cannot be loaded; a pickle must be pinned by ``sha256``
+    :raises ModelError: the estimator cannot be served
+    """
+    artifact = Artifact(Path(path).absolute(), **options)
+    stem = split_name(path)[0]
+    files = find(artifact, Policy(root=Path.cwd()))
+    methods = _methods(files) if None in files else None
+    model = Model(name=name or stem, pipeline=artifact, methods=methods)
+    return create_app([model], import_name="flask_skmodels")
+
+
+def _methods(files: dict[str | None, File]) -> tuple[str, ...]:
+    """Return the methods of the estimator that a file holds, which is loaded once for all."""
+    loaded = load_once(files[None], Policy(root=Path.cwd()))
+    return introspect.methods(loaded.estimator)
