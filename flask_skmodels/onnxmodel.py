@@ -55,6 +55,7 @@ class OnnxModel:
 
     :ivar n_features_in_: how many columns it takes, where the graph tells
     :ivar feature_names_in_: names of the columns, where each is an input of its own
+    :ivar data: the bytes of the graph
     :ivar classes_: the classes, where the graph tells
     """
 
@@ -62,7 +63,7 @@ class OnnxModel:
         graph = _graph(data)
         if any(_parsed(each).get(14) == [_EXTERNAL] for each in graph.get(5, ())):
             raise ArtifactError(path, "it keeps weights in other files, which are not pinned")
-        self._path, self._data = path, data
+        self._path, self.data = path, data
         self._session: tuple[int, Any] = (0, None)
         weights = {_text(_parsed(each), 8) for each in graph.get(5, ())}
         self._inputs = [i for i in map(_value, graph.get(11, ())) if i.name not in weights]
@@ -129,7 +130,7 @@ class OnnxModel:
         """The session of this process: a forked one does not have its parent's."""
         process, session = self._session
         if session is None or process != os.getpid():
-            session = _start(self._path, self._data)
+            session = _start(self._path, self.data)
             self._session = (os.getpid(), session)
         return session
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import pytest
+import skops.io
 from click.testing import CliRunner, Result
 from flask import Flask
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import make_pipeline
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from flask_skmodels import Artifact, SKModels, model_loaded
@@ -27,6 +33,7 @@ from tests.files import (
     put,
     service_of,
 )
+from tests.helpers import X
 
 
 @pytest.fixture
@@ -217,12 +224,43 @@ def test_convert(tmp_path: Path) -> None:
     target = tmp_path / "7.skops"
     result = CliRunner().invoke(commands, ["convert", str(pickled), str(target)])
     assert result.exit_code == 0, result.output
-    assert result.output.startswith(f'Artifact("{target}"')
-    artifact = eval(result.output, {"Artifact": Artifact})
+    assert result.stdout.startswith(f'Artifact("{target}"')
+    assert result.stderr == "equal to the last bit on 512 rows\n"
+    artifact = eval(result.stdout, {"Artifact": Artifact})
     loaded = load(artifact, Policy(root=tmp_path))
     assert loaded.format == "skops"
     row = [[0.0] * loaded.estimator.n_features_in_]
     assert loaded.estimator.predict(row) == joblib.load(pickled).predict(row)
+
+
+def test_convert_to_onnx(tmp_path: Path, pipeline: Any) -> None:
+    """A graph says what the estimator says, and the report how nearly."""
+    source, target = tmp_path / "iris.skops", tmp_path / "iris.onnx"
+    skops.io.dump(pipeline, source)
+    result = CliRunner().invoke(commands, ["convert", str(source), str(target)])
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f'Artifact("{target}")\n'
+    report = re.fullmatch(
+        r"on \d+ rows numbers differ by (\S+) at most, and (\S+)% of the labels; without (.+)\n",
+        result.stderr,
+    )
+    assert report, result.stderr
+    assert float(report[1]) < 1e-5
+    assert float(report[2]) == 0
+    assert report[3] == "predict_log_proba, decision_function"
+    loaded = load(Artifact(target), Policy(root=tmp_path))
+    np.testing.assert_array_equal(loaded.estimator.predict(X), pipeline.predict(X))
+
+
+def test_convert_of_texts_is_not_compared(tmp_path: Path) -> None:
+    texts = make_pipeline(CountVectorizer(), MultinomialNB()).fit(["a cat", "a dog"], [0, 1])
+    del texts[0].vocabulary_["cat"]  # nothing can be drawn from what does not work
+    texts[0].fixed_vocabulary_ = None
+    joblib.dump(texts, tmp_path / "texts.joblib")
+    source, target = str(tmp_path / "texts.joblib"), tmp_path / "texts.onnx"
+    result = CliRunner().invoke(commands, ["convert", source, str(target)])
+    assert result.exit_code == 1
+    assert not target.exists()
 
 
 def test_convert_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
@@ -230,7 +268,7 @@ def test_convert_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "there.skops").write_bytes(b"")
     (tmp_path / "junk.joblib").write_bytes(b"junk")
     for source, target, reason in (
-        (pickled, "7.joblib", "must end with .skops"),
+        (pickled, "7.joblib", "must end with .skops or .onnx"),
         (pickled, "there.skops", "exists already"),
         (pickled, "no/folder.skops", "no such file"),
         (tmp_path / "junk.joblib", "junk.skops", "cannot be loaded"),

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from flask_skmodels.cli.base import FILE, told_in_one_line
+from flask_skmodels.cli.conversion import convert
 from flask_skmodels.cli.scaffold import registration
-from flask_skmodels.conversion import convert
 from flask_skmodels.pins import Artifact, sums_line
 from flask_skmodels.sources import versions_in
 
@@ -41,16 +41,20 @@ def pin_command(path: Path) -> None:
 @click.argument("source", type=FILE, metavar="IN")
 @click.argument("target", type=click.Path(path_type=Path), metavar="OUT")
 def convert_command(source: Path, target: Path) -> None:
-    """Write an estimator as skops, which holds data and no code.
+    """Write an estimator as skops, which holds no code, or as ONNX.
 
-    IN is loaded, so what it holds is run: convert only what you trust.
+    The suffix of OUT decides. What was written is compared with the estimator. IN is loaded, so
+    what it holds is run: convert only what you trust.
 
-    Example: flask skmodels convert iris.joblib iris.skops
+    \b
+    Examples:
+      flask skmodels convert iris.joblib iris.skops
+      flask skmodels convert iris.skops iris.onnx
     """
     with told_in_one_line():
-        types = convert(source, target)
-    trusted = f", trusted={types!r}" if types else ""
-    click.echo(f'Artifact("{target}"{trusted})')
+        conversion = convert(source, target)
+    click.echo(repr(conversion.artifact))
+    click.echo(conversion.parity, err=True)
 
 
 @click.command("new")

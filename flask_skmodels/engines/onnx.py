@@ -76,6 +76,23 @@ def onnx_calls(
     :param schema: of the rows
     :raises ModelError: the estimator cannot be converted, or the graph not be run
     """
+    graph, difference, expected = converted(model, own, schema)
+    return {
+        method: _call(graph, output, expected[method])
+        for method, output in _outputs(graph, expected).items()
+    }, difference
+
+
+def converted(
+    model: Model, own: Mapping[str, Call], schema: Cleaner
+) -> tuple[OnnxModel, Difference, Mapping[str, Any]]:
+    """Return the graph of an estimator, how far it is from it, and the estimator's own answers.
+
+    :param model: as of :func:`onnx_calls`
+    :param own: likewise
+    :param schema: likewise
+    :raises ModelError: the estimator cannot be converted, or the graph not be run
+    """
     _check_installed()
     try:
         probes = Probes(schema, model.pipeline, model.examples)
@@ -85,10 +102,7 @@ def onnx_calls(
     X = probes.build(rows)
     expected = {method: call(X) for method, call in own.items()}
     graph, difference = _nearest(model.pipeline, X, expected)
-    return {
-        method: _call(graph, output, expected[method])
-        for method, output in _outputs(graph, expected).items()
-    }, difference
+    return graph, difference, expected
 
 
 def _outputs(graph: OnnxModel, methods: Iterable[str]) -> dict[str, str]:
