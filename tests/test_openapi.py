@@ -19,7 +19,7 @@ from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomFore
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.neighbors import KNeighborsRegressor
 
-from flask_skmodels import Codec, Model, SKModels, codecs, register_codec
+from flask_skmodels import Codec, Model, SKModels, ValuesModel, codecs, register_codec
 from tests import described
 from tests.files import application, put
 from tests.helpers import FIELDS, FORM, JSON, SCHEMA, SETOSA, X, Y, serve
@@ -308,6 +308,32 @@ def test_a_hook_may_return_anything(pipeline: Any) -> None:
         "type": "array",
         "items": {},
     }
+
+
+def test_an_estimator_that_breaks_when_asked_may_return_anything() -> None:
+    class Broken:
+        n_features_in_ = 1
+
+        @property
+        def steps(self) -> Any:
+            raise ValueError
+
+        def predict(self, X: Any) -> Any:
+            return X[:, 0]
+
+    client = serve(Model(name="broken", pipeline=Broken()))
+    answer = schema(document(client), "broken.predict.Answer")
+    assert answer["properties"]["predictions"] == {"type": "array", "items": {}}
+    assert client.post("/broken/predict/", json=[[1]]).status_code == 200
+
+
+def test_columns_of_several_types(line_pipeline: Any) -> None:
+    rules = [{"name": "a"}, {"name": "b", "max": 1}, {"name": "c"}]
+    found = document(serve(ValuesModel(name="line", pipeline=line_pipeline, schema=rules)))
+    columns = checked(found, "line.Columns")
+    assert columns.is_valid({"columns": {"x": [3], "y": [1], "z": [3]}})
+    assert not columns.is_valid({"columns": {"x": ["a"], "y": [1], "z": [3]}})
+    assert not columns.is_valid({"columns": {"x": [3], "y": [1]}})
 
 
 def test_versions_may_have_other_classes(tmp_path: Path) -> None:

@@ -472,7 +472,20 @@ SCHEMAS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"type": "number", "title": "Age", "x-unit": "years", "description": "D"},
     ),
     "list": ({"type": "list"}, {"type": "array", "items": {}}),
+    "list of choices": (
+        {"type": "list", "allowed": ["a"], "minlength": 1},
+        {"type": "array", "items": {"enum": ["a"]}, "minItems": 1},
+    ),
+    "several forms of a text": ({"type": ["date", "string"]}, {"type": "string"}),
+    "choice of numpy's numbers": (
+        {"type": "integer", "allowed": [np.int64(1), np.int64(2)]},
+        {"type": "integer", "enum": [1, 2]},
+    ),
     "transform": ({"transform": int, "min": 0}, {"minimum": 0}),
+    "function of one's own": (
+        {"type": "integer", "coerce": len, "min": 0, "meta": {"label": "Name"}},
+        {"title": "Name"},
+    ),
 }
 
 
