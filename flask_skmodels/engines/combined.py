@@ -21,6 +21,7 @@ from flask_skmodels.engines.tree import (
     CLASSIFIERS,
     REGRESSORS,
     LeafValues,
+    dense,
     singles_for,
     takes_missing,
 )
@@ -40,7 +41,9 @@ def bagging_regressor(estimator: BaggingRegressor, compiler: Compiler) -> Method
 @lean_form(BaggingClassifier)
 def bagging_classifier(estimator: BaggingClassifier, compiler: Compiler) -> Methods:
     each, count = _each_part(estimator, compiler), estimator.n_estimators
+    logarithms = _logarithms_of(estimator, each)
     if are_trees(estimator.estimators_, CLASSIFIERS):
+        of_dense, logarithms = logarithms, lambda X: of_dense(dense(X))
         shares = _leaf_sums(
             estimator, list(map(_shares_of_nodes(estimator), estimator.estimators_))
         )
@@ -56,7 +59,7 @@ def bagging_classifier(estimator: BaggingClassifier, compiler: Compiler) -> Meth
         "predict_log_proba": lambda X: np.log(predict_proba(X)),
     }
     if hasattr(estimator.estimator_, "predict_log_proba"):
-        methods["predict_log_proba"] = _logarithms_of(estimator, each)
+        methods["predict_log_proba"] = logarithms
     if all("decision_function" in methods for methods, _, _ in each):
         scores = _sum_of(each, "decision_function")
         methods["decision_function"] = lambda X: scores(X) / count

@@ -13,6 +13,7 @@ from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 
 from flask_skmodels.engines.forms import Call, Compiler, Methods, doubles, lean_form
 from flask_skmodels.engines.walk import MOST_BYTES, Array, Layout, Trees, joined, summed
+from flask_skmodels.table import Table
 
 _LAYOUT = Layout("left", "right", "feature_idx", "num_threshold", np.float64)
 
@@ -106,11 +107,10 @@ def _columns_of(estimator: Any) -> Call:
 
     def columns(X: Any) -> NDArray[np.float64]:
         encoded = np.empty((len(X), len(chosen) + len(others)))
-        values, numbers = _readers_of(X)
         for column, (place, known) in zip(encoded.T, codes, strict=False):
-            column[:] = [known.get(value, nan) for value in values(place)]
+            column[:] = [known.get(value, nan) for value in _values(X, place)]
         if others:
-            encoded[:, len(chosen) :] = numbers(others)
+            encoded[:, len(chosen) :] = _numbers(X, others)
         return encoded
 
     return columns
@@ -125,9 +125,14 @@ def _codes_of(categories: Array) -> dict[Any, float]:
     }
 
 
-def _readers_of(X: Any) -> tuple[Call, Call]:
-    """Return what gives the values of a column, and what gives some columns as doubles."""
-    if hasattr(X, "numbers"):
-        return X.values, X.numbers
-    X = doubles(X)
-    return lambda place: X[:, place].tolist(), lambda places: X[:, places]
+def _values(X: Any, place: int) -> Sequence[Any]:
+    if type(X) is Table:
+        return X.values(place)
+    column: list[float] = doubles(X)[:, place].tolist()
+    return column
+
+
+def _numbers(X: Any, places: Sequence[int]) -> NDArray[np.float64]:
+    if type(X) is Table:
+        return X.take(places, [X.fields[place] for place in places]).numbers()
+    return doubles(X)[:, places]

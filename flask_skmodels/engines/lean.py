@@ -29,7 +29,15 @@ Columns = Sequence[Sequence[Any]]
 
 
 class Differs(Exception):
-    """A lean call does not answer as the estimator does."""
+    """A lean call does not answer as the estimator does.
+
+    :param message: how
+    :param X: to what
+    """
+
+    def __init__(self, message: str, X: Any) -> None:
+        super().__init__(message)
+        self.X = X
 
 
 def lean_calls(
@@ -61,7 +69,8 @@ def lean_calls(
             for method, call in lean.items():
                 _verify(call, own[method], probes)
         except Differs as difference:
-            raise Decline(f"{_step_that_differs(estimator, own, probes)}: {difference}") from None
+            step = _step_that_differs(estimator, own, difference.X)
+            raise Decline(f"{step}: {difference}") from None
     return {method: _or_own(call, own[method]) for method, call in lean.items()}, _kept(compiler)
 
 
@@ -165,9 +174,9 @@ def _compare(lean: Call, own: Call, X: Any, what: str) -> Any:
     try:
         got = lean(X)
     except Exception as error:
-        raise Differs(f"the lean form raises {type(error).__name__}: {error}") from error
+        raise Differs(f"the lean form raises {type(error).__name__}: {error}", X) from error
     if not same(got, expected):
-        raise Differs(f"the lean form differs on {what}")
+        raise Differs(f"the lean form differs on {what}", X)
     return expected
 
 
@@ -183,19 +192,23 @@ def _compare_extreme(lean: Call, own: Call, X: Any) -> bool:
     try:
         expected = own(X)
     except Exception as error:
-        raise Differs("the lean form answers where the estimator raises") from error
+        raise Differs("the lean form answers where the estimator raises", X) from error
     if not same(got, expected):
-        raise Differs("the lean form differs on large or small numbers")
+        raise Differs("the lean form differs on large or small numbers", X)
     return True
 
 
-def _step_that_differs(estimator: Any, own: Mapping[str, Call], probes: Probes) -> str:
-    """Return the class of the innermost step whose lean form is not as its own method."""
+def _step_that_differs(estimator: Any, own: Mapping[str, Call], X: Any) -> str:
+    """Return the class of the innermost step whose lean form answers otherwise than it to X."""
     found: list[str] = []
 
     def watch(step: Any, method: str, call: Call) -> Call:
         def watched(X: Any) -> Any:
-            got = call(X)
+            try:
+                got = call(X)
+            except Exception:
+                found.append(introspect.class_name(step))
+                raise
             with suppress(Exception):  # it was given what it would not be: the fault is outside it
                 if not found and not same(native(got), getattr(step, method)(native(X))):
                     found.append(introspect.class_name(step))
@@ -205,11 +218,8 @@ def _step_that_differs(estimator: Any, own: Mapping[str, Call], probes: Probes) 
 
     compiled = Compiler(watch).methods(estimator)
     for method in own:
-        for count in (1, PROBES):
-            try:
-                compiled[method](probes.build(probes.rows(count)))
-            except Exception:  # noqa: S112 - it is the differing step that is looked for
-                continue
+        with suppress(Exception):  # it is the differing step that is looked for
+            compiled[method](X)
     return found[0] if found else introspect.class_name(estimator)
 
 

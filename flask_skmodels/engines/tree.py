@@ -15,6 +15,7 @@ from sklearn.tree import (
 )
 from sklearn.tree._tree import Tree
 
+from flask_skmodels.engines.blocks import Sparse
 from flask_skmodels.engines.forms import Call, Compiler, Decline, Methods, doubles, lean_form
 from flask_skmodels.engines.walk import MOST_BYTES, Array, Layout, Trees, joined, summed
 
@@ -46,17 +47,23 @@ def takes_missing(tree: Any) -> bool:
 def singles_for(takes_missing: bool) -> Call:
     """Return what makes of X the array in single precision that a tree takes.
 
-    :param takes_missing: whether missing values are left in
+    :param takes_missing: whether missing values are left in, but for sparse rows
     """
 
     def singles(X: Any) -> NDArray[np.float32]:
-        narrow: NDArray[np.float32] = doubles(X).astype(np.float32, order="C")
-        refused = np.isinf(narrow).any() if takes_missing else not np.isfinite(narrow).all()
-        if refused:
-            raise Decline("a value is missing, or beyond single precision")
+        narrow: NDArray[np.float32] = dense(X).astype(np.float32, order="C")
+        if not np.isfinite(narrow).all():
+            is_refused = type(X) in Sparse or not takes_missing
+            if is_refused or np.isinf(narrow).any():
+                raise Decline("a value is missing, or beyond single precision")
         return narrow
 
     return singles
+
+
+def dense(X: Any) -> NDArray[np.float64]:
+    """Return X as an array of doubles, also where it is sparse."""
+    return X.dense() if type(X) in Sparse else doubles(X)
 
 
 def shares_of(estimator: Any) -> Call:

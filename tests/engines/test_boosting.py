@@ -19,6 +19,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from flask_skmodels.engines import histograms
 from tests.engines.equal import check
 from tests.engines.samples import FRAME, HOLES, LABELS, SCORE, X
 
@@ -93,6 +94,13 @@ def test_hist_gradient_boosting_of_categories_that_are_numbers() -> None:
 def test_hist_gradient_boosting_of_a_frame_of_numbers() -> None:
     frame = pd.DataFrame(HOLES, columns=list("abcde"))
     check(HistGradientBoostingRegressor(**SMALL).fit(frame, SCORE), frame)
+
+
+def test_hist_gradient_boosting_beyond_the_bound_of_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(histograms, "MOST_BYTES", 0)
+    check(HistGradientBoostingRegressor(**SMALL).fit(HOLES, SCORE), HOLES)
 
 
 STUMPS = (None, DecisionTreeClassifier(max_depth=3, random_state=0), LogisticRegression())

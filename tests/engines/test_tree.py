@@ -6,13 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
     ExtraTreesClassifier,
     ExtraTreesRegressor,
+    GradientBoostingClassifier,
     IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import (
     DecisionTreeClassifier,
     DecisionTreeRegressor,
@@ -20,8 +26,9 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
+from flask_skmodels.engines import tree
 from tests.engines.equal import check
-from tests.engines.samples import HOLES, LABELS, SCORE, X
+from tests.engines.samples import FRAME, HOLES, LABELS, SCORE, X
 
 CLASSES: dict[str, Any] = {
     **LABELS,
@@ -98,3 +105,26 @@ def test_forest_with_missing_values(cls: Any) -> None:
 def test_isolation_forest(options: dict[str, Any], contamination: Any) -> None:
     forest = IsolationForest(random_state=0, contamination=contamination, **options)
     check(forest.fit(X), X)
+
+
+SPARSE = [
+    RandomForestClassifier(9, random_state=0),
+    DecisionTreeClassifier(random_state=0),
+    GradientBoostingClassifier(n_estimators=9, random_state=0),
+    AdaBoostClassifier(n_estimators=9, random_state=0),
+    BaggingClassifier(random_state=0),
+]
+
+
+@pytest.mark.parametrize("estimator", SPARSE, ids=lambda estimator: type(estimator).__name__)
+def test_trees_of_sparse_rows(estimator: Any) -> None:
+    words = ColumnTransformer(
+        [("words", OneHotEncoder(handle_unknown="ignore"), ["island", "year"])], sparse_threshold=1
+    )
+    frame = FRAME[["island", "year"]]
+    check(make_pipeline(words, estimator).fit(frame, LABELS["three texts"]), frame)
+
+
+def test_forest_beyond_the_bound_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "MOST_BYTES", 0)
+    check(RandomForestRegressor(9, random_state=0).fit(X, SCORE), X)
