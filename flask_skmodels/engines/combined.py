@@ -43,7 +43,6 @@ def bagging_classifier(estimator: BaggingClassifier, compiler: Compiler) -> Meth
     each, count = _each_part(estimator, compiler), estimator.n_estimators
     logarithms = _logarithms_of(estimator, each)
     if are_trees(estimator.estimators_, CLASSIFIERS):
-        of_dense, logarithms = logarithms, lambda X: of_dense(dense(X))
         shares = _leaf_sums(
             estimator, list(map(_shares_of_nodes(estimator), estimator.estimators_))
         )
@@ -122,8 +121,10 @@ def _votes_of(count: int, each: Sequence[_Part]) -> Call:
 def _logarithms_of(estimator: BaggingClassifier, each: Sequence[_Part]) -> Call:
     count, parts = estimator.n_classes_, len(each)
 
+    are_all_trees = are_trees(estimator.estimators_, CLASSIFIERS)
+
     def logarithms(X: Any) -> Any:
-        X = doubles(X)
+        X = dense(X) if are_all_trees else doubles(X)
         total = np.full((len(X), count), -np.inf)
         for methods, features, places in each:
             own = methods["predict_log_proba"](X[:, features])

@@ -21,6 +21,8 @@ _GENERIC = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.7, -12.25, 100.0, 1e-9, 12345.678)
 _EXTREME = (3.5e38, -3.5e38, 1e300, 1e-320, 3e154)
 _UNKNOWN = ("", "?", "unseen", "Unseen", " ")
 _SHARE_MISSING = 0.08
+_LARGEST_SINGLE = 3e38
+_SIDES = np.array([-inf, inf], dtype=np.float32)
 
 
 class Probes:
@@ -113,7 +115,7 @@ def _pool(field: Field, known: list[Any]) -> list[Any]:
 def _numbers(field: Field, known: list[Any]) -> list[Any]:
     marks = sorted({float(value) for value in known if _is_number(value)})
     between = [(low + high) / 2 for low, high in pairwise(marks)]
-    beside = [nextafter(mark, side) for mark in marks for side in (-inf, inf)]
+    beside = [number for mark in marks for number in _beside(mark)]
     bounds = [field.definition[rule] for rule in ("min", "max") if rule in field.definition]
     generic = [*_GENERIC, *_scaled(marks), *map(float, bounds)]
     # What the estimator knows weighs as much as what it does not.
@@ -122,6 +124,14 @@ def _numbers(field: Field, known: list[Any]) -> list[Any]:
         pool = [float(round(value)) for value in pool]
     within = [value for value in pool if _is_within(value, field)] or [float(bounds[0])]
     return [int(value) for value in within] if field.kind == "integer" else within
+
+
+def _beside(mark: float) -> list[float]:
+    """Return the numbers next to one, in double and in single precision."""
+    beside = [nextafter(mark, side) for side in (-inf, inf)]
+    if abs(mark) < _LARGEST_SINGLE:
+        beside += [float(np.nextafter(np.float32(mark), side)) for side in _SIDES]
+    return beside
 
 
 def _scaled(marks: list[float]) -> list[float]:

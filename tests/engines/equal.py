@@ -35,7 +35,7 @@ def check(estimator: Any, X: Any, counts: Sequence[int] = COUNTS) -> None:
     description = app.test_client().get("/case/").json or {}
     assert description["engine"] == {"name": "lean", "reason": None}, description["engine"]
     for method in served:
-        setattr(estimator, method, _refuse)
+        setattr(estimator, method, refuse)
     for (method, count), expected in own.items():
         given = X[:count].copy()
         outputs = models.predict("case", given, method, app=app).outputs
@@ -59,5 +59,6 @@ def assert_equal(outputs: Any, expected: Any, what: str = "") -> None:
             assert one.tobytes() == other.tobytes(), f"{what}\n{outputs}\n{expected}"
 
 
-def _refuse(X: Any) -> Any:
+def refuse(X: Any) -> Any:
+    """Stand for an estimator's own method that is not to be called."""
     raise AssertionError("the lean engine has left a call to the estimator")

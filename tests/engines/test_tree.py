@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+from flask import Flask
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -26,8 +28,9 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
+from flask_skmodels import SKModels
 from flask_skmodels.engines import tree
-from tests.engines.equal import check
+from tests.engines.equal import assert_equal, check, refuse
 from tests.engines.samples import FRAME, HOLES, LABELS, SCORE, X
 
 CLASSES: dict[str, Any] = {
@@ -128,3 +131,21 @@ def test_trees_of_sparse_rows(estimator: Any) -> None:
 def test_forest_beyond_the_bound_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "MOST_BYTES", 0)
     check(RandomForestRegressor(9, random_state=0).fit(X, SCORE), X)
+
+
+def test_threads_do_not_meet() -> None:
+    forest = RandomForestClassifier(20, random_state=0).fit(X, LABELS["three texts"])
+    expected = forest.predict_proba(X)
+    models, app = SKModels(), Flask("threads")
+    models.add("case", forest, methods=["predict_proba"])
+    models.init_app(app)
+    forest.predict_proba = refuse
+
+    def ask(place: int) -> Any:
+        rows = X[place : place + 1 + place % 3]
+        return models.predict("case", rows.copy(), app=app).outputs
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(ask, range(len(X) - 3)))
+    for place, answer in enumerate(answers):
+        assert_equal(answer, expected[place : place + 1 + place % 3])
