@@ -122,7 +122,10 @@ class PredictionLog:
     def _shown(self, prediction: Prediction) -> dict[int, str]:
         """Return the names of the columns of X that may be logged, by their place."""
         fields, hidden = self._fields(prediction.model), set(self._hidden or ())
-        hidden |= {str(f.rules.get("rename")) for f in fields if f.name in hidden and f.is_alias}
+        aliases = [field for field in fields if field.name in hidden and field.is_alias]
+        if any("rename" not in alias.rules for alias in aliases):
+            return {}  # a function says which field it becomes
+        hidden |= {alias.rules["rename"] for alias in aliases}
         shown = {field.name for field in fields} - hidden
         return {place: name for place, name in enumerate(prediction.fields) if name in shown}
 
@@ -171,7 +174,8 @@ def _outputs(prediction: Prediction) -> dict[str, Any]:
 
 
 def _first(outputs: Any) -> list[Any]:
-    rows = np.asarray(outputs[:MOST_ROWS], dtype=object)
+    part = outputs[:MOST_ROWS]
+    rows = np.asarray(part.toarray() if hasattr(part, "toarray") else part, dtype=object)
     if rows.ndim == 1:
         return [_bounded(value) for value in rows]
     flat = rows.reshape(len(rows), -1)[: max(1, MOST_VALUES // max(rows[0].size, 1)), :MOST_VALUES]

@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 import pytest
 from flask import Flask, abort
+from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
@@ -122,6 +123,14 @@ def test_hidden_field_that_clients_call_by_another_name(lines: Lines, hidden: st
     models.add("person", LogisticRegression().fit(_frame(), [0, 1, 0, 1]), schema=schema)
     models.predict("person", {"years": 37, "income": 2.5}, app=app)
     assert lines.last["inputs"] == [{"income": 2.5}]
+
+
+def test_hidden_field_that_a_function_renames(lines: Lines) -> None:
+    schema = {"age": {"min": 0}, "years": {"rename_handler": lambda name: "age"}, "income": {}}
+    app, models = logged(hidden=["years"])
+    models.add("person", LogisticRegression().fit(_frame(), [0, 1, 0, 1]), schema=schema)
+    models.predict("person", {"years": 37, "income": 2.5}, app=app)
+    assert lines.last["inputs"] == []
 
 
 def _frame() -> Any:
@@ -266,6 +275,14 @@ def test_probabilities_of_several_outputs(lines: Lines) -> None:
     models.add("forest", forest, schema=SCHEMA, probability=True)
     models.predict("forest", X[:2], "predict_proba", app=app)
     assert np.array(lines.last["outputs"]).shape == (2, 2, 2)
+
+
+def test_sparse_outputs(lines: Lines) -> None:
+    app, models = logged()
+    fake = FakeEstimator(predict=lambda X: csr_array(np.eye(len(X), dtype=np.int64)))
+    models.add("fake", fake, schema=SCHEMA)
+    models.predict("fake", X[:2], app=app)
+    assert lines.last["outputs"] == [[1, 0], [0, 1]]
 
 
 def test_texts_of_a_vectorizer(lines: Lines) -> None:
