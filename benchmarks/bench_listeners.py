@@ -26,7 +26,8 @@ from flask_skmodels.signals import ask, tell
 ROUNDS = 15
 CALLS = 2000
 X, Y = load_iris(return_X_y=True)
-OFF = {"SKMODELS_METRICS": False, "SKMODELS_TRACING": False, "SKMODELS_LOG_PREDICTIONS": False}
+KEYS = ("METRICS", "TRACING", "LOG_PREDICTIONS", "PAGES")
+OFF = {f"SKMODELS_{key}": False for key in KEYS}
 
 
 def nothing(sender: Any, **extra: Any) -> None:

@@ -379,7 +379,7 @@ def test_metrics_have_the_prefix(pipeline: Any) -> None:
 
 def test_metrics_can_be_turned_off() -> None:
     app = Flask("off")
-    app.config.update(SKMODELS_METRICS=False, SKMODELS_TRACING=False)
+    app.config.update(SKMODELS_METRICS=False, SKMODELS_TRACING=False, SKMODELS_PAGES=False)
     SKModels(app)
     assert app.test_client().get("/-/metrics").status_code == 404
     assert not before_prediction.receivers

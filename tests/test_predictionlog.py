@@ -387,7 +387,7 @@ def test_level_of_the_logger_is_kept(
 
 def test_nothing_is_logged_by_default(pipeline: Any, lines: Lines) -> None:
     app = Flask("off")
-    app.config.update(SKMODELS_METRICS=False, SKMODELS_TRACING=False)
+    app.config.update(SKMODELS_METRICS=False, SKMODELS_TRACING=False, SKMODELS_PAGES=False)
     models = SKModels(app)
     models.add("iris", pipeline)
     models.predict("iris", X[:1], app=app)

@@ -245,7 +245,7 @@ def test_without_a_provider_nothing_is_traced(models: SKModels) -> None:
 
 def test_tracing_can_be_turned_off(models: SKModels) -> None:
     app = Flask("off")
-    app.config.update(SKMODELS_TRACING=False, SKMODELS_METRICS=False)
+    app.config.update(SKMODELS_TRACING=False, SKMODELS_METRICS=False, SKMODELS_PAGES=False)
     models.init_app(app)
     assert not before_prediction.receivers
 
