@@ -21,7 +21,8 @@ SLOW_CONNECTIONS = 64
 MODEL_COUNTS = (1, 100, 1_000)
 WORKER_COUNTS = (1, 2, 4)
 UNBATCHED, BATCHED = "batching-off", "batching-on"
-MANY_CONNECTIONS = (1, 16)  # of large requests
+MANY_CONNECTIONS = {"w4-1000": (16,), "w4-10000": (1, 16)}
+ONE_ROW_ONLY = {"library-gthread", "hello-sync", "hello-gthread", "hello-granian"}
 
 
 def measure_one_row(lab: Lab) -> None:
@@ -33,9 +34,11 @@ def measure_one_row(lab: Lab) -> None:
 
 def measure_many_rows(lab: Lab) -> None:
     """Load each peer with W4."""
-    at = [number for number in MANY_CONNECTIONS if number in lab.connections]
-    peers = [peer for peer in lab.peers if not peer.name.startswith("hello")]
-    lab.compare(list(many_rows().values()), peers, at)
+    peers = [peer for peer in lab.peers if peer.name not in ONE_ROW_ONLY]
+    for name, workload in many_rows().items():
+        print(f"  {workload.title}", flush=True)
+        at = [number for number in MANY_CONNECTIONS[name] if number in lab.connections]
+        lab.compare([workload], peers, at)
 
 
 def measure_slow(lab: Lab) -> None:
