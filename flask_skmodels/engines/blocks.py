@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import _sparsetools, csr_matrix, issparse
+from scipy import sparse
 
 from flask_skmodels.table import Table, framed
 
@@ -42,7 +42,7 @@ class Csr:
     def dense(self) -> NDArray[np.float64]:
         """Return an array of shape (rows, columns), C-ordered."""
         found = np.zeros(self.shape)
-        _sparsetools.csr_todense(*self.shape, self.indptr, self.indices, self.data, found)
+        sparse._sparsetools.csr_todense(*self.shape, self.indptr, self.indices, self.data, found)
         return found
 
     def dot(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -54,15 +54,15 @@ class Csr:
         found = np.zeros((rows, *weights.shape[1:]))
         parts = self.indptr, self.indices, self.data, weights.ravel(), found.ravel()
         if found.size == rows:
-            _sparsetools.csr_matvec(rows, columns, *parts)
+            sparse._sparsetools.csr_matvec(rows, columns, *parts)
         else:
-            _sparsetools.csr_matvecs(rows, columns, found.shape[1], *parts)
+            sparse._sparsetools.csr_matvecs(rows, columns, found.shape[1], *parts)
         return found
 
     def native(self) -> Any:
         """Return scipy's matrix."""
         parts = self.data, self.indices, self.indptr
-        return csr_matrix(parts, shape=self.shape)
+        return sparse.csr_matrix(parts, shape=self.shape)
 
 
 class Ones:
@@ -151,7 +151,7 @@ def array(X: Any) -> NDArray[Any]:
     if type(X) is Table:
         return X.array()
     found = native(X)
-    return found.toarray() if issparse(found) else np.asarray(found)
+    return found.toarray() if sparse.issparse(found) else np.asarray(found)
 
 
 def values(X: Any) -> Sequence[Sequence[Any]]:
@@ -169,5 +169,5 @@ def csr(X: Any) -> Csr:
     if type(X) in Sparse:
         found: Csr = X.csr()
         return found
-    found = X if issparse(X) else csr_matrix(array(X), dtype=np.float64)
+    found = X if sparse.issparse(X) else sparse.csr_matrix(array(X), dtype=np.float64)
     return Csr(found.data, found.indices, found.indptr, found.shape)

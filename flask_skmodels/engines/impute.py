@@ -44,12 +44,9 @@ def simple_imputer(imputer: SimpleImputer, compiler: Compiler) -> Methods:
 
 def _nan_filled(fills: NDArray[np.float64]) -> Call:
     def transform(X: Any) -> Any:
-        X = doubles(X)
-        if is_finite(X):
-            return X
-        finite_or_missing(X)
-        X = X.copy(order="K")
-        np.copyto(X, fills, where=np.isnan(X))
+        X = doubles(X).copy(order="K")
+        if not is_finite(X):
+            np.copyto(finite_or_missing(X), fills, where=np.isnan(X))
         return X
 
     return transform
@@ -64,8 +61,6 @@ def _filled(
     def transform(X: Any) -> Any:
         X = doubles(X)
         missing = mask(X)
-        if marked is None and len(kept) == X.shape[1] and not missing.any():
-            return X
         if len(kept) == X.shape[1]:
             found, own = X.copy(order="K"), missing
         else:

@@ -207,6 +207,6 @@ def function_transformer(transformer: FunctionTransformer, compiler: Compiler) -
             X = doubles(X)
         if not isinstance(X, np.ndarray):
             raise Decline("a function is called with what is no array")
-        return function(X, **arguments)
+        return function(X.copy(order="K"), **arguments)  # it may write into it
 
     return {"transform": transform}

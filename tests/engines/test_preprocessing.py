@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flask import Flask
 from sklearn.base import clone
 from sklearn.decomposition import PCA, FactorAnalysis, FastICA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import (
@@ -19,7 +20,7 @@ from sklearn.feature_selection import (
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.kernel_approximation import RBFSampler
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
 from sklearn.preprocessing import (
     Binarizer,
     FunctionTransformer,
@@ -27,6 +28,7 @@ from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
     Normalizer,
+    OneHotEncoder,
     PolynomialFeatures,
     PowerTransformer,
     QuantileTransformer,
@@ -35,7 +37,8 @@ from sklearn.preprocessing import (
 )
 from sklearn.random_projection import GaussianRandomProjection
 
-from tests.engines.equal import check
+from flask_skmodels import SKModels
+from tests.engines.equal import assert_equal, check
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 9)) * [1, 10, 0.1, 1, 100, 1, 1, 3, 9] + [0, 3, 0, -1, 40, 0, 0, 1, 9]
@@ -135,6 +138,52 @@ def test_step_without_a_lean_form_keeps_its_own_method() -> None:
     model = make_pipeline(KNNImputer(), StandardScaler(), Ridge()).fit(HOLES, TARGET)
     with pytest.raises(AssertionError, match="but for the methods of KNNImputer"):
         check(model, HOLES)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "transformer",
+    [
+        KBinsDiscretizer(4),
+        OneHotEncoder(handle_unknown="ignore"),
+        make_union(StandardScaler(), KBinsDiscretizer(3)),
+        FeatureUnion(
+            [("a", KBinsDiscretizer(3)), ("b", MinMaxScaler())], transformer_weights={"a": 0.3}
+        ),
+        make_pipeline(KBinsDiscretizer(4), MaxAbsScaler()),
+        make_pipeline(KBinsDiscretizer(4), SelectKBest(k=5)),
+    ],
+    ids=str,
+)
+def test_sparse_output(transformer: Any) -> None:
+    codes = X.round()
+    models, app = SKModels(), Flask("sparse")
+    models.add("case", transformer.fit(codes, CLASSES))
+    models.init_app(app)
+    description = app.test_client().get("/case/").json or {}
+    assert description["engine"] == {"name": "lean", "reason": None}
+    for count in (1, 2, 50):
+        outputs = models.predict("case", codes[:count], app=app).outputs
+        expected = transformer.transform(codes[:count])
+        assert type(outputs) is type(expected)
+        for part in ("data", "indices", "indptr"):
+            assert_equal(getattr(outputs, part), getattr(expected, part))
+
+
+def test_function_may_write_into_what_it_is_given() -> None:
+    def halve(numbers: Any) -> Any:
+        numbers /= 2
+        return numbers
+
+    steps = SimpleImputer(), FunctionTransformer(halve), Ridge()
+    model = make_pipeline(*steps).fit(X.copy(), TARGET)
+    models, app = SKModels(), Flask("writes")
+    models.add("case", model)
+    models.init_app(app)
+    given = X[:3].copy()
+    prediction = models.predict("case", given, app=app)
+    assert (given == X[:3]).all()
+    assert (prediction.inputs == X[:3]).all()
 
 
 def test_whole_numbers() -> None:
