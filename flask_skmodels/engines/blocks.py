@@ -141,6 +141,13 @@ def native(X: Any) -> Any:
     return X.native() if type(X) in _BLOCKS else framed(X)
 
 
+def block(found: Any) -> Any:
+    """Return what a step's own method has made, sparse rows of doubles as a block."""
+    if type(found) is sparse.csr_matrix and found.dtype == np.float64:
+        return Csr(found.data, found.indices, found.indptr, found.shape)
+    return found
+
+
 def array(X: Any) -> NDArray[Any]:
     """Return what a step has made, as a dense array."""
     if isinstance(X, np.ndarray):
@@ -169,5 +176,5 @@ def csr(X: Any) -> Csr:
     if type(X) in Sparse:
         found: Csr = X.csr()
         return found
-    found = X if sparse.issparse(X) else sparse.csr_matrix(array(X), dtype=np.float64)
+    found = sparse.csr_matrix(X if sparse.issparse(X) else array(X), dtype=np.float64)
     return Csr(found.data, found.indices, found.indptr, found.shape)

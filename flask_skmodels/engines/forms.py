@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flask_skmodels import introspect
-from flask_skmodels.engines.blocks import native
+from flask_skmodels.engines.blocks import block, native
 from flask_skmodels.table import FEW, Table
 
 Call = Callable[[Any], Any]
@@ -151,7 +151,7 @@ def _own(estimator: Any, method: str) -> Call:
     def own(X: Any) -> Any:
         if needs_names and type(X) is not Table:
             raise Decline(f"{introspect.class_name(estimator)} was fitted on named columns")
-        return call(native(X))
+        return block(call(native(X)))
 
     return own
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from flask import Flask
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
@@ -26,7 +27,8 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from tests.engines.equal import check
+from flask_skmodels import SKModels
+from tests.engines.equal import assert_equal, check
 
 RANDOM = np.random.default_rng(0)
 ROWS = 300
@@ -301,3 +303,70 @@ def test_function_of_columns(function: Any) -> None:
     )
     scaled = make_pipeline(transformer, StandardScaler(), Ridge())
     check(scaled.fit(FULL, TARGET), FULL)
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_frames_between_steps_make_no_difference(output: str) -> None:
+    pytest.importorskip(output)
+    transformer = columns(OneHotEncoder(sparse_output=False), StandardScaler())
+    model = make_pipeline(transformer, StandardScaler(), Ridge()).set_output(transform=output)
+    models, app = SKModels(), Flask("frames")
+    models.add("case", model.fit(FULL, TARGET))
+    models.init_app(app)
+    for count in (1, 5, 100):
+        outputs = models.predict("case", FULL[:count], app=app).outputs
+        assert_equal(outputs, model.predict(FULL[:count]))
+
+
+def test_transformer_of_a_dropped_column_alone_keeps_its_own_method() -> None:
+    nothing = ColumnTransformer([("words", "drop", WORDS)], remainder="drop")
+    union = make_union(columns(OneHotEncoder(), StandardScaler()), nothing)
+    model = make_pipeline(union, Ridge()).fit(FULL, TARGET)
+    with pytest.raises(AssertionError, match="but for the methods of ColumnTransformer"):
+        check(model, FULL)
+
+
+@pytest.mark.parametrize(
+    ("transformer", "reason"),
+    [
+        (OneHotEncoder(dtype=np.float32), "another dtype than float64"),
+        (KBinsDiscretizer(3, dtype=np.float32), "another dtype than float64"),
+        (FunctionTransformer(np.log1p, validate=True), "checks its input"),
+        (SimpleImputer(missing_values=3, strategy="most_frequent"), "fitted on whole numbers"),
+        (MissingIndicator(features="all", sparse=True), "its output is sparse"),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore")
+def test_option_without_a_lean_form_keeps_its_own_method(transformer: Any, reason: str) -> None:
+    steps = [("some", transformer, ["visits"]), ("rest", StandardScaler(), ["score"])]
+    model = make_pipeline(ColumnTransformer(steps, sparse_threshold=0), Ridge())
+    model.fit(FULL[["visits", "score"]], TARGET)
+    engine = own_steps(model)
+    assert reason in engine
+    assert f"but for the methods of {type(transformer).__name__}; " in engine
+
+
+def own_steps(model: Any) -> str:
+    """Return what is said of the engine, which answers as the estimator does."""
+    models, app = SKModels(), Flask("own")
+    models.add("case", model)
+    models.init_app(app)
+    for count in (1, 5):
+        outputs = models.predict("case", FULL[:count], app=app).outputs
+        assert_equal(outputs, model.predict(FULL[["visits", "score"]][:count]))
+    return str((app.test_client().get("/case/").json or {})["engine"]["reason"])
+
+
+def test_words_of_texts() -> None:
+    texts = [f"{city} is {colour} and {city}" for city, colour in FULL[WORDS].to_numpy()]
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, CLASSES)
+    models, app = SKModels(), Flask("texts")
+    models.add("case", model, probability=True)
+    models.init_app(app)
+    engine = (app.test_client().get("/case/").json or {})["engine"]
+    assert engine == {"name": "lean", "reason": "but for the methods of TfidfVectorizer"}
+    for count in (1, 2, 50):
+        rows = [{"text": text} for text in texts[:count]]
+        outputs = models.predict("case", rows, "predict_proba", app=app).outputs
+        assert_equal(outputs, model.predict_proba(texts[:count]))
