@@ -54,7 +54,7 @@ def details(recorder: Recorder, name: str) -> dict[str, Any]:
         "versions": _versions(window),
         "outputs": [] if version is None else outputs_of(version, window),
         "inputs": [] if version is None else _inputs(version, window),
-        "rejected": _rejected(traffic),
+        "rejected": _rejected(recorder.rejected(name)),
     }
 
 
@@ -182,12 +182,11 @@ def _counted(values: Iterable[Any], known: Iterable[Any] = ()) -> dict[str, Any]
     return {"counts": found, "others": sum(count for _, count in ordered[MOST_VALUES:])}
 
 
-def _rejected(traffic: ModelTraffic) -> list[dict[str, Any]]:
-    found = [
+def _rejected(rejected: Counter[tuple[str | None, str]]) -> list[dict[str, Any]]:
+    return [
         {"field": field, "rule": rule, "count": count}
-        for (field, rule), count in traffic.rejected.most_common()
+        for (field, rule), count in rejected.most_common(MOST_VALUES)
     ]
-    return found[:MOST_VALUES]
 
 
 def _plain(value: Any) -> Any:

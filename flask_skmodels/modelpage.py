@@ -49,12 +49,12 @@ class ModelPage(Page, CallView):
         return self.service.describe(application())
 
     def context(self) -> dict[str, Any]:
-        version = self.service.version(application())
+        version = self.service.current(application())
         place = request.args.get("example", 0, type=int)
         return self._shown(version, Form(version).initial(max(place, 0)))
 
     def call(self, app: Flask, version: Version, request_id: str) -> Response:
-        if not wants_page():
+        if not wants_page() or request.mimetype not in FormCodec.reads:
             view = PredictionView(self.service, version.default_method, self.settings)
             return view.call(app, version, request_id)
         body = Body(request, self.settings.max_rows)

@@ -125,7 +125,7 @@ class PipelineView(AnswerView):
         self.service = service
 
     def answer(self, request_id: str) -> Response:
-        version = self.service.version(application())
+        version = self.service.current(application())
         drawn = _SCRIPT.sub("", estimator_html_repr(version.model.pipeline))
         html = render_template("skmodels/pipeline.html", name=self.service.name, drawn=drawn)
         response = Response(html, mimetype="text/html")

@@ -146,6 +146,11 @@ class Recorder:
         with self._lock:
             return list(self.of(name).window)
 
+    def rejected(self, name: str) -> Counter[tuple[str | None, str]]:
+        """Return how often each rule of each field of a model was broken."""
+        with self._lock:
+            return self.of(name).rejected.copy()
+
     def _on_prediction(
         self, sender: Sender, model: Model, prediction: Prediction, **extra: Any
     ) -> None:

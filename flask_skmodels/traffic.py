@@ -147,6 +147,16 @@ class Service:
         self._touch()
         return self._chosen(key, sender) if label is None else self.served.get(label, sender)
 
+    def current(self, sender: Sender) -> Version:
+        """Return the version that serves, loaded if it was not yet.
+
+        :param sender: the application
+        :raises SKModelsError: no version of it can serve
+        """
+        self.served.look(sender)
+        self._touch()
+        return self.served.current(sender)
+
     def start(self, sender: Sender) -> None:
         """Load the model, before the first request.
 
@@ -157,9 +167,7 @@ class Service:
 
     def describe(self, sender: Sender) -> dict[str, Any]:
         """Return what the model is, for a client; it is loaded if it was not yet."""
-        self.served.look(sender)
-        self._touch()
-        described = self.served.current(sender).describe()
+        described = self.current(sender).describe()
         if self.served.is_folder:
             described["versions"] = self.served.describe()
             described["traffic"] = dict(self.model.traffic or {})

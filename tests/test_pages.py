@@ -775,3 +775,16 @@ def test_frame_of_pandas(mixed: FlaskClient) -> None:
     page = upload(mixed, "/birds/", frame.to_csv(index=False).encode(), "rows.csv")
     rows = rows_of(page.one(id="upload-result").one("table", class_="rows"))[1:]
     assert rows == [["Dream", "3000", "light"], ["Biscoe", "nan", "heavy"]]
+
+
+def test_templates_that_a_host_can_replace_are_documented() -> None:
+    root = Path(__file__).parent.parent
+    text = (root / "docs" / "pages.rst").read_text(encoding="utf-8")
+    templates = (root / "flask_skmodels" / "templates" / "skmodels").glob("[!_]*.html")
+    names = {path.name for path in templates} - {"docs.html"}
+    assert {*re.findall(r"``skmodels/([a-z]+\.html)``", text)} == names
+
+
+def test_browser_that_sends_no_form_is_answered_as_a_client(flowers: FlaskClient) -> None:
+    response = flowers.post("/iris/", json=SETOSA, headers=HTML)
+    assert (response.status_code, response.content_type) == (200, JSON)
