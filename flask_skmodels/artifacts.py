@@ -14,8 +14,9 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from importlib.util import find_spec
 from io import BytesIO
@@ -31,6 +32,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from flask_skmodels import introspect
 from flask_skmodels.errors import ArtifactError
 from flask_skmodels.mapped import BLOCK, Blocks, unpickle
+from flask_skmodels.mlflowmodel import is_mlflow_model, read_mlflow_model
 from flask_skmodels.onnxmodel import read_onnx
 from flask_skmodels.pins import (
     PICKLED,
@@ -66,6 +68,7 @@ class Loaded:
     :param sklearn_version: the version of scikit-learn that the estimator was fitted with, None
         where the file does not tell
     :param loaded_at: when it was loaded, in UTC
+    :param examples: rows that were kept with the estimator
     """
 
     estimator: Any
@@ -74,6 +77,7 @@ class Loaded:
     sha256: str
     sklearn_version: str | None
     loaded_at: datetime
+    examples: tuple[Any, ...] = ()
 
 
 def load(artifact: Artifact, policy: Policy) -> Loaded:
@@ -84,6 +88,20 @@ def load(artifact: Artifact, policy: Policy) -> Loaded:
     :raises ArtifactError: the file is refused, or nothing that can be served comes out of it
     """
     path = resolve(artifact, policy)
+    if is_mlflow_model(path):
+        return _load_mlflow_model(artifact, policy, path)
+    return _load_file(artifact, policy, path)
+
+
+def _load_mlflow_model(artifact: Artifact, policy: Policy, folder: Path) -> Loaded:
+    """Load the file that a folder of MLflow names, which is what the digest is of."""
+    described = read_mlflow_model(folder, partial(check_signature, policy))
+    loaded = _load_file(artifact, policy, described.file)
+    described.check(loaded.estimator)
+    return replace(loaded, examples=described.examples)
+
+
+def _load_file(artifact: Artifact, policy: Policy, path: Path) -> Loaded:
     kind = check_format(path)
     with _opened(path) as file:
         read = file.reader(artifact, policy, kind)

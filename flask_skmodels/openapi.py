@@ -251,7 +251,8 @@ class _Described:
     @cached_property
     def _example_rows(self) -> list[dict[str, Any]]:
         """The model's examples as rows with names; what is no row is left out."""
-        rows = [jsonable(row) for row in self.service.model.examples]
+        model = self.service.model if self.version is None else self.version.model
+        rows = [jsonable(row) for row in model.examples]
         return [self._named(row) for row in rows if isinstance(row, dict | list)]
 
     def _named(self, row: Any) -> dict[str, Any]:

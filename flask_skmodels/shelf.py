@@ -125,6 +125,7 @@ class Shelf:
     def _made(self, label: str | None, loaded: Loaded) -> Version:
         model = copy(self._model)
         model.pipeline = loaded.estimator
+        model.examples = model.examples or loaded.examples
         try:
             version = Version(model, label, loaded)
             version.check(self._policy)

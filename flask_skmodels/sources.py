@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from flask_skmodels.artifacts import Artifact, Loaded, Policy, load, resolve, split_name
 from flask_skmodels.errors import ArtifactError
+from flask_skmodels.mlflowmodel import is_mlflow_model
 from flask_skmodels.pins import VersionFile
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
@@ -53,6 +54,8 @@ def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
     path = resolve(artifact, policy)
     if not _is_there(path):
         raise ArtifactError(path, "there is no such file or folder")
+    if is_mlflow_model(path):
+        return {None: File(artifact, _signature_of_all(path))}
     if not path.is_dir():
         return {None: File(artifact, _signature(path))}
     files: dict[str | None, File] = {}
@@ -88,6 +91,8 @@ def _is_known(path: Path) -> bool:
 def is_folder(artifact: Artifact, policy: Policy) -> bool:
     """Return whether an artifact is a folder of versions, or would be one if it were there."""
     path = resolve(artifact, policy)
+    if is_mlflow_model(path):
+        return False
     return _is_folder(path) or (split_name(path)[1] is None and not _is_known(path))
 
 
@@ -194,6 +199,13 @@ def _signature(path: Path) -> _Signature:
     except OSError:
         return _NOT_THERE
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _signature_of_all(folder: Path) -> _Signature:
+    """Return what changes with any file of a folder: each of the four added up."""
+    numbers = zip(*(_signature(entry) for entry in folder.iterdir()), strict=True)
+    inodes, size, changed, permitted = map(sum, numbers)
+    return inodes, size, changed, permitted
 
 
 def _changed_at(path: str | Path) -> int:

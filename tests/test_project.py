@@ -51,7 +51,9 @@ PARTS = {
         *("validator", "fields", "columns", "checks", "jsonschema", "compiled", "table"),
         *("arrays", "schema", "openschema"),
     ),
-    "artifacts": ("pins", "skopsfile", "onnxrun", "onnxmodel", "mapped", "artifacts"),
+    "artifacts": (
+        *("pins", "skopsfile", "onnxrun", "onnxmodel", "mlflowmodel", "mapped", "artifacts"),
+    ),
     "models": ("pipelines", "models"),
     "extension": ("extension", "serving"),
     "versions": ("sources", "served", "contract", "refusals", "shelf", "looks", "versions"),

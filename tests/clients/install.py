@@ -25,7 +25,7 @@ def install(folder: Path, name: str) -> None:
     if (home / "complete").exists():
         return
     venv.create(home, with_pip=True)
-    pip = [str(home / "bin/python"), "-m", "pip", "install", "--quiet"]
+    pip = [str(home / "bin/python"), "-m", "pip", "install", "-qq"]
     subprocess.run([*pip, "--disable-pip-version-check", *CLIENTS[name]], check=True)
     (home / "complete").touch()
 
