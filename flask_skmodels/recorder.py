@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from threading import Lock
 from time import time
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class ModelTraffic:
         self.last_at: float | None = None
         self.window: deque[Kept] = deque()
         self._cells = 0
-        self._version: Version | None = None
+        self._version: ref[Version] | None = None  # only weakly: it may be let go of
         self._columns: tuple[str, ...] = ()
         self._measured: list[int] = []
         self._fields: frozenset[str] = frozenset()
@@ -104,9 +105,10 @@ class ModelTraffic:
 
     def _look_at_schema(self) -> None:
         version = self.service.served.live
-        if version is not self._version and version is not None:
+        known = None if self._version is None else self._version()
+        if version is not known and version is not None:
             fields = measured_fields(version)
-            self._version = version
+            self._version = ref(version)
             self._columns = version.schema.names
             self._measured = [place for place, field in enumerate(fields) if field is not None]
             self._fields = frozenset({"values", *(field.name for field in version.schema.fields)})

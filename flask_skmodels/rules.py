@@ -18,21 +18,41 @@ def lazy(rule_class: type[Rule]) -> type[Rule]:
     Werkzeug compiles it when a rule is added to the map, which takes ten times as long as the rest.
     Should a version of it do so by another name, rules are as they were.
 
+    One rule also does for an address with its last slash and without: it is matched without one,
+    which Werkzeug takes for both unless it is strict about slashes, and built as it was given.
+
     :param rule_class: the application's class of rules
     """
 
     class LazyRule(rule_class):  # type: ignore[valid-type,misc]
+        rule: str
+
+        def compile(self) -> None:
+            path = self.rule
+            self.rule = path.rstrip("/") or path
+            try:
+                super().compile()
+            finally:
+                self.rule = path
+
         def _compile_builder(self, append_unknown: bool = True) -> Callable[..., Any]:
             compiled: list[Callable[..., Any]] = []
 
             def build(rule: Rule, /, **values: Any) -> Any:
                 if not compiled:
                     compiled.append(super(LazyRule, self)._compile_builder(append_unknown))
-                return compiled[0](rule, **values)
+                return _slashed(*compiled[0](rule, **values), like=rule.rule)
 
             return build
 
     return LazyRule
+
+
+def _slashed(domain: str, address: str, *, like: str) -> tuple[str, str]:
+    """Return what Werkzeug builds, its path ending with a slash if another one does."""
+    path, mark, query = address.partition("?")
+    slash = "/" if like.endswith("/") and not path.endswith("/") else ""
+    return domain, f"{path}{slash}{mark}{query}"
 
 
 @contextmanager

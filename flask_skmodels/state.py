@@ -97,10 +97,7 @@ class State:
             view = decorator(view)
         self.app.view_functions[endpoint] = view
         methods = {*(view_class.methods or {"GET"}), "OPTIONS"}
-        # The first is the one that url_for builds; the other also answers a wrong method with 405.
-        for each in dict.fromkeys([path, path.rstrip("/")]):
-            rule = lazy(self.app.url_rule_class)(
-                each, endpoint=endpoint, methods=methods, strict_slashes=False
-            )
-            rule.provide_automatic_options = True  # type: ignore[attr-defined]
-            self.app.url_map.add(rule)
+        rule_class = lazy(self.app.url_rule_class)
+        rule = rule_class(path, endpoint=endpoint, methods=methods, strict_slashes=False)
+        rule.provide_automatic_options = True  # type: ignore[attr-defined]
+        self.app.url_map.add(rule)
