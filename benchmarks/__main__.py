@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         page.write(read(docs / page.PLOTS / "results.json"), docs)
         return 0
     _be_alone_with_one_thread()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended
     results = _measure(options)
     if not options.build:
         page.write(results, docs)
