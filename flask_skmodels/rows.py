@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from flask_skmodels.errors import InputError, InvalidInput
 
+_PLAIN = frozenset({int, float, str, bool, type(None)})
+
 
 class Repeated(dict[str, object]):
     """The fields of a row in which a name was given more than once; the last value is kept.
@@ -149,6 +151,8 @@ def _from_frame(frame: Any) -> Rows:
 
 
 def _plain_row(row: Any) -> object:
+    if type(row) is dict and _PLAIN.issuperset(map(type, row.values())):
+        return row
     if isinstance(row, Mapping):
         return {name: plain(value) for name, value in row.items()}
     if isinstance(row, list | tuple):

@@ -177,7 +177,8 @@ def _call(
     started = perf_counter()
     try:
         outputs = _outputs_of(combiner, prediction, version, batch_rows)
-        prediction.outputs = _checked(_in_rows(outputs, prediction), prediction)
+        is_plain = type(outputs) is np.ndarray and outputs.shape[:1] == (prediction.rows,)
+        prediction.outputs = outputs if is_plain else _checked(outputs, prediction)
     except InvalidInput as exception:
         method, request_id = prediction.method, prediction.request_id
         _tell_rejected(sender, version, method, exception, request_id, prediction=prediction)
@@ -231,19 +232,12 @@ def _large_numbers(inputs: Any) -> Any:
     return np.nonzero(np.abs(array.astype(np.float64)) > _LARGE)
 
 
-def _in_rows(outputs: Any, prediction: Prediction) -> Any:
-    """Return outputs as rows: scikit-learn's SparsePCA gives the features of one row flat."""
-    is_flat = prediction.method == "transform" and getattr(outputs, "ndim", 0) == 1
-    if is_flat and prediction.rows == 1 and len(outputs) > 1:
-        return np.asarray(outputs)[np.newaxis]
-    return outputs
-
-
 def _checked(outputs: Any, prediction: Prediction) -> Any:
     """Return outputs that have one entry for each row.
 
     :raises WrongOutput: they have not
     """
+    outputs = _in_rows(outputs, prediction)
     for part in outputs if is_multi_output(outputs) else (outputs,):
         if _length(part) != prediction.rows:
             raise WrongOutput(
@@ -253,9 +247,15 @@ def _checked(outputs: Any, prediction: Prediction) -> Any:
     return outputs
 
 
+def _in_rows(outputs: Any, prediction: Prediction) -> Any:
+    """Return outputs as rows: scikit-learn's SparsePCA gives the features of one row flat."""
+    is_flat = prediction.method == "transform" and getattr(outputs, "ndim", 0) == 1
+    if is_flat and prediction.rows == 1 and len(outputs) > 1:
+        return np.asarray(outputs)[np.newaxis]
+    return outputs
+
+
 def _length(outputs: Any) -> int | None:
-    if isinstance(outputs, np.ndarray):
-        return len(outputs) if outputs.ndim else None
     if isinstance(outputs, list | tuple):
         return len(outputs)
     shape = getattr(outputs, "shape", None) or np.shape(outputs)

@@ -52,6 +52,7 @@ class Schema:
     :param inputs: what the estimator takes
     :param values: whether a row is one field ``values`` that holds the fields in their order
     :param validator: a Cerberus validator class of the model's own
+    :ivar names: the names of the columns of X, in their order
     :ivar outputs: the fields that fill the columns of X, in the order of these
     :param purge_unknown: whether unknown fields are ignored; they are errors otherwise
     :raises ModelError: Cerberus refuses a rule, or the fields do not fit the estimator's columns
@@ -75,6 +76,7 @@ class Schema:
         self._fields = {field.name: field for field in self.fields}
         self._positional = tuple(field.name for field in self.fields if not field.is_alias)
         self.outputs = tuple(self._fields[name] for name in columns)
+        self.names = tuple(field.column.name for field in self.outputs)
         self._places = {name: place for place, name in enumerate(self._fields)}
         self.values = values
         self._builder = Builder(self.outputs, inputs.container)
@@ -84,11 +86,6 @@ class Schema:
         self._local = threading.local()
         self._check_defaults()
         self._compiled = self._compile()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the columns of X, in their order."""
-        return tuple(field.column.name for field in self.outputs)
 
     @property
     def takes_arrays(self) -> bool:

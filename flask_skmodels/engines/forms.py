@@ -106,13 +106,12 @@ def doubles(X: Any) -> NDArray[np.float64]:
 
     :raises Decline: it is of anything that scikit-learn would not turn into such an array
     """
+    if type(X) is np.ndarray and X.dtype == np.float64:
+        return X
     if type(X) is Table:
         return X.numbers()
-    if isinstance(X, np.ndarray):
-        if X.dtype == np.float64:
-            return X
-        if X.dtype.kind in "biO":
-            return X.astype(np.float64)
+    if isinstance(X, np.ndarray) and X.dtype.kind in "biO":
+        return X.astype(np.float64)
     raise Decline("X is no array of doubles")
 
 
