@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flask_skmodels.fields import ABSENT, Field
+from flask_skmodels.rows import EXACT
 from flask_skmodels.validator import INT64_MAX, INT64_MIN, NUMBER_TYPES
 
 REFUSED: Final = object()
-EXACT = 2**53
 
 Column = Sequence[Any] | NDArray[Any]
 Mask = NDArray[np.bool_]

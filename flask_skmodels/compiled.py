@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flask_skmodels.checks import EXACT, REFUSED, Check, Column, compile_check
+from flask_skmodels.checks import REFUSED, Check, Column, compile_check
 from flask_skmodels.fields import ABSENT, Field
 from flask_skmodels.jsonschema import VALUES
-from flask_skmodels.rows import Columns, Matrix, Rows
+from flask_skmodels.rows import EXACT, Columns, Matrix, Rows
 
 _PLAIN_TYPES = {int, float, str, bool, type(None), list, dict}
 
@@ -49,7 +49,7 @@ class Compiled:
         ]
         self._takes_dicts = purge_unknown and not values and not aliases
         self._width = len(positional)
-        self._is_numeric = len(checks) > 1 and all(check.is_double for check in checks.values())
+        self.is_numeric = len(checks) > 1 and all(check.is_double for check in checks.values())
         self._as_arrays = as_arrays
         self._by_name = itemgetter(*checks)
         self._order = [place for _, _, place in self._checks]
@@ -85,7 +85,7 @@ class Compiled:
 
         :returns: None where the fields or the values are of other kinds
         """
-        if not self._is_numeric or rows.text:
+        if not self.is_numeric or rows.text:
             return None
         if isinstance(rows, Matrix):
             return self._numbers(rows.values) if self._as_arrays else None

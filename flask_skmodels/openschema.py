@@ -22,6 +22,7 @@ class OpenSchema:
     fields = ()
     values = True
     takes_arrays = True
+    width_of_numbers = 0
 
     def __init__(self) -> None:
         column = Column(name=VALUES)

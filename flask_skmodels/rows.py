@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from flask_skmodels.errors import InputError, InvalidInput
 
+EXACT = 2.0**53  # from here on a double does not hold every integer
+
 _PLAIN = frozenset({int, float, str, bool, type(None)})
 
 

@@ -40,6 +40,9 @@ class Cleaner(Protocol):
     @property
     def takes_arrays(self) -> bool: ...
 
+    @property
+    def width_of_numbers(self) -> int: ...
+
     def clean(self, rows: Rows) -> Any: ...
 
     def json_schema(self) -> dict[str, Any]: ...
@@ -91,6 +94,12 @@ class Schema:
     def takes_arrays(self) -> bool:
         """Whether it makes no difference that numbers come as numpy's, and not Python's own."""
         return self._builder.as_arrays and self._compiled is not None
+
+    @property
+    def width_of_numbers(self) -> int:
+        """How many numbers a row is where it may be nothing but doubles, else 0."""
+        is_numeric = self.takes_arrays and self._compiled is not None and self._compiled.is_numeric
+        return len(self._positional) if is_numeric else 0
 
     def clean(self, rows: Rows) -> Any:
         """Return X, what the estimator is called with.

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flask_skmodels.fields import Field
+from flask_skmodels.rows import EXACT
 
 DTYPES: dict[str, type] = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
-EXACT = 2.0**53  # beyond, a double does not hold every integer
 FEW = 4096  # numbers that BLAS takes one thread for
 
 

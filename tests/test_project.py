@@ -47,6 +47,7 @@ ROOMS = (
 )
 # The modules of a room that takes more than one, in their order.
 PARTS = {
+    "rows": ("rows", "jsonnumbers"),
     "schema": (
         *("validator", "fields", "columns", "checks", "jsonschema", "compiled", "table"),
         *("arrays", "schema", "openschema"),

@@ -25,12 +25,11 @@ from flask_skmodels.codecs.base import (
 from flask_skmodels.errors import InputError, InvalidInput, Report, TooManyRows
 from flask_skmodels.fields import Field, read_integer, read_number
 from flask_skmodels.jsonschema import VALUES
-from flask_skmodels.rows import Columns, Rows
+from flask_skmodels.rows import EXACT, Columns, Rows
 from flask_skmodels.runner import Prediction
 from flask_skmodels.schema import Cleaner
 
 PYARROW_PAYS = 256 * 1024  # from here on; below, its calls take longer than the reading
-EXACT = 2**53  # from here on texts and doubles are not the same integers
 
 _BOM = b"\xef\xbb\xbf"
 _CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}

@@ -16,8 +16,9 @@ from flask_skmodels.codecs.base import (
     request_columns,
 )
 from flask_skmodels.errors import InputError, InvalidInput
+from flask_skmodels.jsonnumbers import LEAST_BYTES, read_columns, read_matrix
 from flask_skmodels.jsonschema import COLUMNS
-from flask_skmodels.rows import Repeated, Rows
+from flask_skmodels.rows import Matrix, Repeated, Rows
 from flask_skmodels.runner import Prediction
 from flask_skmodels.schema import Cleaner
 
@@ -31,6 +32,9 @@ class JSONCodec(Codec):
 
     def decode(self, source: Source, schema: Cleaner) -> Rows:
         check_count(source.data, b"{[", source.max_rows)
+        numbers = _numbers(source.data, schema)
+        if numbers is not None:
+            return numbers
         document = loads(source.data)
         if isinstance(document, dict):
             if _has_columns(document, schema):
@@ -61,6 +65,20 @@ class JSONCodec(Codec):
 
     def example(self, row: Mapping[str, Any]) -> Any:
         return row
+
+
+def _numbers(body: bytes, schema: Cleaner) -> Rows | None:
+    """Return the rows or columns of a body that is nothing but plain numbers."""
+    width = schema.width_of_numbers
+    if not width or len(body) < LEAST_BYTES:
+        return None
+    if body.lstrip(b" \t\r\n")[:1] == b"[":
+        matrix = read_matrix(body, width)
+        return None if matrix is None else Matrix(matrix)
+    columns = read_columns(body, COLUMNS)
+    if columns is None or not _has_columns({COLUMNS: columns}, schema):
+        return None
+    return request_columns(list(columns), list(columns.values()), schema)
 
 
 def _has_columns(document: Mapping[str, object], schema: Cleaner) -> bool:
