@@ -16,6 +16,7 @@ from flask import Flask, abort
 from flask.testing import FlaskClient
 from flask_wtf import CSRFProtect
 from sklearn.decomposition import PCA
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
@@ -788,3 +789,21 @@ def test_templates_that_a_host_can_replace_are_documented() -> None:
 def test_browser_that_sends_no_form_is_answered_as_a_client(flowers: FlaskClient) -> None:
     response = flowers.post("/iris/", json=SETOSA, headers=HTML)
     assert (response.status_code, response.content_type) == (200, JSON)
+
+
+def test_model_of_probabilities_alone(pipeline: Any) -> None:
+    model = Model(name="iris", pipeline=pipeline, methods=["predict_proba"])
+    page = submit(serve(model), "/iris/", x0="5.1", x1="3.5", x2="1.4", x3="0.2")
+    assert list(bars(answer_of(page))) == ["0", "1", "2"]
+    assert not answer_of(page).all("p", class_="verdict")
+
+
+def test_model_of_mappings() -> None:
+    words = make_pipeline(DictVectorizer(), LogisticRegression())
+    words.fit([{"a": 1.0}, {"a": 9.0}], ["low", "high"])
+    model = KeyValueModel(name="words", pipeline=words, schema={"a": {}, "b": {"default": 0}})
+    client = serve(model)
+    assert answer_of(submit(client, "/words/", a="9")).one("p", class_="verdict").text == "high"
+    result = upload(client, "/words/", b"a,b\n1,2\n", "rows.csv").one("table", class_="rows")
+    assert rows_of(result) == [["a", "b", "prediction"], ["1", "2", "low"]]
+    assert client.get("/words/traffic/").get_json()["inputs"][0]["rows"] == 0

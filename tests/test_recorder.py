@@ -6,6 +6,7 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -296,3 +297,12 @@ def test_no_prediction_is_lost_between_threads(models: SKModels, app: Flask) -> 
     for thread in threads:
         thread.join()
     assert traffic(app.test_client())["predictions"] == 800
+
+
+def test_columns_of_a_data_frame_are_measured() -> None:
+    frame = pd.DataFrame({"size": [1.0, 2.0, 3.0], "weight": [2.0, 4.0, 6.0]})
+    client = serve(Model(name="sizes", pipeline=LinearRegression().fit(frame, [1.0, 2.0, 3.0])))
+    client.post("/sizes/predict/", json=[{"size": 1, "weight": 5}, {"size": 2, "weight": 7}])
+    size, weight = traffic(client, "sizes")["inputs"]
+    assert (size["field"], size["least"], size["most"]) == ("size", 1, 2)
+    assert (weight["least"], weight["most"]) == (5, 7)
