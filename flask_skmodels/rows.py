@@ -109,8 +109,17 @@ class Matrix(Columns):
     __slots__ = ("values",)
 
     def __init__(self, values: NDArray[Any]) -> None:
-        super().__init__({str(i): column for i, column in enumerate(values.T)}, positional=True)
+        Rows.__init__(self, ())
+        if not values.shape[1]:
+            raise InvalidInput.of_request("length", "there must be one column at least")
         self.values = values
+        self.count = len(values)
+        self.positional = True
+
+    @property
+    def columns(self) -> Mapping[str, NDArray[Any]]:  # type: ignore[override]
+        """The columns, by their number."""
+        return {str(place): column for place, column in enumerate(self.values.T)}
 
     def item(self, index: int) -> list[object]:
         row: list[object] = self.values[index].tolist()

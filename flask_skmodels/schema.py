@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import cerberus
+import numpy as np
 from cerberus.errors import BaseErrorHandler, ValidationError
 from numpy.typing import NDArray
 
@@ -17,7 +18,7 @@ from flask_skmodels.compiled import Compiled, compile_checks, rename
 from flask_skmodels.errors import ModelError, Report
 from flask_skmodels.fields import ABSENT, Column, Field, Inputs, compile_field
 from flask_skmodels.jsonschema import VALUES, object_schema, values_schema
-from flask_skmodels.rows import Columns, Repeated, Rows
+from flask_skmodels.rows import Columns, Matrix, Repeated, Rows
 from flask_skmodels.validator import Validator, leaves, message_of, rule_of, strict
 
 LONGEST_NAME = 100
@@ -111,7 +112,7 @@ class Schema:
             rows = rows.in_order(self._positional)
         if self._compiled is None:
             return self._clean_by_law(rows)
-        if len(rows) == 1 and not isinstance(rows, Columns):
+        if len(rows) == 1 and (not isinstance(rows, Columns) or _is_of_doubles(rows)):
             row = self._compiled.row(rows.item(0), text=rows.text)
             if row is not None:
                 return self._builder.row(row)
@@ -279,6 +280,11 @@ class Schema:
                 validator.validate({field.name: field.definition["default"]}, update=True)
                 for error in leaves(validator._errors):
                     raise ModelError(f"the default of field {field.name!r}: {message_of(error)}")
+
+
+def _is_of_doubles(rows: Columns) -> bool:
+    """Return whether rows are an array that is nothing else than its numbers one by one."""
+    return isinstance(rows, Matrix) and rows.values.dtype == np.float64
 
 
 class _Quiet(BaseErrorHandler):  # type: ignore[misc]

@@ -45,8 +45,8 @@ class DialectCallView(DialectView, CallView):
     """A view that calls a version of a model, whatever the content type says."""
 
     def answer(self, request_id: str) -> Response:
-        # Before a function that splits the traffic can parse it as the form that it claims to be.
-        Body(request_at_hand(), self.settings.max_rows).read()
+        if callable(self.service.model.traffic_key):  # it may parse the form that this claims to be
+            Body(request_at_hand(), self.settings.max_rows).read()
         return super().answer(request_id)
 
     def reject(self, app: Flask, called: Version, error: InvalidInput, request_id: str) -> NoReturn:

@@ -96,17 +96,17 @@ def read_request(body: bytes, header_length: int | None, schema: Cleaner) -> Req
 
 def _count_names(document: Any) -> int:
     """Return how many names there are in a request, down to the parameters of its tensors."""
-    if not isinstance(document, dict):
-        return 0
-    tensors = [
-        tensor
-        for name in ("inputs", "outputs")
-        if isinstance(document.get(name), list)
-        for tensor in document[name]
-    ]
-    objects = [document, *tensors]
-    objects += [each.get("parameters") for each in objects if isinstance(each, dict)]
-    return sum(len(each) for each in objects if isinstance(each, dict))
+    count = 0
+    for each in (document, *_entries(document, "inputs"), *_entries(document, "outputs")):
+        if isinstance(each, dict):
+            parameters = each.get("parameters")
+            count += len(each) + (len(parameters) if isinstance(parameters, dict) else 0)
+    return count
+
+
+def _entries(document: Any, name: str) -> list[Any]:
+    entries = document.get(name) if isinstance(document, dict) else None
+    return entries if isinstance(entries, list) else []
 
 
 def _object(value: Any, subject: str) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from flask_skmodels.bodies import Body
@@ -42,6 +43,7 @@ from flask_skmodels.traffic import Service
 from flask_skmodels.views import REQUEST_ID, json_response, request_at_hand
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
+_HEADER_LENGTH = f"HTTP_{HEADER_LENGTH.upper().replace('-', '_')}"
 _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -96,8 +98,9 @@ class InferView(DialectCallView):
 
     def call(self, app: Flask, version: Version, request_id: str) -> Response:
         try:
-            body = Body(request_at_hand(), self.settings.max_rows).data
-            asked = read_request(body, _header_length(), version.schema)
+            at_hand = request_at_hand()
+            body = Body(at_hand, self.settings.max_rows).data
+            asked = read_request(body, _header_length(at_hand.environ), version.schema)
             methods = _methods(asked, version)
         except TooLarge:
             raise RequestEntityTooLarge from None
@@ -117,8 +120,8 @@ class InferView(DialectCallView):
         )
 
 
-def _header_length() -> int | None:
-    given = request.headers.get(HEADER_LENGTH)
+def _header_length(environ: Mapping[str, Any]) -> int | None:
+    given = environ.get(_HEADER_LENGTH)
     if given is None:
         return None
     if not _DIGITS.fullmatch(given):
@@ -152,18 +155,17 @@ def _tensors(asked: Request, predictions: Mapping[str, Prediction]) -> list[tupl
 
 def _answer(head: Mapping[str, object], tensors: Sequence[tuple[Tensor, bool]]) -> Response:
     body, header_length = write_answer(head, tensors)
-    response = Response(content_type="application/json")
+    headers = {"Content-Type": "application/json"}
     if header_length is not None:
-        response.content_type = "application/octet-stream"
-        response.headers[HEADER_LENGTH] = str(header_length)
-    if "Accept-Encoding" in request.headers:
-        response.headers["Vary"] = "Accept-Encoding"
-        coding = request.accept_encodings.best_match(["identity", "gzip", "deflate"])
+        headers = {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(header_length)}
+    at_hand = request_at_hand()
+    if "HTTP_ACCEPT_ENCODING" in at_hand.environ:
+        headers["Vary"] = "Accept-Encoding"
+        coding = at_hand.accept_encodings.best_match(["identity", "gzip", "deflate"])
         if coding in {"gzip", "deflate"}:
-            response.headers["Content-Encoding"] = coding
+            headers["Content-Encoding"] = coding
             body = pack(body, coding)
-    response.set_data(body)
-    return response
+    return Response(body, headers=headers)
 
 
 def add_rules(state: State) -> None:
