@@ -29,6 +29,9 @@ _UNTOLD = {"", "application/octet-stream", "application/vnd.ms-excel"}
 _Form = tuple[MultiDict[str, str], MultiDict[str, FileStorage]]
 
 
+_MOST_DIGITS = 18  # of a length
+
+
 class Body:
     """The body of a request, as codecs read it.
 
@@ -176,7 +179,7 @@ def _coding(request: Request) -> str | None:
 
 def _whole_body(request: Request) -> bytes:
     """Return the body; Werkzeug cuts one that comes without its length at the limit, in silence."""
-    body = _short_body(request)
+    body = _told_body(request)
     if body is not None:
         return body
     body = request.get_data()
@@ -187,14 +190,14 @@ def _whole_body(request: Request) -> bytes:
     return body
 
 
-def _short_body(request: Request) -> bytes | None:
-    """Return a body that needs no limit, as it comes; None where Werkzeug has to read it.
+def _told_body(request: Request) -> bytes | None:
+    """Return a body of the length that the request tells; None where Werkzeug has to read it.
 
-    Werkzeug's stream costs as much as a small prediction.
+    Werkzeug's stream costs as much as a small prediction, and a large body twice its memory.
     """
     length = request.environ.get("CONTENT_LENGTH", "")
     is_read = "stream" in vars(request) or "_cached_data" in vars(request)
-    if is_read or len(length) > 4 or not length.isdecimal():
+    if is_read or not (length.isascii() and length.isdecimal()) or len(length) > _MOST_DIGITS:
         return None
     if int(length) > (request.max_content_length or MAX_CONTENT_LENGTH):
         return None

@@ -125,7 +125,7 @@ def read_numbers(body: bytes, schema: Cleaner, *, header: bool | None = None) ->
     if b'"' in body or b"\0" in body or not schema.takes_arrays:
         return None
     body = body.lstrip(b"\r\n")
-    first, _, rest = body.partition(b"\n")
+    first = body[: body.find(b"\n")] if b"\n" in body else body
     if _has_lone_returns(body) or not first.isascii():
         return None
     cells = first.decode().removesuffix("\r").split(",")
@@ -134,7 +134,7 @@ def read_numbers(body: bytes, schema: Cleaner, *, header: bool | None = None) ->
     kinds = _kinds(names, len(cells), schema)
     if kinds is None:
         return None
-    columns = _read(body if names is None else rest, kinds)
+    columns = _read(body, kinds, has_header=names is not None)
     return None if columns is None else request_columns(names, columns, schema)
 
 
@@ -238,8 +238,15 @@ def _has_lone_returns(body: bytes) -> bool:
     """
     if b"\r" not in body:
         return False
-    characters = np.frombuffer(body + b" ", dtype=np.uint8)
-    places = np.flatnonzero(characters == ord("\r"))
+    characters = np.frombuffer(body, dtype=np.uint8)
+    starts = range(0, len(body), _BLOCK)
+    return body[-1:] == b"\r" or any(
+        _has_lone_return(characters[start : start + _BLOCK + 1]) for start in starts
+    )
+
+
+def _has_lone_return(characters: NDArray[np.uint8]) -> bool:
+    places = np.flatnonzero(characters[:-1] == ord("\r"))
     return bool((characters[places + 1] != ord("\n")).any())
 
 
@@ -269,10 +276,10 @@ def _is_integer(kind: _Kind) -> bool:
     return isinstance(kind, Field) and kind.text_readers == (read_integer,)
 
 
-def _read(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
+def _read(body: bytes, kinds: Sequence[_Kind], *, has_header: bool) -> list[Values] | None:
     if len(body) >= PYARROW_PAYS and find_spec("pyarrow") is not None:
-        return _read_by_pyarrow(body, kinds)
-    return _read_by_orjson(body, kinds)
+        return _read_by_pyarrow(body, kinds, has_header=has_header)
+    return _read_by_orjson(body.partition(b"\n")[2] if has_header else body, kinds)
 
 
 def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
@@ -299,7 +306,9 @@ def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
     return columns
 
 
-def _read_by_pyarrow(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
+def _read_by_pyarrow(
+    body: bytes, kinds: Sequence[_Kind], *, has_header: bool
+) -> list[Values] | None:
     integers = any(map(_is_integer, kinds))
     if not _is_utf_8(body) or (integers and (b"x" in body or b"X" in body)):  # 0x10 is 16 to it
         return None
@@ -313,9 +322,15 @@ def _read_by_pyarrow(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None
     try:
         table = csv.read_csv(
             pyarrow.BufferReader(body),
-            csv.ReadOptions(column_names=names, block_size=_BLOCK),
+            csv.ReadOptions(
+                column_names=names,
+                skip_rows=int(has_header),
+                block_size=_BLOCK,
+                use_threads=False,  # the workers have the processors, and it takes less memory
+            ),
             csv.ParseOptions(quote_char=False),
             csv.ConvertOptions(column_types=types, include_columns=[*types], null_values=[""]),
+            pyarrow.system_memory_pool(),  # its own keeps as much again as the body takes
         )
     except pyarrow.ArrowException:
         return None
