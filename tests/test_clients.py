@@ -21,7 +21,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 
-from tests.helpers import FIELDS, X, Y
+from flask_skmodels import Artifact, Model
+from tests.helpers import FIELDS, X, Y, serve
 from tests.serving import HOST, ROOT, Server, gunicorn
 
 SCRIPTS = Path(__file__).parent / "clients"
@@ -199,3 +200,20 @@ def test_mlflow(server: Server) -> None:
     for error in got["errors"]:
         assert "error code 400" in error
         assert '"error_code":"' in error
+
+
+def test_folders_that_mlflow_has_written(tmp_path: Path) -> None:
+    run("mlflow", "python", SCRIPTS / "mlflow_save.py", tmp_path)
+    for kind in ("pickle", "cloudpickle", "skops"):
+        model = Model(name="iris", pipeline=Artifact(tmp_path / kind))
+        client = serve(
+            model,
+            SKMODELS_TRUST_PICKLE=True,
+            SKMODELS_VERSION_MISMATCH="ignore",
+            SKMODELS_DIALECTS=["mlflow"],
+            SKMODELS_MLFLOW_MODEL="iris",
+        )
+        body = (tmp_path / kind / "serving_input_example.json").read_bytes()
+        answer = client.post("/invocations", data=body, content_type="application/json")
+        assert answer.json == {"predictions": [0, 0]}
+        assert len(client.get("/iris/").get_json()["examples"]) == 2

@@ -883,6 +883,7 @@ BAD: list[Any] = [
     entries(data=[*FLAT[:-1], True]),
     entries(data=[*FLAT[:-1], {}]),
     entries(data=[*FLAT[:-1], -1]),
+    entries(data=[*FLAT[:-1], 10**320]),
     entries(data=[*FLAT[:-1], 10**400]),
     entries(data=[*FLAT[:-1], float("nan")]),
     entries(data=[*FLAT[:-1], float("inf")]),
