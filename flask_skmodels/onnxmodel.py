@@ -75,8 +75,7 @@ class OnnxModel:
         if known and known == widths:
             self.n_features_in_ = sum(known)
         if len(widths) > 1 and set(widths) == {1}:
-            names = [each.name for each in self._inputs]
-            self.feature_names_in_ = np.array(names, dtype=object)
+            self.feature_names_in_ = np.array(self.input_names, dtype=object)
         if classes := _classes(graph, {self._probabilities, self._labels}):
             self.classes_ = np.array(classes)
 
@@ -102,6 +101,11 @@ class OnnxModel:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_session": (0, None)}
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of its inputs, in their order."""
+        return [each.name for each in self._inputs]
 
     def output_of(self, method: str) -> str | None:
         """Return the name of the output that a method gives, None where there is none."""

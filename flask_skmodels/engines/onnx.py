@@ -6,6 +6,7 @@ import importlib.util
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from flask_skmodels.table import Table
 
 Call = Callable[[Any], Any]
 Feed = dict[str, NDArray[Any]]
+_ALL = "X"  # the one input for all columns
 _MISSING = "engine = 'onnx' needs skl2onnx and onnxruntime: pip install 'Flask-SKModels[onnx]'"
 
 
@@ -145,7 +147,7 @@ def _compared(
     outputs = _outputs(graph, expected)
     if not outputs:
         raise ModelError(f"the graph has none of the methods {', '.join(expected)}")
-    found = run_aside(data, graph.cast(feed_of(X)))
+    found = run_aside(data, graph.cast(feed_of(X, graph.input_names)))
     answers = {method: _as(expected[method], found[name]) for method, name in outputs.items()}
     return graph, _difference({method: expected[method] for method in outputs}, answers)
 
@@ -156,9 +158,10 @@ def _attempts(estimator: Any, X: Any) -> Iterator[Callable[[], bytes]]:
     Operators of trees take single precision alone: as scikit-learn's own trees do, they are given
     doubles that are rounded just before them.
     """
-    yield lambda: _converted(estimator, _types(X))
-    yield lambda: _converted(_rounded_before_the_last(estimator), _types(X))
-    yield lambda: _converted(estimator, _types(X, single=True))
+    for types in _ways_in(X):
+        yield partial(_converted, estimator, types(single=False))
+        yield partial(_converted, _rounded_before_the_last(estimator), types(single=False))
+        yield partial(_converted, estimator, types(single=True))
 
 
 def _converted(estimator: Any, types: Sequence[tuple[str, Any]]) -> bytes:
@@ -185,26 +188,43 @@ def _rounded_before_the_last(estimator: Any) -> Any:
     return Pipeline([*steps[:-1], rounding, steps[-1]])
 
 
-def _types(X: Any, *, single: bool = False) -> list[tuple[str, Any]]:
-    """Return the inputs of a graph: one for each column of a data frame, else one for all."""
+def _ways_in(X: Any) -> list[Callable[..., list[tuple[str, Any]]]]:
+    """Return the inputs that a graph may have for X: one a column of a data frame, or one for all.
+
+    What takes its columns by name needs the first, what takes numbers alone the second.
+    """
+    if type(X) is not Table:
+        return [partial(_whole, np.shape(X)[1])]
+    by_column = partial(_columns, X)
+    are_numbers = {field.kind for field in X.fields} <= {"number", "integer"}
+    return [by_column, partial(_whole, len(X.fields))] if are_numbers else [by_column]
+
+
+def _whole(width: int, *, single: bool) -> list[tuple[str, Any]]:
     from skl2onnx.common import data_types as of
 
     number = of.FloatTensorType if single else of.DoubleTensorType
-    if type(X) is not Table:
-        return [("X", number([None, np.shape(X)[1]]))]
+    return [(_ALL, number([None, width]))]
+
+
+def _columns(X: Table, *, single: bool) -> list[tuple[str, Any]]:
+    from skl2onnx.common import data_types as of
+
     types = {
-        "number": number,
+        "number": of.FloatTensorType if single else of.DoubleTensorType,
         "integer": of.Int64TensorType,
         "string": of.StringTensorType,
         "boolean": of.BooleanTensorType,
     }
-    return [(f.column.name, types.get(f.kind, number)([None, 1])) for f in X.fields]
+    return [(f.column.name, types.get(f.kind, types["number"])([None, 1])) for f in X.fields]
 
 
-def feed_of(X: Any) -> Feed:
+def feed_of(X: Any, inputs: Sequence[str]) -> Feed:
     """Return X by the inputs of its graph; a missing text is an empty one."""
     if type(X) is not Table:
-        return {"X": np.asarray(X, dtype=np.float64)}
+        return {_ALL: np.asarray(X, dtype=np.float64)}
+    if list(inputs) == [_ALL]:
+        return {_ALL: X.numbers()}
     return {
         field.column.name: _column(field.kind, X.values(place))
         for place, field in enumerate(X.fields)
@@ -219,7 +239,7 @@ def _column(kind: str, values: Sequence[Any]) -> NDArray[Any]:
 
 
 def _call(graph: OnnxModel, output: str, like: Any) -> Call:
-    return lambda X: _as(like, graph.run(output, graph.cast(feed_of(X))))
+    return lambda X: _as(like, graph.run(output, graph.cast(feed_of(X, graph.input_names))))
 
 
 def _as(like: Any, found: Any) -> NDArray[Any]:

@@ -85,6 +85,18 @@ def test_regressor_of_a_data_frame() -> None:
     np.testing.assert_allclose(found, estimator.predict(frame[:20]), rtol=1e-5)
 
 
+def test_data_frame_of_numbers_is_one_input() -> None:
+    """What takes no columns by their name has no use for an input each."""
+    frame = pd.DataFrame(X, columns=["sepal length (cm)", "b", "c", "d"])
+    estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(frame, Y)
+    models, app, engine = serve(estimator, probability=True)
+    assert engine["name"] == "onnx"
+    assert engine["largest_difference"] < 1e-12
+    record = dict(zip(frame.columns, map(float, X[0]), strict=True))
+    found = models.predict("case", [record], "predict_proba", app=app).outputs
+    np.testing.assert_allclose(found, estimator.predict_proba(frame[:1]), rtol=0, atol=1e-12)
+
+
 def test_transformer() -> None:
     models, app, engine = serve(StandardScaler().fit(X))
     assert engine["name"] == "onnx"
