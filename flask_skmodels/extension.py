@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
-from flask import Blueprint, Flask, has_app_context
+from flask import Blueprint, Flask, has_app_context, redirect, url_for
 from werkzeug.exceptions import HTTPException
 
 from flask_skmodels import apidocs, cli, dialects, monitoring, pages, routes
@@ -304,7 +304,7 @@ def _add_addresses(state: State, service: Service) -> None:
 def create_app(models: Iterable[Model | type[Model]], import_name: str = __name__) -> Flask:
     """Return a whole application that serves models and nothing else.
 
-    Its 404 and 405 are problem documents as well.
+    Its 404 and 405 are problem documents as well, and ``/`` leads to the list of the models.
 
     :param models: the models, classes or instances
     :param import_name: as for ``Flask``
@@ -315,4 +315,5 @@ def create_app(models: Iterable[Model | type[Model]], import_name: str = __name_
     for model in models:
         extension.register(model)
     app.register_error_handler(HTTPException, problem_response_with_id)
+    app.add_url_rule("/", "index", lambda: redirect(url_for("skmodels.-:index")))
     return app

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import click
 from flask import Flask
 
 from flask_skmodels import introspect
 from flask_skmodels.artifacts import Artifact, Policy, split_name
+from flask_skmodels.cli.base import told_in_one_line
 from flask_skmodels.extension import create_app
 from flask_skmodels.models import Model
 from flask_skmodels.sources import File, find, load_once
@@ -23,12 +26,20 @@ def serve(path: str, name: str | None = None, **options: Any) -> Flask:
 
         $ flask --app 'flask_skmodels:serve("iris.skops")' run
 
+    What is wrong with the file ends such a command with one line.
+
     :param path: the file, relative to the working directory
     :param name: of the model, by default the file's name without its ending
     :param options: of the :class:`~flask_skmodels.Artifact`: ``sha256``, ``trusted``
     :raises ArtifactError: the file cannot be loaded; a pickle must be pinned by ``sha256``
     :raises ModelError: the estimator cannot be served
     """
+    is_command = click.get_current_context(silent=True) is not None
+    with told_in_one_line() if is_command else nullcontext():
+        return _application(path, name, options)
+
+
+def _application(path: str, name: str | None, options: dict[str, Any]) -> Flask:
     artifact = Artifact(Path(path).absolute(), **options)
     stem = split_name(path)[0]
     files = find(artifact, Policy(root=Path.cwd()))

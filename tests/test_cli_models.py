@@ -165,7 +165,7 @@ def test_check_says_of_each_version_whether_it_is_good(tmp_path: Path) -> None:
     app = application(iris(examples=[{"a": 1, "b": 2}]), root=tmp_path)
     lines = output(app, "check").splitlines()
     assert [line.split(": ")[0] for line in lines] == ["iris 2", "iris 1"]
-    assert all(": good, engine " in line and line.endswith(", 1 examples") for line in lines)
+    assert all(": good, engine " in line and line.endswith(", 1 example") for line in lines)
 
 
 def test_check_fails_with_a_bad_version(tmp_path: Path) -> None:
@@ -344,7 +344,9 @@ def test_new_writes_a_module_that_runs(
     path = tmp_path / "models" / f"iris.{suffix}"
     joblib.dump(named, path) if suffix == "joblib" else skops.io.dump(named, path)
     said = output(app, "new", "wild-iris", f"models/iris.{suffix}")
-    assert said == "wild-iris.py is written: edit its schema, and call models.init_app(app)\n"
+    assert said == (
+        "wild-iris.py is written: edit its schema; flask --app wild-iris.py run serves it\n"
+    )
     source = Path("wild-iris.py").read_text()
     assert '        "sepal_length": {"type": "number"},\n' in source
     Path("wild_iris.py").write_text(source)
@@ -438,6 +440,13 @@ def test_serve_takes_a_folder_of_versions(tmp_path: Path, named: Any) -> None:
     assert client.post("/iris/predict/", json=SETOSA).get_json()["version"] == "1"
 
 
+def test_serve_opens_with_the_list_of_models(tmp_path: Path, named: Any) -> None:
+    skops.io.dump(named, tmp_path / "iris.skops")
+    client = serve(str(tmp_path / "iris.skops")).test_client()
+    answer = client.get("/", environ_overrides={"SCRIPT_NAME": "/flowers"})
+    assert (answer.status_code, answer.location) == (302, "/flowers/-/")
+
+
 def test_serve_needs_no_code(tmp_path: Path, named: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     skops.io.dump(named, tmp_path / "iris.skops")
@@ -456,11 +465,21 @@ def test_help_has_an_example(app: Flask, command: Any) -> None:
     assert f"flask skmodels {command.name}" in shown.partition("Example")[2]
 
 
-def test_an_application_that_cannot_be_loaded_is_said_in_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("app", "command"),
+    [
+        ("broken.py", ("skmodels", "check")),
+        ("broken.py", ("routes",)),
+        ('flask_skmodels:serve("none.skops")', ("run",)),
+    ],
+)
+def test_an_application_that_cannot_be_loaded_is_said_in_one_line(
+    tmp_path: Path, app: str, command: tuple[str, ...]
+) -> None:
     module = "from flask_skmodels import serve\napp = serve('none.skops')\n"
     (tmp_path / "broken.py").write_text(module)
     done = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "broken.py", "skmodels", "check"],
+        [sys.executable, "-m", "flask", "--app", app, *command],
         cwd=tmp_path,
         env=ENVIRONMENT,
         capture_output=True,

@@ -87,7 +87,7 @@ def new_command(name: str, file: Path, output: Path | None) -> None:
         raise click.ClickException(f"{target} exists already") from error
     except OSError as error:
         raise click.ClickException(f"{target} cannot be written: {error.strerror}") from error
-    click.echo(f"{target} is written: edit its schema, and call models.init_app(app)")
+    click.echo(f"{target} is written: edit its schema; flask --app {target} run serves it")
 
 
 def _digest(path: Path) -> str:

@@ -144,7 +144,8 @@ def _check(service: Service) -> int:
             click.echo(f"{_named(service, label)}: {' '.join(str(error).split())}")
         else:
             engine, count = version.engine.name, len(version.model.examples)
-            click.echo(f"{_named(service, label)}: good, engine {engine}, {count} examples")
+            examples = f"{count} example{'' if count == 1 else 's'}"
+            click.echo(f"{_named(service, label)}: good, engine {engine}, {examples}")
     return bad
 
 
