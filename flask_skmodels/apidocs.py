@@ -13,7 +13,8 @@ from werkzeug.exceptions import NotFound
 from flask_skmodels import openapi
 from flask_skmodels.state import State
 from flask_skmodels.traffic import Service
-from flask_skmodels.views import AnswerView, json_response
+from flask_skmodels.views import AnswerView, json_response, problem_response
+from flask_skmodels.webpage import Page
 
 _LIBRARY = "flask_swagger_ui"
 _INSTALL = "pip install 'Flask-SKModels[swagger]'"
@@ -71,19 +72,18 @@ class DocumentView(AnswerView):
         return json_response(document_of(self.state, self.state.visible(), request.script_root))
 
 
-class DocsView(AnswerView):
+class DocsView(Page):
     """``GET /-/docs/``: the document in Swagger UI."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
 
     def answer(self, request_id: str) -> Response:
         if find_spec(_LIBRARY) is None:
             raise NotFound(f"Swagger UI is not installed: {_INSTALL}")
         start = f"{self.state.name}.-:"
+        models = url_for(f"{start}index") if self.state.settings.pages else None
         page = render_template(
             "skmodels/docs.html",
             title=self.state.app.name,
+            models=models,
             document=url_for(f"{start}openapi").rstrip("/"),
             assets={name: url_for(f"{start}docs:asset", name=name).rstrip("/") for name in _ASSETS},
         )
@@ -91,6 +91,10 @@ class DocsView(AnswerView):
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+    def refusal(self, exception: Exception) -> Response:
+        has_pages = self.state.settings.pages
+        return super().refusal(exception) if has_pages else problem_response(exception)
 
 
 class AssetView(AnswerView):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
@@ -15,6 +15,7 @@ from flask_skmodels import Model, SKModels, apidocs
 from tests import described
 from tests.browser import Witness, chromium, serving
 from tests.helpers import SETOSA, serve
+from tests.webpages import HTML, get
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -61,6 +62,30 @@ def test_it_shows_every_operation(page: Page, address: str) -> None:
     assert page.locator(".opblock").count() == 18
     assert page.locator(".opblock-tag-section").first.inner_text().startswith("iris")
     assert witness.found == []
+
+
+@pytest.mark.parametrize(
+    ("system", "chosen", "paper"),
+    [
+        ("light", None, "rgb(255, 255, 255)"),
+        ("dark", None, "rgb(28, 32, 34)"),
+        ("dark", "light", "rgb(255, 255, 255)"),
+        ("light", "dark", "rgb(28, 32, 34)"),
+    ],
+)
+def test_it_is_light_or_dark_as_the_pages_are(
+    browser: Browser, address: str, system: Any, chosen: str | None, paper: str
+) -> None:
+    page = browser.new_page(color_scheme=system)
+    page.goto(f"{address}/-/")
+    if chosen is not None:
+        page.get_by_role("button", name=f"Switch to the {chosen} theme").click()
+    page.get_by_role("link", name="API").click()
+    page.locator(".opblock").first.wait_for()
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == paper
+    page.get_by_role("link", name="Models", exact=True).click()
+    assert page.url == f"{address}/-/"
+    page.close()
 
 
 def test_a_model_is_tried_with_its_example(page: Page, address: str) -> None:
@@ -123,6 +148,22 @@ def test_without_the_library_it_says_how_to_install_it(
     assert answer.text == line
     assert client.get(f"{PATH}swagger-ui.css").status_code == 404
     assert client.get("/-/openapi.json").status_code == 200
+
+
+def test_without_the_library_a_browser_gets_a_page(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apidocs, "find_spec", lambda name: None)
+    page = get(client, PATH, 404)
+    line = "Swagger UI is not installed: pip install 'Flask-SKModels[swagger]'"
+    assert line in page.one("main").text
+    bare = serve(SKMODELS_PAGES=False)
+    assert bare.get(PATH, headers=HTML).content_type == "application/problem+json"
+
+
+def test_without_pages_it_leads_to_none(client: FlaskClient) -> None:
+    assert 'href="/-/"' in client.get(PATH).text
+    assert 'href="/-/"' not in serve(SKMODELS_PAGES=False).get(PATH).text
 
 
 def test_under_a_prefix_and_a_mount(pipeline: object) -> None:

@@ -23,7 +23,15 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from flask_skmodels import Artifact, KeyValueModel, Model, SKModels, ValuesModel, before_prediction
+from flask_skmodels import (
+    Artifact,
+    KeyValueModel,
+    Model,
+    SKModels,
+    ValuesModel,
+    before_prediction,
+    codecs,
+)
 from tests.files import put
 from tests.helpers import FIELDS, JSON, SCHEMA, SETOSA, VIRGINICA, X, Y, problem, serve
 from tests.webpages import (
@@ -646,6 +654,19 @@ def test_errors_of_a_file(flowers: FlaskClient) -> None:
     page = upload(flowers, "/iris/", body, "rows.csv", 400)
     assert len(page.one(id="upload-result").all("li")) == 20
     assert "and 20 more" in page.text
+
+
+def test_file_may_be_of_what_is_installed(
+    flowers: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hint(flowers).startswith("CSV with a header, NDJSON, JSON or Arrow")
+    monkeypatch.delitem(codecs._CODECS, "application/vnd.apache.arrow.stream")
+    assert hint(flowers).startswith("CSV with a header, NDJSON or JSON, with the")
+
+
+def hint(client: FlaskClient) -> str:
+    """Return what is said of the files that can be chosen."""
+    return get(client, "/iris/").one(id="file-hint").text
 
 
 def test_form_without_a_file(flowers: FlaskClient) -> None:

@@ -63,9 +63,19 @@ PARTS = {
     "metrics": ("metrics", "tracing", "predictionlog"),
     "views": (
         *("config", "origins", "rules", "state", "bodies", "timing", "views", "health", "routes"),
-        *("monitoring", "apidocs"),
+        "monitoring",
     ),
-    "pages": ("charts", "figures", "forms", "snippets", "answers", "webpage", "modelpage", "pages"),
+    "pages": (
+        "charts",
+        "figures",
+        "forms",
+        "snippets",
+        "answers",
+        "webpage",
+        "apidocs",
+        "modelpage",
+        "pages",
+    ),
 }
 ORDER = [part for room in ROOMS for part in PARTS.get(room, (room,))]
 KNOW_THE_REQUEST = {*("apidocs", "bodies", "views", "dialects", "webpage", "modelpage", "pages")}
