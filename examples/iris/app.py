@@ -23,6 +23,7 @@ class Iris(KeyValueModel):
         "petal_length": {"min": 0},
         "petal_width": {"min": 0},
     }
+    examples = [{"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}]
 
 
 def create_app() -> Flask:
