@@ -41,9 +41,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of the tutorial, to import from; nothing of it is left imported."""
+    """The folder of the tutorial, to import from; nothing of it is left imported.
+
+    Other tests may have imported modules of such names.
+    """
     monkeypatch.setenv("STATION_TOKEN", "3f9c")
     monkeypatch.syspath_prepend(folder)
+    for name in ("app", "predictions"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     with chdir(folder):
         yield folder
     for name in ("app", "predictions"):
