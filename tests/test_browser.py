@@ -278,6 +278,17 @@ def test_page_fits_a_phone(browser: Browser, address: str, place: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_prediction_of_each_row_is_in_sight_on_a_phone(browser: Browser, address: str) -> None:
+    with opened(browser, address, viewport=NARROW) as page:
+        bring(page, "file")
+        table = page.locator(".scroll:has(.output)")
+        assert table.evaluate("box => box.scrollWidth > box.clientWidth")
+        box, last = table.bounding_box(), table.locator("td.output").first.bounding_box()
+        assert box is not None
+        assert last is not None
+        assert last["x"] + last["width"] <= box["x"] + box["width"] + 1
+
+
 def bring(page: Page, place: str) -> None:
     """Bring a page to a place, or into a state."""
     page.goto(place if place.startswith("/") else "/iris/")
