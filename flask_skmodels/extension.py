@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, has_app_context, redirect, url_for
 from werkzeug.exceptions import HTTPException
 
 from flask_skmodels import apidocs, cli, dialects, monitoring, pages, routes
-from flask_skmodels.config import read_settings
+from flask_skmodels.config import Settings, read_settings
 from flask_skmodels.errors import ConfigurationError
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.recorder import Recorder
@@ -84,7 +84,9 @@ class SKModels:
                 "another name and url_prefix, SKModels(name='other', url_prefix='/other')."
             )
         settings = read_settings(app.config, self.name, self.url_prefix)
-        if not any(isinstance(state, State) for state in app.extensions.values()):
+        others = [state for state in app.extensions.values() if isinstance(state, State)]
+        _check_prefix(self.name, settings, others)
+        if not others:
             log_missing_codecs(app)
         with self._lock:
             recent = Recent(settings.max_loaded) if settings.max_loaded else None
@@ -299,6 +301,20 @@ class SKModels:
 def _add_addresses(state: State, service: Service) -> None:
     for room in _ROOMS:
         room.add_model_rules(state, service)
+
+
+def _check_prefix(name: str, settings: Settings, others: Iterable[State]) -> None:
+    """Refuse the prefix of another extension, which would hide this one's addresses.
+
+    :raises ConfigurationError: one of the others has it
+    """
+    for other in others:
+        if other.settings.url_prefix == settings.url_prefix:
+            raise ConfigurationError(
+                f"{name.upper()}_URL_PREFIX is {settings.url_prefix!r}, which the extension "
+                f"{other.name!r} has: give each its own, "
+                f"SKModels(name={name!r}, url_prefix='/{name}')"
+            )
 
 
 def create_app(models: Iterable[Model | type[Model]], import_name: str = __name__) -> Flask:

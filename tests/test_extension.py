@@ -24,7 +24,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from werkzeug.exceptions import HTTPException
 
-from flask_skmodels import KeyValueModel, Model, ModelError, SKModels, ValuesModel
+from flask_skmodels import (
+    ConfigurationError,
+    KeyValueModel,
+    Model,
+    ModelError,
+    SKModels,
+    ValuesModel,
+)
 from tests.helpers import SCHEMA, SETOSA, line, post_json, predictions, serve
 
 PATH = "/iris/predict/"
@@ -151,6 +158,18 @@ def test_same_extension_twice(app: Flask, models: SKModels) -> None:
     with pytest.raises(RuntimeError, match="another name and url_prefix"):
         SKModels(app)
     assert line(app.test_client().post(PATH, data=SETOSA)) == "0"
+
+
+@pytest.mark.parametrize("prefix", ["", "/models"])
+def test_second_extension_of_the_same_prefix_is_refused(prefix: str) -> None:
+    bare = Flask("bare")
+    SKModels(bare, url_prefix=prefix)
+    with pytest.raises(ConfigurationError) as caught:
+        SKModels(bare, name="other", url_prefix=prefix)
+    assert str(caught.value) == (
+        f"OTHER_URL_PREFIX is {prefix!r}, which the extension 'skmodels' has: "
+        "give each its own, SKModels(name='other', url_prefix='/other')"
+    )
 
 
 def test_second_extension(app: Flask, client: FlaskClient, line_pipeline: Any) -> None:
@@ -399,7 +418,7 @@ def test_decorator_that_refuses(pipeline: Any) -> None:
 
 
 def test_instance_registered_twice_is_two_models(app: Flask, pipeline: Any) -> None:
-    models = SKModels(app, name="other")
+    models = SKModels(app, name="other", url_prefix="/other")
     iris = KeyValueModel(name="one", pipeline=pipeline, schema=SCHEMA)
     models.register(iris)
     models.register(iris, name="two")
@@ -414,10 +433,10 @@ def test_configuration_of_the_registration_holds_in_every_thread(app: Flask) -> 
         columns = make_column_transformer((StandardScaler(), ["a", "b"]))
         chain = make_pipeline(SimpleImputer(), columns, LogisticRegression())
         fitted = chain.fit(frame, [0, 1, 0, 1])
-        SKModels(app, name="other").add("chain", fitted)
+        SKModels(app, name="other", url_prefix="/other").add("chain", fitted)
     with ThreadPoolExecutor(1) as pool:
         client = app.test_client()
-        answer = pool.submit(client.post, "/chain/predict/", json={"a": 1, "b": 0}).result()
+        answer = pool.submit(client.post, "/other/chain/predict/", json={"a": 1, "b": 0}).result()
     assert answer.status_code == 200
 
 

@@ -135,7 +135,7 @@ def test_what_are_no_rows(app: Flask, models: SKModels, rows: Any, rule: str) ->
     ],
 )
 def test_values(app: Flask, line_pipeline: Any, rows: Any) -> None:
-    models = SKModels(app, name="other")
+    models = SKModels(app, name="other", url_prefix="/other")
     models.register(ValuesModel(name="line", pipeline=line_pipeline))
     prediction = models.predict("line", rows, app=app)
     np.testing.assert_allclose(prediction.outputs, line_pipeline.predict([[1, 3, 7.2]]))
@@ -157,7 +157,7 @@ def test_values(app: Flask, line_pipeline: Any, rows: Any) -> None:
     ],
 )
 def test_missing_values(app: Flask, mixed_pipeline: Any, rows: Any) -> None:
-    models = SKModels(app, name="other")
+    models = SKModels(app, name="other", url_prefix="/other")
     models.add("birds", mixed_pipeline)
     prediction = models.predict("birds", rows, app=app)
     assert np.isnan(prediction.inputs["mass"][0])
@@ -216,7 +216,7 @@ def test_record_over_http(client: FlaskClient) -> None:
 
 
 def test_fields_are_the_estimators_in_its_order(app: Flask, mixed_pipeline: Any) -> None:
-    models = SKModels(app, name="other")
+    models = SKModels(app, name="other", url_prefix="/other")
     schema = {"mass": {"nullable": True}, "island": {"type": "string"}}
     models.add("birds", mixed_pipeline, schema=schema)
     prediction = models.predict("birds", [[3000.0, "Dream"]], app=app)
@@ -365,7 +365,7 @@ def test_registration_while_requests_run(app: Flask, models: SKModels, pipeline:
 def test_numbers_that_the_estimator_cannot_hold(app: Flask) -> None:
     frame = pd.DataFrame(X, columns=list(FIELDS))
     forest = RandomForestClassifier(3, random_state=0).fit(frame, Y)
-    models = SKModels(app, name="other")
+    models = SKModels(app, name="other", url_prefix="/other")
     models.add("named", forest)
     models.add("values", RandomForestClassifier(3, random_state=0).fit(X, Y))
     row = dict(zip(FRAME.columns, [1, 1e39, 1, 1], strict=True))
@@ -383,7 +383,7 @@ def test_numbers_that_the_estimator_cannot_hold(app: Flask) -> None:
 def test_single_precision_is_kept(app: Flask) -> None:
     narrow = X.astype(np.float32)
     ridge = Ridge().fit(narrow, Y)
-    models = SKModels(app, name="other")
+    models = SKModels(app, name="other", url_prefix="/other")
     models.add("ridge", ridge)
     for count in (1, 3, 20):
         for rows in (narrow[:count], pd.DataFrame(narrow[:count])):
@@ -393,7 +393,7 @@ def test_single_precision_is_kept(app: Flask) -> None:
 
 
 def test_arrow_table(app: Flask, line_pipeline: Any) -> None:
-    models = SKModels(app, name="other")
+    models = SKModels(app, name="other", url_prefix="/other")
     models.add("line", line_pipeline)
     rows = pa.table({"x0": [1], "x1": [3], "x2": [7.2]})
     assert models.predict("line", rows, app=app).outputs.tolist() == [1 + 30 + 720]

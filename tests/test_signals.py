@@ -80,10 +80,10 @@ def test_failure_of_the_estimator(app: Flask, pipeline: Any, sent: Recorder) -> 
     def hook(X: Any) -> Any:
         raise failure
 
-    models = SKModels(name="other")
+    models = SKModels(name="other", url_prefix="/other")
     models.init_app(app)
     model = models.register(hooked(pipeline, hook))
-    app.test_client().post("/hooked/predict", data=SETOSA)
+    app.test_client().post("/other/hooked/predict", data=SETOSA)
     assert sent.names == ["before-prediction", "prediction-failed"]
     sender, arguments = sent[1].sender, sent[1].arguments
     assert sender is app
@@ -97,9 +97,9 @@ def test_failure_of_the_estimator(app: Flask, pipeline: Any, sent: Recorder) -> 
 def test_outputs_of_the_wrong_length_are_a_failure(
     app: Flask, pipeline: Any, sent: Recorder
 ) -> None:
-    models = SKModels(app, name="other")
+    models = SKModels(app, name="other", url_prefix="/other")
     models.register(hooked(pipeline, lambda X: [1, 2]))
-    app.test_client().post("/hooked/predict", data=SETOSA)
+    app.test_client().post("/other/hooked/predict", data=SETOSA)
     assert sent.names == ["before-prediction", "prediction-failed"]
     assert "one entry for each of 1 rows" in str(sent[1]["exception"])
 
@@ -205,8 +205,8 @@ def send(app: Flask, signal: NamedSignal, pipeline: Any) -> int:
     """Send what makes a signal be sent, and return the status of the answer."""
     client = app.test_client()
     if signal is prediction_failed:
-        SKModels(app, name="other").register(hooked(pipeline, lambda X: None))
-        return client.post("/hooked/predict", data=SETOSA).status_code
+        SKModels(app, name="other", url_prefix="/other").register(hooked(pipeline, lambda X: None))
+        return client.post("/other/hooked/predict", data=SETOSA).status_code
     return client.post(PATH, data={} if signal is input_rejected else SETOSA).status_code
 
 
