@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response
 from flask.logging import has_level_handler, wsgi_errors_stream
+from werkzeug.exceptions import NotFound
 
 from flask_skmodels.errors import ConfigurationError
 from flask_skmodels.metrics import Metrics
@@ -27,6 +28,13 @@ class MetricsView(AnswerView):
     def answer(self, request_id: str) -> Response:
         body, content_type = self.metrics.exposition()
         return Response(body, content_type=content_type)
+
+
+class MissingMetricsView(AnswerView):
+    """``GET /-/metrics`` without the library: what installs it."""
+
+    def answer(self, request_id: str) -> Response:
+        raise NotFound(f"prometheus-client is not installed: {_install('metrics')}")
 
 
 def add_rules(state: State) -> None:
@@ -50,6 +58,8 @@ def _add_metrics(state: State) -> None:
         metrics = Metrics(state.name, state.models.predict, state.services, registry)
         _listen(state, metrics)
         state.add("-:metrics", "/-/metrics/", MetricsView, metrics, decorators=state.decorators)
+    elif asked is None:
+        state.add("-:metrics", "/-/metrics/", MissingMetricsView, decorators=state.decorators)
 
 
 def _add_tracing(state: State) -> None:
@@ -94,6 +104,10 @@ def _is_on(state: State, key: str, asked: object, library: str) -> bool:
     except ImportError as error:
         if asked is None:
             return False
-        extra = f"pip install 'Flask-SKModels[{key.lower()}]'"
-        raise ConfigurationError(f"{state.name.upper()}_{key} needs {extra}") from error
+        needed = _install(key.lower())
+        raise ConfigurationError(f"{state.name.upper()}_{key} needs {needed}") from error
     return True
+
+
+def _install(extra: str) -> str:
+    return f"pip install 'Flask-SKModels[{extra}]'"

@@ -391,9 +391,13 @@ def without_prometheus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_prometheus")
-def test_metrics_are_off_where_the_library_is_missing(models: SKModels) -> None:
-    client = serve()
-    assert client.get("/-/metrics").status_code == 404
+def test_metrics_are_off_where_the_library_is_missing() -> None:
+    answer = serve().get("/-/metrics", headers={"Accept": "text/plain"})
+    line = "prometheus-client is not installed: pip install 'Flask-SKModels[metrics]'"
+    assert (answer.status_code, answer.text) == (404, line)
+    guarded = Flask("guarded")
+    SKModels(guarded, decorators=[lambda view: lambda **arguments: ("no", 401)])
+    assert guarded.test_client().get("/-/metrics").status_code == 401
 
 
 @pytest.mark.usefixtures("without_prometheus")
