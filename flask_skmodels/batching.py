@@ -6,12 +6,14 @@ that have queued, calls for them together and hands out their slices.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import accumulate, chain, pairwise
-from threading import Lock
+from threading import Lock, get_ident
 from time import perf_counter
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 
@@ -48,8 +50,14 @@ class Combiner:
         self._call = call
         self._is_worth_it = is_worth_it
         self._trials: list[float] = []
+        self.restart()
+        _combiners.add(self)
+
+    def restart(self) -> None:
+        """Forget who calls and who waits: in a process that was forked they are not there."""
         self._lock = Lock()
         self._is_busy = False
+        self._leader: int | None = None  # the thread that calls for all
         self._queue: deque[_Waiting] = deque()
 
     def call(self, X: Any, most_rows: int) -> Called:
@@ -61,7 +69,9 @@ class Combiner:
         """
         if self._is_worth_it is None:
             return Called(self._tried(X), 0.0, len(X))
-        if not self._is_worth_it or most_rows < 2 or len(X) > SMALL:
+        # Where the estimator itself asks, in the leader's thread, it would wait for itself.
+        is_inner = self._leader == get_ident()
+        if is_inner or not self._is_worth_it or most_rows < 2 or len(X) > SMALL:
             return Called(self._call(X), 0.0, len(X))
         waiting = _Waiting(X, most_rows)
         with self._lock:
@@ -97,6 +107,7 @@ class Combiner:
     def _lead(self, waiting: _Waiting) -> Called:
         """Call for all of a batch, and have the next one called."""
         batch, started = waiting.batch, perf_counter()
+        self._leader = get_ident()
         try:
             if len(batch) == 1:
                 return Called(self._call(waiting.X), started - waiting.since, len(waiting.X))
@@ -106,6 +117,7 @@ class Combiner:
             raise
         finally:
             if waiting.batch:
+                waiting.batch = []  # it holds itself
                 self._pass_on(batch)
         return waiting.result(self._call)
 
@@ -130,6 +142,7 @@ class Combiner:
 
     def _pass_on(self, batch: Sequence[_Waiting]) -> None:
         """Wake those who have their outputs, and who is to lead those that have queued."""
+        self._leader = None
         with self._lock:
             following = self._next_batch()
             self._is_busy = bool(following)
@@ -151,6 +164,18 @@ class Combiner:
                 break
             found.append(self._queue.popleft())
         return found
+
+
+_combiners: WeakSet[Combiner] = WeakSet()
+
+
+def _restart_all() -> None:
+    for combiner in list(_combiners):
+        combiner.restart()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_restart_all)
 
 
 class _Waiting:

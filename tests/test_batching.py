@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +23,14 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from flask_skmodels import KeyValueModel, Prediction, SKModels, ValuesModel, after_prediction
+from flask_skmodels import (
+    KeyValueModel,
+    Prediction,
+    SKModels,
+    ValuesModel,
+    after_prediction,
+    batching,
+)
 from tests.helpers import SCHEMA, VIRGINICA, X, Y
 
 WAIT = 30  # seconds at most, for what must come
@@ -270,8 +281,6 @@ def test_a_caller_that_gives_up_takes_only_itself_out() -> None:
 
 def _with_turn(combiner: Any, turn: Any, rows: NDArray[np.float64]) -> Any:
     """Call as one whose wait is interrupted."""
-    from flask_skmodels import batching
-
     waiting = batching._Waiting(rows, 8)
     waiting.turn = turn
     with combiner._lock:
@@ -462,3 +471,61 @@ def test_batching_is_an_attribute_of_a_class() -> None:
     app = Flask("class")
     models.init_app(app)
     assert models.predict("combined", VIRGINICA, app=app).outputs.tolist() == [2]
+
+
+def test_a_process_forked_in_the_middle_of_a_call_does_not_wait_for_it() -> None:
+    pipeline = gate()
+    models, app = held(pipeline)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(models.predict, "held", {"x": 1.0}, app=app)
+        assert pipeline.entered_.wait(WAIT)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads
+            child = os.fork()
+        if not child:
+            signal.alarm(WAIT)
+            pipeline.opened_ = threading.Event()  # its lock may be that of a thread left behind
+            pipeline.opened_.set()
+            outputs = models.predict("held", {"x": 2.0}, app=app).outputs
+            os._exit(0 if outputs.tolist() == [4.0] else 1)
+        pipeline.opened_.set()
+        assert first.result(WAIT).outputs.tolist() == [2.0]
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+class Recursive(BaseEstimator):
+    """Asks the model that it is for all numbers but the smallest, and adds up what it hears."""
+
+    def fit(self, X: Any, y: Any = None) -> Recursive:
+        self.n_features_in_ = 1
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        number = float(np.asarray(X)[0, 0])
+        rest = self.models_.predict("held", {"x": number - 1}, app=self.app_) if number else None
+        return np.array([number if rest is None else number + float(rest.outputs[0])])
+
+
+def test_an_estimator_that_asks_its_own_model_does_not_wait_for_itself() -> None:
+    pipeline = Recursive().fit(None)
+    pipeline.models_, pipeline.app_ = models, app = held(pipeline)
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(2):
+            asked = pool.submit(models.predict, "held", {"x": 3.0}, app=app)
+            assert asked.result(WAIT).outputs.tolist() == [6.0]
+
+
+def test_a_call_leaves_nothing_for_the_garbage_collector() -> None:
+    """Calls follow each other too fast for cycles that hold their rows."""
+    pipeline = gate()
+    models, app = held(pipeline)
+    gc.collect()
+    gc.disable()
+    try:
+        with waiting(models, app, pipeline, [1.0, 2.0, 3.0]) as futures:
+            for future in futures:
+                future.result(WAIT)
+        models.predict("held", {"x": 1.0}, app=app)
+        assert not [each for each in gc.get_objects() if isinstance(each, batching._Waiting)]
+    finally:
+        gc.enable()
