@@ -203,4 +203,7 @@ def objects(column: Sequence[Any] | NDArray[Any], missing: object) -> NDArray[np
 def _series(field: Field, column: Sequence[Any] | NDArray[Any]) -> Any:
     if _kind(field) in DTYPES:
         return np.array(column, dtype=DTYPES[field.kind])
-    return objects(column, field.column.missing)
+    values = objects(column, field.column.missing)
+    if field.column.missing is None:  # pandas makes nan of a None among texts
+        return import_module("pandas").Series(values, dtype=object)
+    return values

@@ -201,9 +201,12 @@ def function_transformer(transformer: FunctionTransformer, compiler: Compiler) -
         raise Decline("it checks its input")
     if function is None:
         return {"transform": lambda X: X}
+    takes_integers = any(types[0] == "l" for types in getattr(function, "types", ()))
 
     def transform(X: Any) -> Any:
         if type(X) is Table and isinstance(function, np.ufunc):
+            if takes_integers and any(field.kind == "integer" for field in X.fields):
+                raise Decline("a function of integers may overflow")
             X = doubles(X)
         if not isinstance(X, np.ndarray):
             raise Decline("a function is called with what is no array")

@@ -212,6 +212,20 @@ def test_sparse_input_of_several_targets() -> None:
     check(make_pipeline(transformer, Ridge()).fit(FULL, targets), FULL)
 
 
+@pytest.mark.parametrize("engine", ["lean", "sklearn"])
+def test_none_among_texts_is_no_nan(engine: str) -> None:
+    """What an encoder has learnt as None it is given as None, whatever pandas makes of texts."""
+    words = np.array(["left", "right", None] * 20, dtype=object)
+    frame = pd.DataFrame({"side": pd.Series(words, dtype=object), "size": RANDOM.random(60)})
+    encoder = ColumnTransformer([("side", OneHotEncoder(handle_unknown="ignore"), ["side"])])
+    model = make_pipeline(encoder, Ridge()).fit(frame, np.arange(60) % 3)
+    models, app = SKModels(), Flask("none")
+    models.add("sides", model, engine=engine)
+    models.init_app(app)
+    for rows in (frame[:1], frame[2:3], frame):
+        assert_equal(models.predict("sides", rows, app=app).outputs, model.predict(rows))
+
+
 def test_columns_dropped_passed_and_selected() -> None:
     transformer = ColumnTransformer(
         [
@@ -303,6 +317,19 @@ def test_function_of_columns(function: Any) -> None:
     )
     scaled = make_pipeline(transformer, StandardScaler(), Ridge())
     check(scaled.fit(FULL, TARGET), FULL)
+
+
+def test_function_of_whole_numbers_beyond_its_type() -> None:
+    """numpy's square of an integer is one, and overflows as that of a data frame does."""
+    squares = ColumnTransformer([("square", FunctionTransformer(np.square), ["visits", "score"])])
+    model = make_pipeline(squares, Ridge()).fit(FULL, TARGET)
+    schema = {name: {"type": "integer" if name == "visits" else "number"} for name in FULL}
+    schema |= {name: {"type": "string"} for name in WORDS} | {"member": {"type": "boolean"}}
+    models, app = SKModels(), Flask("squares")
+    models.add("squares", model, schema=schema)
+    models.init_app(app)
+    rows = FULL[:1].assign(visits=2**33)
+    assert_equal(models.predict("squares", rows, app=app).outputs, model.predict(rows))
 
 
 @pytest.mark.parametrize("output", ["pandas", "polars"])
