@@ -58,13 +58,18 @@ class Body:
         return str(self._request.environ.get("HTTP_ACCEPT", ""))
 
     @property
+    def is_named(self) -> bool:
+        """Whether the header says what it is."""
+        return bool(self._request.mimetype)
+
+    @property
     def may_bring_files(self) -> bool:
         """Whether it is a multipart form."""
         return self._request.mimetype == _MULTIPART
 
     @property
     def media_type(self) -> str:
-        if not self._request.mimetype and not self._request.content_length:
+        if not self.is_named and not self._request.content_length:
             return _URLENCODED  # no body at all: a form without fields
         return self._request.mimetype
 
@@ -196,15 +201,16 @@ def _told_body(request: Request) -> bytes | None:
     Werkzeug's stream costs as much as a small prediction, and a large body twice its memory.
     """
     length = request.environ.get("CONTENT_LENGTH", "")
-    is_read = "stream" in vars(request) or "_cached_data" in vars(request)
+    known = vars(request)
+    is_read = "stream" in known or "_cached_data" in known
     if is_read or not (length.isascii() and length.isdecimal()) or len(length) > _MOST_DIGITS:
         return None
-    if int(length) > (request.max_content_length or MAX_CONTENT_LENGTH):
+    if request.max_content_length is not None and int(length) > request.max_content_length:
         return None
     body: bytes = request.environ["wsgi.input"].read(int(length))
     if len(body) < int(length):
         raise ClientDisconnected
-    request._cached_data = body  # for who reads it after us
+    known["_cached_data"], known["stream"] = body, BytesIO()  # for who reads after us
     return body
 
 

@@ -190,7 +190,7 @@ class PredictionView(CallView):
         files = [] if is_field else body.files
         source = UploadedFile(files, body) if files else body
         plan = Plan(_reader(source.media_type))
-        if not body.may_bring_files and body.content_type and len(self._plans) < MOST_PLANS:
+        if body.is_named and not body.may_bring_files and len(self._plans) < MOST_PLANS:
             self._plans[headers] = plan
         return source, plan
 

@@ -396,6 +396,36 @@ def test_limit_that_the_host_sets_for_one_request(models: SKModels) -> None:
     assert errors_of(response, 413) == [(None, None, "max_content_length")]
 
 
+def test_limit_of_nothing_at_all(pipeline: Any) -> None:
+    model = KeyValueModel(name="iris", pipeline=pipeline, schema=SCHEMA)
+    client = serve(model, MAX_CONTENT_LENGTH=0)
+    too_large = [(None, None, "max_content_length")]
+    assert errors_of(post_json(client, PATH, SETOSA), 413) == too_large
+    assert errors_of(post_json(client, PATH, [SETOSA] * 500), 413) == too_large
+
+
+@pytest.mark.parametrize("rows", [[SETOSA], [SETOSA] * 500])
+def test_stream_of_the_request_is_read_to_its_end(models: SKModels, rows: Any) -> None:
+    app = Flask("host")
+    left = []
+
+    @app.after_request
+    def read(response: Response) -> Response:
+        left.append(request.stream.read())
+        return response
+
+    models.init_app(app)
+    assert post_json(app.test_client(), PATH, rows).status_code == 200
+    assert left == [b""]
+
+
+def test_body_of_a_type_without_a_name_is_no_form(client: FlaskClient) -> None:
+    """A body of no length is a form without fields, one of any length is of no known type."""
+    assert client.post(PATH, data=b"", content_type=";").status_code == 400
+    response = client.post(PATH, data=encoded(SETOSA), content_type=";")
+    assert errors_of(response, 415) == [(None, None, "content_type")]
+
+
 def test_host_is_not_limited(models: SKModels) -> None:
     app = Flask("host")
 
