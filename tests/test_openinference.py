@@ -946,6 +946,10 @@ def test_bad_body(client: FlaskClient, body: bytes) -> None:
     assert refused(client.post(INFER, data=body))
 
 
+def test_many_large_dimensions(client: FlaskClient) -> None:
+    assert "dimensions" in refused(infer(client, entries(shape=[2**62] * 300_000)))
+
+
 def test_deeply_nested_data(client: FlaskClient) -> None:
     data: Any = 1.5
     for _ in range(500):

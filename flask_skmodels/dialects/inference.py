@@ -240,14 +240,11 @@ def rows_of(request: Request, schema: Cleaner) -> Rows:
     column, of shape (rows,) or (rows, 1), for the field of its name.
 
     :param schema: the fields that the model takes
-    :raises InvalidInput: the shapes are others, or the tensors differ in length
+    :raises InvalidInput: the shapes do not fit together, or the tensors differ in length
     """
     tensors = request.inputs
     if len(tensors) > 1 and request.content_type in {"np", "str"}:
         raise refused("content_type", "this content type is for one input alone")
-    for place, tensor in enumerate(tensors):
-        if len(tensor.shape) not in {1, 2}:
-            raise refused("shape", f"input {place}: shape must be of one or two dimensions")
     if len(tensors) == 1 and not _is_column(request, schema):
         return _block(tensors[0], schema)
     names = [tensor.name for tensor in tensors]

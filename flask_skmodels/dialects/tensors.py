@@ -68,9 +68,11 @@ def check_shape(shape: Any, subject: str) -> tuple[int, ...]:
 
     :param shape: a list of integers
     :param subject: what an error message calls the tensor
-    :raises InvalidInput: they are none, or negative or too large
+    :raises InvalidInput: they are not one or two, or negative or too large
     """
-    if not isinstance(shape, list) or not all(type(size) is int for size in shape):
+    if not isinstance(shape, list) or len(shape) not in {1, 2}:
+        raise refused("shape", f"{subject}: shape must be of one or two dimensions")
+    if not all(type(size) is int for size in shape):
         raise refused("shape", f"{subject}: shape must be an array of integers")
     if any(size < 0 for size in shape):
         raise refused("shape", f"{subject}: shape has a negative dimension")
