@@ -176,6 +176,14 @@ def test_kserve_v1_of_texts() -> None:
     assert refused(predict(client, {"instances": ["aa", 1]}))
 
 
+@pytest.mark.parametrize("name", ["instances", "inputs"])
+@pytest.mark.parametrize("values", [None, True, 7, 1.5, "text", {}, {"0": 1}, {"0": [1]}, []])
+def test_values_that_are_no_array(name: str, values: Any) -> None:
+    estimator = LogisticRegression(max_iter=500).fit(X, Y)
+    client = speaking(ValuesModel(name="iris", pipeline=estimator))
+    assert refused(predict(client, {name: {"values": values}}))
+
+
 @pytest.mark.parametrize(
     "document",
     [

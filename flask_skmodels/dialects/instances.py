@@ -39,8 +39,9 @@ def read_rows(value: Any, schema: Cleaner, name: str) -> Rows:
     """
     if isinstance(value, dict) and schema.values and value.keys() == {VALUES}:
         value = value[VALUES]
-        value = [value] if value and not isinstance(value[0], list) else value
-    if isinstance(value, dict):
+        is_row = isinstance(value, list) and value and not isinstance(value[0], list)
+        value = [value] if is_row else value
+    elif isinstance(value, dict):
         return _columns(value, schema, name)
     if not isinstance(value, list):
         raise refused("type", f"{name} must be an array or an object of columns")
