@@ -192,6 +192,12 @@ def test_parquet(client: FlaskClient) -> None:
     assert error(send(client, parquet(nested), PARQUET))
 
 
+def test_parquet_without_rows(client: FlaskClient) -> None:
+    response = send(client, parquet(FRAME[:0]), PARQUET)
+    assert error(response) == "BAD_REQUEST"
+    assert response.get_json()["message"] == "there must be one row at least"
+
+
 def test_parquet_of_texts(mixed_pipeline: Any) -> None:
     client = speaking(Model(name="iris", pipeline=mixed_pipeline))
     frame = pd.DataFrame({"island": ["Dream", "Biscoe"], "mass": [None, 5000.0]})

@@ -68,7 +68,8 @@ def _table(pyarrow: Any, file: Any, names: list[str], source: Source) -> Any:
             rows, size = rows + batch.num_rows, size + batch.nbytes
             if rows > source.max_rows or size > source.max_bytes:
                 raise TooLarge
-        table = pyarrow.Table.from_batches(batches, batches[0].schema if batches else None)
+        fields = [file.schema_arrow.field(name) for name in names]
+        table = pyarrow.Table.from_batches(batches, None if batches else pyarrow.schema(fields))
         table.validate(full=True)
     except TooLarge:
         raise
