@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from weakref import ref
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flask_skmodels.errors import InputError
 from flask_skmodels.fields import Field
@@ -30,6 +31,8 @@ SAMPLE = 100  # rows that are kept of one of them
 CELLS = 50_000  # values that are kept of a model's inputs and outputs together
 WINDOWS = 100  # models of which predictions are kept, those that were asked last
 _BYTES = 65_536  # of the outputs of one prediction; hooks may return anything
+_TEXTS = (str, bytes)
+_LABELS = (*_TEXTS, int, float, np.number, np.bool_, type(None))
 _COUNTED = 1000  # pairs of a field and a rule that are told apart
 
 
@@ -196,7 +199,7 @@ def _kept(prediction: Prediction, measured: list[int]) -> Kept:
     rows = prediction.rows
     step = 1 if rows <= SAMPLE else -(-rows // SAMPLE)
     inputs = _inputs(prediction.X, measured, step) if measured else None
-    outputs = _outputs(prediction.outputs, step)
+    outputs = _outputs(prediction.outputs, prediction.method, step)
     return Kept(
         prediction.version,
         prediction.method,
@@ -221,14 +224,31 @@ def _inputs(X: Any, measured: list[int], step: int) -> Any:
     return X if step == 1 else X[::step].copy()
 
 
-def _outputs(outputs: Any, step: int) -> Any:
+def _outputs(outputs: Any, method: str, step: int) -> Any:
+    """Return the outputs of every row or of some; None where they are no numbers or labels."""
     if isinstance(outputs, np.ndarray) and outputs.ndim <= 2:
-        if step > 1:
-            outputs = outputs[::step].copy()
-        return outputs if outputs.nbytes <= _BYTES else None
-    if isinstance(outputs, list) and all(isinstance(v, str | int | float) for v in outputs):
-        return [v[:SAMPLE] if isinstance(v, str) else v for v in outputs[::step]]
+        return _array(outputs if step == 1 else outputs[::step], method)
+    if isinstance(outputs, list):
+        return _labels(outputs[::step], method)
     return None
+
+
+def _array(outputs: NDArray[Any], method: str) -> NDArray[Any] | None:
+    """Return an array of its own, which keeps no larger one of which it is a part."""
+    if outputs.nbytes > _BYTES:
+        return None
+    if outputs.dtype.kind not in "OSU":
+        return outputs if outputs.base is None else outputs.copy()
+    labels = _labels(outputs.ravel().tolist(), method)
+    return None if labels is None else np.array(labels, dtype=object).reshape(outputs.shape)
+
+
+def _labels(values: list[Any], method: str) -> list[Any] | None:
+    """Return labels, their texts cut short; a text that was transformed is a client's."""
+    are_texts = any(isinstance(v, _TEXTS) for v in values)
+    if (are_texts and method == "transform") or not all(isinstance(v, _LABELS) for v in values):
+        return None
+    return [v[:SAMPLE] if isinstance(v, _TEXTS) else v for v in values]
 
 
 def _width(outputs: Any) -> int:

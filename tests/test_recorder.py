@@ -15,6 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from flask_skmodels import (
     KeyValueModel,
@@ -29,6 +30,7 @@ from flask_skmodels.recorder import CELLS, SAMPLE, WINDOW, Recorder
 from tests.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, X, serve
 
 PATH = "/iris/predict/"
+WORDS = FunctionTransformer().fit(np.array([["a"]], dtype=object))
 
 
 def recorder_of(client: FlaskClient, name: str = "skmodels") -> Recorder:
@@ -225,6 +227,10 @@ def test_free_texts_beside_numbers_are_not_kept(mixed_pipeline: Any) -> None:
     [
         (["y" * 10_000], True),
         (np.array(["y" * 100_000]), False),
+        (np.array(["y" * 100_000], dtype=object), True),
+        (np.array([["y" * 100_000, "n"]], dtype=object), True),
+        (np.array([b"y" * 10_000]), True),
+        (np.array([{"any": "y" * 100_000}, None], dtype=object)[:1], False),
         ([{"any": "thing"}], False),
         (np.zeros((1, 2, 2)), False),
     ],
@@ -241,6 +247,26 @@ def test_outputs_of_a_hook_are_bounded(pipeline: Any, outputs: Any, *, is_kept: 
     [kept] = recorder_of(client).window("hooked")
     assert (kept.outputs is not None) is is_kept
     assert len(str(kept.outputs)) < 200
+
+
+def test_texts_that_a_model_transforms_are_not_kept() -> None:
+    client = serve(KeyValueModel(name="words", pipeline=WORDS, schema={"word": {"type": "string"}}))
+    client.post("/words/transform/", json={"word": "secret"})
+    [kept] = recorder_of(client).window("words")
+    assert kept.outputs is None
+
+
+def test_nothing_is_kept_of_a_larger_call(pipeline: Any) -> None:
+    class Sliced(KeyValueModel):
+        schema = SCHEMA
+
+        def predict(self, X: Any) -> Any:
+            return np.zeros(10_000)[:1]
+
+    client = serve(Sliced(pipeline=pipeline))
+    client.post("/sliced/predict/", json=SETOSA)
+    [kept] = recorder_of(client).window("sliced")
+    assert kept.outputs.base is None
 
 
 def test_predictions_of_few_models_are_kept(
