@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
@@ -19,6 +20,10 @@ from tests.files import put
 from tests.helpers import FIELDS, SETOSA, VIRGINICA
 from tests.webpages import file_of
 
+# What a form calls its own parts is hidden by inputs of the same names.
+ODD: dict[str, Any] = {
+    name: {} for name in ("action", "submit", "dataset", "enctype", "elements", "id")
+}
 WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
 
 
@@ -44,6 +49,7 @@ def address(
     island = {"allowed": ["Biscoe", "Dream", "Torgersen"]}
     models.add("birds", mixed_pipeline, schema={"island": island, "mass": {"nullable": True}})
     models.add("line", LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0]))
+    models.add("odd", LinearRegression().fit(np.eye(6), np.arange(6.0)), schema=dict(ODD))
     folder = tmp_path_factory.mktemp("versions")
     for label in ("1", "2"):
         put(folder, label, pipeline)
@@ -134,6 +140,18 @@ def test_error_beside_its_field_and_mended(page: Page) -> None:
     press_predict(page)
     expect(page.locator(".verdict")).to_have_text("0")
     expect(page.locator(".field.invalid")).to_have_count(0)
+
+
+def test_fields_of_any_name_and_an_answer_of_another_page(page: Page) -> None:
+    page.goto("/odd/")
+    fill(page, dict.fromkeys(ODD, 0.0) | {"submit": 1.0})
+    page.evaluate("window.isSame = true")
+    press_predict(page)
+    expect(page.locator("#answer .verdict")).to_have_text("1")
+    assert page.evaluate("window.isSame")  # it was answered in place
+    page.route("**/odd/**", lambda route: route.fulfill(body="<h1>Log in</h1>"))
+    press_predict(page)
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
 def test_select_and_missing_value(page: Page) -> None:

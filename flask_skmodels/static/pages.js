@@ -59,13 +59,15 @@
     for (const button of within.querySelectorAll("[data-copy]")) button.hidden = false;
   };
 
-  // Answer a form in place: the part of the page that it names is replaced.
+  // Answer a form in place: the part of the page that it names is replaced. Inputs may have any
+  // name, and hide what a form has under it.
   const answer = async (form, submitter) => {
-    const address = new URL(submitter?.formAction || form.action);
+    const own = (name) => form.getAttribute(name);
+    const address = submitter?.getAttribute("formaction") || own("action");
     const options = { method: "POST", headers: { Accept: "text/html" } };
     const data = new FormData(form);
-    const isFile = form.enctype === "multipart/form-data";
-    const id = form.dataset.live;
+    const isFile = own("enctype") === "multipart/form-data";
+    const id = own("data-live");
     if (submitter) submitter.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(address, {
@@ -83,7 +85,8 @@
       reveal(part);
       (part.querySelector("#answer") || part).focus({ preventScroll: false });
     } catch {
-      form.submit();
+      form.setAttribute("action", address);
+      HTMLFormElement.prototype.submit.call(form);
     } finally {
       submitter?.removeAttribute("aria-busy");
     }
@@ -96,7 +99,7 @@
 
   document.addEventListener("submit", (event) => {
     const { target: form, submitter } = event;
-    if (!form.dataset.live || submitter?.hasAttribute("data-plain")) return;
+    if (!form.hasAttribute("data-live") || submitter?.hasAttribute("data-plain")) return;
     event.preventDefault();
     answer(form, submitter);
   });
