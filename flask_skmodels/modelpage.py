@@ -114,7 +114,7 @@ class ModelPage(Page, CallView):
         status: int = 200,
         **shown: Answer | Result | InvalidInput,
     ) -> Response:
-        response = self.page(self.template, **self._shown(version, texts, errors), **shown)
+        response = self.page(self.template, **self._shown(version, texts, errors) | shown)
         response.status_code = status
         return response
 
@@ -126,6 +126,7 @@ class ModelPage(Page, CallView):
         url = request.host_url.rstrip("/") + base_of(self.state) + f"/{service.name}"
         row, address = form.row(texts), f"{url}/{version.default_method}/"
         return {
+            **dict.fromkeys(("answer", "result", "file_errors")),
             "model": service.describe(application()),
             "estimator": estimator_of(version),
             "inputs": inputs,

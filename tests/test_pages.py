@@ -15,6 +15,7 @@ import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
 from flask_wtf import CSRFProtect
+from jinja2 import StrictUndefined
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -53,6 +54,12 @@ STATIC = Path(__file__).parent.parent / "flask_skmodels" / "static"
 TEXTS: dict[str, Any] = {name: str(value) for name, value in SETOSA.items()}
 NASTY = "<script>alert(1)</script>'\"&"
 CSV = b"sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n6.3,3.3,6.0,2.5\n"
+
+
+@pytest.fixture(autouse=True)
+def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the applications raise where a template uses what it was not given."""
+    monkeypatch.setattr(Flask, "jinja_options", {"undefined": StrictUndefined})
 
 
 @pytest.fixture
@@ -759,6 +766,17 @@ def test_host_overrides_a_template(tmp_path: Path, pipeline: Any) -> None:
     SKModels(app).add("iris", pipeline, schema=SCHEMA)
     assert app.test_client().get("/-/", headers=HTML).text == "1 of ours"
     assert "<h1>iris</h1>" in app.test_client().get("/iris/", headers=HTML).text
+
+
+def test_host_whose_templates_know_the_same_words(pipeline: Any) -> None:
+    app = Flask("host")
+    words = "answer result file_errors errors general model models problem traffic name links"
+    app.context_processor(lambda: dict.fromkeys(words.split(), "theirs"))
+    SKModels(app).add("iris", pipeline, schema=SCHEMA)
+    client = app.test_client()
+    assert answer_of(submit(client, "/iris/", **TEXTS)).one("p", class_="verdict").text == "0"
+    for path in ("/-/", "/iris/", "/iris/traffic/"):
+        assert "theirs" not in client.get(path, headers=HTML).text
 
 
 def test_prefix_and_a_second_extension(pipeline: Any, line_pipeline: Any) -> None:
