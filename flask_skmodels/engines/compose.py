@@ -12,6 +12,7 @@ from flask_skmodels.engines.blocks import Cells, Csr, Sparse, array
 from flask_skmodels.engines.forms import Call, Compiler, Decline, Methods, lean_form
 from flask_skmodels.engines.stack import stacked, stacked_sparse
 from flask_skmodels.fields import Field
+from flask_skmodels.pipelines import parts_of
 from flask_skmodels.table import Table
 
 
@@ -69,8 +70,20 @@ def _part(
     take = _taker(places, columns)
     if isinstance(step, str):
         return take
+    if places != sorted(places) and any(map(_sees_memory, parts_of(step))):
+        raise Decline("a function is given columns from the last to the first")
     call = compiler.methods(step)["transform"]
     return lambda X: call(take(X))
+
+
+def _sees_memory(part: Any) -> bool:
+    """Return whether the last bits of what a transformer makes may follow from X's memory layout.
+
+    pandas gives columns backwards in memory where they are asked for so, and numpy's functions have
+    another loop for these. scikit-learn's own transformers copy them first.
+    """
+    is_own = type(part).__module__.partition(".")[0] == "sklearn"
+    return not is_own or getattr(part, "func", None) is not None
 
 
 def _of_texts(place: int, step: Any) -> Call:

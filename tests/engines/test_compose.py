@@ -319,6 +319,23 @@ def test_function_of_columns(function: Any) -> None:
     check(scaled.fit(FULL, TARGET), FULL)
 
 
+@pytest.mark.parametrize(
+    ("function", "names"), [(np.log, ["income", "age"]), (np.exp, ["score", "age"])]
+)
+def test_function_of_columns_from_the_last_to_the_first(function: Any, names: list[str]) -> None:
+    """pandas gives them backwards in memory, where numpy has another loop with other last bits."""
+    columns = ColumnTransformer([("function", FunctionTransformer(function), names)])
+    model = make_pipeline(columns).fit(FULL)
+    models, app = SKModels(), Flask("backwards")
+    for engine in ("lean", "sklearn"):
+        models.add(engine, model, engine=engine, methods=["transform"])
+    models.init_app(app)
+    for place in range(ROWS):
+        rows = FULL[place : place + 1]
+        lean, own = (models.predict(name, rows, app=app).outputs for name in ("lean", "sklearn"))
+        assert_equal(lean, own)
+
+
 def test_function_of_whole_numbers_beyond_its_type() -> None:
     """numpy's square of an integer is one, and overflows as that of a data frame does."""
     squares = ColumnTransformer([("square", FunctionTransformer(np.square), ["visits", "score"])])
