@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from flask_skmodels import introspect
 from flask_skmodels.engines.blocks import block, native
+from flask_skmodels.engines.own import on_one_thread, starts_a_pool
 from flask_skmodels.table import FEW, Table
 
 Call = Callable[[Any], Any]
@@ -150,9 +151,15 @@ def _own(estimator: Any, method: str) -> Call:
     def own(X: Any) -> Any:
         if needs_names and type(X) is not Table:
             raise Decline(f"{introspect.class_name(estimator)} was fitted on named columns")
+        if isinstance(X, np.ndarray):
+            X = X.copy(order="K")  # it may write into it
         return block(call(native(X)))
 
-    return own
+    def alone(X: Any) -> Any:
+        with on_one_thread():
+            return own(X)
+
+    return alone if starts_a_pool(estimator) else own
 
 
 def _reason(error: Exception) -> str:

@@ -18,6 +18,7 @@ from flask_skmodels.engines.compare import same
 from flask_skmodels.engines.forms import Call, Compiler, Decline
 from flask_skmodels.engines.probes import PROBES, Probes, part_of, repeated
 from flask_skmodels.schema import Cleaner
+from flask_skmodels.table import copied
 
 MOST_ROWS = PROBES  # beyond what was tried, and the checks cost nothing there
 SECONDS = 0.25  # for the estimator's own calls of one method
@@ -169,7 +170,7 @@ def accepted(lean: Call, own: Call, probes: Probes) -> list[list[Any]]:
 def _compare(lean: Call, own: Call, X: Any, what: str) -> Any:
     """Return what the estimator says, which the lean call must say, too."""
     try:
-        expected = own(X)
+        expected = own(copied(X))  # it may write into it
     except Exception as error:
         raise Decline(f"the estimator raises on probes: {type(error).__name__}") from error
     try:

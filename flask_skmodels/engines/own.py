@@ -26,7 +26,7 @@ def own_calls(model: Model, methods: tuple[str, ...]) -> dict[str, Call]:
     :param model: the declaration, with a fitted estimator as its pipeline
     :param methods: their names
     """
-    is_parallel = any(_starts_a_pool(part) for part in parts_of(model.pipeline))
+    is_parallel = starts_a_pool(model.pipeline)
     return {method: _own_call(model, getattr(model, method), is_parallel) for method in methods}
 
 
@@ -61,10 +61,16 @@ def _surroundings(model: Model, is_parallel: bool) -> AbstractContextManager[Any
     if configuration is not None and not is_configured:
         stack.enter_context(sklearn.config_context(**configuration))
     if is_parallel:
-        stack.enter_context(joblib.parallel_config(backend="sequential"))
+        stack.enter_context(on_one_thread())
     return stack
 
 
-def _starts_a_pool(estimator: Any) -> bool:
+def starts_a_pool(estimator: Any) -> bool:
     """Return whether joblib would use several workers for a call of one of its methods."""
-    return getattr(estimator, "n_jobs", None) not in (None, 1)
+    return any(getattr(part, "n_jobs", None) not in (None, 1) for part in parts_of(estimator))
+
+
+def on_one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which joblib starts no workers."""
+    context: AbstractContextManager[Any] = joblib.parallel_config(backend="sequential")
+    return context

@@ -28,7 +28,7 @@ def check(estimator: Any, X: Any, counts: Sequence[int] = COUNTS) -> None:
     served = methods(estimator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        own = {(m, n): getattr(estimator, m)(X[:n]) for m in served for n in counts}
+        own = {(m, n): getattr(estimator, m)(X[:n].copy()) for m in served for n in counts}
     models, app = SKModels(), Flask("lean")
     models.add("case", estimator, methods=served)
     models.init_app(app)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from flask import Flask
-from sklearn.base import clone
+from joblib import Parallel
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA, FactorAnalysis, FastICA, IncrementalPCA, TruncatedSVD
 from sklearn.feature_selection import (
     RFE,
@@ -189,3 +190,61 @@ def test_function_may_write_into_what_it_is_given() -> None:
 def test_whole_numbers() -> None:
     whole = RANDOM.integers(-5, 9, size=(300, 4))
     check(make_pipeline(StandardScaler(), Ridge()).fit(whole, TARGET), whole)
+
+
+@pytest.mark.parametrize(
+    "scaler", [StandardScaler(copy=False), MinMaxScaler(copy=False), RobustScaler(copy=False)]
+)
+def test_scaler_that_writes_into_its_input(scaler: Any) -> None:
+    check(make_pipeline(scaler, Ridge()).fit(X.copy(), TARGET), X)
+
+
+class Larger(TransformerMixin, BaseEstimator):
+    """Multiplies large numbers where they are, by very much."""
+
+    def fit(self, X: Any, y: Any = None) -> Larger:
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X: Any) -> Any:
+        X[X > 1e200] *= 1e50
+        return X
+
+
+def test_step_that_writes_into_its_input_does_so_once() -> None:
+    """What the estimator is left with after the chain has given up is what the client sent."""
+    estimator = make_pipeline(Larger(), Ridge()).fit(X, np.column_stack([TARGET, TARGET]))
+    estimator[-1].coef_[:, 0] = 1e200, 1e-200  # the first overflows, and the chain gives up
+    row = np.array([[1e230] + [0.0] * (X.shape[1] - 1)])
+    models, app = SKModels(), Flask("writes")
+    models.add("larger", estimator)
+    models.init_app(app)
+    outputs = models.predict("larger", row.copy(), app=app).outputs
+    with np.errstate(over="ignore"):
+        assert_equal(outputs, estimator.predict(row))
+
+
+def test_step_that_keeps_its_own_method_starts_no_pool() -> None:
+    estimator = make_pipeline(StandardScaler(), Backend(n_jobs=2), Ridge()).fit(X, TARGET)
+    models, app = SKModels(), Flask("pool")
+    models.add("jobs", estimator)
+    models.init_app(app)
+    estimator[1].workers_.clear()
+    models.predict("jobs", X[:2], app=app)
+    assert estimator[1].workers_ == {1}
+
+
+class Backend(TransformerMixin, BaseEstimator):
+    """Notes how many workers joblib gives it."""
+
+    def __init__(self, n_jobs: int | None = None) -> None:
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any = None) -> Backend:
+        self.n_features_in_ = X.shape[1]
+        self.workers_: set[int] = set()
+        return self
+
+    def transform(self, X: Any) -> Any:
+        self.workers_.add(Parallel(n_jobs=self.n_jobs, require="sharedmem")._effective_n_jobs())
+        return X
