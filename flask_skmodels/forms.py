@@ -131,6 +131,8 @@ class Form:
         if isinstance(example, Mapping) and VALUES not in example:
             return {str(name): value for name, value in example.items()}
         values = example[VALUES] if isinstance(example, Mapping) else example
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            values = [values]  # of the only field
         names = [each.name for each in self.fields] or [str(place) for place in range(len(values))]
         return dict(zip(names, values, strict=False))
 

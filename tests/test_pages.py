@@ -768,6 +768,13 @@ def test_host_overrides_a_template(tmp_path: Path, pipeline: Any) -> None:
     assert "<h1>iris</h1>" in app.test_client().get("/iris/", headers=HTML).text
 
 
+@pytest.mark.parametrize("example", [5, None, "text", [5], [[5]], [[5], [5, 6]]])
+def test_example_of_a_single_value(line_pipeline: Any, example: Any) -> None:
+    model = Model(name="line", pipeline=line_pipeline, examples=[example])
+    shown = str(example[0] if isinstance(example, list) else example or "")
+    assert get(serve(model), "/line/").one("input", name="x0").attributes["value"] == shown
+
+
 def test_host_whose_templates_know_the_same_words(pipeline: Any) -> None:
     app = Flask("host")
     words = "answer result file_errors errors general model models problem traffic name links"
