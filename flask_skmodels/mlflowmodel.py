@@ -147,11 +147,12 @@ def _examples(document: Mapping[str, Any], folder: Path, verify: _Verify) -> tup
 
 
 def _rows(example: Any) -> list[Any]:
-    if isinstance(example, dict) and isinstance(example.get("data"), list):
-        names, rows = example.get("columns"), example["data"]
-        if names is None or not all(isinstance(name, str) for name in names):
-            return list(rows)
-        return [dict(zip(names, row, strict=False)) for row in rows]
-    if isinstance(example, dict) and isinstance(example.get("inputs"), list):
-        return list(example["inputs"])
-    return list(example) if isinstance(example, list) else []
+    """Return the rows of an example; a value that is no row is that of the only column."""
+    names = example.get("columns") if isinstance(example, dict) else None
+    rows = example.get("data", example.get("inputs")) if isinstance(example, dict) else example
+    if not isinstance(rows, list):
+        return []
+    rows = [row if isinstance(row, list | dict) else [row] for row in rows]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return rows
+    return [dict(zip(names, row, strict=False)) if isinstance(row, list) else row for row in rows]

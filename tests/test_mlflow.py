@@ -338,6 +338,11 @@ def test_folder(tmp_path: Path, named: Any, inputs: Any, file: str) -> None:
         (RECORDS, RECORDS),
         ({"something": 1}, []),
         ("text", []),
+        (["a", "b"], [["a"], ["b"]]),
+        ({"inputs": [1, None]}, [[1], [None]]),
+        ({"columns": 5, "data": ROWS}, ROWS),
+        ({"columns": list(FIELDS), "data": [5]}, [{FIELDS[0]: 5}]),
+        ({"columns": list(FIELDS), "data": [RECORDS[0], None]}, [RECORDS[0], {FIELDS[0]: None}]),
     ],
 )
 def test_example(tmp_path: Path, named: Any, example: Any, rows: Any) -> None:
