@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ import orjson
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 JSON_HEADERS = {"Content-Type": "application/json"}
+PATIENCE = 60  # seconds that a worker may take to start
 LIFETIME = 300  # seconds: should nobody be left to stop the master, an alarm does
 
 # An alarm is not inherited by the workers, and they end when their master is gone.
@@ -107,7 +109,8 @@ def ask(connection: HTTPConnection, method: str, path: str, document: Any = None
 def ask_each(server: Server, workers: int, path: str, rows: Any) -> dict[int, Answer]:
     """Post rows until each worker has answered well; return the answers by worker."""
     found: dict[int, Answer] = {}
-    for _ in range(2000):
+    deadline = monotonic() + PATIENCE
+    while monotonic() < deadline:
         connection = server.connect()
         try:
             answer = ask(connection, "POST", path, rows)
