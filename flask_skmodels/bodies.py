@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from io import BytesIO
 from typing import Any, ClassVar
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl
 
 from flask import Request
 from werkzeug.datastructures import FileStorage, MultiDict
@@ -91,8 +91,9 @@ class Body:
 
     @property
     def pairs(self) -> Iterable[tuple[str, str]]:
-        if self._request.mimetype == _URLENCODED:
-            _check_utf_8(self.data)
+        is_parsed = "form" in vars(self._request)  # by a hook, which has taken the body away
+        if self._request.mimetype == _URLENCODED and not is_parsed:
+            return _pairs_of(self.data)
         every: Iterable[tuple[str | None, str]] = self._form[0].items(multi=True)
         return [(name, value) for name, value in every if name is not None]  # a part may have none
 
@@ -214,8 +215,9 @@ def _told_body(request: Request) -> bytes | None:
     return body
 
 
-def _check_utf_8(body: bytes) -> None:
+def _pairs_of(body: bytes) -> list[tuple[str, str]]:
+    """Return the names and values of a form, by what Werkzeug reads it with, but strictly."""
     try:
-        unquote_to_bytes(body).decode("utf-8")
+        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         raise InvalidInput.of_request("form", "the body is not valid UTF-8") from None

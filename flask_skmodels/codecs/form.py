@@ -58,4 +58,6 @@ def _text(value: Any) -> str:
 
 def _is_broken(text: str) -> bool:
     """Return whether bytes that are not UTF-8 were replaced in a text, or it holds a surrogate."""
+    if text.isascii():
+        return False
     return "\ufffd" in text or any("\ud800" <= character <= "\udfff" for character in text)
