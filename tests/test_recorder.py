@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import Thread
+from time import sleep, time
 from typing import Any
 
 import numpy as np
@@ -182,6 +183,15 @@ def test_window_is_bounded(client: FlaskClient) -> None:
         models.predict("iris", SETOSA, app=client.application)
     document = traffic(client)
     assert (document["predictions"], document["window"]) == (WINDOW + 5, WINDOW)
+
+
+def test_moment_of_the_last_prediction_is_its_own(client: FlaskClient) -> None:
+    client.post(PATH, json=SETOSA)
+    answered = time()
+    sleep(0.01)
+    last_at = recorder_of(client).of("iris").last_at
+    assert last_at is not None
+    assert last_at <= answered
 
 
 def test_large_requests_are_sampled(client: FlaskClient) -> None:
