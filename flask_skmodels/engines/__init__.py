@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_skmodels.engines.forms import Decline
-from flask_skmodels.engines.lean import lean_calls
+from flask_skmodels.engines.lean import Refuted, lean_calls
 from flask_skmodels.engines.onnx import Difference, onnx_calls
 from flask_skmodels.engines.own import own_calls
 from flask_skmodels.errors import ModelError
@@ -75,7 +75,9 @@ def engine_of(model: Model, methods: tuple[str, ...], schema: Cleaner) -> Engine
     try:
         lean, but_for = lean_calls(model.pipeline, plain, schema, model.examples)
     except Decline as why:
-        _log.info("model %r is served by scikit-learn's own methods: %s", name_of(model), why)
+        level = logging.WARNING if isinstance(why, Refuted) else logging.INFO
+        text = "model %r is served by scikit-learn's own methods: %s"
+        _log.log(level, text, name_of(model), why)
         return Engine("sklearn", str(why), own)
     if but_for is not None:
         _log.info("model %r is served by the lean engine %s", name_of(model), but_for)

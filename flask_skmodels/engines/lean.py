@@ -41,6 +41,10 @@ class Differs(Exception):
         self.X = X
 
 
+class Refuted(Decline):
+    """The lean form of a step does not answer as the step does, which is a fault of its own."""
+
+
 def lean_calls(
     estimator: Any,
     own: Mapping[str, Call],
@@ -56,7 +60,8 @@ def lean_calls(
     :param own: the estimator's methods that are served
     :param schema: of the rows
     :param examples: further rows
-    :raises Decline: there is no lean form, or it differs; the message names the step
+    :raises Decline: there is no lean form; the message names the step
+    :raises Refuted: it differs
     """
     compiler = Compiler()
     compiled = compiler.methods(estimator)
@@ -71,7 +76,7 @@ def lean_calls(
                 _verify(call, own[method], probes)
         except Differs as difference:
             step = _step_that_differs(estimator, own, difference.X)
-            raise Decline(f"{step}: {difference}") from None
+            raise Refuted(f"{step}: {difference}") from None
     return {method: _or_own(call, own[method]) for method, call in lean.items()}, _kept(compiler)
 
 

@@ -210,7 +210,7 @@ def test_corrupt_form_is_not_served(
     rows = FRAME if hasattr(estimator, "feature_names_in_") else NUMBERS
     method = "predict_proba" if hasattr(estimator, "predict_proba") else "predict"
     monkeypatch.setattr(module, name, corrupt(getattr(module, name)))
-    with caplog.at_level(logging.INFO, logger="flask_skmodels"):
+    with caplog.at_level(logging.WARNING, logger="flask_skmodels"):
         models, app = SKModels(), Flask("corrupt")
         models.add("case", estimator, methods=[method, "predict"])
         models.init_app(app)

@@ -238,7 +238,7 @@ def type_of_last(estimator: Any) -> str:
 def hold_to_fallback(
     estimator: Any, rows: Any, step: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, logger="flask_skmodels"):
+    with caplog.at_level(logging.WARNING, logger="flask_skmodels"):
         models, app = SKModels(), Flask("corrupt")
         models.add("case", estimator)
         models.init_app(app)
