@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate, chain, pairwise
 from threading import Lock, get_ident
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakSet
 
 import numpy as np
@@ -24,19 +24,7 @@ WORTH = 500e-6  # seconds that a call of one row takes, from where on combining 
 _TRIALS = 5  # calls of one row that are measured; the first may warm something up
 
 Call = Callable[[Any], Any]
-
-
-class Called(NamedTuple):
-    """What a call for X has brought.
-
-    :param outputs: for X alone
-    :param queue: seconds that it has waited for others
-    :param rows: how many rows were called for at once, its own and those of others
-    """
-
-    outputs: Any
-    queue: float
-    rows: int
+Called = tuple[Any, float, int]
 
 
 class Combiner:
@@ -65,14 +53,17 @@ class Combiner:
 
         :param X: an array, a table or a list
         :param most_rows: the most rows that are called for at once, none combined below 2
+        :returns: the outputs for X alone, seconds that it has waited for others, and how many rows
+            were called for at once, its own and those of others
         :raises BaseException: what the call raises for X alone
         """
-        if self._is_worth_it is None:
-            return Called(self._tried(X), 0.0, len(X))
+        if not self._is_worth_it:
+            call = self._tried if self._is_worth_it is None else self._call
+            return call(X), 0.0, len(X)
         # Where the estimator itself asks, in the leader's thread, it would wait for itself.
         is_inner = self._leader == get_ident()
-        if is_inner or not self._is_worth_it or most_rows < 2 or len(X) > SMALL:
-            return Called(self._call(X), 0.0, len(X))
+        if is_inner or most_rows < 2 or len(X) > SMALL:
+            return self._call(X), 0.0, len(X)
         waiting = _Waiting(X, most_rows)
         with self._lock:
             is_first, self._is_busy = not self._is_busy, True
@@ -110,7 +101,7 @@ class Combiner:
         self._leader = get_ident()
         try:
             if len(batch) == 1:
-                return Called(self._call(waiting.X), started - waiting.since, len(waiting.X))
+                return self._call(waiting.X), started - waiting.since, len(waiting.X)
             self._call_together(batch, started)
         except BaseException:
             self._give_back(waiting)
@@ -129,7 +120,7 @@ class Combiner:
             return
         rows = sum(len(each.X) for each in batch)
         for each, outputs in zip(batch, slices, strict=True):
-            each.called = Called(outputs, started - each.since, rows)
+            each.called = outputs, started - each.since, rows
 
     def _give_back(self, waiting: _Waiting) -> None:
         """Let the others of a batch wait for another leader, where the caller was to lead it."""
@@ -198,7 +189,7 @@ class _Waiting:
         if self.called is not None:
             return self.called
         queue = perf_counter() - self.since
-        return Called(call(self.X), queue, len(self.X))
+        return call(self.X), queue, len(self.X)
 
 
 def is_multi_output(outputs: Any) -> bool:

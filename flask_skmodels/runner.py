@@ -176,50 +176,48 @@ def _call(
 ) -> None:
     started = perf_counter()
     try:
-        outputs = _outputs_of(combiner, prediction, version, batch_rows)
+        outputs, prediction.queue, prediction.batch_rows = combiner.call(prediction.X, batch_rows)
         is_plain = type(outputs) is np.ndarray and outputs.shape[:1] == (prediction.rows,)
         prediction.outputs = outputs if is_plain else _checked(outputs, prediction)
-    except InvalidInput as exception:
-        method, request_id = prediction.method, prediction.request_id
-        _tell_rejected(sender, version, method, exception, request_id, prediction=prediction)
-        raise
-    except Exception as exception:
+    except Exception as error:
         prediction.seconds = perf_counter() - started
-        tell(
-            prediction_failed,
-            sender,
-            model=version.model,
-            prediction=prediction,
-            exception=exception,
-        )
+        _tell_failed(error, prediction, sender, version)
         raise
     prediction.seconds = perf_counter() - started - prediction.queue
 
 
-def _outputs_of(
-    combiner: Combiner, prediction: Prediction, version: Version, batch_rows: int
-) -> Any:
-    """Call the estimator; numbers that it cannot hold are the client's error.
+def _tell_failed(
+    error: Exception, prediction: Prediction, sender: Sender, version: Version
+) -> None:
+    """Tell why there are no outputs; numbers that the estimator cannot hold are the client's error.
 
-    :raises InvalidInput: it raised, and the input has numbers too large for single precision, in
-        which trees compute, or for their squares
+    :raises InvalidInput: the input has numbers too large for single precision, in which trees
+        compute, or for their squares
     """
-    try:
-        called = combiner.call(prediction.X, batch_rows)
-        prediction.queue, prediction.batch_rows = called.queue, called.rows
-        return called.outputs
-    except ValueError as error:
-        report = Report()
-        for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
-            name, item = (
-                (VALUES, f"item {column}: ")
-                if version.schema.values
-                else (prediction.fields[column], "")
-            )
-            report.add(int(row), name, "max", f"{item}is too large a number for the estimator")
-        if report.count:
-            raise InvalidInput(report.errors, report.count) from error
-        raise
+    rejection = error if isinstance(error, InvalidInput) else None
+    if rejection is None and isinstance(error, ValueError):
+        rejection = _too_large(prediction, version)
+    if rejection is None:
+        model = version.model
+        tell(prediction_failed, sender, model=model, prediction=prediction, exception=error)
+        return
+    method, request_id = prediction.method, prediction.request_id
+    _tell_rejected(sender, version, method, rejection, request_id, prediction=prediction)
+    if rejection is not error:
+        raise rejection from error
+
+
+def _too_large(prediction: Prediction, version: Version) -> InvalidInput | None:
+    """Return which numbers of X are too large for the estimator, None if none is."""
+    report = Report()
+    for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
+        name, item = (
+            (VALUES, f"item {column}: ")
+            if version.schema.values
+            else (prediction.fields[column], "")
+        )
+        report.add(int(row), name, "max", f"{item}is too large a number for the estimator")
+    return InvalidInput(report.errors, report.count) if report.count else None
 
 
 def _large_numbers(inputs: Any) -> Any:

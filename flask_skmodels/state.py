@@ -92,7 +92,7 @@ class State:
         """
         # A dot in an endpoint would be taken for the end of the blueprint's name.
         endpoint = f"{self.name}.{endpoint.replace('.', '%2E')}"
-        view = view_class.as_view(endpoint, *arguments)
+        view = _function(view_class(*arguments), endpoint)
         for decorator in decorators:
             view = decorator(view)
         self.app.view_functions[endpoint] = view
@@ -101,3 +101,17 @@ class State:
         rule = rule_class(path, endpoint=endpoint, methods=methods, strict_slashes=False)
         rule.provide_automatic_options = True  # type: ignore[attr-defined]
         self.app.url_map.add(rule)
+
+
+def _function(view: View, name: str) -> Callable[..., Any]:
+    """Return what answers for a view; Flask's own function looks whether to wait for it each time.
+
+    :param name: of its own, since decorators tell views apart by it
+    """
+    dispatch = view.dispatch_request
+
+    def answer(**values: Any) -> Any:
+        return dispatch(**values)
+
+    answer.__name__ = name
+    return answer

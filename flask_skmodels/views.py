@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, ClassVar, cast
+from random import Random
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from flask import Flask, Request, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from flask.views import View
-from werkzeug.datastructures import MIMEAccept
+from werkzeug.datastructures import Headers, MIMEAccept
 from werkzeug.exceptions import (
     HTTPException,
     NotAcceptable,
@@ -42,8 +43,45 @@ from flask_skmodels.state import State
 from flask_skmodels.traffic import Service
 from flask_skmodels.versions import Version
 
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 MOST_PLANS = 64
+
+_RELATIVE = {"location", "content-location"}  # addresses, made whole when they are sent
+_ids = Random()  # noqa: S311 - no secret; its own, since hosts seed the shared one
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ids.seed)
+
+
+class WholeResponse(Response):
+    """A response that is sent as it stands, unless something has to be worked out for it first.
+
+    Werkzeug copies the headers of each, looks for what it has to add, and wraps the body to know
+    when it was sent; that takes as long as a small prediction.
+    """
+
+    _is_watched = False
+
+    def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
+        self._is_watched = True
+        return super().call_on_close(func)
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        names = {name.lower() for name, _ in self.headers}
+        if self.status_code == 200 and "content-length" in names and names.isdisjoint(_RELATIVE):
+            return self.headers
+        return super().get_wsgi_headers(environ)
+
+    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
+        body = self.response
+        is_whole = type(body) is list and len(body) == 1 and type(body[0]) is bytes
+        is_sent = environ["REQUEST_METHOD"] == "POST" and self.status_code == 200
+        if is_whole and is_sent and not self._is_watched:
+            return cast(Iterable[bytes], body)
+        return super().get_app_iter(environ)
 
 
 class AnswerView(View):
@@ -178,7 +216,7 @@ class PredictionView(CallView):
             partial(plan.reader.decode, source, version.schema),
             request_id=request_id,
         )
-        return Response(plan.writer.encode(prediction), content_type=plan.content_type)
+        return WholeResponse(plan.writer.encode(prediction), content_type=plan.content_type)
 
     def _planned(self, body: Body, version: Version) -> tuple[Body | UploadedFile, Plan]:
         """Return what is read, and the codecs; those of a pair of headers are looked for once."""
@@ -246,8 +284,8 @@ def read_request_id() -> str:
 
     Else a new one is made.
     """
-    given = request.environ.get("HTTP_X_REQUEST_ID")
-    return given if given and REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    given = request_at_hand().environ.get("HTTP_X_REQUEST_ID")
+    return given if given and REQUEST_ID.fullmatch(given) else f"{_ids.getrandbits(128):032x}"
 
 
 def negotiate(reader: Codec) -> Codec:

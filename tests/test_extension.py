@@ -256,6 +256,14 @@ def test_blueprint_of_a_dotted_name(pipeline: Any) -> None:
     assert seen == ["skmodels"]
 
 
+def test_views_have_names_of_their_own(models: SKModels) -> None:
+    """By which a host's decorators tell them apart, such as those that limit rates."""
+    app = Flask("host")
+    models.init_app(app)
+    names = [view.__name__ for view in app.view_functions.values()]
+    assert len(set(names)) == len(names)
+
+
 def test_handlers_of_the_blueprint_are_its_own(models: SKModels) -> None:
     app, seen = Flask("host"), list[str]()
     app.add_url_rule("/home", "home", lambda: "home")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -419,6 +421,55 @@ def test_stream_of_the_request_is_read_to_its_end(models: SKModels, rows: Any) -
     assert left == [b""]
 
 
+CHANGES: dict[str, tuple[Callable[[Response], Any], int, bytes]] = {
+    "body": (lambda answer: answer.set_data("abcd"), 200, b"abcd"),
+    "parts": (lambda answer: setattr(answer, "response", ["a", b""]), 200, b"a"),
+    "stream": (lambda answer: setattr(answer, "response", iter([b"a"])), 200, b"a"),
+    "nothing": (lambda answer: setattr(answer, "status_code", 204), 204, b""),
+    "not modified": (lambda answer: setattr(answer, "status_code", 304), 304, b""),
+    "no length": (lambda answer: answer.headers.remove("Content-Length"), 200, b"0"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_answer_that_the_host_changes(models: SKModels, what: str) -> None:
+    """The host's hooks get an ordinary response, and what they make of it is sent as Werkzeug's."""
+    change, status, body = CHANGES[what]
+    answer = _changed(models, change)
+    assert (answer.status_code, answer.data) == (status, body)
+    assert answer.headers.get("Content-Length") == (str(len(body)) if status == 200 else None)
+
+
+def test_address_that_the_host_adds_is_made_whole(models: SKModels) -> None:
+    answer = _changed(models, lambda answer: setattr(answer, "location", "/\xe9"))
+    assert answer.headers["Location"] == "/%C3%A9"
+
+
+def _changed(models: SKModels, change: Callable[[Response], Any]) -> TestResponse:
+    app = Flask("host")
+
+    @app.after_request
+    def changed(response: Response) -> Response:
+        change(response)
+        return response
+
+    models.init_app(app)
+    return app.test_client().post(PATH, data=SETOSA)
+
+
+def test_host_hears_when_an_answer_was_sent(models: SKModels) -> None:
+    app, sent = Flask("host"), []
+
+    @app.after_request
+    def watched(response: Response) -> Response:
+        response.call_on_close(lambda: sent.append(response.status_code))
+        return response
+
+    models.init_app(app)
+    app.test_client().post(PATH, data=SETOSA).close()
+    assert sent == [200]
+
+
 def test_body_of_a_type_without_a_name_is_no_form(client: FlaskClient) -> None:
     """A body of no length is a form without fields, one of any length is of no known type."""
     assert client.post(PATH, data=b"", content_type=";").status_code == 400
@@ -546,6 +597,25 @@ def test_request_id_is_made(client: FlaskClient, given: str | None) -> None:
     assert len(set(ids)) == 3
     assert given not in ids
     assert all(len(each) == 32 and each.isalnum() for each in ids)
+
+
+def test_request_ids_are_the_own_ones_of_each_process(client: FlaskClient) -> None:
+    """Also after a fork, and where the host has seeded Python's random numbers."""
+    made = set()
+    for _ in range(2):
+        random.seed(0)
+        made.add(client.post(PATH, data=SETOSA).headers["X-Request-ID"])
+    for _ in range(2):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            os.write(writer, client.post(PATH, data=SETOSA).headers["X-Request-ID"].encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        made.add(os.read(reader, 32).decode())
+        os.close(reader)
+        os.close(writer)
+    assert len(made) == 4
 
 
 def test_request_id_of_a_failure(pipeline: Any) -> None:

@@ -27,6 +27,7 @@ Values = Sequence[Any] | NDArray[Any]
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
+_LISTED = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))  # as they are
 _TOO_FINE = {"ns", "ps", "fs", "as"}  # numpy lists such moments as integers
 
 
@@ -206,6 +207,8 @@ def plain_outputs(outputs: Any) -> Any:
     :param outputs: array, sparse matrix, data frame or list, or a list of arrays
     :returns: a C-ordered array of numbers or booleans, or nested lists of anything else
     """
+    if type(outputs) is np.ndarray:
+        return _plain_array(outputs)
     if is_multi_output(outputs):
         return [plain_outputs(part) for part in outputs]
     if hasattr(outputs, "toarray"):
@@ -214,7 +217,12 @@ def plain_outputs(outputs: Any) -> Any:
         outputs = outputs.to_numpy()
     if isinstance(outputs, list | tuple):
         return _plain(outputs)  # an array would make one kind of many
-    array = np.asarray(outputs)
+    return _plain_array(np.asarray(outputs))
+
+
+def _plain_array(array: NDArray[Any]) -> Any:
+    if array.dtype in _LISTED:
+        return np.ascontiguousarray(array)
     if array.dtype.kind == "f":
         return np.ascontiguousarray(array, dtype=np.float64)
     if array.dtype.kind in "iub":

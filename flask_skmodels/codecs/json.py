@@ -31,11 +31,13 @@ class JSONCodec(Codec):
     suffixes = (".json",)
 
     def decode(self, source: Source, schema: Cleaner) -> Rows:
-        check_count(source.data, b"{[", source.max_rows)
-        numbers = _numbers(source.data, schema)
-        if numbers is not None:
-            return numbers
-        document = loads(source.data)
+        body = source.data
+        if len(body) >= LEAST_BYTES:
+            check_count(body, b"{[", source.max_rows)
+            numbers = _numbers(body, schema)
+            if numbers is not None:
+                return numbers
+        document = loads(body)
         if isinstance(document, dict):
             if _has_columns(document, schema):
                 return _columns(document, schema)
@@ -70,7 +72,7 @@ class JSONCodec(Codec):
 def _numbers(body: bytes, schema: Cleaner) -> Rows | None:
     """Return the rows or columns of a body that is nothing but plain numbers."""
     width = schema.width_of_numbers
-    if not width or len(body) < LEAST_BYTES:
+    if not width:
         return None
     if body.lstrip(b" \t\r\n")[:1] == b"[":
         matrix = read_matrix(body, width)

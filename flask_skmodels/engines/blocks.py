@@ -138,6 +138,8 @@ _BLOCKS = (Csr, Ones, Cells)
 
 def native(X: Any) -> Any:
     """Return what scikit-learn has where a lean step has a block or a table."""
+    if type(X) is np.ndarray:
+        return X
     return X.native() if type(X) in _BLOCKS else framed(X)
 
 

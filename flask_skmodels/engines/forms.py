@@ -23,6 +23,7 @@ Form = Callable[[Any, "Compiler"], Methods]
 _F = TypeVar("_F", bound=Form)
 
 _FORMS: dict[type, Form] = {}
+_DOUBLE = np.dtype(np.float64)
 
 
 class Decline(Exception):
@@ -107,7 +108,7 @@ def doubles(X: Any) -> NDArray[np.float64]:
 
     :raises Decline: it is of anything that scikit-learn would not turn into such an array
     """
-    if type(X) is np.ndarray and X.dtype == np.float64:
+    if type(X) is np.ndarray and X.dtype == _DOUBLE:
         return X
     if type(X) is Table:
         return X.numbers()
@@ -136,7 +137,7 @@ def finite_or_missing(X: NDArray[np.float64]) -> NDArray[np.float64]:
     return X
 
 
-def is_finite(X: NDArray[np.float64]) -> bool:
+def is_finite(X: NDArray[np.floating[Any]]) -> bool:
     """Return whether all numbers of an array are finite."""
     # A sum of squares is the quickest look at a few numbers; where it is finite, so are they.
     if X.size < FEW and isfinite(np.vdot(X, X)):

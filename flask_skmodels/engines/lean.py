@@ -68,12 +68,12 @@ def lean_calls(
     if not compiler.lean:
         reasons = "; ".join(compiler.declined)
         raise Decline(reasons or f"{introspect.class_name(estimator)} has no lean form")
-    lean = {method: _natively(compiled[method]) for method in own if method in compiled}
+    lean = {method: compiled[method] for method in own if method in compiled}
     with _quietly():
         probes = Probes(schema, estimator, examples)
         try:
             for method, call in lean.items():
-                _verify(call, own[method], probes)
+                _verify(_natively(call), own[method], probes)
         except Differs as difference:
             step = _step_that_differs(estimator, own, difference.X)
             raise Refuted(f"{step}: {difference}") from None
@@ -93,13 +93,12 @@ def _natively(call: Call) -> Call:
 
 def _or_own(lean: Call, own: Call) -> Call:
     """Return a call that leaves what the lean one turns down to the estimator's own method."""
-    # As a decorator it costs half of what it does as a context.
-    quiet: Call = np.errstate(all="ignore")(lean)
 
+    @np.errstate(all="ignore")  # which costs half of what it does as a context
     def called(X: Any) -> Any:
         if len(X) <= MOST_ROWS:
             try:
-                return quiet(X)
+                return native(lean(X))
             except Exception:  # noqa: S110 - the estimator's own method says what is wrong
                 pass
         return own(X)

@@ -142,8 +142,10 @@ def weighed(weights: Any, intercept: Any) -> Call:
         if type(X) in Sparse:
             rows: Csr = X.csr()
             return finite(rows.dot(weights) + intercept)
-        found: Scores = finite(doubles(X) @ weights + intercept)
-        return found
+        X = doubles(X)
+        found: Scores = X.dot(weights) if len(X) == 1 else X @ weights  # the same, and quicker
+        found += intercept
+        return finite(found)
 
     return value
 

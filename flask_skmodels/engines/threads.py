@@ -14,6 +14,9 @@ from threadpoolctl import ThreadpoolController
 _WORKERS = re.compile(r"(?:-w|--workers)[ =]?([0-9]+)")
 _ready = threading.local()
 
+if hasattr(os, "register_at_fork"):  # the child's pools, and its one thread, are new
+    os.register_at_fork(after_in_child=lambda: vars(_ready).clear())
+
 
 def size_pools(count: int | None) -> None:
     """Size the pools of this process, and of this thread, unless that was done.
@@ -22,13 +25,12 @@ def size_pools(count: int | None) -> None:
 
     :param count: of threads; where None the cores over the workers, as far as the environment says
     """
-    process = os.getpid()
-    if getattr(_ready, "process", None) == process:
+    if hasattr(_ready, "is_sized"):
         return
-    _ready.process = process
+    _ready.is_sized = True
     if count is None and "OMP_NUM_THREADS" in os.environ:
         return
-    for library in _libraries(process):
+    for library in _libraries(os.getpid()):
         library.set_num_threads(threads_of_worker(os.environ) if count is None else count)
 
 

@@ -16,7 +16,15 @@ from sklearn.tree import (
 from sklearn.tree._tree import Tree
 
 from flask_skmodels.engines.blocks import Sparse
-from flask_skmodels.engines.forms import Call, Compiler, Decline, Methods, doubles, lean_form
+from flask_skmodels.engines.forms import (
+    Call,
+    Compiler,
+    Decline,
+    Methods,
+    doubles,
+    is_finite,
+    lean_form,
+)
 from flask_skmodels.engines.walk import MOST_BYTES, Array, Layout, Trees, joined, summed
 
 CLASSIFIERS = (DecisionTreeClassifier, ExtraTreeClassifier)
@@ -52,7 +60,7 @@ def singles_for(takes_missing: bool) -> Call:
 
     def singles(X: Any) -> NDArray[np.float32]:
         narrow: NDArray[np.float32] = dense(X).astype(np.float32, order="C")
-        if not np.isfinite(narrow).all():
+        if not is_finite(narrow):
             is_refused = type(X) in Sparse or not takes_missing
             if is_refused or np.isinf(narrow).any():
                 raise Decline("a value is missing, or beyond single precision")
