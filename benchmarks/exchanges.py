@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from benchmarks import payloads
 from benchmarks.payloads import Exchange, exchange
@@ -43,6 +44,13 @@ def by_number_of_rows(workload: Workload) -> Exchanges:
 
 def hello(workload: Workload) -> Exchanges:
     return {RECORD: Exchange("/", "", (b"",), (["Hello, World!"],), lambda body: [body.decode()])}
+
+
+def hello_json(workload: Workload) -> Exchanges:
+    if workload.name != "w1":
+        return {}
+    asked = exchange(workload, "/predict", payloads.record, payloads.predictions)
+    return {RECORD: replace(asked, expected=tuple([0] for _ in asked.bodies))}
 
 
 def by_hand(workload: Workload) -> Exchanges:

@@ -50,7 +50,9 @@ other, each round in another order. A figure is the median over the rounds with 
 highest in brackets; a ratio is taken round by round, since the noise of a machine is common to a
 round. The requests differ in turn: 32 rows, one a request, or one request of many rows. Every
 answer must be one of success; before and after the load a client of its own compares each answer
-with what ``pipeline.predict`` returns. Bare Flask answers ``GET /`` with 13 bytes.
+with what ``pipeline.predict`` returns. Bare Flask answers ``GET /`` with 13 bytes. *Flask, JSON in
+and out* calls ``get_json()`` on the requests of W1 and returns a constant: what an endpoint of
+Flask costs before there is a model.
 
 The library validates by a schema, and one receiver listens to ``after_prediction``. Server and load
 share the processors.
@@ -82,6 +84,7 @@ def render(results: Results) -> str:
         return "\n".join([*parts, NOTHING])
     parts += _section("The run", [*_facts(results), *_settings(results)])
     parts += _section("Figures to reach", _reached(results))
+    parts += _section("Over bare Flask", _over_hello(results))
     for name, title in ONE_ROW.items():
         if any(cell.workload == name for cell in results.cells):
             parts += _section(title, [*_image(name), *_cells(results, name)])
@@ -165,6 +168,31 @@ def _verdict(figure: Figure, found: Spread | None) -> list[str]:
         _told(found),
         "reached" if figure.is_reached(found) else "**not reached**",
     ]
+
+
+def _over_hello(results: Results) -> Iterator[str]:
+    """Tell the rates over those of bare Flask on the same server, at each number of connections."""
+    yield "Requests a second of one row over those of bare Flask on the same server.\n"
+    own = [
+        (cell, hello)
+        for cell in results.cells
+        if cell.peer.startswith(("library-", "hello_json-")) and cell.workload in ONE_ROW
+        for hello in [
+            results.cell(cell.workload, _floor_of(cell.peer), cell.format, cell.connections)
+        ]
+        if hello and cell.samples
+    ]
+    counts = sorted({cell.connections for cell, _ in own})
+    found: dict[str, dict[int, str]] = {}
+    for cell, hello in own:
+        name = f"{cell.workload.upper()}, {_name(cell.peer, cell.format)}"
+        found.setdefault(name, {})[cell.connections] = _told(ratio(cell.rates, hello.rates))
+    rows = [[name, *(told.get(at, "") for at in counts)] for name, told in found.items()]
+    yield from _table(["Server", *(f"{at} connections" for at in counts)], rows)
+
+
+def _floor_of(peer: str) -> str:
+    return f"hello-{peer.rpartition('-')[2]}"
 
 
 def _cells(results: Results, workload: str) -> Iterator[str]:

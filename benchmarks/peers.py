@@ -76,6 +76,7 @@ PEERS = (
     *_on_each_server("library", "Flask-SKModels", exchanges.library),
     WITHOUT_FAST,
     *_on_each_server("hello", "Flask, hello", exchanges.hello),
+    *_on_each_server("hello_json", "Flask, JSON in and out", exchanges.hello_json),
     Peer(
         "by-hand",
         "Flask by hand",

@@ -20,7 +20,7 @@ from benchmarks.workloads import Workload, by_rows, many_rows, one_row
 
 W1 = one_row()["w1"]
 SERVED_HERE = [
-    *((name, "w1") for name in ("by-hand", "concept", "hello-sync")),
+    *((name, "w1") for name in ("by-hand", "concept", "hello-sync", "hello_json-sync")),
     ("library-plain", "w4-1000"),
 ]
 WORKLOADS = {"w1": W1, **many_rows()}
@@ -171,6 +171,7 @@ def test_page_tells_cells_figures_and_what_failed(tmp_path: Path) -> None:
     text = (tmp_path / "benchmarks.rst").read_text(encoding="utf-8")
     assert "   * - Flask-SKModels, sync\n     - 90 (80 to 100)\n     - 1, 2\n" in text
     assert "     - at least 0.9\n     - 0.9 (0.8 to 1)\n     - reached\n" in text
+    assert "   * - W1, Flask-SKModels, sync\n     - 0.9 (0.8 to 1)\n" in text
     assert "- w2, mlflow: ``it ended``" in text
     assert "benchmarks/w1.svg" in text
     assert ">Flask-SKModels, sync</text>" in (tmp_path / "benchmarks/w1.svg").read_text("utf-8")
