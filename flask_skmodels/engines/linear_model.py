@@ -138,12 +138,15 @@ def weighed(weights: Any, intercept: Any) -> Call:
     if not isinstance(weights, np.ndarray) or weights.dtype != np.float64:
         raise Decline("its weights are no array of doubles")
 
+    is_contiguous = weights.flags.c_contiguous or weights.flags.f_contiguous
+
     def value(X: Any) -> Scores:
         if type(X) in Sparse:
             rows: Csr = X.csr()
             return finite(rows.dot(weights) + intercept)
         X = doubles(X)
-        found: Scores = X.dot(weights) if len(X) == 1 else X @ weights  # the same, and quicker
+        # Of a row both ask BLAS for the same, unless weights are a view; the first is quicker.
+        found: Scores = X.dot(weights) if is_contiguous and len(X) == 1 else X @ weights
         found += intercept
         return finite(found)
 
