@@ -228,7 +228,9 @@ class PredictionView(CallView):
         files = [] if is_field else body.files
         source = UploadedFile(files, body) if files else body
         plan = Plan(_reader(source.media_type))
-        if body.is_named and not body.may_bring_files and len(self._plans) < MOST_PLANS:
+        if body.is_named and not body.may_bring_files:
+            if len(self._plans) >= MOST_PLANS:  # by somebody who sends another header each time
+                self._plans.clear()
             self._plans[headers] = plan
         return source, plan
 
