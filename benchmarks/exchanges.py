@@ -20,7 +20,7 @@ Exchanges = Mapping[str, Exchange]
 
 
 def library(workload: Workload) -> Exchanges:
-    path = f"/{workload.model}/predict/"
+    path = f"/{workload.model}/{workload.method}/"
     read = payloads.predictions
     if workload.rows == 1:
         return {RECORD: exchange(workload, path, payloads.record, read)}

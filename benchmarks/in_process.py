@@ -144,7 +144,7 @@ def _sides(workload: Workload) -> dict[str, Callable[[], Any]]:
 
 
 def _app(workload: Workload) -> Flask:
-    card = shelf.Card(workload.model, workload.schema, workload.has_texts)
+    card = shelf.Card(workload.model, workload.schema, workload.has_texts, workload.method)
     return app_of(card, workload.pipeline)
 
 

@@ -89,7 +89,7 @@ class Lab:
     def server(self, peer: Peer, workload: Workload) -> Iterator[Server]:
         """Start a peer for a workload, in a folder of its own."""
         folder = self.work / f"{workload.model}-{peer.name}"
-        card = shelf.Card(workload.model, workload.schema, workload.has_texts)
+        card = shelf.Card(workload.model, workload.schema, workload.has_texts, workload.method)
         shelf.put(folder, card, workload.pipeline)
         environment = Environment(peer.environment, self.cache)
         site = Site(environment, folder, workload, free_port())

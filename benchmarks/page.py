@@ -60,8 +60,12 @@ share the processors.
 W1 is a ``StandardScaler`` and a ``LogisticRegression`` on iris; W2 a ``RandomForestClassifier`` of
 100 trees on 10 numbers; W3 a ``ColumnTransformer`` that passes four numbers on, some of them
 missing, and encodes two texts, with a ``HistGradientBoostingClassifier`` of 100 trees; W4 is W1's
-pipeline on 20 numbers, with 1,000 and 10,000 rows a request. The slow estimators run on gunicorn
-with 2 workers of {SLOW_THREADS} threads.
+pipeline on 20 numbers, with 1,000 and 10,000 rows a request.
+
+The slow estimators are an ``SVC`` of some thousand vectors, the nearest of 400,000 neighbours, and
+the probabilities of a Gaussian process of 1,000 points, on gunicorn with 2 workers of
+{SLOW_THREADS} threads. libsvm computes the kernel row by row: 32 rows in one call take it 24 times
+as long as one, so there is next to nothing for combined calls to share.
 """
 NOTHING = "No run has been made for this page yet.\n"
 

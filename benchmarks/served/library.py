@@ -41,7 +41,13 @@ def app_of(
     models = SKModels()
     for copy in range(copies):
         name = f"{card.name}-{copy}" if copy else card.name
-        attributes = {"name": name, "pipeline": pipeline, "schema": card.schema, **(model or {})}
+        attributes = {
+            "name": name,
+            "pipeline": pipeline,
+            "schema": card.schema,
+            "methods": [card.method],
+            **(model or {}),
+        }
         models.register(KeyValueModel(**attributes))
     app = Flask("benchmark")
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES

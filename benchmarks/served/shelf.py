@@ -23,11 +23,13 @@ class Card:
     :param name: of the model
     :param schema: Cerberus's rules by field, in the order of the columns
     :param has_texts: whether it takes a data frame
+    :param method: the one that is asked for
     """
 
     name: str
     schema: dict[str, dict[str, Any]]
     has_texts: bool
+    method: str = "predict"
 
     @property
     def names(self) -> list[str]:
