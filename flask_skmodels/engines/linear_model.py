@@ -145,8 +145,9 @@ def weighed(weights: Any, intercept: Any) -> Call:
             rows: Csr = X.csr()
             return finite(rows.dot(weights) + intercept)
         X = doubles(X)
-        # Of a row both ask BLAS for the same, unless weights are a view; the first is quicker.
-        found: Scores = X.dot(weights) if is_contiguous and len(X) == 1 else X @ weights
+        # Of a row both ask BLAS for the same, unless one of them is a view; the first is quicker.
+        is_row = len(X) == 1 and is_contiguous and X.flags.c_contiguous
+        found: Scores = X.dot(weights) if is_row else X @ weights
         found += intercept
         return finite(found)
 

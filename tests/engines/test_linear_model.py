@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flask import Flask
 from sklearn import linear_model
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
@@ -17,10 +18,16 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, PowerTransformer, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    PowerTransformer,
+    StandardScaler,
+)
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 
-from tests.engines.equal import check
+from flask_skmodels import SKModels
+from tests.engines.equal import assert_equal, check
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 5)).round(2) * [1, 10, 0.1, 1, 100] + [0, 3, 0, -1, 40]
@@ -32,6 +39,11 @@ CLASSES = {
     "three texts": np.array(["low", "middle", "topmost"])[np.digitize(SCORE, [-1, 1])],
     "many": np.digitize(SCORE, np.quantile(SCORE, np.linspace(0, 1, 12)[1:-1])),
 }
+
+
+def _one_for_all(X: Any) -> Any:
+    return np.broadcast_to(X[:, :1], X.shape)
+
 
 REGRESSORS = [
     linear_model.ARDRegression(),
@@ -114,6 +126,25 @@ CLASSIFIERS = [
 @pytest.mark.parametrize("regressor", REGRESSORS, ids=str)
 def test_regressor(regressor: Any) -> None:
     check(make_pipeline(StandardScaler(), regressor).fit(X, SCORE), X)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("turn", [np.fliplr, _one_for_all], ids=["reversed", "broadcast"])
+def test_rows_that_a_step_gives_as_a_view(turn: Any, seed: int) -> None:
+    """numpy multiplies them by a loop of its own, BLAS in another order."""
+    random = np.random.default_rng(seed)
+    wide, score = random.normal(size=(200, 3)), random.normal(size=200)
+    turned = FunctionTransformer(turn)
+    pipeline = make_pipeline(StandardScaler(), turned, linear_model.LinearRegression())
+    pipeline.fit(wide, score)
+    models, app = SKModels(), Flask("views")
+    models.add("case", pipeline)
+    models.init_app(app)
+    engine = (app.test_client().get("/case/").json or {})["engine"]
+    assert engine == {"name": "lean", "reason": None}
+    for row in random.normal(size=(100, 1, 3)):
+        found = models.predict("case", row, app=app).outputs
+        assert_equal(found, pipeline.predict(row))
 
 
 @pytest.mark.filterwarnings("ignore")
