@@ -91,8 +91,7 @@ class Body:
 
     @property
     def pairs(self) -> Iterable[tuple[str, str]]:
-        is_parsed = "form" in vars(self._request)  # by a hook, which has taken the body away
-        if self._request.mimetype == _URLENCODED and not is_parsed:
+        if self._request.mimetype == _URLENCODED and not _has_own_form(self._request):
             return _pairs_of(self.data)
         every: Iterable[tuple[str | None, str]] = self._form[0].items(multi=True)
         return [(name, value) for name, value in every if name is not None]  # a part may have none
@@ -213,6 +212,12 @@ def _told_body(request: Request) -> bytes | None:
         raise ClientDisconnected
     known["_cached_data"], known["stream"] = body, BytesIO()  # for who reads after us
     return body
+
+
+def _has_own_form(request: Request) -> bool:
+    """Return whether a form is read by a class of the host, or a hook has taken its body away."""
+    known = vars(request)
+    return type(request) is not Request or ("form" in known and not known.get("_cached_data"))
 
 
 def _pairs_of(body: bytes) -> list[tuple[str, str]]:

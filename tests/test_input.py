@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, request
+from flask import Flask, Request, request
 from flask.testing import FlaskClient
+from werkzeug.datastructures import MultiDict
 
 from flask_skmodels import KeyValueModel, SKModels, ValuesModel
 from tests.helpers import (
@@ -369,6 +371,51 @@ def test_form_that_the_host_has_read_already(models: SKModels) -> None:
     multipart = {"data": SETOSA, "content_type": "multipart/form-data"}
     assert client.post(PATH, **multipart).text == "0"
     assert seen == ["5.1", "x", None, "5.1"]
+
+
+def _read_body() -> None:
+    request.get_data()
+
+
+def _read_form() -> None:
+    request.form.get("sepal_length")
+
+
+@pytest.mark.parametrize(
+    ("hooks", "is_told"),
+    [
+        ([_read_body], True),
+        ([_read_body, _read_form], True),
+        ([_read_form], False),  # Werkzeug has let it pass, and the body is gone
+        ([_read_form, _read_body], False),
+    ],
+)
+def test_form_whose_body_the_host_has_read_already(
+    models: SKModels, hooks: list[Callable[[], None]], *, is_told: bool
+) -> None:
+    app = Flask("host")
+    for hook in hooks:
+        app.before_request(hook)
+    models.init_app(app)
+    client = app.test_client()
+    assert client.post(PATH, data=SETOSA).text == "0"
+    broken = post_bytes(client, PATH, encoded(SETOSA).encode() + b"&x=%FF", FORM)
+    assert broken.status_code == (400 if is_told else 200)
+    if is_told:
+        assert errors_of(broken) == [(None, None, "form")]
+
+
+def test_form_of_a_request_class_of_the_host(models: SKModels) -> None:
+    class Trimmed(Request):
+        @property
+        def form(self) -> Any:
+            return MultiDict((name, value.strip("'")) for name, value in super().form.items())
+
+    app = Flask("host")
+    app.request_class = Trimmed
+    models.init_app(app)
+    quoted = {name: f"'{value}'" for name, value in SETOSA.items()}
+    assert app.test_client().post(PATH, data=quoted).text == "0"
 
 
 def test_body_that_the_host_has_read_already(models: SKModels) -> None:
