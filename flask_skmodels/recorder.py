@@ -79,21 +79,25 @@ class ModelTraffic:
         self._measured: list[int] = []
         self._fields: frozenset[str] = frozenset()
 
-    def add(self, prediction: Prediction, at: float) -> None:
+    def add(self, prediction: Prediction, measured: list[int], at: float) -> None:
         """Count a prediction, and keep it in the window.
 
+        :param measured: the columns of X that are kept
         :param at: when it was made, in seconds since the epoch
         """
         self.predictions += 1
         self.rows += prediction.rows
         self.last_at = at
-        self._look_at_schema()
-        measured = self._measured if prediction.fields == self._columns else []
         kept = _kept(prediction, measured)
         self.window.append(kept)
         self._cells += kept.cells
         while len(self.window) > WINDOW or self._cells > CELLS:
             self._cells -= self.window.popleft().cells
+
+    def measured(self, prediction: Prediction) -> list[int]:
+        """Return the columns of X that are kept, none of a version that does not serve."""
+        self._look_at_schema()
+        return self._measured if prediction.fields == self._columns else []
 
     def add_rejection(self, errors: Iterable[InputError]) -> None:
         """Count a request that was turned down; names that the model does not know are not kept."""
@@ -138,7 +142,7 @@ class Recorder:
         self._services = services
         self._traffic: dict[str, ModelTraffic] = {}
         self._latest: OrderedDict[str, ModelTraffic] = OrderedDict()
-        self._waiting: deque[tuple[Prediction, float]] = deque()
+        self._waiting: deque[tuple[ModelTraffic, Prediction, list[int], float]] = deque()
         self._lock = Lock()
         after_prediction.connect(self._on_prediction, app)
         prediction_failed.connect(self._on_failure, app)
@@ -173,7 +177,8 @@ class Recorder:
         self, sender: Sender, model: Model, prediction: Prediction, **extra: Any
     ) -> None:
         if model.is_bound_to(self._caller):
-            self._waiting.append((prediction, time()))
+            traffic = self._traffic.get(prediction.model) or self.of(prediction.model)
+            self._waiting.append((traffic, prediction, traffic.measured(prediction), time()))
             if len(self._waiting) >= _AT_ONCE or not _may_wait(prediction):
                 with self._lock:
                     self._count()
@@ -181,11 +186,10 @@ class Recorder:
     def _count(self) -> None:
         """Count the predictions that wait for it."""
         while self._waiting:
-            prediction, at = self._waiting.popleft()
-            name = prediction.model
-            self._latest[name] = traffic = self._of(name)
-            self._latest.move_to_end(name)
-            traffic.add(prediction, at)
+            traffic, prediction, measured, at = self._waiting.popleft()
+            self._latest[traffic.service.name] = traffic
+            self._latest.move_to_end(traffic.service.name)
+            traffic.add(prediction, measured, at)
             if len(self._latest) > WINDOWS:
                 self._latest.popitem(last=False)[1].forget()
 
@@ -210,6 +214,7 @@ def _may_wait(prediction: Prediction) -> bool:
         prediction.rows == 1
         and type(array) is type(outputs) is np.ndarray
         and array.dtype.kind in "fiub"
+        and array.base is outputs.base is None  # else the whole would be kept, or it may change
         and array.nbytes + outputs.nbytes <= _BYTES
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from pathlib import Path
 from threading import Thread
 from time import sleep, time
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from flask_skmodels import (
+    Artifact,
     KeyValueModel,
     Model,
     SKModels,
@@ -192,6 +196,40 @@ def test_moment_of_the_last_prediction_is_its_own(client: FlaskClient) -> None:
     last_at = recorder_of(client).of("iris").last_at
     assert last_at is not None
     assert last_at <= answered
+
+
+def test_inputs_are_kept_of_a_model_that_was_unloaded(tmp_path: Path, pipeline: Any) -> None:
+    """Its predictions may be counted when nobody knows its fields any more."""
+    joblib.dump(pipeline, tmp_path / "iris.joblib")
+    digest = sha256((tmp_path / "iris.joblib").read_bytes()).hexdigest()
+    artifact = Artifact(tmp_path / "iris.joblib", sha256=digest)
+    models, app = SKModels(), Flask("host")
+    app.config.update(SKMODELS_LOADING="first-use", SKMODELS_MAX_LOADED=1)
+    for name in ("a", "b"):
+        models.add(name, artifact, schema=SCHEMA)
+    models.init_app(app)
+    for name in "abab":
+        models.predict(name, SETOSA, app=app)
+    for name in "ab":
+        window = app.extensions["skmodels"].recorder.window(name)
+        assert [kept.inputs.shape for kept in window] == [(1, 4)] * 2
+
+
+def test_view_of_what_an_estimator_uses_again_is_copied(pipeline: Any) -> None:
+    numbers = np.zeros(8)
+
+    class Hooked(KeyValueModel):
+        schema = SCHEMA
+
+        def predict(self, X: Any) -> Any:
+            numbers[:] += 1
+            return numbers[: len(X)]
+
+    client = serve(Hooked(pipeline=pipeline))
+    for _ in range(3):
+        client.post("/hooked/predict/", json=SETOSA)
+    window = recorder_of(client).window("hooked")
+    assert [kept.outputs.tolist() for kept in window] == [[1.0], [2.0], [3.0]]
 
 
 def test_large_requests_are_sampled(client: FlaskClient) -> None:
