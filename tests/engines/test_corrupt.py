@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from flask import Flask
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
@@ -284,3 +285,28 @@ def test_internal_that_is_gone_leaves_a_step_its_own_method(
     assert f"model 'case' is served by the lean engine {reason}" in caplog.text
     outputs = models.predict("case", FRAME[:5], app=app).outputs
     assert_equal(outputs, estimator.predict(FRAME[:5]))
+
+
+class Noise(TransformerMixin, BaseEstimator):
+    """Adds another number at each call."""
+
+    def fit(self, X: Any, y: Any = None) -> Noise:
+        self.random_ = np.random.default_rng(0)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        return X + self.random_.random()
+
+
+def test_estimator_that_differs_from_itself_is_no_fault_to_warn_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    models, app = SKModels(), Flask("noise")
+    numbers = np.arange(20.0).reshape(10, 2)
+    noisy = make_pipeline(Noise(), StandardScaler()).fit(numbers)
+    with caplog.at_level(logging.INFO, logger="flask_skmodels"):
+        models.add("case", noisy, methods=["transform"])
+        models.init_app(app)
+    engine = (app.test_client().get("/case/").json or {})["engine"]
+    assert engine["name"] == "sklearn"
+    assert {record.levelname for record in caplog.records} == {"INFO"}
