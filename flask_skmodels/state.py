@@ -92,7 +92,7 @@ class State:
         """
         # A dot in an endpoint would be taken for the end of the blueprint's name.
         endpoint = f"{self.name}.{endpoint.replace('.', '%2E')}"
-        view = _function(view_class(*arguments), endpoint)
+        view = _view_function(view_class(*arguments), endpoint)
         for decorator in decorators:
             view = decorator(view)
         self.app.view_functions[endpoint] = view
@@ -103,7 +103,7 @@ class State:
         self.app.url_map.add(rule)
 
 
-def _function(view: View, name: str) -> Callable[..., Any]:
+def _view_function(view: View, name: str) -> Callable[..., Any]:
     """Return what answers for a view; Flask's own function looks whether to wait for it each time.
 
     :param name: of its own, since decorators tell views apart by it
@@ -114,4 +114,8 @@ def _function(view: View, name: str) -> Callable[..., Any]:
         return dispatch(**values)
 
     answer.__name__ = name
+    answer.__module__ = type(view).__module__
+    answer.__doc__ = type(view).__doc__
+    answer.view_class = type(view)  # type: ignore[attr-defined]
+    answer.methods = view.methods  # type: ignore[attr-defined]
     return answer

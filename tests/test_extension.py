@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from flask import Flask, abort, g, request, url_for
+from flask import Flask, abort, g, request, url_for, views
 from flask.cli import cli
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
@@ -262,6 +262,9 @@ def test_views_have_names_of_their_own(models: SKModels) -> None:
     models.init_app(app)
     names = [view.__name__ for view in app.view_functions.values()]
     assert len(set(names)) == len(names)
+    view: Any = app.view_functions["skmodels.iris:predict"]
+    assert (view.__module__, view.methods) == ("flask_skmodels.views", ["POST"])
+    assert issubclass(view.view_class, views.View)
 
 
 def test_handlers_of_the_blueprint_are_its_own(models: SKModels) -> None:
