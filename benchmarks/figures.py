@@ -71,7 +71,7 @@ def _over_http() -> Iterator[Figure]:
             yield Figure(
                 f"{workload.upper()}, {server}: rate over bare Flask's",
                 bound,
-                partial(_least, over=(workload, f"library-{server}", RECORD), under=_hello(server)),
+                partial(_least, over=(workload, f"library-{server}", RECORD), under=hello(server)),
             )
     for workload, bounds in OF_BEST_PEER.items():
         for server, bound in bounds.items():
@@ -117,7 +117,8 @@ def _large() -> Iterator[Figure]:
 # What a figure is measured against, by the workload and the number of connections
 
 
-def _hello(server: str) -> Against:
+def hello(server: str) -> Against:
+    """Return what finds bare Flask's cell on a server."""
     return _same(f"hello-{server}", RECORD)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks import exchanges
-from benchmarks.figures import Figure, figures
+from benchmarks.figures import Figure, figures, hello
 from benchmarks.in_process import LIBRARY, MEMORY, PIPELINE, SECTION
 from benchmarks.peers import PEERS
 from benchmarks.results import Cell, Results, Spread, ratio, spread
@@ -177,26 +177,18 @@ def _verdict(figure: Figure, found: Spread | None) -> list[str]:
 def _over_hello(results: Results) -> Iterator[str]:
     """Tell the rates over those of bare Flask on the same server, at each number of connections."""
     yield "Requests a second of one row over those of bare Flask on the same server.\n"
-    own = [
-        (cell, hello)
-        for cell in results.cells
-        if cell.peer.startswith(("library-", "hello_json-")) and cell.workload in ONE_ROW
-        for hello in [
-            results.cell(cell.workload, _floor_of(cell.peer), cell.format, cell.connections)
-        ]
-        if hello and cell.samples
-    ]
-    counts = sorted({cell.connections for cell, _ in own})
     found: dict[str, dict[int, str]] = {}
-    for cell, hello in own:
-        name = f"{cell.workload.upper()}, {_name(cell.peer, cell.format)}"
-        found.setdefault(name, {})[cell.connections] = _told(ratio(cell.rates, hello.rates))
+    for cell in results.cells:
+        if cell.peer.startswith(("library-", "hello_json-")) and cell.workload in ONE_ROW:
+            floor = hello(cell.peer.rpartition("-")[2])(results, cell.workload, cell.connections)
+            if floor and cell.samples:
+                told = found.setdefault(
+                    f"{cell.workload.upper()}, {_name(cell.peer, exchanges.RECORD)}", {}
+                )
+                told[cell.connections] = _told(ratio(cell.rates, floor.rates))
+    counts = sorted({at for told in found.values() for at in told})
     rows = [[name, *(told.get(at, "") for at in counts)] for name, told in found.items()]
     yield from _table(["Server", *(f"{at} connections" for at in counts)], rows)
-
-
-def _floor_of(peer: str) -> str:
-    return f"hello-{peer.rpartition('-')[2]}"
 
 
 def _cells(results: Results, workload: str) -> Iterator[str]:
