@@ -24,7 +24,7 @@ WORTH = 500e-6  # seconds that a call of one row takes, from where on combining 
 _TRIALS = 5  # calls of one row that are measured; the first may warm something up
 
 Call = Callable[[Any], Any]
-Called = tuple[Any, float, int]
+Shared = tuple[Any, float, int]  # outputs, seconds in the queue, rows called for at once
 
 
 class Combiner:
@@ -48,7 +48,7 @@ class Combiner:
         self._leader: int | None = None  # the thread that calls for all
         self._queue: deque[_Waiting] = deque()
 
-    def call(self, X: Any, most_rows: int) -> Called:
+    def call(self, X: Any, most_rows: int) -> Shared:
         """Call, together with others that wait.
 
         :param X: an array, a table or a list
@@ -95,7 +95,7 @@ class Combiner:
             self._give_back(waiting)
             raise
 
-    def _lead(self, waiting: _Waiting) -> Called:
+    def _lead(self, waiting: _Waiting) -> Shared:
         """Call for all of a batch, and have the next one called."""
         batch, started = waiting.batch, perf_counter()
         self._leader = get_ident()
@@ -179,12 +179,12 @@ class _Waiting:
         self.most_rows = most_rows
         self.kind = _kind(X)
         self.since = perf_counter()
-        self.called: Called | None = None
+        self.called: Shared | None = None
         self.batch: list[_Waiting] = []  # who it is to call for
         self.turn = Lock()
         self.turn.acquire()
 
-    def result(self, call: Call) -> Called:
+    def result(self, call: Call) -> Shared:
         """Return what the call for all has brought; called for alone where that is nothing."""
         if self.called is not None:
             return self.called

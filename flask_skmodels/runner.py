@@ -181,30 +181,30 @@ def _call(
         prediction.outputs = outputs if is_plain else _checked(outputs, prediction)
     except Exception as error:
         prediction.seconds = perf_counter() - started
-        _tell_failed(error, prediction, sender, version)
-        raise
+        rejection = _rejection_of(error, prediction, version)
+        if rejection is None:
+            model = version.model
+            tell(prediction_failed, sender, model=model, prediction=prediction, exception=error)
+            raise
+        method, request_id = prediction.method, prediction.request_id
+        _tell_rejected(sender, version, method, rejection, request_id, prediction=prediction)
+        if rejection is error:
+            raise
+        raise rejection from error
     prediction.seconds = perf_counter() - started - prediction.queue
 
 
-def _tell_failed(
-    error: Exception, prediction: Prediction, sender: Sender, version: Version
-) -> None:
-    """Tell why there are no outputs; numbers that the estimator cannot hold are the client's error.
+def _rejection_of(
+    error: Exception, prediction: Prediction, version: Version
+) -> InvalidInput | None:
+    """Return what is wrong with the input, None where the estimator is to blame for an error.
 
-    :raises InvalidInput: the input has numbers too large for single precision, in which trees
-        compute, or for their squares
+    Numbers too large for single precision, in which trees compute, or for their squares are the
+    client's error.
     """
-    rejection = error if isinstance(error, InvalidInput) else None
-    if rejection is None and isinstance(error, ValueError):
-        rejection = _too_large(prediction, version)
-    if rejection is None:
-        model = version.model
-        tell(prediction_failed, sender, model=model, prediction=prediction, exception=error)
-        return
-    method, request_id = prediction.method, prediction.request_id
-    _tell_rejected(sender, version, method, rejection, request_id, prediction=prediction)
-    if rejection is not error:
-        raise rejection from error
+    if isinstance(error, InvalidInput):
+        return error
+    return _too_large(prediction, version) if isinstance(error, ValueError) else None
 
 
 def _too_large(prediction: Prediction, version: Version) -> InvalidInput | None:

@@ -27,7 +27,7 @@ Values = Sequence[Any] | NDArray[Any]
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
-_LISTED = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))  # as they are
+_AS_THEY_ARE = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))  # for JSON
 _TOO_FINE = {"ns", "ps", "fs", "as"}  # numpy lists such moments as integers
 
 
@@ -221,7 +221,7 @@ def plain_outputs(outputs: Any) -> Any:
 
 
 def _plain_array(array: NDArray[Any]) -> Any:
-    if array.dtype in _LISTED:
+    if array.dtype in _AS_THEY_ARE:
         return np.ascontiguousarray(array)
     if array.dtype.kind == "f":
         return np.ascontiguousarray(array, dtype=np.float64)
