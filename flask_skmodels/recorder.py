@@ -96,7 +96,8 @@ class ModelTraffic:
 
     def measured(self, prediction: Prediction) -> list[int]:
         """Return the columns of X that are kept, none of a version that does not serve."""
-        self._look_at_schema()
+        if prediction.fields is not self._columns:
+            self._look_at_schema()
         return self._measured if prediction.fields == self._columns else []
 
     def add_rejection(self, errors: Iterable[InputError]) -> None:
@@ -119,10 +120,11 @@ class ModelTraffic:
         known = None if self._version is None else self._version()
         if version is not known and version is not None:
             fields = measured_fields(version)
-            self._version = ref(version)
-            self._columns = version.schema.names
+            # In this order: other threads read them meanwhile.
             self._measured = [place for place, field in enumerate(fields) if field is not None]
+            self._columns = version.schema.names
             self._fields = frozenset({"values", *(field.name for field in version.schema.fields)})
+            self._version = ref(version)
 
 
 class Recorder:
