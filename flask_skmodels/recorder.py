@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping
+from functools import partial
 from threading import Lock
 from time import time
 from typing import Any, NamedTuple
@@ -34,7 +35,6 @@ _BYTES = 65_536  # of the outputs of one prediction; hooks may return anything
 _TEXTS = (str, bytes)
 _LABELS = (*_TEXTS, int, float, np.number, np.bool_, type(None))
 _COUNTED = 1000  # pairs of a field and a rule that are told apart
-_AT_ONCE = 32  # predictions of one row that are counted together, which takes a third of the time
 
 
 class Kept(NamedTuple):
@@ -79,26 +79,19 @@ class ModelTraffic:
         self._measured: list[int] = []
         self._fields: frozenset[str] = frozenset()
 
-    def add(self, prediction: Prediction, measured: list[int], at: float) -> None:
-        """Count a prediction, and keep it in the window.
-
-        :param measured: the columns of X that are kept
-        :param at: when it was made, in seconds since the epoch
-        """
+    def add(self, prediction: Prediction) -> None:
+        """Count a prediction, and keep it in the window."""
         self.predictions += 1
         self.rows += prediction.rows
-        self.last_at = at
-        kept = _kept(prediction, measured)
+        self.last_at = time()
+        if prediction.fields is not self._columns:
+            self._look_at_schema()
+        measured = self._measured if prediction.fields == self._columns else []
+        kept = _kept_row(prediction, measured) or _kept(prediction, measured)
         self.window.append(kept)
         self._cells += kept.cells
         while len(self.window) > WINDOW or self._cells > CELLS:
             self._cells -= self.window.popleft().cells
-
-    def measured(self, prediction: Prediction) -> list[int]:
-        """Return the columns of X that are kept, none of a version that does not serve."""
-        if prediction.fields is not self._columns:
-            self._look_at_schema()
-        return self._measured if prediction.fields == self._columns else []
 
     def add_rejection(self, errors: Iterable[InputError]) -> None:
         """Count a request that was turned down; names that the model does not know are not kept."""
@@ -120,11 +113,10 @@ class ModelTraffic:
         known = None if self._version is None else self._version()
         if version is not known and version is not None:
             fields = measured_fields(version)
-            # In this order: other threads read them meanwhile.
-            self._measured = [place for place, field in enumerate(fields) if field is not None]
-            self._columns = version.schema.names
-            self._fields = frozenset({"values", *(field.name for field in version.schema.fields)})
             self._version = ref(version)
+            self._columns = version.schema.names
+            self._measured = [place for place, field in enumerate(fields) if field is not None]
+            self._fields = frozenset({"values", *(field.name for field in version.schema.fields)})
 
 
 class Recorder:
@@ -144,81 +136,59 @@ class Recorder:
         self._services = services
         self._traffic: dict[str, ModelTraffic] = {}
         self._latest: OrderedDict[str, ModelTraffic] = OrderedDict()
-        self._waiting: deque[tuple[ModelTraffic, Prediction, list[int], float]] = deque()
+        self._last: ModelTraffic | None = None
         self._lock = Lock()
-        after_prediction.connect(self._on_prediction, app)
+        # A weak reference to a method is a function of Python's, at each prediction.
+        self._receiver = partial(Recorder._on_prediction, self)
+        after_prediction.connect(self._receiver, app)
         prediction_failed.connect(self._on_failure, app)
         input_rejected.connect(self._on_rejection, app)
 
     def of(self, name: str) -> ModelTraffic:
         """Return the traffic of a model; it can change at any time."""
-        with self._lock:
-            return self._counted(name)
+        found = self._traffic.get(name)
+        if found is None:
+            found = self._traffic.setdefault(name, ModelTraffic(self._services[name]))
+        return found
 
     def window(self, name: str) -> list[Kept]:
         """Return the last predictions of a model, the oldest first."""
         with self._lock:
-            return list(self._counted(name).window)
+            return list(self.of(name).window)
 
     def rejected(self, name: str) -> Counter[tuple[str | None, str]]:
         """Return how often each rule of each field of a model was broken."""
         with self._lock:
-            return self._counted(name).rejected.copy()
-
-    def _counted(self, name: str) -> ModelTraffic:
-        self._count()
-        return self._of(name)
-
-    def _of(self, name: str) -> ModelTraffic:
-        found = self._traffic.get(name)
-        if found is None:
-            found = self._traffic[name] = ModelTraffic(self._services[name])
-        return found
+            return self.of(name).rejected.copy()
 
     def _on_prediction(
         self, sender: Sender, model: Model, prediction: Prediction, **extra: Any
     ) -> None:
         if model.is_bound_to(self._caller):
-            traffic = self._traffic.get(prediction.model) or self.of(prediction.model)
-            self._waiting.append((traffic, prediction, traffic.measured(prediction), time()))
-            if len(self._waiting) >= _AT_ONCE or not _may_wait(prediction):
-                with self._lock:
-                    self._count()
+            with self._lock:
+                traffic = self.of(prediction.model)
+                traffic.add(prediction)
+                if traffic is not self._last:
+                    self._put_last(prediction.model, traffic)
 
-    def _count(self) -> None:
-        """Count the predictions that wait for it."""
-        while self._waiting:
-            traffic, prediction, measured, at = self._waiting.popleft()
-            self._latest[traffic.service.name] = traffic
-            self._latest.move_to_end(traffic.service.name)
-            traffic.add(prediction, measured, at)
-            if len(self._latest) > WINDOWS:
-                self._latest.popitem(last=False)[1].forget()
+    def _put_last(self, name: str, traffic: ModelTraffic) -> None:
+        """Note that a model was asked last, and forget the predictions of another one's."""
+        self._latest[name] = self._last = traffic
+        self._latest.move_to_end(name)
+        if len(self._latest) > WINDOWS:
+            self._latest.popitem(last=False)[1].forget()
 
     def _on_failure(self, sender: Sender, model: Model, **extra: Any) -> None:
         if model.is_bound_to(self._caller):
             with self._lock:
-                self._of(name_of(model)).failures += 1
+                self.of(name_of(model)).failures += 1
 
     def _on_rejection(
         self, sender: Sender, model: Model, errors: Iterable[InputError], **extra: Any
     ) -> None:
         if model.is_bound_to(self._caller):
             with self._lock:
-                self._of(name_of(model)).add_rejection(errors)
-
-
-def _may_wait(prediction: Prediction) -> bool:
-    """Return whether a prediction is a row of few numbers, and no text of a client."""
-    X, outputs = prediction.X, prediction.outputs
-    array = X.matrix if type(X) is Table else X
-    return (
-        prediction.rows == 1
-        and type(array) is type(outputs) is np.ndarray
-        and array.dtype.kind in "fiub"
-        and array.base is outputs.base is None  # else the whole would be kept, or it may change
-        and array.nbytes + outputs.nbytes <= _BYTES
-    )
+                self.of(name_of(model)).add_rejection(errors)
 
 
 def measured_fields(version: Version) -> list[Field | None]:
@@ -233,6 +203,22 @@ def measured_fields(version: Version) -> list[Field | None]:
 
 def _is_measured(field: Field) -> bool:
     return field.kind in {"number", "integer", "boolean"} or "allowed" in field.definition
+
+
+def _kept_row(prediction: Prediction, measured: list[int]) -> Kept | None:
+    """Return what is kept of a row of few numbers, None where it is none; most predictions are."""
+    X, outputs = prediction.X, prediction.outputs
+    if (
+        type(X) is type(outputs) is np.ndarray
+        and X.shape == (1, len(measured))
+        and outputs.dtype.kind in "fiub"
+        and outputs.base is None
+        and outputs.ndim <= 2
+        and outputs.nbytes <= _BYTES
+    ):
+        told = prediction.version, prediction.method, prediction.seconds
+        return Kept(*told, X, outputs, prediction.classes, len(measured) + _width(outputs))
+    return None
 
 
 def _kept(prediction: Prediction, measured: list[int]) -> Kept:

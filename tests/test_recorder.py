@@ -5,7 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
-from time import sleep, time
 from typing import Any
 
 import joblib
@@ -189,17 +188,7 @@ def test_window_is_bounded(client: FlaskClient) -> None:
     assert (document["predictions"], document["window"]) == (WINDOW + 5, WINDOW)
 
 
-def test_moment_of_the_last_prediction_is_its_own(client: FlaskClient) -> None:
-    client.post(PATH, json=SETOSA)
-    answered = time()
-    sleep(0.01)
-    last_at = recorder_of(client).of("iris").last_at
-    assert last_at is not None
-    assert last_at <= answered
-
-
 def test_inputs_are_kept_of_a_model_that_was_unloaded(tmp_path: Path, pipeline: Any) -> None:
-    """Its predictions may be counted when nobody knows its fields any more."""
     joblib.dump(pipeline, tmp_path / "iris.joblib")
     digest = sha256((tmp_path / "iris.joblib").read_bytes()).hexdigest()
     artifact = Artifact(tmp_path / "iris.joblib", sha256=digest)
