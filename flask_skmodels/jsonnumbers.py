@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flask_skmodels.rows import EXACT
+from flask_skmodels.rows import EXACT, count_byte
 
 LEAST_BYTES = 2048  # below, the ordinary way is as fast
 MOST_COLUMNS = 1024  # the parser goes through all names for each
@@ -30,13 +30,13 @@ def read_matrix(body: bytes, width: int) -> NDArray[np.float64] | None:
     :param width: how many numbers each row must have
     :returns: of shape (rows, width), integers as doubles; None where it is anything else
     """
-    if body.count(b"{") or not _is_worth_it(body):
+    if b"{" in body or not _is_worth_it(body):
         return None
     try:
         document = _parsed(body)
         lengths = list(map(len, document))
         # The parser makes one array of nested ones as well, so their number is counted.
-        if set(lengths) == {width} and body.count(b"[") == len(lengths) + 1:
+        if set(lengths) == {width} and count_byte(body, b"[") == len(lengths) + 1:
             return _numbers(document).reshape(len(lengths), width)
     except _OTHERWISE:
         pass
@@ -50,7 +50,10 @@ def read_columns(body: bytes, name: str) -> dict[str, NDArray[np.float64]] | Non
     :param name: under which they are
     :returns: for each name its numbers, integers as doubles; None where it is anything else
     """
-    if not _is_worth_it(body) or body.count(b"[") > MOST_COLUMNS:
+    if not _is_worth_it(body):
+        return None
+    arrays = count_byte(body, b"[")
+    if arrays > MOST_COLUMNS:
         return None
     try:
         document = _parsed(body)
@@ -61,7 +64,7 @@ def read_columns(body: bytes, name: str) -> dict[str, NDArray[np.float64]] | Non
     except _OTHERWISE:
         return None
     found = dict(pairs)
-    return found if len(found) == len(pairs) == body.count(b"[") else None
+    return found if len(found) == len(pairs) == arrays else None
 
 
 def _is_worth_it(body: bytes) -> bool:
@@ -74,6 +77,6 @@ def _parsed(body: bytes) -> Any:
 
 def _numbers(array: Any) -> NDArray[np.float64]:
     numbers = np.frombuffer(array.as_buffer(of_type="d"), dtype=np.float64)
-    if len(numbers) and np.abs(numbers).max() >= EXACT:
+    if len(numbers) and max(numbers.max(), -numbers.min()) >= EXACT:
         raise OverflowError("what was an integer may have been rounded")
     return numbers

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from flask_skmodels.batching import is_multi_output
 from flask_skmodels.errors import InputError, InvalidInput, SKModelsError, TooManyRows
 from flask_skmodels.fields import LONGEST_NUMBER
-from flask_skmodels.rows import Columns, Repeated, Rows
+from flask_skmodels.rows import Columns, Repeated, Rows, count_byte
 from flask_skmodels.runner import Prediction
 from flask_skmodels.schema import Cleaner
 
@@ -182,7 +182,7 @@ def check_count(body: bytes, marks: bytes, max_rows: int) -> None:
     """
     if len(body) <= max_rows:
         return
-    count = max(map(body.count, marks))
+    count = max(count_byte(body, bytes([mark])) for mark in marks)
     if count > 2 * (max_rows + 1):
         raise TooManyRows(count, max_rows)
 
@@ -328,7 +328,7 @@ def loads(
     except orjson.JSONDecodeError:
         return _loads_with_care(body, subject)
     # Each name is followed by one colon, so where there are no more colons no name was lost.
-    if body.count(b":") == (count_names or _count_names)(document):
+    if count_byte(body, b":") == (count_names or _count_names)(document):
         return document
     return _loads_with_care(body, subject)
 
