@@ -239,9 +239,8 @@ class SKModels:
         return sender
 
     def _service(self, app: Flask, name: str) -> Service:
-        model = self.registry[name]
         services: dict[str, Service] = app.extensions[self.name].services
-        return services[name_of(model)]
+        return services.get(name) or services[name_of(self.registry[name])]
 
     def _add(self, model: Model) -> None:
         with self._lock:
