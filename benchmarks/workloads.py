@@ -272,7 +272,7 @@ def _mixed_workload(name: str, title: str, pipeline: Any, frame: pd.DataFrame) -
 
 
 def _frame(X: Any, names: list[str]) -> pd.DataFrame:
-    return pd.DataFrame(np.round(X, DIGITS), columns=names)
+    return pd.DataFrame(X, columns=names)
 
 
 def _singles(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
