@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import mlflow.sklearn
@@ -9,6 +10,7 @@ import mlflow.sklearn
 from benchmarks.served import shelf
 
 if __name__ == "__main__":
+    shutil.rmtree(sys.argv[1], ignore_errors=True)  # W4 is served twice
     mlflow.sklearn.save_model(
         shelf.take()[1], sys.argv[1], serialization_format="cloudpickle", pip_requirements=[]
     )
