@@ -1,4 +1,4 @@
-"""JSON of plain numbers, straight from its bytes to arrays, with the extra ``fast``.
+"""JSON of plain numbers, from its bytes to arrays without a look at each, best with ``fast``.
 
 It takes what it can be sure of and leaves everything else to the ordinary way, which says what is
 wrong with it.
@@ -6,11 +6,14 @@ wrong with it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import chain
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from flask_skmodels.rows import EXACT, count_byte
@@ -19,6 +22,7 @@ LEAST_BYTES = 2048  # below, the ordinary way is as fast
 MOST_COLUMNS = 1024  # the parser goes through all names for each
 # What the parser raises where the document is no JSON, or of other things than plain numbers.
 _OTHERWISE = (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError)
+_OF_OTHERS = (b'"', b"t", b"f", b"n")  # a text, true, false and null each have one of them
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _IS_INSTALLED = find_spec("simdjson") is not None
 
@@ -26,21 +30,39 @@ _IS_INSTALLED = find_spec("simdjson") is not None
 def read_matrix(body: bytes, width: int) -> NDArray[np.float64] | None:
     """Return the array of arrays that a JSON document is.
 
+    Without the extra ``fast`` it is made of what the ordinary parser reads, which still saves the
+    look at each value.
+
     :param body: the document
     :param width: how many numbers each row must have
     :returns: of shape (rows, width), integers as doubles; None where it is anything else
     """
     if b"{" in body or not _is_worth_it(body):
         return None
+    read = _matrix_of_buffer if _IS_INSTALLED else _matrix_of_lists
     try:
-        document = _parsed(body)
-        lengths = list(map(len, document))
-        # The parser makes one array of nested ones as well, so their number is counted.
-        if set(lengths) == {width} and count_byte(body, b"[") == len(lengths) + 1:
-            return _numbers(document).reshape(len(lengths), width)
+        return read(body, width)
     except _OTHERWISE:
-        pass
-    return None
+        return None
+
+
+def _matrix_of_buffer(body: bytes, width: int) -> NDArray[np.float64] | None:
+    document = _parsed(body)
+    lengths = list(map(len, document))
+    # The parser makes one array of nested ones as well, so their number is counted.
+    if set(lengths) != {width} or count_byte(body, b"[") != len(lengths) + 1:
+        return None
+    return _numbers(document).reshape(len(lengths), width)
+
+
+def _matrix_of_lists(body: bytes, width: int) -> NDArray[np.float64] | None:
+    if any(mark in body for mark in _OF_OTHERS):
+        return None
+    rows = orjson.loads(body)
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {width}:
+        return None
+    count = len(rows) * width
+    return _exact(np.fromiter(chain.from_iterable(rows), np.float64, count)).reshape(-1, width)
 
 
 def read_columns(body: bytes, name: str) -> dict[str, NDArray[np.float64]] | None:
@@ -50,25 +72,39 @@ def read_columns(body: bytes, name: str) -> dict[str, NDArray[np.float64]] | Non
     :param name: under which they are
     :returns: for each name its numbers, integers as doubles; None where it is anything else
     """
-    if not _is_worth_it(body):
+    if not _is_worth_it(body) or count_byte(body, b"[") > MOST_COLUMNS:
         return None
-    arrays = count_byte(body, b"[")
-    if arrays > MOST_COLUMNS:
-        return None
+    read = _columns_of_buffers if _IS_INSTALLED else _columns_of_lists
     try:
-        document = _parsed(body)
-        if list(document) != [name]:
-            return None
-        columns = document[name]
-        pairs = [(key, _numbers(columns[key])) for key in columns]
+        pairs = read(body, name)
     except _OTHERWISE:
         return None
     found = dict(pairs)
-    return found if len(found) == len(pairs) == arrays else None
+    is_whole = len(found) == len(pairs) == count_byte(body, b"[")
+    return found if found and is_whole else None
+
+
+def _columns_of_buffers(body: bytes, name: str) -> list[tuple[str, NDArray[np.float64]]]:
+    document = _parsed(body)
+    columns = document[name] if list(document) == [name] else {}
+    return [(key, _numbers(columns[key])) for key in columns]
+
+
+def _columns_of_lists(body: bytes, name: str) -> list[tuple[str, NDArray[np.float64]]]:
+    document = {} if b"\\" in body else orjson.loads(body)
+    columns = document[name] if list(document) == [name] else {}
+    names = "".join([name, *columns]).encode() + b'""' * (1 + len(columns))
+    if any(count_byte(body, mark) != names.count(mark) for mark in _OF_OTHERS):
+        return []
+    return [(key, _exact(_fromiter(column))) for key, column in columns.items()]
+
+
+def _fromiter(numbers: Sequence[float]) -> NDArray[np.float64]:
+    return np.fromiter(numbers, np.float64, len(numbers))
 
 
 def _is_worth_it(body: bytes) -> bool:
-    return _IS_INSTALLED and len(body) >= LEAST_BYTES and not body.startswith(_BYTE_ORDER_MARK)
+    return len(body) >= LEAST_BYTES and not body.startswith(_BYTE_ORDER_MARK)
 
 
 def _parsed(body: bytes) -> Any:
@@ -76,7 +112,10 @@ def _parsed(body: bytes) -> Any:
 
 
 def _numbers(array: Any) -> NDArray[np.float64]:
-    numbers = np.frombuffer(array.as_buffer(of_type="d"), dtype=np.float64)
+    return _exact(np.frombuffer(array.as_buffer(of_type="d"), dtype=np.float64))
+
+
+def _exact(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(numbers) and max(numbers.max(), -numbers.min()) >= EXACT:
         raise OverflowError("what was an integer may have been rounded")
     return numbers

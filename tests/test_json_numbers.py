@@ -59,10 +59,33 @@ def send(client: FlaskClient, body: bytes, name: str = "named") -> TestResponse:
 
 
 def slowly(client: FlaskClient, body: bytes, name: str = "named") -> TestResponse:
-    """Send a body to be read the ordinary way."""
+    """Send a body to be read the ordinary way, which is answered as without the extra."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonnumbers, "_IS_INSTALLED", False)
-        return send(client, body, name)
+        plain = send(client, body, name)
+        patch.setattr(jsonnumbers, "LEAST_BYTES", 2**40)
+        slow = send(client, body, name)
+    assert (plain.status_code, plain.data) == (slow.status_code, slow.data)
+    return slow
+
+
+@pytest.mark.parametrize("name", ["_matrix_of_lists", "_columns_of_lists"])
+def test_numbers_become_arrays_without_the_extra_too(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    found: list[Any] = []
+    own = getattr(jsonnumbers, name)
+
+    def read(*told: Any) -> Any:
+        found.append(own(*told))
+        return found[-1]
+
+    monkeypatch.setattr(jsonnumbers, "_IS_INSTALLED", False)
+    monkeypatch.setattr(jsonnumbers, name, read)
+    given = rows() if name == "_matrix_of_lists" else {"columns": columns(rows())}
+    answer = send(client, json.dumps(given).encode())
+    assert answer.json["predictions"] == rows()  # type: ignore[index]
+    assert len(found[0]) == (ROWS if name == "_matrix_of_lists" else len(NAMES))
 
 
 def rows(count: int = ROWS) -> list[list[float]]:
@@ -151,11 +174,16 @@ def test_what_is_odd_is_answered_as_without_the_extra(
         lambda c: {"columns": {**c, "b": [[v] for v in c["b"]]}},
         lambda c: {"columns": {**c, "b": [c["b"]]}},
         lambda c: {"columns": {**c, "b": [*c["b"][1:], None]}},
+        lambda c: {"columns": {**c, "b": [*c["b"][1:], True]}},
+        lambda c: {"columns": {**c, "null": c["a"], "true": c["b"], "fault": c["c"]}},
+        lambda c: {"columns": {**c, "null": c["a"], "b": [*c["b"][1:], None]}},
         lambda c: {"columns": {"a": c["a"]}},
         lambda c: {"columns": list(c.values())},
         lambda c: {"columns": {}, "more": [1] * 2000},
         lambda c: {"columns": c, "more": 1},
         lambda c: {"rows": c},
+        lambda c: {"a": 1.0, "b": 2.0, "c": 3.0, "values": None, "x" * 4000: 1},
+        lambda c: {"columns": {}, "x" * 4000: 1},
         lambda c: c,
     ],
 )
@@ -164,6 +192,14 @@ def test_odd_columns_are_answered_as_without_the_extra(client: FlaskClient, chan
     for name in ("named", "values"):
         fast, slow = send(client, body, name), slowly(client, body, name)
         assert (fast.status_code, fast.data) == (slow.status_code, slow.data)
+
+
+@pytest.mark.parametrize("value", ["1", "true", "null", '"1"'])
+def test_a_name_with_an_escape_hides_no_literal(client: FlaskClient, value: str) -> None:
+    named = {"\t": [1.5] * ROWS, **columns(rows())}  # written "\\t", which has a letter of "true"
+    body = json.dumps({"columns": named}).encode().replace(b"1.5", value.encode(), 1)
+    fast, slow = send(client, body), slowly(client, body)
+    assert (fast.status_code, fast.data) == (slow.status_code, slow.data)
 
 
 def test_a_column_given_twice_is_an_error(client: FlaskClient) -> None:
