@@ -6,7 +6,7 @@ wrong with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain
@@ -22,7 +22,7 @@ LEAST_BYTES = 2048  # below, the ordinary way is as fast
 MOST_COLUMNS = 1024  # the parser goes through all names for each
 # What the parser raises where the document is no JSON, or of other things than plain numbers.
 _OTHERWISE = (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError)
-_OF_OTHERS = (b'"', b"t", b"f", b"n")  # a text, true, false and null each have one of them
+_LITERALS = (b"t", b"f", b"n")  # true, false and null each have one of them
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _IS_INSTALLED = find_spec("simdjson") is not None
 
@@ -56,13 +56,12 @@ def _matrix_of_buffer(body: bytes, width: int) -> NDArray[np.float64] | None:
 
 
 def _matrix_of_lists(body: bytes, width: int) -> NDArray[np.float64] | None:
-    if any(mark in body for mark in _OF_OTHERS):
+    if b'"' in body or any(mark in body for mark in _LITERALS):
         return None
     rows = orjson.loads(body)
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {width}:
         return None
-    count = len(rows) * width
-    return _exact(np.fromiter(chain.from_iterable(rows), np.float64, count)).reshape(-1, width)
+    return _listed(chain.from_iterable(rows), len(rows) * width).reshape(-1, width)
 
 
 def read_columns(body: bytes, name: str) -> dict[str, NDArray[np.float64]] | None:
@@ -72,7 +71,10 @@ def read_columns(body: bytes, name: str) -> dict[str, NDArray[np.float64]] | Non
     :param name: under which they are
     :returns: for each name its numbers, integers as doubles; None where it is anything else
     """
-    if not _is_worth_it(body) or count_byte(body, b"[") > MOST_COLUMNS:
+    if not _is_worth_it(body):
+        return None
+    arrays = count_byte(body, b"[")
+    if arrays > MOST_COLUMNS or not (_IS_INSTALLED or _has_names_alone(body, arrays + 1)):
         return None
     read = _columns_of_buffers if _IS_INSTALLED else _columns_of_lists
     try:
@@ -80,8 +82,7 @@ def read_columns(body: bytes, name: str) -> dict[str, NDArray[np.float64]] | Non
     except _OTHERWISE:
         return None
     found = dict(pairs)
-    is_whole = len(found) == len(pairs) == count_byte(body, b"[")
-    return found if found and is_whole else None
+    return found if found and len(found) == len(pairs) == arrays else None
 
 
 def _columns_of_buffers(body: bytes, name: str) -> list[tuple[str, NDArray[np.float64]]]:
@@ -91,16 +92,20 @@ def _columns_of_buffers(body: bytes, name: str) -> list[tuple[str, NDArray[np.fl
 
 
 def _columns_of_lists(body: bytes, name: str) -> list[tuple[str, NDArray[np.float64]]]:
-    document = {} if b"\\" in body else orjson.loads(body)
+    document = orjson.loads(body)
     columns = document[name] if list(document) == [name] else {}
-    names = "".join([name, *columns]).encode() + b'""' * (1 + len(columns))
-    if any(count_byte(body, mark) != names.count(mark) for mark in _OF_OTHERS):
-        return []
-    return [(key, _exact(_fromiter(column))) for key, column in columns.items()]
+    return [(key, _listed(column, len(column))) for key, column in columns.items()]
 
 
-def _fromiter(numbers: Sequence[float]) -> NDArray[np.float64]:
-    return np.fromiter(numbers, np.float64, len(numbers))
+def _has_names_alone(body: bytes, count: int) -> bool:
+    """Return whether a body has quotes for some names, and no literal outside of these."""
+    if b"\\" in body or count_byte(body, b'"') != 2 * count:
+        return False
+    return not any(mark in part for part in body.split(b'"')[::2] for mark in _LITERALS)
+
+
+def _listed(numbers: Iterable[float], count: int) -> NDArray[np.float64]:
+    return _exact(np.fromiter(numbers, np.float64, count))
 
 
 def _is_worth_it(body: bytes) -> bool:
