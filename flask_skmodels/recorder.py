@@ -172,7 +172,7 @@ class Recorder:
                     self._put_last(prediction.model, traffic)
 
     def _put_last(self, name: str, traffic: ModelTraffic) -> None:
-        """Note that a model was asked last, and forget the predictions of another one's."""
+        """Note that a model was asked last; too many, and the one asked first forgets its own."""
         self._latest[name] = self._last = traffic
         self._latest.move_to_end(name)
         if len(self._latest) > WINDOWS:
