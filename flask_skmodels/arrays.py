@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from flask_skmodels.errors import ModelError
 from flask_skmodels.fields import Field
-from flask_skmodels.table import DTYPES, Table, objects
+from flask_skmodels.table import DTYPES, Fields, Table, objects
 
 
 def require_pandas(container: str) -> None:
@@ -36,7 +36,7 @@ class Builder:
     """
 
     def __init__(self, fields: Sequence[Field], container: str) -> None:
-        self._fields = tuple(fields)
+        self._fields = Fields(fields)
         self._container = container
         self._names = [field.column.name for field in fields]
         kinds = {field.kind for field in fields}

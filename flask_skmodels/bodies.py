@@ -37,6 +37,7 @@ class Body:
 
     :param request: the request at hand
     :param max_rows: the most rows that it may hold
+    :ivar max_bytes: the most bytes that it may have, packed or not
     """
 
     def __init__(self, request: Request, max_rows: int) -> None:
@@ -44,8 +45,10 @@ class Body:
         self._request = request
         self._coding = _coding(request)
         self._data: bytes | None = None
-        if request.max_content_length is None:
-            request.max_content_length = MAX_CONTENT_LENGTH
+        limit = request.max_content_length
+        if limit is None:
+            limit = request.max_content_length = MAX_CONTENT_LENGTH
+        self.max_bytes = limit
 
     @property
     def content_type(self) -> str:
@@ -73,13 +76,9 @@ class Body:
             return _URLENCODED  # no body at all: a form without fields
         return self._request.mimetype
 
-    @property
-    def max_bytes(self) -> int:
-        return self._request.max_content_length or MAX_CONTENT_LENGTH
-
     def read(self) -> bytes:
         """Return the body as it came; from then on nothing that parses it takes it away."""
-        return _whole_body(self._request)
+        return _whole_body(self._request, self.max_bytes)
 
     @property
     def data(self) -> bytes:
@@ -182,20 +181,19 @@ def _coding(request: Request) -> str | None:
     return codings[0] if codings else None
 
 
-def _whole_body(request: Request) -> bytes:
+def _whole_body(request: Request, limit: int) -> bytes:
     """Return the body; Werkzeug cuts one that comes without its length at the limit, in silence."""
-    body = _told_body(request)
+    body = _told_body(request, limit)
     if body is not None:
         return body
     body = request.get_data()
-    limit = request.max_content_length
-    is_cut = request.content_length is None and limit is not None and len(body) >= limit > 0
+    is_cut = request.content_length is None and len(body) >= limit > 0
     if is_cut and request.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
     return body
 
 
-def _told_body(request: Request) -> bytes | None:
+def _told_body(request: Request, limit: int) -> bytes | None:
     """Return a body of the length that the request tells; None where Werkzeug has to read it.
 
     Werkzeug's stream costs as much as a small prediction, and a large body twice its memory.
@@ -205,7 +203,7 @@ def _told_body(request: Request) -> bytes | None:
     is_read = "stream" in known or "_cached_data" in known
     if is_read or not (length.isascii() and length.isdecimal()) or len(length) > _MOST_DIGITS:
         return None
-    if request.max_content_length is not None and int(length) > request.max_content_length:
+    if int(length) > limit:
         return None
     body: bytes = request.environ["wsgi.input"].read(int(length))
     if len(body) < int(length):

@@ -77,6 +77,8 @@ class Check:
         :param value: the client's, or :data:`~flask_skmodels.fields.ABSENT`
         :param text: whether it came as text
         """
+        if not text and self._passes(value):
+            return value
         value, errors = self._examine(value, text)
         return REFUSED if errors else value
 
@@ -124,6 +126,15 @@ class Check:
         if not self._is_of_type(value):
             return value, failed + 1
         return value, failed + self._count_failures(value)
+
+    def _passes(self, value: Any) -> bool:
+        """Return whether a typed value, a text or a missing one, passes as it is: most do."""
+        if not self.is_plain:
+            return False
+        if value is None:
+            return self.field.nullable
+        is_text = type(value) is str and value != "" and str in self.types
+        return is_text and not self._count_failures(value)
 
     def _coerced(self, value: Any) -> tuple[Any, int]:
         if self.coerce is None:

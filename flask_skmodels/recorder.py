@@ -216,8 +216,15 @@ def _kept_row(prediction: Prediction, measured: list[int]) -> Kept | None:
         and outputs.ndim <= 2
         and outputs.nbytes <= _BYTES
     ):
-        told = prediction.version, prediction.method, prediction.seconds
-        return Kept(*told, X, outputs, prediction.classes, len(measured) + _width(outputs))
+        return Kept(
+            prediction.version,
+            prediction.method,
+            prediction.seconds,
+            X,
+            outputs,
+            prediction.classes,
+            len(measured) + _width(outputs),
+        )
     return None
 
 
@@ -241,7 +248,8 @@ def _inputs(X: Any, measured: list[int], step: int) -> Any:
     """Return the columns of X that are measured, of every row or of some: a matrix or a list."""
     if isinstance(X, Table):
         if X.matrix is None:
-            return [X.columns[place][::step] for place in measured]
+            columns = X.columns
+            return [columns[place][::step] for place in measured]
         X = X.matrix
     if not isinstance(X, np.ndarray):
         return None

@@ -154,7 +154,7 @@ def from_python(data: Any) -> Rows:
         or a data frame (anything with ``columns``, or an Arrow table)
     :raises InvalidInput: it is none of these
     """
-    if isinstance(data, Mapping):
+    if type(data) is dict or isinstance(data, Mapping):  # the look for the class itself is quick
         return Rows([_plain_row(data)])
     if hasattr(data, "column_names"):
         return Columns({name: data[name].to_pylist() for name in data.column_names})

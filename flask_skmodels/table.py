@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from functools import cached_property
 from importlib import import_module
 from itertools import chain
 from math import nan
@@ -19,6 +20,25 @@ DTYPES: dict[str, type] = {"number": np.float64, "integer": np.int64, "boolean":
 FEW = 4096  # numbers that BLAS takes one thread for
 
 
+class Fields(tuple[Field, ...]):
+    """The fields of the columns of a table, and what a table asks of them."""
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of its columns."""
+        return frozenset(map(_kind, self))
+
+    @cached_property
+    def integers(self) -> list[int]:
+        """The places of the integers."""
+        return [place for place, field in enumerate(self) if field.kind == "integer"]
+
+    @cached_property
+    def missing(self) -> list[object]:
+        """What stands for a missing value in each column."""
+        return list(map(missing_of, self))
+
+
 class Table:
     """The validated columns of a data frame.
 
@@ -28,9 +48,7 @@ class Table:
 
     __slots__ = ("_columns", "_frame", "fields", "matrix", "row")
 
-    def __init__(
-        self, fields: Sequence[Field], columns: Sequence[Sequence[Any] | NDArray[Any]]
-    ) -> None:
+    def __init__(self, fields: Fields, columns: Sequence[Sequence[Any] | NDArray[Any]]) -> None:
         self.fields = fields
         self.matrix: NDArray[Any] | None = None
         self.row: Sequence[Any] | None = None
@@ -38,7 +56,7 @@ class Table:
         self._frame: Any = None
 
     @classmethod
-    def of_matrix(cls, fields: Sequence[Field], matrix: NDArray[Any]) -> Table:
+    def of_matrix(cls, fields: Fields, matrix: NDArray[Any]) -> Table:
         """Return a table of numbers of one kind.
 
         :param matrix: of shape (rows, fields)
@@ -48,7 +66,7 @@ class Table:
         return table
 
     @classmethod
-    def of_row(cls, fields: Sequence[Field], row: Sequence[Any]) -> Table:
+    def of_row(cls, fields: Fields, row: Sequence[Any]) -> Table:
         """Return a table of one row.
 
         :param row: for each field its value, None for a missing one
@@ -82,7 +100,7 @@ class Table:
             self._frame = self._new_frame()
         return self._frame
 
-    def take(self, places: Sequence[int], fields: Sequence[Field]) -> Table:
+    def take(self, places: Sequence[int], fields: Fields) -> Table:
         """Return a table of some of the columns.
 
         :param places: which
@@ -109,7 +127,7 @@ class Table:
         else:  # as pandas keeps columns of one kind: one after the other
             array = np.array(self._columns, dtype=np.float64).T
         # The square of no number among them is beyond that of the largest exact one.
-        if not (array.size < FEW and np.vdot(array, array) < EXACT**2):
+        if self.fields.integers and not (array.size < FEW and np.vdot(array, array) < EXACT**2):
             self._check_exact(array)
         return array
 
@@ -118,7 +136,7 @@ class Table:
 
         :raises OverflowError: an integer is beyond what a double holds exactly
         """
-        kinds = {_kind(field) for field in self.fields}
+        kinds = self.fields.kinds
         if kinds <= {"number", "integer"}:
             numbers = self.numbers()
             return numbers.astype(np.int64) if kinds == {"integer"} else numbers
@@ -133,7 +151,7 @@ class Table:
         """Return the values of a column, what stands for a missing value in the place of None."""
         if self.matrix is not None:
             return list(self.matrix[:, place].tolist())
-        missing = missing_of(self.fields[place])
+        missing = self.fields.missing[place]
         if self.row is not None:
             value = self.row[place]
             return [missing if value is None else value]
@@ -151,9 +169,8 @@ class Table:
         return own
 
     def _check_exact(self, numbers: NDArray[np.float64]) -> None:
-        for place, field in enumerate(self.fields):
-            if field.kind == "integer" and (np.abs(numbers[:, place]) >= EXACT).any():
-                raise OverflowError("integers beyond what a double holds exactly")
+        if (np.abs(numbers[:, self.fields.integers]) >= EXACT).any():
+            raise OverflowError("integers beyond what a double holds exactly")
 
     def _new_frame(self) -> Any:
         pandas = import_module("pandas")

@@ -11,9 +11,8 @@ from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from flask_skmodels.engines.blocks import Cells, Csr, Sparse, array
 from flask_skmodels.engines.forms import Call, Compiler, Decline, Methods, lean_form
 from flask_skmodels.engines.stack import stacked, stacked_sparse
-from flask_skmodels.fields import Field
 from flask_skmodels.pipelines import parts_of
-from flask_skmodels.table import Table
+from flask_skmodels.table import Fields, Table
 
 
 @lean_form(ColumnTransformer)
@@ -100,14 +99,14 @@ def _of_texts(place: int, step: Any) -> Call:
 
 def _taker(places: Sequence[int], columns: Any) -> Callable[[Any], Any]:
     key = columns if isinstance(columns, slice) else np.array(places)
-    known: tuple[Any, tuple[Field, ...]] = (None, ())
+    known: tuple[Any, Fields] = (None, Fields())
 
     def take(X: Any) -> Any:
         nonlocal known
         if type(X) is Table:
             of, fields = known
             if of is not X.fields:
-                fields = tuple(X.fields[place] for place in places)
+                fields = Fields(X.fields[place] for place in places)
                 known = X.fields, fields
             return X.take(places, fields)
         if type(X) is Cells:

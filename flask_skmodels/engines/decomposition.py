@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA, FactorAnalysis, FastICA, IncrementalPCA, 
 from sklearn.utils.extmath import fast_logdet
 
 from flask_skmodels.engines.blocks import Sparse
-from flask_skmodels.engines.forms import Compiler, Methods, doubles, finite, lean_form
+from flask_skmodels.engines.forms import Compiler, Methods, as_row, doubles, finite, lean_form
 from flask_skmodels.engines.linear_model import weighed
 
 Doubles = NDArray[np.float64]
@@ -22,7 +22,7 @@ Doubles = NDArray[np.float64]
 def pca(estimator: Any, compiler: Compiler) -> Methods:
     components = estimator.components_.T
     middle = estimator.mean_.reshape(1, -1) @ components
-    scale = np.sqrt(estimator.explained_variance_) if estimator.whiten else None
+    scale = np.sqrt(as_row(estimator.explained_variance_)) if estimator.whiten else None
     if scale is not None:
         smallest = np.finfo(scale.dtype).eps
         scale[scale < smallest] = smallest

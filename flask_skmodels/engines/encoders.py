@@ -11,7 +11,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from flask_skmodels.engines.blocks import Ones, values
 from flask_skmodels.engines.forms import Compiler, Decline, Methods, finite_or_missing, lean_form
-from flask_skmodels.table import Table, missing_of
+from flask_skmodels.table import Table
 
 _Code = TypeVar("_Code")
 _DROPPED = -1
@@ -155,18 +155,12 @@ def encoded(lookups: Lookups) -> Callable[[Any], Sequence[Sequence[Any]]]:
 
     :param lookups: one for each feature
     """
-    known: tuple[Any, list[Any]] = (None, [])
 
     def of_row(X: Table, row: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        nonlocal known
-        fields, missing = known
-        if fields is not X.fields:
-            missing = [missing_of(field) for field in X.fields]
-            known = X.fields, missing
         return [
             [
                 lookup(gap if value is None else value)
-                for lookup, value, gap in zip(lookups, row, missing, strict=True)
+                for lookup, value, gap in zip(lookups, row, X.fields.missing, strict=True)
             ]
         ]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 
-from flask_skmodels.engines.forms import Call, Compiler, Methods, doubles, lean_form
+from flask_skmodels.engines.forms import Call, Compiler, Methods, by_sign, doubles, lean_form
 from flask_skmodels.engines.walk import MOST_BYTES, Array, Layout, Trees, joined, summed
-from flask_skmodels.table import Table
+from flask_skmodels.table import Fields, Table
 
 _LAYOUT = Layout("left", "right", "feature_idx", "num_threshold", np.float64)
 
@@ -42,7 +42,7 @@ def hist_gradient_boosting_classifier(
 
     def predict(X: Any) -> Any:
         scores = decision_function(X)
-        return classes.take((scores > 0).astype(np.intp) if is_binary else scores.argmax(axis=1))
+        return by_sign(scores, classes) if is_binary else classes.take(scores.argmax(axis=1))
 
     return {
         "predict": predict,
@@ -54,22 +54,27 @@ def hist_gradient_boosting_classifier(
 def _raw_of(estimator: Any) -> Call:
     """Return what scores rows before the link, of shape (rows, trees of an iteration)."""
     columns, trees = _columns_of(estimator), _Histograms(estimator)
-    first = estimator._baseline_prediction.reshape(-1, 1) + 0.0
+    count = estimator.n_trees_per_iteration_
 
     def raw(X: Any) -> NDArray[np.float64]:
         values = trees.values(columns(X))
-        return summed(values.reshape(-1, len(first), values.shape[1]), first).T
+        return summed(values.reshape(-1, count, values.shape[1])).T
 
     return raw
 
 
 class _Histograms:
-    """The trees of histogram-based gradient boosting, in the order of their values' sum."""
+    """The trees of histogram-based gradient boosting, in the order of their values' sum.
+
+    The values of the first iteration have the baseline added, which the sum begins with.
+    """
 
     def __init__(self, estimator: Any) -> None:
         known, places = estimator._bin_mapper.make_known_categories_bitsets()
         self._known = known, places, 1  # on one thread
         self._trees = [tree for trees in estimator._predictors for tree in trees]
+        for place, baseline in enumerate(estimator._baseline_prediction.ravel() + 0.0):
+            self._trees[place] = _raised(self._trees[place], baseline)
         self._walk: Trees | None = None
         if sum(tree.nodes.nbytes for tree in self._trees) <= MOST_BYTES:
             tree = _joined(self._trees, len(places))
@@ -81,6 +86,12 @@ class _Histograms:
         if self._walk is not None and self._walk.takes(X):
             return self._walk(X)
         return np.stack([tree.predict(X, *self._known) for tree in self._trees])
+
+
+def _raised(tree: TreePredictor, by: float) -> TreePredictor:
+    nodes = tree.nodes.copy()
+    nodes["value"] += by
+    return TreePredictor(nodes, tree.binned_left_cat_bitsets, tree.raw_left_cat_bitsets)
 
 
 def _joined(trees: Sequence[TreePredictor], width: int) -> TreePredictor:
@@ -134,5 +145,5 @@ def _values(X: Any, place: int) -> Sequence[Any]:
 
 def _numbers(X: Any, places: Sequence[int]) -> NDArray[np.float64]:
     if type(X) is Table:
-        return X.take(places, [X.fields[place] for place in places]).numbers()
+        return X.take(places, Fields(X.fields[place] for place in places)).numbers()
     return doubles(X)[:, places]

@@ -16,6 +16,8 @@ from flask_skmodels.engines.forms import (
     Compiler,
     Decline,
     Methods,
+    as_row,
+    by_sign,
     doubles,
     finite,
     lean_form,
@@ -138,6 +140,8 @@ def weighed(weights: Any, intercept: Any) -> Call:
     if not isinstance(weights, np.ndarray) or weights.dtype != np.float64:
         raise Decline("its weights are no array of doubles")
 
+    if weights.ndim == 2 and np.ndim(intercept) == 1:
+        intercept = as_row(intercept)
     is_contiguous = weights.flags.c_contiguous or weights.flags.f_contiguous
 
     def value(X: Any) -> Scores:
@@ -165,7 +169,7 @@ def scores_of(estimator: Any) -> Call:
 def labels_of(decision: Call, classes: NDArray[Any]) -> Call:
     """Return what predicts the class of the largest score, of the positive one where two."""
     if len(classes) == 2:
-        return lambda X: classes.take((decision(X) > 0).astype(np.intp))
+        return lambda X: by_sign(decision(X), classes)
     return lambda X: classes.take(decision(X).argmax(1))
 
 

@@ -30,6 +30,7 @@ from flask_skmodels.engines.forms import (
     Compiler,
     Decline,
     Methods,
+    as_row,
     doubles,
     finite,
     finite_or_missing,
@@ -71,14 +72,15 @@ def max_abs_scaler(scaler: MaxAbsScaler, compiler: Compiler) -> Methods:
 
 def _scaled(middle: Doubles | None, scale: Doubles | None) -> Call:
     inverse = None if scale is None else 1.0 / scale
+    middles, scales = (None if part is None else as_row(part) for part in (middle, scale))
 
     def transform(X: Any) -> Any:
-        if type(X) in Sparse and middle is None:
+        if type(X) in Sparse and middles is None:
             return _rescaled(X.csr(), inverse)
         X = finite_or_missing(doubles(X))
-        X = X.copy(order="K") if middle is None else X - middle
-        if scale is not None:
-            X /= scale
+        X = X.copy(order="K") if middles is None else X - middles
+        if scales is not None:
+            X /= scales
         return X
 
     return transform
@@ -92,7 +94,7 @@ def _rescaled(rows: Csr, factors: Doubles | None) -> Csr:
 
 @lean_form(MinMaxScaler)
 def min_max_scaler(scaler: MinMaxScaler, compiler: Compiler) -> Methods:
-    scale, low = scaler.scale_, scaler.min_
+    scale, low = as_row(scaler.scale_), as_row(scaler.min_)
     bounds = [np.float64(bound) for bound in scaler.feature_range] if scaler.clip else None
 
     def transform(X: Any) -> Doubles:

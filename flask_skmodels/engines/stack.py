@@ -10,16 +10,35 @@ from scipy.sparse import hstack, issparse
 
 from flask_skmodels.engines.blocks import Csr, Ones, Sparse, array, csr, native
 from flask_skmodels.engines.forms import Call, Decline
+from flask_skmodels.table import Table
+
+_NUMBERS = {"number"}
 
 
 def stacked(calls: Sequence[Call]) -> Call:
     """Return a call that puts what others make of X side by side in one dense array."""
 
     def transform(X: Any) -> Any:
-        blocks = [array(call(X)) for call in calls]
-        return np.concatenate(blocks, axis=1)
+        blocks = [call(X) for call in calls]
+        row = _row_of_numbers(blocks) if len(X) == 1 else None
+        if row is not None:
+            return np.array((row,), dtype=np.float64)
+        return np.concatenate([array(block) for block in blocks], axis=1)
 
     return transform
+
+
+def _row_of_numbers(blocks: Sequence[Any]) -> list[float | None] | None:
+    """Return what blocks of one row are side by side, None where they are not all of doubles."""
+    row: list[float | None] = []
+    for block in blocks:
+        if type(block) is Table and block.row is not None and block.fields.kinds == _NUMBERS:
+            row += block.row
+        elif type(block) is np.ndarray and block.dtype == np.float64:
+            row += block[0].tolist()
+        else:
+            return None
+    return row
 
 
 def stacked_sparse(calls: Sequence[Call]) -> Call:

@@ -134,6 +134,7 @@ class LeafValues:
         if self._walk is not None:
             switch = np.zeros((len(trees) - 1, *values[0].shape[1:]))
             self._values = np.concatenate([switch, *values])
+            self._has_negative_zeros = bool(np.signbit(self._values[self._values == 0]).any())
 
     def each(self, X: NDArray[np.float32]) -> Array:
         """Return the value of the leaf that each row ends at in each tree.
@@ -148,7 +149,10 @@ class LeafValues:
     def total(self, X: NDArray[np.float32]) -> Array:
         """Return the sums of the trees' values, added in their order, of shape (rows, ...)."""
         if self._walk is not None and self._walk.takes(X):
-            return summed(self._values.take(self._walk(X), axis=0))
+            found = self._values.take(self._walk(X), axis=0)
+            if self._has_negative_zeros:
+                found[0] += 0.0  # what scikit-learn adds all to
+            return summed(found)
         total = np.zeros((len(X), *self._each[0][1].shape[1:]))
         for tree in self._each:
             total += _values_in(*tree, X)

@@ -107,13 +107,11 @@ def _add_switch(nodes: Array, roots: list[int], width: int, layout: Layout) -> N
     lead(0, len(roots) - 1)
 
 
-def summed(values: Array, first: Array | float = 0.0) -> NDArray[np.float64]:
+def summed(values: Array) -> NDArray[np.float64]:
     """Return the sum over the first axis, one after the other from the first value on.
 
-    :param values: of shape (count, ...); may be written to
-    :param first: what they are added to, of the shape of the sum
+    :param values: of shape (count, ...)
     """
-    values[0] += first
     # Where there is one sum alone, reduce would add in pairs.
     in_order = np.add.reduce if values[0].size > 1 else _last_sum
     total: NDArray[np.float64] = in_order(values, axis=0)
@@ -121,4 +119,4 @@ def summed(values: Array, first: Array | float = 0.0) -> NDArray[np.float64]:
 
 
 def _last_sum(values: Array, axis: int) -> Any:
-    return values.cumsum(axis)[-1]
+    return np.add.accumulate(values, axis)[-1]

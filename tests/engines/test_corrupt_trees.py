@@ -279,7 +279,5 @@ def test_classifier_of_histograms_that_leaves_out_a_class(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     boosted = HistGradientBoostingClassifier(max_iter=5).fit(X, LABELS["three texts"])
-    monkeypatch.setattr(
-        histograms, "summed", lambda values, first: walk.summed(values[:, [0, 0, 1]], first)
-    )
+    monkeypatch.setattr(histograms, "summed", lambda values: walk.summed(values[:, [0, 0, 1]]))
     hold_to_fallback(boosted, X, "HistGradientBoostingClassifier", caplog)
