@@ -81,7 +81,8 @@ class Lab:
             yield targets
             for key, aim in targets.items():
                 try:
-                    aim.check()
+                    with aim.server.awake():
+                        aim.check()
                 except (Wrong, OSError) as error:
                     self.fail(f"{', '.join(key)}, after the load", error)
 
@@ -94,7 +95,8 @@ class Lab:
         environment = Environment(peer.environment, self.cache)
         site = Site(environment, folder, workload, free_port())
         told = variables(environment, folder, peer.options, peer.without)
-        with serving(peer.command(site), site.port, folder, told) as server:
+        command, is_restless = peer.command(site), peer.is_restless
+        with serving(command, site.port, folder, told, is_restless=is_restless) as server:
             yield server
 
     def fail(self, name: str, error: Exception) -> None:
@@ -125,14 +127,16 @@ class Lab:
         for name, exchange in peer.exchanges(workload).items():
             folder = self.work / f"{workload.name}-{peer.name}-{name.replace(' ', '-')}"
             aim = target(server, exchange, folder)
-            aim.wait_until_ready()
-            aim.load(WARM_CONNECTIONS if workload.rows == 1 else 1, 1)
+            with server.awake():
+                aim.wait_until_ready()
+                aim.load(WARM_CONNECTIONS if workload.rows == 1 else 1, 1)
             found[workload.name, peer.name, name] = aim
         return found
 
     def _sample(self, cell: Cell, aim: Target) -> None:
         try:
-            cell.samples.append(aim.load(cell.connections, self.seconds))
+            with aim.server.awake():
+                cell.samples.append(aim.load(cell.connections, self.seconds))
         except (Wrong, SubprocessError) as error:
             self.results.cells.remove(cell)
             name = f"{cell.workload}, {cell.peer}, {cell.format}, {cell.connections} connections"

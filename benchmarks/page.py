@@ -52,7 +52,8 @@ round. The requests differ in turn: 32 rows, one a request, or one request of ma
 answer must be one of success; before and after the load a client of its own compares each answer
 with what ``pipeline.predict`` returns. Bare Flask answers ``GET /`` with 13 bytes. *Flask, JSON in
 and out* calls ``get_json()`` on the requests of W1 and returns a constant: what an endpoint of
-Flask costs before there is a model.
+Flask costs before there is a model. LitServe, whose processes work while nobody asks them, is
+stopped between its turns.
 
 The library validates by a schema, and one receiver listens to ``after_prediction``. Server and load
 share the processors.

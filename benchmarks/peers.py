@@ -29,6 +29,7 @@ class Peer:
     :param packages: the distributions whose versions tell what was measured
     :param options: for the application of this library
     :param without: optional libraries that it is to do without
+    :param is_restless: whether it works while nobody asks it, and so is stopped meanwhile
     """
 
     name: str
@@ -40,6 +41,7 @@ class Peer:
     packages: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    is_restless: bool = False
 
 
 def _on_each_server(
@@ -144,5 +146,6 @@ PEERS = (
         exchanges.litserve,
         "litserve",
         ("litserve", "fastapi", "uvicorn"),
+        is_restless=True,
     ),
 )

@@ -25,11 +25,13 @@ class Server:
     :param pid: of its first process
     :param port: where it listens
     :param log: what it has written
+    :param is_restless: whether it works while nobody asks it, and so is stopped meanwhile
     """
 
     pid: int
     port: int
     log: Path
+    is_restless: bool = False
 
     def processes(self) -> list[int]:
         """Return its process and all that descend from it."""
@@ -45,6 +47,23 @@ class Server:
 
     def runs(self) -> bool:
         return _runs(self.pid)
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Let a restless server run in the block, and stop it again at its end."""
+        if not self.is_restless:
+            yield
+            return
+        self._signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGSTOP)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def last_words(self) -> str:
         """Return the end of its log."""
@@ -62,12 +81,18 @@ def free_port() -> int:
 
 @contextmanager
 def serving(
-    command: Sequence[str], port: int, folder: Path, environment: Mapping[str, str]
+    command: Sequence[str],
+    port: int,
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    is_restless: bool = False,
 ) -> Iterator[Server]:
     """Run a server until the end of the block.
 
     :param folder: its working directory, where its log goes
     :param environment: its environment variables
+    :param is_restless: as of :class:`Server`
     """
     log = folder / "server.log"
     with log.open("wb") as output:
@@ -81,7 +106,7 @@ def serving(
             start_new_session=True,
         )
     try:
-        yield Server(process.pid, port, log)
+        yield Server(process.pid, port, log, is_restless)
     finally:
         _stop(process)
 
@@ -125,6 +150,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     started = descendants(process.pid)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGCONT)
     with suppress(subprocess.TimeoutExpired):
         process.wait(10)
     deadline = monotonic() + 3

@@ -35,6 +35,10 @@ def lab(folder: Path) -> Lab:
     return Lab(folder, folder, PEERS, [1], 1, 1)
 
 
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def cell(peer: str, *rates: float, workload: str = "w1", at: int = 64) -> Cell:
     samples = [Sample(rate, 1.0, 2.0) for rate in rates]
     return Cell(workload, peer, exchanges.RECORD, at, samples)
@@ -72,6 +76,19 @@ def test_server_is_checked_and_leaves_no_process(tmp_path: Path, name: str, work
             replace(aim, exchange=replace(exchange, expected=wrong)).check()
         started = server.processes()
     assert len(started) > 1
+    assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_restless_server_is_stopped_between_its_turns(tmp_path: Path) -> None:
+    restless = replace(peer("by-hand"), is_restless=True)
+    [exchange] = restless.exchanges(W1).values()
+    with lab(tmp_path).server(restless, W1) as server:
+        aim = target(server, exchange, tmp_path / "bodies")
+        for _ in range(2):
+            with server.awake():
+                aim.wait_until_ready()
+            started = server.processes()
+            assert {state_of(pid) for pid in started} == {"T"}
     assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
 
 
