@@ -216,15 +216,8 @@ def _kept_row(prediction: Prediction, measured: list[int]) -> Kept | None:
         and outputs.ndim <= 2
         and outputs.nbytes <= _BYTES
     ):
-        return Kept(
-            prediction.version,
-            prediction.method,
-            prediction.seconds,
-            X,
-            outputs,
-            prediction.classes,
-            len(measured) + _width(outputs),
-        )
+        told = prediction.version, prediction.method, prediction.seconds
+        return Kept(*told, X, outputs, prediction.classes, len(measured) + _width(outputs))
     return None
 
 

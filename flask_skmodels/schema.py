@@ -168,6 +168,13 @@ class Schema:
         """
         return self._builder.columns(columns)
 
+    def build_row(self, values: Sequence[Any]) -> Any:
+        """Return X of one row, as most requests have it.
+
+        :param values: the validated value of each column of X, None for a missing one
+        """
+        return self._builder.row(values)
+
     def json_schema(self) -> dict[str, Any]:
         """Return the schema of one row as a JSON Schema object."""
         if self.values:

@@ -66,7 +66,7 @@ def _part(
     places = [int(place) for place in estimator._transformer_to_input_indices[name]]
     if isinstance(columns, str) or np.isscalar(columns):
         return _of_texts(places[0], step)
-    take = _taker(places, columns)
+    take = taker(places, columns)
     if isinstance(step, str):
         return take
     if places != sorted(places) and any(map(_sees_memory, parts_of(step))):
@@ -97,7 +97,12 @@ def _of_texts(place: int, step: Any) -> Call:
     return transform
 
 
-def _taker(places: Sequence[int], columns: Any) -> Callable[[Any], Any]:
+def taker(places: Sequence[int], columns: Any) -> Callable[[Any], Any]:
+    """Return what takes some columns of X.
+
+    :param places: which
+    :param columns: the same as scikit-learn was told, of whom a slice takes a view
+    """
     key = columns if isinstance(columns, slice) else np.array(places)
     known: tuple[Any, Fields] = (None, Fields())
 

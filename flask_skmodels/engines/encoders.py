@@ -156,17 +156,9 @@ def encoded(lookups: Lookups) -> Callable[[Any], Sequence[Sequence[Any]]]:
     :param lookups: one for each feature
     """
 
-    def of_row(X: Table, row: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        return [
-            [
-                lookup(gap if value is None else value)
-                for lookup, value, gap in zip(lookups, row, X.fields.missing, strict=True)
-            ]
-        ]
-
     def of(X: Any) -> Sequence[Sequence[Any]]:
         if type(X) is Table and X.row is not None:
-            return of_row(X, X.row)
+            return _of_row(lookups, X.row, X.fields.missing)
         if isinstance(X, np.ndarray) and X.dtype.kind == "f":
             finite_or_missing(X)
         columns = values(X)
@@ -181,3 +173,14 @@ def encoded(lookups: Lookups) -> Callable[[Any], Sequence[Sequence[Any]]]:
         )
 
     return of
+
+
+def _of_row(
+    lookups: Lookups, row: Sequence[Any], missing: Sequence[Any]
+) -> Sequence[Sequence[Any]]:
+    return [
+        [
+            lookup(gap if value is None else value)
+            for lookup, value, gap in zip(lookups, row, missing, strict=True)
+        ]
+    ]

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 
+from flask_skmodels.engines.compose import taker
 from flask_skmodels.engines.forms import Call, Compiler, Methods, by_sign, doubles, lean_form
 from flask_skmodels.engines.walk import MOST_BYTES, Array, Layout, Trees, joined, summed
-from flask_skmodels.table import Fields, Table
+from flask_skmodels.table import Table
 
 _LAYOUT = Layout("left", "right", "feature_idx", "num_threshold", np.float64)
 
@@ -73,7 +74,8 @@ class _Histograms:
         known, places = estimator._bin_mapper.make_known_categories_bitsets()
         self._known = known, places, 1  # on one thread
         self._trees = [tree for trees in estimator._predictors for tree in trees]
-        for place, baseline in enumerate(estimator._baseline_prediction.ravel() + 0.0):
+        # scikit-learn adds it to zeros, which makes zero of a minus zero.
+        for place, baseline in enumerate(0.0 + estimator._baseline_prediction.ravel()):
             self._trees[place] = _raised(self._trees[place], baseline)
         self._walk: Trees | None = None
         if sum(tree.nodes.nbytes for tree in self._trees) <= MOST_BYTES:
@@ -115,13 +117,14 @@ def _columns_of(estimator: Any) -> Call:
     chosen = np.flatnonzero(is_categorical).tolist()
     codes = list(zip(chosen, map(_codes_of, encoder.categories_), strict=True))
     others = np.flatnonzero(~is_categorical).tolist()
+    take_others = taker(others, others)
 
     def columns(X: Any) -> NDArray[np.float64]:
         encoded = np.empty((len(X), len(chosen) + len(others)))
         for column, (place, known) in zip(encoded.T, codes, strict=False):
             column[:] = [known.get(value, nan) for value in _values(X, place)]
         if others:
-            encoded[:, len(chosen) :] = _numbers(X, others)
+            encoded[:, len(chosen) :] = doubles(take_others(X))
         return encoded
 
     return columns
@@ -141,9 +144,3 @@ def _values(X: Any, place: int) -> Sequence[Any]:
         return X.values(place)
     column: list[float] = doubles(X)[:, place].tolist()
     return column
-
-
-def _numbers(X: Any, places: Sequence[int]) -> NDArray[np.float64]:
-    if type(X) is Table:
-        return X.take(places, Fields(X.fields[place] for place in places)).numbers()
-    return doubles(X)[:, places]

@@ -51,8 +51,13 @@ class Probes:
             for field, pool in zip(self._schema.outputs, self._pools, strict=True)
         ]
 
-    def build(self, columns: Sequence[Sequence[Any]]) -> Any:
-        """Return X of validated rows."""
+    def build(self, columns: Sequence[Sequence[Any]], *, by_column: bool = False) -> Any:
+        """Return X of validated rows.
+
+        :param by_column: whether one row, too, is as it comes from a request of columns
+        """
+        if len(columns[0]) == 1 and not by_column:
+            return self._schema.build_row([column[0] for column in columns])
         return self._schema.build(columns)
 
     def extremes(self) -> list[list[list[Any]]]:

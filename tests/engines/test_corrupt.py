@@ -39,6 +39,7 @@ from flask_skmodels.engines import (
     neural_network,
     polynomial,
     preprocessing,
+    stack,
 )
 from tests.engines.equal import assert_equal
 
@@ -107,6 +108,14 @@ def columns_in_another_order(right: Any) -> Any:
     return lambda places, columns: right(places[::-1], columns)
 
 
+def numbers_of_a_row_backwards(right: Any) -> Any:
+    return lambda blocks: (right(blocks) or [])[::-1] or None
+
+
+def first_categories(right: Any) -> Any:
+    return lambda lookups, row, missing: [[0.0] * len(row)]
+
+
 def sums_in_another_order(right: Any) -> Any:
     def weighed(weights: Any, intercept: Any) -> Any:
         return lambda X: X[:, ::-1] @ weights[::-1] + intercept
@@ -168,8 +177,20 @@ CORRUPT = {
         mixed(OneHotEncoder(), SimpleImputer()),
     ),
     "the columns in another order": (
-        *(compose, "_taker", columns_in_another_order, "ColumnTransformer"),
+        *(compose, "taker", columns_in_another_order, "ColumnTransformer"),
         mixed(OneHotEncoder(), SimpleImputer()),
+    ),
+    "the numbers of a row in another order": (
+        *(stack, "_row_of_numbers", numbers_of_a_row_backwards, "ColumnTransformer"),
+        mixed(
+            OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), SimpleImputer()
+        ),
+    ),
+    "a row of first categories": (
+        *(encoders, "_of_row", first_categories, "OrdinalEncoder"),
+        mixed(
+            OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), SimpleImputer()
+        ),
     ),
     "sums in another order": (
         *(linear_model, "weighed", sums_in_another_order, "LinearRegression"),
