@@ -81,8 +81,7 @@ class Lab:
             yield targets
             for key, aim in targets.items():
                 try:
-                    with aim.server.awake():
-                        aim.check()
+                    aim.check()
                 except (Wrong, OSError) as error:
                     self.fail(f"{', '.join(key)}, after the load", error)
 
@@ -127,16 +126,14 @@ class Lab:
         for name, exchange in peer.exchanges(workload).items():
             folder = self.work / f"{workload.name}-{peer.name}-{name.replace(' ', '-')}"
             aim = target(server, exchange, folder)
-            with server.awake():
-                aim.wait_until_ready()
-                aim.load(WARM_CONNECTIONS if workload.rows == 1 else 1, 1)
+            aim.wait_until_ready()
+            aim.load(WARM_CONNECTIONS if workload.rows == 1 else 1, 1)
             found[workload.name, peer.name, name] = aim
         return found
 
     def _sample(self, cell: Cell, aim: Target) -> None:
         try:
-            with aim.server.awake():
-                cell.samples.append(aim.load(cell.connections, self.seconds))
+            cell.samples.append(aim.load(cell.connections, self.seconds))
         except (Wrong, SubprocessError) as error:
             self.results.cells.remove(cell)
             name = f"{cell.workload}, {cell.peer}, {cell.format}, {cell.connections} connections"

@@ -68,14 +68,15 @@ class Target:
             "--script": SCRIPT,
         }
         told = [str(word) for option in options.items() for word in option]
-        done = subprocess.run(
-            [_wrk(), *told, self.url, "--", self.exchange.media_type, *self.files],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=seconds + ANSWER_SECONDS,
-        )
-        self._settle()
+        with self.server.awake():
+            done = subprocess.run(
+                [_wrk(), *told, self.url, "--", self.exchange.media_type, *self.files],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=seconds + ANSWER_SECONDS,
+            )
+            self._settle()
         return read_sample(done.stdout)
 
     def pace(self, seconds: float) -> float:
@@ -85,7 +86,7 @@ class Target:
         """
         body = self.exchange.bodies[0]
         sent, started = 0, monotonic()
-        with _connection(self.server.port) as connection:
+        with self.server.awake(), _connection(self.server.port) as connection:
             while sent < 2 or monotonic() - started < seconds:
                 _ask(connection, self.exchange, body)
                 sent += 1
@@ -96,6 +97,10 @@ class Target:
 
         :raises Wrong: an answer differs, or there is none
         """
+        with self.server.awake():
+            self._check()
+
+    def _check(self) -> None:
         with _connection(self.server.port) as connection:
             pairs = zip(self.exchange.bodies, self.exchange.expected, strict=True)
             for body, expected in pairs:
@@ -109,13 +114,14 @@ class Target:
         :raises Wrong: there is none in time, or the server has ended
         """
         deadline = monotonic() + READY_SECONDS
-        while True:
-            try:
-                return self.check()
-            except (OSError, HTTPException, Wrong, ValueError, KeyError) as error:
-                if monotonic() > deadline or not self.server.runs():
-                    raise Wrong(f"{error}\n{self.server.last_words()}") from error
-            sleep(0.25)
+        with self.server.awake():
+            while True:
+                try:
+                    return self._check()
+                except (OSError, HTTPException, Wrong, ValueError, KeyError) as error:
+                    if monotonic() > deadline or not self.server.runs():
+                        raise Wrong(f"{error}\n{self.server.last_words()}") from error
+                sleep(0.25)
 
     def _settle(self) -> None:
         """Wait until the server has done what is left of its requests, so that the next one can."""

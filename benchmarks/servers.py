@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from time import monotonic, sleep
 
 HOST = "127.0.0.1"
 LIFETIME = 3600  # seconds: should nobody be left to stop a server, timeout(1) does
+SOON = 3  # seconds in which a process does what a signal says
 GONE = (ProcessLookupError, FileNotFoundError, PermissionError)
 
 
@@ -54,16 +55,16 @@ class Server:
         if not self.is_restless:
             yield
             return
-        self._signal(signal.SIGCONT)
+        _signal(self._own(), signal.SIGCONT)
         try:
             yield
         finally:
-            self._signal(signal.SIGSTOP)
+            _signal(self._own(), signal.SIGSTOP)
+            _wait_until(lambda: not any(map(_works, self._own())))
 
-    def _signal(self, number: signal.Signals) -> None:
-        for pid in self.processes():
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
+    def _own(self) -> list[int]:
+        """Return its processes but for timeout(1), which is to end them in any case."""
+        return self.processes()[1:]
 
     def last_words(self) -> str:
         """Return the end of its log."""
@@ -150,21 +151,37 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     started = descendants(process.pid)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-        os.killpg(process.pid, signal.SIGCONT)
+    _signal(started, signal.SIGCONT)
     with suppress(subprocess.TimeoutExpired):
         process.wait(10)
-    deadline = monotonic() + 3
-    while any(map(_runs, started)) and monotonic() < deadline:
-        sleep(0.05)
-    for pid in filter(_runs, started):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    _wait_until(lambda: not any(map(_runs, started)))
+    _signal(filter(_runs, started), signal.SIGKILL)
     process.wait(10)
 
 
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _wait_until(is_over: Callable[[], bool]) -> None:
+    deadline = monotonic() + SOON
+    while not is_over() and monotonic() < deadline:
+        sleep(0.01)
+
+
 def _runs(pid: int) -> bool:
+    return _state(pid) not in {"", "Z"}
+
+
+def _works(pid: int) -> bool:
+    return _state(pid) not in {"", "Z", "T"}
+
+
+def _state(pid: int) -> str:
+    """Return the letter that the kernel has for the state of a process, empty where it is gone."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except GONE:
-        return False
-    return state != "Z"
+        return ""

@@ -127,7 +127,7 @@ def _support_vectors() -> Workload:
 
 
 def _neighbours() -> Workload:
-    X, y = make_classification(400_000, 40, n_informative=20, random_state=0)
+    X, y = make_classification(400_000, 20, n_informative=10, random_state=0)
     estimator = KNeighborsClassifier(15, algorithm="brute").fit(X, y)
     return _numeric("knn", "k nearest neighbours of 400,000", estimator, X)
 
