@@ -65,8 +65,20 @@ pipeline on 20 numbers, with 1,000 and 10,000 rows a request.
 
 The slow estimators are an ``SVC`` of some thousand vectors, the nearest of 400,000 neighbours, and
 the probabilities of a Gaussian process of 1,000 points, on gunicorn with 2 workers of
-{SLOW_THREADS} threads. libsvm computes the kernel row by row: 32 rows in one call take it 24 times
-as long as one, so there is next to nothing for combined calls to share.
+{SLOW_THREADS} threads.
+"""
+LIMITS = """\
+Where the limits are, by a sampling profiler on a worker that has the machine to itself:
+
+- *Bare Flask's rate.* Of W1 a sync worker of gunicorn spends a fifth of its time in the library's
+  view, the rest in Flask, gunicorn and the kernel, as it does for bare Flask. 0.9 leaves a tenth
+  for the view; *Flask, JSON in and out*, which predicts nothing, takes about as much.
+- *Four times the best peer.* On gunicorn that is as much as bare Flask answers there.
+- *W4 in JSON.* Of a request of 4 MB a third is spent in the parser, to which each digit counts, and
+  a fifth in gunicorn, which reads the body in parts of 8 KiB; MLServer's event loop reads it in C.
+- *SVC.* libsvm computes the kernel row by row: 32 rows in one call take it 24 times as long as one.
+- *gthread.* A connection stays with the worker that has taken it. In some rounds one of the two has
+  most, which halves any server's rate, bare Flask's too: hence the wide spreads, also of the tails.
 """
 NOTHING = "No run has been made for this page yet.\n"
 
@@ -161,6 +173,7 @@ def _reached(results: Results) -> Iterator[str]:
         ["Figure", "To reach", "Found", ""],
         [_verdict(figure, figure.measure(results)) for figure in figures()],
     )
+    yield LIMITS
 
 
 def _verdict(figure: Figure, found: Spread | None) -> list[str]:
