@@ -6,6 +6,7 @@ wrong with it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,11 +20,13 @@ from numpy.typing import NDArray
 from flask_skmodels.rows import EXACT, count_byte
 
 LEAST_BYTES = 2048  # below, the ordinary way is as fast
+MOST_KEPT = 8 * 2**20  # bytes of a body for which a thread's parser keeps its buffers
 MOST_COLUMNS = 1024  # the parser goes through all names for each
 # What the parser raises where the document is no JSON, or of other things than plain numbers.
 _OTHERWISE = (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError)
 _LITERALS = (b"t", b"f", b"n")  # true, false and null each have one of them
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_kept = threading.local()  # the parser of a thread
 _IS_INSTALLED = find_spec("simdjson") is not None
 
 
@@ -113,7 +116,16 @@ def _is_worth_it(body: bytes) -> bool:
 
 
 def _parsed(body: bytes) -> Any:
-    return import_module("simdjson").Parser().parse(body)
+    """Return a document, by the parser of this thread unless that would hold much memory for it.
+
+    A parser's buffers are some ten times as long as the body; where they are new for each request
+    the allocator may give them back to the kernel each time, and it takes twice as long.
+    """
+    if len(body) > MOST_KEPT:
+        return import_module("simdjson").Parser().parse(body)
+    if not hasattr(_kept, "parser"):
+        _kept.parser = import_module("simdjson").Parser()
+    return _kept.parser.parse(body)
 
 
 def _numbers(array: Any) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -268,3 +269,30 @@ def test_any_numbers_are_answered_as_without_the_extra(found: list[list[float]])
 
 
 _CLIENT = client_of(min=-BOUND)
+
+
+@pytest.mark.parametrize(
+    "other", [b"[[1, 2]," * 400 + b"}", b'[["x", 2]]' + b" " * 3000, b'[{"a": 1}]' + b" " * 3000]
+)
+def test_parser_of_a_thread_reads_on_whatever_came_before(other: bytes) -> None:
+    pytest.importorskip("simdjson")
+    rows = [[float(row), row + 0.5] for row in range(400)]
+    kept = jsonnumbers.read_matrix(json.dumps(rows).encode(), 2)
+    assert jsonnumbers.read_matrix(other, 2) is None
+    again = jsonnumbers._matrix_of_buffer(json.dumps(rows[::-1]).encode(), 2)
+    assert kept is not None
+    assert again is not None
+    assert kept.tolist() == rows
+    assert again.tolist() == rows[::-1]
+
+
+def test_each_thread_has_a_parser_of_its_own() -> None:
+    bodies = [[[float(row * turn), -1.5] for row in range(2000)] for turn in range(16)]
+
+    def reads_its_own(rows: list[list[float]]) -> bool:
+        body = json.dumps(rows).encode()
+        found = [jsonnumbers.read_matrix(body, 2) for _ in range(20)]
+        return all(matrix is not None and matrix.tolist() == rows for matrix in found)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(reads_its_own, bodies))
