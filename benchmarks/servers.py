@@ -122,19 +122,13 @@ def descendants(pid: int) -> list[int]:
 
 
 def _with_parent(folder: Path) -> tuple[int, int] | None:
-    try:
-        fields = (folder / "stat").read_text().rpartition(")")[2].split()
-    except GONE:
-        return None
-    return int(folder.name), int(fields[1])
+    fields = _stat(int(folder.name))
+    return (int(folder.name), int(fields[1])) if fields else None
 
 
 def _ticks(pid: int) -> int:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except GONE:
-        return 0
-    return int(fields[11]) + int(fields[12])
+    fields = _stat(pid)
+    return int(fields[11]) + int(fields[12]) if fields else 0
 
 
 def _proportional_set(pid: int) -> int:
@@ -181,7 +175,12 @@ def _works(pid: int) -> bool:
 
 def _state(pid: int) -> str:
     """Return the letter that the kernel has for the state of a process, empty where it is gone."""
+    return "".join(_stat(pid)[:1])
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of a process from its state on, see proc(5); none where it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except GONE:
-        return ""
+        return []
