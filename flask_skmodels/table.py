@@ -36,7 +36,7 @@ class Fields(tuple[Field, ...]):
     @cached_property
     def missing(self) -> list[object]:
         """What stands for a missing value in each column."""
-        return list(map(missing_of, self))
+        return list(map(_missing_of, self))
 
 
 class Table:
@@ -189,7 +189,7 @@ def _taken(matrix: NDArray[Any], places: Sequence[int]) -> NDArray[Any]:
     return matrix.take(places, axis=1)
 
 
-def missing_of(field: Field) -> object:
+def _missing_of(field: Field) -> object:
     """Return what stands for a missing value in a column of a data frame."""
     return nan if _kind(field) in DTYPES else field.column.missing
 

@@ -21,7 +21,7 @@ Doubles = NDArray[np.float64]
 @lean_form(PCA, IncrementalPCA)
 def pca(estimator: Any, compiler: Compiler) -> Methods:
     components = estimator.components_.T
-    middle = estimator.mean_.reshape(1, -1) @ components
+    middle = as_row(estimator.mean_) @ components
     scale = np.sqrt(as_row(estimator.explained_variance_)) if estimator.whiten else None
     if scale is not None:
         smallest = np.finfo(scale.dtype).eps

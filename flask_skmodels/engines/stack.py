@@ -19,13 +19,16 @@ def stacked(calls: Sequence[Call]) -> Call:
     """Return a call that puts what others make of X side by side in one dense array."""
 
     def transform(X: Any) -> Any:
-        blocks = [call(X) for call in calls]
-        row = _row_of_numbers(blocks) if len(X) == 1 else None
-        if row is not None:
-            return np.array((row,), dtype=np.float64)
-        return np.concatenate([array(block) for block in blocks], axis=1)
+        return _dense([call(X) for call in calls], len(X))
 
     return transform
+
+
+def _dense(blocks: Sequence[Any], rows: int) -> Any:
+    row = _row_of_numbers(blocks) if rows == 1 else None
+    if row is not None:
+        return np.array((row,), dtype=np.float64)
+    return np.concatenate([array(block) for block in blocks], axis=1)
 
 
 def _row_of_numbers(blocks: Sequence[Any]) -> list[float | None] | None:
@@ -93,6 +96,6 @@ def stacked_like(calls: Sequence[Call]) -> Call:
         blocks = [call(X) for call in calls]
         if any(type(block) in Sparse or issparse(block) for block in blocks):
             return _one_row(blocks) if len(X) == 1 else _rows(blocks)
-        return np.concatenate([array(block) for block in blocks], axis=1)
+        return _dense(blocks, len(X))
 
     return transform
