@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 
 from flask_skmodels.codecs import csv
-from flask_skmodels.fields import Column, Inputs
-from flask_skmodels.schema import Schema
+from flask_skmodels.schema.fields import Column, Inputs
+from flask_skmodels.schema.schema import Schema
 
 ROUNDS = 31
 NAMES = [f"f{place}" for place in range(20)]

@@ -20,8 +20,8 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from flask_skmodels import SKModels, after_prediction, before_prediction
-from flask_skmodels.predictionlog import LOGGER
 from flask_skmodels.signals import ask, tell
+from flask_skmodels.telemetry.prediction_log import LOGGER
 
 ROUNDS = 15
 CALLS = 2000

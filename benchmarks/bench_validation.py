@@ -16,9 +16,9 @@ from typing import Any
 import cerberus
 
 from flask_skmodels import InvalidInput
-from flask_skmodels.fields import Column, Inputs
-from flask_skmodels.rows import Columns, Rows
-from flask_skmodels.schema import Schema
+from flask_skmodels.schema.fields import Column, Inputs
+from flask_skmodels.schema.rows import Columns, Rows
+from flask_skmodels.schema.schema import Schema
 
 ROUNDS = 11
 RULES = {"type": "number", "min": -100, "max": 100}

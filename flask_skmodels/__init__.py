@@ -1,8 +1,8 @@
 """Serve scikit-learn models inside Flask applications."""
 
-from flask_skmodels.artifacts import Artifact
+from flask_skmodels.artifacts.loading import Artifact
 from flask_skmodels.codecs import register_codec
-from flask_skmodels.codecs.base import Codec, answer_columns
+from flask_skmodels.codecs.codec import Codec, answer_columns
 from flask_skmodels.errors import (
     ArtifactError,
     ConfigurationError,
@@ -14,10 +14,10 @@ from flask_skmodels.errors import (
     UnknownModel,
 )
 from flask_skmodels.extension import SKModels, create_app
+from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import KeyValueModel, Model, ValuesModel
-from flask_skmodels.rows import Columns, Rows
-from flask_skmodels.runner import Prediction
-from flask_skmodels.serving import serve
+from flask_skmodels.schema.rows import Columns, Rows
+from flask_skmodels.schema.validator import Validator
 from flask_skmodels.signals import (
     after_prediction,
     before_prediction,
@@ -28,7 +28,7 @@ from flask_skmodels.signals import (
     prediction_stopped,
     shadow_prediction,
 )
-from flask_skmodels.validator import Validator
+from flask_skmodels.standalone import serve
 
 __all__ = [
     "Artifact",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from flask_skmodels.artifacts import Policy
+from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE
+from flask_skmodels.artifacts.loading import Policy
 from flask_skmodels.errors import ConfigurationError
-from flask_skmodels.pins import ONNX_TOLERANCE
 
 MAX_CONTENT_LENGTH = 64 * 1024 * 1024
 MISMATCHES = ("refuse", "warn", "ignore")

@@ -11,26 +11,28 @@ from weakref import WeakSet
 from flask import Blueprint, Flask, has_app_context, redirect, url_for
 from werkzeug.exceptions import HTTPException
 
-from flask_skmodels import apidocs, cli, dialects, monitoring, pages, routes
+from flask_skmodels import cli, dialects
 from flask_skmodels.config import Settings, read_settings
 from flask_skmodels.errors import ConfigurationError
+from flask_skmodels.inference.deployment import Recent, Service
+from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model, name_of
-from flask_skmodels.recorder import Recorder
-from flask_skmodels.registry import Registry
-from flask_skmodels.rows import from_python
-from flask_skmodels.rules import uncollected
-from flask_skmodels.runner import Prediction
+from flask_skmodels.pages import api_docs, overview
+from flask_skmodels.schema.rows import from_python
 from flask_skmodels.state import Decorator, State
-from flask_skmodels.traffic import Recent, Service
-from flask_skmodels.views import application, log_missing_codecs, problem_response_with_id
+from flask_skmodels.telemetry.recent import Recorder
+from flask_skmodels.versions.registry import Registry
+from flask_skmodels.web import monitoring, routes
+from flask_skmodels.web.url_rules import uncollected
+from flask_skmodels.web.views import application, log_missing_codecs, problem_response_with_id
 
 _M = TypeVar("_M", bound=type[Model] | Model)
 _ROOMS = (
     routes,
     monitoring,
-    apidocs,
+    api_docs,
     dialects,
-    pages,
+    overview,
 )  # what has addresses on an application
 
 
@@ -60,7 +62,7 @@ class SKModels:
         self.decorators = tuple(decorators)
         self.url_prefix = url_prefix
         self.registry = Registry()
-        self.blueprint = Blueprint(name, __name__, template_folder="templates")
+        self.blueprint = Blueprint(name, __name__, template_folder="pages/templates")
         self._apps: WeakSet[Flask] = WeakSet()
         self._lock = RLock()
         if app is not None:
@@ -185,7 +187,7 @@ class SKModels:
         :raises RuntimeError: there is no application, or this extension is not on it
         """
         state: State = self._sender(app).extensions[self.name]
-        return apidocs.document_of(state, state.services.values())
+        return api_docs.document_of(state, state.services.values())
 
     def comparison(self, name: str, app: Flask | None = None) -> dict[str, Any] | None:
         """Return how the shadow of a model compares in this process, None if it has no shadow.

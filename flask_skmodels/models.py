@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 
 import sklearn
 
-from flask_skmodels import introspect
-from flask_skmodels.artifacts import Artifact
+from flask_skmodels.artifacts.loading import Artifact
 from flask_skmodels.errors import ModelError
-from flask_skmodels.fields import Declaration, Inputs, declared
-from flask_skmodels.openschema import OpenSchema
-from flask_skmodels.schema import Cleaner, Schema
-from flask_skmodels.validator import Validator
+from flask_skmodels.estimators import introspect
+from flask_skmodels.schema.fields import Declaration, Inputs, declared
+from flask_skmodels.schema.schema import Cleaner, Schema
+from flask_skmodels.schema.unbounded import OpenSchema
+from flask_skmodels.schema.validator import Validator
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 RESERVED_NAMES = frozenset({"static", "v1", "v2", "ping", "health", "version", "invocations"})

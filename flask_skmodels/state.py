@@ -1,18 +1,16 @@
-"""The state of an extension on one application, and the addresses that it has there."""
+"""The state of an extension on one application."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
-from flask.views import View
 
 from flask_skmodels.config import Settings
-from flask_skmodels.recorder import Recorder
-from flask_skmodels.rules import lazy
-from flask_skmodels.traffic import Recent, Service
+from flask_skmodels.inference.deployment import Recent, Service
+from flask_skmodels.telemetry.recent import Recorder
 
 Decorator = Callable[..., Any]
 
@@ -57,65 +55,3 @@ class State:
     def decorators_of(self, service: Service) -> tuple[Decorator, ...]:
         """Return the view decorators around every address that reaches a model."""
         return (*service.model.decorators, *self.decorators)
-
-    def add(
-        self,
-        endpoint: str,
-        address: str,
-        view_class: type[View],
-        *arguments: Any,
-        decorators: Iterable[Decorator] = (),
-    ) -> None:
-        """Have a view answer at an address, also after the application's first request.
-
-        :param endpoint: name of the rule, without the extension's
-        :param address: path below the extension's prefix, with a slash at both ends; it is answered
-            without the last one as well
-        :param view_class: the view, whose methods the rule has
-        :param arguments: what the view is made of
-        :param decorators: view decorators around it
-        """
-        prefix = self.settings.url_prefix
-        self.add_at(endpoint, prefix + address, view_class, *arguments, decorators=decorators)
-
-    def add_at(
-        self,
-        endpoint: str,
-        path: str,
-        view_class: type[View],
-        *arguments: Any,
-        decorators: Iterable[Decorator] = (),
-    ) -> None:
-        """Have a view answer at a path that does not begin with the extension's prefix.
-
-        The rules go to the URL map itself: after a request Flask's own methods forbid it.
-        """
-        # A dot in an endpoint would be taken for the end of the blueprint's name.
-        endpoint = f"{self.name}.{endpoint.replace('.', '%2E')}"
-        view = _view_function(view_class(*arguments), endpoint)
-        for decorator in decorators:
-            view = decorator(view)
-        self.app.view_functions[endpoint] = view
-        methods = {*(view_class.methods or {"GET"}), "OPTIONS"}
-        rule_class = lazy(self.app.url_rule_class)
-        rule = rule_class(path, endpoint=endpoint, methods=methods, strict_slashes=False)
-        rule.provide_automatic_options = True  # type: ignore[attr-defined]
-        self.app.url_map.add(rule)
-
-
-def _view_function(view: View, name: str) -> Callable[..., Any]:
-    """Return what answers for a view; Flask's own function looks whether to wait for it each time.
-
-    :param name: of its own, since decorators tell views apart by it
-    """
-    dispatch = view.dispatch_request
-
-    def answer(**values: Any) -> Any:
-        return dispatch(**values)
-
-    answer.__name__ = name
-    answer.__module__ = type(view).__module__
-    answer.__doc__ = type(view).__doc__
-    answer.view_class = type(view)  # type: ignore[attr-defined]
-    answer.methods = view.methods  # type: ignore[attr-defined]
-    return answer

@@ -15,12 +15,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sklearn.utils import Tags, TargetTags
 
-from flask_skmodels import introspect
-from flask_skmodels.codecs.base import dumps
+from flask_skmodels.codecs.codec import dumps
+from flask_skmodels.estimators import introspect
 from flask_skmodels.extension import SKModels
-from flask_skmodels.fields import declared, is_alias
+from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model, artifact_of, rules_from
-from flask_skmodels.runner import Prediction
+from flask_skmodels.schema.fields import declared, is_alias
 from flask_skmodels.signals import SIGNALS, after_prediction
 
 __all__ = [

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from flask_skmodels import Artifact, Model, SKModels
-from flask_skmodels.traffic import Service
+from flask_skmodels.inference.deployment import Service
 
 FIELDS: dict[str, dict[str, Any]] = {"a": {}, "b": {}}
 ROW = {"a": 1, "b": 2}

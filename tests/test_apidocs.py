@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from flask_skmodels import Model, SKModels, apidocs
+from flask_skmodels import Model, SKModels
+from flask_skmodels.pages import api_docs
 from tests import described
 from tests.browser import Witness, chromium, serving
 from tests.helpers import SETOSA, serve
@@ -141,7 +142,7 @@ def test_there_are_no_other_files(client: FlaskClient, name: str) -> None:
 def test_without_the_library_it_says_how_to_install_it(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apidocs, "find_spec", lambda name: None)
+    monkeypatch.setattr(api_docs, "find_spec", lambda name: None)
     answer = client.get(PATH, headers={"Accept": "text/plain"})
     assert answer.status_code == 404
     line = "Swagger UI is not installed: pip install 'Flask-SKModels[swagger]'"
@@ -153,7 +154,7 @@ def test_without_the_library_it_says_how_to_install_it(
 def test_without_the_library_a_browser_gets_a_page(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apidocs, "find_spec", lambda name: None)
+    monkeypatch.setattr(api_docs, "find_spec", lambda name: None)
     page = get(client, PATH, 404)
     line = "Swagger UI is not installed: pip install 'Flask-SKModels[swagger]'"
     assert line in page.one("main").text

@@ -39,9 +39,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from flask_skmodels import artifacts, introspect, pins, sources
-from flask_skmodels.artifacts import Artifact, Loaded, Policy, load, resolve, split_name
+from flask_skmodels.artifacts import declaration, loading
+from flask_skmodels.artifacts.loading import Artifact, Loaded, Policy, load, resolve, split_name
 from flask_skmodels.errors import ArtifactError, SKModelsError
+from flask_skmodels.estimators import introspect
+from flask_skmodels.versions import discovery
 from tests.helpers import X, Y
 
 DOCS = Path(__file__).parent.parent / "docs" / "artifacts.rst"
@@ -256,7 +258,7 @@ def test_unpinned_version_is_told_what_to_put_into_a_list(
             policy, sha256sums="my models/SHA256SUMS", sha256sums_sha256=digest_of(other)
         )
     artifact = Artifact("my models/iris")
-    [file] = sources.find(artifact, policy).values()
+    [file] = discovery.find(artifact, policy).values()
     reason = refused(file.artifact, policy)
     assert "flask skmodels convert 'my models/iris/2.joblib' 'my models/iris/2.skops'" in reason
     [(line, to)] = re.findall(r'add the line "(.*?)" to (.*?), and set', reason)
@@ -275,7 +277,7 @@ def test_unpinned_version_is_told_to_sign_the_list_again(
     (tmp_path / "SHA256SUMS").touch()
     joblib.dump(pipeline, tmp_path / "iris" / "2.joblib")
     policy = replace(policy, sha256sums="SHA256SUMS", verify=lambda *_: True)
-    [file] = sources.find(Artifact("iris"), policy).values()
+    [file] = discovery.find(Artifact("iris"), policy).values()
     digest = digest_of(tmp_path / "iris" / "2.joblib")
     line = f'add the line "{digest}  iris/2.joblib" to SHA256SUMS, and sign it again'
     assert line in refused(file.artifact, policy)
@@ -587,13 +589,13 @@ def test_mapped_file_written_over_with_its_time_forged_does_not_run(
     artifact = Artifact("a.joblib", sha256=digest_of(path), mmap_mode="r")
 
     def write_over(*arguments: Any) -> None:
-        pins.check_digest(*arguments)
+        declaration.check_digest(*arguments)
         status, length = path.stat(), len(path.read_bytes())
         with path.open("r+b") as file:
             file.write(pickle.dumps(Marker(str(mark))).ljust(length, b"\0"))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
-    monkeypatch.setattr(artifacts, "check_digest", write_over)
+    monkeypatch.setattr(loading, "check_digest", write_over)
     reason = refused(artifact, replace(policy, verify=verify))
     assert reason == "it was changed while it was loaded"
     assert not mark.exists()

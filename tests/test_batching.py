@@ -23,14 +23,8 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from flask_skmodels import (
-    KeyValueModel,
-    Prediction,
-    SKModels,
-    ValuesModel,
-    after_prediction,
-    batching,
-)
+from flask_skmodels import KeyValueModel, Prediction, SKModels, ValuesModel, after_prediction
+from flask_skmodels.engines import batching
 from tests.helpers import SCHEMA, VIRGINICA, X, Y
 
 WAIT = 30  # seconds at most, for what must come

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_skmodels.charts import BINS, HEIGHT, WIDTH, edges_of, histogram, share, span
-from flask_skmodels.figures import distribution
+from flask_skmodels.pages.charts import BINS, HEIGHT, WIDTH, edges_of, histogram, share, span
+from flask_skmodels.pages.statistics import distribution
 
 NUMBERS = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30)
 

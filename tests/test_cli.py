@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from flask_skmodels import Artifact, SKModels, model_loaded
-from flask_skmodels.artifacts import Policy, load
+from flask_skmodels.artifacts.loading import Policy, load
 from flask_skmodels.cli import commands
 from tests.files import (
     FIELDS,

@@ -15,9 +15,9 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 
 from flask_skmodels import Codec, InvalidInput, Prediction, SKModels, codecs, register_codec
-from flask_skmodels.codecs.base import answer_columns
+from flask_skmodels.codecs.codec import answer_columns
 from flask_skmodels.codecs.json import JSONCodec
-from flask_skmodels.rows import Rows
+from flask_skmodels.schema.rows import Rows
 from tests.helpers import FIELDS, SETOSA, errors_of, post_bytes
 
 PATH = "/iris/predict/"

@@ -19,9 +19,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from flask_skmodels import Codec, KeyValueModel, Model, Prediction, ValuesModel, codecs
 from flask_skmodels import register_codec as register
-from flask_skmodels.codecs.base import Source
-from flask_skmodels.rows import Rows
-from flask_skmodels.schema import Cleaner
+from flask_skmodels.codecs.codec import Source
+from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.schema import Cleaner
 from tests.helpers import SCHEMA, SETOSA, VIRGINICA, X, Y, hooked, line, post_json, serve
 
 BIG = 10**30

@@ -17,8 +17,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from flask_skmodels import InvalidInput, KeyValueModel, Validator, ValuesModel
 from flask_skmodels.codecs import csv
-from flask_skmodels.fields import Column, Inputs
-from flask_skmodels.schema import Schema
+from flask_skmodels.schema.fields import Column, Inputs
+from flask_skmodels.schema.schema import Schema
 from tests.helpers import FIELDS, FORM, SCHEMA, Error, X, errors_of, messages_of, post_bytes, serve
 
 PATH = "/iris/predict/"

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from flask_skmodels import KeyValueModel, SKModels, input_rejected
-from flask_skmodels.codecs import encoding
+from flask_skmodels.codecs import content_encoding
 from tests.helpers import (
     FORM,
     JSON,
@@ -186,7 +186,9 @@ def test_bomb_is_not_unpacked(limited: FlaskClient, monkeypatch: pytest.MonkeyPa
 
 
 def test_members_without_end_are_refused(client: FlaskClient) -> None:
-    assert errors_of(send(client, gzip.compress(b"") * (encoding.MOST_MEMBERS + 1))) == REFUSED
+    assert (
+        errors_of(send(client, gzip.compress(b"") * (content_encoding.MOST_MEMBERS + 1))) == REFUSED
+    )
 
 
 def test_packed_length_is_bounded_too(limited: FlaskClient) -> None:

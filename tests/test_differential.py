@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flask_skmodels import InvalidInput, ModelError, Validator
-from flask_skmodels.fields import Column, Inputs
-from flask_skmodels.rows import Columns, Rows
-from flask_skmodels.schema import Schema
+from flask_skmodels.schema.fields import Column, Inputs
+from flask_skmodels.schema.rows import Columns, Rows
+from flask_skmodels.schema.schema import Schema
 
 NAMES = ("a", "b", "c")
 FEW, MANY = 300, 20_000

@@ -15,7 +15,7 @@ import flask_skmodels
 from examples.iris.app import create_app
 from flask_skmodels import Prediction
 from flask_skmodels.config import KEYS, MAX_CONTENT_LENGTH
-from flask_skmodels.introspect import METHODS
+from flask_skmodels.estimators.introspect import METHODS
 from tests.documents import ROOT, blocks, check_answer, conversations, page, sent
 
 SIGNALS = [

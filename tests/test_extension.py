@@ -263,7 +263,7 @@ def test_views_have_names_of_their_own(models: SKModels) -> None:
     names = [view.__name__ for view in app.view_functions.values()]
     assert len(set(names)) == len(names)
     view: Any = app.view_functions["skmodels.iris:predict"]
-    assert (view.__module__, view.methods) == ("flask_skmodels.views", ["POST"])
+    assert (view.__module__, view.methods) == ("flask_skmodels.web.views", ["POST"])
     assert issubclass(view.view_class, views.View)
 
 

@@ -41,9 +41,9 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.discovery import all_estimators
 from threadpoolctl import threadpool_limits
 
-from flask_skmodels import introspect
-from flask_skmodels.fields import Column, Inputs
-from flask_skmodels.introspect import inputs
+from flask_skmodels.estimators import introspect
+from flask_skmodels.estimators.introspect import inputs
+from flask_skmodels.schema.fields import Column, Inputs
 
 X, Y = load_iris(return_X_y=True)
 HOLES = np.where(np.arange(X.size).reshape(X.shape) % 11 == 0, nan, X)

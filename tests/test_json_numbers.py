@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import FunctionTransformer
 from werkzeug.test import TestResponse
 
-from flask_skmodels import Model, ValuesModel, jsonnumbers
+from flask_skmodels import Model, ValuesModel
+from flask_skmodels.codecs import json_numbers
 from tests.helpers import JSON, post_bytes, serve
 
 NAMES = ("a", "b", "c")
@@ -44,14 +45,14 @@ def client() -> FlaskClient:
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What the fast parser has made arrays of."""
     found: list[bytes] = []
-    own = jsonnumbers._parsed
+    own = json_numbers._parsed
 
     def parse(body: bytes) -> Any:
         document = own(body)
         found.append(body)
         return document
 
-    monkeypatch.setattr(jsonnumbers, "_parsed", parse)
+    monkeypatch.setattr(json_numbers, "_parsed", parse)
     return found
 
 
@@ -62,9 +63,9 @@ def send(client: FlaskClient, body: bytes, name: str = "named") -> TestResponse:
 def slowly(client: FlaskClient, body: bytes, name: str = "named") -> TestResponse:
     """Send a body to be read the ordinary way, which is answered as without the extra."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsonnumbers, "_IS_INSTALLED", False)
+        patch.setattr(json_numbers, "_IS_INSTALLED", False)
         plain = send(client, body, name)
-        patch.setattr(jsonnumbers, "LEAST_BYTES", 2**40)
+        patch.setattr(json_numbers, "LEAST_BYTES", 2**40)
         slow = send(client, body, name)
     assert (plain.status_code, plain.data) == (slow.status_code, slow.data)
     return slow
@@ -75,14 +76,14 @@ def test_numbers_become_arrays_without_the_extra_too(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     found: list[Any] = []
-    own = getattr(jsonnumbers, name)
+    own = getattr(json_numbers, name)
 
     def read(*told: Any) -> Any:
         found.append(own(*told))
         return found[-1]
 
-    monkeypatch.setattr(jsonnumbers, "_IS_INSTALLED", False)
-    monkeypatch.setattr(jsonnumbers, name, read)
+    monkeypatch.setattr(json_numbers, "_IS_INSTALLED", False)
+    monkeypatch.setattr(json_numbers, name, read)
     given = rows() if name == "_matrix_of_lists" else {"columns": columns(rows())}
     answer = send(client, json.dumps(given).encode())
     assert answer.json["predictions"] == rows()  # type: ignore[index]
@@ -262,8 +263,8 @@ def test_large_integers_are_held_to_their_bounds_before_they_are_rounded() -> No
     )
 )
 def test_any_numbers_are_answered_as_without_the_extra(found: list[list[float]]) -> None:
-    body = json.dumps(found * (1 + jsonnumbers.LEAST_BYTES // len(json.dumps(found)))).encode()
-    assert len(body) >= jsonnumbers.LEAST_BYTES
+    body = json.dumps(found * (1 + json_numbers.LEAST_BYTES // len(json.dumps(found)))).encode()
+    assert len(body) >= json_numbers.LEAST_BYTES
     fast, slow = send(_CLIENT, body), slowly(_CLIENT, body)
     assert (fast.status_code, fast.data) == (slow.status_code, slow.data)
 
@@ -277,9 +278,9 @@ _CLIENT = client_of(min=-BOUND)
 def test_parser_of_a_thread_reads_on_whatever_came_before(other: bytes) -> None:
     pytest.importorskip("simdjson")
     rows = [[float(row), row + 0.5] for row in range(400)]
-    kept = jsonnumbers.read_matrix(json.dumps(rows).encode(), 2)
-    assert jsonnumbers.read_matrix(other, 2) is None
-    again = jsonnumbers._matrix_of_buffer(json.dumps(rows[::-1]).encode(), 2)
+    kept = json_numbers.read_matrix(json.dumps(rows).encode(), 2)
+    assert json_numbers.read_matrix(other, 2) is None
+    again = json_numbers._matrix_of_buffer(json.dumps(rows[::-1]).encode(), 2)
     assert kept is not None
     assert again is not None
     assert kept.tolist() == rows
@@ -291,7 +292,7 @@ def test_each_thread_has_a_parser_of_its_own() -> None:
 
     def reads_its_own(rows: list[list[float]]) -> bool:
         body = json.dumps(rows).encode()
-        found = [jsonnumbers.read_matrix(body, 2) for _ in range(20)]
+        found = [json_numbers.read_matrix(body, 2) for _ in range(20)]
         return all(matrix is not None and matrix.tolist() == rows for matrix in found)
 
     with ThreadPoolExecutor(8) as pool:

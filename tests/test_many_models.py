@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_skmodels import Model, shadow_prediction, sources
+from flask_skmodels import Model, shadow_prediction
+from flask_skmodels.versions import discovery
 from tests.files import FIELDS, ROW, application, extension_of, put, refresh, service_of
 
 NAMES = "abcde"
@@ -28,7 +29,7 @@ class Gate:
         self.entered, self.leave = threading.Event(), threading.Event()
         self.loads: list[str] = []
         self._held = ""
-        load = sources.load_once
+        load = discovery.load_once
 
         def loaded(*arguments: Any) -> Any:
             found = load(*arguments)
@@ -40,7 +41,7 @@ class Gate:
                 assert self.leave.wait(10)
             return found
 
-        monkeypatch.setattr(sources, "load_once", loaded)
+        monkeypatch.setattr(discovery, "load_once", loaded)
 
     def hold(self, answer: str) -> None:
         """Have the next load of what gives an answer wait."""
@@ -138,7 +139,7 @@ def test_refresh_and_versions_keep_to_the_number(root: Path) -> None:
 def test_model_that_was_down_counts_when_a_look_has_loaded_it(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flask_skmodels.sources.LOOK_WHILE_DOWN", 0.0)
+    monkeypatch.setattr("flask_skmodels.versions.discovery.LOOK_WHILE_DOWN", 0.0)
     (root / "a" / "a1.joblib").rename(root / "a1.joblib")
     app = serving(root, 1)
     client = app.test_client()

@@ -50,7 +50,7 @@ from tests.webpages import (
     upload,
 )
 
-STATIC = Path(__file__).parent.parent / "flask_skmodels" / "static"
+STATIC = Path(__file__).parent.parent / "flask_skmodels" / "pages" / "static"
 TEXTS: dict[str, Any] = {name: str(value) for name, value in SETOSA.items()}
 NASTY = "<script>alert(1)</script>'\"&"
 CSV = b"sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n6.3,3.3,6.0,2.5\n"
@@ -827,7 +827,7 @@ def test_frame_of_pandas(mixed: FlaskClient) -> None:
 def test_templates_that_a_host_can_replace_are_documented() -> None:
     root = Path(__file__).parent.parent
     text = (root / "docs" / "pages.rst").read_text(encoding="utf-8")
-    templates = (root / "flask_skmodels" / "templates" / "skmodels").glob("[!_]*.html")
+    templates = (root / "flask_skmodels" / "pages" / "templates" / "skmodels").glob("[!_]*.html")
     names = {path.name for path in templates} - {"docs.html"}
     assert {*re.findall(r"``skmodels/([a-z]+\.html)``", text)} == names
 

@@ -30,7 +30,7 @@ from flask_skmodels import (
     after_prediction,
     before_prediction,
 )
-from flask_skmodels.predictionlog import LOGGER
+from flask_skmodels.telemetry.prediction_log import LOGGER
 from flask_skmodels.testing import FakeEstimator
 from tests.helpers import FIELDS, SCHEMA, SETOSA, X, hooked, post_json, serve
 from tests.serving import ROOT

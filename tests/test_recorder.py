@@ -28,9 +28,9 @@ from flask_skmodels import (
     after_prediction,
     input_rejected,
     prediction_failed,
-    recorder,
 )
-from flask_skmodels.recorder import CELLS, SAMPLE, WINDOW, Recorder
+from flask_skmodels.telemetry import recent
+from flask_skmodels.telemetry.recent import CELLS, SAMPLE, WINDOW, Recorder
 from tests.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, X, serve
 
 PATH = "/iris/predict/"
@@ -309,7 +309,7 @@ def test_nothing_is_kept_of_a_larger_call(pipeline: Any) -> None:
 def test_predictions_of_few_models_are_kept(
     monkeypatch: pytest.MonkeyPatch, line_pipeline: Any
 ) -> None:
-    monkeypatch.setattr(recorder, "WINDOWS", 2)
+    monkeypatch.setattr(recent, "WINDOWS", 2)
     client = serve(*(Model(name=f"m{n}", pipeline=line_pipeline) for n in range(3)))
     for name in ("m0", "m1", "m0", "m2"):
         client.post(f"/{name}/predict/", json=[[1, 2, 3]])
@@ -321,7 +321,7 @@ def test_predictions_of_few_models_are_kept(
 def test_pairs_of_field_and_rule_are_bounded(
     monkeypatch: pytest.MonkeyPatch, client: FlaskClient
 ) -> None:
-    monkeypatch.setattr(recorder, "_COUNTED", 1)
+    monkeypatch.setattr(recent, "_COUNTED", 1)
     client.post(PATH, json={})
     assert len(traffic(client)["rejected"]) == 1
 

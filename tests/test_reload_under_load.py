@@ -46,7 +46,7 @@ APP = f"""
 import os
 from flask import Flask
 from flask_skmodels import Artifact, SKModels
-from flask_skmodels.versions import Versions
+from flask_skmodels.versions.folder import Versions
 
 looks = 0
 refresh = Versions._refresh

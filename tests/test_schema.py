@@ -16,8 +16,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression
 
 from flask_skmodels import InvalidInput, KeyValueModel, Model, Rows, Validator, ValuesModel
-from flask_skmodels.fields import Column, Inputs
-from flask_skmodels.schema import Schema
+from flask_skmodels.schema.fields import Column, Inputs
+from flask_skmodels.schema.schema import Schema
 from tests.helpers import (
     FIELDS,
     SCHEMA,

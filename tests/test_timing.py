@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from flask_skmodels import ConfigurationError, KeyValueModel, Prediction, SKModels
 from flask_skmodels.testing import FakeEstimator
-from flask_skmodels.timing import server_timing
+from flask_skmodels.web.server_timing import server_timing
 from tests.helpers import SCHEMA, SETOSA, post_json, serve
 
 PATH = "/iris/predict/"

@@ -18,13 +18,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from flask_skmodels import (
-    ConfigurationError,
-    InputError,
-    InvalidInput,
-    SKModels,
-    before_prediction,
-)
+from flask_skmodels import ConfigurationError, InputError, InvalidInput, SKModels, before_prediction
 from flask_skmodels.testing import FakeEstimator
 from tests.helpers import SCHEMA, SETOSA, X, hooked, post_json, serve
 

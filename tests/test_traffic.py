@@ -25,7 +25,7 @@ from flask_skmodels import (
     model_load_failed,
     shadow_prediction,
 )
-from flask_skmodels.shadow import WAITING, WAITING_ROWS, Comparison
+from flask_skmodels.inference.shadow import WAITING, WAITING_ROWS, Comparison
 from tests.files import (
     FIELDS,
     PREDICT,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from flask_skmodels.predictionlog import LOGGER
+from flask_skmodels.telemetry.prediction_log import LOGGER
 from tests.documents import ROOT, check_answer, conversations, files, page, sent
 from tests.serving import JSON_HEADERS, gunicorn
 

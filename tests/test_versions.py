@@ -38,9 +38,9 @@ from flask_skmodels import (
     input_rejected,
     model_load_failed,
     model_loaded,
-    sources,
 )
-from flask_skmodels.contract import Contract
+from flask_skmodels.versions import discovery
+from flask_skmodels.versions.compatibility import Contract
 from tests.files import (
     FIELDS,
     PREDICT,
@@ -1316,7 +1316,7 @@ def test_load_while_versions_are_dropped(folder: Path) -> None:
 def test_ready_looks_again_for_what_could_not_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "LOOK_WHILE_DOWN", 0.0)
+    monkeypatch.setattr(discovery, "LOOK_WHILE_DOWN", 0.0)
     (tmp_path / "iris").mkdir()
     app = application(iris(), root=tmp_path, SKMODELS_LOADING="first-use")
     client = app.test_client()

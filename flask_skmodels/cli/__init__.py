@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask.cli import AppGroup
 
 from flask_skmodels.cli.files import convert_command, new_command, pin_command
-from flask_skmodels.cli.models import check_command, list_command, openapi_command, show_command
-from flask_skmodels.cli.predictions import bench_command, predict_command
-from flask_skmodels.cli.versions import compare_command, reload_command
+from flask_skmodels.cli.inspect import check_command, list_command, openapi_command, show_command
+from flask_skmodels.cli.predict import bench_command, predict_command
+from flask_skmodels.cli.reload import compare_command, reload_command
 
 COMMANDS = (
     *(list_command, show_command, predict_command, check_command, openapi_command),

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flask_skmodels import introspect
-from flask_skmodels.artifacts import Artifact, Policy, load
-from flask_skmodels.engines.compare import same
-from flask_skmodels.engines.forms import Decline
+from flask_skmodels.artifacts.declaration import in_one_line
+from flask_skmodels.artifacts.loading import Artifact, Policy, load
+from flask_skmodels.artifacts.skops import read_skops, untrusted_types
+from flask_skmodels.engines.lean.compiler import Decline
+from flask_skmodels.engines.lean.equality import same
+from flask_skmodels.engines.lean.probes import PROBES, Probes
+from flask_skmodels.engines.native import own_calls
 from flask_skmodels.engines.onnx import converted
-from flask_skmodels.engines.own import own_calls
-from flask_skmodels.engines.probes import PROBES, Probes
 from flask_skmodels.errors import ArtifactError, ModelError, SKModelsError
+from flask_skmodels.estimators import introspect
 from flask_skmodels.models import Model, inputs_of
-from flask_skmodels.pins import in_one_line
-from flask_skmodels.schema import Cleaner
-from flask_skmodels.skopsfile import read_skops, untrusted_types
+from flask_skmodels.schema.schema import Cleaner
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from flask_skmodels.cli.base import FILE, told_in_one_line
+from flask_skmodels.artifacts.declaration import Artifact, sums_line
+from flask_skmodels.cli.console import FILE, told_in_one_line
 from flask_skmodels.cli.conversion import convert
 from flask_skmodels.cli.scaffold import registration
-from flask_skmodels.pins import Artifact, sums_line
-from flask_skmodels.sources import versions_in
+from flask_skmodels.versions.discovery import versions_in
 
 
 @click.command("pin")

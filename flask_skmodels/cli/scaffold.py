@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flask_skmodels import introspect
-from flask_skmodels.artifacts import Artifact, Loaded, Policy, load
+from flask_skmodels.artifacts.loading import Artifact, Loaded, Policy, load
+from flask_skmodels.artifacts.skops import untrusted_types
 from flask_skmodels.errors import ModelError
+from flask_skmodels.estimators import introspect
 from flask_skmodels.models import KeyValueModel, Model, name_of, rules_from
-from flask_skmodels.skopsfile import untrusted_types
 
 _MODULE = '''\
 """The model {name}."""

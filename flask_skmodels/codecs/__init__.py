@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from flask_skmodels.codecs.arrow import ArrowCodec
-from flask_skmodels.codecs.base import Codec
+from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.csv import CSVCodec
 from flask_skmodels.codecs.form import FormCodec
 from flask_skmodels.codecs.json import JSONCodec

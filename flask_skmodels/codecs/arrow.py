@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flask_skmodels.codecs.base import (
+from flask_skmodels.codecs.codec import (
     Codec,
     Source,
     TooLarge,
@@ -20,10 +20,10 @@ from flask_skmodels.codecs.base import (
     request_columns,
 )
 from flask_skmodels.errors import InputError, InvalidInput, TooManyRows
-from flask_skmodels.fields import Field
-from flask_skmodels.rows import Rows
-from flask_skmodels.runner import Prediction
-from flask_skmodels.schema import Cleaner
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.schema import Cleaner
 
 _FILE_MAGIC = b"ARROW1"
 _CONTINUATION = -1

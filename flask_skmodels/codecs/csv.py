@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from flask_skmodels.codecs.base import (
+from flask_skmodels.codecs.codec import (
     Codec,
     Source,
     Values,
@@ -23,11 +23,11 @@ from flask_skmodels.codecs.base import (
     request_columns,
 )
 from flask_skmodels.errors import InputError, InvalidInput, Report, TooManyRows
-from flask_skmodels.fields import Field, read_integer, read_number
-from flask_skmodels.jsonschema import VALUES
-from flask_skmodels.rows import EXACT, Columns, Rows
-from flask_skmodels.runner import Prediction
-from flask_skmodels.schema import Cleaner
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.schema.fields import Field, read_integer, read_number
+from flask_skmodels.schema.json_schema import VALUES
+from flask_skmodels.schema.rows import EXACT, Columns, Rows
+from flask_skmodels.schema.schema import Cleaner
 
 PYARROW_PAYS = 256 * 1024  # from here on; below, its calls take longer than the reading
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_skmodels.batching import is_multi_output
-from flask_skmodels.codecs.base import Codec, Shapes, Source, plain_outputs
+from flask_skmodels.codecs.codec import Codec, Shapes, Source, plain_outputs
+from flask_skmodels.engines.batching import is_multi_output
 from flask_skmodels.errors import InvalidInput
-from flask_skmodels.rows import Repeated, Rows
-from flask_skmodels.runner import Prediction
-from flask_skmodels.schema import Cleaner
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.schema.rows import Repeated, Rows
+from flask_skmodels.schema.schema import Cleaner
 
 
 class FormCodec(Codec):

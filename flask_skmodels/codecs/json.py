@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_skmodels.codecs.base import (
+from flask_skmodels.codecs.codec import (
     Codec,
     Shapes,
     Source,
@@ -15,12 +15,12 @@ from flask_skmodels.codecs.base import (
     plain_outputs,
     request_columns,
 )
+from flask_skmodels.codecs.json_numbers import LEAST_BYTES, read_columns, read_matrix
 from flask_skmodels.errors import InputError, InvalidInput
-from flask_skmodels.jsonnumbers import LEAST_BYTES, read_columns, read_matrix
-from flask_skmodels.jsonschema import COLUMNS
-from flask_skmodels.rows import Matrix, Repeated, Rows
-from flask_skmodels.runner import Prediction
-from flask_skmodels.schema import Cleaner
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.schema.json_schema import COLUMNS
+from flask_skmodels.schema.rows import Matrix, Repeated, Rows
+from flask_skmodels.schema.schema import Cleaner
 
 
 class JSONCodec(Codec):

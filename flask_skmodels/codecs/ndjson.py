@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.batching import is_multi_output
-from flask_skmodels.codecs.base import (
+from flask_skmodels.codecs.codec import (
     Codec,
     Shapes,
     Source,
@@ -17,10 +16,11 @@ from flask_skmodels.codecs.base import (
     loads,
     plain_outputs,
 )
+from flask_skmodels.engines.batching import is_multi_output
 from flask_skmodels.errors import InvalidInput, Report, TooManyRows
-from flask_skmodels.rows import Rows
-from flask_skmodels.runner import Prediction
-from flask_skmodels.schema import Cleaner
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.schema import Cleaner
 
 
 class NDJSONCodec(Codec):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask_skmodels.dialects import kserve, mlflow, openinference
+from flask_skmodels.dialects import kserve, mlflow, open_inference
+from flask_skmodels.inference.deployment import Service
 from flask_skmodels.state import State
-from flask_skmodels.traffic import Service
 
-_DIALECTS = {"open-inference": openinference, "kserve-v1": kserve, "mlflow": mlflow}
+_DIALECTS = {"open-inference": open_inference, "kserve-v1": kserve, "mlflow": mlflow}
 
 
 def add_rules(state: State) -> None:

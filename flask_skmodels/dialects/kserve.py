@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from flask_skmodels.bodies import Body
-from flask_skmodels.codecs.base import plain_outputs
-from flask_skmodels.dialects.base import (
+from flask_skmodels.codecs.codec import plain_outputs
+from flask_skmodels.dialects.common import (
     DialectCallView,
     DialectView,
     ListView,
@@ -14,13 +13,15 @@ from flask_skmodels.dialects.base import (
     UnknownCallView,
     UnknownView,
 )
-from flask_skmodels.dialects.instances import read_instances, read_object, read_rows, refused
-from flask_skmodels.rows import Rows
-from flask_skmodels.schema import Cleaner
-from flask_skmodels.served import Version
+from flask_skmodels.dialects.json_instances import read_instances, read_object, read_rows, refused
+from flask_skmodels.inference.deployment import Service
+from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.schema import Cleaner
 from flask_skmodels.state import State
-from flask_skmodels.traffic import Service
-from flask_skmodels.views import json_response, request_at_hand
+from flask_skmodels.versions.version import Version
+from flask_skmodels.web.body import Body
+from flask_skmodels.web.url_rules import add_unprefixed_url_rule
+from flask_skmodels.web.views import json_response, request_at_hand
 
 
 def read_request(body: bytes, schema: Cleaner) -> Rows:
@@ -64,21 +65,25 @@ def add_rules(state: State) -> None:
     """Add what an application has once."""
     prefix, login = _prefix(state), state.decorators
     if prefix != state.settings.url_prefix:  # else what is there is not the protocol's
-        state.add_at("-:v1:alive", f"{prefix}/", AliveView)
+        add_unprefixed_url_rule(state, "-:v1:alive", f"{prefix}/", AliveView)
     models = f"{prefix}/v1/models/"
-    state.add_at("-:v1:models", models, ListView, state, decorators=login)
-    state.add_at("-:v1:unknown", f"{models}<name>/", UnknownView, decorators=login)
+    add_unprefixed_url_rule(state, "-:v1:models", models, ListView, state, decorators=login)
+    add_unprefixed_url_rule(
+        state, "-:v1:unknown", f"{models}<name>/", UnknownView, decorators=login
+    )
     path = f"{models}<name>:predict/"
-    state.add_at("-:v1:unknown:predict", path, UnknownCallView, decorators=login)
+    add_unprefixed_url_rule(state, "-:v1:unknown:predict", path, UnknownCallView, decorators=login)
 
 
 def add_model_rules(state: State, service: Service) -> None:
     """Add what an application has for each model."""
     name, decorators = service.name, state.decorators_of(service)
     path = f"{_prefix(state)}/v1/models/{name}"
-    state.add_at(f"{name}:v1", f"{path}/", ReadyView, service, decorators=decorators)
+    add_unprefixed_url_rule(
+        state, f"{name}:v1", f"{path}/", ReadyView, service, decorators=decorators
+    )
     predict = (f"{name}:v1:predict", f"{path}:predict/", PredictView)
-    state.add_at(*predict, service, state.settings, decorators=decorators)
+    add_unprefixed_url_rule(state, *predict, service, state.settings, decorators=decorators)
 
 
 def _prefix(state: State) -> str:

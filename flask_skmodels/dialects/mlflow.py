@@ -9,26 +9,27 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from flask_skmodels.bodies import Body
 from flask_skmodels.codecs import reader_of
-from flask_skmodels.codecs.base import dumps, plain_outputs
-from flask_skmodels.dialects.base import (
+from flask_skmodels.codecs.codec import dumps, plain_outputs
+from flask_skmodels.codecs.parquet import read_parquet
+from flask_skmodels.codecs.problem import Problem
+from flask_skmodels.dialects.common import (
     DialectCallView,
     DialectView,
     sentence_of,
     server_version,
     version_at,
 )
-from flask_skmodels.dialects.instances import read_object, read_rows, read_table, refused
-from flask_skmodels.dialects.parquet import read_parquet
+from flask_skmodels.dialects.json_instances import read_object, read_rows, read_table, refused
 from flask_skmodels.errors import ConfigurationError, SKModelsError
-from flask_skmodels.problems import Problem
-from flask_skmodels.rows import Rows
-from flask_skmodels.schema import Cleaner
-from flask_skmodels.served import Version
+from flask_skmodels.inference.deployment import Service
+from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.schema import Cleaner
 from flask_skmodels.state import State
-from flask_skmodels.traffic import Service
-from flask_skmodels.views import json_response, request_at_hand
+from flask_skmodels.versions.version import Version
+from flask_skmodels.web.body import Body
+from flask_skmodels.web.url_rules import add_unprefixed_url_rule
+from flask_skmodels.web.views import json_response, request_at_hand
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -163,9 +164,11 @@ def add_rules(state: State) -> None:
         raise ConfigurationError(f"{key} must name the model that /invocations means")
     prefix = _prefix(state)
     for name in ("ping", "health"):
-        state.add_at(f"-:mlflow:{name}", f"{prefix}/{name}/", PingView, state)
+        add_unprefixed_url_rule(state, f"-:mlflow:{name}", f"{prefix}/{name}/", PingView, state)
     path = f"{prefix}/version/"
-    state.add_at("-:mlflow:version", path, VersionView, decorators=state.decorators)
+    add_unprefixed_url_rule(
+        state, "-:mlflow:version", path, VersionView, decorators=state.decorators
+    )
 
 
 def add_model_rules(state: State, service: Service) -> None:
@@ -174,7 +177,9 @@ def add_model_rules(state: State, service: Service) -> None:
         path, decorators = f"{_prefix(state)}/invocations/", state.decorators_of(service)
         arguments = (service, state.settings)
         endpoint = f"{service.name}:mlflow:invocations"
-        state.add_at(endpoint, path, InvocationsView, *arguments, decorators=decorators)
+        add_unprefixed_url_rule(
+            state, endpoint, path, InvocationsView, *arguments, decorators=decorators
+        )
 
 
 def _prefix(state: State) -> str:

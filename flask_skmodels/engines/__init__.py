@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask_skmodels.engines.forms import Decline
-from flask_skmodels.engines.lean import Refuted, lean_calls
+from flask_skmodels.artifacts.onnx import OnnxModel
+from flask_skmodels.engines.lean.compiler import Decline
+from flask_skmodels.engines.lean.verify import Refuted, lean_calls
+from flask_skmodels.engines.native import own_calls
 from flask_skmodels.engines.onnx import Difference, onnx_calls
-from flask_skmodels.engines.own import own_calls
 from flask_skmodels.errors import ModelError
 from flask_skmodels.models import Model, name_of, overrides
-from flask_skmodels.onnxmodel import OnnxModel
-from flask_skmodels.schema import Cleaner
+from flask_skmodels.schema.schema import Cleaner
 
 _log = logging.getLogger(__name__)
 

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flask_skmodels import introspect
-from flask_skmodels.engines.forms import Decline
-from flask_skmodels.engines.lean import accepted
-from flask_skmodels.engines.probes import Probes
+from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE
+from flask_skmodels.artifacts.onnx import OnnxModel
+from flask_skmodels.artifacts.onnx_session import run_aside
+from flask_skmodels.engines.lean.compiler import Decline
+from flask_skmodels.engines.lean.probes import Probes
+from flask_skmodels.engines.lean.verify import accepted
 from flask_skmodels.errors import ModelError
+from flask_skmodels.estimators import introspect
 from flask_skmodels.models import Model
-from flask_skmodels.onnxmodel import OnnxModel
-from flask_skmodels.onnxrun import run_aside
-from flask_skmodels.pins import ONNX_TOLERANCE
-from flask_skmodels.schema import Cleaner
-from flask_skmodels.table import Table
+from flask_skmodels.schema.frame import Table
+from flask_skmodels.schema.schema import Cleaner
 
 Call = Callable[[Any], Any]
 Feed = dict[str, NDArray[Any]]

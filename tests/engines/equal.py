@@ -10,7 +10,7 @@ import numpy as np
 from flask import Flask
 
 from flask_skmodels import SKModels
-from flask_skmodels.introspect import methods
+from flask_skmodels.estimators.introspect import methods
 
 COUNTS = (1, 2, 7, 64, 65, 200)
 

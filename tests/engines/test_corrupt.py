@@ -29,18 +29,15 @@ from sklearn.preprocessing import (
 )
 
 from flask_skmodels import SKModels
-from flask_skmodels.engines import (
+from flask_skmodels.engines.lean import compiler, concatenation
+from flask_skmodels.engines.lean.forms import (
     compose,
-    encoders,
-    forms,
     impute,
     linear_model,
     naive_bayes,
     neural_network,
-    polynomial,
-    preprocessing,
-    stack,
 )
+from flask_skmodels.engines.lean.forms.preprocessing import encoders, numeric, polynomial
 from tests.engines.equal import assert_equal
 
 RANDOM = np.random.default_rng(0)
@@ -63,7 +60,7 @@ def mixed(words: Any, numbers: Any) -> Any:
     return make_pipeline(columns, Ridge()).fit(FRAME, TARGET)
 
 
-def numeric(*steps: Any) -> Any:
+def numbers_of(*steps: Any) -> Any:
     return make_pipeline(*steps).fit(NUMBERS, CLASSES)
 
 
@@ -165,12 +162,12 @@ CORRUPT = {
         ),
     ),
     "the mean of another column": (
-        *(preprocessing, "_scaled", mean_of_another_column, "StandardScaler"),
-        numeric(StandardScaler(), LogisticRegression()),
+        *(numeric, "_scaled", mean_of_another_column, "StandardScaler"),
+        numbers_of(StandardScaler(), LogisticRegression()),
     ),
     "a mean with another last bit": (
-        *(preprocessing, "_scaled", nearly_the_mean, "StandardScaler"),
-        numeric(StandardScaler(), LinearRegression()),
+        *(numeric, "_scaled", nearly_the_mean, "StandardScaler"),
+        numbers_of(StandardScaler(), LinearRegression()),
     ),
     "the fill of another column": (
         *(impute, "_nan_filled", fill_of_another_column, "SimpleImputer"),
@@ -181,7 +178,7 @@ CORRUPT = {
         mixed(OneHotEncoder(), SimpleImputer()),
     ),
     "the numbers of a row in another order": (
-        *(stack, "_row_of_numbers", numbers_of_a_row_backwards, "ColumnTransformer"),
+        *(concatenation, "_row_of_numbers", numbers_of_a_row_backwards, "ColumnTransformer"),
         mixed(
             OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), SimpleImputer()
         ),
@@ -194,31 +191,31 @@ CORRUPT = {
     ),
     "sums in another order": (
         *(linear_model, "weighed", sums_in_another_order, "LinearRegression"),
-        numeric(LinearRegression()),
+        numbers_of(LinearRegression()),
     ),
     "the intercept first": (
         *(linear_model, "weighed", intercept_first, "LinearRegression"),
-        numeric(LinearRegression()),
+        numbers_of(LinearRegression()),
     ),
     "the class of the smallest score": (
         *(linear_model, "labels_of", argmin, "LogisticRegression"),
-        numeric(LogisticRegression(max_iter=1000)),
+        numbers_of(LogisticRegression(max_iter=1000)),
     ),
     "a factor of another column": (
         *(polynomial, "_terms", product_of_other_columns, "PolynomialFeatures"),
-        numeric(PolynomialFeatures(), LinearRegression()),
+        numbers_of(PolynomialFeatures(), LinearRegression()),
     ),
     "an edge in the bin below": (
-        *(preprocessing, "bisect_right", at_the_edge_below, "KBinsDiscretizer"),
-        numeric(KBinsDiscretizer(encode="ordinal"), LinearRegression()),
+        *(numeric, "bisect_right", at_the_edge_below, "KBinsDiscretizer"),
+        numbers_of(KBinsDiscretizer(encode="ordinal"), LinearRegression()),
     ),
     "a unit that leaks": (
         *(neural_network, "_ACTIVATIONS", leaky, "MLPClassifier"),
-        numeric(StandardScaler(), MLPClassifier((5,), max_iter=300, tol=1e-2)),
+        numbers_of(StandardScaler(), MLPClassifier((5,), max_iter=300, tol=1e-2)),
     ),
     "a sum that overflows": (
         *(naive_bayes, "_log_of_sum", sum_without_shift, "GaussianNB"),
-        numeric(GaussianNB()),
+        numbers_of(GaussianNB()),
     ),
 }
 
@@ -274,7 +271,7 @@ def test_wrong_form_of_a_transformer_is_not_served(
     what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transformer, form = FORMS[what]
-    monkeypatch.setitem(forms._FORMS, type(transformer), form)
+    monkeypatch.setitem(compiler._FORMS, type(transformer), form)
     models, app = SKModels(), Flask("wrong")
     models.add("case", transformer.fit(NUMBERS))
     models.init_app(app)

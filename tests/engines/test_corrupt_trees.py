@@ -28,7 +28,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from flask_skmodels import SKModels
-from flask_skmodels.engines import boosting, combined, forms, histograms, multioutput, tree, walk
+from flask_skmodels.engines.lean import compiler, joined_trees
+from flask_skmodels.engines.lean.forms import multioutput, tree
+from flask_skmodels.engines.lean.forms.ensemble import boosting, histogram_boosting, meta_estimators
 from tests.engines.equal import assert_equal
 from tests.engines.samples import FRAME, HOLES, LABELS, SCORE, X
 
@@ -141,11 +143,11 @@ BY_CATEGORY = SCORE + 2 * (FRAME["island"] == "Dream") - (FRAME["island"] == "To
 CORRUPT: dict[str, Any] = {
     "less for less or equal": (tree, "joined", LESS, forest().fit(STEPS, SCORE > 0), STEPS),
     "less for less or equal in histograms": (
-        *(histograms, "joined", LESS),
+        *(histogram_boosting, "joined", LESS),
         *(histograms_of(SCORE, STEPS), STEPS),
     ),
     "less for less or equal below a scaler": (
-        *(histograms, "joined", LESS),
+        *(histogram_boosting, "joined", LESS),
         *(make_pipeline(StandardScaler(), HistGradientBoostingRegressor()).fit(X, SCORE), X),
     ),
     "missing values the other way": (
@@ -153,16 +155,16 @@ CORRUPT: dict[str, Any] = {
         *(forest().fit(HALVES, SCORE > 0), HALVES),
     ),
     "missing values the other way in histograms": (
-        *(histograms, "joined", MISSING),
+        *(histogram_boosting, "joined", MISSING),
         *(histograms_of(SCORE, HALVES), HALVES),
     ),
     "children swapped": (tree, "joined", SWAPPED, forest().fit(X, SCORE > 0), X),
     "trees in another order": (
-        *(walk, "_add_switch", last_tree_first),
+        *(joined_trees, "_add_switch", last_tree_first),
         *(RandomForestRegressor(30, random_state=0).fit(X, SCORE), X),
     ),
     "one tree twice": (
-        *(walk, "_add_switch", one_tree_twice),
+        *(joined_trees, "_add_switch", one_tree_twice),
         *(ExtraTreesRegressor(30, random_state=0).fit(X, SCORE), X),
     ),
     "sums backwards": (
@@ -174,20 +176,20 @@ CORRUPT: dict[str, Any] = {
         *(RandomForestRegressor(30, random_state=0).fit(X, SCORE), X),
     ),
     "sums backwards in histograms": (
-        *(histograms, "summed", backwards),
+        *(histogram_boosting, "summed", backwards),
         *(histograms_of(SCORE, X), X),
     ),
-    "baseline last": (histograms, "summed", in_pairs, histograms_of(SCORE, X), X),
+    "baseline last": (histogram_boosting, "summed", in_pairs, histograms_of(SCORE, X), X),
     "a value nearly the same": (
         *(boosting, "singles_for", rounded_up),
         *(GradientBoostingRegressor(n_estimators=9).fit(STEPS, SCORE), STEPS),
     ),
     "the last category dropped": (
-        *(histograms, "_codes_of", without_last_category),
+        *(histogram_boosting, "_codes_of", without_last_category),
         *(histograms_of(BY_CATEGORY, FRAME, **CATEGORIES), FRAME),
     ),
     "an unknown category as the first": (
-        *(histograms, "_codes_of", unknown_as_first_category),
+        *(histogram_boosting, "_codes_of", unknown_as_first_category),
         *(histograms_of(BY_CATEGORY, FRAME, **CATEGORIES), FRAME),
     ),
     "a rate nearly the same": (
@@ -207,7 +209,7 @@ CORRUPT: dict[str, Any] = {
         *(AdaBoostClassifier(n_estimators=9, random_state=0).fit(X, LABELS["three texts"]), X),
     ),
     "X before the predictions": (
-        *(combined, "_stacked_of", rows_first),
+        *(meta_estimators, "_stacked_of", rows_first),
         StackingRegressor(
             [("line", LinearRegression()), ("tree", DecisionTreeRegressor(max_depth=3))],
             LinearRegression(),
@@ -257,7 +259,7 @@ def test_corrupt_form_inside_a_wrapper_is_named(
 ) -> None:
     pairs = [("line", LogisticRegression()), ("forest", forest())]
     voter = VotingClassifier(pairs, voting="soft").fit(X, LABELS["three texts"])
-    monkeypatch.setattr(tree, "joined", SWAPPED(walk.joined))
+    monkeypatch.setattr(tree, "joined", SWAPPED(joined_trees.joined))
     hold_to_fallback(voter, X, "RandomForestClassifier", caplog)
 
 
@@ -265,13 +267,13 @@ def test_votes_without_their_weights_are_not_served(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def of_the_first(estimator: Any, compiler: Any) -> Any:
-        methods = dict(combined.voting_classifier(estimator, compiler))
+        methods = dict(meta_estimators.voting_classifier(estimator, compiler))
         votes, classes = methods["transform"], estimator.le_.classes_
         return methods | {"predict": lambda X: classes.take(votes(X)[:, 0])}
 
     pairs = [("line", LogisticRegression()), ("forest", forest())]
     voter = VotingClassifier(pairs, weights=[1, 3]).fit(X, LABELS["three texts"])
-    monkeypatch.setitem(forms._FORMS, VotingClassifier, of_the_first)
+    monkeypatch.setitem(compiler._FORMS, VotingClassifier, of_the_first)
     hold_to_fallback(voter, X, "VotingClassifier", caplog)
 
 
@@ -279,5 +281,7 @@ def test_classifier_of_histograms_that_leaves_out_a_class(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     boosted = HistGradientBoostingClassifier(max_iter=5).fit(X, LABELS["three texts"])
-    monkeypatch.setattr(histograms, "summed", lambda values: walk.summed(values[:, [0, 0, 1]]))
+    monkeypatch.setattr(
+        histogram_boosting, "summed", lambda values: joined_trees.summed(values[:, [0, 0, 1]])
+    )
     hold_to_fallback(boosted, X, "HistGradientBoostingClassifier", caplog)

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer, KBinsDiscretizer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from flask_skmodels.engines.landmarks import landmarks
+from flask_skmodels.engines.lean.breakpoints import landmarks
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(200, 3)) * [1, 50, 3] + [0, 200, -7]

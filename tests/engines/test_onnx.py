@@ -25,7 +25,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from flask_skmodels import Artifact, ModelError, SKModels
-from flask_skmodels.onnxrun import answer, run_aside
+from flask_skmodels.artifacts.onnx_session import answer, run_aside
 from tests.helpers import X, Y
 
 RANDOM = np.random.default_rng(0)

@@ -29,7 +29,7 @@ from sklearn.tree import (
 )
 
 from flask_skmodels import SKModels
-from flask_skmodels.engines import tree
+from flask_skmodels.engines.lean.forms import tree
 from tests.engines.equal import assert_equal, check, refuse
 from tests.engines.samples import FRAME, HOLES, LABELS, SCORE, X
 

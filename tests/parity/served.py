@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from flask_skmodels import SKModels
 from flask_skmodels.config import DIALECTS
-from flask_skmodels.introspect import methods
+from flask_skmodels.estimators.introspect import methods
 from tests.parity.estimators import Case
 from tests.parity.formats import FORMATS, JSON, Format, table
 

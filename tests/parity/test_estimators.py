@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
 from flask_skmodels import ModelError, SKModels
-from flask_skmodels.introspect import METHODS, methods
+from flask_skmodels.estimators.introspect import METHODS, methods
 from tests.parity import data
 from tests.parity.estimators import (
     CLASSES,

@@ -1,0 +1,91 @@
+"""Exceptions as problem documents (RFC 9457), or as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from flask_skmodels.codecs.codec import dumps
+from flask_skmodels.errors import ArtifactError, InputError, InvalidInput, ModelError, TooManyRows
+
+MEDIA_TYPE = "application/problem+json"
+
+_RULES = {406: "accept", 413: "max_content_length", 415: "content_type"}
+
+
+class Problem:
+    """What went wrong, for a client: a status, a sentence and a list of errors.
+
+    :param exception: what was raised; of one that is neither :class:`InvalidInput` nor an
+        ``HTTPException`` nothing is told
+    """
+
+    def __init__(self, exception: Exception) -> None:
+        self.status = _status(exception)
+        self.detail = _detail(exception)
+        self.errors = _errors(exception, self.status, self.detail)
+        self.error_count = getattr(exception, "error_count", len(self.errors))
+        self.headers = _headers(exception)
+
+    @property
+    def title(self) -> str:
+        """The phrase of the status."""
+        return HTTP_STATUS_CODES.get(self.status, "Unknown Error")
+
+    def as_json(self) -> bytes:
+        """Return the problem document."""
+        return dumps(
+            {
+                "type": "about:blank",
+                "title": self.title,
+                "status": self.status,
+                "detail": self.detail,
+                "errors": [error.as_dict() for error in self.errors],
+                "error_count": self.error_count,
+            }
+        )
+
+    def as_text(self) -> bytes:
+        """Return one line an error, or the detail where there are none."""
+        lines = [str(error) for error in self.errors] or [self.detail]
+        return "\n".join(lines).encode("utf-8", "replace")
+
+
+def _status(exception: Exception) -> int:
+    if isinstance(exception, TooManyRows):
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if isinstance(exception, InvalidInput):
+        return HTTPStatus.BAD_REQUEST
+    if isinstance(exception, HTTPException) and exception.code is not None:
+        return exception.code
+    if isinstance(exception, ArtifactError | ModelError):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _detail(exception: Exception) -> str:
+    if isinstance(exception, InvalidInput):
+        count = exception.error_count
+        return "the input has 1 error" if count == 1 else f"the input has {count} errors"
+    if isinstance(exception, HTTPException):
+        return exception.description or ""
+    if isinstance(exception, ArtifactError | ModelError):
+        return "the model cannot be loaded"
+    return "the prediction failed"
+
+
+def _errors(exception: Exception, status: int, detail: str) -> Sequence[InputError]:
+    if isinstance(exception, InvalidInput):
+        return exception.errors
+    rule = getattr(exception, "rule", _RULES.get(status))
+    return [InputError(None, None, rule, detail)] if rule else []
+
+
+def _headers(exception: Exception) -> list[tuple[str, Any]]:
+    if not isinstance(exception, HTTPException):
+        return []
+    return [header for header in exception.get_headers() if header[0] != "Content-Type"]

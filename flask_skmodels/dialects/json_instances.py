@@ -1,0 +1,131 @@
+"""Rows as TensorFlow Serving, KServe v1 and MLflow write them in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+from flask_skmodels.codecs.codec import loads, request_columns
+from flask_skmodels.errors import InvalidInput
+from flask_skmodels.schema.json_schema import VALUES
+from flask_skmodels.schema.rows import Columns, Repeated, Rows
+from flask_skmodels.schema.schema import Cleaner
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return the object that a body holds.
+
+    :raises InvalidInput: it holds none, or a name in it is given twice
+    """
+    document = loads(body, count_names=_count_names)
+    if not isinstance(document, dict):
+        raise refused("type", "the body must be an object")
+    if isinstance(document, Repeated):
+        raise refused("unique", "the body has a name more than once")
+    return document
+
+
+def read_rows(value: Any, schema: Cleaner, name: str) -> Rows:
+    """Return the rows of an array of rows, of an object of columns, or of an array of values.
+
+    The last is for models of one field, each value being a row. An object without arrays is one
+    row, and one whose only column is ``values``, for a model without names, is its rows.
+
+    :param value: the array or object
+    :param schema: the fields that the model takes
+    :param name: what an error message calls the value
+    :raises InvalidInput: it is none of these
+    """
+    if isinstance(value, dict) and schema.values and value.keys() == {VALUES}:
+        value = value[VALUES]
+        is_row = isinstance(value, list) and value and not isinstance(value[0], list)
+        value = [value] if is_row else value
+    elif isinstance(value, dict):
+        return _columns(value, schema, name)
+    if not isinstance(value, list):
+        raise refused("type", f"{name} must be an array or an object of columns")
+    names = [field.name for field in schema.fields if not field.is_alias]
+    if len(names) == 1 and value and not any(isinstance(each, dict | list) for each in value):
+        return Columns({names[0]: value}, positional=True)
+    return Rows(value)
+
+
+def read_instances(value: Any, schema: Cleaner) -> Rows:
+    """Return the rows of KServe's ``instances``, where one instance may be several rows.
+
+    It may be an array of objects, or an object whose columns are arrays or objects by index, as
+    pandas writes a data frame.
+
+    :param value: the array of instances
+    :param schema: the fields that the model takes
+    :raises InvalidInput: it is none
+    """
+    if isinstance(value, list) and not schema.values:
+        kinds = set(map(type, value))
+        if kinds == {list} and all(each and isinstance(each[0], dict) for each in value):
+            value = list(chain.from_iterable(value))
+        elif kinds <= {dict, Repeated}:
+            value = list(chain.from_iterable(map(_rows_of_instance, value)))
+    return read_rows(value, schema, "instances")
+
+
+def _rows_of_instance(instance: dict[str, Any]) -> list[dict[str, Any]]:
+    kinds = set(map(type, instance.values()))
+    if isinstance(instance, Repeated) or kinds not in ({list}, {dict}):
+        return [instance]
+    columns = [v if isinstance(v, list) else list(v.values()) for v in instance.values()]
+    if len(set(map(len, columns))) > 1:
+        raise refused("length", "the columns of an instance must all be of one length")
+    return [dict(zip(instance, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def read_table(columns: Any, data: Any, schema: Cleaner, name: str) -> Rows:
+    """Return the rows of an array of arrays with the names of their columns.
+
+    :param columns: the names; numbers, as pandas counts columns without names, are as good
+    :param data: the array of arrays
+    :param schema: the fields that the model takes
+    :param name: what an error message calls them
+    :raises InvalidInput: a row has more or fewer values than there are names
+    """
+    if not isinstance(columns, list) or not all(type(each) in (str, int) for each in columns):
+        raise refused("type", f"the columns of {name} must be an array of names")
+    if not all(isinstance(row, list) and len(row) == len(columns) for row in data):
+        raise refused("length", f"the rows of {name} must have a value for each of its columns")
+    names = list(map(str, columns))
+    if len(set(names)) < len(names):
+        raise refused("unique", f"two of the columns of {name} have the same name")
+    if not data:
+        return Rows([])
+    return request_columns(names, list(zip(*data, strict=True)), schema)
+
+
+def _columns(value: Mapping[str, Any], schema: Cleaner, name: str) -> Rows:
+    if isinstance(value, Repeated):
+        raise refused("unique", f"{name} has a name more than once")
+    are_lists = {isinstance(column, list) for column in value.values()}
+    if are_lists == {False}:
+        return Rows([value])
+    if are_lists != {True}:
+        raise refused("type", f"the columns of {name} must be arrays")
+    return request_columns(list(value), list(value.values()), schema)
+
+
+def _count_names(document: Any) -> int:
+    """Return how many names there are in an object, in the objects in it and in their rows."""
+    if not isinstance(document, dict):
+        return 0
+    objects = [value for value in document.values() if isinstance(value, dict)]
+    rows = [
+        row
+        for value in document.values()
+        if isinstance(value, list) and value and isinstance(value[0], dict)
+        for row in value
+    ]
+    return sum(len(each) for each in [document, *objects, *rows] if isinstance(each, dict))
+
+
+def refused(rule: str, message: str) -> InvalidInput:
+    """Return the exception for a body that is not as the protocol has it."""
+    return InvalidInput.of_request(rule, message)

@@ -1,0 +1,321 @@
+"""Requests and answers of the Open Inference Protocol v2: bytes to rows, predictions to bytes.
+
+Source: the specification of the protocol's REST API, and Triton's binary tensor data extension.
+What MLServer adds as ``content_type`` is read as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flask_skmodels.codecs.codec import check_width, dumps, loads, request_columns
+from flask_skmodels.dialects.open_inference_metadata import input_tensors, part_names
+from flask_skmodels.dialects.open_inference_tensors import (
+    BYTES,
+    DTYPES,
+    Tensor,
+    check_shape,
+    in_json,
+    read_binary,
+    read_json,
+    refused,
+    tensor_of,
+    texts_of,
+    write_binary,
+)
+from flask_skmodels.engines.batching import is_multi_output
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.schema.rows import Matrix, Repeated, Rows
+from flask_skmodels.schema.schema import Cleaner
+
+_RAW = "raw_input"
+_SIZE = "binary_data_size"
+# Extensions of Triton that would change what is answered, and are not there.
+_REFUSED = ("classification", "shared_memory_region")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output that is asked for.
+
+    :param name: what it is called
+    :param is_binary: whether it is to come as binary data
+    """
+
+    name: str
+    is_binary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an inference request says.
+
+    :param id: its identifier, None where it has none
+    :param inputs: its tensors
+    :param outputs: what it asks for; none means the default
+    :param is_binary: whether outputs that are not asked for by name come as binary data
+    :param content_type: how its inputs are to be understood together: ``"pd"`` by their names
+    """
+
+    id: str | None
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Output]
+    is_binary: bool
+    content_type: str = ""
+
+
+def read_request(body: bytes, header_length: int | None, schema: Cleaner) -> Request:
+    """Return what the body of an inference request says.
+
+    :param body: the JSON, and behind it the binary data
+    :param header_length: length of the JSON in bytes; None where it is all of the body, 0 where
+        there is none and the body is one tensor
+    :param schema: the fields that the model takes
+    :raises InvalidInput: it is not as the protocol has it
+    """
+    if header_length == 0:
+        return Request(None, [_raw_tensor(body, schema)], [], True)
+    if header_length is not None and not 0 < header_length <= len(body):
+        raise refused("header_length", "the header's length is not that of a part of the body")
+    document = _object(loads(body[:header_length], "the request", _count_names), "the request")
+    parameters = _parameters(document, "the request")
+    is_binary = _flag(parameters, "binary_data_output", "the request", default=False)
+    data = None if header_length is None else memoryview(body)[header_length:]
+    return Request(
+        id=_identifier(document),
+        inputs=_inputs(document, data),
+        outputs=_outputs(document, is_binary),
+        is_binary=is_binary,
+        content_type=_content_type(parameters),
+    )
+
+
+def _count_names(document: Any) -> int:
+    """Return how many names there are in a request, down to the parameters of its tensors."""
+    count = 0
+    for each in (document, *_entries(document, "inputs"), *_entries(document, "outputs")):
+        if isinstance(each, dict):
+            parameters = each.get("parameters")
+            count += len(each) + (len(parameters) if isinstance(parameters, dict) else 0)
+    return count
+
+
+def _entries(document: Any, name: str) -> list[Any]:
+    entries = document.get(name) if isinstance(document, dict) else None
+    return entries if isinstance(entries, list) else []
+
+
+def _object(value: Any, subject: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise refused("type", f"{subject} must be an object")
+    if isinstance(value, Repeated):
+        raise refused("unique", f"{subject} has a name more than once")
+    return value
+
+
+def _parameters(value: Mapping[str, Any], subject: str) -> dict[str, Any]:
+    parameters = value.get("parameters")
+    return {} if parameters is None else _object(parameters, f"the parameters of {subject}")
+
+
+def _identifier(document: Mapping[str, Any]) -> str | None:
+    identifier = document.get("id")
+    if identifier is not None and not isinstance(identifier, str):
+        raise refused("id", "id must be a string")
+    return identifier
+
+
+def _content_type(parameters: Mapping[str, Any]) -> str:
+    content_type = parameters.get("content_type")
+    return content_type if isinstance(content_type, str) else ""
+
+
+def _flag(parameters: Mapping[str, Any], name: str, subject: str, *, default: bool) -> bool:
+    value = parameters.get(name, default)
+    if not isinstance(value, bool):
+        raise refused(name, f"{subject}: {name} must be true or false")
+    return value
+
+
+def _listed(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the inputs or outputs of a request, each with a name of its own."""
+    entries = document.get(name)
+    if entries is None and name == "outputs":
+        return []
+    if not isinstance(entries, list):
+        raise refused(name, f"{name} must be an array")
+    objects = [_object(each, f"{name[:-1]} {place}") for place, each in enumerate(entries)]
+    names = [each.get("name") for each in objects]
+    if not all(isinstance(each, str) for each in names):
+        raise refused("name", f"each of the {name} must have a name, which is a string")
+    if len(set(names)) < len(names):
+        raise refused("unique", f"two of the {name} have the same name")
+    return objects
+
+
+def _outputs(document: Mapping[str, Any], is_binary: bool) -> list[Output]:
+    outputs = []
+    for place, entry in enumerate(_listed(document, "outputs")):
+        subject = f"output {place}"
+        parameters = _parameters(entry, subject)
+        for name in _REFUSED:
+            if parameters.get(name):
+                raise refused(name, f"{subject}: {name} is not supported")
+        binary = _flag(parameters, "binary_data", subject, default=is_binary)
+        outputs.append(Output(entry["name"], binary))
+    return outputs
+
+
+def _inputs(document: Mapping[str, Any], data: memoryview | None) -> list[Tensor]:
+    """Return the tensors of a request.
+
+    :param data: what is behind the JSON; None where the whole body is said to be JSON
+    """
+    tensors = []
+    for place, entry in enumerate(_listed(document, "inputs")):
+        tensor, data = _tensor(entry, data, f"input {place}")
+        tensors.append(tensor)
+    if data:
+        raise refused(_SIZE, "there are more binary data than the inputs say")
+    if not tensors:
+        raise refused("empty", "there must be one input at least")
+    return tensors
+
+
+def _tensor(
+    entry: Mapping[str, Any], data: memoryview | None, subject: str
+) -> tuple[Tensor, memoryview | None]:
+    """Return a tensor, and the binary data behind its own."""
+    parameters = _parameters(entry, subject)
+    datatype = entry.get("datatype")
+    if datatype not in (*DTYPES, BYTES):
+        raise refused(
+            "datatype", f"{subject}: datatype must be one of {', '.join(DTYPES)}, {BYTES}"
+        )
+    shape = check_shape(entry.get("shape"), subject)
+    size = parameters.get(_SIZE)
+    if (size is None) == (entry.get("data") is None):
+        raise refused("data", f"{subject}: it must have either data or {_SIZE}")
+    if size is None:
+        flat = read_json(entry["data"], datatype, shape, subject)
+    else:
+        own, data = _cut(data, size, subject)
+        flat = read_binary(own, datatype, shape, subject)
+    return Tensor(entry["name"], datatype, shape, flat, _content_type(parameters)), data
+
+
+def _cut(data: memoryview | None, size: Any, subject: str) -> tuple[memoryview, memoryview]:
+    if data is None:
+        raise refused(
+            _SIZE, f"{subject}: binary data need the header Inference-Header-Content-Length"
+        )
+    if type(size) is not int or not 0 <= size <= len(data):
+        raise refused(_SIZE, f"{subject}: {_SIZE} is not the length of a part of the body")
+    return data[:size], data[size:]
+
+
+def _raw_tensor(body: bytes, schema: Cleaner) -> Tensor:
+    """Return the tensor that a body without JSON is: one row, or one text as it is."""
+    inputs = input_tensors(schema)
+    [datatype, *others] = {each["datatype"] for each in inputs}
+    if others or (datatype == BYTES and len(inputs) > 1):
+        raise refused("raw", "the model's inputs cannot be told from a body without JSON")
+    if datatype == BYTES:
+        return Tensor(_RAW, datatype, (1,), [body])
+    dtype = DTYPES[datatype]
+    count = sum(each["shape"][1] for each in inputs)
+    width = len(body) // dtype.itemsize if count < 0 else count
+    flat = read_binary(memoryview(body), datatype, (1, width), "the body")
+    return Tensor(_RAW, datatype, (1, width), flat)
+
+
+def rows_of(request: Request, schema: Cleaner) -> Rows:
+    """Return the rows that the tensors of a request say.
+
+    One tensor of shape (rows, columns) has its columns in the order of the fields. Else each is a
+    column, of shape (rows,) or (rows, 1), for the field of its name.
+
+    :param schema: the fields that the model takes
+    :raises InvalidInput: the shapes do not fit together, or the tensors differ in length
+    """
+    tensors = request.inputs
+    if len(tensors) > 1 and request.content_type in {"np", "str"}:
+        raise refused("content_type", "this content type is for one input alone")
+    if len(tensors) == 1 and not _is_column(request, schema):
+        return _block(tensors[0], schema)
+    names = [tensor.name for tensor in tensors]
+    columns = [_column(tensor, f"input {place}") for place, tensor in enumerate(tensors)]
+    return request_columns(names, columns, schema)
+
+
+def _is_column(request: Request, schema: Cleaner) -> bool:
+    """Return whether a single tensor is the column of a field, and not all columns together."""
+    tensor = request.inputs[0]
+    if request.content_type == "pd":
+        return True
+    is_narrow = len(tensor.shape) == 1 or tensor.shape[1] == 1
+    return is_narrow and any(field.name == tensor.name for field in schema.fields)
+
+
+def _block(tensor: Tensor, schema: Cleaner) -> Rows:
+    count, width = tensor.shape if len(tensor.shape) == 2 else (*tensor.shape, 1)
+    check_width(width, schema)
+    if isinstance(tensor.flat, np.ndarray) and tensor.flat.dtype.kind in "fiu":
+        return Matrix(tensor.flat.reshape(count, width))
+    values = _values(tensor, "input 0")
+    return Rows([values[place : place + width] for place in range(0, count * width, width)])
+
+
+def _column(tensor: Tensor, subject: str) -> Any:
+    if len(tensor.shape) == 2 and tensor.shape[1] != 1:
+        raise refused("shape", f"{subject}: shape must be that of a column, [rows] or [rows, 1]")
+    is_array = isinstance(tensor.flat, np.ndarray) and tensor.flat.dtype.kind in "fiu"
+    return tensor.flat if is_array else _values(tensor, subject)
+
+
+def _values(tensor: Tensor, subject: str) -> list[Any]:
+    """Return the elements of a tensor as Python's own values."""
+    if tensor.datatype == BYTES:
+        return texts_of(tensor, subject)
+    flat = tensor.flat
+    return flat if isinstance(flat, list) else flat.tolist()
+
+
+def tensors_of(name: str, prediction: Prediction) -> list[Tensor]:
+    """Return an output of a prediction: one tensor, or one for each of several outputs.
+
+    :param name: what was asked for; several tensors have their number behind it, by which one alone
+        can be asked for
+    """
+    if not is_multi_output(prediction.outputs):
+        return [tensor_of(name, prediction.outputs)]
+    count = len(prediction.outputs)
+    parts = part_names(prediction.method, count)
+    if name in parts:
+        return [tensor_of(name, prediction.outputs[parts.index(name)])]
+    return list(map(tensor_of, part_names(name, count), prediction.outputs))
+
+
+def write_answer(
+    head: Mapping[str, Any], tensors: Sequence[tuple[Tensor, bool]]
+) -> tuple[bytes, int | None]:
+    """Return the body of an answer, and the length of its JSON where binary data follow.
+
+    :param head: what stands before the outputs: names, version, identifier
+    :param tensors: each with whether it comes as binary data
+    """
+    outputs, parts = [], []
+    for tensor, is_binary in tensors:
+        sent = tensor if is_binary else in_json(tensor)
+        output = {"name": sent.name, "shape": sent.shape, "datatype": sent.datatype}
+        if is_binary:
+            parts.append(write_binary(sent))
+            outputs.append({**output, "parameters": {_SIZE: len(parts[-1])}})
+        else:
+            outputs.append({**output, "data": sent.flat})
+    header = dumps({**head, "outputs": outputs})
+    return b"".join([header, *parts]), len(header) if parts else None

@@ -1,0 +1,93 @@
+"""Lean forms of ``sklearn.decomposition``."""
+
+from __future__ import annotations
+
+from math import log
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from sklearn.decomposition import PCA, FactorAnalysis, FastICA, IncrementalPCA, TruncatedSVD
+from sklearn.utils.extmath import fast_logdet
+
+from flask_skmodels.engines.lean.compiler import (
+    Compiler,
+    Methods,
+    as_row,
+    doubles,
+    finite,
+    lean_form,
+)
+from flask_skmodels.engines.lean.containers import Sparse
+from flask_skmodels.engines.lean.forms.linear_model import weighed
+
+Doubles = NDArray[np.float64]
+
+
+@lean_form(PCA, IncrementalPCA)
+def pca(estimator: Any, compiler: Compiler) -> Methods:
+    components = estimator.components_.T
+    middle = as_row(estimator.mean_) @ components
+    scale = np.sqrt(as_row(estimator.explained_variance_)) if estimator.whiten else None
+    if scale is not None:
+        smallest = np.finfo(scale.dtype).eps
+        scale[scale < smallest] = smallest
+
+    def transform(X: Any) -> Doubles:
+        found = finite(doubles(X)) @ components
+        found -= middle
+        if scale is not None:
+            found /= scale
+        projected: Doubles = found
+        return projected
+
+    return {"transform": transform} | (_likelihood(estimator) if type(estimator) is PCA else {})
+
+
+def _likelihood(estimator: PCA) -> Methods:
+    mean, precision = estimator.mean_, estimator.get_precision()
+    offset = 0.5 * (len(mean) * log(2.0 * np.pi) - fast_logdet(precision))
+
+    def score_samples(X: Any) -> Doubles:
+        X = finite(doubles(X)) - mean
+        scores: Doubles = -0.5 * np.sum(X * (X @ precision), axis=1)
+        scores -= offset
+        return scores
+
+    return {"score_samples": score_samples}
+
+
+@lean_form(TruncatedSVD)
+def truncated_svd(estimator: TruncatedSVD, compiler: Compiler) -> Methods:
+    components = estimator.components_.T
+    sums = weighed(components, 0.0)
+
+    def transform(X: Any) -> Any:
+        return sums(X) if type(X) in Sparse else finite(doubles(X)) @ components
+
+    return {"transform": transform}
+
+
+@lean_form(FastICA)
+def fast_ica(estimator: FastICA, compiler: Compiler) -> Methods:
+    components = estimator.components_.T
+    mean = estimator.mean_ if estimator.whiten else None
+
+    def transform(X: Any) -> Any:
+        X = finite(doubles(X))
+        return np.dot(X if mean is None else X - mean, components)
+
+    return {"transform": transform}
+
+
+@lean_form(FactorAnalysis)
+def factor_analysis(estimator: FactorAnalysis, compiler: Compiler) -> Methods:
+    mean, components = estimator.mean_, estimator.components_
+    weights = components / estimator.noise_variance_
+    covariance = linalg.inv(np.eye(len(components)) + np.dot(weights, components.T))
+
+    def transform(X: Any) -> Any:
+        return np.dot(np.dot(finite(doubles(X)) - mean, weights.T), covariance)
+
+    return {"transform": transform}

@@ -1,0 +1,83 @@
+"""Lean forms of ``sklearn.discriminant_analysis``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
+
+from flask_skmodels.engines.lean.compiler import Compiler, Methods, doubles, finite, lean_form
+from flask_skmodels.engines.lean.forms.linear_model import classifier, scores_of, softmax
+
+Doubles = NDArray[np.float64]
+
+
+@lean_form(LinearDiscriminantAnalysis)
+def linear(estimator: LinearDiscriminantAnalysis, compiler: Compiler) -> Methods:
+    decision, is_binary = scores_of(estimator), len(estimator.classes_) == 2
+    smallest = np.finfo(np.float64).smallest_normal
+
+    def predict_proba(X: Any) -> Any:
+        scores = decision(X)
+        if not is_binary:
+            return softmax(scores)
+        positive = expit(scores)
+        return np.stack([1 - positive, positive], axis=1)
+
+    def predict_log_proba(X: Any) -> Any:
+        found = predict_proba(X)
+        found[found == 0.0] += smallest
+        return np.log(found)
+
+    own = {"predict_proba": predict_proba, "predict_log_proba": predict_log_proba}
+    return classifier(decision, estimator.classes_) | own | _projection(estimator)
+
+
+def _projection(estimator: LinearDiscriminantAnalysis) -> Methods:
+    if estimator.solver == "lsqr":
+        return {}
+    middle = estimator.xbar_ if estimator.solver == "svd" else None
+    scalings, most = estimator.scalings_, estimator._max_components
+
+    def transform(X: Any) -> Any:
+        X = finite(doubles(X))
+        return ((X if middle is None else X - middle) @ scalings)[:, :most]
+
+    return {"transform": transform}
+
+
+@lean_form(QuadraticDiscriminantAnalysis)
+def quadratic(estimator: QuadraticDiscriminantAnalysis, compiler: Compiler) -> Methods:
+    classes = estimator.classes_
+    rotations = zip(estimator.rotations_, estimator.scalings_, strict=True)
+    weights = [rotation * (scaling ** (-0.5)) for rotation, scaling in rotations]
+    volumes = np.array([np.sum(np.log(scaling)) for scaling in estimator.scalings_])
+    means, priors = estimator.means_, np.log(estimator.priors_)
+
+    def scores(X: Any) -> Any:
+        X = finite(doubles(X))
+        pairs = zip(means, weights, strict=True)
+        norms = np.array([np.sum(np.dot(X - mean, own) ** 2, axis=1) for mean, own in pairs]).T
+        return -0.5 * (norms + volumes) + priors
+
+    def decision_function(X: Any) -> Any:
+        found = scores(X)
+        return found[:, 1] - found[:, 0] if len(classes) == 2 else found
+
+    def predict_log_proba(X: Any) -> Any:
+        found = scores(X)
+        found = found - found.max(axis=1)[:, np.newaxis]
+        return found - np.log(np.exp(found).sum(axis=1)[:, np.newaxis])
+
+    return {
+        "predict": lambda X: classes.take(scores(X).argmax(axis=1)),
+        "decision_function": decision_function,
+        "predict_log_proba": predict_log_proba,
+        "predict_proba": lambda X: np.exp(predict_log_proba(X)),
+    }

@@ -1,0 +1,28 @@
+"""Lean forms of ``sklearn.dummy``: the same answer to every row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.dummy import DummyClassifier, DummyRegressor
+
+from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lean_form
+
+
+@lean_form(DummyClassifier)
+def classifier(estimator: DummyClassifier, compiler: Compiler) -> Methods:
+    if estimator.n_outputs_ > 1 or estimator.strategy not in ("most_frequent", "prior", "constant"):
+        raise Decline("its answers are random, or several")
+    row = np.zeros((1, 1))
+    names = ("predict", "predict_proba", "predict_log_proba")
+    return {name: _repeated(getattr(estimator, name)(row)) for name in names}
+
+
+@lean_form(DummyRegressor)
+def regressor(estimator: DummyRegressor, compiler: Compiler) -> Methods:
+    return {"predict": _repeated(estimator.predict(np.zeros((1, 1))))}
+
+
+def _repeated(answer: Any) -> Any:
+    return lambda X: np.repeat(answer, len(X), axis=0)

@@ -1,0 +1,79 @@
+"""Lean forms of ``sklearn.feature_selection``: some of the columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.feature_selection import (
+    RFE,
+    RFECV,
+    GenericUnivariateSelect,
+    SelectFdr,
+    SelectFpr,
+    SelectFromModel,
+    SelectFwe,
+    SelectKBest,
+    SelectPercentile,
+    SequentialFeatureSelector,
+    VarianceThreshold,
+)
+from sklearn.utils import get_tags
+
+from flask_skmodels.engines.lean.compiler import (
+    Call,
+    Compiler,
+    Decline,
+    Methods,
+    finite,
+    finite_or_missing,
+    lean_form,
+)
+from flask_skmodels.engines.lean.containers import Sparse, array, csr, native
+
+
+@lean_form(
+    GenericUnivariateSelect,
+    SelectFdr,
+    SelectFpr,
+    SelectFromModel,
+    SelectFwe,
+    SelectKBest,
+    SelectPercentile,
+    SequentialFeatureSelector,
+    VarianceThreshold,
+)
+def selector(selector: Any, compiler: Compiler) -> Methods:
+    return {"transform": _selection(selector)}
+
+
+@lean_form(RFE, RFECV)
+def elimination(selector: Any, compiler: Compiler) -> Methods:
+    """The selection, and what the last estimator makes of it."""
+    select = _selection(selector)
+    inner = compiler.methods(selector.estimator_)
+    inner.pop("transform", None)
+    chained = {method: _after(select, call) for method, call in inner.items()}
+    return chained | {"transform": select}
+
+
+def _after(select: Call, call: Call) -> Call:
+    return lambda X: call(select(X))
+
+
+def _selection(selector: Any) -> Call:
+    kept = selector.get_support()
+    if not kept.any():
+        raise Decline("it selects no column")
+    check = finite_or_missing if get_tags(selector).input_tags.allow_nan else finite
+
+    def select(X: Any) -> Any:
+        if type(X) in Sparse:
+            return csr(native(X)[:, kept])
+        X = array(X)
+        if X.dtype.kind == "f":
+            check(X)
+        elif X.dtype.kind not in "biu":
+            raise Decline("X is no array of numbers")
+        return X[:, kept]
+
+    return select

@@ -1,0 +1,27 @@
+"""Lean forms of ``sklearn.kernel_approximation``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.kernel_approximation import RBFSampler
+
+from flask_skmodels.engines.lean.compiler import Compiler, Methods, doubles, finite, lean_form
+from flask_skmodels.engines.lean.containers import Sparse
+
+
+@lean_form(RBFSampler)
+def rbf_sampler(sampler: RBFSampler, compiler: Compiler) -> Methods:
+    weights, offset = sampler.random_weights_, sampler.random_offset_
+    factor = (2.0 / sampler.n_components) ** 0.5
+
+    def transform(X: Any) -> Any:
+        found = X.csr().dot(weights) if type(X) in Sparse else doubles(X) @ weights
+        found += offset
+        finite(found)
+        np.cos(found, found)
+        found *= factor
+        return found
+
+    return {"transform": transform}

@@ -1,0 +1,46 @@
+"""Lean forms of ``sklearn.pipeline``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Methods, lean_form
+from flask_skmodels.engines.lean.concatenation import stacked_like
+from flask_skmodels.engines.lean.forms.compose import weighted
+
+
+@lean_form(Pipeline)
+def pipeline(estimator: Pipeline, compiler: Compiler) -> Methods:
+    """Each step's transform, then the last one's method."""
+    *steps, last = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+    before = [compiler.methods(step)["transform"] for step in steps]
+    return {method: _chain(before, call) for method, call in compiler.methods(last).items()}
+
+
+@lean_form(FeatureUnion)
+def feature_union(estimator: FeatureUnion, compiler: Compiler) -> Methods:
+    """Each transformer's output, side by side."""
+    parts = [
+        weighted(compiler.methods(step)["transform"], weight)
+        for _, step, weight in estimator._iter()
+    ]
+    if not parts:
+        raise Decline("it drops all columns")
+    return {"transform": stacked_like(parts)}
+
+
+def _chain(transforms: list[Call], last: Call) -> Call:
+    if not transforms:
+        return last
+    if len(transforms) == 1:
+        first = transforms[0]
+        return lambda X: last(first(X))
+
+    def chained(X: Any) -> Any:
+        for transform in transforms:
+            X = transform(X)
+        return last(X)
+
+    return chained

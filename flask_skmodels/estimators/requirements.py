@@ -1,0 +1,78 @@
+"""What a pipeline must be to be served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from flask_skmodels.errors import ModelError
+from flask_skmodels.estimators import introspect
+
+
+def check_pipeline(pipeline: Any) -> None:
+    """Raise :class:`ModelError` unless a model's pipeline is a fitted estimator."""
+    if pipeline is None:
+        raise ModelError("it has no pipeline: set pipeline to a fitted estimator")
+    if isinstance(pipeline, type):
+        raise ModelError(
+            f"its pipeline is the class {pipeline.__name__}: use a fitted instance of it"
+        )
+    if not introspect.methods(pipeline):
+        raise ModelError(
+            f"its pipeline, a {introspect.class_name(pipeline)}, has none of the methods "
+            f"{', '.join(introspect.METHODS)}"
+        )
+    if not introspect.is_fitted(pipeline):
+        raise ModelError(
+            f"its pipeline, a {introspect.class_name(pipeline)}, is not fitted: call fit first"
+        )
+    for part in parts_of(pipeline):
+        _check_part(part)
+
+
+def _check_part(part: Any) -> None:
+    name = introspect.class_name(part)
+    if _takes_categories(part):
+        raise ModelError(
+            f"its {name} was fitted on columns that pandas calls categories, which no request can "
+            "bring: encode them in a pipeline, with OrdinalEncoder for example"
+        )
+    if _opens_files(part):
+        raise ModelError(
+            f"its {name} has input={part.input!r} and would open what a client names: "
+            "use input='content'"
+        )
+
+
+def _opens_files(estimator: Any) -> bool:
+    """Return whether it is a vectoriser of texts that are not its input but in files."""
+    is_vectorizer = hasattr(estimator, "build_analyzer")
+    return is_vectorizer and getattr(estimator, "input", "content") != "content"
+
+
+def _takes_categories(estimator: Any) -> bool:
+    """Return whether it is LightGBM's or XGBoost's, fitted on pandas's categories."""
+    with suppress(Exception):  # not fitted, where it is a part that was only cloned
+        if hasattr(estimator, "booster_"):
+            return bool(estimator.booster_.pandas_categorical)
+        if hasattr(estimator, "get_booster"):
+            return "c" in (estimator.get_booster().feature_types or ())
+    return False
+
+
+def parts_of(estimator: Any) -> Iterator[Any]:
+    """Yield an estimator and all estimators that it holds, fitted or to be fitted."""
+    found, seen = [*getattr(estimator, "__dict__", {}).values(), estimator], set[int]()
+    while found:
+        item = found.pop()
+        if isinstance(item, np.ndarray):
+            found += item.flat if item.dtype == object else []
+        elif isinstance(item, list | tuple | dict):
+            found += item.values() if isinstance(item, dict) else item
+        elif hasattr(item, "get_params") and id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            found += getattr(item, "__dict__", {}).values()

@@ -1,0 +1,4 @@
+"""The road of a prediction inside the application, and which version answers it.
+
+Nothing here knows HTTP.
+"""

@@ -1,0 +1,254 @@
+"""A version that is asked beside the one that answers, and how the two compare."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from queue import Full, Queue
+from threading import Lock, Thread
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flask_skmodels.engines.batching import is_multi_output
+from flask_skmodels.errors import SKModelsError
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.schema.frame import copied
+from flask_skmodels.signals import Sender, shadow_prediction, tell
+from flask_skmodels.versions.folder import Served, Version
+
+WINDOW = 1000
+WAITING = 100
+WAITING_ROWS = 100_000
+
+_Waiting = Queue[tuple[Sender, Served, Prediction, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    rows: int
+    agreeing: int | None
+    total: float
+    largest: float
+
+
+class Comparison:
+    """How the answers of two versions differ, over the last 1,000 predictions."""
+
+    def __init__(self, window: int = WINDOW) -> None:
+        self._differences: deque[_Difference] = deque(maxlen=window)
+        self._of: object = None
+
+    def add(
+        self,
+        outputs: Any,
+        others: Any,
+        *,
+        labelled: bool = False,
+        comparable: bool = True,
+        of: object = None,
+    ) -> None:
+        """Add the outputs of one prediction by two versions.
+
+        :param outputs: of the version that answered
+        :param others: of the other
+        :param labelled: whether they are labels, whatever their type
+        :param comparable: whether their columns stand for the same; where not no row is equal
+        :param of: what the two versions are known by; with others it begins anew
+        """
+        if self._of != of:
+            self._of = of
+            self._differences.clear()
+        one, other = _array(outputs), _array(others)
+        unequal = _Difference(len(one), 0, 0.0, 0.0)
+        is_alike = comparable and one.shape == other.shape
+        self._differences.append(_difference(one, other, labelled) if is_alike else unequal)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the rows, the share of equal labels, and the mean and largest difference."""
+        found = list(self._differences)
+        labelled = [each for each in found if each.agreeing is not None]
+        measured = [each for each in found if each.agreeing is None]
+        return {
+            "rows": sum(each.rows for each in found),
+            "agreement": _ratio(sum(each.agreeing or 0 for each in labelled), labelled),
+            "mean_difference": _ratio(sum(each.total for each in measured), measured),
+            "largest_difference": max((each.largest for each in measured), default=None),
+        }
+
+
+class Question:
+    """X of a prediction as it is before the estimator is called, which may write to it.
+
+    :param has_room: says of the prediction whether it may wait; if not, nothing is copied
+    :ivar is_kept: whether X was copied
+    """
+
+    def __init__(self, has_room: Callable[[Prediction], bool]) -> None:
+        self._has_room = has_room
+        self.is_kept = False
+        self.X: Any = None
+
+    def keep(self, prediction: Prediction) -> None:
+        """Copy X of a prediction."""
+        if self._has_room(prediction):
+            self.X, self.is_kept = copied(prediction.X), True
+
+
+class Shadow:
+    """Asks another version what it would have said, off the client's path.
+
+    What waits is bounded: what comes while 100 predictions or 100,000 rows wait is dropped and
+    counted. The thread is started by the first prediction in a process, so never before a fork.
+
+    :param label: the version that is asked
+    """
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.comparison = Comparison()
+        self.dropped = 0
+        self.failed = 0
+        self._rows = 0
+        self._logged = ""
+        self._process: int | None = None
+        self._waiting: _Waiting = Queue(WAITING)
+        self._lock = Lock()
+
+    def question(self) -> Question:
+        """Return what keeps X of a prediction that is about to be made."""
+        return Question(lambda asked: asked.version != self.label and self._has_room(asked))
+
+    def submit(
+        self, sender: Sender, served: Served, prediction: Prediction, question: Question
+    ) -> None:
+        """Queue a prediction that was made, unless the shadow itself has made it."""
+        if prediction.version == self.label:
+            return
+        with self._lock:
+            try:
+                self._start()
+                if not question.is_kept or not self._has_room(prediction):
+                    raise Full
+                self._waiting.put_nowait((sender, served, prediction, question.X))
+                self._rows += prediction.rows
+            except (Full, RuntimeError):  # or there are no more threads
+                self.dropped += 1
+
+    def _has_room(self, prediction: Prediction) -> bool:
+        """Return whether a prediction may wait; in a new process nothing waits."""
+        if self._process != os.getpid() or not self._rows:
+            return True
+        return self._rows + prediction.rows <= WAITING_ROWS and not self._waiting.full()
+
+    def summary(self) -> dict[str, Any]:
+        """Return the comparison, and how many predictions were dropped or failed."""
+        counts = {"dropped": self.dropped, "failed": self.failed}
+        return {"version": self.label, **self.comparison.summary(), **counts}
+
+    def wait(self) -> None:
+        """Wait until nothing waits any more."""
+        self._waiting.join()
+
+    def _start(self) -> None:
+        if self._process != os.getpid():
+            self._waiting, self._rows = Queue(WAITING), 0
+            Thread(target=self._work, args=(self._waiting,), daemon=True).start()
+            self._process = os.getpid()
+
+    def _work(self, waiting: _Waiting) -> None:
+        while True:
+            sender, served, prediction, X = waiting.get()
+            with self._lock:
+                self._rows -= prediction.rows
+            try:
+                self._ask(sender, served, prediction, X)
+            except BaseException as error:  # what ends a thread would end the shadow
+                self.failed += 1
+                self._log(sender, served.name, error)
+            finally:
+                del sender, served, prediction, X  # the thread outlives the application
+                waiting.task_done()
+
+    def _log(self, sender: Sender, name: str, error: BaseException) -> None:
+        """Log a failure, unless it is the same as the last."""
+        text = f"{type(error).__name__}: {error}"
+        if text != self._logged:
+            self._logged = text
+            sender.logger.error("the shadow of model %r failed", name, exc_info=error)
+
+    def _ask(self, sender: Sender, served: Served, prediction: Prediction, X: Any) -> None:
+        version = served.beside(self.label, sender)
+        if version is None:
+            with self._lock:
+                self.dropped += 1
+            return
+        _check_inputs(version, prediction)
+        started = perf_counter()
+        outputs = version.callable(prediction.method)(X)
+        seconds = perf_counter() - started
+        shadow = replace(
+            prediction,
+            version=version.label,
+            X=X,
+            outputs=outputs,
+            classes=version.classes(prediction.method),
+            seconds=seconds,
+        )
+        self._compare(served.live, version, shadow, prediction)
+        tell(shadow_prediction, sender, model=served.model, prediction=prediction, shadow=shadow)
+
+    def _compare(
+        self, live: Version | None, version: Version, shadow: Prediction, prediction: Prediction
+    ) -> None:
+        """Compare with what the version that serves has answered, not with what a canary has."""
+        if live is not None and live.label == prediction.version:
+            labelled = prediction.method == "predict" and version.is_classifier
+            of = live.label, live.sha256, version.sha256
+            self.comparison.add(
+                prediction.outputs,
+                shadow.outputs,
+                labelled=labelled,
+                comparable=prediction.classes == shadow.classes,
+                of=of,
+            )
+
+
+def _check_inputs(version: Version, prediction: Prediction) -> None:
+    is_frame = hasattr(prediction.X, "frame")
+    if version.schema.names != prediction.fields or is_frame != (version.container == "frame"):
+        raise SKModelsError("the shadow's columns are not those of the version that answered")
+
+
+def _array(outputs: Any) -> NDArray[Any]:
+    """Return outputs as one array with a row for each row."""
+    if is_multi_output(outputs):
+        return np.concatenate(outputs, axis=1)
+    return np.asarray(outputs.toarray() if hasattr(outputs, "toarray") else outputs)
+
+
+def _difference(outputs: NDArray[Any], others: NDArray[Any], labelled: bool) -> _Difference:
+    rows = len(outputs)
+    if not labelled and outputs.dtype.kind == "f" and others.dtype.kind in "fiu":
+        per_row = _gaps(outputs, others).reshape(rows, -1).max(axis=1)
+        return _Difference(rows, None, float(per_row.sum()), float(per_row.max()))
+    equal = np.equal(outputs.astype(object), others.astype(object))
+    return _Difference(rows, int(equal.astype(bool).reshape(rows, -1).all(axis=1).sum()), 0.0, 0.0)
+
+
+def _gaps(outputs: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Return the differences: none between two that are missing, infinite if one of them is."""
+    same = (outputs == others) | (np.isnan(outputs) & np.isnan(others))
+    with np.errstate(invalid="ignore", over="ignore"):
+        gaps = np.where(same, 0.0, np.abs(outputs - others))
+    gaps[np.isnan(gaps)] = np.inf
+    return gaps
+
+
+def _ratio(total: float, differences: list[_Difference]) -> float | None:
+    rows = sum(each.rows for each in differences)
+    return total / rows if rows else None

@@ -1,0 +1,139 @@
+"""What a person looks at: the models of an application, their traffic and their pipelines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Response, render_template, request
+from sklearn.utils import estimator_html_repr
+
+from flask_skmodels.inference.deployment import Service
+from flask_skmodels.models import description_of
+from flask_skmodels.pages import charts, statistics
+from flask_skmodels.pages.model_page import ModelPage
+from flask_skmodels.pages.page import SECURITY, Page, StaticView, base_of, estimator_of
+from flask_skmodels.pages.results import text_of
+from flask_skmodels.state import State
+from flask_skmodels.web.url_rules import add_url_rule
+from flask_skmodels.web.views import AnswerView, ModelView, application
+
+MANY = 8  # models, beyond which they can be searched
+MOST_MODELS = 100  # of one page of the index
+_SCRIPT = re.compile(r"<script\b.*?</script>|\son\w+=\"[^\"]*\"", re.DOTALL)
+_SANDBOX = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+    "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+)
+
+
+def add_rules(state: State) -> None:
+    """Add the index, and what the pages are drawn with."""
+    if state.settings.pages:
+        add_url_rule(state, "-:index", "/-/", IndexPage, state, decorators=state.decorators)
+        add_url_rule(state, "-:static", "/-/static/<file>", StaticView)
+
+
+def add_model_rules(state: State, service: Service) -> None:
+    """Add the pages of a model; without pages what it is, for a client."""
+    name, decorators = service.name, state.decorators_of(service)
+    if not state.settings.pages:
+        add_url_rule(state, name, f"/{name}/", ModelView, service, decorators=decorators)
+        return
+    views = {"": ModelPage, ":traffic": TrafficPage, ":pipeline": PipelineView}
+    for suffix, view in views.items():
+        address = f"/{name}/{suffix[1:]}/".replace("//", "/")
+        add_url_rule(state, f"{name}{suffix}", address, view, state, service, decorators=decorators)
+
+
+class IndexPage(Page):
+    """``GET /-/``: the models that the visitor may see."""
+
+    template = "index.html"
+
+    def context(self) -> dict[str, Any]:
+        visible = self.state.visible()
+        found = self._found(visible)
+        return {
+            "models": [self._entry(service) for service in found[:MOST_MODELS]],
+            "count": len(found),
+            "total": len(visible),
+            "search": request.args.get("q", "") if len(visible) > MANY else None,
+            "since": statistics.moment(self.recorder.started_at),
+        }
+
+    def document(self) -> Mapping[str, Any]:
+        models = [self._entry(service) for service in self._found(self.state.visible())]
+        return {"since": statistics.moment(self.recorder.started_at), "models": models}
+
+    def _found(self, services: Sequence[Service]) -> list[Service]:
+        words = request.args.get("q", "").lower().split()
+        return [service for service in services if _has_words(service, words)]
+
+    def _entry(self, service: Service) -> dict[str, Any]:
+        live = service.served.live
+        name = service.name
+        return {
+            "name": name,
+            "url": f"{base_of(self.state)}/{name}/",
+            "description": description_of(service.model),
+            "version": None if live is None else live.label,
+            "estimator": None if live is None else estimator_of(live),
+            "is_loaded": live is not None,
+            "is_down": service.served.is_down,
+            "methods": list(service.served.methods),
+            "traffic": statistics.summary(self.recorder.of(name), self.recorder.window(name)),
+        }
+
+
+class TrafficPage(Page):
+    """``GET /{name}/traffic/``: what has lately gone through a model in this process."""
+
+    template = "traffic.html"
+
+    def __init__(self, state: State, service: Service) -> None:
+        super().__init__(state)
+        self.service = service
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "name": self.service.name,
+            "traffic": self.document(),
+            "histogram": charts.histogram,
+            "share": charts.share,
+            "span": charts.span,
+            "text_of": text_of,
+        }
+
+    def document(self) -> Mapping[str, Any]:
+        service = self.service
+        found = statistics.details(self.recorder, service.name)
+        if service.served.is_folder:
+            found["shares"] = dict(service.model.traffic or {})
+        if service.shadow is not None:
+            found["shadow"] = service.shadow.summary()
+        return found
+
+
+class PipelineView(AnswerView):
+    """``GET /{name}/pipeline/``: scikit-learn's own drawing of a model, which a page frames.
+
+    Its style is inline, so it is kept in a sandbox; its scripts are left out.
+    """
+
+    def __init__(self, state: State, service: Service) -> None:
+        self.service = service
+
+    def answer(self, request_id: str) -> Response:
+        version = self.service.current(application())
+        drawn = _SCRIPT.sub("", estimator_html_repr(version.model.pipeline))
+        html = render_template("skmodels/pipeline.html", name=self.service.name, drawn=drawn)
+        response = Response(html, mimetype="text/html")
+        response.headers.update({**SECURITY, "Content-Security-Policy": _SANDBOX})
+        return response
+
+
+def _has_words(service: Service, words: Sequence[str]) -> bool:
+    text = f"{service.name} {description_of(service.model)}".lower() if words else ""
+    return all(word in text for word in words)

@@ -1,0 +1,107 @@
+"""X from validated columns: the array, table or sequence that an estimator takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flask_skmodels.errors import ModelError
+from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.frame import DTYPES, Fields, Table, objects
+
+
+def require_pandas(container: str) -> None:
+    """Import pandas where X is to be a data frame, so that the first request need not.
+
+    :raises ModelError: it is not installed
+    """
+    if container == "frame":
+        try:
+            import_module("pandas")
+        except ImportError as error:
+            raise ModelError(
+                "the estimator was fitted on a data frame: pip install 'Flask-SKModels[pandas]'"
+            ) from error
+
+
+class Builder:
+    """Makes X, what the estimator is called with.
+
+    :param fields: the fields of the columns, in the estimator's order
+    :param container: as in :class:`~flask_skmodels.schema.fields.Inputs`
+    """
+
+    def __init__(self, fields: Sequence[Field], container: str) -> None:
+        self._fields = Fields(fields)
+        self._container = container
+        self._names = [field.column.name for field in fields]
+        kinds = {field.kind for field in fields}
+        self._is_one_kind = len(kinds) == 1
+        self._dtype: type = np.object_
+        if kinds <= DTYPES.keys():
+            self._dtype = DTYPES[kinds.pop()] if self._is_one_kind else np.float64
+        is_numeric = self._dtype is not np.object_
+        self._is_plain = container == "array" and is_numeric
+        self._is_plain_table = container == "frame" and is_numeric and self._is_one_kind
+        self.as_arrays = self._is_plain or container == "frame"
+
+    def row(self, values: Sequence[Any]) -> Any:
+        """Return X of one row; see :meth:`columns`."""
+        if self._is_plain:
+            return np.array([values], dtype=self._dtype)
+        if self._is_plain_table:
+            return Table.of_matrix(self._fields, np.array([values], dtype=self._dtype))
+        if self._container == "frame":
+            return Table.of_row(self._fields, values)
+        return self.columns([(value,) for value in values])
+
+    def columns(self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]) -> Any:
+        """Return X.
+
+        :param columns: for each field its validated values, None for a missing one; or X itself
+            where all fields are numbers, of shape (rows, fields)
+        :returns: an array of shape (rows, fields), C-ordered, of float64 unless all columns are of
+            another type or of a narrower float; a table, for a data frame; or a list of texts or
+            mappings
+        """
+        if self._container == "frame":
+            return self._table(columns)
+        if self._container == "sequence":
+            return list(columns[0])
+        if self._container == "mapping":
+            return self._mappings(columns)
+        return self._matrix(columns)
+
+    def _matrix(
+        self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]
+    ) -> NDArray[Any]:
+        if isinstance(columns, np.ndarray):
+            return columns
+        shape = (len(columns[0]), len(columns))
+        matrix: NDArray[Any] = np.empty(shape, dtype=self._dtype_of(columns))
+        is_object = self._dtype is np.object_
+        for index, (field, column) in enumerate(zip(self._fields, columns, strict=True)):
+            # None becomes nan in a float column.
+            matrix[:, index] = objects(column, field.column.missing) if is_object else column
+        return matrix
+
+    def _mappings(
+        self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]
+    ) -> list[dict[str, Any]]:
+        rows = columns if isinstance(columns, np.ndarray) else zip(*columns, strict=True)
+        return [dict(zip(self._names, row, strict=True)) for row in rows]
+
+    def _dtype_of(self, columns: Sequence[Any]) -> Any:
+        """Return float32 where all columns came with no more precision than that."""
+        dtypes = {getattr(column, "dtype", None) for column in columns}
+        narrow = self._dtype is np.float64 and dtypes == {np.dtype(np.float32)}
+        return np.float32 if narrow else self._dtype
+
+    def _table(self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]) -> Table:
+        if self._is_plain_table or isinstance(columns, np.ndarray):
+            return Table.of_matrix(self._fields, self._matrix(columns))
+        return Table(self._fields, columns)

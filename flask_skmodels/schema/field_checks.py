@@ -1,0 +1,286 @@
+"""Fields compiled to checks of one value and of a whole column.
+
+A check passes on what Cerberus would pass on, changed as Cerberus would change it. What it turns
+down is not yet an error: Cerberus is asked for the reason.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flask_skmodels.schema.fields import ABSENT, Field
+from flask_skmodels.schema.rows import EXACT
+from flask_skmodels.schema.validator import INT64_MAX, INT64_MIN, NUMBER_TYPES
+
+REFUSED: Final = object()
+
+Column = Sequence[Any] | NDArray[Any]
+Mask = NDArray[np.bool_]
+_Test = Callable[[Any], bool]
+
+_FLOAT_MAX = sys.float_info.max
+_SCALARS: dict[str, tuple[type, ...]] = {
+    "number": (int, float),
+    "float": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "string": (str,),
+    "date": (date,),
+    "datetime": (datetime,),
+}
+_COERCERS = (int, float, str, bool)
+_RULES = frozenset(
+    "type min max allowed forbidden nullable required default coerce regex minlength maxlength "
+    "empty meta finite".split()
+)
+_PLAIN_NUMBERS = re.compile(r"[0-9+\-.eE \t,]*", re.ASCII)
+_PLAIN_INTEGERS = re.compile(r"[0-9+\-\t ,]*", re.ASCII)
+
+
+class Check:
+    """The compiled check of one field; see :func:`compile_check`.
+
+    :param field: a field with no rules but those of flat data
+    """
+
+    def __init__(self, field: Field) -> None:
+        definition = field.definition
+        self.field = field
+        self.types = _types_of(definition)
+        self.coerce: Callable[[Any], Any] | None = definition.get("coerce")
+        self.default = definition.get("default", ABSENT)
+        self.required = bool(definition.get("required"))
+        self.empty: bool | None = definition.get("empty")
+        self.is_64_bit = definition.get("type") == "integer"
+        self.low, self.high = _bounds(definition)
+        self.tests = _tests(definition)
+        self.bounded = self.types in ((int, float), (int,)) and _is_bounds_only(definition)
+        self.is_plain = self.coerce is None and not field.typed_readers
+        self.is_double = (
+            self.bounded
+            and float in self.types
+            and self.default is ABSENT
+            and _is_exact(self.low, self.high)
+        )
+        self.counts = "type" in definition
+
+    def value(self, value: Any, *, text: bool) -> Any:
+        """Return a value as Cerberus would leave it, or :data:`REFUSED`.
+
+        :param value: the client's, or :data:`~flask_skmodels.schema.fields.ABSENT`
+        :param text: whether it came as text
+        """
+        if not text and self._passes(value):
+            return value
+        value, errors = self._examine(value, text)
+        return REFUSED if errors else value
+
+    def count_errors(self, value: Any, *, text: bool) -> int:
+        """Return how many errors Cerberus finds in a value; only for a field with a type rule."""
+        return self._examine(value, text)[1]
+
+    def column(
+        self, values: Column, *, text: bool, as_array: bool = True
+    ) -> tuple[Column, Mask | None]:
+        """Return a column as Cerberus would leave it, and which of its rows it would not pass.
+
+        :param values: a list of the client's values or an array of numbers
+        :param text: whether they came as text
+        :param as_array: whether numbers may become an array; else they stay Python's own
+        :returns: the column, and None where all rows pass
+        """
+        if isinstance(values, np.ndarray):
+            takes = as_array and self.bounded and self._takes(values.dtype)
+            checked = self._bounded(values) if takes else None
+            if checked is not None:
+                return checked
+            values = list(values.tolist())
+        if self.is_plain and (as_array or not self.bounded):
+            plain = self._from_text(values) if text else self._from_typed(values)
+            if plain is not None:
+                return plain
+        cleaned = [self.value(value, text=text) for value in values]
+        refused = np.fromiter((value is REFUSED for value in cleaned), bool, len(cleaned))
+        return cleaned, refused if refused.any() else None
+
+    def _examine(self, value: Any, text: bool) -> tuple[Any, int]:
+        """Do as Cerberus does with a value: return it, None where it is missing, and the errors."""
+        if value is not ABSENT:
+            value = self.field.read(value, text=text)
+        if self.default is not ABSENT and (
+            value is ABSENT or (value is None and not self.field.nullable)
+        ):
+            value = self.default
+        if value is ABSENT:
+            return None, int(self.required)
+        value, failed = self._coerced(value)
+        if value is None:
+            return None, failed + (not self.field.nullable)
+        if not self._is_of_type(value):
+            return value, failed + 1
+        return value, failed + self._count_failures(value)
+
+    def _passes(self, value: Any) -> bool:
+        """Return whether a typed value, a text or a missing one, passes as it is: most do."""
+        if not self.is_plain:
+            return False
+        if value is None:
+            return self.field.nullable
+        is_text = type(value) is str and value != "" and str in self.types
+        return is_text and not self._count_failures(value)
+
+    def _coerced(self, value: Any) -> tuple[Any, int]:
+        if self.coerce is None:
+            return value, 0
+        try:
+            return self.coerce(value), 0
+        except Exception:
+            return value, int(value is not None or not self.field.nullable)
+
+    def _count_failures(self, value: Any) -> int:
+        if value == "" and self.empty is not None:
+            return int(not self.empty)  # Cerberus drops the other rules of an empty text.
+        return sum(not test(value) for test in self.tests)
+
+    def _is_of_type(self, value: Any) -> bool:
+        if type(value) not in self.types:
+            return False
+        if type(value) is int and self.is_64_bit:
+            return INT64_MIN <= value <= INT64_MAX
+        if type(value) in (int, float):
+            return bool(-_FLOAT_MAX <= value <= _FLOAT_MAX)
+        return True
+
+    def _takes(self, dtype: np.dtype[Any]) -> bool:
+        return dtype.kind in "iu" or (dtype.kind == "f" and float in self.types)
+
+    def _from_text(self, values: Sequence[Any]) -> tuple[Column, Mask | None] | None:
+        if not self.bounded:
+            return None
+        pattern, parse = (_PLAIN_INTEGERS, int) if self.is_64_bit else (_PLAIN_NUMBERS, float)
+        try:
+            if pattern.fullmatch(",".join(values)) is None:
+                return None
+            return self._bounded_numbers(list(map(parse, values)), {int})
+        except (TypeError, ValueError):
+            return None
+
+    def _from_typed(self, values: Sequence[Any]) -> tuple[Column, Mask | None] | None:
+        kinds = set(map(type, values))
+        if self.field.nullable:
+            kinds.discard(type(None))
+        if not kinds.issubset(self.types):
+            return None
+        if self.bounded:
+            return self._bounded_numbers(values, kinds)
+        return self._distinct(values)
+
+    def _bounded_numbers(
+        self, values: Sequence[Any], kinds: set[type]
+    ) -> tuple[Column, Mask | None] | None:
+        try:
+            array = np.array(values, dtype=np.int64 if self.field.kind == "integer" else np.float64)
+        except OverflowError:
+            return None
+        return self._bounded(array, from_integers=int in kinds)
+
+    def _bounded(
+        self, array: NDArray[Any], *, from_integers: bool = False
+    ) -> tuple[Column, Mask | None] | None:
+        doubles = array.astype(np.float64, copy=False)
+        if (from_integers or array.dtype.kind in "iu") and (np.abs(doubles) >= EXACT).any():
+            return None  # Python compares such integers exactly, numpy would round them first.
+        passed = (doubles >= self.low) & (doubles <= self.high)
+        if self.field.nullable:
+            passed |= np.isnan(doubles)
+        return array, None if passed.all() else ~passed
+
+    def _distinct(self, values: Sequence[Any]) -> tuple[Column, Mask | None] | None:
+        distinct = set(values)
+        distinct.discard(None)
+        if "" in distinct:
+            return None
+        refused = {value for value in distinct if self._examine(value, False)[1]}
+        if not refused:
+            return values, None
+        return values, np.fromiter((value in refused for value in values), bool, len(values))
+
+
+def compile_check(field: Field) -> Check | None:
+    """Return the check of a field, or None where a rule of it is left to Cerberus alone."""
+    definition = field.definition
+    compiles = (
+        definition.keys() <= _RULES
+        and _types_of(definition)
+        and definition.get("coerce", int) in _COERCERS
+        and not (definition.get("finite") and definition.get("coerce") is str)
+        and _has_plain_rules(definition)
+    )
+    return Check(field) if compiles else None
+
+
+def _types_of(definition: Any) -> tuple[type, ...]:
+    """Return the classes whose values the type rule accepts, none where that cannot be said."""
+    declared = definition.get("type")
+    if declared is None and definition.get("coerce") in _COERCERS:
+        return (definition["coerce"],)
+    names = declared if isinstance(declared, list | tuple) else [declared]
+    if not all(isinstance(name, str) and name in _SCALARS for name in names):
+        return ()
+    return tuple(dict.fromkeys(kind for name in names for kind in _SCALARS[name]))
+
+
+def _has_plain_rules(definition: Any) -> bool:
+    bounds = (definition[rule] for rule in ("min", "max") if rule in definition)
+    numeric = set(_types_of(definition)) <= {int, float}
+    if not all(type(bound) in (int, float) and numeric for bound in bounds):
+        return False
+    return all(_is_hashable(definition.get(rule, ())) for rule in ("allowed", "forbidden"))
+
+
+def _is_hashable(values: Iterable[Any]) -> bool:
+    try:
+        return not isinstance(values, str) and frozenset(values) is not None
+    except TypeError:
+        return False
+
+
+def _is_bounds_only(definition: Any) -> bool:
+    rules = definition.keys() - {"type", "min", "max", "nullable", "required", "default", "meta"}
+    return not rules and str(definition.get("type")) in NUMBER_TYPES
+
+
+def _bounds(definition: Any) -> tuple[Any, Any]:
+    low, high = -_FLOAT_MAX, _FLOAT_MAX
+    if definition.get("type") == "integer":
+        low, high = INT64_MIN, INT64_MAX
+    return max(low, definition.get("min", low)), min(high, definition.get("max", high))
+
+
+def _is_exact(low: Any, high: Any) -> bool:
+    return all(float(bound) == bound for bound in (low, high))
+
+
+def _tests(definition: Any) -> list[_Test]:
+    makers: dict[str, Callable[[Any], _Test]] = {
+        "min": lambda low: lambda value: not value < low,
+        "max": lambda high: lambda value: not value > high,
+        "allowed": lambda allowed: frozenset(allowed).__contains__,
+        "forbidden": lambda forbidden: lambda value: value not in forbidden,
+        "regex": _matches,
+        "minlength": lambda least: lambda value: not isinstance(value, str) or len(value) >= least,
+        "maxlength": lambda most: lambda value: not isinstance(value, str) or len(value) <= most,
+    }
+    return [makers[rule](definition[rule]) for rule in makers if rule in definition]
+
+
+def _matches(pattern: str) -> _Test:
+    compiled = re.compile(pattern if pattern.endswith("$") else pattern + "$")
+    return lambda value: not isinstance(value, str) or compiled.match(value) is not None

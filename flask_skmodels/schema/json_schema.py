@@ -1,0 +1,212 @@
+"""JSON Schema of compiled fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.rows import plain
+
+VALUES = "values"
+COLUMNS = "columns"
+OPEN_ARRAY = {"type": "array", "items": {"type": "number"}, "minItems": 1}
+
+_TYPES: dict[str, dict[str, Any]] = {
+    "number": {"type": "number"},
+    "float": {"type": "number"},
+    "integer": {"type": "integer"},
+    "boolean": {"type": "boolean"},
+    "string": {"type": "string"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "format": "date-time"},
+    "list": {"type": "array", "items": {}},
+    "dict": {"type": "object"},
+}
+# The keyword of a rule, by the JSON type whose values it is about.
+_BOUNDS = {"min": "minimum", "max": "maximum"}
+_TIME_BOUNDS = {"min": "formatMinimum", "max": "formatMaximum"}
+_LENGTHS = {
+    "string": {"minlength": "minLength", "maxlength": "maxLength"},
+    "array": {"minlength": "minItems", "maxlength": "maxItems"},
+    "object": {"minlength": "minProperties", "maxlength": "maxProperties"},
+}
+_COERCERS = (int, float, str, bool)  # what they make has the form of what they take
+_META = {"label": "title", "unit": "x-unit", "description": "description"}
+
+
+def object_schema(fields: Sequence[Field], *, additional: bool) -> dict[str, Any]:
+    """Return the schema of a row with named fields.
+
+    :param fields: the fields
+    :param additional: whether unknown fields are allowed
+    """
+    has_aliases = any(field.is_alias for field in fields)
+    required = [
+        field.name
+        for field in fields
+        if field.definition.get("required") and not field.has_default and not has_aliases
+    ]
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {field.name: field_schema(field) for field in fields},
+        "required": required,
+    }
+    return schema if additional else {**schema, "additionalProperties": False}
+
+
+def values_schema(fields: Sequence[Field], *, additional: bool = True) -> dict[str, Any]:
+    """Return the schema of a row without names.
+
+    :param fields: one field a value; none where their number is open
+    :param additional: whether other fields are allowed beside the values
+    """
+    values = array_schema(fields) if fields else OPEN_ARRAY
+    schema = {"type": "object", "properties": {VALUES: values}, "required": [VALUES]}
+    return schema if additional else {**schema, "additionalProperties": False}
+
+
+def field_schema(field: Field) -> dict[str, Any]:
+    """Return the schema of one field; of one that is coerced by a function anything may be sent."""
+    definition = field.definition
+    schema = _value_schema(field) if _is_told(definition.get("coerce")) else {}
+    if "default" in definition:
+        schema["default"] = jsonable(definition["default"])
+    meta = definition.get("meta") or {}
+    return schema | {keyword: meta[key] for key, keyword in _META.items() if key in meta}
+
+
+def array_schema(fields: Sequence[Field]) -> dict[str, Any]:
+    """Return the schema of a row as an array, one entry a field in their order."""
+    items = [field_schema(field) for field in fields if not field.is_alias]
+    sized = {"type": "array", "minItems": len(items), "maxItems": len(items)}
+    if all(item == items[0] for item in items):
+        return {**sized, "items": items[0]}
+    return {**sized, "prefixItems": items}
+
+
+def columns_schema(row: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any]:
+    """Return the schema of rows by column.
+
+    :param row: the schema of a row
+    :param fields: its fields; of a row of ``values`` the columns are in their order
+    """
+    if VALUES in row["properties"] and not any(field.name == VALUES for field in fields):
+        columns = _unnamed_columns(row["properties"][VALUES])
+    else:
+        columns = {
+            "type": "object",
+            "properties": {name: _column(own) for name, own in row["properties"].items()},
+            "required": row["required"],
+            "additionalProperties": row.get("additionalProperties", {"type": "array", "items": {}}),
+        }
+    return {"type": "object", "properties": {COLUMNS: columns}, "required": [COLUMNS]}
+
+
+def form_schema(row: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any]:
+    """Return the schema of a row as a form, in which an empty text stands for a missing value.
+
+    :param row: the schema of a row
+    :param fields: its fields; a row of ``values`` has them in one text
+    """
+    properties = {name: _without_null(own) for name, own in row["properties"].items()}
+    if VALUES in properties and not any(field.name == VALUES for field in fields):
+        properties[VALUES] = {"type": "string", "description": "the values, comma separated"}
+    return {**row, "properties": properties}
+
+
+def _column(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": values, "minItems": 1}
+
+
+def _unnamed_columns(array: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of an object with one column a value of an array."""
+    kinds = array.get("prefixItems") or [array["items"]]
+    distinct = [kind for place, kind in enumerate(kinds) if kind not in kinds[:place]]
+    values = distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
+    sizes = {"minItems": "minProperties", "maxItems": "maxProperties"}
+    counts = {keyword: array[own] for own, keyword in sizes.items() if own in array}
+    return {"type": "object", "additionalProperties": _column(values), **counts}
+
+
+def _without_null(values: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = values.get("type")
+    if not isinstance(kinds, list):
+        return dict(values)
+    told = [kind for kind in kinds if kind != "null"]
+    schema = {**values, "type": told[0] if len(told) == 1 else told}
+    if "enum" in schema:
+        schema["enum"] = [value for value in schema["enum"] if value is not None]
+    return schema
+
+
+def _is_told(coerce: Any) -> bool:
+    coercers = coerce if isinstance(coerce, list) else [coerce]
+    return coerce is None or all(coercer in _COERCERS for coercer in coercers)
+
+
+def _value_schema(field: Field) -> dict[str, Any]:
+    definition = field.definition
+    schema = _type_schema(definition.get("type"), nullable=field.nullable)
+    for rule, keyword in _keywords(schema).items():
+        if rule in definition:
+            schema[keyword] = jsonable(definition[rule])
+    if "allowed" in definition:
+        _add_allowed(schema, jsonable(definition["allowed"]), nullable=field.nullable)
+    if "regex" in definition:
+        schema["pattern"] = _pattern(definition["regex"])
+    if definition.get("empty") is False:
+        schema.setdefault("minLength", 1)
+    if "forbidden" in definition:
+        schema["not"] = {"enum": jsonable(definition["forbidden"])}
+    return schema
+
+
+def _keywords(schema: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keyword that each rule has for the values of a schema's types."""
+    named = schema.get("type", "number")
+    kinds = named if isinstance(named, list) else [named]
+    keywords = dict(_TIME_BOUNDS if "format" in schema else {})
+    keywords |= _BOUNDS if {"number", "integer"}.intersection(kinds) else {}
+    for kind, lengths in _LENGTHS.items():
+        keywords |= lengths if kind in kinds else {}
+    return keywords
+
+
+def _add_allowed(schema: dict[str, Any], allowed: list[Any], *, nullable: bool) -> None:
+    if schema.get("type") == "array":
+        schema["items"] = {"enum": allowed}
+    else:
+        schema["enum"] = [*allowed, None] if nullable else allowed
+
+
+def _pattern(regex: str) -> str:
+    """Return a regular expression that finds what Cerberus matches from the beginning."""
+    whole = regex if regex.endswith("$") else f"{regex}$"
+    return f"^(?:{whole})" if "|" in regex else f"^{whole.removeprefix('^')}"
+
+
+def _type_schema(types: Any, *, nullable: bool) -> dict[str, Any]:
+    names = [types] if isinstance(types, str) else list(types or ())
+    schemas = [dict(_TYPES[name]) for name in names if name in _TYPES]
+    if not schemas:
+        return {}
+    merged: dict[str, Any] = {key: value for each in schemas for key, value in each.items()}
+    formats = {schema.get("format") for schema in schemas if schema["type"] == "string"}
+    if len(formats) > 1:
+        merged.pop("format")
+    kinds = list(dict.fromkeys(schema["type"] for schema in schemas)) + ["null"] * nullable
+    return merged | {"type": kinds[0] if len(kinds) == 1 else kinds}
+
+
+def jsonable(value: Any) -> Any:
+    """Return a value of a declaration as JSON has it."""
+    value = plain(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(name): jsonable(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset | range):
+        return [jsonable(entry) for entry in value]
+    return value if value is None or isinstance(value, str | int | float) else str(value)

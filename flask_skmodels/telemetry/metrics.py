@@ -1,0 +1,283 @@
+"""Prometheus metrics of the predictions of an application, fed by the signals."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from flask_skmodels.errors import InputError
+from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.models import Model, name_of
+from flask_skmodels.schema.json_schema import VALUES
+from flask_skmodels.signals import (
+    Sender,
+    after_prediction,
+    before_prediction,
+    input_rejected,
+    model_load_failed,
+    model_loaded,
+    prediction_failed,
+    prediction_stopped,
+)
+
+PREFIX = "skmodels_"
+SECONDS = (
+    *(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
+    *(0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+ROWS = (1, 2, 5, 10, 20, 50, 100, 1_000, 10_000, 100_000, 1_000_000)
+
+_MODEL = ("extension", "model")
+_VERSION = (*_MODEL, "version")
+_METHOD = (*_VERSION, "method")
+_Key = tuple[str, str | None, str]  # model, version, method
+
+_families_of: WeakKeyDictionary[Any, Families] = WeakKeyDictionary()
+_lock = Lock()
+
+
+def is_multiprocess() -> bool:
+    """Return whether prometheus-client adds up the processes of a server."""
+    return bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+
+
+class Families:
+    """The metrics, each with a time series for each combination of labels.
+
+    :param registry: the ``prometheus_client.CollectorRegistry`` that they are in, None for none
+    """
+
+    def __init__(self, registry: Any) -> None:
+        from prometheus_client import Counter, Gauge, Histogram
+
+        def counter(name: str, help_text: str, labels: Iterable[str] = _METHOD) -> Any:
+            return Counter(PREFIX + name, help_text, labels, registry=registry)
+
+        def histogram(name: str, help_text: str, buckets: Sequence[float]) -> Any:
+            return Histogram(PREFIX + name, help_text, _METHOD, registry=registry, buckets=buckets)
+
+        def gauge(name: str, help_text: str, labels: Iterable[str], mode: Any) -> Any:
+            name = PREFIX + name
+            return Gauge(name, help_text, labels, registry=registry, multiprocess_mode=mode)
+
+        self.predictions = counter("predictions", "Predictions that were answered.")
+        self.rows = counter("rows", "Rows of the predictions that were answered.")
+        self.failures = counter("failures", "Predictions that the estimator failed to make.")
+        self.stopped = counter("stopped", "Predictions that a receiver of a signal has stopped.")
+        self.rejections = counter("rejections", "Requests whose input was turned down.")
+        self.rejected_rows = counter(
+            "rejected_rows",
+            "Rows turned down by field and rule, among the first 100 errors of a request.",
+            (*_VERSION, "field", "rule"),
+        )
+        self.load_failures = counter("load_failures", "Versions that did not load.", _MODEL)
+        self.seconds = histogram("prediction_seconds", "What the estimator took.", SECONDS)
+        self.sizes = histogram(
+            "batch_rows", "Rows that the estimator was called with for a prediction.", ROWS
+        )
+        self.in_flight = gauge(
+            "predictions_in_flight", "Predictions being made.", _MODEL, "livesum"
+        )
+        self.loaded_at = gauge(
+            "model_loaded_timestamp_seconds", "When a version was loaded.", _VERSION, "livemax"
+        )
+
+
+class _Series:
+    """The time series of one method of one version, so that nobody has to look them up."""
+
+    __slots__ = (
+        *("answered", "begun", "ended", "failed", "rejected", "rows", "seconds", "sizes"),
+        "stopped",
+    )
+
+    def __init__(self, families: Families, extension: str, key: _Key) -> None:
+        model, version, method = key
+        labels = (extension, model, version or "", method)
+        in_flight = families.in_flight.labels(extension, model)
+        self.begun: Callable[[], None] = in_flight.inc
+        self.ended: Callable[[], None] = in_flight.dec
+        self.answered: Callable[[], None] = families.predictions.labels(*labels).inc
+        self.rows: Callable[[float], None] = families.rows.labels(*labels).inc
+        self.sizes: Callable[[float], None] = families.sizes.labels(*labels).observe
+        self.seconds: Callable[[float], None] = families.seconds.labels(*labels).observe
+        self.failed: Callable[[], None] = families.failures.labels(*labels).inc
+        self.stopped: Callable[[], None] = families.stopped.labels(*labels).inc
+        self.rejected: Callable[[], None] = families.rejections.labels(*labels).inc
+
+
+class Metrics:
+    """Counts what the models of one extension do on one application.
+
+    :param extension: the extension's name
+    :param caller: what the extension's models are bound to; others on the application are not heard
+    :param services: its models, by name
+    :param registry: a ``prometheus_client.CollectorRegistry`` to put the metrics into; by default
+        one of their own
+    :raises ImportError: prometheus-client is not installed
+    """
+
+    def __init__(
+        self,
+        extension: str,
+        caller: Callable[..., Any],
+        services: Mapping[str, Service],
+        registry: Any = None,
+    ) -> None:
+        from prometheus_client import CollectorRegistry
+
+        self._extension = extension
+        self._caller = caller
+        self._services = services
+        self._is_own = registry is None
+        self._registry = CollectorRegistry() if registry is None else registry
+        self._families = _families_in(self._registry)
+        self._series: dict[_Key, _Series] = {}
+
+    def connect(self, sender: Sender) -> None:
+        """Listen to the signals of an application, for as long as this object lives."""
+        before_prediction.connect(self._begin, sender)
+        after_prediction.connect(self._answer, sender)
+        prediction_failed.connect(self._fail, sender)
+        prediction_stopped.connect(self._stop, sender)
+        input_rejected.connect(self._reject, sender)
+        model_loaded.connect(self._load, sender)
+        model_load_failed.connect(self._fail_to_load, sender)
+
+    def prepare(self, service: Service) -> None:
+        """Have the series of a model begin at zero, as far as it is loaded."""
+        live = service.served.live
+        for method in live.methods if live is not None else ():
+            self._find((service.name, live.label if live is not None else None, method))
+
+    def exposition(self) -> tuple[bytes, str]:
+        """Return the metrics in Prometheus's text format, and its content type.
+
+        Where several processes serve, they are those of all.
+        """
+        from prometheus_client.exposition import choose_encoder
+
+        encode, content_type = choose_encoder("")  # the format that every version of it reads
+        return encode(_Shared(self._is_own) if is_multiprocess() else self._registry), content_type
+
+    def _find(self, key: _Key) -> _Series:
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = _Series(self._families, self._extension, key)
+        return series
+
+    def _of(self, prediction: Prediction) -> _Series:
+        return self._find((prediction.model, prediction.version, prediction.method))
+
+    def _begin(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+        if model.is_bound_to(self._caller):
+            self._of(prediction).begun()
+
+    def _answer(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+        if model.is_bound_to(self._caller):
+            series = self._of(prediction)
+            series.ended()
+            series.answered()
+            series.rows(prediction.rows)
+            series.sizes(prediction.batch_rows)
+            series.seconds(prediction.seconds)
+
+    def _fail(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+        if model.is_bound_to(self._caller):
+            series = self._of(prediction)
+            series.ended()
+            series.failed()
+
+    def _stop(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+        if model.is_bound_to(self._caller):
+            series = self._of(prediction)
+            series.ended()
+            series.stopped()
+
+    def _reject(
+        self,
+        sender: Sender,
+        *,
+        model: Model,
+        version: str | None,
+        method: str,
+        errors: Iterable[InputError],
+        prediction: Prediction | None,
+        **extra: Any,
+    ) -> None:
+        if not model.is_bound_to(self._caller):
+            return
+        name = name_of(model)
+        series = self._find((name, version, method))
+        series.rejected()
+        if prediction is not None:
+            series.ended()
+        known = self._fields_of(name)
+        rows = {(e.row, e.field if e.field in known else "", e.rule) for e in errors}
+        for _, field, rule in rows:
+            labels = (self._extension, name, version or "", field, rule)
+            self._families.rejected_rows.labels(*labels).inc()
+
+    def _fields_of(self, name: str) -> set[str]:
+        """Return the fields that a model knows: a client may name any other."""
+        live = self._services[name].served.live
+        return {VALUES, *(field.name for field in (() if live is None else live.schema.fields))}
+
+    def _load(
+        self,
+        sender: Sender,
+        model: Model,
+        version: str | None,
+        artifact: Mapping[str, Any],
+        **extra: Any,
+    ) -> None:
+        if model.is_bound_to(self._caller):
+            labels = (self._extension, name_of(model), version or "")
+            loaded_at = datetime.fromisoformat(artifact["loaded_at"]).timestamp()
+            self._families.loaded_at.labels(*labels).set(loaded_at)
+
+    def _fail_to_load(self, sender: Sender, model: Model, **extra: Any) -> None:
+        if model.is_bound_to(self._caller):
+            self._families.load_failures.labels(self._extension, name_of(model)).inc()
+
+
+class _Shared:
+    """The metrics of all processes, as prometheus-client collects them.
+
+    :param is_own: whether only the library's own are shown
+    """
+
+    def __init__(self, is_own: bool) -> None:
+        self._is_own = is_own
+
+    def collect(self) -> Iterable[Any]:
+        from prometheus_client import CollectorRegistry, multiprocess
+
+        collector: Any = multiprocess.MultiProcessCollector
+        found = collector(CollectorRegistry()).collect()
+        return [each for each in found if each.name.startswith(PREFIX) or not self._is_own]
+
+
+def _families_in(registry: Any) -> Families:
+    """Return the metrics in a registry.
+
+    There is one of each in a registry; and in a process that shares its numbers with others, for
+    two of them would write to one place.
+    """
+    if is_multiprocess():
+        return _shared_families()
+    with _lock:
+        if registry not in _families_of:
+            _families_of[registry] = Families(registry)
+        return _families_of[registry]
+
+
+@lru_cache(maxsize=1)
+def _shared_families() -> Families:
+    return Families(None)

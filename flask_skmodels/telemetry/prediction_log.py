@@ -1,0 +1,189 @@
+"""A line of JSON for each prediction, written through ``logging`` and fed by the signals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from numbers import Number
+from typing import Any
+
+import numpy as np
+
+from flask_skmodels.codecs.codec import dumps
+from flask_skmodels.engines.batching import is_multi_output
+from flask_skmodels.errors import InputError
+from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.models import Model, name_of
+from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.frame import Table
+from flask_skmodels.schema.json_schema import VALUES
+from flask_skmodels.signals import (
+    Sender,
+    after_prediction,
+    input_rejected,
+    prediction_failed,
+    prediction_stopped,
+)
+
+MOST_ROWS = 10
+MOST_VALUES = 1000
+LONGEST_TEXT = 100
+
+LOGGER = "flask_skmodels.predictions"
+
+_PLAIN = (bool, Number, np.generic, date, time, timedelta, type(None))
+
+
+class PredictionLog:
+    """Logs what the models of one extension do on one application.
+
+    A line has at most 10 rows, 1,000 values of them, and the first 100 characters of a text.
+
+    :param caller: what the extension's models are bound to; others on the application are not heard
+    :param services: its models, by name
+    :param hidden: the fields whose values are never logged; None for all
+    """
+
+    def __init__(
+        self,
+        caller: Callable[..., Any],
+        services: Mapping[str, Service],
+        hidden: Collection[str] | None,
+    ) -> None:
+        self._caller = caller
+        self._services = services
+        self._hidden = None if hidden is None else frozenset(hidden)
+        # Made here and not before: what configures logging disables what it finds.
+        self._logger = logging.getLogger(LOGGER)
+
+    def connect(self, sender: Sender) -> None:
+        """Listen to the signals of an application, for as long as this object lives."""
+        after_prediction.connect(self._answer, sender)
+        prediction_failed.connect(self._fail, sender)
+        prediction_stopped.connect(self._stop, sender)
+        input_rejected.connect(self._reject, sender)
+
+    def _answer(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+        self._log(model, "prediction", lambda: self._described(prediction) | _outputs(prediction))
+
+    def _fail(self, sender: Sender, model: Model, **arguments: Any) -> None:
+        self._log(model, "failure", lambda: self._broken(**arguments))
+
+    def _stop(self, sender: Sender, model: Model, **arguments: Any) -> None:
+        self._log(model, "stop", lambda: self._broken(**arguments))
+
+    def _reject(
+        self,
+        sender: Sender,
+        *,
+        model: Model,
+        version: str | None,
+        method: str,
+        errors: Iterable[InputError],
+        request_id: str | None,
+        **extra: Any,
+    ) -> None:
+        self._log(
+            model,
+            "rejection",
+            lambda: {
+                "model": name_of(model),
+                "version": version,
+                "method": method,
+                "request_id": request_id,
+                "errors": self._errors(name_of(model), errors),
+            },
+        )
+
+    def _log(self, model: Model, event: str, describe: Callable[[], dict[str, Any]]) -> None:
+        if model.is_bound_to(self._caller) and self._logger.isEnabledFor(logging.INFO):
+            when = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self._logger.info("%s", dumps({"time": when, "event": event, **describe()}).decode())
+
+    def _described(self, prediction: Prediction) -> dict[str, Any]:
+        described = {
+            "model": prediction.model,
+            "version": prediction.version,
+            "method": prediction.method,
+            "request_id": prediction.request_id,
+            "rows": prediction.rows,
+            "seconds": prediction.seconds,
+        }
+        if self._hidden is None:
+            return described
+        return described | {"inputs": _inputs(prediction, self._shown(prediction))}
+
+    def _broken(self, prediction: Prediction, exception: Exception, **extra: Any) -> dict[str, Any]:
+        return self._described(prediction) | {"error": type(exception).__qualname__}
+
+    def _shown(self, prediction: Prediction) -> dict[int, str]:
+        """Return the names of the columns of X that may be logged, by their place."""
+        fields, hidden = self._fields(prediction.model), set(self._hidden or ())
+        aliases = [field for field in fields if field.name in hidden and field.is_alias]
+        if any("rename" not in alias.rules for alias in aliases):
+            return {}  # a function says which field it becomes
+        hidden |= {alias.rules["rename"] for alias in aliases}
+        shown = {field.name for field in fields} - hidden
+        return {place: name for place, name in enumerate(prediction.fields) if name in shown}
+
+    def _fields(self, name: str) -> Sequence[Field]:
+        live = self._services[name].served.live
+        if live is None or (live.schema.values and VALUES in (self._hidden or ())):
+            return ()
+        return live.schema.fields
+
+    def _errors(self, name: str, errors: Iterable[InputError]) -> list[dict[str, Any]]:
+        """Return the first errors, without the fields that a client has made up."""
+        known = {VALUES, *(field.name for field in self._fields(name))}
+        return [
+            {"row": e.row, "field": e.field if e.field in known else None, "rule": e.rule}
+            for e in islice(errors, MOST_ROWS)
+        ]
+
+
+def _inputs(prediction: Prediction, shown: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Return the first rows, by the names of the fields."""
+    names = list(islice(shown.values(), MOST_VALUES))
+    rows = min(prediction.rows, MOST_ROWS, MOST_VALUES // max(len(names), 1))
+    places = islice(shown.items(), len(names))
+    columns = [_column(prediction.X, place, name, rows) for place, name in places]
+    return [dict(zip(names, map(_bounded, row), strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _column(X: Any, place: int, name: str, rows: int) -> list[Any]:
+    """Return the first values of a column of X."""
+    if isinstance(X, Table):
+        column = X.columns[place] if X.matrix is None else X.matrix[:, place]
+        return list(column[:rows])
+    if isinstance(X, np.ndarray) and X.ndim == 2:
+        return list(X[:rows, place])
+    return [row.get(name) if isinstance(row, Mapping) else row for row in X[:rows]]
+
+
+def _outputs(prediction: Prediction) -> dict[str, Any]:
+    """Return the first outputs; what ``transform`` returns is the input, in another form."""
+    if prediction.method == "transform":
+        return {}
+    outputs = prediction.outputs
+    if is_multi_output(outputs):
+        return {"outputs": [_first(part) for part in outputs[:MOST_ROWS]]}
+    return {"outputs": _first(outputs)}
+
+
+def _first(outputs: Any) -> list[Any]:
+    part = outputs[:MOST_ROWS]
+    rows = np.asarray(part.toarray() if hasattr(part, "toarray") else part, dtype=object)
+    if rows.ndim == 1:
+        return [_bounded(value) for value in rows]
+    flat = rows.reshape(len(rows), -1)[: max(1, MOST_VALUES // max(rows[0].size, 1)), :MOST_VALUES]
+    return [[_bounded(value) for value in row] for row in flat]
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, _PLAIN):
+        return value
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"

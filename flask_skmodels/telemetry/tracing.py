@@ -1,0 +1,117 @@
+"""A span of OpenTelemetry for each prediction, fed by the signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask_skmodels.errors import InputError
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.models import Model, name_of
+from flask_skmodels.signals import (
+    Sender,
+    after_prediction,
+    before_prediction,
+    input_rejected,
+    prediction_failed,
+    prediction_stopped,
+)
+
+_REJECTED = "InvalidInput"
+
+
+class Tracing:
+    """Traces the predictions of one extension on one application.
+
+    A span is of the current trace, so below that of the request where the application is traced. It
+    holds what a prediction is called and how many rows it has, and no value of a row: neither does
+    what is kept of an exception, which is its class.
+
+    :param caller: what the extension's models are bound to; others on the application are not heard
+    :param provider: an ``opentelemetry.trace.TracerProvider``, by default the global one
+    :raises ImportError: opentelemetry-api is not installed
+    """
+
+    def __init__(self, caller: Callable[..., Any], provider: Any = None) -> None:
+        from opentelemetry import context, trace
+
+        self._caller = caller
+        self._context = context
+        self._trace = trace
+        self._tracer = trace.get_tracer("flask_skmodels", tracer_provider=provider)
+        self._open: dict[int, tuple[Any, Any]] = {}
+
+    def connect(self, sender: Sender) -> None:
+        """Listen to the signals of an application, for as long as this object lives."""
+        before_prediction.connect(self._begin, sender)
+        after_prediction.connect(self._end, sender)
+        prediction_failed.connect(self._end, sender)
+        prediction_stopped.connect(self._end, sender)
+        input_rejected.connect(self._reject, sender)
+
+    def _begin(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+        if not model.is_bound_to(self._caller):
+            return
+        span = self._start(prediction.model, prediction.version, prediction.method)
+        if span is not None:
+            span.set_attribute("skmodels.rows", prediction.rows)
+            token = self._context.attach(self._trace.set_span_in_context(span))
+            self._open[id(prediction)] = span, token
+
+    def _end(
+        self,
+        sender: Sender,
+        prediction: Prediction,
+        exception: Exception | None = None,
+        **extra: Any,
+    ) -> None:
+        self._close(prediction, None if exception is None else type(exception).__qualname__)
+
+    def _reject(
+        self,
+        sender: Sender,
+        *,
+        model: Model,
+        version: str | None,
+        method: str,
+        errors: Iterable[InputError],
+        prediction: Prediction | None,
+        **extra: Any,
+    ) -> None:
+        if not model.is_bound_to(self._caller):
+            return
+        if prediction is not None:
+            self._close(prediction, _REJECTED, errors)
+            return
+        span = self._start(name_of(model), version, method)
+        if span is not None:
+            self._fail(span, _REJECTED, errors)
+            span.end()
+
+    def _start(self, model: str, version: str | None, method: str) -> Any:
+        """Return a new span, None where there is nobody to trace for."""
+        span = self._tracer.start_span(f"{method} {model}")
+        if not span.get_span_context().is_valid:
+            return None
+        span.set_attributes({"skmodels.model": model, "skmodels.method": method})
+        if version is not None:
+            span.set_attribute("skmodels.version", version)
+        return span
+
+    def _close(
+        self, prediction: Prediction, error: str | None, errors: Iterable[InputError] = ()
+    ) -> None:
+        span, token = self._open.pop(id(prediction), (None, None))
+        if span is None:
+            return
+        self._context.detach(token)
+        if error is not None:
+            self._fail(span, error, errors)
+        span.end()
+
+    def _fail(self, span: Any, error: str, errors: Iterable[InputError]) -> None:
+        rules = sorted({each.rule for each in errors})
+        if rules:
+            span.set_attribute("skmodels.rules", rules)
+        span.set_attribute("error.type", error)
+        span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, error))

@@ -1,0 +1,32 @@
+"""The addresses that predict, the list of the models and their health."""
+
+from __future__ import annotations
+
+from flask_skmodels.inference.deployment import Service
+from flask_skmodels.state import State
+from flask_skmodels.web.health import HealthView
+from flask_skmodels.web.url_rules import add_url_rule
+from flask_skmodels.web.views import ModelsView, PredictionView
+
+
+def add_rules(state: State) -> None:
+    """Add what an application has once."""
+    add_url_rule(state, "-:models", "/-/models/", ModelsView, state, decorators=state.decorators)
+    for health in ("live", "ready"):
+        add_url_rule(
+            state, f"-:{health}", f"/-/health/{health}/", HealthView, health, state.services
+        )
+
+
+def add_model_rules(state: State, service: Service) -> None:
+    """Add what an application has for each model."""
+    name, decorators = service.name, state.decorators_of(service)
+    for method in service.served.methods:
+        addresses = {f"{name}:{method}": f"/{name}/{method}/"}
+        if service.served.is_folder:
+            addresses[f"{name}:{method}:version"] = f"/{name}/versions/<version>/{method}/"
+        for endpoint, address in addresses.items():
+            arguments = (service, method, state.settings)
+            add_url_rule(
+                state, endpoint, address, PredictionView, *arguments, decorators=decorators
+            )
