@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import HOST, ROOT, gunicorn
+from tests.support.gunicorn import HOST, ROOT, gunicorn
 
 APP = """
 import numpy as np

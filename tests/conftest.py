@@ -27,7 +27,7 @@ from flask_skmodels import (
     prediction_stopped,
     shadow_prediction,
 )
-from tests.helpers import SCHEMA, X, Y
+from tests.support.helpers import SCHEMA, X, Y
 
 SIGNALS = (
     *(before_prediction, after_prediction, prediction_stopped, prediction_failed, input_rejected),

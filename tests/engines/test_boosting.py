@@ -20,8 +20,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from flask_skmodels.engines.lean.forms.ensemble import histogram_boosting
-from tests.engines.equal import check
-from tests.engines.samples import FRAME, HOLES, LABELS, SCORE, X
+from tests.support.equality import check
+from tests.support.samples import FRAME, HOLES, LABELS, SCORE, X
 
 FEW = {"n_estimators": 12, "random_state": 0}
 SMALL = {"max_iter": 12, "min_samples_leaf": 5, "random_state": 0}

@@ -28,7 +28,7 @@ from sklearn.preprocessing import (
 )
 
 from flask_skmodels import SKModels
-from tests.engines.equal import assert_equal, check
+from tests.support.equality import assert_equal, check
 
 RANDOM = np.random.default_rng(0)
 ROWS = 300

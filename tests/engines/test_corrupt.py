@@ -38,7 +38,7 @@ from flask_skmodels.engines.lean.forms import (
     neural_network,
 )
 from flask_skmodels.engines.lean.forms.preprocessing import encoders, numeric, polynomial
-from tests.engines.equal import assert_equal
+from tests.support.equality import assert_equal
 
 RANDOM = np.random.default_rng(0)
 ROWS = 200

@@ -31,8 +31,8 @@ from flask_skmodels import SKModels
 from flask_skmodels.engines.lean import compiler, joined_trees
 from flask_skmodels.engines.lean.forms import multioutput, tree
 from flask_skmodels.engines.lean.forms.ensemble import boosting, histogram_boosting, meta_estimators
-from tests.engines.equal import assert_equal
-from tests.engines.samples import FRAME, HOLES, LABELS, SCORE, X
+from tests.support.equality import assert_equal
+from tests.support.samples import FRAME, HOLES, LABELS, SCORE, X
 
 STEPS = X.round() / 2  # so that thresholds are numbers that single precision holds
 HALVES = np.where(np.isnan(HOLES), np.nan, STEPS)

@@ -22,8 +22,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from tests.engines.equal import check
-from tests.engines.samples import HOLES, LABELS, SCORE, X
+from tests.support.equality import check
+from tests.support.samples import HOLES, LABELS, SCORE, X
 
 ALL: dict[str, Any] = {"n_estimators": 6, "random_state": 0}
 SOME = ALL | {"max_features": 3, "max_samples": 0.3}

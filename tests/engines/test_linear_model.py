@@ -27,7 +27,7 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 
 from flask_skmodels import SKModels
-from tests.engines.equal import assert_equal, check
+from tests.support.equality import assert_equal, check
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 5)).round(2) * [1, 10, 0.1, 1, 100] + [0, 3, 0, -1, 40]

@@ -26,7 +26,7 @@ from sklearn.svm import LinearSVC
 
 from flask_skmodels import Artifact, ModelError, SKModels
 from flask_skmodels.artifacts.onnx_session import answer, run_aside
-from tests.helpers import X, Y
+from tests.support.helpers import X, Y
 
 RANDOM = np.random.default_rng(0)
 LABELS = np.array(["setosa", "versicolor", "virginica"])[Y]
@@ -191,7 +191,7 @@ def test_loading_leaves_nothing_of_onnx_runtime_in_the_process() -> None:
         from flask import Flask
         from sklearn.linear_model import LogisticRegression
         from flask_skmodels import SKModels
-        from tests.helpers import X, Y
+        from tests.support.helpers import X, Y
         estimator = LogisticRegression(max_iter=500).fit(X, Y)
         app = Flask("loaded")
         models = SKModels(app)

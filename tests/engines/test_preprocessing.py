@@ -39,7 +39,7 @@ from sklearn.preprocessing import (
 from sklearn.random_projection import GaussianRandomProjection
 
 from flask_skmodels import SKModels
-from tests.engines.equal import assert_equal, check
+from tests.support.equality import assert_equal, check
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 9)) * [1, 10, 0.1, 1, 100, 1, 1, 3, 9] + [0, 3, 0, -1, 40, 0, 0, 1, 9]

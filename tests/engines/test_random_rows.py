@@ -28,7 +28,7 @@ from sklearn.preprocessing import (
 )
 
 from flask_skmodels import InvalidInput, SKModels
-from tests.engines.equal import assert_equal
+from tests.support.equality import assert_equal
 
 RANDOM = np.random.default_rng(0)
 ROWS = 200

@@ -20,8 +20,8 @@ from sklearn.ensemble import (
 )
 
 from flask_skmodels import SKModels
-from tests.engines.equal import assert_equal, refuse
-from tests.engines.samples import FRAME, HOLES, LABELS, SCORE, X
+from tests.support.equality import assert_equal, refuse
+from tests.support.samples import FRAME, HOLES, LABELS, SCORE, X
 
 NUMBERS = st.one_of(
     st.sampled_from([float(value) for value in np.unique(X)[::9]]),

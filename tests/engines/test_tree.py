@@ -30,8 +30,8 @@ from sklearn.tree import (
 
 from flask_skmodels import SKModels
 from flask_skmodels.engines.lean.forms import tree
-from tests.engines.equal import assert_equal, check, refuse
-from tests.engines.samples import FRAME, HOLES, LABELS, SCORE, X
+from tests.support.equality import assert_equal, check, refuse
+from tests.support.samples import FRAME, HOLES, LABELS, SCORE, X
 
 CLASSES: dict[str, Any] = {
     **LABELS,

@@ -24,8 +24,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from tests.engines.equal import check
-from tests.engines.samples import LABELS, SCORE, X
+from tests.support.equality import check
+from tests.support.samples import LABELS, SCORE, X
 
 LR = LogisticRegression(max_iter=50)
 LINE = make_pipeline(StandardScaler(), LR)

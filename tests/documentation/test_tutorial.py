@@ -1,0 +1,143 @@
+"""The tutorial, step by step: its files run in their order and answer what it shows."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import chdir
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from flask_skmodels.telemetry.prediction_log import LOGGER
+from tests.support.documentation import ROOT, check_answer, conversations, files, page, sent
+from tests.support.gunicorn import JSON_HEADERS, gunicorn
+
+TEXT = page("tutorial")
+STEPS = dict(re.findall(r"^(\d)\. .+\n-+\n((?:(?!^\d\. ).*\n)+)", TEXT, re.MULTILINE))
+TOKEN = {"Authorization": "Bearer 3f9c"}
+BIRD = {"bill_length_mm": 39.1, "flipper_length_mm": 181, "island": "Torgersen"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tutorial is followed, with the file that its notebook writes."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    (folder / "notebook.py").write_text(files(STEPS["1"])["notebook.py"], encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "notebook.py"], cwd=folder, env=environment, check=True, timeout=300
+    )
+    return folder
+
+
+@pytest.fixture
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of the tutorial, to import from; nothing of it is left imported.
+
+    Other tests may have imported modules of such names.
+    """
+    monkeypatch.setenv("STATION_TOKEN", "3f9c")
+    monkeypatch.syspath_prepend(folder)
+    for name in ("app", "predictions"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with chdir(folder):
+        yield folder
+    for name in ("app", "predictions"):
+        sys.modules.pop(name, None)
+
+
+def follow(here: Path, last: str) -> FlaskClient:
+    """Write the files of the steps as far as one, and return a client of the application."""
+    for step in sorted(STEPS):
+        if step <= last:
+            for name, source in files(STEPS[step]).items():
+                (here / name).write_text(source, encoding="utf-8")
+    client = import_module("app").create_app().test_client()
+    assert isinstance(client, FlaskClient)
+    return client
+
+
+def test_there_are_eight_steps() -> None:
+    assert list(STEPS) == [str(number) for number in range(1, 9)]
+
+
+@pytest.mark.parametrize("step", ["2", "3", "4", "5", "6"])
+def test_step_shows_the_answers_that_curl_gets(here: Path, step: str) -> None:
+    client = follow(here, step)
+    shown = conversations(STEPS[step])
+    assert shown
+    for command, answer in shown:
+        check_answer(answer, sent(client, command))
+
+
+def test_guarded_step_lets_nobody_else_in(here: Path) -> None:
+    client = follow(here, "5")
+    assert client.post("/penguins/predict", json=BIRD).status_code == 401
+    for path in ("/penguins/", "/-/models", "/-/metrics", "/-/docs/", "/-/openapi.json"):
+        assert client.get(path).status_code == 401
+        assert client.get(path, headers=TOKEN).status_code == 200
+    for path in ("/-/health/live", "/-/health/ready"):
+        assert client.get(path).status_code == 200
+
+
+def test_documented_and_watched_step(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    client = follow(here, "6")
+    with caplog.at_level(logging.INFO, LOGGER):
+        client.post("/sightings", json=BIRD, headers=TOKEN)
+        client.post("/penguins/predict", json=BIRD | {"body_mass_g": 40}, headers=TOKEN)
+    document = client.get("/-/openapi.json", headers=TOKEN).get_json()
+    assert document["paths"]["/penguins/predict/"]["post"]["security"] == [{"token": []}]
+    metrics = client.get("/-/metrics", headers=TOKEN).text
+    assert re.search(
+        r'^skmodels_rejected_rows_total\{.*field="body_mass_g".* 1\.0$', metrics, re.MULTILINE
+    )
+    first, second = [json.loads(r.getMessage()) for r in caplog.records if r.name == LOGGER]
+    assert first["inputs"] == [
+        {"bill_length_mm": 39.1, "flipper_length_mm": 181.0, "body_mass_g": None}
+    ]
+    assert second["errors"] == [{"row": 0, "field": "body_mass_g", "rule": "min"}]
+
+
+def test_tests_of_the_tutorial_pass(here: Path) -> None:
+    follow(here, "7")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{here}"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_app.py"]
+    done = subprocess.run(
+        command, cwd=here, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "5 passed" in done.stdout
+
+
+def test_workers_of_the_last_step(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    follow(here, "8")
+    (here / "shared").mkdir()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(here / "shared"))
+    module = "from app import create_app\napp = create_app()\n"
+    with gunicorn(here, module, "--config", str(here / "gunicorn.conf.py")) as server:
+        for _ in range(10):
+            assert ask(server, "POST", "/penguins/predict", json.dumps(BIRD)) == (
+                b'{"model":"penguins","version":null,"method":"predict","predictions":["Adelie"]}'
+            )
+        assert b" 10.0" in ask(server, "GET", "/-/metrics").partition(b"predictions_total{")[2]
+
+
+def ask(server: Any, method: str, path: str, body: str | None = None) -> bytes:
+    connection = server.connect()
+    try:
+        connection.request(method, path, body, TOKEN | JSON_HEADERS)
+        answer = connection.getresponse()
+        assert answer.status == 200
+        data: bytes = answer.read()
+        return data
+    finally:
+        connection.close()
