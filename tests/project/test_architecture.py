@@ -27,4 +27,4 @@ def test_table_has_the_order_that_the_linter_checks() -> None:
     assert layers is not None
     order = re.findall(r"\w+", layers[1])
     listed = re.findall(r"^   \* - ``(\w+)``$", page("architecture"), re.MULTILINE)
-    assert listed == [name for name in reversed(order)]
+    assert listed == list(reversed(order))
