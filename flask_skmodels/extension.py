@@ -212,7 +212,7 @@ class SKModels:
         :raises RuntimeError: there is no application, or this extension is not on it
         """
         sender = self._sender(app)
-        self._service(sender, name).served.refresh(sender)
+        self._service(sender, name).versions.refresh(sender)
 
     def __getitem__(self, name: str) -> Model:
         return self.registry[name]
@@ -265,14 +265,14 @@ class SKModels:
         Its addresses are not there yet, but the receivers of ``model_loaded`` may predict.
         """
         settings = state.settings
-        served = self.registry.serve(
+        versions = self.registry.serve(
             name,
             settings.policy(state.app.root_path),
             pinned=settings.versions.get(name),
             interval=settings.reload,
         )
         state.services[name] = service = Service(
-            served, state.recent, threads=settings.threads, batch_rows=settings.batch_rows
+            versions, state.recent, threads=settings.threads, batch_rows=settings.batch_rows
         )
         if settings.loading == "startup":
             service.start(state.app)

@@ -16,7 +16,7 @@ from flask_skmodels.errors import ModelError
 from flask_skmodels.inference.deployment import Service
 from flask_skmodels.schema.json_schema import jsonable
 from flask_skmodels.signals import Sender
-from flask_skmodels.versions.folder import Version
+from flask_skmodels.versions.version import ModelVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Rate:
 def measure(
     sender: Sender,
     service: Service,
-    version: Version,
+    version: ModelVersion,
     *,
     method: str,
     rows: int,
@@ -77,7 +77,7 @@ def measure(
     return Rate(rows=rows, requests=count / took, shares=[part / took for part in parts])
 
 
-def synthetic_rows(version: Version, count: int) -> list[Any]:
+def synthetic_rows(version: ModelVersion, count: int) -> list[Any]:
     """Return rows that a client may send, drawn from the schema and what the estimator knows.
 
     :raises ModelError: none can be drawn

@@ -132,12 +132,12 @@ def _range(rules: Mapping[str, Any]) -> str:
 
 def _check(service: Service) -> int:
     """Say of each version whether it is good, and return how many are not."""
-    app, served = application(), service.served
-    labels = [each["version"] for each in _versions(service)] if served.is_folder else [None]
+    app, versions = application(), service.versions
+    labels = [each["version"] for each in _versions(service)] if versions.is_folder else [None]
     bad = 0
     for label in labels:
         try:
-            version = served.current(app) if label is None else served.get(label, app)
+            version = versions.current(app) if label is None else versions.get(label, app)
             check_examples(version)
         except SKModelsError as error:
             bad += 1
@@ -150,8 +150,8 @@ def _check(service: Service) -> int:
 
 
 def _versions(service: Service) -> list[dict[str, Any]]:
-    service.served.refresh(application())
-    found = service.served.describe()
+    service.versions.refresh(application())
+    found = service.versions.describe()
     return found or [{"version": None}]
 
 

@@ -48,11 +48,11 @@ def compare_command(name: str, url: str) -> None:
 
 
 def _reload(service: Service) -> None:
-    if not service.served.is_folder:
+    if not service.versions.is_folder:
         click.echo(f"{service.name}: not a folder of versions, nothing to reload")
         return
     with told_in_one_line():
-        service.served.request_reload()
+        service.versions.request_reload()
     click.echo(f"{service.name}: asked for")
 
 

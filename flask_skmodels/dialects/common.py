@@ -16,7 +16,7 @@ from flask_skmodels.errors import InputError, InvalidInput, SKModelsError, Unkno
 from flask_skmodels.inference.deployment import Service
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.state import State
-from flask_skmodels.versions.version import Version
+from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.views import (
     AnswerView,
@@ -49,7 +49,9 @@ class DialectCallView(DialectView, CallView):
             Body(request_at_hand(), self.settings.max_rows).read()
         return super().answer(request_id)
 
-    def reject(self, app: Flask, called: Version, error: InvalidInput, request_id: str) -> NoReturn:
+    def reject(
+        self, app: Flask, called: ModelVersion, error: InvalidInput, request_id: str
+    ) -> NoReturn:
         """Raise what is wrong with a request that names no method, as the default one's input."""
         self.predict(app, called, called.default_method, _raises(error), request_id=request_id)
         raise error
@@ -100,7 +102,7 @@ class UnknownCallView(UnknownView):
     methods: ClassVar[list[str]] = ["POST"]
 
 
-def version_at(service: Service) -> Version:
+def version_at(service: Service) -> ModelVersion:
     """Return the version that the address of the request at hand names, or that serves.
 
     :raises NotFound: there is no such version

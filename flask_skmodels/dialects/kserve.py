@@ -18,7 +18,7 @@ from flask_skmodels.inference.deployment import Service
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Cleaner
 from flask_skmodels.state import State
-from flask_skmodels.versions.version import Version
+from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
 from flask_skmodels.web.views import json_response, request_at_hand
@@ -49,7 +49,7 @@ class AliveView(DialectView):
 class PredictView(DialectCallView):
     """``POST /v1/models/{name}:predict``."""
 
-    def call(self, app: Flask, version: Version, request_id: str) -> Response:
+    def call(self, app: Flask, version: ModelVersion, request_id: str) -> Response:
         body = Body(request_at_hand(), self.settings.max_rows)
         prediction = self.predict(
             app,

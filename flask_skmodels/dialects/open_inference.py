@@ -42,7 +42,7 @@ from flask_skmodels.errors import InvalidInput
 from flask_skmodels.inference.deployment import Service
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.state import State
-from flask_skmodels.versions.version import Version
+from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.health import are_ready
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
@@ -91,7 +91,7 @@ class MetadataView(DialectView):
         return json_response(
             {
                 "name": self.service.name,
-                "versions": [each["version"] for each in self.service.served.describe()],
+                "versions": [each["version"] for each in self.service.versions.describe()],
                 "platform": platform_of(version),
                 "inputs": input_tensors(version.schema),
                 "outputs": output_tensors(version),
@@ -102,7 +102,7 @@ class MetadataView(DialectView):
 class InferView(DialectCallView):
     """``POST /v2/models/{name}/infer``, with ``/versions/{version}`` or without."""
 
-    def call(self, app: Flask, version: Version, request_id: str) -> Response:
+    def call(self, app: Flask, version: ModelVersion, request_id: str) -> Response:
         try:
             at_hand = request_at_hand()
             body = Body(at_hand, self.settings.max_rows).data
@@ -135,7 +135,7 @@ def _header_length(environ: Mapping[str, Any]) -> int | None:
     return int(given)
 
 
-def _methods(asked: Request, version: Version) -> dict[str, str]:
+def _methods(asked: Request, version: ModelVersion) -> dict[str, str]:
     """Return the method that each output is of, by the output's name; the default's by its own."""
     if not asked.outputs:
         return {version.default_method: version.default_method}
@@ -201,7 +201,7 @@ def add_model_rules(state: State, service: Service) -> None:
     """Add what an application has for each model."""
     name, decorators = service.name, state.decorators_of(service)
     paths = _paths(_prefix(state), name)
-    for path in paths if service.served.is_folder else paths[:1]:
+    for path in paths if service.versions.is_folder else paths[:1]:
         endpoint = f"{name}:v2:version" if path != paths[0] else f"{name}:v2"
         add_unprefixed_url_rule(state, endpoint, path, MetadataView, service, decorators=decorators)
         ready = (f"{endpoint}:ready", f"{path}ready/")

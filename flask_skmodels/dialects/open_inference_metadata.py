@@ -13,7 +13,7 @@ from flask_skmodels.dialects.open_inference_tensors import BYTES, tensor_of
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.schema import Cleaner
-from flask_skmodels.versions.version import Version
+from flask_skmodels.versions.version import ModelVersion
 
 _DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL"}
 DEFAULT_OUTPUT = "output-0"
@@ -33,7 +33,7 @@ def input_tensors(schema: Cleaner) -> list[dict[str, Any]]:
     return [_described(field.name, _datatype(field), [_OPEN, 1]) for field in fields]
 
 
-def output_tensors(version: Version) -> list[dict[str, Any]]:
+def output_tensors(version: ModelVersion) -> list[dict[str, Any]]:
     """Return the tensors that a version gives, those of several outputs of a method one by one."""
     return [tensor for method in version.methods for tensor in _outputs(version, method)]
 
@@ -51,7 +51,7 @@ def _described(name: str, datatype: str, shape: Sequence[int]) -> dict[str, Any]
     return {"name": name, "datatype": datatype, "shape": list(shape)}
 
 
-def _outputs(version: Version, method: str) -> list[dict[str, Any]]:
+def _outputs(version: ModelVersion, method: str) -> list[dict[str, Any]]:
     parts = _parts(version, method)
     if method == "predict":
         return [_predicted(version)]
@@ -62,14 +62,14 @@ def _outputs(version: Version, method: str) -> list[dict[str, Any]]:
     return [_described(method, "FP64", _shape(version, method))]
 
 
-def _parts(version: Version, method: str) -> list[list[Any]]:
+def _parts(version: ModelVersion, method: str) -> list[list[Any]]:
     """Return the classes of each of several outputs of a method, nothing where it has one."""
     classes: list[Any] = version.classes(method) or []
     is_several = bool(classes) and isinstance(classes[0], list) and method != "decision_function"
     return classes if is_several else []
 
 
-def _predicted(version: Version) -> dict[str, Any]:
+def _predicted(version: ModelVersion) -> dict[str, Any]:
     """Return the tensor of ``predict``, as far as the fitted estimator tells of it."""
     parts = _parts(version, "predict_proba")
     labels = version.classes("predict_proba")
@@ -104,7 +104,7 @@ def _targets(regressor: Any) -> list[int]:
     return [_OPEN, count] if count > 1 else [_OPEN]
 
 
-def _shape(version: Version, method: str) -> list[int]:
+def _shape(version: ModelVersion, method: str) -> list[int]:
     classes = version.classes(method)
     if method == "decision_function" and (classes is None or len(classes) < 3):
         return [_OPEN]
@@ -117,7 +117,7 @@ def _shape(version: Version, method: str) -> list[int]:
     return [_OPEN, _OPEN]
 
 
-def method_of(version: Version, output: str) -> str | None:
+def method_of(version: ModelVersion, output: str) -> str | None:
     """Return the method that an output is of, None where the version has no such output.
 
     :param output: ``"output-0"`` for the default, a method, or one of a method's several outputs
@@ -131,7 +131,7 @@ def method_of(version: Version, output: str) -> str | None:
     return method if output in part_names(method, len(parts)) else None
 
 
-def platform_of(version: Version) -> str:
+def platform_of(version: ModelVersion) -> str:
     """Return what a version was made by and is stored as, as the protocol's names have it."""
     stored = "estimator" if version.loaded is None else version.loaded.format
     return "onnx_onnxv1" if stored == "onnx" else f"sklearn_{stored}"

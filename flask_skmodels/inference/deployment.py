@@ -17,8 +17,8 @@ from flask_skmodels.inference.prediction import Prediction, run
 from flask_skmodels.inference.shadow import Shadow
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.signals import Sender
-from flask_skmodels.versions.compatibility import Contract, check_examples
-from flask_skmodels.versions.folder import Served, Version
+from flask_skmodels.versions.compatibility import Compatibility, check_examples
+from flask_skmodels.versions.version import ModelVersion, Versions
 
 
 class Recent:
@@ -31,16 +31,16 @@ class Recent:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._used: OrderedDict[str, Served] = OrderedDict()
+        self._used: OrderedDict[str, Versions] = OrderedDict()
         self._lock = Lock()
 
-    def touch(self, served: Served) -> None:
+    def touch(self, versions: Versions) -> None:
         """Note that a model is used, and unload the one that was not for the longest time."""
-        if not served.is_reloadable:
+        if not versions.is_reloadable:
             return
         with self._lock:
-            self._used[served.name] = served
-            self._used.move_to_end(served.name)
+            self._used[versions.name] = versions
+            self._used.move_to_end(versions.name)
             one_more = len(self._used) > self._most
             oldest = self._used.popitem(last=False)[1] if one_more else None
         if oldest is not None:
@@ -50,7 +50,7 @@ class Recent:
 class Service:
     """A model as one application serves it: who answers, who is asked beside it, what is known.
 
-    :param served: the model's versions
+    :param versions: the model's versions
     :param recent: what keeps the number of loaded models down
     :param threads: how many the pools of a worker have, None for what the environment tells
     :param batch_rows: the most rows for which calls at the same time are combined to one
@@ -58,28 +58,28 @@ class Service:
 
     def __init__(
         self,
-        served: Served,
+        versions: Versions,
         recent: Recent | None = None,
         *,
         threads: int | None = None,
         batch_rows: int = 0,
     ) -> None:
-        self.served = served
+        self.versions = versions
         self.threads = threads
         self.batch_rows = batch_rows
-        self.model = served.model
-        self.name = served.name
-        self.shadow = None if served.model.shadow is None else Shadow(served.model.shadow)
+        self.model = versions.model
+        self.name = versions.name
+        self.shadow = None if versions.model.shadow is None else Shadow(versions.model.shadow)
         self._recent = recent
         self._logged: dict[object, str] = {}
         self._canaries: dict[str, tuple[tuple[str | None, ...], str]] = {}
         if recent is not None:
-            served.on_load = self._touch
+            versions.on_load = self._touch
 
     def predict(
         self,
         sender: Sender,
-        version: Version,
+        version: ModelVersion,
         method: str,
         read: Callable[[], Rows],
         *,
@@ -109,7 +109,7 @@ class Service:
             batch_rows=self.batch_rows,
         )
         if shadow is not None and question is not None:
-            shadow.submit(sender, self.served, prediction, question)
+            shadow.submit(sender, self.versions, prediction, question)
         return prediction
 
     def key(self, sender: Sender, request: Any) -> str | None:
@@ -134,7 +134,9 @@ class Service:
             self._log_once(("traffic_key", kind), kind, sender, text, self.name)
             return None
 
-    def version(self, sender: Sender, label: str | None = None, key: str | None = None) -> Version:
+    def version(
+        self, sender: Sender, label: str | None = None, key: str | None = None
+    ) -> ModelVersion:
         """Return the version that one request meets.
 
         :param sender: the application
@@ -143,19 +145,19 @@ class Service:
         :raises UnknownModel: the model has no version of that label
         :raises ArtifactError: it cannot be loaded
         """
-        self.served.look(sender)
+        self.versions.look(sender)
         self._touch()
-        return self._chosen(key, sender) if label is None else self.served.get(label, sender)
+        return self._chosen(key, sender) if label is None else self.versions.get(label, sender)
 
-    def current(self, sender: Sender) -> Version:
+    def current(self, sender: Sender) -> ModelVersion:
         """Return the version that serves, loaded if it was not yet.
 
         :param sender: the application
         :raises SKModelsError: no version of it can serve
         """
-        self.served.look(sender)
+        self.versions.look(sender)
         self._touch()
-        return self.served.current(sender)
+        return self.versions.current(sender)
 
     def start(self, sender: Sender) -> None:
         """Load the model, before the first request.
@@ -163,13 +165,13 @@ class Service:
         :raises SKModelsError: no version of it can serve
         """
         self._touch()
-        self.served.start(sender)
+        self.versions.start(sender)
 
     def describe(self, sender: Sender) -> dict[str, Any]:
         """Return what the model is, for a client; it is loaded if it was not yet."""
         described = self.current(sender).describe()
-        if self.served.is_folder:
-            described["versions"] = self.served.describe()
+        if self.versions.is_folder:
+            described["versions"] = self.versions.describe()
             described["traffic"] = dict(self.model.traffic or {})
         if self.shadow is not None:
             described["shadow"] = self.shadow.summary()
@@ -177,29 +179,29 @@ class Service:
 
     def summary(self) -> dict[str, Any]:
         """Return what the model is, as far as that can be said without loading it."""
-        live = self.served.live
+        live = self.versions.live
         if live is not None:
             return live.describe()
-        return {"name": self.name, "version": None, "methods": list(self.served.methods)}
+        return {"name": self.name, "version": None, "methods": list(self.versions.methods)}
 
     def status(self) -> dict[str, Any]:
         """Return which version serves, what it was fitted with, and which could not be loaded."""
-        live = self.served.live
+        live = self.versions.live
         loaded = None if live is None else live.loaded
         return {
             "loaded": live is not None,
             "version": None if live is None else live.label,
             "sklearn_version": None if loaded is None else loaded.sklearn_version,
-            "failed": [{"version": label} for label in self.served.failures],
+            "failed": [{"version": label} for label in self.versions.failures],
         }
 
     def _touch(self) -> None:
         if self._recent is not None:
-            self._recent.touch(self.served)
+            self._recent.touch(self.versions)
 
-    def _chosen(self, key: str | None, sender: Sender) -> Version:
+    def _chosen(self, key: str | None, sender: Sender) -> ModelVersion:
         """Return a canary for its share of the requests, else the version that serves."""
-        live = self.served.current(sender)
+        live = self.versions.current(sender)
         if not self.model.traffic:
             return live
         place = share_of(key, self.name)
@@ -209,10 +211,10 @@ class Service:
                 return self._canary(label, live, sender)
         return live
 
-    def _canary(self, label: str, live: Version, sender: Sender) -> Version:
+    def _canary(self, label: str, live: ModelVersion, sender: Sender) -> ModelVersion:
         """Return a canary; the version that serves if it is no good, which is logged once."""
         try:
-            version = self.served.get(label, sender)
+            version = self.versions.get(label, sender)
             problem = self._problem(version, live)
         except SKModelsError as error:
             problem = str(error)
@@ -229,7 +231,7 @@ class Service:
             self._logged[of] = problem
             sender.logger.warning(text, *arguments, problem)
 
-    def _problem(self, canary: Version, live: Version) -> str:
+    def _problem(self, canary: ModelVersion, live: ModelVersion) -> str:
         """Return why a canary may not answer for the version that serves, empty if it may."""
         label = str(canary.label)
         files = (live.label, live.sha256, canary.sha256)
@@ -239,9 +241,9 @@ class Service:
         return known[1]
 
 
-def _problem_of(canary: Version, live: Version) -> str:
+def _problem_of(canary: ModelVersion, live: ModelVersion) -> str:
     try:
-        Contract.of(live).check(canary)
+        Compatibility.of(live).check(canary)
         check_examples(canary)
     except SKModelsError as error:
         return str(error)

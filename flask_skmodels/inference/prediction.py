@@ -24,7 +24,7 @@ from flask_skmodels.signals import (
     prediction_stopped,
     tell,
 )
-from flask_skmodels.versions.folder import Version
+from flask_skmodels.versions.version import ModelVersion
 
 _LARGE = float(np.finfo(np.float32).max)
 
@@ -76,7 +76,7 @@ class WrongOutput(SKModelsError):
 
 def run(
     sender: Sender,
-    version: Version,
+    version: ModelVersion,
     method: str,
     read: Callable[[], Rows],
     *,
@@ -126,13 +126,13 @@ def run(
     return prediction
 
 
-def _validated(rows: Rows, version: Version) -> Any:
+def _validated(rows: Rows, version: ModelVersion) -> Any:
     if not len(rows):
         raise InvalidInput.of_request("empty", "there must be one row at least")
     return version.schema.clean(rows)
 
 
-def _ask_receivers(sender: Sender, version: Version, prediction: Prediction) -> None:
+def _ask_receivers(sender: Sender, version: ModelVersion, prediction: Prediction) -> None:
     try:
         ask(before_prediction, sender, model=version.model, prediction=prediction)
     except Exception as exception:
@@ -148,7 +148,7 @@ def _ask_receivers(sender: Sender, version: Version, prediction: Prediction) -> 
 
 def _tell_rejected(
     sender: Sender,
-    version: Version,
+    version: ModelVersion,
     method: str,
     exception: InvalidInput,
     request_id: str | None,
@@ -171,7 +171,7 @@ def _call(
     combiner: Combiner,
     prediction: Prediction,
     sender: Sender,
-    version: Version,
+    version: ModelVersion,
     batch_rows: int,
 ) -> None:
     started = perf_counter()
@@ -195,7 +195,7 @@ def _call(
 
 
 def _rejection_of(
-    error: Exception, prediction: Prediction, version: Version
+    error: Exception, prediction: Prediction, version: ModelVersion
 ) -> InvalidInput | None:
     """Return what is wrong with the input, None where the estimator is to blame for an error.
 
@@ -207,7 +207,7 @@ def _rejection_of(
     return _too_large(prediction, version) if isinstance(error, ValueError) else None
 
 
-def _too_large(prediction: Prediction, version: Version) -> InvalidInput | None:
+def _too_large(prediction: Prediction, version: ModelVersion) -> InvalidInput | None:
     """Return which numbers of X are too large for the estimator, None if none is."""
     report = Report()
     for row, column in zip(*_large_numbers(prediction.inputs), strict=True):

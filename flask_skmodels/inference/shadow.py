@@ -19,13 +19,13 @@ from flask_skmodels.errors import SKModelsError
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.frame import copied
 from flask_skmodels.signals import Sender, shadow_prediction, tell
-from flask_skmodels.versions.folder import Served, Version
+from flask_skmodels.versions.version import ModelVersion, Versions
 
 WINDOW = 1000
 WAITING = 100
 WAITING_ROWS = 100_000
 
-_Waiting = Queue[tuple[Sender, Served, Prediction, Any]]
+_Waiting = Queue[tuple[Sender, Versions, Prediction, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Shadow:
         return Question(lambda asked: asked.version != self.label and self._has_room(asked))
 
     def submit(
-        self, sender: Sender, served: Served, prediction: Prediction, question: Question
+        self, sender: Sender, versions: Versions, prediction: Prediction, question: Question
     ) -> None:
         """Queue a prediction that was made, unless the shadow itself has made it."""
         if prediction.version == self.label:
@@ -134,7 +134,7 @@ class Shadow:
                 self._start()
                 if not question.is_kept or not self._has_room(prediction):
                     raise Full
-                self._waiting.put_nowait((sender, served, prediction, question.X))
+                self._waiting.put_nowait((sender, versions, prediction, question.X))
                 self._rows += prediction.rows
             except (Full, RuntimeError):  # or there are no more threads
                 self.dropped += 1
@@ -162,16 +162,16 @@ class Shadow:
 
     def _work(self, waiting: _Waiting) -> None:
         while True:
-            sender, served, prediction, X = waiting.get()
+            sender, versions, prediction, X = waiting.get()
             with self._lock:
                 self._rows -= prediction.rows
             try:
-                self._ask(sender, served, prediction, X)
+                self._ask(sender, versions, prediction, X)
             except BaseException as error:  # what ends a thread would end the shadow
                 self.failed += 1
-                self._log(sender, served.name, error)
+                self._log(sender, versions.name, error)
             finally:
-                del sender, served, prediction, X  # the thread outlives the application
+                del sender, versions, prediction, X  # the thread outlives the application
                 waiting.task_done()
 
     def _log(self, sender: Sender, name: str, error: BaseException) -> None:
@@ -181,8 +181,8 @@ class Shadow:
             self._logged = text
             sender.logger.error("the shadow of model %r failed", name, exc_info=error)
 
-    def _ask(self, sender: Sender, served: Served, prediction: Prediction, X: Any) -> None:
-        version = served.beside(self.label, sender)
+    def _ask(self, sender: Sender, versions: Versions, prediction: Prediction, X: Any) -> None:
+        version = versions.beside(self.label, sender)
         if version is None:
             with self._lock:
                 self.dropped += 1
@@ -199,11 +199,15 @@ class Shadow:
             classes=version.classes(prediction.method),
             seconds=seconds,
         )
-        self._compare(served.live, version, shadow, prediction)
-        tell(shadow_prediction, sender, model=served.model, prediction=prediction, shadow=shadow)
+        self._compare(versions.live, version, shadow, prediction)
+        tell(shadow_prediction, sender, model=versions.model, prediction=prediction, shadow=shadow)
 
     def _compare(
-        self, live: Version | None, version: Version, shadow: Prediction, prediction: Prediction
+        self,
+        live: ModelVersion | None,
+        version: ModelVersion,
+        shadow: Prediction,
+        prediction: Prediction,
     ) -> None:
         """Compare with what the version that serves has answered, not with what a canary has."""
         if live is not None and live.label == prediction.version:
@@ -218,7 +222,7 @@ class Shadow:
             )
 
 
-def _check_inputs(version: Version, prediction: Prediction) -> None:
+def _check_inputs(version: ModelVersion, prediction: Prediction) -> None:
     is_frame = hasattr(prediction.X, "frame")
     if version.schema.names != prediction.fields or is_frame != (version.container == "frame"):
         raise SKModelsError("the shadow's columns are not those of the version that answered")

@@ -112,9 +112,9 @@ class _Described:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.name = service.name
-        self.version = service.served.live
-        self.methods = (self.version or service.served).methods
-        self.loads = service.served.is_reloadable
+        self.version = service.versions.live
+        self.methods = (self.version or service.versions).methods
+        self.loads = service.versions.is_reloadable
 
     @property
     def tag(self) -> dict[str, str]:
@@ -126,7 +126,7 @@ class _Described:
         yield start, self._item("get", self._describing(), site)
         for method in self.methods:
             yield f"{start}{method}/", self._item("post", self._predicting(method), site)
-            if self.service.served.is_folder:
+            if self.service.versions.is_folder:
                 path = f"{start}versions/{{version}}/{method}/"
                 yield path, self._item("post", self._asking(method), site)
 
@@ -139,7 +139,7 @@ class _Described:
         yield f"{self.name}.Columns", columns_schema(row, fields)
         for method in self.methods:
             yield f"{self.name}.{method}.Answer", self._answer(method)
-            if self.service.served.is_folder:
+            if self.service.versions.is_folder:
                 yield f"{self.name}.{method}.version.Answer", self._answer_of_any(method)
 
     @cached_property
@@ -199,7 +199,7 @@ class _Described:
         """
         shapes = self._shapes(f"{method}.{answers}")
         found = {codec.media_type: {"schema": codec.answer_schema(shapes)} for codec in writers()}
-        headers = ["X-Model-Version"] if self.service.served.is_folder else []
+        headers = ["X-Model-Version"] if self.service.versions.is_folder else []
         return {
             "operationId": f"{self.name}.{method}",
             "summary": _SUMMARIES[method],
@@ -214,7 +214,7 @@ class _Described:
 
     def _asking(self, method: str) -> dict[str, Any]:
         """Return the operation that asks one version by its label."""
-        labels = [each["version"] for each in self.service.served.describe()]
+        labels = [each["version"] for each in self.service.versions.describe()]
         version = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
         examples = {"examples": {each: {"value": each} for each in labels}} if labels else {}
         operation = self._predicting(method, "version.Answer")

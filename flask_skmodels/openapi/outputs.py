@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 
 from flask_skmodels.codecs.codec import dumps
 from flask_skmodels.models import overrides
-from flask_skmodels.versions.folder import Version
+from flask_skmodels.versions.version import ModelVersion
 
 NUMBER = {"type": ["number", "null"]}  # what is not finite is null in JSON
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
@@ -21,7 +21,7 @@ _BINARIZERS = ("_label_binarizer", "label_binarizer_")
 _BY_CLASS = {"predict_proba", "predict_log_proba"}
 
 
-def predictions_schema(version: Version, method: str) -> dict[str, Any]:
+def predictions_schema(version: ModelVersion, method: str) -> dict[str, Any]:
     """Return the schema of the predictions of a JSON answer, one entry a row.
 
     :param version: the model
@@ -35,7 +35,7 @@ def predictions_schema(version: Version, method: str) -> dict[str, Any]:
     return {"type": "array", "items": {}}
 
 
-def _entry(version: Version, method: str) -> dict[str, Any]:
+def _entry(version: ModelVersion, method: str) -> dict[str, Any]:
     estimator = _last(version.model.pipeline)
     classes = version.classes("predict_proba")
     if method == "predict":

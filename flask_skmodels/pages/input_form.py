@@ -11,7 +11,7 @@ from typing import Any
 from flask_skmodels.errors import InputError
 from flask_skmodels.schema.fields import ABSENT, Field
 from flask_skmodels.schema.json_schema import VALUES, field_schema
-from flask_skmodels.versions.folder import Version
+from flask_skmodels.versions.version import ModelVersion
 
 MOST_OPTIONS = 500  # of a select; beyond, the value is typed
 MOST_POSITIONS = 40  # that have an input each; beyond, all are in one text
@@ -56,7 +56,7 @@ class Form:
     :param version: the version that it is drawn for
     """
 
-    def __init__(self, version: Version) -> None:
+    def __init__(self, version: ModelVersion) -> None:
         self._version = version
         schema = version.schema
         self.fields = [each for each in schema.fields if not each.is_alias]

@@ -20,7 +20,7 @@ from flask_skmodels.pages.input_form import Form
 from flask_skmodels.pages.page import Page, base_of, estimator_of, varied, wants_page
 from flask_skmodels.pages.results import Answer, Result, answer_of, file_name, result_of, text_of
 from flask_skmodels.state import State
-from flask_skmodels.versions.folder import Version
+from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body, UploadedFile
 from flask_skmodels.web.views import CallView, PredictionView, application
 
@@ -53,7 +53,7 @@ class ModelPage(Page, CallView):
         place = request.args.get("example", 0, type=int)
         return self._shown(version, Form(version).initial(max(place, 0)))
 
-    def call(self, app: Flask, version: Version, request_id: str) -> Response:
+    def call(self, app: Flask, version: ModelVersion, request_id: str) -> Response:
         if not wants_page() or request.mimetype not in FormCodec.reads:
             view = PredictionView(self.service, version.default_method, self.settings)
             return view.call(app, version, request_id)
@@ -67,7 +67,7 @@ class ModelPage(Page, CallView):
         answer = self._upload if is_file else self._ask
         return answer(version, method, body, request_id)
 
-    def _ask(self, version: Version, method: str, body: Body, request_id: str) -> Response:
+    def _ask(self, version: ModelVersion, method: str, body: Body, request_id: str) -> Response:
         """Answer the form of one row."""
         form = Form(version)
         texts = form.texts(dict(body.pairs))
@@ -77,7 +77,9 @@ class ModelPage(Page, CallView):
             return self._page(version, texts, errors=error.errors, status=400)
         return self._page(version, texts, answer=answer)
 
-    def _answer_of(self, version: Version, method: str, source: _Pairs, request_id: str) -> Answer:
+    def _answer_of(
+        self, version: ModelVersion, method: str, source: _Pairs, request_id: str
+    ) -> Answer:
         rows = FormCodec().decode(source, version.schema)
         arguments = application(), version
         prediction = self.predict(*arguments, method, lambda: rows, request_id=request_id)
@@ -86,7 +88,7 @@ class ModelPage(Page, CallView):
         also = self.predict(*arguments, "predict_proba", lambda: rows, request_id=request_id)
         return answer_of(prediction, also)
 
-    def _upload(self, version: Version, method: str, body: Body, request_id: str) -> Response:
+    def _upload(self, version: ModelVersion, method: str, body: Body, request_id: str) -> Response:
         """Answer the form of a file."""
         texts = Form(version).initial()
         try:
@@ -107,7 +109,7 @@ class ModelPage(Page, CallView):
 
     def _page(
         self,
-        version: Version,
+        version: ModelVersion,
         texts: Mapping[str, str],
         *,
         errors: Sequence[InputError] = (),
@@ -119,7 +121,7 @@ class ModelPage(Page, CallView):
         return response
 
     def _shown(
-        self, version: Version, texts: Mapping[str, str], errors: Sequence[InputError] = ()
+        self, version: ModelVersion, texts: Mapping[str, str], errors: Sequence[InputError] = ()
     ) -> dict[str, Any]:
         service, form = self.service, Form(version)
         inputs, general = form.inputs(texts, errors)
@@ -162,7 +164,7 @@ class _Pairs(Body):
         return self._pairs
 
 
-def _methods_shown(version: Version) -> list[str]:
+def _methods_shown(version: ModelVersion) -> list[str]:
     """Return the methods that the form offers beside the first, which brings the probabilities."""
     return [method for method in version.methods[1:] if method != "predict_proba"]
 

@@ -72,7 +72,7 @@ class IndexPage(Page):
         return [service for service in services if _has_words(service, words)]
 
     def _entry(self, service: Service) -> dict[str, Any]:
-        live = service.served.live
+        live = service.versions.live
         name = service.name
         return {
             "name": name,
@@ -81,8 +81,8 @@ class IndexPage(Page):
             "version": None if live is None else live.label,
             "estimator": None if live is None else estimator_of(live),
             "is_loaded": live is not None,
-            "is_down": service.served.is_down,
-            "methods": list(service.served.methods),
+            "is_down": service.versions.is_down,
+            "methods": list(service.versions.methods),
             "traffic": statistics.summary(self.recorder.of(name), self.recorder.window(name)),
         }
 
@@ -109,7 +109,7 @@ class TrafficPage(Page):
     def document(self) -> Mapping[str, Any]:
         service = self.service
         found = statistics.details(self.recorder, service.name)
-        if service.served.is_folder:
+        if service.versions.is_folder:
             found["shares"] = dict(service.model.traffic or {})
         if service.shadow is not None:
             found["shadow"] = service.shadow.summary()

@@ -16,7 +16,7 @@ from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.estimators.introspect import class_name
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.recent import Recorder
-from flask_skmodels.versions.folder import Version
+from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.views import AnswerView, json_response, problem_response
 
 MOST_STEPS = 4  # of a pipeline that are named
@@ -119,7 +119,7 @@ def base_of(state: State) -> str:
     return quote(request.script_root + state.settings.url_prefix)
 
 
-def estimator_of(version: Version) -> str:
+def estimator_of(version: ModelVersion) -> str:
     """Return the names of the steps of a pipeline, or that of another estimator."""
     pipeline = version.model.pipeline
     steps = [step for _, step in getattr(pipeline, "steps", ()) if hasattr(step, "fit")]

@@ -14,7 +14,7 @@ from flask_skmodels.engines.batching import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import share
 from flask_skmodels.pages.statistics import distribution
-from flask_skmodels.versions.folder import Version
+from flask_skmodels.versions.version import ModelVersion
 
 MOST_BARS = 12  # classes that have a bar, the most probable
 MOST_OUTPUTS = 60  # outputs of one row that are listed
@@ -92,7 +92,7 @@ def answer_of(prediction: Prediction, probabilities: Prediction | None) -> Answe
     return Answer(outputs=outputs, more=more, groups=groups, prediction=prediction)
 
 
-def result_of(prediction: Prediction, version: Version, writer: Codec) -> Result:
+def result_of(prediction: Prediction, version: ModelVersion, writer: Codec) -> Result:
     """Return what is shown of many rows.
 
     :param prediction: of the rows

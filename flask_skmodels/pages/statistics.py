@@ -14,7 +14,7 @@ from flask_skmodels.pages.charts import edges_of
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
 from flask_skmodels.telemetry.recent import Kept, ModelTraffic, Recorder, measured_fields
-from flask_skmodels.versions.folder import Version
+from flask_skmodels.versions.version import ModelVersion
 
 MOST_OUTPUTS = 8  # columns of outputs that are drawn
 MOST_VALUES = 20  # values of one column that are counted apart
@@ -45,7 +45,7 @@ def details(recorder: Recorder, name: str) -> dict[str, Any]:
     :param name: the model's
     """
     traffic, window = recorder.of(name), recorder.window(name)
-    version = traffic.service.served.live
+    version = traffic.service.versions.live
     return {
         "model": name,
         "since": moment(recorder.started_at),
@@ -66,7 +66,7 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def outputs_of(version: Version, window: Iterable[Kept]) -> list[dict[str, Any]]:
+def outputs_of(version: ModelVersion, window: Iterable[Kept]) -> list[dict[str, Any]]:
     """Return how the predictions are distributed, one entry a column of the outputs.
 
     :param version: the model, which says whether these are labels
@@ -132,7 +132,7 @@ def _name(place: int, width: int) -> str:
     return "prediction" if width == 1 else f"prediction_{place}"
 
 
-def _inputs(version: Version, window: Iterable[Kept]) -> list[dict[str, Any]]:
+def _inputs(version: ModelVersion, window: Iterable[Kept]) -> list[dict[str, Any]]:
     fields = measured_fields(version)
     measured = [field for field in fields if field is not None]
     columns = _columns([kept.inputs for kept in window if kept.inputs is not None], len(measured))

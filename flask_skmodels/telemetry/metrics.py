@@ -152,7 +152,7 @@ class Metrics:
 
     def prepare(self, service: Service) -> None:
         """Have the series of a model begin at zero, as far as it is loaded."""
-        live = service.served.live
+        live = service.versions.live
         for method in live.methods if live is not None else ():
             self._find((service.name, live.label if live is not None else None, method))
 
@@ -226,7 +226,7 @@ class Metrics:
 
     def _fields_of(self, name: str) -> set[str]:
         """Return the fields that a model knows: a client may name any other."""
-        live = self._services[name].served.live
+        live = self._services[name].versions.live
         return {VALUES, *(field.name for field in (() if live is None else live.schema.fields))}
 
     def _load(

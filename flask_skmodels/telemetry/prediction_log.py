@@ -130,7 +130,7 @@ class PredictionLog:
         return {place: name for place, name in enumerate(prediction.fields) if name in shown}
 
     def _fields(self, name: str) -> Sequence[Field]:
-        live = self._services[name].served.live
+        live = self._services[name].versions.live
         if live is None or (live.schema.values and VALUES in (self._hidden or ())):
             return ()
         return live.schema.fields

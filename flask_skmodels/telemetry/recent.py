@@ -20,7 +20,7 @@ from flask_skmodels.models import Model, name_of
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.frame import Table
 from flask_skmodels.signals import Sender, after_prediction, input_rejected, prediction_failed
-from flask_skmodels.versions.folder import Version
+from flask_skmodels.versions.version import ModelVersion
 
 WINDOW = 500  # predictions of a model that are kept
 SAMPLE = 100  # rows that are kept of one of them
@@ -69,7 +69,7 @@ class ModelTraffic:
         self.last_at: float | None = None
         self.window: deque[Kept] = deque()
         self._cells = 0
-        self._version: ref[Version] | None = None  # only weakly: it may be let go of
+        self._version: ref[ModelVersion] | None = None  # only weakly: it may be let go of
         self._columns: tuple[str, ...] = ()
         self._measured: list[int] = []
         self._fields: frozenset[str] = frozenset()
@@ -104,7 +104,7 @@ class ModelTraffic:
         self._cells = 0
 
     def _look_at_schema(self) -> None:
-        version = self.service.served.live
+        version = self.service.versions.live
         known = None if self._version is None else self._version()
         if version is not known and version is not None:
             fields = measured_fields(version)
@@ -186,7 +186,7 @@ class Recorder:
                 self.of(name_of(model)).add_rejection(errors)
 
 
-def measured_fields(version: Version) -> list[Field | None]:
+def measured_fields(version: ModelVersion) -> list[Field | None]:
     """Return for each column of X its field; None for free texts and objects, which are not kept.
 
     :param version: the model

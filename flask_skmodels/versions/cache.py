@@ -10,13 +10,13 @@ from flask_skmodels.errors import ArtifactError, ModelError, SKModelsError
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.versions import discovery
 from flask_skmodels.versions.discovery import File
-from flask_skmodels.versions.failures import Refusals
-from flask_skmodels.versions.version import Version
+from flask_skmodels.versions.failures import Failures
+from flask_skmodels.versions.version import ModelVersion
 
-Event = tuple[str | None, Version | SKModelsError]
+Event = tuple[str | None, ModelVersion | SKModelsError]
 
 
-class Shelf:
+class VersionCache:
     """The loaded versions of one model, and what happened to its files, to be told.
 
     :param model: the declaration
@@ -29,8 +29,8 @@ class Shelf:
         self._artifact = artifact
         self._policy = policy
         self._stamp: discovery.Stamp = (0, 0)
-        self._loaded: dict[str | None, tuple[File, Version]] = {}
-        self._refused = Refusals()
+        self._loaded: dict[str | None, tuple[File, ModelVersion]] = {}
+        self._refused = Failures()
         self._events: list[Event] = []
 
     def __bool__(self) -> bool:
@@ -42,17 +42,17 @@ class Shelf:
         self._stamp = discovery.stamp(self._artifact, self._policy)
         return discovery.find(self._artifact, self._policy)
 
-    def at_hand(self, label: str | None, file: File | None) -> Version | None:
+    def at_hand(self, label: str | None, file: File | None) -> ModelVersion | None:
         """Return what is loaded from a file, None if nothing is."""
         known = self._loaded.get(label)
         return known[1] if known is not None and known[0] == file else None
 
-    def file_of(self, version: Version) -> File | None:
+    def file_of(self, version: ModelVersion) -> File | None:
         """Return the file that a version was loaded from, None if it was let go of."""
         known = self._loaded.get(version.label)
         return known[0] if known is not None and known[1] is version else None
 
-    def load(self, label: str | None, file: File) -> Version:
+    def load(self, label: str | None, file: File) -> ModelVersion:
         """Return a version, loaded unless it is, or was refused before.
 
         :raises ArtifactError: it cannot be loaded
@@ -90,11 +90,11 @@ class Shelf:
             self._events.append((label, copy(named)))
         return copy(named)
 
-    def tell(self, label: str | None, found: Version | SKModelsError) -> None:
+    def tell(self, label: str | None, found: ModelVersion | SKModelsError) -> None:
         """Note what is to be told."""
         self._events.append((label, found))
 
-    def hush(self, version: Version) -> None:
+    def hush(self, version: ModelVersion) -> None:
         """Do not tell that a version was loaded: it may not serve."""
         self._events = [event for event in self._events if event[1] is not version]
 
@@ -122,12 +122,12 @@ class Shelf:
             return ArtifactError(error.path, error.reason, model=name_of(self._model))
         return copy(error)
 
-    def _made(self, label: str | None, loaded: Loaded) -> Version:
+    def _made(self, label: str | None, loaded: Loaded) -> ModelVersion:
         model = copy(self._model)
         model.pipeline = loaded.estimator
         model.examples = model.examples or loaded.examples
         try:
-            version = Version(model, label, loaded)
+            version = ModelVersion(model, label, loaded)
             version.check(self._policy)
             return version
         except ModelError as error:

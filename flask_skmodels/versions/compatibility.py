@@ -8,11 +8,11 @@ from typing import Any
 
 from flask_skmodels.errors import InvalidInput, ModelError
 from flask_skmodels.schema.rows import from_python
-from flask_skmodels.versions.version import Version
+from flask_skmodels.versions.version import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
+class Compatibility:
     """What the clients of a version rely on; it outlives the version's estimator.
 
     :param fields: the fields that it takes, in their order, as JSON Schema
@@ -25,19 +25,19 @@ class Contract:
     methods: frozenset[str]
 
     @classmethod
-    def of(cls, version: Version) -> Contract:
+    def of(cls, version: ModelVersion) -> Compatibility:
         """Return the contract of a version."""
         row = version.schema.json_schema()
         return cls(row["properties"], frozenset(row["required"]), frozenset(version.methods))
 
-    def check(self, version: Version) -> None:
+    def check(self, version: ModelVersion) -> None:
         """Hold what a version takes against what the clients send.
 
         :raises ModelError: it has not the same fields in the same order, of the same types, it
             requires one that was not required, or no longer allows a value; or a method is not
             there
         """
-        own = Contract.of(version)
+        own = Compatibility.of(version)
         if list(own.fields) != list(self.fields):
             raise ModelError("its fields are not those of the version that serves")
         for name, rules in self.fields.items():
@@ -49,7 +49,7 @@ class Contract:
             raise ModelError("it has not got the methods of the version that serves")
 
 
-def check_examples(version: Version) -> None:
+def check_examples(version: ModelVersion) -> None:
     """Have a version answer its model's examples, with each of its methods.
 
     :raises ModelError: an example is not valid, or it fails on one

@@ -25,7 +25,7 @@ class _Refusal:
     loads: bool
 
 
-class Refusals:
+class Failures:
     """What was refused, by the label of the version, so that a file is tried and told once."""
 
     def __init__(self) -> None:

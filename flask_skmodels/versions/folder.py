@@ -15,18 +15,16 @@ from flask_skmodels.errors import ModelError, SKModelsError, UnknownModel
 from flask_skmodels.models import Model, declared_methods_of, name_of
 from flask_skmodels.signals import Sender, model_load_failed, model_loaded, tell
 from flask_skmodels.versions import discovery
-from flask_skmodels.versions.cache import Event, Shelf
-from flask_skmodels.versions.compatibility import Contract, check_examples
+from flask_skmodels.versions.cache import Event, VersionCache
+from flask_skmodels.versions.compatibility import Compatibility, check_examples
 from flask_skmodels.versions.discovery import File
-from flask_skmodels.versions.polling import Looks
-from flask_skmodels.versions.version import Fixed, Served, Version
-
-__all__ = ["Fixed", "Served", "Version", "Versions"]
+from flask_skmodels.versions.polling import Polling
+from flask_skmodels.versions.version import ModelVersion
 
 KEPT = 3  # versions that neither serve nor are on trial, but were asked for by their address
 
 
-class Versions:
+class VersionFolder:
     """The versions of one model on one application.
 
     A new version is loaded and checked aside, and takes over by one assignment: who holds the old
@@ -59,19 +57,19 @@ class Versions:
         self.name = name_of(model)
         self.is_folder = discovery.is_folder(artifact, policy)
         self.is_down = False
-        self._shelf = Shelf(model, artifact, policy)
+        self._cache = VersionCache(model, artifact, policy)
         self._pinned = pinned
         self._on_trial = {*(model.traffic or ()), *filter(None, [model.shadow])}
-        self._looks = Looks(self.name, artifact, policy, interval)
+        self._polling = Polling(self.name, artifact, policy, interval)
         self._files: Mapping[str | None, File] = {}
         self._asked_at: dict[str | None, float] = {}
         self._problem: str | None = None
-        self._live: Version | None = None
-        self._started: Version | None = None  # has not answered the examples yet
+        self._live: ModelVersion | None = None
+        self._started: ModelVersion | None = None  # has not answered the examples yet
         self._served: tuple[str | None, File | None] | None = (
             None  # what served last, also if let go of
         )
-        self._contract: Contract | None = None  # of what served last
+        self._contract: Compatibility | None = None  # of what served last
         self._is_unwanted = False
         self.on_load: Callable[[], None] = lambda: None
         self._lock = Lock()
@@ -83,7 +81,7 @@ class Versions:
         return declared_methods_of(self.model) if live is None else live.methods
 
     @property
-    def live(self) -> Version | None:
+    def live(self) -> ModelVersion | None:
         """The version that serves, None as long as it is not loaded."""
         return self._live or self._started
 
@@ -91,7 +89,7 @@ class Versions:
     def failures(self) -> Mapping[str | None, str]:
         """Why versions that are there were refused; by None what is wrong with all of them."""
         found = {} if self._problem is None else {None: self._problem}
-        return found | self._shelf.failures(self._files)
+        return found | self._cache.failures(self._files)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the label of each version, the newest first, and what is known of the loaded."""
@@ -118,11 +116,11 @@ class Versions:
         """Raise ModelError unless the version that the model is pinned to is there."""
         if self._pinned is not None:
             try:
-                self._candidates(self._shelf.find())
+                self._candidates(self._cache.find())
             except SKModelsError as error:
-                raise self._shelf.named(error) from error
+                raise self._cache.named(error) from error
 
-    def current(self, sender: Sender) -> Version:
+    def current(self, sender: Sender) -> ModelVersion:
         """Return the version that serves, loaded if it was not yet.
 
         :raises ArtifactError: no version can be loaded
@@ -138,7 +136,7 @@ class Versions:
                 self.is_down = True
                 raise
 
-    def get(self, label: str, sender: Sender) -> Version:
+    def get(self, label: str, sender: Sender) -> ModelVersion:
         """Return a version by its label.
 
         :raises UnknownModel: the model has no such version
@@ -152,13 +150,13 @@ class Versions:
         if self._files:
             self._file(label)  # what is not there is not waited for
         with self._changing(sender):
-            self._files = self._files or self._shelf.find()
-            version = self._at_hand(label) or self._shelf.load(label, self._file(label))
+            self._files = self._files or self._cache.find()
+            version = self._at_hand(label) or self._cache.load(label, self._file(label))
             self._asked_at[label] = monotonic()
             self._forget()
             return version
 
-    def beside(self, label: str, sender: Sender) -> Version | None:
+    def beside(self, label: str, sender: Sender) -> ModelVersion | None:
         """Return a version that is asked beside the one that serves, None if that was let go of.
 
         :raises SKModelsError: as :meth:`get`
@@ -167,7 +165,7 @@ class Versions:
         if version is not None:
             return version
         with self._changing(sender):
-            return None if self.live is None else self._shelf.load(label, self._file(label))
+            return None if self.live is None else self._cache.load(label, self._file(label))
 
     def unload(self) -> None:
         """Let go of what is loaded; it is loaded again at its next use.
@@ -182,9 +180,9 @@ class Versions:
             try:
                 self._is_unwanted = False
                 if self._live is not None:
-                    self._contract = Contract.of(self._live)
+                    self._contract = Compatibility.of(self._live)
                 self._live = self._started = None
-                self._shelf.clear()
+                self._cache.clear()
             finally:
                 self._lock.release()
 
@@ -193,16 +191,16 @@ class Versions:
 
         :raises ArtifactError: the folder cannot be written
         """
-        self._looks.request()
+        self._polling.request()
 
     def look(self, sender: Sender) -> None:
         """Look for a newer version aside, if it is time to, or if a reload was asked for."""
         if self.is_down:
-            is_due = self._looks.is_due_while_down()
+            is_due = self._polling.is_due_while_down()
         else:
-            is_due = self._live is not None and self._looks.is_due()
+            is_due = self._live is not None and self._polling.is_due()
         if is_due:
-            self._looks.start(partial(self._refresh, sender, loads=False), sender)
+            self._polling.start(partial(self._refresh, sender, loads=False), sender)
 
     def refresh(self, sender: Sender) -> None:
         """Look at the folder now; swap in the newest version that loads and passes its checks."""
@@ -226,27 +224,27 @@ class Versions:
                 try:
                     yield
                 finally:
-                    events = self._shelf.take_events()
+                    events = self._cache.take_events()
         finally:
             self._let_go()
-            if self._shelf:
+            if self._cache:
                 self.on_load()
             for event in events:
                 self._tell(event, sender)
 
     def _tell(self, event: Event, sender: Sender) -> None:
         label, found = event
-        if isinstance(found, Version):
+        if isinstance(found, ModelVersion):
             artifact = found.artifact()
             tell(model_loaded, sender, model=self.model, version=label, artifact=artifact)
         else:
             sender.logger.error("%s", found)
             tell(model_load_failed, sender, model=self.model, version=label, exception=found)
 
-    def _update(self, *, with_trials: bool = False, may_predict: bool = True) -> Version:
+    def _update(self, *, with_trials: bool = False, may_predict: bool = True) -> ModelVersion:
         """Look for the files, and have the newest that is good serve."""
         try:
-            files = self._shelf.find()
+            files = self._cache.find()
             candidates = self._candidates(files)
         except SKModelsError as error:
             raise self._refuse_all(error) from error
@@ -256,7 +254,7 @@ class Versions:
             self._load_trials(files)
         return live
 
-    def _proven(self) -> Version | None:
+    def _proven(self) -> ModelVersion | None:
         """Return what was loaded at the start, or an older version if it fails on the examples."""
         if self._started is None:
             return None
@@ -268,12 +266,12 @@ class Versions:
         files: Mapping[str | None, File],
         *,
         may_predict: bool = True,
-    ) -> Version:
+    ) -> ModelVersion:
         version = self._first_good(candidates, files, may_predict=may_predict)
         self._files, self.is_down = files, False
         if may_predict or not self.model.examples:
             self._live, self._started = version, None
-            self._served = version.label, self._shelf.file_of(version)
+            self._served = version.label, self._cache.file_of(version)
         else:
             self._started = version
         return version
@@ -296,7 +294,7 @@ class Versions:
         files: Mapping[str | None, File],
         *,
         may_predict: bool,
-    ) -> Version:
+    ) -> ModelVersion:
         """Return the first candidate that can serve; the version that serves is one that can."""
         first: SKModelsError | None = None
         for label in candidates:
@@ -314,52 +312,52 @@ class Versions:
 
     def _spare(
         self, candidates: list[str | None], files: Mapping[str | None, File]
-    ) -> Version | None:
+    ) -> ModelVersion | None:
         """Return a version that loads, if nothing has served in this process yet."""
         if self._live is not None or self._contract is not None:
             return None
         if self._started is not None:
             return self._started
         for label in candidates:
-            version = self._shelf.at_hand(label, files[label])
+            version = self._cache.at_hand(label, files[label])
             if version is not None:
-                self._shelf.tell(label, version)
+                self._cache.tell(label, version)
                 return version
         return None
 
-    def _checked(self, label: str | None, file: File, *, may_predict: bool) -> Version:
+    def _checked(self, label: str | None, file: File, *, may_predict: bool) -> ModelVersion:
         if self._served == (label, file):
-            return self._shelf.load(label, file)
-        self._shelf.check(label, file)
-        version = self._shelf.load(label, file)
+            return self._cache.load(label, file)
+        self._cache.check(label, file)
+        version = self._cache.load(label, file)
         try:
             self._check(version, may_predict=may_predict)
         except SKModelsError as error:
-            self._shelf.hush(version)
-            raise self._shelf.refuse(label, file, error, loads=True) from error
-        self._shelf.accept(label)
+            self._cache.hush(version)
+            raise self._cache.refuse(label, file, error, loads=True) from error
+        self._cache.accept(label)
         return version
 
-    def _check(self, version: Version, *, may_predict: bool) -> None:
-        contract = self._contract if self._live is None else Contract.of(self._live)
+    def _check(self, version: ModelVersion, *, may_predict: bool) -> None:
+        contract = self._contract if self._live is None else Compatibility.of(self._live)
         if contract is not None:
             contract.check(version)
         if may_predict:
             check_examples(version)
 
     def _refuse_all(self, error: SKModelsError) -> SKModelsError:
-        named = self._shelf.named(error)
+        named = self._cache.named(error)
         if self._problem != str(named):
             self._problem = str(named)
-            self._shelf.tell(self._pinned, copy(named))
+            self._cache.tell(self._pinned, copy(named))
         return named
 
-    def _at_hand(self, label: str | None) -> Version | None:
+    def _at_hand(self, label: str | None) -> ModelVersion | None:
         """Return a version that is loaded and up to date; the one that serves always is."""
         live = self.live
         if live is not None and live.label == label:
             return live
-        return self._shelf.at_hand(label, self._files.get(label))
+        return self._cache.at_hand(label, self._files.get(label))
 
     def _file(self, label: str) -> File:
         file = self._files.get(label)
@@ -371,7 +369,7 @@ class Versions:
     def _load_trials(self, files: Mapping[str | None, File]) -> None:
         for label in sorted(self._on_trial & {each for each in files if each is not None}):
             with suppress(SKModelsError):  # it is noted
-                self._shelf.load(label, files[label])
+                self._cache.load(label, files[label])
 
     def _forget(self) -> None:
         """Let go of versions that are gone, and of others but those asked for most recently."""
@@ -380,5 +378,5 @@ class Versions:
         others = {*asked} - {live, *self._on_trial}
         latest = sorted(others, key=lambda label: asked[label], reverse=True)[:KEPT]
         kept = {live, *self._on_trial, *latest}
-        self._shelf.keep(kept, self._files)
+        self._cache.keep(kept, self._files)
         self._asked_at = {k: v for k, v in asked.items() if k in kept and k in self._files}

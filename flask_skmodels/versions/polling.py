@@ -11,7 +11,7 @@ from flask_skmodels.signals import Sender
 from flask_skmodels.versions import discovery
 
 
-class Looks:
+class Polling:
     """The looks at the files of one model, one at a time, each in a thread of its own.
 
     :param name: the model's

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from flask_skmodels.artifacts.loading import Policy
 from flask_skmodels.errors import ModelError, UnknownModel
 from flask_skmodels.models import Model, artifact_of, check_traffic, name_of
-from flask_skmodels.versions.folder import Fixed, Served, Versions
+from flask_skmodels.versions.folder import VersionFolder
+from flask_skmodels.versions.version import SingleVersion, Versions
 
 
 class Registry(Mapping[str, Model]):
@@ -16,7 +17,7 @@ class Registry(Mapping[str, Model]):
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
-        self._fixed: dict[str, Fixed] = {}
+        self._fixed: dict[str, SingleVersion] = {}
 
     def add(self, model: Model) -> str:
         """Put a model under its name, checked and compiled where its estimator is in memory.
@@ -29,7 +30,7 @@ class Registry(Mapping[str, Model]):
             raise ModelError(f"model {name!r} is registered already: give this one another name")
         check_traffic(model)
         if artifact_of(model) is None:
-            self._fixed[name] = Fixed(model)
+            self._fixed[name] = SingleVersion(model)
         self._models[name] = model
         return name
 
@@ -47,7 +48,7 @@ class Registry(Mapping[str, Model]):
         :raises ModelError: it cannot be served
         """
         real, fixed = self._models[name], self._fixed.get(name)
-        self._fixed[name] = Fixed(model)
+        self._fixed[name] = SingleVersion(model)
         self._models[name] = model
         try:
             yield
@@ -64,7 +65,7 @@ class Registry(Mapping[str, Model]):
         *,
         pinned: str | None = None,
         interval: float | None = None,
-    ) -> Served:
+    ) -> Versions:
         """Return a model as one application serves it; no file is loaded yet.
 
         :param name: the model's
@@ -79,7 +80,7 @@ class Registry(Mapping[str, Model]):
             self._fixed[name].live.check(policy)
             return self._fixed[name]
         pinned = artifact.version if pinned is None else pinned
-        versions = Versions(self[name], artifact, policy, pinned=pinned, interval=interval)
+        versions = VersionFolder(self[name], artifact, policy, pinned=pinned, interval=interval)
         _check_is_folder(self[name], pinned, is_folder=versions.is_folder)
         versions.check_pin()
         return versions

@@ -19,7 +19,7 @@ from flask_skmodels.signals import Sender
 _WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_function"})
 
 
-class Version:
+class ModelVersion:
     """A model, checked and compiled, ready to be called.
 
     :param model: the declaration, with a fitted estimator as its pipeline
@@ -128,7 +128,7 @@ class Version:
         }
 
 
-class Served(Protocol):
+class Versions(Protocol):
     """A model as one application serves it.
 
     :ivar is_folder: whether it has versions with labels
@@ -153,15 +153,15 @@ class Served(Protocol):
     def methods(self) -> tuple[str, ...]: ...
 
     @property
-    def live(self) -> Version | None: ...
+    def live(self) -> ModelVersion | None: ...
 
     def describe(self) -> list[dict[str, Any]]: ...
 
-    def current(self, sender: Sender) -> Version: ...
+    def current(self, sender: Sender) -> ModelVersion: ...
 
-    def get(self, label: str, sender: Sender) -> Version: ...
+    def get(self, label: str, sender: Sender) -> ModelVersion: ...
 
-    def beside(self, label: str, sender: Sender) -> Version | None: ...
+    def beside(self, label: str, sender: Sender) -> ModelVersion | None: ...
 
     def start(self, sender: Sender) -> None: ...
 
@@ -174,7 +174,7 @@ class Served(Protocol):
     def request_reload(self) -> None: ...
 
 
-class Fixed:
+class SingleVersion:
     """The only version of a model whose estimator is in memory.
 
     :param model: the declaration
@@ -189,7 +189,7 @@ class Fixed:
         self.model = model
         self.on_load: Callable[[], None] = lambda: None
         self.failures: Mapping[str | None, str] = {}
-        self.live = Version(model)
+        self.live = ModelVersion(model)
         self.name = self.live.name
         self.methods = self.live.methods
 
@@ -197,15 +197,15 @@ class Fixed:
         """Return nothing: there is one version, without a label."""
         return []
 
-    def current(self, sender: Sender) -> Version:
+    def current(self, sender: Sender) -> ModelVersion:
         """Return the version."""
         return self.live
 
-    def get(self, label: str, sender: Sender) -> Version:
+    def get(self, label: str, sender: Sender) -> ModelVersion:
         """Raise UnknownModel: there are no labels."""
         raise UnknownModel(f"model {self.name!r} has no version {label!r}; it has none")
 
-    def beside(self, label: str, sender: Sender) -> Version | None:
+    def beside(self, label: str, sender: Sender) -> ModelVersion | None:
         """Raise UnknownModel: there are no labels."""
         return self.get(label, sender)
 

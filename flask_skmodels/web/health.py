@@ -38,6 +38,6 @@ class HealthView(AnswerView):
 def are_ready(services: Sequence[Service]) -> bool:
     """Return whether of each model a version serves, or is to be loaded at its first use."""
     for service in services:
-        if service.served.is_down:  # no request may come to look while this is 503
-            service.served.look(application())
-    return not any(service.served.is_down for service in services)
+        if service.versions.is_down:  # no request may come to look while this is 503
+            service.versions.look(application())
+    return not any(service.versions.is_down for service in services)

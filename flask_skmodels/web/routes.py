@@ -21,9 +21,9 @@ def add_rules(state: State) -> None:
 def add_model_rules(state: State, service: Service) -> None:
     """Add what an application has for each model."""
     name, decorators = service.name, state.decorators_of(service)
-    for method in service.served.methods:
+    for method in service.versions.methods:
         addresses = {f"{name}:{method}": f"/{name}/{method}/"}
-        if service.served.is_folder:
+        if service.versions.is_folder:
             addresses[f"{name}:{method}:version"] = f"/{name}/versions/<version>/{method}/"
         for endpoint, address in addresses.items():
             arguments = (service, method, state.settings)

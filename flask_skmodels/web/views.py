@@ -32,7 +32,7 @@ from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.signals import is_told_failure
 from flask_skmodels.state import State
-from flask_skmodels.versions.folder import Version
+from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web import server_timing
 from flask_skmodels.web.body import Body, UploadedFile
 from flask_skmodels.web.cross_site import check_origin
@@ -136,14 +136,14 @@ class CallView(AnswerView):
             server_timing.add_timing(response)
         return response
 
-    def call(self, app: Flask, version: Version, request_id: str) -> Response:
+    def call(self, app: Flask, version: ModelVersion, request_id: str) -> Response:
         """Return the answer of a version."""
         raise NotImplementedError
 
     def predict(
         self,
         app: Flask,
-        version: Version,
+        version: ModelVersion,
         method: str,
         read: Callable[[], Rows],
         *,
@@ -167,7 +167,7 @@ class CallView(AnswerView):
             server_timing.note(prediction)
         return prediction
 
-    def _version(self, app: Flask, at_hand: Request) -> Version:
+    def _version(self, app: Flask, at_hand: Request) -> ModelVersion:
         try:
             label = _label_in(at_hand)
             key = self.service.key(app, at_hand) if label is None else None
@@ -198,7 +198,7 @@ class PredictionView(CallView):
         self.method = method
         self._plans: dict[tuple[str, str], Plan] = {}
 
-    def call(self, app: Flask, version: Version, request_id: str) -> Response:
+    def call(self, app: Flask, version: ModelVersion, request_id: str) -> Response:
         if self.method not in version.methods:
             raise NotFound("this version does not serve the method")
         body = Body(request_at_hand(), self.settings.max_rows)
@@ -212,7 +212,7 @@ class PredictionView(CallView):
         )
         return WholeResponse(plan.writer.encode(prediction), content_type=plan.content_type)
 
-    def _planned(self, body: Body, version: Version) -> tuple[Body | UploadedFile, Plan]:
+    def _planned(self, body: Body, version: ModelVersion) -> tuple[Body | UploadedFile, Plan]:
         """Return what is read, and the codecs; those of a pair of headers are looked for once."""
         headers = body.content_type, body.accept
         plan = self._plans.get(headers)

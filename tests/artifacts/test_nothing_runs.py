@@ -173,5 +173,5 @@ def test_list_that_is_exchanged_with_the_file_does_not_pin(mark: Path, folder: P
     assert answer_of(app.test_client()) == ("1", "1")
     assert "SHA256SUMS: its SHA-256 is" in app.extensions["skmodels"].services[
         "iris"
-    ].served.failures.get("3", "")
+    ].versions.failures.get("3", "")
     assert not mark.exists()

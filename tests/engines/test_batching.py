@@ -95,7 +95,7 @@ def waiting(
 
 
 def queued(models: SKModels, app: Flask, method: str) -> int:
-    version = models._service(app, "held").served.live
+    version = models._service(app, "held").versions.live
     assert version is not None
     return len(version.combiner(method)._queue)
 
@@ -230,7 +230,7 @@ def test_large_requests_do_not_wait_for_others() -> None:
     pipeline.opened_.set()
     models, app = held(pipeline)
     models.predict("held", [{"x": float(n)} for n in range(17)], app=app)
-    version = models._service(app, "held").served.live
+    version = models._service(app, "held").versions.live
     assert version is not None
     assert not version.combiner("predict")._is_busy
 
@@ -238,7 +238,7 @@ def test_large_requests_do_not_wait_for_others() -> None:
 def test_a_caller_that_gives_up_takes_only_itself_out() -> None:
     pipeline = gate()
     models, app = held(pipeline)
-    version = models._service(app, "held").served.live
+    version = models._service(app, "held").versions.live
     assert version is not None
     combiner = version.combiner("predict")
     given_up = threading.Event()

@@ -80,7 +80,7 @@ def serving(root: Path, most: int, **options: Any) -> Flask:
 
 
 def loaded(app: Flask) -> str:
-    return "".join(name for name in NAMES if service_of(app, name).served.live is not None)
+    return "".join(name for name in NAMES if service_of(app, name).versions.live is not None)
 
 
 def use(app: Flask, name: str) -> None:

@@ -46,17 +46,17 @@ APP = f"""
 import os
 from flask import Flask
 from flask_skmodels import Artifact, SKModels
-from flask_skmodels.versions.folder import Versions
+from flask_skmodels.versions.folder import VersionFolder
 
 looks = 0
-refresh = Versions._refresh
+refresh = VersionFolder._refresh
 
 def counted(self, sender, **options):
     global looks
     refresh(self, sender, **options)
     looks += 1
 
-Versions._refresh = counted
+VersionFolder._refresh = counted
 models = SKModels()
 models.add("number", Artifact("versions/"), examples=[{ROW!r}])
 app = Flask(__name__)
