@@ -20,7 +20,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from flask_skmodels import SKModels, after_prediction, before_prediction
-from flask_skmodels.signals import ask, tell
+from flask_skmodels.signals import notify, send
 from flask_skmodels.telemetry.prediction_log import LOGGER
 
 ROUNDS = 15
@@ -45,11 +45,11 @@ def signals(**config: Any) -> Callable[[], None]:
         before_prediction.connect(nothing, app)
         after_prediction.connect(nothing, app)
 
-    def send() -> None:
-        ask(before_prediction, app, model=model, prediction=prediction)
-        tell(after_prediction, app, model=model, prediction=prediction)
+    def send_both() -> None:
+        send(before_prediction, app, model=model, prediction=prediction)
+        notify(after_prediction, app, model=model, prediction=prediction)
 
-    return send
+    return send_both
 
 
 def microseconds(call: Callable[[], None]) -> float:

@@ -14,13 +14,13 @@ from werkzeug.exceptions import HTTPException
 from flask_skmodels import cli, dialects
 from flask_skmodels.config import Settings, read_settings
 from flask_skmodels.errors import ConfigurationError
-from flask_skmodels.inference.deployment import Recent, Service
+from flask_skmodels.inference.deployment import Deployment, LoadedModels
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.pages import api_docs, overview
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.state import Decorator, State
-from flask_skmodels.telemetry.recent import Recorder
+from flask_skmodels.telemetry.recent import RecentTraffic
 from flask_skmodels.versions.registry import Registry
 from flask_skmodels.web import monitoring, routes
 from flask_skmodels.web.url_rules import uncollected
@@ -91,11 +91,13 @@ class SKModels:
         if not others:
             log_missing_codecs(app)
         with self._lock:
-            recent = Recent(settings.max_loaded) if settings.max_loaded else None
+            loaded_models = LoadedModels(settings.max_loaded) if settings.max_loaded else None
             app.register_blueprint(self.blueprint)
-            services: dict[str, Service] = {}
-            recorder = Recorder(app, self.predict, services) if settings.pages else None
-            state = State(self, app, settings, recent, recorder, services)
+            deployments: dict[str, Deployment] = {}
+            recent_traffic = (
+                RecentTraffic(app, self.predict, deployments) if settings.pages else None
+            )
+            state = State(self, app, settings, loaded_models, recent_traffic, deployments)
             app.extensions[self.name] = state
             app.cli.add_command(cli.group(self.name))
             for room in _ROOMS:
@@ -104,8 +106,8 @@ class SKModels:
             for name in self.registry:
                 self._start(state, name)
             with uncollected():
-                for service in state.services.values():
-                    _add_addresses(state, service)
+                for deployment in state.deployments.values():
+                    _add_addresses(state, deployment)
             self._apps.add(app)
 
     @overload
@@ -169,9 +171,9 @@ class SKModels:
         :raises RuntimeError: there is no application, or this extension is not on it
         """
         sender = self._sender(app)
-        service = self._service(sender, name)
-        chosen = service.version(sender, version)
-        return service.predict(
+        deployment = self._deployment(sender, name)
+        chosen = deployment.version(sender, version)
+        return deployment.predict(
             sender,
             chosen,
             method or chosen.default_method,
@@ -187,7 +189,7 @@ class SKModels:
         :raises RuntimeError: there is no application, or this extension is not on it
         """
         state: State = self._sender(app).extensions[self.name]
-        return api_docs.document_of(state, state.services.values())
+        return api_docs.document_of(state, state.deployments.values())
 
     def comparison(self, name: str, app: Flask | None = None) -> dict[str, Any] | None:
         """Return how the shadow of a model compares in this process, None if it has no shadow.
@@ -200,7 +202,7 @@ class SKModels:
         :raises UnknownModel: there is no such model
         :raises RuntimeError: there is no application, or this extension is not on it
         """
-        shadow = self._service(self._sender(app), name).shadow
+        shadow = self._deployment(self._sender(app), name).shadow
         return None if shadow is None else shadow.summary()
 
     def refresh(self, name: str, app: Flask | None = None) -> None:
@@ -212,7 +214,7 @@ class SKModels:
         :raises RuntimeError: there is no application, or this extension is not on it
         """
         sender = self._sender(app)
-        self._service(sender, name).versions.refresh(sender)
+        self._deployment(sender, name).versions.refresh(sender)
 
     def __getitem__(self, name: str) -> Model:
         return self.registry[name]
@@ -240,9 +242,9 @@ class SKModels:
             )
         return sender
 
-    def _service(self, app: Flask, name: str) -> Service:
-        services: dict[str, Service] = app.extensions[self.name].services
-        return services.get(name) or services[name_of(self.registry[name])]
+    def _deployment(self, app: Flask, name: str) -> Deployment:
+        deployments: dict[str, Deployment] = app.extensions[self.name].deployments
+        return deployments.get(name) or deployments[name_of(self.registry[name])]
 
     def _add(self, model: Model) -> None:
         with self._lock:
@@ -250,16 +252,16 @@ class SKModels:
             model.bind(self.predict)
             states: list[State] = [app.extensions[self.name] for app in self._apps]
             try:
-                services = [self._start(state, name) for state in states]
+                deployments = [self._start(state, name) for state in states]
             except Exception:
                 self.registry.discard(name)
                 for state in states:
-                    state.services.pop(name, None)
+                    state.deployments.pop(name, None)
                 raise
-            for state, service in zip(states, services, strict=True):
-                _add_addresses(state, service)
+            for state, deployment in zip(states, deployments, strict=True):
+                _add_addresses(state, deployment)
 
-    def _start(self, state: State, name: str) -> Service:
+    def _start(self, state: State, name: str) -> Deployment:
         """Have an application serve a model, loaded unless it is at first use.
 
         Its addresses are not there yet, but the receivers of ``model_loaded`` may predict.
@@ -271,12 +273,12 @@ class SKModels:
             pinned=settings.versions.get(name),
             interval=settings.reload,
         )
-        state.services[name] = service = Service(
-            versions, state.recent, threads=settings.threads, batch_rows=settings.batch_rows
+        state.deployments[name] = deployment = Deployment(
+            versions, state.loaded_models, threads=settings.threads, batch_rows=settings.batch_rows
         )
         if settings.loading == "startup":
-            service.start(state.app)
-        return service
+            deployment.start(state.app)
+        return deployment
 
     def _check_versions_in_time(self, state: State) -> None:
         """Hold ``SKMODELS_VERSIONS`` against the models: now if they are registered, else later.
@@ -299,9 +301,9 @@ class SKModels:
                 )
 
 
-def _add_addresses(state: State, service: Service) -> None:
+def _add_addresses(state: State, deployment: Deployment) -> None:
     for room in _ROOMS:
-        room.add_model_rules(state, service)
+        room.add_model_rules(state, deployment)
 
 
 def _check_prefix(name: str, settings: Settings, others: Iterable[State]) -> None:

@@ -118,7 +118,7 @@ class Sender(Protocol):
     def debug(self) -> bool: ...
 
 
-def ask(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
+def send(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     """Call every receiver of a signal, then raise the first exception that one of them raised."""
     if not signal.receivers:
         return
@@ -127,7 +127,7 @@ def ask(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
         raise failures[0]
 
 
-def tell(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
+def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     """Call every receiver of a signal; what they raise is logged, or raised in tests and debug."""
     if not signal.receivers:
         return
@@ -139,8 +139,8 @@ def tell(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
         sender.logger.error("a receiver of %s failed", signal.name, exc_info=failure)
 
 
-def is_told_failure(exception: Exception) -> bool:
-    """Return whether :func:`tell` has raised an exception, of a receiver in tests or debug."""
+def is_receiver_error(exception: Exception) -> bool:
+    """Return whether :func:`notify` has raised an exception, of a receiver in tests or debug."""
     return any(note.startswith(_NOTE) for note in getattr(exception, "__notes__", ()))
 
 

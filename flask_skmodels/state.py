@@ -9,8 +9,8 @@ from typing import Any
 from flask import Flask
 
 from flask_skmodels.config import Settings
-from flask_skmodels.inference.deployment import Recent, Service
-from flask_skmodels.telemetry.recent import Recorder
+from flask_skmodels.inference.deployment import Deployment, LoadedModels
+from flask_skmodels.telemetry.recent import RecentTraffic
 
 Decorator = Callable[..., Any]
 
@@ -22,18 +22,18 @@ class State:
     :param models: the extension
     :param app: the application
     :param settings: the extension's configuration on this application
-    :param recent: what keeps the number of loaded models down, None where it need not be
-    :param recorder: what counts the traffic for the pages, None where there are none
-    :param services: the models as this application serves them, by name
+    :param loaded_models: what keeps the number of loaded models down, None where it need not be
+    :param recent_traffic: what counts the traffic for the pages, None where there are none
+    :param deployments: the models as this application serves them, by name
     :param listeners: what is connected to signals, which do not keep it alive
     """
 
     models: Any
     app: Flask
     settings: Settings
-    recent: Recent | None
-    recorder: Recorder | None = None
-    services: dict[str, Service] = field(default_factory=dict)
+    loaded_models: LoadedModels | None
+    recent_traffic: RecentTraffic | None = None
+    deployments: dict[str, Deployment] = field(default_factory=dict)
     listeners: list[object] = field(default_factory=list)
 
     @property
@@ -46,12 +46,12 @@ class State:
         """The view decorators around every address but health."""
         return tuple(self.models.decorators)
 
-    def visible(self) -> list[Service]:
+    def visible(self) -> list[Deployment]:
         """Return the models that the visitor of the request at hand may see, in their order."""
         may_see = self.settings.visible
-        services = list(self.services.values())
-        return services if may_see is None else [s for s in services if may_see(s.model)]
+        deployments = list(self.deployments.values())
+        return deployments if may_see is None else [s for s in deployments if may_see(s.model)]
 
-    def decorators_of(self, service: Service) -> tuple[Decorator, ...]:
+    def decorators_of(self, deployment: Deployment) -> tuple[Decorator, ...]:
         """Return the view decorators around every address that reaches a model."""
-        return (*service.model.decorators, *self.decorators)
+        return (*deployment.model.decorators, *self.decorators)

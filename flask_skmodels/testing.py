@@ -122,7 +122,7 @@ class Example:
         :raises AssertionError: a method has not answered; the message is what it said
         """
         state = client.application.extensions[self.models.name]
-        for method in state.services[self.model].versions.methods:
+        for method in state.deployments[self.model].versions.methods:
             path = f"{state.settings.url_prefix}/{self.model}/{method}/"
             accept = {"Accept": "application/json"}
             answer = client.post(

@@ -13,7 +13,7 @@ from flask_skmodels.codecs.codec import dumps
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes
 from flask_skmodels.errors import ModelError
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.json_schema import jsonable
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.version import ModelVersion
@@ -40,7 +40,7 @@ class Rate:
 
 def measure(
     sender: Sender,
-    service: Service,
+    deployment: Deployment,
     version: ModelVersion,
     *,
     method: str,
@@ -50,7 +50,7 @@ def measure(
     """Predict the same rows again and again.
 
     :param sender: the application
-    :param service: the model
+    :param deployment: the model
     :param version: of the model
     :param method: of the estimator
     :param rows: how many a request has
@@ -61,7 +61,7 @@ def measure(
     body = Data(dumps(synthetic_rows(version, rows)))
     parts, count, started = [0.0] * 4, 0, perf_counter()
     while count == 0 or perf_counter() - started < seconds:
-        prediction = service.predict(
+        prediction = deployment.predict(
             sender,
             version,
             method,

@@ -12,7 +12,7 @@ from flask import current_app
 from flask.cli import ScriptInfo
 
 from flask_skmodels.errors import SKModelsError
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -70,13 +70,13 @@ def state() -> State:
     return found
 
 
-def service_named(name: str) -> Service:
+def deployment_named(name: str) -> Deployment:
     """Return a model as the application serves it."""
-    services = state().services
-    if name not in services:
-        known = ", ".join(services) or "none"
+    deployments = state().deployments
+    if name not in deployments:
+        known = ", ".join(deployments) or "none"
         raise click.ClickException(f"no model is named {name!r}; registered: {known}")
-    return services[name]
+    return deployments[name]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from flask_skmodels.cli.console import in_application, service_named, state, table
+from flask_skmodels.cli.console import deployment_named, in_application, state, table
 from flask_skmodels.codecs.codec import dumps
 from flask_skmodels.errors import SKModelsError
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.versions.compatibility import check_examples
 from flask_skmodels.web.views import application
 
@@ -23,7 +23,7 @@ def list_command() -> None:
 
     Example: flask skmodels list
     """
-    rows = [_summary(service.summary()) for service in state().services.values()]
+    rows = [_summary(deployment.summary()) for deployment in state().deployments.values()]
     if not rows:
         click.echo("no models are registered")
         return
@@ -39,7 +39,7 @@ def show_command(name: str, as_json: bool) -> None:
 
     Example: flask skmodels show iris
     """
-    described = service_named(name).describe(application())
+    described = deployment_named(name).describe(application())
     click.echo(dumps(described).decode() if as_json else "\n".join(_shown(described)))
 
 
@@ -53,7 +53,7 @@ def check_command() -> None:
 
     Example: flask skmodels check
     """
-    bad = sum([_check(service) for service in state().services.values()])
+    bad = sum([_check(deployment) for deployment in state().deployments.values()])
     if bad:
         raise click.ClickException(f"{bad} of the versions cannot serve")
 
@@ -130,10 +130,10 @@ def _range(rules: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _check(service: Service) -> int:
+def _check(deployment: Deployment) -> int:
     """Say of each version whether it is good, and return how many are not."""
-    app, versions = application(), service.versions
-    labels = [each["version"] for each in _versions(service)] if versions.is_folder else [None]
+    app, versions = application(), deployment.versions
+    labels = [each["version"] for each in _versions(deployment)] if versions.is_folder else [None]
     bad = 0
     for label in labels:
         try:
@@ -141,19 +141,19 @@ def _check(service: Service) -> int:
             check_examples(version)
         except SKModelsError as error:
             bad += 1
-            click.echo(f"{_named(service, label)}: {' '.join(str(error).split())}")
+            click.echo(f"{_named(deployment, label)}: {' '.join(str(error).split())}")
         else:
             engine, count = version.engine.name, len(version.model.examples)
             examples = f"{count} example{'' if count == 1 else 's'}"
-            click.echo(f"{_named(service, label)}: good, engine {engine}, {examples}")
+            click.echo(f"{_named(deployment, label)}: good, engine {engine}, {examples}")
     return bad
 
 
-def _versions(service: Service) -> list[dict[str, Any]]:
-    service.versions.refresh(application())
-    found = service.versions.describe()
+def _versions(deployment: Deployment) -> list[dict[str, Any]]:
+    deployment.versions.refresh(application())
+    found = deployment.versions.describe()
     return found or [{"version": None}]
 
 
-def _named(service: Service, label: str | None) -> str:
-    return service.name if label is None else f"{service.name} {label}"
+def _named(deployment: Deployment, label: str | None) -> str:
+    return deployment.name if label is None else f"{deployment.name} {label}"

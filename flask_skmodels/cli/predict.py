@@ -7,11 +7,17 @@ from typing import BinaryIO
 import click
 
 from flask_skmodels.cli.bench import measure
-from flask_skmodels.cli.console import Data, in_application, service_named, table, told_in_one_line
+from flask_skmodels.cli.console import (
+    Data,
+    deployment_named,
+    in_application,
+    table,
+    told_in_one_line,
+)
 from flask_skmodels.codecs import missing_codecs, reader_of, type_of_file
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.errors import InvalidInput
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.web.views import application
 
@@ -50,11 +56,11 @@ def predict_command(
       flask skmodels predict iris flowers.csv --method predict_proba
       echo '[[5.1, 3.5, 1.4, 0.2]]' | flask skmodels predict iris
     """
-    service = service_named(name)
+    deployment = deployment_named(name)
     told = type_of_file(str(getattr(file, "name", ""))) or FORMATS["json"]
     reader = _codec(FORMATS[read] if read else told)
     writer = _codec(FORMATS[written]) if written else reader
-    prediction = _predicted(service, label, method, reader, Data(file.read()))
+    prediction = _predicted(deployment, label, method, reader, Data(file.read()))
     body = writer.encode(prediction)
     is_text = writer.media_type != FORMATS["arrow"]
     click.echo(body.rstrip(b"\n") if is_text else body, nl=is_text)
@@ -87,13 +93,13 @@ def bench_command(name: str, method: str | None, rows: tuple[int, ...], seconds:
 
     Example: flask skmodels bench iris --rows 1 --rows 1000
     """
-    service, app = service_named(name), application()
+    deployment, app = deployment_named(name), application()
     with told_in_one_line():
-        version = service.version(app)
+        version = deployment.version(app)
         chosen = method or version.default_method
         version.callable(chosen)
         rates = [
-            measure(app, service, version, method=chosen, rows=count, seconds=seconds)
+            measure(app, deployment, version, method=chosen, rows=count, seconds=seconds)
             for count in rows
         ]
     head = ["ROWS", "REQUESTS/S", "ROWS/S", "DECODE", "VALIDATE", "PREDICT", "ENCODE"]
@@ -102,13 +108,13 @@ def bench_command(name: str, method: str | None, rows: tuple[int, ...], seconds:
 
 
 def _predicted(
-    service: Service, label: str | None, method: str | None, reader: Codec, data: Data
+    deployment: Deployment, label: str | None, method: str | None, reader: Codec, data: Data
 ) -> Prediction:
     app = application()
     with told_in_one_line():
-        version = service.version(app, label)
+        version = deployment.version(app, label)
         try:
-            return service.predict(
+            return deployment.predict(
                 app,
                 version,
                 method or version.default_method,

@@ -10,8 +10,8 @@ from urllib.request import urlopen
 
 import click
 
-from flask_skmodels.cli.console import in_application, service_named, state, told_in_one_line
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.cli.console import deployment_named, in_application, state, told_in_one_line
+from flask_skmodels.inference.deployment import Deployment
 
 
 @click.command("reload")
@@ -24,8 +24,8 @@ def reload_command(names: tuple[str, ...]) -> None:
 
     Example: flask skmodels reload iris
     """
-    for service in [service_named(name) for name in names or state().services]:
-        _reload(service)
+    for deployment in [deployment_named(name) for name in names or state().deployments]:
+        _reload(deployment)
 
 
 @click.command("compare")
@@ -39,7 +39,7 @@ def compare_command(name: str, url: str) -> None:
 
     Example: flask skmodels compare iris --url http://127.0.0.1:8000
     """
-    service_named(name)
+    deployment_named(name)
     shadow = _read(f"{url.rstrip('/')}{state().settings.url_prefix}/{name}/").get("shadow")
     if shadow is None:
         raise click.ClickException(f"model {name!r} has no shadow")
@@ -47,13 +47,13 @@ def compare_command(name: str, url: str) -> None:
         click.echo(f"{key}: {value}")
 
 
-def _reload(service: Service) -> None:
-    if not service.versions.is_folder:
-        click.echo(f"{service.name}: not a folder of versions, nothing to reload")
+def _reload(deployment: Deployment) -> None:
+    if not deployment.versions.is_folder:
+        click.echo(f"{deployment.name}: not a folder of versions, nothing to reload")
         return
     with told_in_one_line():
-        service.versions.request_reload()
-    click.echo(f"{service.name}: asked for")
+        deployment.versions.request_reload()
+    click.echo(f"{deployment.name}: asked for")
 
 
 def _read(url: str) -> dict[str, Any]:

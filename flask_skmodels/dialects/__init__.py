@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_skmodels.dialects import kserve, mlflow, open_inference
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
 
 _DIALECTS = {"open-inference": open_inference, "kserve-v1": kserve, "mlflow": mlflow}
@@ -15,7 +15,7 @@ def add_rules(state: State) -> None:
         _DIALECTS[name].add_rules(state)
 
 
-def add_model_rules(state: State, service: Service) -> None:
+def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add what an application has for each model, of each protocol that it speaks."""
     for name in dict.fromkeys(state.settings.dialects):
-        _DIALECTS[name].add_model_rules(state, service)
+        _DIALECTS[name].add_model_rules(state, deployment)

@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 from flask_skmodels.codecs.codec import dumps
 from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.errors import InputError, InvalidInput, SKModelsError, UnknownModel
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
@@ -45,7 +45,9 @@ class DialectCallView(DialectView, CallView):
     """A view that calls a version of a model, whatever the content type says."""
 
     def answer(self, request_id: str) -> Response:
-        if callable(self.service.model.traffic_key):  # it may parse the form that this claims to be
+        if callable(
+            self.deployment.model.traffic_key
+        ):  # it may parse the form that this claims to be
             Body(request_at_hand(), self.settings.max_rows).read()
         return super().answer(request_id)
 
@@ -60,16 +62,16 @@ class DialectCallView(DialectView, CallView):
 class ReadyView(DialectView):
     """Whether a model, or a version of it, can answer: it is loaded if it was not yet.
 
-    :param service: the model
+    :param deployment: the model
     """
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
 
     def answer(self, request_id: str) -> Response:
-        document: dict[str, object] = {"name": self.service.name, "ready": True}
+        document: dict[str, object] = {"name": self.deployment.name, "ready": True}
         try:
-            version_at(self.service)
+            version_at(self.deployment)
         except NotFound:
             raise
         except SKModelsError:
@@ -86,7 +88,7 @@ class ListView(DialectView):
         self.state = state
 
     def answer(self, request_id: str) -> Response:
-        return json_response({"models": [service.name for service in self.state.visible()]})
+        return json_response({"models": [deployment.name for deployment in self.state.visible()]})
 
 
 class UnknownView(DialectView):
@@ -102,14 +104,14 @@ class UnknownCallView(UnknownView):
     methods: ClassVar[list[str]] = ["POST"]
 
 
-def version_at(service: Service) -> ModelVersion:
+def version_at(deployment: Deployment) -> ModelVersion:
     """Return the version that the address of the request at hand names, or that serves.
 
     :raises NotFound: there is no such version
     :raises SKModelsError: it cannot be loaded
     """
     try:
-        return service.version(application(), (request.view_args or {}).get("version"))
+        return deployment.version(application(), (request.view_args or {}).get("version"))
     except UnknownModel as error:
         raise NotFound("the model has no such version") from error
 

@@ -14,7 +14,7 @@ from flask_skmodels.dialects.common import (
     UnknownView,
 )
 from flask_skmodels.dialects.json_instances import read_instances, read_object, read_rows, refused
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Cleaner
 from flask_skmodels.state import State
@@ -75,15 +75,15 @@ def add_rules(state: State) -> None:
     add_unprefixed_url_rule(state, "-:v1:unknown:predict", path, UnknownCallView, decorators=login)
 
 
-def add_model_rules(state: State, service: Service) -> None:
+def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add what an application has for each model."""
-    name, decorators = service.name, state.decorators_of(service)
+    name, decorators = deployment.name, state.decorators_of(deployment)
     path = f"{_prefix(state)}/v1/models/{name}"
     add_unprefixed_url_rule(
-        state, f"{name}:v1", f"{path}/", ReadyView, service, decorators=decorators
+        state, f"{name}:v1", f"{path}/", ReadyView, deployment, decorators=decorators
     )
     predict = (f"{name}:v1:predict", f"{path}:predict/", PredictView)
-    add_unprefixed_url_rule(state, *predict, service, state.settings, decorators=decorators)
+    add_unprefixed_url_rule(state, *predict, deployment, state.settings, decorators=decorators)
 
 
 def _prefix(state: State) -> str:

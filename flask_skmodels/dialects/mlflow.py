@@ -22,7 +22,7 @@ from flask_skmodels.dialects.common import (
 )
 from flask_skmodels.dialects.json_instances import read_object, read_rows, read_table, refused
 from flask_skmodels.errors import ConfigurationError, SKModelsError
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Cleaner
 from flask_skmodels.state import State
@@ -134,14 +134,14 @@ class PingView(DialectView):
         self.state = state
 
     def answer(self, request_id: str) -> Response:
-        service = self.state.services.get(str(self.state.settings.mlflow_model))
-        is_loaded = service is not None and _is_loaded(service)
+        deployment = self.state.deployments.get(str(self.state.settings.mlflow_model))
+        is_loaded = deployment is not None and _is_loaded(deployment)
         return Response("\n", 200 if is_loaded else 404, content_type=JSON)
 
 
-def _is_loaded(service: Service) -> bool:
+def _is_loaded(deployment: Deployment) -> bool:
     try:
-        version_at(service)
+        version_at(deployment)
     except SKModelsError:
         return False
     return True
@@ -171,12 +171,12 @@ def add_rules(state: State) -> None:
     )
 
 
-def add_model_rules(state: State, service: Service) -> None:
+def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add what an application has for the model that is named."""
-    if service.name == state.settings.mlflow_model:
-        path, decorators = f"{_prefix(state)}/invocations/", state.decorators_of(service)
-        arguments = (service, state.settings)
-        endpoint = f"{service.name}:mlflow:invocations"
+    if deployment.name == state.settings.mlflow_model:
+        path, decorators = f"{_prefix(state)}/invocations/", state.decorators_of(deployment)
+        arguments = (deployment, state.settings)
+        endpoint = f"{deployment.name}:mlflow:invocations"
         add_unprefixed_url_rule(
             state, endpoint, path, InvocationsView, *arguments, decorators=decorators
         )

@@ -39,7 +39,7 @@ from flask_skmodels.dialects.open_inference_metadata import (
 )
 from flask_skmodels.dialects.open_inference_tensors import Tensor, refused
 from flask_skmodels.errors import InvalidInput
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
@@ -74,7 +74,7 @@ class ServerHealthView(DialectView):
         self.must_be_ready = must_be_ready
 
     def answer(self, request_id: str) -> Response:
-        is_ready = are_ready(list(self.state.services.values()))
+        is_ready = are_ready(list(self.state.deployments.values()))
         response = json_response({"live": True, "ready": is_ready})
         response.status_code = 200 if is_ready or not self.must_be_ready else 503
         return response
@@ -83,15 +83,15 @@ class ServerHealthView(DialectView):
 class MetadataView(DialectView):
     """``GET /v2/models/{name}``, with ``/versions/{version}`` or without: what a model is."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
 
     def answer(self, request_id: str) -> Response:
-        version = version_at(self.service)
+        version = version_at(self.deployment)
         return json_response(
             {
-                "name": self.service.name,
-                "versions": [each["version"] for each in self.service.versions.describe()],
+                "name": self.deployment.name,
+                "versions": [each["version"] for each in self.deployment.versions.describe()],
                 "platform": platform_of(version),
                 "inputs": input_tensors(version.schema),
                 "outputs": output_tensors(version),
@@ -197,18 +197,20 @@ def add_rules(state: State) -> None:
         )
 
 
-def add_model_rules(state: State, service: Service) -> None:
+def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add what an application has for each model."""
-    name, decorators = service.name, state.decorators_of(service)
+    name, decorators = deployment.name, state.decorators_of(deployment)
     paths = _paths(_prefix(state), name)
-    for path in paths if service.versions.is_folder else paths[:1]:
+    for path in paths if deployment.versions.is_folder else paths[:1]:
         endpoint = f"{name}:v2:version" if path != paths[0] else f"{name}:v2"
-        add_unprefixed_url_rule(state, endpoint, path, MetadataView, service, decorators=decorators)
+        add_unprefixed_url_rule(
+            state, endpoint, path, MetadataView, deployment, decorators=decorators
+        )
         ready = (f"{endpoint}:ready", f"{path}ready/")
-        add_unprefixed_url_rule(state, *ready, ReadyView, service, decorators=decorators)
+        add_unprefixed_url_rule(state, *ready, ReadyView, deployment, decorators=decorators)
         infer = (f"{endpoint}:infer", f"{path}infer/")
         add_unprefixed_url_rule(
-            state, *infer, InferView, service, state.settings, decorators=decorators
+            state, *infer, InferView, deployment, state.settings, decorators=decorators
         )
 
 

@@ -21,7 +21,7 @@ from flask_skmodels.versions.compatibility import Compatibility, check_examples
 from flask_skmodels.versions.version import ModelVersion, Versions
 
 
-class Recent:
+class LoadedModels:
     """Keeps the most recently used of very many models, and lets go of the others.
 
     Models whose estimator is in memory do not count: they could not be loaded again.
@@ -47,11 +47,11 @@ class Recent:
             oldest.unload()
 
 
-class Service:
+class Deployment:
     """A model as one application serves it: who answers, who is asked beside it, what is known.
 
     :param versions: the model's versions
-    :param recent: what keeps the number of loaded models down
+    :param loaded_models: what keeps the number of loaded models down
     :param threads: how many the pools of a worker have, None for what the environment tells
     :param batch_rows: the most rows for which calls at the same time are combined to one
     """
@@ -59,7 +59,7 @@ class Service:
     def __init__(
         self,
         versions: Versions,
-        recent: Recent | None = None,
+        loaded_models: LoadedModels | None = None,
         *,
         threads: int | None = None,
         batch_rows: int = 0,
@@ -70,10 +70,10 @@ class Service:
         self.model = versions.model
         self.name = versions.name
         self.shadow = None if versions.model.shadow is None else Shadow(versions.model.shadow)
-        self._recent = recent
+        self._loaded_models = loaded_models
         self._logged: dict[object, str] = {}
         self._canaries: dict[str, tuple[tuple[str | None, ...], str]] = {}
-        if recent is not None:
+        if loaded_models is not None:
             versions.on_load = self._touch
 
     def predict(
@@ -98,18 +98,18 @@ class Service:
         """
         size_pools(self.threads)
         shadow = self.shadow if is_shadowed else None
-        question = None if shadow is None else shadow.question()
+        shadow_copy = None if shadow is None else shadow.shadow_copy()
         prediction = run(
             sender,
             version,
             method,
             read,
             request_id=request_id,
-            before_call=None if question is None else question.keep,
+            before_call=None if shadow_copy is None else shadow_copy.keep,
             batch_rows=self.batch_rows,
         )
-        if shadow is not None and question is not None:
-            shadow.submit(sender, self.versions, prediction, question)
+        if shadow is not None and shadow_copy is not None:
+            shadow.submit(sender, self.versions, prediction, shadow_copy)
         return prediction
 
     def key(self, sender: Sender, request: Any) -> str | None:
@@ -196,8 +196,8 @@ class Service:
         }
 
     def _touch(self) -> None:
-        if self._recent is not None:
-            self._recent.touch(self.versions)
+        if self._loaded_models is not None:
+            self._loaded_models.touch(self.versions)
 
     def _chosen(self, key: str | None, sender: Sender) -> ModelVersion:
         """Return a canary for its share of the requests, else the version that serves."""

@@ -17,12 +17,12 @@ from flask_skmodels.schema.rows import Rows
 from flask_skmodels.signals import (
     Sender,
     after_prediction,
-    ask,
     before_prediction,
     input_rejected,
+    notify,
     prediction_failed,
     prediction_stopped,
-    tell,
+    send,
 )
 from flask_skmodels.versions.version import ModelVersion
 
@@ -104,7 +104,7 @@ def run(
         decoded = perf_counter()
         X = _validated(rows, version)
     except InvalidInput as exception:
-        _tell_rejected(sender, version, method, exception, request_id)
+        _notify_rejected(sender, version, method, exception, request_id)
         raise
     prediction = Prediction(
         model=version.name,
@@ -118,11 +118,11 @@ def run(
         decode=decoded - started,
         validate=perf_counter() - decoded,
     )
-    _ask_receivers(sender, version, prediction)
+    _send_before(sender, version, prediction)
     if before_call is not None:
         before_call(prediction)
     _call(combiner, prediction, sender, version, batch_rows)
-    tell(after_prediction, sender, model=version.model, prediction=prediction)
+    notify(after_prediction, sender, model=version.model, prediction=prediction)
     return prediction
 
 
@@ -132,11 +132,11 @@ def _validated(rows: Rows, version: ModelVersion) -> Any:
     return version.schema.clean(rows)
 
 
-def _ask_receivers(sender: Sender, version: ModelVersion, prediction: Prediction) -> None:
+def _send_before(sender: Sender, version: ModelVersion, prediction: Prediction) -> None:
     try:
-        ask(before_prediction, sender, model=version.model, prediction=prediction)
+        send(before_prediction, sender, model=version.model, prediction=prediction)
     except Exception as exception:
-        tell(
+        notify(
             prediction_stopped,
             sender,
             model=version.model,
@@ -146,7 +146,7 @@ def _ask_receivers(sender: Sender, version: ModelVersion, prediction: Prediction
         raise
 
 
-def _tell_rejected(
+def _notify_rejected(
     sender: Sender,
     version: ModelVersion,
     method: str,
@@ -155,7 +155,7 @@ def _tell_rejected(
     *,
     prediction: Prediction | None = None,
 ) -> None:
-    tell(
+    notify(
         input_rejected,
         sender,
         model=version.model,
@@ -184,10 +184,10 @@ def _call(
         rejection = _rejection_of(error, prediction, version)
         if rejection is None:
             model = version.model
-            tell(prediction_failed, sender, model=model, prediction=prediction, exception=error)
+            notify(prediction_failed, sender, model=model, prediction=prediction, exception=error)
             raise
         method, request_id = prediction.method, prediction.request_id
-        _tell_rejected(sender, version, method, rejection, request_id, prediction=prediction)
+        _notify_rejected(sender, version, method, rejection, request_id, prediction=prediction)
         if rejection is error:
             raise
         raise rejection from error

@@ -18,7 +18,7 @@ from flask_skmodels.engines.batching import is_multi_output
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.frame import copied
-from flask_skmodels.signals import Sender, shadow_prediction, tell
+from flask_skmodels.signals import Sender, notify, shadow_prediction
 from flask_skmodels.versions.version import ModelVersion, Versions
 
 WINDOW = 1000
@@ -81,7 +81,7 @@ class Comparison:
         }
 
 
-class Question:
+class ShadowCopy:
     """X of a prediction as it is before the estimator is called, which may write to it.
 
     :param has_room: says of the prediction whether it may wait; if not, nothing is copied
@@ -119,12 +119,12 @@ class Shadow:
         self._waiting: _Waiting = Queue(WAITING)
         self._lock = Lock()
 
-    def question(self) -> Question:
+    def shadow_copy(self) -> ShadowCopy:
         """Return what keeps X of a prediction that is about to be made."""
-        return Question(lambda asked: asked.version != self.label and self._has_room(asked))
+        return ShadowCopy(lambda asked: asked.version != self.label and self._has_room(asked))
 
     def submit(
-        self, sender: Sender, versions: Versions, prediction: Prediction, question: Question
+        self, sender: Sender, versions: Versions, prediction: Prediction, shadow_copy: ShadowCopy
     ) -> None:
         """Queue a prediction that was made, unless the shadow itself has made it."""
         if prediction.version == self.label:
@@ -132,9 +132,9 @@ class Shadow:
         with self._lock:
             try:
                 self._start()
-                if not question.is_kept or not self._has_room(prediction):
+                if not shadow_copy.is_kept or not self._has_room(prediction):
                     raise Full
-                self._waiting.put_nowait((sender, versions, prediction, question.X))
+                self._waiting.put_nowait((sender, versions, prediction, shadow_copy.X))
                 self._rows += prediction.rows
             except (Full, RuntimeError):  # or there are no more threads
                 self.dropped += 1
@@ -200,7 +200,9 @@ class Shadow:
             seconds=seconds,
         )
         self._compare(versions.live, version, shadow, prediction)
-        tell(shadow_prediction, sender, model=versions.model, prediction=prediction, shadow=shadow)
+        notify(
+            shadow_prediction, sender, model=versions.model, prediction=prediction, shadow=shadow
+        )
 
     def _compare(
         self,

@@ -12,7 +12,7 @@ import orjson
 
 from flask_skmodels.codecs import writers
 from flask_skmodels.codecs.codec import FILE, Codec, Shapes, dumps
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.models import description_of
 from flask_skmodels.openapi.components import (
     HEADERS,
@@ -75,14 +75,14 @@ class Site:
     is_guarded: bool = False
 
 
-def document(services: Iterable[Service], site: Site) -> dict[str, Any]:
+def document(deployments: Iterable[Deployment], site: Site) -> dict[str, Any]:
     """Return the API document of models. Nothing is loaded for it.
 
-    :param services: the models
+    :param deployments: the models
     :param site: where they are served
     :returns: what JSON can hold, and nothing else
     """
-    described = [_Described(service) for service in services]
+    described = [_Described(deployment) for deployment in deployments]
     paths = {path: item for each in described for path, item in each.paths(site)}
     paths |= {path: _guarded(item, site) for path, item in shared_paths(site.prefix).items()}
     components = {
@@ -109,16 +109,16 @@ def document(services: Iterable[Service], site: Site) -> dict[str, Any]:
 class _Described:
     """One model, as the document tells of it."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self.name = service.name
-        self.version = service.versions.live
-        self.methods = (self.version or service.versions).methods
-        self.loads = service.versions.is_reloadable
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.name = deployment.name
+        self.version = deployment.versions.live
+        self.methods = (self.version or deployment.versions).methods
+        self.loads = deployment.versions.is_reloadable
 
     @property
     def tag(self) -> dict[str, str]:
-        return {"name": self.name, "description": description_of(self.service.model)}
+        return {"name": self.name, "description": description_of(self.deployment.model)}
 
     def paths(self, site: Site) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each path of the model with its operations."""
@@ -126,7 +126,7 @@ class _Described:
         yield start, self._item("get", self._describing(), site)
         for method in self.methods:
             yield f"{start}{method}/", self._item("post", self._predicting(method), site)
-            if self.service.versions.is_folder:
+            if self.deployment.versions.is_folder:
                 path = f"{start}versions/{{version}}/{method}/"
                 yield path, self._item("post", self._asking(method), site)
 
@@ -139,7 +139,7 @@ class _Described:
         yield f"{self.name}.Columns", columns_schema(row, fields)
         for method in self.methods:
             yield f"{self.name}.{method}.Answer", self._answer(method)
-            if self.service.versions.is_folder:
+            if self.deployment.versions.is_folder:
                 yield f"{self.name}.{method}.version.Answer", self._answer_of_any(method)
 
     @cached_property
@@ -164,7 +164,7 @@ class _Described:
 
     def _answer(self, method: str) -> dict[str, Any]:
         """Return the schema of a JSON answer of the version that serves."""
-        if self.version is None or self.service.model.traffic:
+        if self.version is None or self.deployment.model.traffic:
             return self._answer_of_any(method)
         return self._answer_with(method, predictions_schema(self.version, method))
 
@@ -199,7 +199,7 @@ class _Described:
         """
         shapes = self._shapes(f"{method}.{answers}")
         found = {codec.media_type: {"schema": codec.answer_schema(shapes)} for codec in writers()}
-        headers = ["X-Model-Version"] if self.service.versions.is_folder else []
+        headers = ["X-Model-Version"] if self.deployment.versions.is_folder else []
         return {
             "operationId": f"{self.name}.{method}",
             "summary": _SUMMARIES[method],
@@ -214,7 +214,7 @@ class _Described:
 
     def _asking(self, method: str) -> dict[str, Any]:
         """Return the operation that asks one version by its label."""
-        labels = [each["version"] for each in self.service.versions.describe()]
+        labels = [each["version"] for each in self.deployment.versions.describe()]
         version = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
         examples = {"examples": {each: {"value": each} for each in labels}} if labels else {}
         operation = self._predicting(method, "version.Answer")
@@ -251,7 +251,7 @@ class _Described:
     @cached_property
     def _example_rows(self) -> list[dict[str, Any]]:
         """The model's examples as rows with names; what is no row is left out."""
-        model = self.service.model if self.version is None else self.version.model
+        model = self.deployment.model if self.version is None else self.version.model
         rows = [jsonable(row) for row in model.examples]
         return [self._named(row) for row in rows if isinstance(row, dict | list)]
 
@@ -265,7 +265,9 @@ class _Described:
 
     def _item(self, verb: str, operation: dict[str, Any], site: Site) -> dict[str, Any]:
         operation["tags"] = [self.name]
-        return _guarded({verb: operation}, site, by_decorators=bool(self.service.model.decorators))
+        return _guarded(
+            {verb: operation}, site, by_decorators=bool(self.deployment.model.decorators)
+        )
 
 
 def _json_first(content: Mapping[str, Any]) -> dict[str, Any]:

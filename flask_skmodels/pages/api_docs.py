@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response, render_template, request, url_for
 from werkzeug.exceptions import NotFound
 
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.openapi import document
 from flask_skmodels.pages.page import Page
 from flask_skmodels.state import State
@@ -43,14 +43,14 @@ def add_rules(state: State) -> None:
         add_url_rule(state, "-:docs:asset", "/-/docs/<name>/", AssetView, **guards)
 
 
-def add_model_rules(state: State, service: Service) -> None:
+def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add nothing: the models are in the one document."""
 
 
-def document_of(state: State, services: Iterable[Service], root: str = "") -> dict[str, Any]:
+def document_of(state: State, deployments: Iterable[Deployment], root: str = "") -> dict[str, Any]:
     """Return the API document of models on an application.
 
-    :param services: those that it tells of
+    :param deployments: those that it tells of
     :param root: where the application is mounted
     """
     site = document.Site(
@@ -60,7 +60,7 @@ def document_of(state: State, services: Iterable[Service], root: str = "") -> di
         security_schemes=state.settings.security_schemes,
         is_guarded=bool(state.decorators),
     )
-    return document.document(services, site)
+    return document.document(deployments, site)
 
 
 class DocumentView(AnswerView):

@@ -14,7 +14,7 @@ from flask_skmodels.codecs.codec import FILE, Codec
 from flask_skmodels.codecs.form import FormCodec
 from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.errors import InputError, InvalidInput
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, code_samples, statistics
 from flask_skmodels.pages.input_form import Form
 from flask_skmodels.pages.page import Page, base_of, estimator_of, varied, wants_page
@@ -36,9 +36,9 @@ class ModelPage(Page, CallView):
     template = "model.html"
     methods: ClassVar[list[str]] = ["GET", "POST"]
 
-    def __init__(self, state: State, service: Service) -> None:
+    def __init__(self, state: State, deployment: Deployment) -> None:
         Page.__init__(self, state)
-        CallView.__init__(self, service, state.settings)
+        CallView.__init__(self, deployment, state.settings)
 
     def answer(self, request_id: str) -> Response:
         if request.method == "POST":
@@ -46,16 +46,16 @@ class ModelPage(Page, CallView):
         return Page.answer(self, request_id)
 
     def document(self) -> Mapping[str, Any]:
-        return self.service.describe(application())
+        return self.deployment.describe(application())
 
     def context(self) -> dict[str, Any]:
-        version = self.service.current(application())
+        version = self.deployment.current(application())
         place = request.args.get("example", 0, type=int)
         return self._shown(version, Form(version).initial(max(place, 0)))
 
     def call(self, app: Flask, version: ModelVersion, request_id: str) -> Response:
         if not wants_page() or request.mimetype not in FormCodec.reads:
-            view = PredictionView(self.service, version.default_method, self.settings)
+            view = PredictionView(self.deployment, version.default_method, self.settings)
             return view.call(app, version, request_id)
         body = Body(request, self.settings.max_rows)
         is_file = request.mimetype == "multipart/form-data"
@@ -104,7 +104,7 @@ class ModelPage(Page, CallView):
             status = Problem(error).status
             return self._page(version, texts, file_errors=error, status=status)
         if "download" in request.args:
-            return _attachment(codec.encode(prediction), codec, self.service.name)
+            return _attachment(codec.encode(prediction), codec, self.deployment.name)
         return self._page(version, texts, result=result_of(prediction, version, codec))
 
     def _page(
@@ -123,13 +123,13 @@ class ModelPage(Page, CallView):
     def _shown(
         self, version: ModelVersion, texts: Mapping[str, str], errors: Sequence[InputError] = ()
     ) -> dict[str, Any]:
-        service, form = self.service, Form(version)
+        deployment, form = self.deployment, Form(version)
         inputs, general = form.inputs(texts, errors)
-        url = request.host_url.rstrip("/") + base_of(self.state) + f"/{service.name}"
+        url = request.host_url.rstrip("/") + base_of(self.state) + f"/{deployment.name}"
         row, address = form.row(texts), f"{url}/{version.default_method}/"
         return {
             **dict.fromkeys(("answer", "result", "file_errors")),
-            "model": service.describe(application()),
+            "model": deployment.describe(application()),
             "estimator": estimator_of(version),
             "inputs": inputs,
             "general": general,
@@ -142,7 +142,7 @@ class ModelPage(Page, CallView):
             "curl_file": code_samples.curl_file(address, "text/csv", "rows.csv"),
             "suffixes": [suffix for codec in writers() for suffix in codec.suffixes],
             "summary": statistics.summary(
-                self.recorder.of(service.name), self.recorder.window(service.name)
+                self.recent_traffic.of(deployment.name), self.recent_traffic.window(deployment.name)
             ),
             "csrf": _csrf_of(self.state.app),
             "histogram": charts.histogram,

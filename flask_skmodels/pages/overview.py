@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, render_template, request
 from sklearn.utils import estimator_html_repr
 
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.models import description_of
 from flask_skmodels.pages import charts, statistics
 from flask_skmodels.pages.model_page import ModelPage
@@ -35,16 +35,18 @@ def add_rules(state: State) -> None:
         add_url_rule(state, "-:static", "/-/static/<file>", StaticView)
 
 
-def add_model_rules(state: State, service: Service) -> None:
+def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add the pages of a model; without pages what it is, for a client."""
-    name, decorators = service.name, state.decorators_of(service)
+    name, decorators = deployment.name, state.decorators_of(deployment)
     if not state.settings.pages:
-        add_url_rule(state, name, f"/{name}/", ModelView, service, decorators=decorators)
+        add_url_rule(state, name, f"/{name}/", ModelView, deployment, decorators=decorators)
         return
     views = {"": ModelPage, ":traffic": TrafficPage, ":pipeline": PipelineView}
     for suffix, view in views.items():
         address = f"/{name}/{suffix[1:]}/".replace("//", "/")
-        add_url_rule(state, f"{name}{suffix}", address, view, state, service, decorators=decorators)
+        add_url_rule(
+            state, f"{name}{suffix}", address, view, state, deployment, decorators=decorators
+        )
 
 
 class IndexPage(Page):
@@ -56,34 +58,36 @@ class IndexPage(Page):
         visible = self.state.visible()
         found = self._found(visible)
         return {
-            "models": [self._entry(service) for service in found[:MOST_MODELS]],
+            "models": [self._entry(deployment) for deployment in found[:MOST_MODELS]],
             "count": len(found),
             "total": len(visible),
             "search": request.args.get("q", "") if len(visible) > MANY else None,
-            "since": statistics.moment(self.recorder.started_at),
+            "since": statistics.moment(self.recent_traffic.started_at),
         }
 
     def document(self) -> Mapping[str, Any]:
-        models = [self._entry(service) for service in self._found(self.state.visible())]
-        return {"since": statistics.moment(self.recorder.started_at), "models": models}
+        models = [self._entry(deployment) for deployment in self._found(self.state.visible())]
+        return {"since": statistics.moment(self.recent_traffic.started_at), "models": models}
 
-    def _found(self, services: Sequence[Service]) -> list[Service]:
+    def _found(self, deployments: Sequence[Deployment]) -> list[Deployment]:
         words = request.args.get("q", "").lower().split()
-        return [service for service in services if _has_words(service, words)]
+        return [deployment for deployment in deployments if _has_words(deployment, words)]
 
-    def _entry(self, service: Service) -> dict[str, Any]:
-        live = service.versions.live
-        name = service.name
+    def _entry(self, deployment: Deployment) -> dict[str, Any]:
+        live = deployment.versions.live
+        name = deployment.name
         return {
             "name": name,
             "url": f"{base_of(self.state)}/{name}/",
-            "description": description_of(service.model),
+            "description": description_of(deployment.model),
             "version": None if live is None else live.label,
             "estimator": None if live is None else estimator_of(live),
             "is_loaded": live is not None,
-            "is_down": service.versions.is_down,
-            "methods": list(service.versions.methods),
-            "traffic": statistics.summary(self.recorder.of(name), self.recorder.window(name)),
+            "is_down": deployment.versions.is_down,
+            "methods": list(deployment.versions.methods),
+            "traffic": statistics.summary(
+                self.recent_traffic.of(name), self.recent_traffic.window(name)
+            ),
         }
 
 
@@ -92,13 +96,13 @@ class TrafficPage(Page):
 
     template = "traffic.html"
 
-    def __init__(self, state: State, service: Service) -> None:
+    def __init__(self, state: State, deployment: Deployment) -> None:
         super().__init__(state)
-        self.service = service
+        self.deployment = deployment
 
     def context(self) -> dict[str, Any]:
         return {
-            "name": self.service.name,
+            "name": self.deployment.name,
             "traffic": self.document(),
             "histogram": charts.histogram,
             "share": charts.share,
@@ -107,12 +111,12 @@ class TrafficPage(Page):
         }
 
     def document(self) -> Mapping[str, Any]:
-        service = self.service
-        found = statistics.details(self.recorder, service.name)
-        if service.versions.is_folder:
-            found["shares"] = dict(service.model.traffic or {})
-        if service.shadow is not None:
-            found["shadow"] = service.shadow.summary()
+        deployment = self.deployment
+        found = statistics.details(self.recent_traffic, deployment.name)
+        if deployment.versions.is_folder:
+            found["shares"] = dict(deployment.model.traffic or {})
+        if deployment.shadow is not None:
+            found["shadow"] = deployment.shadow.summary()
         return found
 
 
@@ -122,18 +126,18 @@ class PipelineView(AnswerView):
     Its style is inline, so it is kept in a sandbox; its scripts are left out.
     """
 
-    def __init__(self, state: State, service: Service) -> None:
-        self.service = service
+    def __init__(self, state: State, deployment: Deployment) -> None:
+        self.deployment = deployment
 
     def answer(self, request_id: str) -> Response:
-        version = self.service.current(application())
+        version = self.deployment.current(application())
         drawn = _SCRIPT.sub("", estimator_html_repr(version.model.pipeline))
-        html = render_template("skmodels/pipeline.html", name=self.service.name, drawn=drawn)
+        html = render_template("skmodels/pipeline.html", name=self.deployment.name, drawn=drawn)
         response = Response(html, mimetype="text/html")
         response.headers.update({**SECURITY, "Content-Security-Policy": _SANDBOX})
         return response
 
 
-def _has_words(service: Service, words: Sequence[str]) -> bool:
-    text = f"{service.name} {description_of(service.model)}".lower() if words else ""
+def _has_words(deployment: Deployment, words: Sequence[str]) -> bool:
+    text = f"{deployment.name} {description_of(deployment.model)}".lower() if words else ""
     return all(word in text for word in words)

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.estimators.introspect import class_name
 from flask_skmodels.state import State
-from flask_skmodels.telemetry.recent import Recorder
+from flask_skmodels.telemetry.recent import RecentTraffic
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.views import AnswerView, json_response, problem_response
 
@@ -84,9 +84,9 @@ class Page(AnswerView):
         return [(f"{base_of(self.state)}/-/docs/", "API")] if has_docs else []
 
     @property
-    def recorder(self) -> Recorder:
+    def recent_traffic(self) -> RecentTraffic:
         """What counts the traffic; there is one wherever there are pages."""
-        return cast(Recorder, self.state.recorder)
+        return cast(RecentTraffic, self.state.recent_traffic)
 
 
 class StaticView(AnswerView):

@@ -13,7 +13,7 @@ import numpy as np
 from flask_skmodels.pages.charts import edges_of
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
-from flask_skmodels.telemetry.recent import Kept, ModelTraffic, Recorder, measured_fields
+from flask_skmodels.telemetry.recent import Kept, ModelTraffic, RecentTraffic, measured_fields
 from flask_skmodels.versions.version import ModelVersion
 
 MOST_OUTPUTS = 8  # columns of outputs that are drawn
@@ -38,23 +38,23 @@ def summary(traffic: ModelTraffic, window: Sequence[Kept]) -> dict[str, Any]:
     }
 
 
-def details(recorder: Recorder, name: str) -> dict[str, Any]:
+def details(recent_traffic: RecentTraffic, name: str) -> dict[str, Any]:
     """Return all figures of a model: the JSON document beside its page of traffic.
 
-    :param recorder: of the application
+    :param recent_traffic: of the application
     :param name: the model's
     """
-    traffic, window = recorder.of(name), recorder.window(name)
-    version = traffic.service.versions.live
+    traffic, window = recent_traffic.of(name), recent_traffic.window(name)
+    version = traffic.deployment.versions.live
     return {
         "model": name,
-        "since": moment(recorder.started_at),
+        "since": moment(recent_traffic.started_at),
         **summary(traffic, window),
         "window": len(window),
         "versions": _versions(window),
         "outputs": [] if version is None else outputs_of(version, window),
         "inputs": [] if version is None else _inputs(version, window),
-        "rejected": _rejected(recorder.rejected(name)),
+        "rejected": _rejected(recent_traffic.rejected(name)),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from flask_skmodels.errors import InputError
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.schema.json_schema import VALUES
@@ -117,7 +117,7 @@ class Metrics:
 
     :param extension: the extension's name
     :param caller: what the extension's models are bound to; others on the application are not heard
-    :param services: its models, by name
+    :param deployments: its models, by name
     :param registry: a ``prometheus_client.CollectorRegistry`` to put the metrics into; by default
         one of their own
     :raises ImportError: prometheus-client is not installed
@@ -127,14 +127,14 @@ class Metrics:
         self,
         extension: str,
         caller: Callable[..., Any],
-        services: Mapping[str, Service],
+        deployments: Mapping[str, Deployment],
         registry: Any = None,
     ) -> None:
         from prometheus_client import CollectorRegistry
 
         self._extension = extension
         self._caller = caller
-        self._services = services
+        self._deployments = deployments
         self._is_own = registry is None
         self._registry = CollectorRegistry() if registry is None else registry
         self._families = _families_in(self._registry)
@@ -150,11 +150,11 @@ class Metrics:
         model_loaded.connect(self._load, sender)
         model_load_failed.connect(self._fail_to_load, sender)
 
-    def prepare(self, service: Service) -> None:
+    def prepare(self, deployment: Deployment) -> None:
         """Have the series of a model begin at zero, as far as it is loaded."""
-        live = service.versions.live
+        live = deployment.versions.live
         for method in live.methods if live is not None else ():
-            self._find((service.name, live.label if live is not None else None, method))
+            self._find((deployment.name, live.label if live is not None else None, method))
 
     def exposition(self) -> tuple[bytes, str]:
         """Return the metrics in Prometheus's text format, and its content type.
@@ -226,7 +226,7 @@ class Metrics:
 
     def _fields_of(self, name: str) -> set[str]:
         """Return the fields that a model knows: a client may name any other."""
-        live = self._services[name].versions.live
+        live = self._deployments[name].versions.live
         return {VALUES, *(field.name for field in (() if live is None else live.schema.fields))}
 
     def _load(

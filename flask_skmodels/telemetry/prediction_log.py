@@ -14,7 +14,7 @@ import numpy as np
 from flask_skmodels.codecs.codec import dumps
 from flask_skmodels.engines.batching import is_multi_output
 from flask_skmodels.errors import InputError
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.schema.fields import Field
@@ -43,18 +43,18 @@ class PredictionLog:
     A line has at most 10 rows, 1,000 values of them, and the first 100 characters of a text.
 
     :param caller: what the extension's models are bound to; others on the application are not heard
-    :param services: its models, by name
+    :param deployments: its models, by name
     :param hidden: the fields whose values are never logged; None for all
     """
 
     def __init__(
         self,
         caller: Callable[..., Any],
-        services: Mapping[str, Service],
+        deployments: Mapping[str, Deployment],
         hidden: Collection[str] | None,
     ) -> None:
         self._caller = caller
-        self._services = services
+        self._deployments = deployments
         self._hidden = None if hidden is None else frozenset(hidden)
         # Made here and not before: what configures logging disables what it finds.
         self._logger = logging.getLogger(LOGGER)
@@ -130,7 +130,7 @@ class PredictionLog:
         return {place: name for place, name in enumerate(prediction.fields) if name in shown}
 
     def _fields(self, name: str) -> Sequence[Field]:
-        live = self._services[name].versions.live
+        live = self._deployments[name].versions.live
         if live is None or (live.schema.values and VALUES in (self._hidden or ())):
             return ()
         return live.schema.fields

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flask_skmodels.errors import InputError
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.schema.fields import Field
@@ -56,11 +56,11 @@ class Kept(NamedTuple):
 class ModelTraffic:
     """The traffic of one model in this process: counts since its start, and the last predictions.
 
-    :param service: the model
+    :param deployment: the model
     """
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
         self.predictions = 0
         self.rows = 0
         self.failures = 0
@@ -104,7 +104,7 @@ class ModelTraffic:
         self._cells = 0
 
     def _look_at_schema(self) -> None:
-        version = self.service.versions.live
+        version = self.deployment.versions.live
         known = None if self._version is None else self._version()
         if version is not known and version is not None:
             fields = measured_fields(version)
@@ -114,7 +114,7 @@ class ModelTraffic:
             self._fields = frozenset({"values", *(field.name for field in version.schema.fields)})
 
 
-class Recorder:
+class RecentTraffic:
     """Listens to the signals of one extension on one application.
 
     What it keeps is bounded, whatever comes: for each of the 100 models that were asked last at
@@ -122,19 +122,19 @@ class Recorder:
 
     :param app: the application
     :param caller: what the extension's models are bound to
-    :param services: the models
+    :param deployments: the models
     """
 
-    def __init__(self, app: Sender, caller: Any, services: Mapping[str, Service]) -> None:
+    def __init__(self, app: Sender, caller: Any, deployments: Mapping[str, Deployment]) -> None:
         self.started_at = time()
         self._caller = caller
-        self._services = services
+        self._deployments = deployments
         self._traffic: dict[str, ModelTraffic] = {}
         self._latest: OrderedDict[str, ModelTraffic] = OrderedDict()
         self._last: ModelTraffic | None = None
         self._lock = Lock()
         # A weak reference to a method is a function of Python's, at each prediction.
-        self._receiver = partial(Recorder._on_prediction, self)
+        self._receiver = partial(RecentTraffic._on_prediction, self)
         after_prediction.connect(self._receiver, app)
         prediction_failed.connect(self._on_failure, app)
         input_rejected.connect(self._on_rejection, app)
@@ -143,7 +143,7 @@ class Recorder:
         """Return the traffic of a model; it can change at any time."""
         found = self._traffic.get(name)
         if found is None:
-            found = self._traffic.setdefault(name, ModelTraffic(self._services[name]))
+            found = self._traffic.setdefault(name, ModelTraffic(self._deployments[name]))
         return found
 
     def window(self, name: str) -> list[Kept]:

@@ -13,7 +13,7 @@ from typing import Any
 from flask_skmodels.artifacts.loading import Artifact, Policy
 from flask_skmodels.errors import ModelError, SKModelsError, UnknownModel
 from flask_skmodels.models import Model, declared_methods_of, name_of
-from flask_skmodels.signals import Sender, model_load_failed, model_loaded, tell
+from flask_skmodels.signals import Sender, model_load_failed, model_loaded, notify
 from flask_skmodels.versions import discovery
 from flask_skmodels.versions.cache import Event, VersionCache
 from flask_skmodels.versions.compatibility import Compatibility, check_examples
@@ -236,10 +236,10 @@ class VersionFolder:
         label, found = event
         if isinstance(found, ModelVersion):
             artifact = found.artifact()
-            tell(model_loaded, sender, model=self.model, version=label, artifact=artifact)
+            notify(model_loaded, sender, model=self.model, version=label, artifact=artifact)
         else:
             sender.logger.error("%s", found)
-            tell(model_load_failed, sender, model=self.model, version=label, exception=found)
+            notify(model_load_failed, sender, model=self.model, version=label, exception=found)
 
     def _update(self, *, with_trials: bool = False, may_predict: bool = True) -> ModelVersion:
         """Look for the files, and have the newest that is good serve."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from flask import Response
 
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.web.views import AnswerView, application, json_response
 
 
@@ -17,27 +17,27 @@ class HealthView(AnswerView):
     503 while one of them has failed to load and nothing of it serves.
 
     :param state: ``"live"`` or ``"ready"``
-    :param services: the models
+    :param deployments: the models
     """
 
-    def __init__(self, state: str, services: Mapping[str, Service]) -> None:
+    def __init__(self, state: str, deployments: Mapping[str, Deployment]) -> None:
         self.state = state
-        self.services = services
+        self.deployments = deployments
 
     def answer(self, request_id: str) -> Response:
         if self.state == "live":
             return json_response({"live": True})
-        services = list(self.services.values())
-        is_ready = are_ready(services)
-        models = {service.name: service.status() for service in services}
+        deployments = list(self.deployments.values())
+        is_ready = are_ready(deployments)
+        models = {deployment.name: deployment.status() for deployment in deployments}
         response = json_response({"ready": is_ready, "models": models})
         response.status_code = 200 if is_ready else 503
         return response
 
 
-def are_ready(services: Sequence[Service]) -> bool:
+def are_ready(deployments: Sequence[Deployment]) -> bool:
     """Return whether of each model a version serves, or is to be loaded at its first use."""
-    for service in services:
-        if service.versions.is_down:  # no request may come to look while this is 503
-            service.versions.look(application())
-    return not any(service.versions.is_down for service in services)
+    for deployment in deployments:
+        if deployment.versions.is_down:  # no request may come to look while this is 503
+            deployment.versions.look(application())
+    return not any(deployment.versions.is_down for deployment in deployments)

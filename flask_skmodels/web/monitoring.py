@@ -11,7 +11,7 @@ from flask.logging import has_level_handler, wsgi_errors_stream
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.errors import ConfigurationError
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.metrics import Metrics
 from flask_skmodels.telemetry.prediction_log import LOGGER, PredictionLog
@@ -45,18 +45,18 @@ def add_rules(state: State) -> None:
     _add_log(state)
 
 
-def add_model_rules(state: State, service: Service) -> None:
+def add_model_rules(state: State, deployment: Deployment) -> None:
     """Have a model's metrics begin at zero."""
     for listener in state.listeners:
         if isinstance(listener, Metrics):
-            listener.prepare(service)
+            listener.prepare(deployment)
 
 
 def _add_metrics(state: State) -> None:
     asked = state.settings.metrics
     if _is_on(state, "METRICS", asked, "prometheus_client"):
         registry = None if isinstance(asked, bool) else asked
-        metrics = Metrics(state.name, state.models.predict, state.services, registry)
+        metrics = Metrics(state.name, state.models.predict, state.deployments, registry)
         _listen(state, metrics)
         add_url_rule(
             state, "-:metrics", "/-/metrics/", MetricsView, metrics, decorators=state.decorators
@@ -78,7 +78,7 @@ def _add_log(state: State) -> None:
     if settings.log_predictions:
         _have_shown(logging.getLogger(LOGGER))
         hidden = settings.log_hidden_fields
-        _listen(state, PredictionLog(state.models.predict, state.services, hidden))
+        _listen(state, PredictionLog(state.models.predict, state.deployments, hidden))
 
 
 def _have_shown(logger: logging.Logger) -> None:

@@ -27,10 +27,10 @@ from flask_skmodels.codecs.codec import FILE, Codec, TooLarge, dumps
 from flask_skmodels.codecs.problem import MEDIA_TYPE, Problem
 from flask_skmodels.config import Settings
 from flask_skmodels.errors import ArtifactError, InvalidInput, ModelError, TooManyRows, UnknownModel
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
-from flask_skmodels.signals import is_told_failure
+from flask_skmodels.signals import is_receiver_error
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web import server_timing
@@ -99,7 +99,7 @@ class AnswerView(View):
 
     def refused(self, exception: Exception) -> Response:
         """Return what was raised as an answer, but raise what a receiver has raised in tests."""
-        if is_told_failure(exception):
+        if is_receiver_error(exception):
             raise exception
         return self.refusal(exception)
 
@@ -111,14 +111,14 @@ class AnswerView(View):
 class CallView(AnswerView):
     """A view that calls a version of a model: the one that the address names, or that serves.
 
-    :param service: the model
+    :param deployment: the model
     :param settings: of the extension on this application
     """
 
     methods: ClassVar[list[str]] = ["POST"]
 
-    def __init__(self, service: Service, settings: Settings) -> None:
-        self.service = service
+    def __init__(self, deployment: Deployment, settings: Settings) -> None:
+        self.deployment = deployment
         self.settings = settings
 
     def answer(self, request_id: str) -> Response:
@@ -152,10 +152,10 @@ class CallView(AnswerView):
         """Predict with a version; the shadow is asked unless the address names the version.
 
         :param read: returns what the request said
-        :raises Exception: as :meth:`~flask_skmodels.inference.deployment.Service.predict`;
+        :raises Exception: as :meth:`~flask_skmodels.inference.deployment.Deployment.predict`;
             413 and :class:`~flask_skmodels.TooManyRows` where the request says too much
         """
-        prediction = self.service.predict(
+        prediction = self.deployment.predict(
             app,
             version,
             method,
@@ -170,8 +170,8 @@ class CallView(AnswerView):
     def _version(self, app: Flask, at_hand: Request) -> ModelVersion:
         try:
             label = _label_in(at_hand)
-            key = self.service.key(app, at_hand) if label is None else None
-            return self.service.version(app, label, key)
+            key = self.deployment.key(app, at_hand) if label is None else None
+            return self.deployment.version(app, label, key)
         except UnknownModel as error:
             raise NotFound("the model has no such version") from error
 
@@ -188,13 +188,13 @@ class CallView(AnswerView):
 class PredictionView(CallView):
     """``POST /{name}/{method}/`` and ``/{name}/versions/{version}/{method}/``.
 
-    :param service: the model
+    :param deployment: the model
     :param method: name of the estimator's method
     :param settings: of the extension on this application
     """
 
-    def __init__(self, service: Service, method: str, settings: Settings) -> None:
-        super().__init__(service, settings)
+    def __init__(self, deployment: Deployment, method: str, settings: Settings) -> None:
+        super().__init__(deployment, settings)
         self.method = method
         self._plans: dict[tuple[str, str], Plan] = {}
 
@@ -248,11 +248,11 @@ class Plan:
 class ModelView(AnswerView):
     """``GET /{name}/``: what a model is."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
 
     def answer(self, request_id: str) -> Response:
-        return json_response(self.service.describe(application()))
+        return json_response(self.deployment.describe(application()))
 
 
 class ModelsView(AnswerView):
@@ -262,7 +262,9 @@ class ModelsView(AnswerView):
         self.state = state
 
     def answer(self, request_id: str) -> Response:
-        return json_response({"models": [service.summary() for service in self.state.visible()]})
+        return json_response(
+            {"models": [deployment.summary() for deployment in self.state.visible()]}
+        )
 
 
 def application() -> Flask:

@@ -116,7 +116,7 @@ def test_file_that_is_dropped_into_a_folder_does_not_run(
     problem(client.post("/iris/versions/3/predict/", json=ROW), 503)
     with pytest.raises(ArtifactError):
         extension_of(app).predict("iris", ROW, version="3", app=app)
-    shadow = app.extensions["skmodels"].services["iris"].shadow
+    shadow = app.extensions["skmodels"].deployments["iris"].shadow
     shadow.wait()
     assert shadow.failed > 0
     assert failed(client) == ["3"]
@@ -171,7 +171,7 @@ def test_list_that_is_exchanged_with_the_file_does_not_pin(mark: Path, folder: P
         sums.write(f"{digest}  3.joblib\n")
     refresh(app)
     assert answer_of(app.test_client()) == ("1", "1")
-    assert "SHA256SUMS: its SHA-256 is" in app.extensions["skmodels"].services[
+    assert "SHA256SUMS: its SHA-256 is" in app.extensions["skmodels"].deployments[
         "iris"
     ].versions.failures.get("3", "")
     assert not mark.exists()

@@ -28,11 +28,11 @@ from tests.support.versions_folder import (
     answer_of,
     application,
     constant,
+    deployment_of,
     extension_of,
     iris,
     is_root,
     put,
-    service_of,
 )
 
 
@@ -180,7 +180,7 @@ def served(folder: Path) -> Iterator[tuple[Flask, str]]:
 def test_compare_asks_the_process_that_runs(folder: Path, served: tuple[Flask, str]) -> None:
     app, url = served
     answer_of(app.test_client(), "/models/iris/predict/")
-    shadow = service_of(app).shadow
+    shadow = deployment_of(app).shadow
     assert shadow is not None
     shadow.wait()
     asking = application(iris(shadow="2"), root=folder.parent, SKMODELS_URL_PREFIX="/models")

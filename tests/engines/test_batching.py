@@ -95,7 +95,7 @@ def waiting(
 
 
 def queued(models: SKModels, app: Flask, method: str) -> int:
-    version = models._service(app, "held").versions.live
+    version = models._deployment(app, "held").versions.live
     assert version is not None
     return len(version.combiner(method)._queue)
 
@@ -174,7 +174,7 @@ def test_a_combined_call_of_the_wrong_length_is_made_one_by_one() -> None:
 def test_no_more_rows_than_configured_are_combined() -> None:
     pipeline = gate()
     models, app = held(pipeline)
-    app.extensions["skmodels"].services["held"].batch_rows = 2
+    app.extensions["skmodels"].deployments["held"].batch_rows = 2
     with waiting(models, app, pipeline, [1.0, 2.0, 3.0, 4.0]) as futures:
         assert [future.result(WAIT).outputs[0] for future in futures] == [2.0, 4.0, 6.0, 8.0]
     assert pipeline.calls_ == [1, 2, 1]
@@ -186,7 +186,7 @@ def test_batch_rows_are_configured() -> None:
     app = Flask("configured")
     app.config["SKMODELS_BATCH_ROWS"] = 7
     models.init_app(app)
-    assert app.extensions["skmodels"].services["held"].batch_rows == 7
+    assert app.extensions["skmodels"].deployments["held"].batch_rows == 7
 
 
 @pytest.mark.parametrize("attributes", [{"batching": False}, {}])
@@ -230,7 +230,7 @@ def test_large_requests_do_not_wait_for_others() -> None:
     pipeline.opened_.set()
     models, app = held(pipeline)
     models.predict("held", [{"x": float(n)} for n in range(17)], app=app)
-    version = models._service(app, "held").versions.live
+    version = models._deployment(app, "held").versions.live
     assert version is not None
     assert not version.combiner("predict")._is_busy
 
@@ -238,7 +238,7 @@ def test_large_requests_do_not_wait_for_others() -> None:
 def test_a_caller_that_gives_up_takes_only_itself_out() -> None:
     pipeline = gate()
     models, app = held(pipeline)
-    version = models._service(app, "held").versions.live
+    version = models._deployment(app, "held").versions.live
     assert version is not None
     combiner = version.combiner("predict")
     given_up = threading.Event()

@@ -34,12 +34,12 @@ from tests.support.versions_folder import (
     application,
     artifact,
     constant,
+    deployment_of,
     extension_of,
     failed,
     iris,
     put,
     refresh,
-    service_of,
     spoil,
 )
 
@@ -64,8 +64,8 @@ def is_share(count: int, share: float) -> bool:
 
 def sides(app: Flask, keys: list[str | None]) -> list[str | None]:
     """Return the version that each key meets."""
-    service = service_of(app)
-    return [service.version(app, key=key).label for key in keys]
+    deployment = deployment_of(app)
+    return [deployment.version(app, key=key).label for key in keys]
 
 
 KEYS: list[str | None] = [f"user-{number}" for number in range(REQUESTS)]
@@ -162,7 +162,8 @@ def test_models_split_the_same_keys_differently(folder: Path) -> None:
     ]
     app = application(*models, root=folder.parent)
     one, other = (
-        [service_of(app, name).version(app, key=key).label for key in KEYS] for name in ("a", "b")
+        [deployment_of(app, name).version(app, key=key).label for key in KEYS]
+        for name in ("a", "b")
     )
     assert one != other
 
@@ -351,7 +352,7 @@ def shadowing(folder: Path, **options: Any) -> Flask:
 
 def wait(app: Flask) -> dict[str, Any]:
     """Wait until the shadow has answered all, and return how it compares."""
-    shadow = service_of(app).shadow
+    shadow = deployment_of(app).shadow
     assert shadow is not None
     shadow.wait()
     comparison = extension_of(app).comparison("iris", app)

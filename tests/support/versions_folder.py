@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from flask_skmodels import Artifact, Model, SKModels
-from flask_skmodels.inference.deployment import Service
+from flask_skmodels.inference.deployment import Deployment
 
 FIELDS: dict[str, dict[str, Any]] = {"a": {}, "b": {}}
 ROW = {"a": 1, "b": 2}
@@ -67,9 +67,9 @@ def extension_of(app: Flask) -> SKModels:
     return models
 
 
-def service_of(app: Flask, name: str = "iris") -> Service:
-    service: Service = app.extensions["skmodels"].services[name]
-    return service
+def deployment_of(app: Flask, name: str = "iris") -> Deployment:
+    deployment: Deployment = app.extensions["skmodels"].deployments[name]
+    return deployment
 
 
 def refresh(app: Flask, name: str = "iris") -> None:

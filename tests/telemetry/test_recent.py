@@ -30,15 +30,15 @@ from flask_skmodels import (
     prediction_failed,
 )
 from flask_skmodels.telemetry import recent
-from flask_skmodels.telemetry.recent import CELLS, SAMPLE, WINDOW, Recorder
+from flask_skmodels.telemetry.recent import CELLS, SAMPLE, WINDOW, RecentTraffic
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, X, serve
 
 PATH = "/iris/predict/"
 WORDS = FunctionTransformer().fit(np.array([["a"]], dtype=object))
 
 
-def recorder_of(client: FlaskClient, name: str = "skmodels") -> Recorder:
-    found: Recorder = client.application.extensions[name].recorder
+def recent_traffic_of(client: FlaskClient, name: str = "skmodels") -> RecentTraffic:
+    found: RecentTraffic = client.application.extensions[name].recent_traffic
     return found
 
 
@@ -200,7 +200,7 @@ def test_inputs_are_kept_of_a_model_that_was_unloaded(tmp_path: Path, pipeline: 
     for name in "abab":
         models.predict(name, SETOSA, app=app)
     for name in "ab":
-        window = app.extensions["skmodels"].recorder.window(name)
+        window = app.extensions["skmodels"].recent_traffic.window(name)
         assert [kept.inputs.shape for kept in window] == [(1, 4)] * 2
 
 
@@ -217,13 +217,13 @@ def test_view_of_what_an_estimator_uses_again_is_copied(pipeline: Any) -> None:
     client = serve(Hooked(pipeline=pipeline))
     for _ in range(3):
         client.post("/hooked/predict/", json=SETOSA)
-    window = recorder_of(client).window("hooked")
+    window = recent_traffic_of(client).window("hooked")
     assert [kept.outputs.tolist() for kept in window] == [[1.0], [2.0], [3.0]]
 
 
 def test_large_requests_are_sampled(client: FlaskClient) -> None:
     client.post(PATH, json=np.tile(X, (10, 1)).tolist())
-    [kept] = recorder_of(client).window("iris")
+    [kept] = recent_traffic_of(client).window("iris")
     assert len(kept.inputs) == len(kept.outputs) == SAMPLE
     assert kept.inputs.base is None  # else the whole would be kept
     assert {*counted(traffic(client)["outputs"][0])} == {0, 1, 2}
@@ -234,7 +234,7 @@ def test_sum_of_values_is_bounded() -> None:
     client = serve(Model(name="wide", pipeline=PCA(2).fit(wide, classes)))
     for _ in range(3):
         client.post("/wide/transform/", json=wide[:10].tolist())
-    window = recorder_of(client).window("wide")
+    window = recent_traffic_of(client).window("wide")
     assert sum(kept.cells for kept in window) <= CELLS
     assert len(window) == 1
     assert traffic(client, "wide")["predictions"] == 3
@@ -245,7 +245,7 @@ def test_texts_are_not_kept() -> None:
     mood.fit(["good", "bad"], ["yes", "no"])
     client = serve(Model(name="mood", pipeline=mood))
     client.post("/mood/predict/", json=[{"text": "secret " * 1000}])
-    [kept] = recorder_of(client).window("mood")
+    [kept] = recent_traffic_of(client).window("mood")
     assert kept.inputs is None
     assert counted(traffic(client, "mood")["outputs"][0])
 
@@ -254,7 +254,7 @@ def test_free_texts_beside_numbers_are_not_kept(mixed_pipeline: Any) -> None:
     schema = {"island": {"type": "string"}, "mass": {"nullable": True}}
     client = serve(KeyValueModel(name="birds", pipeline=mixed_pipeline, schema=schema))
     client.post("/birds/predict/", json={"island": "Dream", "mass": 3000})
-    [kept] = recorder_of(client).window("birds")
+    [kept] = recent_traffic_of(client).window("birds")
     assert "Dream" not in str(kept.inputs)
     assert [i["field"] for i in traffic(client, "birds")["inputs"]] == ["mass"]
 
@@ -281,7 +281,7 @@ def test_outputs_of_a_hook_are_bounded(pipeline: Any, outputs: Any, *, is_kept: 
 
     client = serve(Hooked(pipeline=pipeline))
     client.post("/hooked/predict/", json=SETOSA)
-    [kept] = recorder_of(client).window("hooked")
+    [kept] = recent_traffic_of(client).window("hooked")
     assert (kept.outputs is not None) is is_kept
     assert len(str(kept.outputs)) < 200
 
@@ -289,7 +289,7 @@ def test_outputs_of_a_hook_are_bounded(pipeline: Any, outputs: Any, *, is_kept: 
 def test_texts_that_a_model_transforms_are_not_kept() -> None:
     client = serve(KeyValueModel(name="words", pipeline=WORDS, schema={"word": {"type": "string"}}))
     client.post("/words/transform/", json={"word": "secret"})
-    [kept] = recorder_of(client).window("words")
+    [kept] = recent_traffic_of(client).window("words")
     assert kept.outputs is None
 
 
@@ -302,7 +302,7 @@ def test_nothing_is_kept_of_a_larger_call(pipeline: Any) -> None:
 
     client = serve(Sliced(pipeline=pipeline))
     client.post("/sliced/predict/", json=SETOSA)
-    [kept] = recorder_of(client).window("sliced")
+    [kept] = recent_traffic_of(client).window("sliced")
     assert kept.outputs.base is None
 
 
@@ -335,8 +335,8 @@ def test_without_pages_nobody_listens(pipeline: Any) -> None:
     SKModels(app).add("iris", pipeline)
     for signal in (after_prediction, prediction_failed, input_rejected):
         owners = [getattr(each, "__self__", None) for each in signal.receivers_for(app)]
-        assert not any(isinstance(owner, Recorder) for owner in owners)
-    assert app.extensions["skmodels"].recorder is None
+        assert not any(isinstance(owner, RecentTraffic) for owner in owners)
+    assert app.extensions["skmodels"].recent_traffic is None
 
 
 def test_applications_count_apart(models: SKModels) -> None:

@@ -19,12 +19,12 @@ from tests.support.versions_folder import (
     application,
     artifact,
     constant,
+    deployment_of,
     extension_of,
     failed,
     iris,
     put,
     refresh,
-    service_of,
     spoil,
 )
 from tests.versions.test_versions import lines
@@ -77,7 +77,7 @@ def folder(tmp_path: Path) -> Path:
 def let_go(app: Flask) -> None:
     """Have another model take the place of the one that may be loaded."""
     assert app.test_client().post("/other/predict/", json=ROW).status_code == 200
-    assert service_of(app).versions.live is None
+    assert deployment_of(app).versions.live is None
 
 
 def with_another(folder: Path, model: Model, **config: Any) -> Flask:
@@ -191,7 +191,7 @@ def test_each_worker_runs_the_examples_after_its_fork(folder: Path) -> None:
             finally:
                 os._exit(1)
         assert os.waitpid(process, 0)[1] == 0
-    live = service_of(app).versions.live
+    live = deployment_of(app).versions.live
     assert live is not None
     assert live.label == "3"  # in the master nothing has predicted
 

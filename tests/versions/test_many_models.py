@@ -18,10 +18,10 @@ from tests.support.versions_folder import (
     FIELDS,
     ROW,
     application,
+    deployment_of,
     extension_of,
     put,
     refresh,
-    service_of,
 )
 
 NAMES = "abcde"
@@ -80,7 +80,7 @@ def serving(root: Path, most: int, **options: Any) -> Flask:
 
 
 def loaded(app: Flask) -> str:
-    return "".join(name for name in NAMES if service_of(app, name).versions.live is not None)
+    return "".join(name for name in NAMES if deployment_of(app, name).versions.live is not None)
 
 
 def use(app: Flask, name: str) -> None:
@@ -191,7 +191,7 @@ def test_shadow_does_not_load_what_was_let_go_of(root: Path, gate: Gate) -> None
         use(app, "b")
         assert loaded(app) == "b"
         leave.set()
-        shadow = service_of(app, "a").shadow
+        shadow = deployment_of(app, "a").shadow
         assert shadow is not None
         shadow.wait()
     assert loaded(app) == "b"

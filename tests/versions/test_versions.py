@@ -51,13 +51,13 @@ from tests.support.versions_folder import (
     application,
     artifact,
     constant,
+    deployment_of,
     extension_of,
     failed,
     iris,
     is_root,
     put,
     refresh,
-    service_of,
     spoil,
     versions_of,
 )
@@ -422,7 +422,7 @@ def test_no_thread_is_started_at_start(folder: Path) -> None:
     before = threading.active_count()
     app = serving(folder, SKMODELS_RELOAD=0, traffic={"2": 0.5}, shadow="2")
     assert threading.active_count() == before
-    assert service_of(app).versions.live is not None
+    assert deployment_of(app).versions.live is not None
 
 
 # Versions
@@ -675,7 +675,9 @@ def test_version_that_is_there_twice_is_refused_and_the_others_are_not(
     assert answer_of(client) == ("1", "1")
     problem(client.post("/iris/versions/2/predict/", json=ROW), 503)
     assert failed(client) == ["2"]
-    assert "2.joblib in its folder has the same version" in service_of(app).versions.failures["2"]
+    assert (
+        "2.joblib in its folder has the same version" in deployment_of(app).versions.failures["2"]
+    )
     twin.unlink()
     refresh(app)
     assert answer_of(client) == ("2", "2")
@@ -751,7 +753,7 @@ def test_newer_version_takes_over(folder: Path, heard: Heard) -> None:
 
 def test_version_that_was_replaced_is_freed(folder: Path) -> None:
     app = serving(folder)
-    live = service_of(app).versions.live
+    live = deployment_of(app).versions.live
     assert live is not None
     old = weakref.ref(live.model.pipeline)
     del live
@@ -1220,11 +1222,11 @@ def test_transformer_does_not_take_over_from_what_predicts(tmp_path: Path) -> No
     put(tmp_path / "iris", "2", StandardScaler().fit(np.eye(2)))
     refresh(app)
     assert answer_of(app.test_client()) == ("1", "1")
-    assert "it has not got the methods" in service_of(app).versions.failures["2"]
+    assert "it has not got the methods" in deployment_of(app).versions.failures["2"]
 
 
 def test_field_may_not_be_newly_required(folder: Path) -> None:
-    live = service_of(serving(folder)).versions.live
+    live = deployment_of(serving(folder)).versions.live
     assert live is not None
     contract = Compatibility.of(live)
     contract.check(live)
@@ -1264,7 +1266,7 @@ def test_examples_that_are_not_valid_stop_a_new_version(tmp_path: Path, heard: H
     put(tmp_path / "iris", "2")
     refresh(app)
     assert heard == [("loaded", "1"), ("failed", "1"), ("failed", "2")]
-    texts = service_of(app).versions.failures
+    texts = deployment_of(app).versions.failures
     assert "2.joblib: example 0 is not valid" in texts["2"]
     assert answer_of(app.test_client()) == ("1", "1")
 
