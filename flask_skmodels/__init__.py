@@ -2,7 +2,8 @@
 
 from flask_skmodels.artifacts.loading import Artifact
 from flask_skmodels.codecs import register_codec
-from flask_skmodels.codecs.codec import Codec, answer_columns
+from flask_skmodels.codecs.codec import Codec
+from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.errors import (
     ArtifactError,
     ConfigurationError,

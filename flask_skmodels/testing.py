@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sklearn.utils import Tags, TargetTags
 
-from flask_skmodels.codecs.codec import dumps
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators import introspect
 from flask_skmodels.extension import SKModels
 from flask_skmodels.inference.prediction import Prediction

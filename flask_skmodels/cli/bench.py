@@ -9,7 +9,7 @@ from typing import Any
 
 from flask_skmodels.cli.console import Data
 from flask_skmodels.codecs import reader_of
-from flask_skmodels.codecs.codec import dumps
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes
 from flask_skmodels.errors import ModelError

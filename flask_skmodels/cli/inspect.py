@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flask_skmodels.cli.console import deployment_named, in_application, state, table
-from flask_skmodels.codecs.codec import dumps
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.versions.compatibility import check_examples

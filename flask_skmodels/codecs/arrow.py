@@ -9,17 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flask_skmodels.codecs.codec import (
-    Codec,
-    Source,
-    TooLarge,
-    Values,
-    answer_columns,
-    check_doubled,
-    check_width,
-    request_columns,
-)
+from flask_skmodels.codecs.codec import Codec, Source, TooLarge
+from flask_skmodels.codecs.columns import answer_columns, check_unique, check_width, request_columns
 from flask_skmodels.errors import InputError, InvalidInput, TooManyRows
+from flask_skmodels.estimators.outputs import Values
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import Rows
@@ -82,7 +75,7 @@ def check_table(table: Any, source: Source, schema: Cleaner) -> None:
     :raises TooLarge: its values have too many bytes
     """
     check_width(len(table.column_names), schema)
-    check_doubled(table.column_names, [field.name for field in schema.fields])
+    check_unique(table.column_names, [field.name for field in schema.fields])
     if table.num_rows > source.max_rows:
         raise TooManyRows(table.num_rows, source.max_rows)
     if sum(map(_size, table.columns)) > source.max_bytes:

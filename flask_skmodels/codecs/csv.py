@@ -13,16 +13,15 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from flask_skmodels.codecs.codec import (
-    Codec,
-    Source,
-    Values,
+from flask_skmodels.codecs.codec import Codec, Source
+from flask_skmodels.codecs.columns import (
     answer_columns,
-    check_count,
+    check_row_marks,
     check_width,
     request_columns,
 )
 from flask_skmodels.errors import InputError, InvalidInput, Report, TooManyRows
+from flask_skmodels.estimators.outputs import Values
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.fields import Field, read_integer, read_number
 from flask_skmodels.schema.json_schema import VALUES
@@ -60,7 +59,7 @@ class CSVCodec(Codec):
     def decode(self, source: Source, schema: Cleaner) -> Rows:
         header = _header_parameter(source.parameters)
         body = source.data.removeprefix(_BOM)
-        check_count(body, b"\r\n", source.max_rows)
+        check_row_marks(body, b"\r\n", source.max_rows)
         numbers = read_numbers(body, schema, header=header)
         if numbers is not None:
             return numbers

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_skmodels.codecs.codec import (
-    Codec,
-    Shapes,
-    Source,
-    check_count,
-    dumps,
-    loads,
-    plain_outputs,
-    request_columns,
-)
+from flask_skmodels.codecs.codec import Codec, Shapes, Source
+from flask_skmodels.codecs.columns import check_row_marks, request_columns
 from flask_skmodels.codecs.json_numbers import LEAST_BYTES, read_columns, read_matrix
+from flask_skmodels.codecs.json_text import dumps, loads
 from flask_skmodels.errors import InputError, InvalidInput
+from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.json_schema import COLUMNS
 from flask_skmodels.schema.rows import Matrix, Repeated, Rows
@@ -33,7 +27,7 @@ class JSONCodec(Codec):
     def decode(self, source: Source, schema: Cleaner) -> Rows:
         body = source.data
         if len(body) >= LEAST_BYTES:
-            check_count(body, b"{[", source.max_rows)
+            check_row_marks(body, b"{[", source.max_rows)
             numbers = _numbers(body, schema)
             if numbers is not None:
                 return numbers

@@ -7,17 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.codecs.codec import (
-    Codec,
-    Shapes,
-    Source,
-    check_count,
-    dumps,
-    loads,
-    plain_outputs,
-)
-from flask_skmodels.engines.batching import is_multi_output
+from flask_skmodels.codecs.codec import Codec, Shapes, Source
+from flask_skmodels.codecs.columns import check_row_marks
+from flask_skmodels.codecs.json_text import dumps, loads
 from flask_skmodels.errors import InvalidInput, Report, TooManyRows
+from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Cleaner
@@ -31,7 +25,7 @@ class NDJSONCodec(Codec):
     suffixes = (".ndjson", ".jsonl")
 
     def decode(self, source: Source, schema: Cleaner) -> Rows:
-        check_count(source.data, b"\n", source.max_rows)
+        check_row_marks(source.data, b"\n", source.max_rows)
         lines = [line for line in source.data.split(b"\n") if line and not line.isspace()]
         if len(lines) > source.max_rows:
             raise TooManyRows(len(lines), source.max_rows)

@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import Any
 
 from flask_skmodels.codecs.arrow import check_table, rows_of_table
-from flask_skmodels.codecs.codec import Source, TooLarge, check_width
+from flask_skmodels.codecs.codec import Source, TooLarge
+from flask_skmodels.codecs.columns import check_width
 from flask_skmodels.errors import InvalidInput, TooManyRows
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Cleaner

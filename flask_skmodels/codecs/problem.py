@@ -9,7 +9,7 @@ from typing import Any
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from flask_skmodels.codecs.codec import dumps
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.errors import ArtifactError, InputError, InvalidInput, ModelError, TooManyRows
 
 MEDIA_TYPE = "application/problem+json"

@@ -10,7 +10,7 @@ from typing import ClassVar, NoReturn
 from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
 
-from flask_skmodels.codecs.codec import dumps
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.errors import InputError, InvalidInput, SKModelsError, UnknownModel
 from flask_skmodels.inference.deployment import Deployment

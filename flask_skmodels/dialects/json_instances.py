@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
-from flask_skmodels.codecs.codec import loads, request_columns
+from flask_skmodels.codecs.columns import request_columns
+from flask_skmodels.codecs.json_text import loads
 from flask_skmodels.errors import InvalidInput
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Columns, Repeated, Rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from flask_skmodels.codecs.codec import plain_outputs
 from flask_skmodels.dialects.common import (
     DialectCallView,
     DialectView,
@@ -14,6 +13,7 @@ from flask_skmodels.dialects.common import (
     UnknownView,
 )
 from flask_skmodels.dialects.json_instances import read_instances, read_object, read_rows, refused
+from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Cleaner

@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from flask_skmodels.codecs import reader_of
-from flask_skmodels.codecs.codec import dumps, plain_outputs
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.codecs.parquet import read_parquet
 from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.dialects.common import (
@@ -22,6 +22,7 @@ from flask_skmodels.dialects.common import (
 )
 from flask_skmodels.dialects.json_instances import read_object, read_rows, read_table, refused
 from flask_skmodels.errors import ConfigurationError, SKModelsError
+from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Cleaner

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.codecs.codec import check_width, dumps, loads, request_columns
+from flask_skmodels.codecs.columns import check_width, request_columns
+from flask_skmodels.codecs.json_text import dumps, loads
 from flask_skmodels.dialects.open_inference_metadata import input_tensors, part_names
 from flask_skmodels.dialects.open_inference_tensors import (
     BYTES,
@@ -27,7 +28,7 @@ from flask_skmodels.dialects.open_inference_tensors import (
     texts_of,
     write_binary,
 )
-from flask_skmodels.engines.batching import is_multi_output
+from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Matrix, Repeated, Rows
 from flask_skmodels.schema.schema import Cleaner

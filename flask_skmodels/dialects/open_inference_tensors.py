@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flask_skmodels.codecs.codec import dumps, plain_outputs
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.errors import InvalidInput
+from flask_skmodels.estimators.outputs import plain_outputs
 
 BYTES = "BYTES"
 DTYPES = {

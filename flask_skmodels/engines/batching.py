@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 import numpy as np
 
+from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.schema.frame import Table
 
 SMALL = 16  # rows: a larger call has little to gain
@@ -190,13 +191,6 @@ class _Waiting:
             return self.called
         queue = perf_counter() - self.since
         return call(self.X), queue, len(self.X)
-
-
-def is_multi_output(outputs: Any) -> bool:
-    """Return whether outputs are a list that holds one (rows, classes) array for each output."""
-    if not isinstance(outputs, list) or not outputs:
-        return False
-    return all(isinstance(part, np.ndarray) and part.ndim == 2 for part in outputs)
 
 
 def _kind(X: Any) -> object:

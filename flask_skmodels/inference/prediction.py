@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.engines.batching import Combiner, is_multi_output
+from flask_skmodels.engines.batching import Combiner
 from flask_skmodels.errors import InvalidInput, Report, SKModelsError
+from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.schema.frame import framed
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows

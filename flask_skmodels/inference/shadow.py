@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flask_skmodels.engines.batching import is_multi_output
 from flask_skmodels.errors import SKModelsError
+from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.frame import copied
 from flask_skmodels.signals import Sender, notify, shadow_prediction

@@ -9,7 +9,7 @@ import orjson
 from sklearn.base import is_clusterer, is_outlier_detector, is_regressor
 from sklearn.utils import get_tags
 
-from flask_skmodels.codecs.codec import dumps
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.models import overrides
 from flask_skmodels.versions.version import ModelVersion
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from flask_skmodels.codecs.codec import dumps
+from flask_skmodels.codecs.json_text import dumps
 
 JSON = "application/json"
 

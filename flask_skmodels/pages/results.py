@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.codecs.codec import Codec, answer_columns
-from flask_skmodels.engines.batching import is_multi_output
+from flask_skmodels.codecs.codec import Codec
+from flask_skmodels.codecs.columns import answer_columns
+from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import share
 from flask_skmodels.pages.statistics import distribution

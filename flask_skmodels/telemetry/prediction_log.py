@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.codecs.codec import dumps
-from flask_skmodels.engines.batching import is_multi_output
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.errors import InputError
+from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model, name_of

@@ -23,7 +23,8 @@ from werkzeug.exceptions import (
 from werkzeug.http import parse_options_header
 
 from flask_skmodels.codecs import missing_codecs, reader_of, writers
-from flask_skmodels.codecs.codec import FILE, Codec, TooLarge, dumps
+from flask_skmodels.codecs.codec import FILE, Codec, TooLarge
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.codecs.problem import MEDIA_TYPE, Problem
 from flask_skmodels.config import Settings
 from flask_skmodels.errors import ArtifactError, InvalidInput, ModelError, TooManyRows, UnknownModel

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 
 from flask_skmodels import Codec, InvalidInput, Prediction, SKModels, codecs, register_codec
-from flask_skmodels.codecs.codec import answer_columns
+from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.codecs.json import JSONCodec
 from flask_skmodels.schema.rows import Rows
 from tests.support.helpers import FIELDS, SETOSA, errors_of, post_bytes

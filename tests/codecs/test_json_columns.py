@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sklearn.linear_model import LinearRegression
 
 from flask_skmodels import KeyValueModel, ValuesModel
-from flask_skmodels.codecs.codec import loads
+from flask_skmodels.codecs.json_text import loads
 from tests.support.helpers import (
     FIELDS,
     JSON,

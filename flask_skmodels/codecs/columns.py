@@ -1,0 +1,111 @@
+"""The columns of a request, with the limits on their number, and the columns of a response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from flask_skmodels.codecs.json_text import dumps
+from flask_skmodels.errors import InputError, InvalidInput, TooManyRows
+from flask_skmodels.estimators.outputs import Values, output_columns
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.schema.rows import Columns, Repeated, count_byte
+from flask_skmodels.schema.schema import Cleaner
+
+MOST_COLUMNS = 16_384
+
+
+def request_columns(
+    names: Sequence[str] | None,
+    columns: Sequence[Values],
+    schema: Cleaner,
+    *,
+    text: bool = False,
+) -> Columns:
+    """Return the columns of a request, by name or in the order of the fields.
+
+    For rows of ``values`` the columns keep the order in which they were sent. Only if their names
+    are exactly the names of the fields are they sorted by name, so that no column is taken for
+    another one.
+
+    :param names: the names in the request, None where it has none
+    :param columns: the values of each column
+    :param schema: the fields of the model; columns that it does not know are kept
+    :param text: whether the values are texts
+    :raises InvalidInput: there are too many columns, none, or two of one field
+    """
+    check_width(len(columns), schema)
+    fields = [field.name for field in schema.fields]
+    check_unique(names or (), fields)
+    if names is not None and not schema.values:
+        return Columns(dict(zip(names, columns, strict=True)), text=text)
+    if names is not None and set(names) == set(fields):
+        named = dict(zip(names, columns, strict=True))
+        columns = [named[field.name] for field in schema.fields if not field.is_alias]
+    in_order = {str(index): column for index, column in enumerate(columns)}
+    return Columns(in_order, text=text, positional=True)
+
+
+def check_width(count: int, schema: Cleaner) -> None:
+    """Check that a request may have a number of columns.
+
+    :raises InvalidInput: there are none, or more than 16,384 and twice the number of fields
+    """
+    most = max(MOST_COLUMNS, 2 * len(schema.fields))
+    if count > most:
+        message = f"at most {most} columns are allowed, {count} were sent"
+        raise InvalidInput.of_request("max_columns", message)
+    if not count:
+        raise InvalidInput.of_request("empty", "there must be at least one column")
+
+
+def check_row_marks(body: bytes, marks: bytes, max_rows: int) -> None:
+    """Check before parsing that a body does not certainly hold too many rows.
+
+    :param body: the body
+    :param marks: bytes of which each row has one, such as line feeds; empty lines or nested values
+        may have more, so twice as many are allowed
+    :param max_rows: the number of rows that the body may hold at most
+    :raises TooManyRows: it has more marks than that many rows can have
+    """
+    if len(body) <= max_rows:
+        return
+    count = max(count_byte(body, bytes([mark])) for mark in marks)
+    if count > 2 * (max_rows + 1):
+        raise TooManyRows(count, max_rows)
+
+
+def check_unique(names: Iterable[str], fields: Iterable[str]) -> None:
+    """Check that no field is given by two columns.
+
+    :param names: the names of the columns
+    :param fields: the names of the fields; other names may be repeated
+    :raises InvalidInput: a field is given by two columns
+    """
+    repeated = Repeated((name, None) for name in names).names
+    if not repeated.isdisjoint(fields):
+        raise InvalidInput(
+            InputError(None, name, "unique", "given more than once")
+            for name in fields
+            if name in repeated
+        )
+
+
+def answer_columns(prediction: Prediction) -> list[tuple[str, Values]]:
+    """Return the outputs of a prediction as named columns, for a table.
+
+    One output is ``prediction``, several are ``prediction_0`` and so on. The columns of classes
+    have the names of the classes; with several outputs the number of the output comes first:
+    ``0_setosa``.
+
+    :returns: the name of each column and its values: an array of numbers or booleans as the
+        estimator made them, or a list of anything else. Outputs that are no table (rows of
+        different lengths, or nested ones) are one column of JSON texts.
+    """
+    columns = output_columns(prediction.outputs, prediction.classes or [])
+    return [(name, _without_lists(values)) for name, values in columns]
+
+
+def _without_lists(values: Values) -> Values:
+    if type(values) is list and list in set(map(type, values)):
+        return [dumps(value).decode() for value in values]
+    return values

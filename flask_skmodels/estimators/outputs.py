@@ -1,0 +1,133 @@
+"""The outputs of an estimator as plain lists or arrays, and as named columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = Sequence[Any] | NDArray[Any]
+
+_UNCHANGED = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))
+_FINER_THAN_MICROSECONDS = {"ns", "ps", "fs", "as"}  # numpy's tolist gives these as integers
+
+
+def is_multi_output(outputs: Any) -> bool:
+    """Return whether outputs are a list of arrays of shape (rows, classes), one for each output."""
+    if not isinstance(outputs, list) or not outputs:
+        return False
+    return all(isinstance(part, np.ndarray) and part.ndim == 2 for part in outputs)
+
+
+def plain_outputs(outputs: Any) -> Any:
+    """Return the outputs of an estimator as nested lists, or as an array that JSON can hold.
+
+    Sparse matrices become dense, data frames become arrays, and floats become doubles (which hold
+    the exact value of a narrower float). Several outputs stay a list with one entry for each.
+
+    :param outputs: array, sparse matrix, data frame or list, or a list of arrays
+    :returns: a C-ordered array of numbers or booleans, or nested lists of anything else
+    """
+    if type(outputs) is np.ndarray:
+        return _plain_array(outputs)
+    if is_multi_output(outputs):
+        return [plain_outputs(part) for part in outputs]
+    if hasattr(outputs, "toarray"):
+        outputs = outputs.toarray()
+    if hasattr(outputs, "to_numpy"):
+        outputs = outputs.to_numpy()
+    if isinstance(outputs, list | tuple):
+        return _plain(outputs)  # an array would convert values of several types to one
+    return _plain_array(np.asarray(outputs))
+
+
+def _plain_array(array: NDArray[Any]) -> Any:
+    if array.dtype in _UNCHANGED:
+        return np.ascontiguousarray(array)
+    if array.dtype.kind == "f":
+        return np.ascontiguousarray(array, dtype=np.float64)
+    if array.dtype.kind in "iub":
+        return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    if array.dtype.kind in "mM" and np.datetime_data(array.dtype)[0] in _FINER_THAN_MICROSECONDS:
+        array = array.astype(f"{array.dtype.kind}8[us]")
+    return _plain(array.tolist())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return str(value)
+
+
+def output_columns(outputs: Any, classes: Sequence[Any]) -> list[tuple[str, Values]]:
+    """Return the outputs of an estimator as named columns.
+
+    One column is called ``prediction``, several ``prediction_0`` and so on. Columns that stand for
+    classes have the names of the classes. With several outputs the number of the output comes
+    first: ``0_setosa``.
+
+    :param outputs: anything that a method of an estimator returns, one entry a row
+    :param classes: the classes that the columns stand for (a list of lists for several outputs);
+        empty where the columns are not classes
+    :returns: the name of each column and its values: an array of numbers or booleans as the
+        estimator made them, or a list. Rows that are no table (of different lengths, empty or
+        nested) are one column of lists.
+    """
+    if not is_multi_output(outputs):
+        return _named(_split_columns(outputs), classes, "")
+    columns = []
+    for index, part in enumerate(outputs):
+        part_classes = classes[index] if index < len(classes) else []
+        columns += _named(_split_columns(part), part_classes, f"{index}_")
+    return columns
+
+
+def _named(columns: list[Values], classes: Any, prefix: str) -> list[tuple[str, Values]]:
+    is_one_output = isinstance(classes, list) and not any(isinstance(c, list) for c in classes)
+    if is_one_output and len(columns) == len(classes) > 1:
+        names = [f"{prefix}{label}" for label in classes]
+    elif prefix:
+        names = [f"{prefix}{index}" for index in range(len(columns))]
+    elif len(columns) == 1:
+        names = ["prediction"]
+    else:
+        names = [f"prediction_{index}" for index in range(len(columns))]
+    return list(zip(names, columns, strict=True))
+
+
+def _split_columns(outputs: Any) -> list[Values]:
+    if hasattr(outputs, "toarray"):
+        outputs = outputs.toarray()
+    array = outputs if _is_portable(outputs) else plain_outputs(outputs)
+    if isinstance(array, np.ndarray) and array.ndim <= 2 and array.size:
+        return [array] if array.ndim == 1 else list(array.T)
+    rows = array.tolist() if isinstance(array, np.ndarray) else array
+    return [list(column) for column in zip(*rows, strict=True)] if _is_table(rows) else [rows]
+
+
+def _is_portable(outputs: Any) -> bool:
+    """Return whether outputs are an array of a dtype that every format can write unchanged."""
+    if not isinstance(outputs, np.ndarray):
+        return False
+    dtype = outputs.dtype
+    return dtype.kind in "fiub" and dtype.itemsize <= 8 and dtype.isnative
+
+
+def _is_table(rows: Sequence[Any]) -> bool:
+    """Return whether rows are lists of the same length, of at least one value and not nested."""
+    if set(map(type, rows)) != {list} or len(set(map(len, rows))) > 1 or not rows[0]:
+        return False
+    return not any(isinstance(value, list) for row in rows for value in row)
