@@ -29,6 +29,8 @@ from flask_skmodels import (
 )
 from tests.support.helpers import SCHEMA, X, Y
 
+pytest_plugins = ("tests.support.selection", "tests.support.skips")
+
 SIGNALS = (
     *(before_prediction, after_prediction, prediction_stopped, prediction_failed, input_rejected),
     *(model_loaded, model_load_failed, shadow_prediction),

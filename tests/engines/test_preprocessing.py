@@ -40,6 +40,7 @@ from sklearn.random_projection import GaussianRandomProjection
 
 from flask_skmodels import SKModels
 from tests.support.equality import assert_equal, check
+from tests.support.selection import label
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 9)) * [1, 10, 0.1, 1, 100, 1, 1, 3, 9] + [0, 3, 0, -1, 40, 0, 0, 1, 9]
@@ -100,13 +101,13 @@ WITHOUT_GAPS = [
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("transformer", TAKE_GAPS, ids=str)
+@pytest.mark.parametrize("transformer", TAKE_GAPS, ids=label)
 def test_transformer_of_missing_values(transformer: Any) -> None:
     check(clone(transformer).fit(HOLES, TARGET), HOLES)
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("transformer", TAKE_GAPS + WITHOUT_GAPS, ids=str)
+@pytest.mark.parametrize("transformer", TAKE_GAPS + WITHOUT_GAPS, ids=label)
 def test_transformer(transformer: Any) -> None:
     check(clone(transformer).fit(X, TARGET), X)
 
@@ -119,7 +120,7 @@ def test_transformer_between_others(transformer: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("transformer", TAKE_GAPS, ids=str)
+@pytest.mark.parametrize("transformer", TAKE_GAPS, ids=label)
 def test_transformer_before_an_imputer(transformer: Any) -> None:
     check(make_pipeline(clone(transformer), SimpleImputer(), Ridge()).fit(HOLES, TARGET), HOLES)
 
@@ -154,7 +155,7 @@ def test_step_without_a_lean_form_keeps_its_own_method() -> None:
         make_pipeline(KBinsDiscretizer(4), MaxAbsScaler()),
         make_pipeline(KBinsDiscretizer(4), SelectKBest(k=5)),
     ],
-    ids=str,
+    ids=label,
 )
 def test_sparse_output(transformer: Any) -> None:
     codes = X.round()

@@ -1,0 +1,114 @@
+"""The two sizes of a test run: ``pytest`` for every day, and ``pytest --full`` for everything.
+
+The plain run checks all behaviour on one representative of each kind, in a few minutes. A test that
+repeats the same check for every estimator, for drawn input, under load or with real clients has the
+marker ``full``, and only ``--full`` runs it. Use :func:`cases` to mark a part of the cases of one
+test, and :func:`examples` for the number of inputs that Hypothesis draws.
+
+``conftest.py`` loads this module as a plugin of pytest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pytest
+
+LEFT_OUT = "tests_left_out"
+_left_out = pytest.StashKey[int]()
+_is_full = False
+
+
+def cases(values: Iterable[Any], quick: Collection[Any]) -> list[Any]:
+    """Return the cases of a parametrized test; those that are not in ``quick`` are marked full.
+
+    :raises ValueError: one of ``quick`` is no case
+    """
+    values = list(values)
+    unknown = [each for each in quick if each not in values]
+    if unknown:
+        raise ValueError(f"no cases of the test: {unknown}")
+    return [v if v in quick else pytest.param(v, marks=pytest.mark.full) for v in values]
+
+
+def examples(count: int) -> int:
+    """Return how many inputs to draw: all of ``count`` with ``--full``, else a tenth of them."""
+    return count if _is_full else max(10, count // 10)
+
+
+def label(value: object) -> str:
+    """Return the text of a value as the name of a case, without addresses in memory."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the exhaustive tests as well")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _is_full
+    _is_full = config.getoption("full")
+    config.stash[_left_out] = 0
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Use no worker processes for tests that are named one by one: they only take time to start."""
+    return 0 if _names_single_tests(config) else None
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case after its argument where its value is long or no text.
+
+    Workers must agree on the names; compressed bodies, for example, hold the time.
+    """
+    if isinstance(val, bytes) and not (len(val) < 40 and val.isascii()):
+        return argname
+    return None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that only ``--full`` or ``-m`` runs, unless they are named one by one."""
+    markers = _markers_left_out(config)
+    left_out = [i for i in items if any(i.get_closest_marker(name) for name in markers)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        dropped = {id(item) for item in left_out}
+        items[:] = [item for item in items if id(item) not in dropped]
+        config.stash[_left_out] = len(left_out)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send the number of tests left out from a worker process to the one that reports."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[LEFT_OUT] = session.config.stash[_left_out]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    config, output = node.config, getattr(node, "workeroutput", {})
+    config.stash[_left_out] = max(config.stash[_left_out], output.get(LEFT_OUT, 0))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    count = config.stash[_left_out]
+    if count:
+        terminalreporter.write_line(f"{count} exhaustive tests were left out: pytest --full")
+
+
+def _markers_left_out(config: pytest.Config) -> list[str]:
+    if _names_single_tests(config):
+        return []
+    expression = config.getoption("markexpr")
+    wanted = {"full"} if config.getoption("full") else set()
+    return [name for name in ("full", "differential") if name not in {*wanted, expression}]
+
+
+def _names_single_tests(config: pytest.Config) -> bool:
+    return bool(config.args) and all("::" in argument for argument in config.args)

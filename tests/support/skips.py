@@ -1,0 +1,86 @@
+"""Skipped tests: what a machine lacks, what to install, and which skips the full run permits.
+
+A test that needs a program, a large library or an operating system says so with one of the marks or
+functions of this module, so that it is skipped with one line that says what to install. With
+``--no-skips``, as ``.ci/run`` runs the tests, each skip that :data:`PERMITTED` does not list is an
+error.
+
+``conftest.py`` loads this module as a plugin of pytest.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shutil
+import sys
+from typing import Any
+
+import pytest
+
+# Patterns of the reasons of skips that may remain where everything is installed.
+PERMITTED = {
+    r"catboost is not installed": "it is large, and has no wheels for new versions of Python",
+    r"root may (write into|list) every folder": "the test needs a user who is not root",
+    r"Java is not installed": "nothing else of the project needs Java",
+}
+
+PROGRAMS = {"chromium": "apt-get install chromium", "wrk": "apt-get install wrk"}
+TEST_LIBRARIES = "pip install -e '.[test-foreign]'"
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the test reads /proc")
+FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork processes")
+
+
+def needs_program(name: str) -> pytest.MarkDecorator:
+    """Return a mark that skips a test where a program is not installed."""
+    reason = f"{name} is not installed: {PROGRAMS[name]}"
+    return pytest.mark.skipif(shutil.which(name) is None, reason=reason)
+
+
+def library(name: str, install: str = TEST_LIBRARIES) -> Any:
+    """Return a module of a library, or skip the test or the whole test module.
+
+    :param install: the command that installs the library
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = (error.name or name).partition(".")[0]
+        reason = f"{package} is not installed: {install}"
+    except OSError as error:  # LightGBM's wheel needs OpenMP of the system
+        reason = f"{name} cannot be loaded ({error}): apt-get install libgomp1"
+    pytest.skip(reason, allow_module_level=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="fail where a test was skipped")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("no_skips") and _not_permitted(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    skips = _not_permitted(config) if config.getoption("no_skips") else []
+    if skips:
+        terminalreporter.section("skipped, which --no-skips does not permit")
+    for skip in skips:
+        terminalreporter.write_line(skip)
+
+
+def _not_permitted(config: pytest.Config) -> list[str]:
+    """Return the skipped tests and their reasons, without those that are permitted."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reports = reporter.stats.get("skipped", []) if reporter else []
+    skips = {(report.nodeid, report.longrepr[2]) for report in reports}
+    return [
+        f"{test}: {reason.removeprefix('Skipped: ')}"
+        for test, reason in sorted(skips)
+        if not any(re.search(pattern, reason) for pattern in PERMITTED)
+    ]
