@@ -18,7 +18,12 @@ import pytest
 
 LEFT_OUT = "tests_left_out"
 _left_out = pytest.StashKey[int]()
-_is_full = False
+
+
+class _Run:
+    """The run of this process; Hypothesis needs it before the tests have a configuration."""
+
+    is_full = False
 
 
 def cases(values: Iterable[Any], quick: Collection[Any]) -> list[Any]:
@@ -35,7 +40,7 @@ def cases(values: Iterable[Any], quick: Collection[Any]) -> list[Any]:
 
 def examples(count: int) -> int:
     """Return how many inputs to draw: all of ``count`` with ``--full``, else a tenth of them."""
-    return count if _is_full else max(10, count // 10)
+    return count if _Run.is_full else max(10, count // 10)
 
 
 def label(value: object) -> str:
@@ -48,8 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    global _is_full
-    _is_full = config.getoption("full")
+    _Run.is_full = config.getoption("full")
     config.stash[_left_out] = 0
 
 
