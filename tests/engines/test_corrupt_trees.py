@@ -139,78 +139,88 @@ SWAPPED = other_nodes(children_swapped_at_the_root)
 CATEGORIES = {"categorical_features": ["island", "sex"]}
 BY_CATEGORY = SCORE + 2 * (FRAME["island"] == "Dream") - (FRAME["island"] == "Torgersen")
 
-# What is corrupted where and how, the estimator, its rows.
+# The module and the function that are made wrong, how, a function that fits an estimator, its rows.
 CORRUPT: dict[str, Any] = {
-    "less for less or equal": (tree, "joined", LESS, forest().fit(STEPS, SCORE > 0), STEPS),
+    "less for less or equal": (tree, "joined", LESS, lambda: forest().fit(STEPS, SCORE > 0), STEPS),
     "less for less or equal in histograms": (
         *(histogram_boosting, "joined", LESS),
-        *(histograms_of(SCORE, STEPS), STEPS),
+        *(lambda: histograms_of(SCORE, STEPS), STEPS),
     ),
     "less for less or equal below a scaler": (
         *(histogram_boosting, "joined", LESS),
-        *(make_pipeline(StandardScaler(), HistGradientBoostingRegressor()).fit(X, SCORE), X),
+        *(
+            lambda: make_pipeline(StandardScaler(), HistGradientBoostingRegressor(max_iter=12)).fit(
+                X, SCORE
+            ),
+            X,
+        ),
     ),
     "missing values the other way": (
         *(tree, "joined", MISSING),
-        *(forest().fit(HALVES, SCORE > 0), HALVES),
+        *(lambda: forest().fit(HALVES, SCORE > 0), HALVES),
     ),
     "missing values the other way in histograms": (
         *(histogram_boosting, "joined", MISSING),
-        *(histograms_of(SCORE, HALVES), HALVES),
+        *(lambda: histograms_of(SCORE, HALVES), HALVES),
     ),
-    "children swapped": (tree, "joined", SWAPPED, forest().fit(X, SCORE > 0), X),
+    "children swapped": (tree, "joined", SWAPPED, lambda: forest().fit(X, SCORE > 0), X),
     "trees in another order": (
         *(joined_trees, "_add_switch", last_tree_first),
-        *(RandomForestRegressor(30, random_state=0).fit(X, SCORE), X),
+        *(lambda: RandomForestRegressor(30, random_state=0).fit(X, SCORE), X),
     ),
     "one tree twice": (
         *(joined_trees, "_add_switch", one_tree_twice),
-        *(ExtraTreesRegressor(30, random_state=0).fit(X, SCORE), X),
+        *(lambda: ExtraTreesRegressor(30, random_state=0).fit(X, SCORE), X),
     ),
     "sums backwards": (
         *(tree, "summed", backwards),
-        *(RandomForestRegressor(30, random_state=0).fit(X, SCORE), X),
+        *(lambda: RandomForestRegressor(30, random_state=0).fit(X, SCORE), X),
     ),
     "sums in pairs": (
         *(tree, "summed", in_pairs),
-        *(RandomForestRegressor(30, random_state=0).fit(X, SCORE), X),
+        *(lambda: RandomForestRegressor(30, random_state=0).fit(X, SCORE), X),
     ),
     "sums backwards in histograms": (
         *(histogram_boosting, "summed", backwards),
-        *(histograms_of(SCORE, X), X),
+        *(lambda: histograms_of(SCORE, X), X),
     ),
-    "baseline last": (histogram_boosting, "summed", in_pairs, histograms_of(SCORE, X), X),
+    "baseline last": (histogram_boosting, "summed", in_pairs, lambda: histograms_of(SCORE, X), X),
     "a value nearly the same": (
         *(boosting, "singles_for", rounded_up),
-        *(GradientBoostingRegressor(n_estimators=9).fit(STEPS, SCORE), STEPS),
+        *(lambda: GradientBoostingRegressor(n_estimators=9).fit(STEPS, SCORE), STEPS),
     ),
     "the last category dropped": (
         *(histogram_boosting, "_codes_of", without_last_category),
-        *(histograms_of(BY_CATEGORY, FRAME, **CATEGORIES), FRAME),
+        *(lambda: histograms_of(BY_CATEGORY, FRAME, **CATEGORIES), FRAME),
     ),
     "an unknown category as the first": (
         *(histogram_boosting, "_codes_of", unknown_as_first_category),
-        *(histograms_of(BY_CATEGORY, FRAME, **CATEGORIES), FRAME),
+        *(lambda: histograms_of(BY_CATEGORY, FRAME, **CATEGORIES), FRAME),
     ),
     "a rate nearly the same": (
         *(boosting, "predict_stages", nearly_the_rate),
-        *(GradientBoostingRegressor(n_estimators=9).fit(X, SCORE), X),
+        *(lambda: GradientBoostingRegressor(n_estimators=9).fit(X, SCORE), X),
     ),
     "other columns of bagged trees": (
         *(tree, "_on_all_columns", own_columns),
-        *(BaggingRegressor(max_features=3, random_state=0).fit(X, SCORE), X),
+        *(lambda: BaggingRegressor(max_features=3, random_state=0).fit(X, SCORE), X),
     ),
     "other columns of isolation": (
         *(tree, "_on_all_columns", own_columns),
-        *(IsolationForest(max_features=3, random_state=0).fit(X), X),
+        *(lambda: IsolationForest(max_features=3, random_state=0).fit(X), X),
     ),
     "votes for other classes": (
         *(boosting, "labels_of_nodes", votes_of_all_classes),
-        *(AdaBoostClassifier(n_estimators=9, random_state=0).fit(X, LABELS["three texts"]), X),
+        *(
+            lambda: AdaBoostClassifier(n_estimators=9, random_state=0).fit(
+                X, LABELS["three texts"]
+            ),
+            X,
+        ),
     ),
     "X before the predictions": (
         *(meta_estimators, "_stacked_of", rows_first),
-        StackingRegressor(
+        lambda: StackingRegressor(
             [("line", LinearRegression()), ("tree", DecisionTreeRegressor(max_depth=3))],
             LinearRegression(),
             passthrough=True,
@@ -219,7 +229,10 @@ CORRUPT: dict[str, Any] = {
     ),
     "nothing passed along a chain": (
         *(multioutput, "_along", nothing_passed_on),
-        *(RegressorChain(LinearRegression()).fit(X, np.stack([SCORE, SCORE**2], axis=1)), X),
+        *(
+            lambda: RegressorChain(LinearRegression()).fit(X, np.stack([SCORE, SCORE**2], axis=1)),
+            X,
+        ),
     ),
 }
 
@@ -228,7 +241,8 @@ CORRUPT: dict[str, Any] = {
 def test_corrupt_chain_is_not_served(
     what: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    module, name, corrupt, estimator, rows = CORRUPT[what]
+    module, name, corrupt, fit, rows = CORRUPT[what]
+    estimator = fit()
     monkeypatch.setattr(module, name, corrupt(getattr(module, name)))
     hold_to_fallback(estimator, rows, type_of_last(estimator), caplog)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,28 @@ from benchmarks.results import Cell, Results, Series, Spread, ratio, read
 from benchmarks.served import shelf
 from benchmarks.served.library import app_of
 from benchmarks.workloads import Workload, by_rows, many_rows, one_row
+from tests.support.selection import cases
+from tests.support.skips import needs_program
 
-W1 = one_row()["w1"]
+WRK = needs_program("wrk")
 SERVED_HERE = [
     *((name, "w1") for name in ("by-hand", "concept", "hello-sync", "hello_json-sync")),
     ("library-plain", "w4-1000"),
 ]
-WORKLOADS = {"w1": W1, **many_rows()}
-WRK = '\n{"requests": 30, "seconds": 2.0, "p50": 1.5, "p99": 3.0, "failed": %d, "broken": %d}\n'
+IN_PROCESS = ["w1", "w4-1000", "w4-10000", "rows-100"]
+REPORT = '\n{"requests": 30, "seconds": 2.0, "p50": 1.5, "p99": 3.0, "failed": %d, "broken": %d}\n'
 
 
 def peer(name: str) -> Peer:
     return next(peer for peer in PEERS if peer.name == name)
+
+
+@cache
+def workload_of(name: str) -> Workload:
+    """Return a workload by its name; it takes seconds to make."""
+    if name.startswith("rows"):
+        return next(workload for workload in by_rows() if workload.name == name)
+    return (many_rows() if name.startswith("w4") else one_row())[name]
 
 
 def lab(folder: Path) -> Lab:
@@ -51,10 +62,9 @@ def figure(name: str) -> Figure:
 # What is sent
 
 
-@pytest.mark.parametrize(
-    "workload", [W1, *many_rows().values(), by_rows()[2]], ids=lambda w: w.name
-)
-def test_library_answers_each_format_as_the_pipeline_does(workload: Workload) -> None:
+@pytest.mark.parametrize("name", cases(IN_PROCESS, quick=["w1", "w4-1000"]))
+def test_library_answers_each_format_as_the_pipeline_does(name: str) -> None:
+    workload = workload_of(name)
     card = shelf.Card(workload.model, workload.schema, workload.has_texts)
     app = app_of(card, workload.pipeline)
     for exchange in exchanges.library(workload).values():
@@ -62,9 +72,11 @@ def test_library_answers_each_format_as_the_pipeline_does(workload: Workload) ->
             assert exchange.read(post(app, exchange, body)) == expected
 
 
+@WRK
+@pytest.mark.full
 @pytest.mark.parametrize(("name", "workload"), SERVED_HERE)
 def test_server_is_checked_and_leaves_no_process(tmp_path: Path, name: str, workload: str) -> None:
-    asked, served = peer(name), WORKLOADS[workload]
+    asked, served = peer(name), workload_of(workload)
     exchange = next(iter(asked.exchanges(served).values()))
     with lab(tmp_path).server(asked, served) as server:
         aim = target(server, exchange, tmp_path / "bodies")
@@ -79,10 +91,12 @@ def test_server_is_checked_and_leaves_no_process(tmp_path: Path, name: str, work
     assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
 
 
+@WRK
+@pytest.mark.full
 def test_restless_server_is_stopped_between_its_turns(tmp_path: Path) -> None:
     restless = replace(peer("by-hand"), is_restless=True)
-    [exchange] = restless.exchanges(W1).values()
-    with lab(tmp_path).server(restless, W1) as server:
+    [exchange] = restless.exchanges(workload_of("w1")).values()
+    with lab(tmp_path).server(restless, workload_of("w1")) as server:
         aim = target(server, exchange, tmp_path / "bodies")
         for _ in range(2):
             aim.wait_until_ready()
@@ -92,13 +106,15 @@ def test_restless_server_is_stopped_between_its_turns(tmp_path: Path) -> None:
     assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
 
 
+@WRK
+@pytest.mark.full
 def test_server_that_ends_is_told_with_its_last_words(tmp_path: Path) -> None:
     broken = replace(
         peer("by-hand"), command=lambda site: ["sh", "-c", "echo no such thing; exit 1"]
     )
-    [exchange] = broken.exchanges(W1).values()
+    [exchange] = broken.exchanges(workload_of("w1")).values()
     with (
-        lab(tmp_path).server(broken, W1) as server,
+        lab(tmp_path).server(broken, workload_of("w1")) as server,
         pytest.raises(Wrong, match="no such thing"),
     ):
         target(server, exchange, tmp_path).wait_until_ready()
@@ -108,13 +124,13 @@ def test_server_that_ends_is_told_with_its_last_words(tmp_path: Path) -> None:
 
 
 def test_sample_of_wrk() -> None:
-    assert read_sample("Running 2s test" + WRK % (0, 0)) == Sample(15.0, 1.5, 3.0)
+    assert read_sample("Running 2s test" + REPORT % (0, 0)) == Sample(15.0, 1.5, 3.0)
 
 
 @pytest.mark.parametrize(("failed", "broken"), [(1, 0), (0, 1)])
 def test_sample_with_a_failed_answer_is_none(failed: int, broken: int) -> None:
     with pytest.raises(Wrong, match="1 "):
-        read_sample(WRK % (failed, broken))
+        read_sample(REPORT % (failed, broken))
 
 
 def test_ratio_is_taken_round_by_round() -> None:
