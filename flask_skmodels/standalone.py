@@ -10,7 +10,7 @@ import click
 from flask import Flask
 
 from flask_skmodels.artifacts.loading import Artifact, Policy, split_name
-from flask_skmodels.cli.console import told_in_one_line
+from flask_skmodels.cli.console import one_line_errors
 from flask_skmodels.estimators import introspect
 from flask_skmodels.extension import create_app
 from flask_skmodels.models import Model
@@ -35,7 +35,7 @@ def serve(path: str, name: str | None = None, **options: Any) -> Flask:
     :raises ModelError: the estimator cannot be served
     """
     is_command = click.get_current_context(silent=True) is not None
-    with told_in_one_line() if is_command else nullcontext():
+    with one_line_errors() if is_command else nullcontext():
         return _application(path, name, options)
 
 

@@ -1,13 +1,23 @@
-"""``flask skmodels``: what is done to the models of an application from a shell."""
+"""The commands of ``flask skmodels``, one module for each command.
+
+``console`` holds what the commands share: the application, its models, errors, tables.
+"""
 
 from __future__ import annotations
 
 from flask.cli import AppGroup
 
-from flask_skmodels.cli.files import convert_command, new_command, pin_command
-from flask_skmodels.cli.inspect import check_command, list_command, openapi_command, show_command
-from flask_skmodels.cli.predict import bench_command, predict_command
-from flask_skmodels.cli.reload import compare_command, reload_command
+from flask_skmodels.cli.bench import bench_command
+from flask_skmodels.cli.check import check_command
+from flask_skmodels.cli.compare import compare_command
+from flask_skmodels.cli.convert import convert_command
+from flask_skmodels.cli.list import list_command
+from flask_skmodels.cli.new import new_command
+from flask_skmodels.cli.openapi import openapi_command
+from flask_skmodels.cli.pin import pin_command
+from flask_skmodels.cli.predict import predict_command
+from flask_skmodels.cli.reload import reload_command
+from flask_skmodels.cli.show import show_command
 
 COMMANDS = (
     *(list_command, show_command, predict_command, check_command, openapi_command),
@@ -16,12 +26,16 @@ COMMANDS = (
 
 
 def group(name: str) -> AppGroup:
-    """Return the commands of the extension of that name."""
-    commands = AppGroup(name, help="The models that this application serves.")
+    """Return the group of commands for an extension.
+
+    :param name: the extension's name, which is also the name of the group
+    """
+    commands = AppGroup(name, help="Inspect, test and manage the models of this application.")
     for command in COMMANDS:
         commands.add_command(command)
     return commands
 
 
-# For ``flask`` itself: these are there when the application cannot be loaded, for want of a pin.
+# The entry point of the ``flask`` command: these commands are available even when the application
+# cannot be loaded, for example because the pin of a file is missing.
 commands = group("skmodels")

@@ -1,4 +1,4 @@
-"""How fast a model predicts, and where the time goes."""
+"""``flask skmodels bench``: how fast a model predicts, and how the time is divided."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from flask_skmodels.cli.console import Data
+import click
+
+from flask_skmodels.cli.console import (
+    LocalSource,
+    deployment_named,
+    in_application,
+    one_line_errors,
+    table,
+)
 from flask_skmodels.codecs import reader_of
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.engines.lean.compiler import Decline
@@ -17,15 +25,60 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.json_schema import jsonable
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.version import ModelVersion
+from flask_skmodels.web.views import application
+
+_HEAD = ("ROWS", "REQUESTS/SECOND", "ROWS/SECOND", "DECODE", "VALIDATE", "PREDICT", "ENCODE")
+
+
+@click.command("bench")
+@click.argument("name", metavar="NAME")
+@click.option("--method", help="Method of the estimator. Default: the first method of the model.")
+@click.option(
+    "--rows",
+    type=click.IntRange(1, 1_000_000),
+    multiple=True,
+    default=(1, 100, 10_000),
+    show_default=True,
+    help="Number of rows in a request. Repeat the option to measure several numbers.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.01, 60),
+    default=1.0,
+    show_default=True,
+    help="Duration of each measurement in seconds.",
+)
+@in_application
+def bench_command(name: str, method: str | None, rows: tuple[int, ...], seconds: float) -> None:
+    """Measure how fast a model predicts.
+
+    NAME is the name of the model. The command makes up rows that fit the schema and predicts them
+    as JSON requests, without a server. The last four columns show how the time of a request is
+    divided.
+
+    Example: flask skmodels bench iris --rows 1 --rows 1000
+    """
+    deployment, app = deployment_named(name), application()
+    with one_line_errors():
+        version = deployment.version(app)
+        chosen = method or version.default_method
+        version.callable(chosen)
+        rates = [
+            measure(app, deployment, version, method=chosen, rows=count, seconds=seconds)
+            for count in rows
+        ]
+    click.echo(f"model {name}, method {chosen}, engine {version.engine.name}")
+    click.echo(table(_HEAD, [rate.cells() for rate in rates]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """What was measured with one number of rows in a request.
+    """The speed that was measured with one number of rows in a request.
 
-    :param rows: how many
-    :param requests: a second
-    :param shares: of the time of a request, for each of its parts
+    :param rows: number of rows in a request
+    :param requests: requests in a second
+    :param shares: the parts of a request's time spent on decoding, validation, prediction and
+        encoding, each from 0 to 1
     """
 
     rows: int
@@ -33,7 +86,7 @@ class Rate:
     shares: Sequence[float]
 
     def cells(self) -> list[str]:
-        """Return it as the cells of a table."""
+        """Return the cells of a row of the table."""
         numbers = [f"{self.rows:,}", f"{self.requests:,.0f}", f"{self.requests * self.rows:,.0f}"]
         return numbers + [f"{share:.0%}" for share in self.shares]
 
@@ -47,25 +100,25 @@ def measure(
     rows: int,
     seconds: float,
 ) -> Rate:
-    """Predict the same rows again and again.
+    """Predict the same rows repeatedly, and return the speed.
 
     :param sender: the application
     :param deployment: the model
-    :param version: of the model
-    :param method: of the estimator
-    :param rows: how many a request has
-    :param seconds: how long to go on
-    :raises ModelError: no rows can be drawn from the schema
+    :param version: version of the model
+    :param method: method of the estimator
+    :param rows: number of rows in a request
+    :param seconds: duration of the measurement
+    :raises ModelError: no rows can be made up from the schema
     """
     codec: Any = reader_of("application/json")
-    body = Data(dumps(synthetic_rows(version, rows)))
+    source = LocalSource(dumps(synthetic_rows(version, rows)))
     parts, count, started = [0.0] * 4, 0, perf_counter()
     while count == 0 or perf_counter() - started < seconds:
         prediction = deployment.predict(
             sender,
             version,
             method,
-            lambda: codec.decode(body, version.schema),
+            lambda: codec.decode(source, version.schema),
             is_shadowed=False,
         )
         encoding = perf_counter()
@@ -78,14 +131,17 @@ def measure(
 
 
 def synthetic_rows(version: ModelVersion, count: int) -> list[Any]:
-    """Return rows that a client may send, drawn from the schema and what the estimator knows.
+    """Return valid rows, made up from the schema and from the values that the estimator knows.
 
-    :raises ModelError: none can be drawn
+    :param version: version of the model
+    :param count: number of rows
+    :returns: rows as a client sends them in JSON
+    :raises ModelError: no rows can be made up
     """
     try:
         columns = Probes(version.schema, version.model.pipeline, ()).rows(count)
     except Decline as why:
-        raise ModelError(f"no rows can be drawn for model {version.name!r}: {why}") from why
+        raise ModelError(f"cannot make up rows for model {version.name!r}: {why}") from why
     fields = version.schema.fields
     outputs: Any = getattr(version.schema, "outputs", fields)
     names = [field.name for field in outputs]

@@ -1,4 +1,4 @@
-"""What the commands share: the application, its models, errors in one line, tables."""
+"""Shared by the commands: the application, its models, errors in one line, tables."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _C = TypeVar("_C", bound=Callable[..., Any])
 
 
-class Data:
-    """Bytes of the user's own, as codecs read the body of a request."""
+class LocalSource:
+    """Bytes from this machine, for a codec to decode; without the limits of a request.
+
+    :param data: the bytes
+    """
 
     pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
     parameters: ClassVar[dict[str, str]] = {}
@@ -33,12 +36,12 @@ class Data:
 def in_application(command: _C) -> _C:
     """Run a command in the context of the application; a decorator.
 
-    As Flask's ``with_appcontext``, but what is wrong with a model is said in one line.
+    Like Flask's ``with_appcontext``, but an error of the library ends the command with one line.
     """
 
     @click.pass_context
     def run(context: click.Context, /, *arguments: Any, **options: Any) -> Any:
-        with told_in_one_line():
+        with one_line_errors():
             app = context.ensure_object(ScriptInfo).load_app()
             with app.app_context():
                 return context.invoke(command, *arguments, **options)
@@ -47,43 +50,77 @@ def in_application(command: _C) -> _C:
     return wrapped  # type: ignore[no-any-return]
 
 
-class told_in_one_line:  # noqa: N801 - used as contextlib's are
-    """A context in which an error of the library ends the command with a line."""
+class one_line_errors:  # noqa: N801 - a context manager, named like those of contextlib
+    """A context in which an error of the library ends the command with one line.
+
+    :raises click.ClickException: in place of an :class:`~flask_skmodels.errors.SKModelsError`
+    """
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if isinstance(error, SKModelsError):
-            raise click.ClickException(" ".join(str(error).split())) from error
+            raise click.ClickException(one_line(error)) from error
 
 
-def state() -> State:
-    """Return what the application keeps of the extension that the command's group is of."""
+def one_line(error: Exception) -> str:
+    """Return the message of an error without line breaks."""
+    return " ".join(str(error).split())
+
+
+def extension_state() -> State:
+    """Return the state of the extension whose group the current command belongs to.
+
+    :raises click.ClickException: the application has no such extension
+    """
     parent = click.get_current_context().parent
     name = "" if parent is None else parent.command.name
-    found: State | None = current_app.extensions.get(name or "")
-    if found is None:
+    state: State | None = current_app.extensions.get(name or "")
+    if state is None:
         raise click.ClickException(
             f"the application {current_app.name!r} has no models: call SKModels().init_app(app)"
         )
-    return found
+    return state
 
 
 def deployment_named(name: str) -> Deployment:
-    """Return a model as the application serves it."""
-    deployments = state().deployments
+    """Return a model as the application serves it.
+
+    :param name: the model's name
+    :raises click.ClickException: no model has this name
+    """
+    deployments = extension_state().deployments
     if name not in deployments:
         known = ", ".join(deployments) or "none"
-        raise click.ClickException(f"no model is named {name!r}; registered: {known}")
+        raise click.ClickException(f"there is no model named {name!r}. Registered models: {known}")
     return deployments[name]
 
 
+def write_new(path: Path, text: str) -> None:
+    """Write a text file that must not exist yet.
+
+    :raises click.ClickException: it exists, or it cannot be written
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise click.ClickException(f"{path} already exists") from error
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as text in aligned columns, below a head in bold."""
+    """Return rows as text in aligned columns, below a bold head."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [_line(head, widths), *(_line(row, widths) for row in rows)]
     return "\n".join([click.style(lines[0], bold=True), *lines[1:]])
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 example``, ``2 examples``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""``flask skmodels predict`` and ``bench``: predictions without a server."""
+"""``flask skmodels predict``: predictions without a server."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from typing import BinaryIO
 
 import click
 
-from flask_skmodels.cli.bench import measure
 from flask_skmodels.cli.console import (
-    Data,
+    LocalSource,
     deployment_named,
     in_application,
-    table,
-    told_in_one_line,
+    one_line_errors,
 )
 from flask_skmodels.codecs import missing_codecs, reader_of, type_of_file
 from flask_skmodels.codecs.codec import Codec
@@ -33,10 +31,19 @@ _FORMAT = click.Choice(list(FORMATS))
 @click.command("predict")
 @click.argument("name", metavar="NAME")
 @click.argument("file", type=click.File("rb"), default="-", metavar="[FILE|-]")
-@click.option("--method", help="The estimator's method, by default the model's first.")
-@click.option("--version", "label", help="The version, by default the one that serves.")
-@click.option("--format", "written", type=_FORMAT, help="Of the answer, by default the input's.")
-@click.option("--input-format", "read", type=_FORMAT, help="By default what the file's name says.")
+@click.option("--method", help="Method of the estimator. Default: the first method of the model.")
+@click.option("--version", "label", help="Version of the model. Default: the live version.")
+@click.option(
+    "--format",
+    "output_format",
+    type=_FORMAT,
+    help="Format of the predictions. Default: the format of the input.",
+)
+@click.option(
+    "--input-format",
+    type=_FORMAT,
+    help="Format of the input. Default: by the suffix of FILE; JSON for standard input.",
+)
 @in_application
 def predict_command(
     name: str,
@@ -44,12 +51,13 @@ def predict_command(
     *,
     method: str | None,
     label: str | None,
-    written: str | None,
-    read: str | None,
+    output_format: str | None,
+    input_format: str | None,
 ) -> None:
     """Predict the rows of a file or of standard input.
 
-    What a file holds is told by its name; standard input is JSON. --input-format says it otherwise.
+    NAME is the name of the model. FILE is a file with the suffix .json, .csv, .ndjson or .arrow;
+    without it, the command reads JSON from standard input.
 
     \b
     Examples:
@@ -57,68 +65,31 @@ def predict_command(
       echo '[[5.1, 3.5, 1.4, 0.2]]' | flask skmodels predict iris
     """
     deployment = deployment_named(name)
-    told = type_of_file(str(getattr(file, "name", ""))) or FORMATS["json"]
-    reader = _codec(FORMATS[read] if read else told)
-    writer = _codec(FORMATS[written]) if written else reader
-    prediction = _predicted(deployment, label, method, reader, Data(file.read()))
+    by_suffix = type_of_file(str(getattr(file, "name", ""))) or FORMATS["json"]
+    reader = _codec(FORMATS[input_format] if input_format else by_suffix)
+    writer = _codec(FORMATS[output_format]) if output_format else reader
+    prediction = _predict(deployment, label, method, reader, LocalSource(file.read()))
     body = writer.encode(prediction)
     is_text = writer.media_type != FORMATS["arrow"]
     click.echo(body.rstrip(b"\n") if is_text else body, nl=is_text)
 
 
-@click.command("bench")
-@click.argument("name", metavar="NAME")
-@click.option("--method", help="The estimator's method, by default the model's first.")
-@click.option(
-    "--rows",
-    type=click.IntRange(1, 1_000_000),
-    multiple=True,
-    default=(1, 100, 10_000),
-    show_default=True,
-    help="How many rows a request has; may be given more than once.",
-)
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0.01, 60),
-    default=1.0,
-    show_default=True,
-    help="How long each number of rows is measured.",
-)
-@in_application
-def bench_command(name: str, method: str | None, rows: tuple[int, ...], seconds: float) -> None:
-    """Measure how fast a model predicts, and where the time goes.
-
-    The rows are drawn from the schema and sent through the library as JSON, without a server. The
-    shares are of the time of a request.
-
-    Example: flask skmodels bench iris --rows 1 --rows 1000
-    """
-    deployment, app = deployment_named(name), application()
-    with told_in_one_line():
-        version = deployment.version(app)
-        chosen = method or version.default_method
-        version.callable(chosen)
-        rates = [
-            measure(app, deployment, version, method=chosen, rows=count, seconds=seconds)
-            for count in rows
-        ]
-    head = ["ROWS", "REQUESTS/S", "ROWS/S", "DECODE", "VALIDATE", "PREDICT", "ENCODE"]
-    click.echo(f"{name}, {chosen}, engine {version.engine.name}")
-    click.echo(table(head, [rate.cells() for rate in rates]))
-
-
-def _predicted(
-    deployment: Deployment, label: str | None, method: str | None, reader: Codec, data: Data
+def _predict(
+    deployment: Deployment,
+    label: str | None,
+    method: str | None,
+    reader: Codec,
+    source: LocalSource,
 ) -> Prediction:
     app = application()
-    with told_in_one_line():
+    with one_line_errors():
         version = deployment.version(app, label)
         try:
             return deployment.predict(
                 app,
                 version,
                 method or version.default_method,
-                lambda: reader.decode(data, version.schema),
+                lambda: reader.decode(source, version.schema),
                 is_shadowed=False,
             )
         except InvalidInput as error:
@@ -130,6 +101,7 @@ def _codec(media_type: str) -> Codec:
     if codec is None:
         extras = {each.media_type: each.extra for each in missing_codecs()}
         raise click.ClickException(
-            f"{media_type} needs pip install 'Flask-SKModels[{extras.get(media_type)}]'"
+            f"format {media_type} is not available. "
+            f"To install it: pip install 'Flask-SKModels[{extras.get(media_type)}]'"
         )
     return codec

@@ -60,7 +60,7 @@ def test_reload_is_seen_by_another_application(folder: Path) -> None:
 
     with model_loaded.connected_to(note):
         result = run(asking, "reload", "iris")
-        assert (result.exit_code, result.output) == (0, "iris: asked for\n")
+        assert (result.exit_code, result.output) == (0, "iris: reload requested\n")
         answer_of(client)
         assert swapped.wait(10)
     assert answer_of(client) == ("2", "2")
@@ -105,7 +105,7 @@ def test_reload_of_all_models(folder: Path) -> None:
     result = run(app, "reload")
     assert result.exit_code == 0
     assert result.output.splitlines() == [
-        "iris: asked for",
+        "iris: reload requested",
         "memory: not a folder of versions, nothing to reload",
         "file: not a folder of versions, nothing to reload",
     ]
@@ -117,7 +117,7 @@ def test_unknown_name(folder: Path, command: str) -> None:
     result = run(application(iris(), root=folder.parent), command, "rose")
     assert (result.exit_code, result.output) == (
         1,
-        "Error: no model is named 'rose'; registered: iris\n",
+        "Error: there is no model named 'rose'. Registered models: iris\n",
     )
 
 
@@ -215,7 +215,7 @@ def test_compare_with_what_is_not_there(folder: Path, served: tuple[Flask, str])
     app, url = served
     result = run(app, "compare", "iris", "--url", f"{url}/elsewhere")
     assert result.exit_code == 1
-    assert "cannot be read: HTTP Error 404" in result.output
+    assert f"cannot read {url}/elsewhere/models/iris/: HTTP Error 404" in result.output
 
 
 def test_convert(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_convert(tmp_path: Path) -> None:
     result = CliRunner().invoke(commands, ["convert", str(pickled), str(target)])
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f'Artifact("{target}"')
-    assert result.stderr == "equal to the last bit on 512 rows\n"
+    assert result.stderr == "compared on 512 rows: the predictions are identical to the last bit\n"
     artifact = eval(result.stdout, {"Artifact": Artifact})
     loaded = load(artifact, Policy(root=tmp_path))
     assert loaded.format == "skops"
@@ -241,7 +241,8 @@ def test_convert_to_onnx(tmp_path: Path, pipeline: Any) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout == f'Artifact("{target}")\n'
     report = re.fullmatch(
-        r"on \d+ rows numbers differ by (\S+) at most, and (\S+)% of the labels; without (.+)\n",
+        r"compared on \d+ rows: numbers differ by at most (\S+), "
+        r"labels differ in (\S+)% of the rows\. Not converted: (.+)\n",
         result.stderr,
     )
     assert report, result.stderr
@@ -269,7 +270,7 @@ def test_convert_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "junk.joblib").write_bytes(b"junk")
     for source, target, reason in (
         (pickled, "7.joblib", "must end with .skops or .onnx"),
-        (pickled, "there.skops", "exists already"),
+        (pickled, "there.skops", "already exists"),
         (pickled, "no/folder.skops", "no such file"),
         (tmp_path / "junk.joblib", "junk.skops", "cannot be loaded"),
     ):
@@ -287,5 +288,5 @@ def test_convert_leaves_nothing_that_cannot_be_read(tmp_path: Path) -> None:
     pickled = put(tmp_path, "7", estimator)
     result = CliRunner().invoke(commands, ["convert", str(pickled), str(tmp_path / "7.skops")])
     assert result.exit_code == 1
-    assert "skops cannot hold it" in result.output
+    assert "skops cannot save this estimator" in result.output
     assert not (tmp_path / "7.skops").exists()

@@ -55,6 +55,13 @@ def refusal(app: Flask, *arguments: str, stdin: Any = None) -> str:
     return result.output.removeprefix("Error: ").removesuffix("\n")
 
 
+def without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the Arrow format out, as where pyarrow is not installed."""
+    arrow = flask_skmodels.codecs._CODECS["application/vnd.apache.arrow.stream"]
+    monkeypatch.delitem(flask_skmodels.codecs._CODECS, arrow.media_type)
+    monkeypatch.setitem(flask_skmodels.codecs._MISSING, arrow.media_type, arrow)
+
+
 @pytest.fixture
 def named() -> Any:
     """An estimator that knows the names of its columns."""
@@ -143,7 +150,10 @@ def test_show_is_the_models_document_as_json(app: Flask) -> None:
 
 def test_unknown_model_is_said_with_those_that_are_known(app: Flask) -> None:
     for command in ("show", "predict", "bench"):
-        assert refusal(app, command, "rose") == "no model is named 'rose'; registered: iris"
+        assert (
+            refusal(app, command, "rose")
+            == "there is no model named 'rose'. Registered models: iris"
+        )
 
 
 def test_openapi_is_what_the_application_serves(app: Flask, tmp_path: Path) -> None:
@@ -153,7 +163,7 @@ def test_openapi_is_what_the_application_serves(app: Flask, tmp_path: Path) -> N
     assert output(app, "openapi", "--output", str(tmp_path / "api.json")) == ""
     assert json.loads((tmp_path / "api.json").read_text()) == document
     missing = str(tmp_path / "none" / "api.json")
-    assert "cannot be written: No such file" in refusal(app, "openapi", "--output", missing)
+    assert f"cannot write {missing}: No such file" in refusal(app, "openapi", "--output", missing)
 
 
 # check
@@ -177,7 +187,7 @@ def test_check_fails_with_a_bad_version(tmp_path: Path) -> None:
     bad, good, last = result.output.splitlines()
     assert bad.startswith("iris 2: ")
     assert good.startswith("iris 1: good")
-    assert last == "Error: 1 of the versions cannot serve"
+    assert last == "Error: 1 version cannot be served"
 
 
 def test_check_fails_with_a_bad_example(app: Flask, models: SKModels, pipeline: Any) -> None:
@@ -185,6 +195,16 @@ def test_check_fails_with_a_bad_example(app: Flask, models: SKModels, pipeline: 
     result = run(app, "check")
     assert result.exit_code == 1
     assert "bad: example 0 is not valid" in result.output
+
+
+def test_check_says_which_formats_need_a_library(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_pyarrow(monkeypatch)
+    assert output(app, "check").splitlines()[1] == (
+        "format application/vnd.apache.arrow.stream is not available: pyarrow is not installed. "
+        "To install it: pip install 'Flask-SKModels[arrow]'"
+    )
 
 
 # predict
@@ -254,11 +274,12 @@ def test_predict_asks_a_version(tmp_path: Path) -> None:
 
 
 def test_predict_names_the_extra_of_a_format(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    arrow = flask_skmodels.codecs._CODECS["application/vnd.apache.arrow.stream"]
-    monkeypatch.delitem(flask_skmodels.codecs._CODECS, arrow.media_type)
-    monkeypatch.setitem(flask_skmodels.codecs._MISSING, arrow.media_type, arrow)
+    without_pyarrow(monkeypatch)
     said = refusal(app, "predict", "iris", "--format", "arrow", stdin=json.dumps(ROWS))
-    assert said.endswith("needs pip install 'Flask-SKModels[arrow]'")
+    assert said == (
+        "format application/vnd.apache.arrow.stream is not available. "
+        "To install it: pip install 'Flask-SKModels[arrow]'"
+    )
 
 
 # bench
@@ -267,11 +288,11 @@ def test_predict_names_the_extra_of_a_format(app: Flask, monkeypatch: pytest.Mon
 def test_bench_tells_rates_and_shares(app: Flask) -> None:
     lines = output(app, "bench", "iris", "--rows", "1", "--rows", "20", "--seconds", "0.05")
     title, head, *rates = lines.splitlines()
-    assert title == "iris, predict, engine lean"
+    assert title == "model iris, method predict, engine lean"
     assert head.split() == [
         "ROWS",
-        "REQUESTS/S",
-        "ROWS/S",
+        "REQUESTS/SECOND",
+        "ROWS/SECOND",
         *"DECODE VALIDATE PREDICT ENCODE".split(),
     ]
     for count, line in zip((1, 20), rates, strict=True):
@@ -287,14 +308,16 @@ def test_bench_draws_rows_of_values_and_of_frames(
     models.add("values", pipeline)
     models.add("mixed", mixed_pipeline)
     for name in ("values", "mixed"):
-        assert f"{name}, predict" in output(app, "bench", name, "--rows", "9", "--seconds", "0.01")
+        assert f"model {name}, method predict" in output(
+            app, "bench", name, "--rows", "9", "--seconds", "0.01"
+        )
 
 
 def test_bench_says_where_no_rows_can_be_drawn(app: Flask, models: SKModels) -> None:
     unbounded = Unlucky().fit([[0, 0]])
     del unbounded.n_features_in_  # it leaves the number of its columns open
     models.add("open", unbounded)
-    assert "no rows can be drawn for model 'open'" in refusal(app, "bench", "open")
+    assert "cannot make up rows for model 'open'" in refusal(app, "bench", "open")
 
 
 # pin
@@ -345,7 +368,7 @@ def test_new_writes_a_module_that_runs(
     joblib.dump(named, path) if suffix == "joblib" else skops.io.dump(named, path)
     said = output(app, "new", "wild-iris", f"models/iris.{suffix}")
     assert said == (
-        "wild-iris.py is written: edit its schema; flask --app wild-iris.py run serves it\n"
+        "wrote wild-iris.py: edit its schema, then run it with: flask --app wild-iris.py run\n"
     )
     source = Path("wild-iris.py").read_text()
     assert '        "sepal_length": {"type": "number"},\n' in source
@@ -355,7 +378,7 @@ def test_new_writes_a_module_that_runs(
     )
     assert json.loads(asked)["predictions"] == [0, 2]
     assert refusal(app, "new", "wild-iris", f"models/iris.{suffix}") == (
-        "wild-iris.py exists already"
+        "wild-iris.py already exists"
     )
 
 
@@ -401,7 +424,7 @@ def test_new_refuses_names(app: Flask, tmp_path: Path, named: Any, name: str, sa
 def test_new_says_where_it_cannot_write(app: Flask, tmp_path: Path, named: Any) -> None:
     joblib.dump(named, tmp_path / "iris.joblib")
     arguments = (str(tmp_path / "iris.joblib"), "--output", str(tmp_path / "none" / "iris.py"))
-    assert "cannot be written" in refusal(app, "new", "iris", *arguments)
+    assert "cannot write" in refusal(app, "new", "iris", *arguments)
 
 
 def test_new_refuses_what_is_no_skops_file(app: Flask, tmp_path: Path) -> None:

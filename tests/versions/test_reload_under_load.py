@@ -277,7 +277,7 @@ def test_reload_is_asked_for_from_a_shell(idle: Server, folder: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert (done.stdout, done.returncode) == ("number: asked for\n", 0), done.stderr
+    assert (done.stdout, done.returncode) == ("number: reload requested\n", 0), done.stderr
     assert set(come_to(idle, "2")) == workers
 
 

@@ -1,4 +1,4 @@
-"""The source of a module that registers an estimator, to be edited."""
+"""``flask skmodels new``: write a Python module that registers the model of a file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
+
 from flask_skmodels.artifacts.loading import Artifact, Loaded, Policy, load
 from flask_skmodels.artifacts.skops import untrusted_types
+from flask_skmodels.cli.console import FILE, one_line_errors, write_new
 from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import introspect
 from flask_skmodels.models import KeyValueModel, Model, name_of, rules_from
@@ -27,7 +30,7 @@ models = SKModels()
 
 @models.register
 class {cls}({base}):
-    """What {name} predicts."""
+    """Predictions of the model {name}."""
 
     name = "{name}"
 {attributes}
@@ -39,16 +42,46 @@ def create_app() -> Flask:
 '''
 
 
-def registration(name: str, file: Path, folder: Path) -> str:
-    """Return the source of a module that registers the estimator of a file.
+@click.command("new")
+@click.argument("name", metavar="NAME")
+@click.argument("file", type=FILE, metavar="MODELFILE")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write, or - to print the module. Default: NAME.py",
+)
+def new_command(name: str, file: Path, output: Path | None) -> None:
+    """Write a Python module that serves a model file.
 
-    The file is loaded whether it is pinned or not, so what it holds is run.
+    NAME is the name of the model, MODELFILE the file of a fitted estimator. The module contains
+    the schema that the estimator was fitted with, for you to edit.
 
-    :param name: of the model
-    :param file: the estimator's
-    :param folder: where the module is to be, which the file's path is relative to
+    MODELFILE is loaded, and a pickle can run any code when it is loaded. Use only files that you
+    trust.
+
+    Example: flask skmodels new iris iris.skops
+    """
+    is_printed = str(output) == "-"
+    target = Path(f"{name}.py") if output is None or is_printed else output
+    with one_line_errors():
+        source = module_source(name, file, target.parent)
+    if is_printed:
+        click.echo(source, nl=False)
+        return
+    write_new(target, source)
+    click.echo(f"wrote {target}: edit its schema, then run it with: flask --app {target} run")
+
+
+def module_source(name: str, file: Path, folder: Path) -> str:
+    """Return the source of a module that registers the model of a file.
+
+    The file is loaded even if it is not pinned, so code in it can run.
+
+    :param name: name of the model
+    :param file: the file of a fitted estimator
+    :param folder: the folder of the module; the path in the module is relative to it
     :raises ArtifactError: the file cannot be loaded
-    :raises ModelError: no model can have that name
+    :raises ModelError: the name is not valid for a model
     """
     name_of(Model(name=name))
     artifact = Artifact(file.absolute(), trusted=untrusted_types(file))
@@ -71,9 +104,9 @@ def _attributes(
     folder: Path,
 ) -> list[str]:
     path = os.path.relpath(artifact.path, folder.absolute())
-    given = {"sha256": loaded.sha256, "trusted": list(artifact.trusted)}
+    options = {"sha256": loaded.sha256, "trusted": list(artifact.trusted)}
     lines = ["    pipeline = Artifact(\n", f"        {_literal(path)},\n"]
-    lines += [f"        {key}={_literal(value)},\n" for key, value in given.items() if value]
+    lines += [f"        {key}={_literal(value)},\n" for key, value in options.items() if value]
     lines += ["    )\n"]
     if "predict_proba" in introspect.methods(loaded.estimator):
         lines.append("    probability = True\n")
@@ -86,7 +119,7 @@ def _attributes(
 
 
 def _literal(value: Any) -> str:
-    """Return a value as source, as a formatter would have it."""
+    """Return a value as Python source, formatted with double quotes."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
@@ -98,5 +131,7 @@ def _class_name(name: str) -> str:
     words = re.split(r"[^A-Za-z0-9]+", name)
     cls = "".join(word[:1].upper() + word[1:] for word in words)
     if not cls.isidentifier():
-        raise ModelError(f"no class can be named after model {name!r}: begin it with a letter")
+        raise ModelError(
+            f"the model name {name!r} cannot be used for a class: begin it with a letter"
+        )
     return cls

@@ -1,0 +1,68 @@
+"""``flask skmodels show``: the fields, methods, engine and versions of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from flask_skmodels.cli.console import deployment_named, in_application, table
+from flask_skmodels.codecs.json_text import dumps
+from flask_skmodels.web.views import application
+
+
+@click.command("show")
+@click.argument("name", metavar="NAME")
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON document of GET /NAME/.")
+@in_application
+def show_command(name: str, as_json: bool) -> None:
+    """Show the fields, methods, engine and versions of a model.
+
+    NAME is the name of the model.
+
+    Example: flask skmodels show iris
+    """
+    described = deployment_named(name).describe(application())
+    click.echo(dumps(described).decode() if as_json else "\n".join(_lines(described)))
+
+
+def _lines(described: Mapping[str, Any]) -> Iterator[str]:
+    version, engine = described["version"], described["engine"]
+    yield click.style(described["name"], bold=True) + (f", version {version}" if version else "")
+    if described["description"]:
+        yield from ["", described["description"]]
+    yield ""
+    yield f"estimator  {described['estimator']}"
+    yield f"methods    {', '.join(described['methods'])}"
+    if described["classes"]:
+        yield f"classes    {', '.join(map(str, described['classes']))}"
+    yield f"engine     {engine['name']}" + (f": {engine['reason']}" if engine["reason"] else "")
+    for key, value in (described["artifact"] or {}).items():
+        yield f"{key}  {value}"
+    if described.get("versions"):
+        yield f"versions   {', '.join(each['version'] for each in described['versions'])}"
+    yield from ["", _fields(described)]
+
+
+def _fields(described: Mapping[str, Any]) -> str:
+    rows = [
+        [name, _type(rules), "yes" if name in described["required"] else "no", _values(rules)]
+        for name, rules in described["fields"].items()
+    ]
+    return table(["FIELD", "TYPE", "REQUIRED", "VALUES"], rows)
+
+
+def _type(rules: Mapping[str, Any]) -> str:
+    types = rules.get("type", "any")
+    return " or ".join(types) if isinstance(types, list) else str(types)
+
+
+def _values(rules: Mapping[str, Any]) -> str:
+    """Return the values that a field accepts, its default and its unit, in words."""
+    parts = [", ".join(map(str, rules["enum"]))] if "enum" in rules else []
+    parts += [f"at least {rules['minimum']}"] if "minimum" in rules else []
+    parts += [f"at most {rules['maximum']}"] if "maximum" in rules else []
+    parts += [f"default {rules['default']}"] if "default" in rules else []
+    parts += [f"in {rules['x-unit']}"] if "x-unit" in rules else []
+    return ", ".join(parts)
