@@ -14,7 +14,8 @@ from flask_skmodels.cli.console import one_line_errors
 from flask_skmodels.estimators import introspect
 from flask_skmodels.extension import create_app
 from flask_skmodels.models import Model
-from flask_skmodels.versions.discovery import File, find, load_once
+from flask_skmodels.versions.discovery import File, find
+from flask_skmodels.versions.loaded_files import load_once
 
 
 def serve(path: str, name: str | None = None, **options: Any) -> Flask:

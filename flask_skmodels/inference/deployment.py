@@ -145,7 +145,7 @@ class Deployment:
         :raises UnknownModel: the model has no version of that label
         :raises ArtifactError: it cannot be loaded
         """
-        self.versions.look(sender)
+        self.versions.poll(sender)
         self._touch()
         return self._chosen(key, sender) if label is None else self.versions.get(label, sender)
 
@@ -155,7 +155,7 @@ class Deployment:
         :param sender: the application
         :raises SKModelsError: no version of it can serve
         """
-        self.versions.look(sender)
+        self.versions.poll(sender)
         self._touch()
         return self.versions.current(sender)
 

@@ -182,7 +182,7 @@ class Shadow:
             sender.logger.error("the shadow of model %r failed", name, exc_info=error)
 
     def _ask(self, sender: Sender, versions: Versions, prediction: Prediction, X: Any) -> None:
-        version = versions.beside(self.label, sender)
+        version = versions.get_shadow(self.label, sender)
         if version is None:
             with self._lock:
                 self.dropped += 1

@@ -1,4 +1,4 @@
-"""The versions of a model: where they are found, which are loaded, and which one serves.
+"""The versions of a model: discovery, loading, polling, checks, and the one that is live.
 
-``folder`` decides; the other modules each do one part of it.
+``folder`` is where to start; each of the other modules does one part of its work.
 """

@@ -1,137 +1,58 @@
-"""What of the files of one model is loaded, and what is refused."""
+"""The loaded versions of one model."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from copy import copy
+from collections.abc import Container, Set
+from time import monotonic
 
-from flask_skmodels.artifacts.loading import Artifact, Loaded, Policy, resolve
-from flask_skmodels.errors import ArtifactError, ModelError, SKModelsError
-from flask_skmodels.models import Model, name_of
-from flask_skmodels.versions import discovery
 from flask_skmodels.versions.discovery import File
-from flask_skmodels.versions.failures import Failures
 from flask_skmodels.versions.version import ModelVersion
 
-Event = tuple[str | None, ModelVersion | SKModelsError]
+MAX_REQUESTED = 3  # versions that stay loaded only because a request named them
 
 
 class VersionCache:
-    """The loaded versions of one model, and what happened to its files, to be told.
+    """The loaded versions of one model, each with the file that it was loaded from."""
 
-    :param model: the declaration
-    :param artifact: its file or folder
-    :param policy: how artifacts are loaded
-    """
-
-    def __init__(self, model: Model, artifact: Artifact, policy: Policy) -> None:
-        self._model = model
-        self._artifact = artifact
-        self._policy = policy
-        self._stamp: discovery.Stamp = (0, 0)
+    def __init__(self) -> None:
         self._loaded: dict[str | None, tuple[File, ModelVersion]] = {}
-        self._refused = Failures()
-        self._events: list[Event] = []
+        self._requested_at: dict[str | None, float] = {}
 
     def __bool__(self) -> bool:
-        """Whether anything is loaded."""
+        """Return True if a version is loaded."""
         return bool(self._loaded)
 
-    def find(self) -> Mapping[str | None, File]:
-        """Return the files that are there now, as :func:`sources.find`."""
-        self._stamp = discovery.stamp(self._artifact, self._policy)
-        return discovery.find(self._artifact, self._policy)
-
-    def at_hand(self, label: str | None, file: File | None) -> ModelVersion | None:
-        """Return what is loaded from a file, None if nothing is."""
-        known = self._loaded.get(label)
-        return known[1] if known is not None and known[0] == file else None
+    def get(self, label: str | None, file: File | None) -> ModelVersion | None:
+        """Return the version that was loaded from a file, None if none was."""
+        entry = self._loaded.get(label)
+        return entry[1] if entry is not None and entry[0] == file else None
 
     def file_of(self, version: ModelVersion) -> File | None:
-        """Return the file that a version was loaded from, None if it was let go of."""
-        known = self._loaded.get(version.label)
-        return known[0] if known is not None and known[1] is version else None
+        """Return the file that a version was loaded from, None if it is not in the cache."""
+        entry = self._loaded.get(version.label)
+        return entry[0] if entry is not None and entry[1] is version else None
 
-    def load(self, label: str | None, file: File) -> ModelVersion:
-        """Return a version, loaded unless it is, or was refused before.
-
-        :raises ArtifactError: it cannot be loaded
-        """
-        known = self.at_hand(label, file)
-        if known is not None:
-            return known
-        self._refused.check(label, file, self._stamp, unless_it_loads=True)
-        try:
-            version = self._made(label, discovery.load_once(file, self._policy))
-        except SKModelsError as error:
-            raise self.refuse(label, file, error) from error
-        self._refused.accept_load(label)
+    def put(self, label: str | None, file: File, version: ModelVersion) -> None:
+        """Keep a version, in place of another of its label."""
         self._loaded[label] = (file, version)
-        self._events.append((label, version))
-        return version
 
-    def check(self, label: str | None, file: File) -> None:
-        """Raise why a file may not serve, if that is known."""
-        self._refused.check(label, file, self._stamp)
+    def touch(self, label: str) -> None:
+        """Note that a request has named a version; this alone is called without the lock."""
+        self._requested_at[label] = monotonic()
 
-    def accept(self, label: str | None) -> None:
-        """Note that a version may serve."""
-        self._refused.accept(label)
+    def evict(self, needed: Set[str | None], files: Container[str | None]) -> None:
+        """Drop the versions whose file is gone, and those that are neither needed nor recent.
 
-    def refuse(
-        self, label: str | None, file: File, error: SKModelsError, *, loads: bool = False
-    ) -> SKModelsError:
-        """Note and return why a file is refused, to be told once a file."""
-        path = resolve(file.artifact, self._policy)
-        named = self.named(
-            error if isinstance(error, ArtifactError) else ArtifactError.of(path, error)
-        )
-        if self._refused.add(label, file, self._stamp, named, loads=loads):
-            self._events.append((label, copy(named)))
-        return copy(named)
-
-    def tell(self, label: str | None, found: ModelVersion | SKModelsError) -> None:
-        """Note what is to be told."""
-        self._events.append((label, found))
-
-    def hush(self, version: ModelVersion) -> None:
-        """Do not tell that a version was loaded: it may not serve."""
-        self._events = [event for event in self._events if event[1] is not version]
-
-    def take_events(self) -> list[Event]:
-        """Return what is to be told, which is then told."""
-        events, self._events = self._events, []
-        return events
-
-    def failures(self, files: Mapping[str | None, File]) -> dict[str | None, str]:
-        """Return why files were refused, by their label."""
-        return self._refused.of(files)
-
-    def keep(self, labels: Container[str | None], files: Container[str | None]) -> None:
-        """Let go of all versions but those of some labels, and of refusals of what is gone."""
-        self._loaded = {k: v for k, v in self._loaded.items() if k in labels and k in files}
-        self._refused.keep(files)
+        :param needed: labels of the version that serves and of the canaries and the shadow
+        :param files: labels of the files that are there
+        """
+        requested_at = dict(self._requested_at)
+        others = requested_at.keys() - needed
+        latest = sorted(others, key=requested_at.__getitem__, reverse=True)[:MAX_REQUESTED]
+        kept = {label for label in {*needed, *latest} if label in files}
+        self._loaded = {k: v for k, v in self._loaded.items() if k in kept}
+        self._requested_at = {k: v for k, v in requested_at.items() if k in kept}
 
     def clear(self) -> None:
-        """Let go of all versions; what was refused stays so."""
+        """Drop all versions."""
         self._loaded = {}
-
-    def named(self, error: SKModelsError) -> SKModelsError:
-        """Return a copy of an error that names the model, without its traceback."""
-        if isinstance(error, ArtifactError):
-            return ArtifactError(error.path, error.reason, model=name_of(self._model))
-        return copy(error)
-
-    def _made(self, label: str | None, loaded: Loaded) -> ModelVersion:
-        model = copy(self._model)
-        model.pipeline = loaded.estimator
-        model.examples = model.examples or loaded.examples
-        try:
-            version = ModelVersion(model, label, loaded)
-            version.check(self._policy)
-            return version
-        except ModelError as error:
-            raise ArtifactError.of(loaded.path, error) from error
-        except Exception as error:
-            reason = f"it cannot be served: {type(error).__name__}: {error}"
-            raise ArtifactError(loaded.path, reason) from error

@@ -1,4 +1,4 @@
-"""The files of one model that are refused, and why."""
+"""The files of one model that were rejected, and why."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from flask_skmodels.versions.discovery import File, Stamp
 
 
 @dataclass(frozen=True, slots=True)
-class _Refusal:
-    """Why a file is refused.
+class Failure:
+    """A rejected file.
 
-    :param stamp: of its folder at that time
-    :param error: why; without a traceback, which would keep in memory what was read
-    :param loads: whether it loads, and only may not take the place of the version that serves
+    :param file: the file, as it was when it was rejected
+    :param stamp: the stamp of its folder at that time
+    :param error: the reason; without a traceback, which would keep the data of the file in memory
+    :param loads: True if the file loads, and only may not replace the version that serves
     """
 
     file: File
@@ -26,43 +27,69 @@ class _Refusal:
 
 
 class Failures:
-    """What was refused, by the label of the version, so that a file is tried and told once."""
+    """The rejected files by the label of their version, so that each is tried and reported once.
+
+    :ivar stamp: the stamp of the folder when its files were listed last
+    """
 
     def __init__(self) -> None:
-        self._known: dict[str | None, _Refusal] = {}
+        self.stamp: Stamp = (0, 0)
+        self._by_label: dict[str | None, Failure] = {}
+        self._of_all: str | None = None
 
-    def add(
-        self, label: str | None, file: File, stamp: Stamp, error: SKModelsError, *, loads: bool
-    ) -> bool:
-        """Note why a file is refused, and return whether that is news of this file."""
-        known = self._known.get(label)
-        self._known[label] = _Refusal(file, stamp, error, loads)
+    def add(self, label: str | None, file: File, error: SKModelsError, *, loads: bool) -> bool:
+        """Note why a file is rejected.
+
+        :param loads: True if the file loads, and only may not replace the version that serves
+        :returns: True if this file was not rejected before
+        """
+        known = self._by_label.get(label)
+        self._by_label[label] = Failure(file, self.stamp, error, loads)
         return known is None or known.file != file
 
-    def check(
-        self, label: str | None, file: File, stamp: Stamp, *, unless_it_loads: bool = False
-    ) -> None:
-        """Raise why a file was refused, unless something beside it may have changed that."""
-        known = self._known.get(label)
-        if known is None or (known.file, known.stamp) != (file, stamp):
+    def add_of_all(self, error: SKModelsError) -> bool:
+        """Note why no file can serve at all, for example because the folder is gone.
+
+        :returns: True if the reason is another than before
+        """
+        is_new = self._of_all != str(error)
+        self._of_all = str(error)
+        return is_new
+
+    def clear_of_all(self) -> None:
+        """Forget why no file could serve at all."""
+        self._of_all = None
+
+    def check(self, label: str | None, file: File, *, unless_it_loads: bool = False) -> None:
+        """Raise the reason why a file was rejected, if nothing has changed in its folder since.
+
+        :param unless_it_loads: True to let a file pass that loads but may not serve
+        :raises SKModelsError: the file was rejected
+        """
+        known = self._by_label.get(label)
+        if known is None or (known.file, known.stamp) != (file, self.stamp):
             return
         if not (known.loads and unless_it_loads):
             raise copy(known.error)
 
     def accept(self, label: str | None) -> None:
-        """Forget what was wrong with a version: it has passed its checks."""
-        self._known.pop(label, None)
+        """Forget the failure of a version that has now passed its checks."""
+        self._by_label.pop(label, None)
 
     def accept_load(self, label: str | None) -> None:
-        """Forget that a version did not load: it does."""
-        if label in self._known and not self._known[label].loads:
-            del self._known[label]
+        """Forget that a version did not load; keep that it may not serve."""
+        if label in self._by_label and not self._by_label[label].loads:
+            del self._by_label[label]
 
     def keep(self, labels: Container[str | None]) -> None:
-        """Forget all versions but these."""
-        self._known = {k: v for k, v in self._known.items() if k in labels}
+        """Forget the failures of all versions but these."""
+        self._by_label = {k: v for k, v in self._by_label.items() if k in labels}
 
-    def of(self, files: Mapping[str | None, File]) -> dict[str | None, str]:
-        """Return what is wrong with these files, by their label."""
-        known = list(self._known.items())
-        return {k: str(v.error) for k, v in known if files.get(k) == v.file}
+    def messages(self, files: Mapping[str | None, File]) -> dict[str | None, str]:
+        """Return the reasons by the label of the version; the key None is for all of them.
+
+        :param files: the files that are there; failures of earlier files are left out
+        """
+        of_all = {} if self._of_all is None else {None: self._of_all}
+        failures = list(self._by_label.items())
+        return of_all | {k: str(v.error) for k, v in failures if files.get(k) == v.file}

@@ -1,23 +1,31 @@
-"""When the files of a model are looked at: at an interval, or when a reload was asked for."""
+"""When the files of a model are polled: at an interval, or because a reload was requested.
+
+A reload is requested by a file in the folder, :data:`REQUEST_FILE`: each process that serves the
+folder compares the time of that file with the one it saw last.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock, Thread
 from time import monotonic
 
-from flask_skmodels.artifacts.loading import Artifact, Policy
+from flask_skmodels.artifacts.declaration import Artifact, Policy
+from flask_skmodels.errors import ArtifactError
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions import discovery
 
+SECONDS_WHILE_DOWN = 1.0  # between two polls of a model that could not be loaded
+
 
 class Polling:
-    """The looks at the files of one model, one at a time, each in a thread of its own.
+    """The polls of the files of one model, one at a time, each in a thread of its own.
 
-    :param name: the model's
+    :param name: name of the model
     :param artifact: its file or folder
     :param policy: how artifacts are loaded
-    :param interval: seconds between two looks, None for none but those that are asked for
+    :param interval: seconds between two polls, None to poll only when a reload is requested
     """
 
     def __init__(
@@ -27,43 +35,53 @@ class Polling:
         self._interval = interval
         self._is_folder = discovery.is_folder(artifact, policy)
         self._marker = discovery.marker(artifact, policy)
-        self._requested_at = discovery.requested_at(self._marker)
-        self._looked_at = monotonic()
-        self._looking = Lock()
+        self._requested_at = discovery.changed_at(self._marker)
+        self._polled_at = monotonic()
+        self._is_polling = Lock()
 
     def request(self) -> None:
-        """Ask every process that serves the folder to look at it at its next request.
+        """Have every process that serves the folder poll it at its next request.
 
         :raises ArtifactError: the folder cannot be written
         """
-        discovery.request_reload(self._marker)
+        path = Path(self._marker)
+        try:
+            path.touch()
+        except OSError as error:
+            raise ArtifactError(path, f"cannot be written: {error.strerror}") from error
 
     def is_due(self) -> bool:
-        """Return whether it is time for a look, or one was asked for."""
-        if self._interval is not None and monotonic() - self._looked_at >= self._interval:
+        """Return True if the interval is over or a reload was requested."""
+        if self._interval is not None and monotonic() - self._polled_at >= self._interval:
             return True
-        return self._is_folder and discovery.requested_at(self._marker) != self._requested_at
+        return self._is_folder and discovery.changed_at(self._marker) != self._requested_at
 
     def is_due_while_down(self) -> bool:
-        """Return whether it is time to look again for what cannot be loaded."""
-        return monotonic() - self._looked_at >= discovery.LOOK_WHILE_DOWN
+        """Return True if it is time to try again to load a model that is down."""
+        return monotonic() - self._polled_at >= SECONDS_WHILE_DOWN
 
-    def start(self, look: Callable[[], None], sender: Sender) -> None:
-        """Have a thread look, unless one does."""
-        if not self._looking.acquire(blocking=False):
+    def start(self, poll: Callable[[], None], sender: Sender) -> None:
+        """Start a thread that polls, unless one is running.
+
+        :param poll: lists the files and loads a newer version
+        :param sender: the application, for its log
+        """
+        if not self._is_polling.acquire(blocking=False):
             return
-        self._looked_at = monotonic()
-        self._requested_at = discovery.requested_at(self._marker)
+        self._polled_at = monotonic()
+        self._requested_at = discovery.changed_at(self._marker)
         try:
-            Thread(target=self._look_aside, args=(look, sender), daemon=True).start()
-        except RuntimeError as error:  # no more threads: at the next request then
-            self._looking.release()
-            sender.logger.warning("model %r is not looked at: %s", self._name, error)
+            Thread(
+                target=self._run, args=(poll, sender), name=f"poll-{self._name}", daemon=True
+            ).start()
+        except RuntimeError as error:  # no more threads: the next request tries again
+            self._is_polling.release()
+            sender.logger.warning("model %r is not polled: %s", self._name, error)
 
-    def _look_aside(self, look: Callable[[], None], sender: Sender) -> None:
+    def _run(self, poll: Callable[[], None], sender: Sender) -> None:
         try:
-            look()
+            poll()
         except Exception:
-            sender.logger.exception("looking at the versions of model %r failed", self._name)
+            sender.logger.exception("polling the versions of model %r failed", self._name)
         finally:
-            self._looking.release()
+            self._is_polling.release()

@@ -1,11 +1,11 @@
-"""Names and the models that they stand for."""
+"""The models of an extension by their names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from flask_skmodels.artifacts.loading import Policy
+from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.errors import ModelError, UnknownModel
 from flask_skmodels.models import Model, artifact_of, check_traffic, name_of
 from flask_skmodels.versions.folder import VersionFolder
@@ -17,10 +17,10 @@ class Registry(Mapping[str, Model]):
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
-        self._fixed: dict[str, SingleVersion] = {}
+        self._in_memory: dict[str, SingleVersion] = {}
 
     def add(self, model: Model) -> str:
-        """Put a model under its name, checked and compiled where its estimator is in memory.
+        """Add a model; check and compile it if its estimator is in memory.
 
         :returns: the name
         :raises ModelError: it cannot be served, or its name is taken
@@ -30,33 +30,33 @@ class Registry(Mapping[str, Model]):
             raise ModelError(f"model {name!r} is registered already: give this one another name")
         check_traffic(model)
         if artifact_of(model) is None:
-            self._fixed[name] = SingleVersion(model)
+            self._in_memory[name] = SingleVersion(model)
         self._models[name] = model
         return name
 
     def discard(self, name: str) -> None:
-        """Take a model out again that could not be served after all."""
+        """Remove a model that turned out not to be servable."""
         self._models.pop(name, None)
-        self._fixed.pop(name, None)
+        self._in_memory.pop(name, None)
 
     @contextmanager
     def replaced(self, name: str, model: Model) -> Iterator[None]:
-        """Have a model with its estimator in memory in another's place, in a ``with`` block.
+        """Replace a model by one whose estimator is in memory, in a ``with`` block.
 
         :param name: the name of both
-        :param model: what is there meanwhile
+        :param model: the replacement
         :raises ModelError: it cannot be served
         """
-        real, fixed = self._models[name], self._fixed.get(name)
-        self._fixed[name] = SingleVersion(model)
+        real, in_memory = self._models[name], self._in_memory.get(name)
+        self._in_memory[name] = SingleVersion(model)
         self._models[name] = model
         try:
             yield
         finally:
             self._models[name] = real
-            self._fixed.pop(name)
-            if fixed is not None:
-                self._fixed[name] = fixed
+            self._in_memory.pop(name)
+            if in_memory is not None:
+                self._in_memory[name] = in_memory
 
     def serve(
         self,
@@ -66,19 +66,20 @@ class Registry(Mapping[str, Model]):
         pinned: str | None = None,
         interval: float | None = None,
     ) -> Versions:
-        """Return a model as one application serves it; no file is loaded yet.
+        """Return the versions of a model for one application; no file is loaded yet.
 
-        :param name: the model's
+        :param name: the name of the model
         :param policy: how artifacts are loaded
-        :param pinned: the version that serves, the artifact's own where None
-        :param interval: seconds between two looks at a folder of versions
-        :raises ModelError: it has no versions where it is to have them, or not the pinned one
+        :param pinned: label of the version that serves, the artifact's own if None
+        :param interval: seconds between two polls of a folder of versions
+        :raises ModelError: the model needs a folder of versions and has none, or the pinned
+            version is not in it
         """
         artifact = artifact_of(self[name])
         if artifact is None:
             _check_is_folder(self[name], pinned, is_folder=False)
-            self._fixed[name].live.check(policy)
-            return self._fixed[name]
+            self._in_memory[name].live.check(policy)
+            return self._in_memory[name]
         pinned = artifact.version if pinned is None else pinned
         versions = VersionFolder(self[name], artifact, policy, pinned=pinned, interval=interval)
         _check_is_folder(self[name], pinned, is_folder=versions.is_folder)

@@ -1,4 +1,4 @@
-"""One version of a model, ready to be called, and how the rest of the library sees a model."""
+"""One version of a model, ready to predict, and the interface to all versions of a model."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_funct
 
 
 class ModelVersion:
-    """A model, checked and compiled, ready to be called.
+    """A model, checked and compiled, ready to predict.
 
     :param model: the declaration, with a fitted estimator as its pipeline
-    :param label: which version it is, None where the model has no versions
-    :param loaded: the file that the estimator is from, None for one in memory
+    :param label: label of the version, None where the model has no versions
+    :param loaded: the loaded file, None for an estimator in memory
     :raises ModelError: it cannot be served; the message names the model
     """
 
@@ -50,7 +50,7 @@ class ModelVersion:
 
     @property
     def default_method(self) -> str:
-        """The method that is called where none is named."""
+        """The method that is called where a request names none."""
         return self.methods[0]
 
     @cached_property
@@ -59,20 +59,20 @@ class ModelVersion:
 
     @property
     def is_classifier(self) -> bool:
-        """Whether what it predicts are labels."""
+        """True if it predicts labels."""
         return self._classes is not None
 
     @property
     def sha256(self) -> str | None:
-        """Digest of its file, None in memory."""
+        """The digest of its file in hexadecimal, None for an estimator in memory."""
         return None if self.loaded is None else self.loaded.sha256
 
     def classes(self, method: str) -> list[object] | None:
-        """Return what the columns of a method's output stand for, None if not classes."""
+        """Return the classes that the columns of a method's output stand for, None without any."""
         return self._classes if method in _WITH_CLASSES else None
 
     def callable(self, method: str) -> Callable[[Any], Any]:
-        """Return what a method calls with X.
+        """Return the engine's function for a method; it takes X.
 
         :raises UnknownModel: the model does not serve that method
         """
@@ -80,7 +80,7 @@ class ModelVersion:
         return self.engine.calls[method]
 
     def combiner(self, method: str) -> Combiner:
-        """Return what calls a method together for those that call it at the same time.
+        """Return the combiner of calls of a method that arrive at the same time.
 
         :raises UnknownModel: the model does not serve that method
         """
@@ -94,14 +94,17 @@ class ModelVersion:
             )
 
     def check(self, policy: Policy) -> None:
-        """Raise ModelError where its engine is further from the estimator than it may be."""
+        """Check that the results of the engine are as close to the estimator's as the policy says.
+
+        :raises ModelError: they are not
+        """
         try:
             self.engine.check(policy.onnx_tolerance)
         except ModelError as error:
             raise ModelError(f"model {self.name!r}: {error}") from error
 
     def describe(self) -> dict[str, Any]:
-        """Return what the model is, for a client."""
+        """Return the description of the model for clients, ready for JSON."""
         row = self.schema.json_schema()
         return {
             "name": self.name,
@@ -117,8 +120,11 @@ class ModelVersion:
             "artifact": self.artifact(),
         }
 
-    def artifact(self) -> dict[str, Any] | None:
-        """Return the digest, scikit-learn's version and the time of loading; None in memory."""
+    def artifact(self) -> dict[str, str | None] | None:
+        """Return the file's digest, scikit-learn's version and the time of loading.
+
+        :returns: ready for JSON; None for an estimator in memory
+        """
         if self.loaded is None:
             return None
         return {
@@ -129,49 +135,61 @@ class ModelVersion:
 
 
 class Versions(Protocol):
-    """A model as one application serves it.
+    """All versions of a model, as one application serves it.
 
-    :ivar is_folder: whether it has versions with labels
-    :ivar is_reloadable: whether it can be loaded again when it was let go of
-    :ivar is_down: whether it could not be loaded when it was needed
-    :ivar on_load: called without arguments whenever something of it was loaded
-    :ivar failures: why versions could not be loaded or failed their checks, by label; by None what
-        is wrong with the model as a whole
+    :ivar is_folder: True if its versions have labels
+    :ivar is_reloadable: True if it can be loaded again after :meth:`unload`
+    :ivar on_load: called without arguments after a version was loaded
     """
 
     model: Model
     name: str
     is_folder: bool
     is_reloadable: bool
-    is_down: bool
     on_load: Callable[[], None]
 
     @property
-    def failures(self) -> Mapping[str | None, str]: ...
+    def live(self) -> ModelVersion | None:
+        """The version that serves, or that will at the first request; None if none is loaded."""
 
     @property
-    def methods(self) -> tuple[str, ...]: ...
+    def is_down(self) -> bool:
+        """True if a request needed the model and no version could be loaded."""
 
     @property
-    def live(self) -> ModelVersion | None: ...
+    def methods(self) -> tuple[str, ...]:
+        """The methods that are served; before a version is loaded, those that may be."""
 
-    def describe(self) -> list[dict[str, Any]]: ...
+    @property
+    def failures(self) -> Mapping[str | None, str]:
+        """Why versions were rejected, by label; the key None is for what is wrong with all."""
 
-    def current(self, sender: Sender) -> ModelVersion: ...
+    def describe(self) -> list[dict[str, Any]]:
+        """Return an entry for each version, the newest first; empty without labels."""
 
-    def get(self, label: str, sender: Sender) -> ModelVersion: ...
+    def current(self, sender: Sender) -> ModelVersion:
+        """Return the version that serves; load it if necessary."""
 
-    def beside(self, label: str, sender: Sender) -> ModelVersion | None: ...
+    def get(self, label: str, sender: Sender) -> ModelVersion:
+        """Return a version by its label; load it if necessary."""
 
-    def start(self, sender: Sender) -> None: ...
+    def get_shadow(self, label: str, sender: Sender) -> ModelVersion | None:
+        """Return a version that predicts beside the live one, None if the model is unloaded."""
 
-    def look(self, sender: Sender) -> None: ...
+    def start(self, sender: Sender) -> None:
+        """Load the version that is to serve, before any fork."""
 
-    def refresh(self, sender: Sender) -> None: ...
+    def poll(self, sender: Sender) -> None:
+        """Start a thread that loads a newer version, if it is time to."""
 
-    def unload(self) -> None: ...
+    def refresh(self, sender: Sender) -> None:
+        """Serve the newest version that loads and passes its checks."""
 
-    def request_reload(self) -> None: ...
+    def unload(self) -> None:
+        """Unload all versions; the next request loads them again."""
+
+    def request_reload(self) -> None:
+        """Have every process that serves the folder poll it at its next request."""
 
 
 class SingleVersion:
@@ -194,7 +212,7 @@ class SingleVersion:
         self.methods = self.live.methods
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return nothing: there is one version, without a label."""
+        """Return nothing: the version has no label."""
         return []
 
     def current(self, sender: Sender) -> ModelVersion:
@@ -205,21 +223,21 @@ class SingleVersion:
         """Raise UnknownModel: there are no labels."""
         raise UnknownModel(f"model {self.name!r} has no version {label!r}; it has none")
 
-    def beside(self, label: str, sender: Sender) -> ModelVersion | None:
+    def get_shadow(self, label: str, sender: Sender) -> ModelVersion | None:
         """Raise UnknownModel: there are no labels."""
         return self.get(label, sender)
 
     def start(self, sender: Sender) -> None:
-        """Do nothing: it is loaded."""
+        """Do nothing: the version is loaded."""
 
-    def look(self, sender: Sender) -> None:
-        """Do nothing: there is no folder to look at."""
+    def poll(self, sender: Sender) -> None:
+        """Do nothing: there is no folder."""
 
     def refresh(self, sender: Sender) -> None:
-        """Do nothing: there is no folder to look at."""
+        """Do nothing: there is no folder."""
 
     def unload(self) -> None:
-        """Do nothing: it could not be loaded again."""
+        """Do nothing: the version could not be loaded again."""
 
     def request_reload(self) -> None:
-        """Do nothing: there is no folder to look at."""
+        """Do nothing: there is no folder."""

@@ -39,5 +39,5 @@ def are_ready(deployments: Sequence[Deployment]) -> bool:
     """Return whether of each model a version serves, or is to be loaded at its first use."""
     for deployment in deployments:
         if deployment.versions.is_down:  # no request may come to look while this is 503
-            deployment.versions.look(application())
+            deployment.versions.poll(application())
     return not any(deployment.versions.is_down for deployment in deployments)

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from flask_skmodels import Model, shadow_prediction
-from flask_skmodels.versions import discovery
+from flask_skmodels.versions import loaded_files
 from tests.support.versions_folder import (
     FIELDS,
     ROW,
@@ -37,7 +37,7 @@ class Gate:
         self.entered, self.leave = threading.Event(), threading.Event()
         self.loads: list[str] = []
         self._held = ""
-        load = discovery.load_once
+        load = loaded_files.load_once
 
         def loaded(*arguments: Any) -> Any:
             found = load(*arguments)
@@ -49,7 +49,7 @@ class Gate:
                 assert self.leave.wait(10)
             return found
 
-        monkeypatch.setattr(discovery, "load_once", loaded)
+        monkeypatch.setattr(loaded_files, "load_once", loaded)
 
     def hold(self, answer: str) -> None:
         """Have the next load of what gives an answer wait."""
@@ -147,7 +147,7 @@ def test_refresh_and_versions_keep_to_the_number(root: Path) -> None:
 def test_model_that_was_down_counts_when_a_look_has_loaded_it(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flask_skmodels.versions.discovery.LOOK_WHILE_DOWN", 0.0)
+    monkeypatch.setattr("flask_skmodels.versions.polling.SECONDS_WHILE_DOWN", 0.0)
     (root / "a" / "a1.joblib").rename(root / "a1.joblib")
     app = serving(root, 1)
     client = app.test_client()
@@ -169,7 +169,7 @@ def test_look_does_not_load_what_was_let_go_of(root: Path, gate: Gate) -> None:
     gate.leave.set()
     wait_for(lambda: loaded(app) == "b")
     for thread in threading.enumerate():
-        if "_look_aside" in thread.name:
+        if thread.name.startswith("poll-"):
             thread.join(10)
     assert loaded(app) == "b"
     assert gate.loads == ["a1", "a2", "b1"]

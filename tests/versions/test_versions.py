@@ -39,7 +39,7 @@ from flask_skmodels import (
     model_load_failed,
     model_loaded,
 )
-from flask_skmodels.versions import discovery
+from flask_skmodels.versions import polling
 from flask_skmodels.versions.compatibility import Compatibility
 from tests.support.helpers import FIELDS as IRIS_FIELDS
 from tests.support.helpers import SCHEMA, SETOSA, problem
@@ -95,10 +95,10 @@ def serving(folder: Path, /, **options: Any) -> Flask:
     return application(iris(**options), root=folder.parent, **config)
 
 
-def join_looks() -> None:
-    """Wait until no thread looks at a folder any more."""
+def join_polls() -> None:
+    """Wait until no thread polls a folder any more."""
     for thread in threading.enumerate():
-        if thread.daemon and "_look_aside" in thread.name:
+        if thread.daemon and thread.name.startswith("poll-"):
             thread.join(10)
 
 
@@ -953,8 +953,8 @@ def test_receiver_that_raises_while_looking_is_logged(
     with model_loaded.connected_to(broken):
         answer_of(app.test_client())
         assert called.wait(10)
-        join_looks()
-    assert "looking at the versions of model 'iris' failed" in caplog.text
+        join_polls()
+    assert "polling the versions of model 'iris' failed" in caplog.text
     assert answer_of(app.test_client()) == ("3", "3")
 
 
@@ -1222,7 +1222,7 @@ def test_transformer_does_not_take_over_from_what_predicts(tmp_path: Path) -> No
     put(tmp_path / "iris", "2", StandardScaler().fit(np.eye(2)))
     refresh(app)
     assert answer_of(app.test_client()) == ("1", "1")
-    assert "it has not got the methods" in deployment_of(app).versions.failures["2"]
+    assert "it lacks methods" in deployment_of(app).versions.failures["2"]
 
 
 def test_field_may_not_be_newly_required(folder: Path) -> None:
@@ -1310,7 +1310,7 @@ def test_load_while_versions_are_dropped(folder: Path) -> None:
         finally:
             stop.set()
         assert all(client.result(30) for client in clients)
-    join_looks()
+    join_polls()
     refresh(app)
     assert answer_of(app.test_client()) == ("14", "14")
 
@@ -1318,7 +1318,7 @@ def test_load_while_versions_are_dropped(folder: Path) -> None:
 def test_ready_looks_again_for_what_could_not_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discovery, "LOOK_WHILE_DOWN", 0.0)
+    monkeypatch.setattr(polling, "SECONDS_WHILE_DOWN", 0.0)
     (tmp_path / "iris").mkdir()
     app = application(iris(), root=tmp_path, SKMODELS_LOADING="first-use")
     client = app.test_client()

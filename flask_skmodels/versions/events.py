@@ -1,0 +1,49 @@
+"""Loads and failed loads of versions, which are reported when the lock is free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask_skmodels.errors import SKModelsError
+from flask_skmodels.models import Model
+from flask_skmodels.signals import Sender, model_load_failed, model_loaded, notify
+from flask_skmodels.versions.version import ModelVersion
+
+Event = tuple[str | None, ModelVersion | SKModelsError]
+
+
+class Events:
+    """What has happened to the versions of one model and is not reported yet, in its order."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+
+    def add(self, label: str | None, result: ModelVersion | SKModelsError) -> None:
+        """Add a version that was loaded, or the error of one that was not.
+
+        :param label: the label of the version, None where the model has no versions
+        """
+        self._events.append((label, result))
+
+    def discard(self, version: ModelVersion) -> None:
+        """Drop the event of a version that was loaded but may not serve."""
+        self._events = [event for event in self._events if event[1] is not version]
+
+    def take(self) -> list[Event]:
+        """Return the events and forget them."""
+        events, self._events = self._events, []
+        return events
+
+
+def report(events: Iterable[Event], model: Model, sender: Sender) -> None:
+    """Send ``model_loaded`` or ``model_load_failed`` for each event; log the failures.
+
+    The lock of the versions must be free: a receiver may predict.
+    """
+    for label, result in events:
+        if isinstance(result, ModelVersion):
+            artifact = result.artifact()
+            notify(model_loaded, sender, model=model, version=label, artifact=artifact)
+        else:
+            sender.logger.error("%s", result)
+            notify(model_load_failed, sender, model=model, version=label, exception=result)

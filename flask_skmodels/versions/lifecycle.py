@@ -1,0 +1,112 @@
+"""The states of a model whose versions are files, and the transitions between them.
+
+:class:`~flask_skmodels.versions.folder.VersionFolder` holds the state of a model and draws the
+diagram. A state never changes: a transition returns the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask_skmodels.versions.compatibility import Compatibility
+from flask_skmodels.versions.discovery import File
+from flask_skmodels.versions.version import ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """No version has served in this process, and none is loaded that could."""
+
+    version = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """A version was loaded at startup; it has not predicted the examples of the model yet."""
+
+    version: ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A version serves.
+
+    :param version: the version
+    :param file: the file that it was loaded from, None if that has been replaced by a bad one
+    """
+
+    version: ModelVersion
+    file: File | None
+
+    @property
+    def label(self) -> str | None:
+        """The label of the version."""
+        return self.version.label
+
+    @property
+    def compatibility(self) -> Compatibility:
+        """What the next version must keep to."""
+        return Compatibility.of(self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    """A version has served and was unloaded; the next request loads it again.
+
+    :param label: the label of the version that served last
+    :param file: its file
+    :param compatibility: what the next version must keep to
+    """
+
+    label: str | None
+    file: File | None
+    compatibility: Compatibility
+    version = None
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A request needed the model, and no version could be loaded.
+
+    :param last: the version that served last, None if none has served yet
+    """
+
+    last: Unloaded | None
+    version = None
+
+
+State = Absent | Unproven | Live | Unloaded | Down
+
+
+def stage(version: ModelVersion) -> Unproven:
+    """Keep a version that was loaded at startup, when nothing may predict yet."""
+    return Unproven(version)
+
+
+def go_live(version: ModelVersion, file: File | None) -> Live:
+    """Serve a version that has passed its checks.
+
+    :param version: the version
+    :param file: the file that it was loaded from, None if that has been replaced
+    """
+    return Live(version, file)
+
+
+def unload(state: State) -> State:
+    """Drop the loaded version; remember what its clients rely on if it has served."""
+    if isinstance(state, Live):
+        return Unloaded(state.label, state.file, state.compatibility)
+    return Absent() if isinstance(state, Unproven) else state
+
+
+def fail(state: State) -> Down:
+    """Note that no version could be loaded for a request."""
+    last = last_served(state)
+    return Down(last if isinstance(last, Unloaded) else None)
+
+
+def last_served(state: State) -> Live | Unloaded | None:
+    """Return the version that serves or the one that served last, None if none has served yet."""
+    if isinstance(state, Live | Unloaded):
+        return state
+    return state.last if isinstance(state, Down) else None

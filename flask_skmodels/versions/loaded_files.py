@@ -1,0 +1,70 @@
+"""The loaded files of a process, each kept once however many applications use it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from weakref import WeakValueDictionary
+
+from flask_skmodels.artifacts.declaration import Policy, resolve
+from flask_skmodels.artifacts.loading import Loaded, load
+from flask_skmodels.errors import ArtifactError
+from flask_skmodels.versions.discovery import File
+
+_Key = tuple[object, ...]
+_loaded: WeakValueDictionary[_Key, Loaded] = WeakValueDictionary()
+_locks: WeakValueDictionary[_Key, Any] = WeakValueDictionary()  # one for each file
+_lock = Lock()
+
+
+def load_once(file: File, policy: Policy) -> Loaded:
+    """Return the content of a file, loaded once in a process however many applications use it.
+
+    :raises ArtifactError: it cannot be loaded, or another file has the same label
+    """
+    if file.others:
+        others = ", ".join(file.others)
+        reason = f"{others} in its folder has the same version: leave one of them there"
+        raise ArtifactError(resolve(file.artifact, policy), reason)
+    key = _key(file, policy)
+    with _lock:
+        lock = _locks.setdefault(key, Lock())
+    with lock:
+        loaded = _loaded.get(key)
+        if loaded is None:
+            loaded = _loaded[key] = load(file.artifact, policy)
+        return loaded
+
+
+def _key(file: File, policy: Policy) -> _Key:
+    """Return a key that is equal for two applications with the same demands of the same file."""
+    artifact, sums = file.artifact, policy.sha256sums
+    rest = replace(policy, root=Path(), verify=None)
+    if sums is not None:
+        rest = replace(rest, sha256sums=Path(policy.root, sums))
+    path = resolve(artifact, policy).absolute()
+    demands = artifact.sha256, artifact.trusted, artifact.mmap_mode
+    return path, *demands, rest, _hashable(policy.verify), file.signature
+
+
+def _hashable(value: object) -> object:
+    try:
+        hash(value)
+    except TypeError:
+        return _Identity(value)
+    return value
+
+
+class _Identity:
+    """Stands in a key for an object that has no hash; equal only for the same object."""
+
+    def __init__(self, of: object) -> None:
+        self._of = of
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self._of is other._of
+
+    def __hash__(self) -> int:
+        return id(self._of)

@@ -1,0 +1,104 @@
+"""The choice of the version that is to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flask_skmodels.errors import ModelError, SKModelsError
+from flask_skmodels.models import Model, name_of
+from flask_skmodels.versions import discovery
+from flask_skmodels.versions.compatibility import check_examples
+from flask_skmodels.versions.discovery import File
+from flask_skmodels.versions.lifecycle import Live, State, Unproven, last_served
+from flask_skmodels.versions.loader import VersionLoader
+from flask_skmodels.versions.version import ModelVersion
+
+Files = Mapping[str | None, File]
+
+
+class Promotion:
+    """Chooses the newest version of a model that loads and passes its checks.
+
+    :param model: the declaration
+    :param loader: loads its versions
+    :param pinned: the only version that may serve; if None, any that is not on trial
+    """
+
+    def __init__(self, model: Model, loader: VersionLoader, pinned: str | None) -> None:
+        self._name = name_of(model)
+        self._loader = loader
+        self.pinned = pinned
+        self.on_trial = {*(model.traffic or ()), *filter(None, [model.shadow])}
+
+    def candidates(self, files: Files) -> list[str | None]:
+        """Return the labels of the versions that may serve, the best first.
+
+        :raises ModelError: the model is pinned to a version that is not there
+        """
+        if self.pinned is None:
+            newest = discovery.newest_first(files)
+            return [label for label in newest if label not in self.on_trial] or newest
+        if self.pinned not in files:
+            raise ModelError(
+                f"model {self._name!r} is pinned to version {self.pinned!r}, which is not there; "
+                f"it has {discovery.labels_text(files)}"
+            )
+        return [self.pinned]
+
+    def choose(
+        self, candidates: Sequence[str | None], files: Files, state: State, *, may_predict: bool
+    ) -> ModelVersion:
+        """Return the first candidate that loads and passes its checks.
+
+        The version that is live stays live if its own file has been replaced by a bad one.
+
+        :param state: the state of the model
+        :param may_predict: False before a fork: the examples are not checked then
+        :raises SKModelsError: no candidate can serve; it is the error of the first
+        """
+        first: SKModelsError | None = None
+        for label in candidates:
+            try:
+                return self._checked(label, files[label], state, may_predict=may_predict)
+            except SKModelsError as error:
+                first = first or error
+            if isinstance(state, Live) and state.label == label:
+                return state.version
+        fallback = self._fallback(candidates, files, state)
+        if fallback is None:
+            raise first or ModelError(f"model {self._name!r} has no version")
+        return fallback
+
+    def _checked(
+        self, label: str | None, file: File, state: State, *, may_predict: bool
+    ) -> ModelVersion:
+        last = last_served(state)
+        if last is not None and (last.label, last.file) == (label, file):
+            return self._loader.load(label, file)  # it has passed its checks before
+        self._loader.failures.check(label, file)
+        version = self._loader.load(label, file)
+        try:
+            if last is not None:
+                last.compatibility.check(version)
+            if may_predict:
+                check_examples(version)
+        except SKModelsError as error:
+            self._loader.events.discard(version)
+            raise self._loader.reject(label, file, error, loads=True) from error
+        self._loader.failures.accept(label)
+        return version
+
+    def _fallback(
+        self, candidates: Sequence[str | None], files: Files, state: State
+    ) -> ModelVersion | None:
+        """Return a version that loads but fails its checks, if none has ever served."""
+        if last_served(state) is not None:
+            return None
+        if isinstance(state, Unproven):
+            return state.version
+        for label in candidates:
+            version = self._loader.cache.get(label, files[label])
+            if version is not None:
+                self._loader.events.add(label, version)
+                return version
+        return None
