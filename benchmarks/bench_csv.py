@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 
 from flask_skmodels.codecs import csv
-from flask_skmodels.schema.fields import Column, Inputs
-from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.fields import InputColumn, Inputs
+from flask_skmodels.schema.schema import FixedSchema
 
 ROUNDS = 31
 NAMES = [f"f{place}" for place in range(20)]
@@ -28,9 +28,9 @@ BODY = pd.DataFrame(X, columns=NAMES).to_csv(index=False).encode()
 
 
 @pytest.fixture
-def schema() -> Schema:
-    columns = tuple(Column(name=name) for name in NAMES)
-    return Schema({name: {} for name in NAMES}, Inputs(columns=columns, named=True))
+def schema() -> FixedSchema:
+    columns = tuple(InputColumn(name=name) for name in NAMES)
+    return FixedSchema({name: {} for name in NAMES}, Inputs(columns=columns, named=True))
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -49,25 +49,27 @@ def report(name: str, call: Callable[[], Any], wanted: str) -> None:
     print(f"\n{name} / pandas.read_csv: {median(found):.2f} ({spread}); to reach: {wanted}")
 
 
-def to_x(schema: Schema) -> Any:
+def to_x(schema: FixedSchema) -> Any:
     rows = csv.read_numbers(BODY, schema)
     return schema.clean(csv.read_text(BODY, schema) if rows is None else rows)
 
 
-def test_with_pyarrow(benchmark: Any, schema: Schema) -> None:
+def test_with_pyarrow(benchmark: Any, schema: FixedSchema) -> None:
     assert np.array_equal(to_x(schema), X)
     report("bytes to X with pyarrow", lambda: to_x(schema), "1.5 at most")
     benchmark(to_x, schema)
 
 
-def test_without_pyarrow(benchmark: Any, schema: Schema, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyarrow(
+    benchmark: Any, schema: FixedSchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(csv, "find_spec", lambda name: None)
     assert np.array_equal(to_x(schema), X)
     report("bytes to X without pyarrow", lambda: to_x(schema), "4 at most")
     benchmark(to_x, schema)
 
 
-def test_as_texts(benchmark: Any, schema: Schema) -> None:
+def test_as_texts(benchmark: Any, schema: FixedSchema) -> None:
     """The road of files that are not of numbers alone."""
 
     def read() -> Any:

@@ -16,9 +16,9 @@ from typing import Any
 import cerberus
 
 from flask_skmodels import InvalidInput
-from flask_skmodels.schema.fields import Column, Inputs
+from flask_skmodels.schema.fields import InputColumn, Inputs
 from flask_skmodels.schema.rows import Columns, Rows
-from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.schema import FixedSchema
 
 ROUNDS = 11
 RULES = {"type": "number", "min": -100, "max": 100}
@@ -40,10 +40,10 @@ def report(name: str, found: list[float], wanted: str) -> None:
     print(f"\n{name}: {median(found):.2f} ({spread}); to reach: {wanted}")
 
 
-def schema_of(fields: int) -> tuple[Schema, cerberus.Validator]:
+def schema_of(fields: int) -> tuple[FixedSchema, cerberus.Validator]:
     names = [f"f{place}" for place in range(fields)]
-    columns = tuple(Column(name=name) for name in names)
-    schema = Schema(dict.fromkeys(names, RULES), Inputs(columns=columns, named=True))
+    columns = tuple(InputColumn(name=name) for name in names)
+    schema = FixedSchema(dict.fromkeys(names, RULES), Inputs(columns=columns, named=True))
     law = cerberus.Validator({name: {**RULES, "required": True} for name in names})
     return schema, law
 
@@ -53,7 +53,7 @@ def records_of(fields: int, rows: int) -> list[dict[str, Any]]:
     return [{f"f{i}": source.gauss(0, 1) for i in range(fields)} for _ in range(rows)]
 
 
-def rejected(schema: Schema, records: list[dict[str, Any]]) -> InvalidInput:
+def rejected(schema: FixedSchema, records: list[dict[str, Any]]) -> InvalidInput:
     try:
         schema.clean(Rows(records))
     except InvalidInput as exception:

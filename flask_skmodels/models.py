@@ -16,8 +16,8 @@ from flask_skmodels.artifacts.loading import Artifact
 from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import introspect
 from flask_skmodels.schema.fields import Declaration, Inputs, declared
-from flask_skmodels.schema.schema import Cleaner, Schema
-from flask_skmodels.schema.unbounded import OpenSchema
+from flask_skmodels.schema.schema import FixedSchema, Schema
+from flask_skmodels.schema.unbounded import UnboundedSchema
 from flask_skmodels.schema.validator import Validator
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
@@ -151,27 +151,27 @@ class Model:
         """Return the score of each row, shape (rows,); see :meth:`predict`."""
         return self.pipeline.score_samples(X)
 
-    def compile_schema(self, inputs: Inputs) -> Cleaner:
+    def compile_schema(self, inputs: Inputs) -> Schema:
         """Return the compiled schema of the rows that this model takes.
 
         :param inputs: what the estimator takes
         :raises ModelError: the schema cannot be compiled or does not fit the estimator
         """
-        values = self.schema is None and not inputs.named and inputs.container != "sequence"
-        return self._compile(inputs, values=values)
+        unnamed = self.schema is None and not inputs.named and inputs.container != "sequence"
+        return self._compile(inputs, unnamed=unnamed)
 
-    def _compile(self, inputs: Inputs, *, values: bool) -> Cleaner:
+    def _compile(self, inputs: Inputs, *, unnamed: bool) -> Schema:
         rules = rules_from(inputs) if self.schema is None else declared(self.schema)
         if inputs.container == "nothing":
             raise ModelError("its estimator takes targets or images, no rows of features")
         if rules is None and inputs.container == "mapping":
             raise ModelError("its estimator takes mappings of any names: set schema")
         if rules is None:
-            return OpenSchema()
-        return Schema(
+            return UnboundedSchema()
+        return FixedSchema(
             rules,
             inputs,
-            values=values,
+            unnamed=unnamed,
             validator=self.validator,
             purge_unknown=self.purge_unknown,
         )
@@ -180,20 +180,20 @@ class Model:
 class ValuesModel(Model):
     """A model whose rows are one field ``values``: ``values=1,3,7.2``, numbers in their order."""
 
-    def compile_schema(self, inputs: Inputs) -> Cleaner:
-        return self._compile(inputs, values=True)
+    def compile_schema(self, inputs: Inputs) -> Schema:
+        return self._compile(inputs, unnamed=True)
 
 
 class KeyValueModel(Model):
     """A model whose rows are named fields, checked by its schema."""
 
-    def compile_schema(self, inputs: Inputs) -> Cleaner:
+    def compile_schema(self, inputs: Inputs) -> Schema:
         if self.schema is None and not inputs.named and inputs.container != "sequence":
             raise ModelError(
                 "it has no schema and its estimator was fitted without names: "
                 "set schema, or use ValuesModel"
             )
-        return self._compile(inputs, values=False)
+        return self._compile(inputs, unnamed=False)
 
 
 def name_of(model: Model) -> str:

@@ -148,7 +148,7 @@ def synthetic_rows(version: ModelVersion, count: int) -> list[Any]:
     records = [
         dict(zip(names, map(jsonable, row), strict=True)) for row in zip(*columns, strict=True)
     ]
-    if not version.schema.values:
+    if not version.schema.unnamed:
         return records
     order = [field.name for field in fields if not field.is_alias]
     return [[record[name] for name in order] for record in records]

@@ -21,7 +21,7 @@ from flask_skmodels.engines.onnx import converted
 from flask_skmodels.errors import ArtifactError, ModelError, SKModelsError
 from flask_skmodels.estimators import introspect
 from flask_skmodels.models import Model, inputs_of
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 
 @click.command("convert")
@@ -110,7 +110,7 @@ def _to_onnx(estimator: Any, target: Path) -> Conversion:
     return Conversion(Artifact(target), comparison + without)
 
 
-def _as_model(estimator: Any) -> tuple[Model, Mapping[str, Any], Cleaner]:
+def _as_model(estimator: Any) -> tuple[Model, Mapping[str, Any], Schema]:
     """Return a model for an estimator, the estimator's native methods, and its schema."""
     model = Model(name="converted", pipeline=estimator)
     methods = introspect.methods(estimator)

@@ -16,7 +16,7 @@ from flask_skmodels.estimators.outputs import Values
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 _FILE_MAGIC = b"ARROW1"
 _CONTINUATION = -1
@@ -33,7 +33,7 @@ class ArrowCodec(Codec):
     library = "pyarrow"
     extra = "arrow"
 
-    def decode(self, source: Source, schema: Cleaner) -> Rows:
+    def decode(self, source: Source, schema: Schema) -> Rows:
         return rows_of_table(_read_table(source, schema), schema)
 
     def encode(self, prediction: Prediction) -> bytes:
@@ -48,7 +48,7 @@ class ArrowCodec(Codec):
         return answer
 
 
-def rows_of_table(table: Any, schema: Cleaner) -> Rows:
+def rows_of_table(table: Any, schema: Schema) -> Rows:
     """Return the rows of an Arrow table.
 
     :param table: one that :func:`check_table` has passed
@@ -60,7 +60,7 @@ def rows_of_table(table: Any, schema: Cleaner) -> Rows:
     columns: list[Values] = []
     for place, name in enumerate(names):
         column = table.column(place)
-        if schema.values or name in fields:
+        if schema.unnamed or name in fields:
             shown = name if name in fields else None
             columns.append(_values(column, shown, fields.get(name)))
         else:
@@ -68,7 +68,7 @@ def rows_of_table(table: Any, schema: Cleaner) -> Rows:
     return request_columns(names, columns, schema)
 
 
-def check_table(table: Any, source: Source, schema: Cleaner) -> None:
+def check_table(table: Any, source: Source, schema: Schema) -> None:
     """Hold an Arrow table against the limits of a request.
 
     :raises InvalidInput: it has too many columns or rows, or two of one name
@@ -217,7 +217,7 @@ def _unpacked_size(batch: _Table, body: memoryview) -> int:
     return total
 
 
-def _read_table(source: Source, schema: Cleaner) -> Any:
+def _read_table(source: Source, schema: Schema) -> Any:
     """Return a body as a table that has been validated."""
     body = source.data
     is_file = body.startswith(_FILE_MAGIC) and body.endswith(_FILE_MAGIC)

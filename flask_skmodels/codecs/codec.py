@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 FILE = "file"  # the field of a multipart form that holds a file to read in place of a form
 
@@ -80,7 +80,7 @@ class Codec(ABC):
     library: ClassVar[str | None] = None
     extra: ClassVar[str | None] = None
 
-    def decode(self, source: Source, schema: Cleaner) -> Rows:
+    def decode(self, source: Source, schema: Schema) -> Rows:
         """Return the rows that a body holds.
 
         :param source: the body

@@ -9,7 +9,7 @@ from flask_skmodels.errors import InputError, InvalidInput, TooManyRows
 from flask_skmodels.estimators.outputs import Values, output_columns
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Columns, Repeated, count_byte
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 MOST_COLUMNS = 16_384
 
@@ -17,7 +17,7 @@ MOST_COLUMNS = 16_384
 def request_columns(
     names: Sequence[str] | None,
     columns: Sequence[Values],
-    schema: Cleaner,
+    schema: Schema,
     *,
     text: bool = False,
 ) -> Columns:
@@ -36,7 +36,7 @@ def request_columns(
     check_width(len(columns), schema)
     fields = [field.name for field in schema.fields]
     check_unique(names or (), fields)
-    if names is not None and not schema.values:
+    if names is not None and not schema.unnamed:
         return Columns(dict(zip(names, columns, strict=True)), text=text)
     if names is not None and set(names) == set(fields):
         named = dict(zip(names, columns, strict=True))
@@ -45,7 +45,7 @@ def request_columns(
     return Columns(in_order, text=text, positional=True)
 
 
-def check_width(count: int, schema: Cleaner) -> None:
+def check_width(count: int, schema: Schema) -> None:
     """Check that a request may have a number of columns.
 
     :raises InvalidInput: there are none, or more than 16,384 and twice the number of fields

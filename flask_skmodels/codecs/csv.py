@@ -26,7 +26,7 @@ from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.fields import Field, read_integer, read_number
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import EXACT, Columns, Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 PYARROW_PAYS = 256 * 1024  # from here on; below, its calls take longer than the reading
 
@@ -56,7 +56,7 @@ class CSVCodec(Codec):
     reads = ("text/csv",)
     suffixes = (".csv",)
 
-    def decode(self, source: Source, schema: Cleaner) -> Rows:
+    def decode(self, source: Source, schema: Schema) -> Rows:
         header = _header_parameter(source.parameters)
         body = source.data.removeprefix(_BOM)
         check_row_marks(body, b"\r\n", source.max_rows)
@@ -81,7 +81,7 @@ class CSVCodec(Codec):
 
 
 def read_text(
-    body: bytes, schema: Cleaner, *, header: bool | None = None, max_rows: int = sys.maxsize
+    body: bytes, schema: Schema, *, header: bool | None = None, max_rows: int = sys.maxsize
 ) -> Rows:
     """Return the rows of a file as texts.
 
@@ -112,7 +112,7 @@ def read_text(
     return request_columns(names, columns, schema, text=True)
 
 
-def read_numbers(body: bytes, schema: Cleaner, *, header: bool | None = None) -> Columns | None:
+def read_numbers(body: bytes, schema: Schema, *, header: bool | None = None) -> Columns | None:
     """Return the rows of a file of numbers as arrays, many times faster than as texts.
 
     :param body: the file
@@ -146,12 +146,12 @@ def _header_parameter(parameters: Mapping[str, str]) -> bool | None:
     return header == "present" if header else None
 
 
-def _is_header(cells: Sequence[str], schema: Cleaner, header: bool | None) -> bool:
+def _is_header(cells: Sequence[str], schema: Schema, header: bool | None) -> bool:
     """Return whether a first line names the columns.
 
     One text among numbers is a wrong value and not a name: to take it for one would lose a row.
     """
-    if header is not None or not schema.values:
+    if header is not None or not schema.unnamed:
         return header is not False
     fields = [field for field in schema.fields if not field.is_alias]
     names = [field.name for field in fields]
@@ -201,7 +201,7 @@ def _split_quoted(text: str, most: int) -> tuple[list[list[str]], int, bool]:
 
 
 def _report_broken(
-    names: Sequence[str] | None, rows: Sequence[Sequence[str]], schema: Cleaner
+    names: Sequence[str] | None, rows: Sequence[Sequence[str]], schema: Schema
 ) -> None:
     if any(map(_BROKEN.search, names or ())):
         raise InvalidInput.of_request("csv", "the header is not valid UTF-8, or holds a zero byte")
@@ -249,7 +249,7 @@ def _has_lone_return(characters: NDArray[np.uint8]) -> bool:
     return bool((characters[places + 1] != ord("\n")).any())
 
 
-def _kinds(names: Sequence[str] | None, width: int, schema: Cleaner) -> list[_Kind] | None:
+def _kinds(names: Sequence[str] | None, width: int, schema: Schema) -> list[_Kind] | None:
     """Return for each column its field, True for any number, or None where no field takes it.
 
     :returns: None where one of the fields takes anything but plain numbers
@@ -257,7 +257,7 @@ def _kinds(names: Sequence[str] | None, width: int, schema: Cleaner) -> list[_Ki
     if not schema.fields:
         return [True] * width
     fields = {field.name: field for field in schema.fields}
-    if names is None or (schema.values and set(names) != set(fields)):
+    if names is None or (schema.unnamed and set(names) != set(fields)):
         in_order = [field for field in schema.fields if not field.is_alias]
         kinds: list[_Kind] = [*in_order] if len(in_order) == width else []
     else:

@@ -10,7 +10,7 @@ from flask_skmodels.errors import InvalidInput
 from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Repeated, Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 
 class FormCodec(Codec):
@@ -19,7 +19,7 @@ class FormCodec(Codec):
     media_type = "text/plain"
     reads = ("application/x-www-form-urlencoded", "multipart/form-data")
 
-    def decode(self, source: Source, schema: Cleaner) -> Rows:
+    def decode(self, source: Source, schema: Schema) -> Rows:
         row = Repeated(source.pairs)
         if any(_is_broken(name) or _is_broken(str(value)) for name, value in row.items()):
             raise InvalidInput.of_request("form", "the body is not valid UTF-8")

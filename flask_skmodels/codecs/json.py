@@ -14,7 +14,7 @@ from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.json_schema import COLUMNS
 from flask_skmodels.schema.rows import Matrix, Repeated, Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 
 class JSONCodec(Codec):
@@ -24,7 +24,7 @@ class JSONCodec(Codec):
     reads = ("application/json",)
     suffixes = (".json",)
 
-    def decode(self, source: Source, schema: Cleaner) -> Rows:
+    def decode(self, source: Source, schema: Schema) -> Rows:
         body = source.data
         if len(body) >= LEAST_BYTES:
             check_row_marks(body, b"{[", source.max_rows)
@@ -63,7 +63,7 @@ class JSONCodec(Codec):
         return row
 
 
-def _numbers(body: bytes, schema: Cleaner) -> Rows | None:
+def _numbers(body: bytes, schema: Schema) -> Rows | None:
     """Return the rows or columns of a body that is nothing but plain numbers."""
     width = schema.width_of_numbers
     if not width:
@@ -77,15 +77,15 @@ def _numbers(body: bytes, schema: Cleaner) -> Rows | None:
     return request_columns(list(columns), list(columns.values()), schema)
 
 
-def _has_columns(document: Mapping[str, object], schema: Cleaner) -> bool:
+def _has_columns(document: Mapping[str, object], schema: Schema) -> bool:
     """Return whether an object is the columns of rows: it has them, and no field of the model."""
     if COLUMNS not in document:
         return False
-    fields = {"values"} if schema.values else {field.name for field in schema.fields}
+    fields = {"values"} if schema.unnamed else {field.name for field in schema.fields}
     return fields.isdisjoint(document)
 
 
-def _columns(document: Mapping[str, object], schema: Cleaner) -> Rows:
+def _columns(document: Mapping[str, object], schema: Schema) -> Rows:
     columns = document[COLUMNS]
     if isinstance(document, Repeated) and COLUMNS in document.names:
         raise InvalidInput([InputError(None, COLUMNS, "unique", "given more than once")])
@@ -97,17 +97,17 @@ def _columns(document: Mapping[str, object], schema: Cleaner) -> Rows:
     return request_columns(list(columns), list(columns.values()), schema)
 
 
-def _check_repeated(columns: Repeated, schema: Cleaner) -> None:
+def _check_repeated(columns: Repeated, schema: Schema) -> None:
     fields = [field.name for field in schema.fields]
     # Where columns go by their order, one that is lost moves all the others.
-    if schema.values or not columns.names.isdisjoint(fields):
+    if schema.unnamed or not columns.names.isdisjoint(fields):
         doubled = [name for name in fields if name in columns.names] or [COLUMNS]
         raise InvalidInput(
             InputError(None, name, "unique", "given more than once") for name in doubled
         )
 
 
-def _check_arrays(columns: Mapping[str, object], schema: Cleaner) -> None:
+def _check_arrays(columns: Mapping[str, object], schema: Schema) -> None:
     fields = {field.name for field in schema.fields}
     wrong = [name for name, column in columns.items() if not isinstance(column, list)]
     if wrong:

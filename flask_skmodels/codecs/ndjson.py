@@ -14,7 +14,7 @@ from flask_skmodels.errors import InvalidInput, Report, TooManyRows
 from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 
 class NDJSONCodec(Codec):
@@ -24,7 +24,7 @@ class NDJSONCodec(Codec):
     reads = ("application/x-ndjson",)
     suffixes = (".ndjson", ".jsonl")
 
-    def decode(self, source: Source, schema: Cleaner) -> Rows:
+    def decode(self, source: Source, schema: Schema) -> Rows:
         check_row_marks(source.data, b"\n", source.max_rows)
         lines = [line for line in source.data.split(b"\n") if line and not line.isspace()]
         if len(lines) > source.max_rows:

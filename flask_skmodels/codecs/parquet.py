@@ -11,13 +11,13 @@ from flask_skmodels.codecs.codec import Source, TooLarge
 from flask_skmodels.codecs.columns import check_width
 from flask_skmodels.errors import InvalidInput, TooManyRows
 from flask_skmodels.schema.rows import Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 _BATCH = 65_536  # rows
 _INDEX = re.compile(r"__index_level_[0-9]+__")  # how pandas calls the index of a frame in a file
 
 
-def read_parquet(source: Source, schema: Cleaner) -> Rows:
+def read_parquet(source: Source, schema: Schema) -> Rows:
     """Return the rows of a Parquet file.
 
     Texts are read as they are kept, each value of a column once: repeated they could be of any
@@ -52,7 +52,7 @@ def _is_text(types: Any, kind: Any) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
-def _check_size(metadata: Any, width: int, source: Source, schema: Cleaner) -> None:
+def _check_size(metadata: Any, width: int, source: Source, schema: Schema) -> None:
     check_width(width, schema)
     if metadata.num_rows > source.max_rows:
         raise TooManyRows(metadata.num_rows, source.max_rows)

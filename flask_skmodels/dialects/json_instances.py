@@ -11,7 +11,7 @@ from flask_skmodels.codecs.json_text import loads
 from flask_skmodels.errors import InvalidInput
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Columns, Repeated, Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     return document
 
 
-def read_rows(value: Any, schema: Cleaner, name: str) -> Rows:
+def read_rows(value: Any, schema: Schema, name: str) -> Rows:
     """Return the rows of an array of rows, of an object of columns, or of an array of values.
 
     The last is for models of one field, each value being a row. An object without arrays is one
@@ -38,7 +38,7 @@ def read_rows(value: Any, schema: Cleaner, name: str) -> Rows:
     :param name: what an error message calls the value
     :raises InvalidInput: it is none of these
     """
-    if isinstance(value, dict) and schema.values and value.keys() == {VALUES}:
+    if isinstance(value, dict) and schema.unnamed and value.keys() == {VALUES}:
         value = value[VALUES]
         is_row = isinstance(value, list) and value and not isinstance(value[0], list)
         value = [value] if is_row else value
@@ -52,7 +52,7 @@ def read_rows(value: Any, schema: Cleaner, name: str) -> Rows:
     return Rows(value)
 
 
-def read_instances(value: Any, schema: Cleaner) -> Rows:
+def read_instances(value: Any, schema: Schema) -> Rows:
     """Return the rows of KServe's ``instances``, where one instance may be several rows.
 
     It may be an array of objects, or an object whose columns are arrays or objects by index, as
@@ -62,7 +62,7 @@ def read_instances(value: Any, schema: Cleaner) -> Rows:
     :param schema: the fields that the model takes
     :raises InvalidInput: it is none
     """
-    if isinstance(value, list) and not schema.values:
+    if isinstance(value, list) and not schema.unnamed:
         kinds = set(map(type, value))
         if kinds == {list} and all(each and isinstance(each[0], dict) for each in value):
             value = list(chain.from_iterable(value))
@@ -81,7 +81,7 @@ def _rows_of_instance(instance: dict[str, Any]) -> list[dict[str, Any]]:
     return [dict(zip(instance, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def read_table(columns: Any, data: Any, schema: Cleaner, name: str) -> Rows:
+def read_table(columns: Any, data: Any, schema: Schema, name: str) -> Rows:
     """Return the rows of an array of arrays with the names of their columns.
 
     :param columns: the names; numbers, as pandas counts columns without names, are as good
@@ -102,7 +102,7 @@ def read_table(columns: Any, data: Any, schema: Cleaner, name: str) -> Rows:
     return request_columns(names, list(zip(*data, strict=True)), schema)
 
 
-def _columns(value: Mapping[str, Any], schema: Cleaner, name: str) -> Rows:
+def _columns(value: Mapping[str, Any], schema: Schema, name: str) -> Rows:
     if isinstance(value, Repeated):
         raise refused("unique", f"{name} has a name more than once")
     are_lists = {isinstance(column, list) for column in value.values()}

@@ -16,7 +16,7 @@ from flask_skmodels.dialects.json_instances import read_instances, read_object, 
 from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
@@ -24,7 +24,7 @@ from flask_skmodels.web.url_rules import add_unprefixed_url_rule
 from flask_skmodels.web.views import json_response, request_at_hand
 
 
-def read_request(body: bytes, schema: Cleaner) -> Rows:
+def read_request(body: bytes, schema: Schema) -> Rows:
     """Return the rows that a request says, as ``instances`` or as ``inputs``.
 
     :param body: of the request

@@ -25,7 +25,7 @@ from flask_skmodels.errors import ConfigurationError, SKModelsError
 from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
@@ -46,7 +46,7 @@ _CODES: dict[int, str] = {
 }
 
 
-def read_json(body: bytes, schema: Cleaner) -> Rows:
+def read_json(body: bytes, schema: Schema) -> Rows:
     """Return the rows that a JSON document says in one of the four formats.
 
     ``params`` are for models whose signature names some; as MLflow does, others ignore them.
@@ -69,7 +69,7 @@ def read_json(body: bytes, schema: Cleaner) -> Rows:
     return read_rows(value, schema, found[0])
 
 
-def _split(value: Any, schema: Cleaner) -> Rows:
+def _split(value: Any, schema: Schema) -> Rows:
     if not isinstance(value, dict) or "data" not in value or not value.keys() <= _SPLIT:
         raise refused("type", "dataframe_split must be an object of data, columns and index")
     data, columns = value["data"], value.get("columns")
@@ -116,7 +116,7 @@ def _check_media_type() -> None:
         raise UnsupportedMediaType("the only parameter of the content type is charset=utf-8")
 
 
-def _read(body: Body, schema: Cleaner) -> Rows:
+def _read(body: Body, schema: Schema) -> Rows:
     if request.mimetype == PARQUET:
         return read_parquet(body, schema)
     reader = reader_of(CSV)

@@ -31,7 +31,7 @@ from flask_skmodels.dialects.open_inference_tensors import (
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Matrix, Repeated, Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 _RAW = "raw_input"
 _SIZE = "binary_data_size"
@@ -69,7 +69,7 @@ class Request:
     content_type: str = ""
 
 
-def read_request(body: bytes, header_length: int | None, schema: Cleaner) -> Request:
+def read_request(body: bytes, header_length: int | None, schema: Schema) -> Request:
     """Return what the body of an inference request says.
 
     :param body: the JSON, and behind it the binary data
@@ -219,7 +219,7 @@ def _cut(data: memoryview | None, size: Any, subject: str) -> tuple[memoryview, 
     return data[:size], data[size:]
 
 
-def _raw_tensor(body: bytes, schema: Cleaner) -> Tensor:
+def _raw_tensor(body: bytes, schema: Schema) -> Tensor:
     """Return the tensor that a body without JSON is: one row, or one text as it is."""
     inputs = input_tensors(schema)
     [datatype, *others] = {each["datatype"] for each in inputs}
@@ -234,7 +234,7 @@ def _raw_tensor(body: bytes, schema: Cleaner) -> Tensor:
     return Tensor(_RAW, datatype, (1, width), flat)
 
 
-def rows_of(request: Request, schema: Cleaner) -> Rows:
+def rows_of(request: Request, schema: Schema) -> Rows:
     """Return the rows that the tensors of a request say.
 
     One tensor of shape (rows, columns) has its columns in the order of the fields. Else each is a
@@ -253,7 +253,7 @@ def rows_of(request: Request, schema: Cleaner) -> Rows:
     return request_columns(names, columns, schema)
 
 
-def _is_column(request: Request, schema: Cleaner) -> bool:
+def _is_column(request: Request, schema: Schema) -> bool:
     """Return whether a single tensor is the column of a field, and not all columns together."""
     tensor = request.inputs[0]
     if request.content_type == "pd":
@@ -262,7 +262,7 @@ def _is_column(request: Request, schema: Cleaner) -> bool:
     return is_narrow and any(field.name == tensor.name for field in schema.fields)
 
 
-def _block(tensor: Tensor, schema: Cleaner) -> Rows:
+def _block(tensor: Tensor, schema: Schema) -> Rows:
     count, width = tensor.shape if len(tensor.shape) == 2 else (*tensor.shape, 1)
     check_width(width, schema)
     if isinstance(tensor.flat, np.ndarray) and tensor.flat.dtype.kind in "fiu":

@@ -12,7 +12,7 @@ from sklearn.base import is_regressor
 from flask_skmodels.dialects.open_inference_tensors import BYTES, tensor_of
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 from flask_skmodels.versions.version import ModelVersion
 
 _DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL"}
@@ -20,14 +20,14 @@ DEFAULT_OUTPUT = "output-0"
 _OPEN = -1  # a dimension that may have any size
 
 
-def input_tensors(schema: Cleaner) -> list[dict[str, Any]]:
+def input_tensors(schema: Schema) -> list[dict[str, Any]]:
     """Return the tensors that a model takes: one a field, or one where a row is numbers alone.
 
     :param schema: the fields that the model takes
     """
     fields = [field for field in schema.fields if not field.is_alias]
     datatypes = {_datatype(field) for field in fields}
-    if schema.values and datatypes <= {"FP64", "INT64"}:
+    if schema.unnamed and datatypes <= {"FP64", "INT64"}:
         datatype = "INT64" if datatypes == {"INT64"} else "FP64"
         return [_described(VALUES, datatype, [_OPEN, len(fields) or _OPEN])]
     return [_described(field.name, _datatype(field), [_OPEN, 1]) for field in fields]

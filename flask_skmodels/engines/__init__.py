@@ -14,7 +14,7 @@ from flask_skmodels.engines.native import own_calls
 from flask_skmodels.engines.onnx import Difference, onnx_calls
 from flask_skmodels.errors import ModelError
 from flask_skmodels.models import Model, name_of, overrides
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Engine:
             self.difference.check(tolerance)
 
 
-def engine_of(model: Model, methods: tuple[str, ...], schema: Cleaner) -> Engine:
+def engine_of(model: Model, methods: tuple[str, ...], schema: Schema) -> Engine:
     """Return what computes the methods of a model.
 
     :param model: the declaration, with a fitted estimator as its pipeline
@@ -84,7 +84,7 @@ def engine_of(model: Model, methods: tuple[str, ...], schema: Cleaner) -> Engine
     return Engine("lean", but_for, own | lean)
 
 
-def _onnx(model: Model, own: Calls, plain: Calls, schema: Cleaner) -> Engine:
+def _onnx(model: Model, own: Calls, plain: Calls, schema: Schema) -> Engine:
     calls, difference = onnx_calls(model, plain, schema)
     others = ", ".join(method for method in own if method not in calls)
     reason = f"but for {others}, which the graph has not" if others else None

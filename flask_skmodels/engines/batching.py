@@ -9,16 +9,14 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 from threading import Lock, get_ident
 from time import perf_counter
 from typing import Any
 from weakref import WeakSet
 
-import numpy as np
-
 from flask_skmodels.estimators.outputs import is_multi_output
-from flask_skmodels.schema.frame import Table
+from flask_skmodels.schema.tabular import concatenate, layout_of
 
 SMALL = 16  # rows: a larger call has little to gain
 WORTH = 500e-6  # seconds that a call of one row takes, from where on combining pays
@@ -116,7 +114,7 @@ class Combiner:
     def _call_together(self, batch: Sequence[_Waiting], started: float) -> None:
         """Set the outputs of all of a batch; where that fails each calls for itself."""
         try:
-            slices = _split(self._call(_joined([each.X for each in batch])), batch)
+            slices = _split(self._call(concatenate([each.X for each in batch])), batch)
         except Exception:
             return
         rows = sum(len(each.X) for each in batch)
@@ -152,7 +150,7 @@ class Combiner:
         while self._queue:
             following = self._queue[0]
             rows += len(following.X)
-            if found and (rows > found[0].most_rows or following.kind != found[0].kind):
+            if found and (rows > found[0].most_rows or following.layout != found[0].layout):
                 break
             found.append(self._queue.popleft())
         return found
@@ -173,12 +171,12 @@ if hasattr(os, "register_at_fork"):
 class _Waiting:
     """A caller in the queue."""
 
-    __slots__ = ("X", "batch", "called", "kind", "most_rows", "since", "turn")
+    __slots__ = ("X", "batch", "called", "layout", "most_rows", "since", "turn")
 
     def __init__(self, X: Any, most_rows: int) -> None:
         self.X = X
         self.most_rows = most_rows
-        self.kind = _kind(X)
+        self.layout = layout_of(X)
         self.since = perf_counter()
         self.called: Shared | None = None
         self.batch: list[_Waiting] = []  # who it is to call for
@@ -191,22 +189,6 @@ class _Waiting:
             return self.called
         queue = perf_counter() - self.since
         return call(self.X), queue, len(self.X)
-
-
-def _kind(X: Any) -> object:
-    """Return what is equal for the X that can be joined."""
-    array = X.matrix if isinstance(X, Table) else X
-    return (type(X), array.dtype, array.shape[1:]) if isinstance(array, np.ndarray) else type(X)
-
-
-def _joined(parts: Sequence[Any]) -> Any:
-    """Return several X as one."""
-    first = parts[0]
-    if isinstance(first, Table):
-        return Table.joined(parts)
-    if isinstance(first, np.ndarray):
-        return np.concatenate(parts)
-    return list(chain.from_iterable(parts))
 
 
 def _split(outputs: Any, batch: Sequence[_Waiting]) -> list[Any]:

@@ -12,7 +12,7 @@ import sklearn
 
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.models import Model
-from flask_skmodels.schema.frame import framed
+from flask_skmodels.schema.tabular import native
 
 Call = Callable[[Any], Any]
 
@@ -33,7 +33,7 @@ def own_calls(model: Model, methods: tuple[str, ...]) -> dict[str, Call]:
 def _own_call(model: Model, call: Call, is_parallel: bool) -> Call:
     def own(X: Any) -> Any:
         with _surroundings(model, is_parallel):
-            X = framed(X)
+            X = native(X)
             try:
                 return call(X)
             except (TypeError, ValueError):

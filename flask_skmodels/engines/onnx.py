@@ -22,8 +22,8 @@ from flask_skmodels.engines.lean.verify import accepted
 from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import introspect
 from flask_skmodels.models import Model
-from flask_skmodels.schema.frame import Table
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.frame import DeferredFrame
+from flask_skmodels.schema.schema import Schema
 
 Call = Callable[[Any], Any]
 Feed = dict[str, NDArray[Any]]
@@ -69,7 +69,7 @@ class Difference:
 
 
 def onnx_calls(
-    model: Model, own: Mapping[str, Call], schema: Cleaner
+    model: Model, own: Mapping[str, Call], schema: Schema
 ) -> tuple[dict[str, Call], Difference]:
     """Return the methods of an estimator that its graph has, and how far they are from its own.
 
@@ -86,7 +86,7 @@ def onnx_calls(
 
 
 def converted(
-    model: Model, own: Mapping[str, Call], schema: Cleaner
+    model: Model, own: Mapping[str, Call], schema: Schema
 ) -> tuple[OnnxModel, Difference, Mapping[str, Any]]:
     """Return the graph of an estimator, how far it is from it, and the estimator's own answers.
 
@@ -193,11 +193,10 @@ def _ways_in(X: Any) -> list[Callable[..., list[tuple[str, Any]]]]:
 
     What takes its columns by name needs the first, what takes numbers alone the second.
     """
-    if type(X) is not Table:
+    if not isinstance(X, DeferredFrame):
         return [partial(_whole, np.shape(X)[1])]
     by_column = partial(_columns, X)
-    are_numbers = {field.kind for field in X.fields} <= {"number", "integer"}
-    return [by_column, partial(_whole, len(X.fields))] if are_numbers else [by_column]
+    return [by_column, partial(_whole, len(X.fields))] if X.fields.are_numeric else [by_column]
 
 
 def _whole(width: int, *, single: bool) -> list[tuple[str, Any]]:
@@ -207,7 +206,7 @@ def _whole(width: int, *, single: bool) -> list[tuple[str, Any]]:
     return [(_ALL, number([None, width]))]
 
 
-def _columns(X: Table, *, single: bool) -> list[tuple[str, Any]]:
+def _columns(X: DeferredFrame, *, single: bool) -> list[tuple[str, Any]]:
     from skl2onnx.common import data_types as of
 
     types = {
@@ -221,12 +220,12 @@ def _columns(X: Table, *, single: bool) -> list[tuple[str, Any]]:
 
 def feed_of(X: Any, inputs: Sequence[str]) -> Feed:
     """Return X by the inputs of its graph; a missing text is an empty one."""
-    if type(X) is not Table:
+    if not isinstance(X, DeferredFrame):
         return {_ALL: np.asarray(X, dtype=np.float64)}
     if list(inputs) == [_ALL]:
-        return {_ALL: X.numbers()}
+        return {_ALL: X.to_float64()}
     return {
-        field.column.name: _column(field.kind, X.values(place))
+        field.column.name: _column(field.kind, X.column(place))
         for place, field in enumerate(X.fields)
     }
 

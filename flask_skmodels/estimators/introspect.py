@@ -23,7 +23,7 @@ import numpy as np
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from flask_skmodels.schema.fields import Column, Inputs
+from flask_skmodels.schema.fields import InputColumn, Inputs
 
 METHODS = tuple(
     "predict predict_proba predict_log_proba decision_function transform score_samples".split()
@@ -371,7 +371,9 @@ def _outputs(e: Any, X: _Features) -> _Features:
 
 def _inputs(estimator: Any, container: str, names: list[str] | None) -> Inputs:
     if container == "sequence":
-        return Inputs(columns=(Column(name="x0", type="string"),), named=False, container=container)
+        return Inputs(
+            columns=(InputColumn(name="x0", type="string"),), named=False, container=container
+        )
     count = len(names) if names else _count(estimator)
     if container == "mapping" or count is None:
         return Inputs(columns=None, named=False, container=container)
@@ -384,7 +386,7 @@ def _inputs(estimator: Any, container: str, names: list[str] | None) -> Inputs:
     return Inputs(columns=columns, named=bool(names), container="frame" if names else "array")
 
 
-def _column(i: int, name: str, by_nan: _Walk, by_none: _Walk) -> Column:
+def _column(i: int, name: str, by_nan: _Walk, by_none: _Walk) -> InputColumn:
     claims = by_nan.claims.get(i, [])
     kinds = {kind for kind, _ in claims} or {"number" if i in by_nan.met else "any"}
     kind = next(k for k in ("string", "integer", "number", "boolean", "any") if k in kinds)
@@ -392,4 +394,6 @@ def _column(i: int, name: str, by_nan: _Walk, by_none: _Walk) -> Column:
     allowed = tuple(v for v in sets[0] if all(v in other for other in sets)) if sets else None
     nan_ok, none_ok = i not in by_nan.refused, i not in by_none.refused
     gap = None if none_ok and (claims or not nan_ok) else nan
-    return Column(name=name, type=kind, allowed=allowed, nullable=nan_ok or none_ok, missing=gap)
+    return InputColumn(
+        name=name, type=kind, allowed=allowed, nullable=nan_ok or none_ok, missing=gap
+    )

@@ -12,9 +12,9 @@ import numpy as np
 from flask_skmodels.engines.batching import Combiner
 from flask_skmodels.errors import InvalidInput, Report, SKModelsError
 from flask_skmodels.estimators.outputs import is_multi_output
-from flask_skmodels.schema.frame import framed
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.tabular import native
 from flask_skmodels.signals import (
     Sender,
     after_prediction,
@@ -68,7 +68,7 @@ class Prediction:
     @property
     def inputs(self) -> Any:
         """What the estimator is called with: an array, a data frame, or a list."""
-        return framed(self.X)
+        return native(self.X)
 
 
 class WrongOutput(SKModelsError):
@@ -112,7 +112,7 @@ def run(
         version=version.label,
         method=method,
         X=X,
-        fields=version.schema.names,
+        fields=version.schema.column_names,
         rows=len(rows),
         classes=version.classes(method),
         request_id=request_id,
@@ -214,7 +214,7 @@ def _too_large(prediction: Prediction, version: ModelVersion) -> InvalidInput | 
     for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
         name, item = (
             (VALUES, f"item {column}: ")
-            if version.schema.values
+            if version.schema.unnamed
             else (prediction.fields[column], "")
         )
         report.add(int(row), name, "max", f"{item}is too large a number for the estimator")

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.schema.frame import copied
+from flask_skmodels.schema.frame import DeferredFrame
+from flask_skmodels.schema.tabular import copy_of
 from flask_skmodels.signals import Sender, notify, shadow_prediction
 from flask_skmodels.versions.version import ModelVersion, Versions
 
@@ -96,7 +97,7 @@ class ShadowCopy:
     def keep(self, prediction: Prediction) -> None:
         """Copy X of a prediction."""
         if self._has_room(prediction):
-            self.X, self.is_kept = copied(prediction.X), True
+            self.X, self.is_kept = copy_of(prediction.X), True
 
 
 class Shadow:
@@ -225,8 +226,8 @@ class Shadow:
 
 
 def _check_inputs(version: ModelVersion, prediction: Prediction) -> None:
-    is_frame = hasattr(prediction.X, "frame")
-    if version.schema.names != prediction.fields or is_frame != (version.container == "frame"):
+    is_frame, takes_frame = isinstance(prediction.X, DeferredFrame), version.container == "frame"
+    if version.schema.column_names != prediction.fields or is_frame != takes_frame:
         raise SKModelsError("the shadow's columns are not those of the version that answered")
 
 

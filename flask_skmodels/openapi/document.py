@@ -153,7 +153,7 @@ class _Described:
     def _array(self) -> Mapping[str, Any]:
         if self.version is None:
             return _ANY_ARRAY
-        if self.version.schema.values:
+        if self.version.schema.unnamed:
             array: Mapping[str, Any] = self._row["properties"][VALUES]
             return array
         return array_schema(self.version.schema.fields)
@@ -259,7 +259,7 @@ class _Described:
     def _named(self, row: Any) -> dict[str, Any]:
         if isinstance(row, dict):
             return row
-        if self.version is None or self.version.schema.values:
+        if self.version is None or self.version.schema.unnamed:
             return {VALUES: row}
         names = (each.name for each in self.version.schema.fields if not each.is_alias)
         return dict(zip(names, row, strict=False))

@@ -60,7 +60,7 @@ class Form:
         self._version = version
         schema = version.schema
         self.fields = [each for each in schema.fields if not each.is_alias]
-        self._is_one = schema.values and not 0 < len(self.fields) <= MOST_POSITIONS
+        self._is_one = schema.unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
 
     def initial(self, place: int = 0) -> dict[str, str]:
         """Return the texts that the form begins with: an example of the model's, and its defaults.
@@ -111,7 +111,7 @@ class Form:
 
         :param texts: what is in the inputs, by name
         """
-        if not self._version.schema.values or self._is_one:
+        if not self._version.schema.unnamed or self._is_one:
             return list(texts.items())
         return [(VALUES, ",".join(texts.get(each.name, "") for each in self.fields))]
 
@@ -123,7 +123,7 @@ class Form:
         if self._is_one:
             return {VALUES: [_number(part) for part in texts.get(VALUES, "").split(",")]}
         read = {each.name: _read(each, texts.get(each.name, "")) for each in self.fields}
-        if self._version.schema.values:
+        if self._version.schema.unnamed:
             return {VALUES: [None if v is ABSENT else v for v in read.values()]}
         return {name: value for name, value in read.items() if value is not ABSENT}
 

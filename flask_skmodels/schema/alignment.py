@@ -8,19 +8,19 @@ from difflib import get_close_matches
 from typing import Any
 
 from flask_skmodels.errors import ModelError
-from flask_skmodels.schema.fields import Column, Inputs, is_alias
+from flask_skmodels.schema.fields import InputColumn, Inputs, is_alias
 
 _Rules = Mapping[str, Mapping[str, Any]]
 
 
-def columns_of(rules: _Rules, inputs: Inputs) -> dict[str, Column]:
+def columns_of(rules: _Rules, inputs: Inputs) -> dict[str, InputColumn]:
     """Return the estimator's column for each field, by the field's name, in the order of X.
 
     :raises ModelError: a field is missing, surplus or misspelt
     """
     names = [name for name, own in rules.items() if not is_alias(own)]
     if inputs.columns is None:
-        return {name: Column(name=name) for name in names}
+        return {name: InputColumn(name=name) for name in names}
     if not inputs.named:
         return _by_position(names, inputs.columns)
     columns = {column.name: column for column in inputs.columns}
@@ -28,7 +28,7 @@ def columns_of(rules: _Rules, inputs: Inputs) -> dict[str, Column]:
     return columns
 
 
-def _by_position(names: list[str], columns: Sequence[Column]) -> dict[str, Column]:
+def _by_position(names: list[str], columns: Sequence[InputColumn]) -> dict[str, InputColumn]:
     if len(names) != len(columns):
         raise ModelError(
             f"the schema has {len(names)} fields, the estimator takes {len(columns)} columns"

@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flask_skmodels.errors import ModelError
 from flask_skmodels.schema.fields import Field
-from flask_skmodels.schema.frame import DTYPES, Fields, Table, objects
+from flask_skmodels.schema.frame import DTYPES, DeferredFrame, Fields, object_array
+from flask_skmodels.schema.types import Array, ColumnValues
 
 
 def require_pandas(container: str) -> None:
@@ -46,20 +46,20 @@ class Builder:
             self._dtype = DTYPES[kinds.pop()] if self._is_one_kind else np.float64
         is_numeric = self._dtype is not np.object_
         self._is_plain = container == "array" and is_numeric
-        self._is_plain_table = container == "frame" and is_numeric and self._is_one_kind
+        self._is_one_block = container == "frame" and is_numeric and self._is_one_kind
         self.as_arrays = self._is_plain or container == "frame"
 
     def row(self, values: Sequence[Any]) -> Any:
         """Return X of one row; see :meth:`columns`."""
         if self._is_plain:
             return np.array([values], dtype=self._dtype)
-        if self._is_plain_table:
-            return Table.of_matrix(self._fields, np.array([values], dtype=self._dtype))
+        if self._is_one_block:
+            return DeferredFrame.from_matrix(self._fields, np.array([values], dtype=self._dtype))
         if self._container == "frame":
-            return Table.of_row(self._fields, values)
+            return DeferredFrame.from_row(self._fields, values)
         return self.columns([(value,) for value in values])
 
-    def columns(self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]) -> Any:
+    def columns(self, columns: Sequence[ColumnValues] | Array) -> Any:
         """Return X.
 
         :param columns: for each field its validated values, None for a missing one; or X itself
@@ -69,29 +69,25 @@ class Builder:
             mappings
         """
         if self._container == "frame":
-            return self._table(columns)
+            return self._frame(columns)
         if self._container == "sequence":
             return list(columns[0])
         if self._container == "mapping":
             return self._mappings(columns)
         return self._matrix(columns)
 
-    def _matrix(
-        self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]
-    ) -> NDArray[Any]:
+    def _matrix(self, columns: Sequence[ColumnValues] | Array) -> Array:
         if isinstance(columns, np.ndarray):
             return columns
         shape = (len(columns[0]), len(columns))
-        matrix: NDArray[Any] = np.empty(shape, dtype=self._dtype_of(columns))
+        matrix: Array = np.empty(shape, dtype=self._dtype_of(columns))
         is_object = self._dtype is np.object_
         for index, (field, column) in enumerate(zip(self._fields, columns, strict=True)):
             # None becomes nan in a float column.
-            matrix[:, index] = objects(column, field.column.missing) if is_object else column
+            matrix[:, index] = object_array(column, field.column.missing) if is_object else column
         return matrix
 
-    def _mappings(
-        self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]
-    ) -> list[dict[str, Any]]:
+    def _mappings(self, columns: Sequence[ColumnValues] | Array) -> list[dict[str, Any]]:
         rows = columns if isinstance(columns, np.ndarray) else zip(*columns, strict=True)
         return [dict(zip(self._names, row, strict=True)) for row in rows]
 
@@ -101,7 +97,7 @@ class Builder:
         narrow = self._dtype is np.float64 and dtypes == {np.dtype(np.float32)}
         return np.float32 if narrow else self._dtype
 
-    def _table(self, columns: Sequence[Sequence[Any] | NDArray[Any]] | NDArray[Any]) -> Table:
-        if self._is_plain_table or isinstance(columns, np.ndarray):
-            return Table.of_matrix(self._fields, self._matrix(columns))
-        return Table(self._fields, columns)
+    def _frame(self, columns: Sequence[ColumnValues] | Array) -> DeferredFrame:
+        if self._is_one_block or isinstance(columns, np.ndarray):
+            return DeferredFrame.from_matrix(self._fields, self._matrix(columns))
+        return DeferredFrame(self._fields, columns)

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from flask_skmodels.schema.fields import ABSENT, Field
 from flask_skmodels.schema.rows import EXACT
+from flask_skmodels.schema.types import BoolArray, ColumnValues
 from flask_skmodels.schema.validator import INT64_MAX, INT64_MIN, NUMBER_TYPES
 
 REFUSED: Final = object()
 
-Column = Sequence[Any] | NDArray[Any]
-Mask = NDArray[np.bool_]
 _Test = Callable[[Any], bool]
 
 _FLOAT_MAX = sys.float_info.max
@@ -87,8 +86,8 @@ class Check:
         return self._examine(value, text)[1]
 
     def column(
-        self, values: Column, *, text: bool, as_array: bool = True
-    ) -> tuple[Column, Mask | None]:
+        self, values: ColumnValues, *, text: bool, as_array: bool = True
+    ) -> tuple[ColumnValues, BoolArray | None]:
         """Return a column as Cerberus would leave it, and which of its rows it would not pass.
 
         :param values: a list of the client's values or an array of numbers
@@ -161,7 +160,7 @@ class Check:
     def _takes(self, dtype: np.dtype[Any]) -> bool:
         return dtype.kind in "iu" or (dtype.kind == "f" and float in self.types)
 
-    def _from_text(self, values: Sequence[Any]) -> tuple[Column, Mask | None] | None:
+    def _from_text(self, values: Sequence[Any]) -> tuple[ColumnValues, BoolArray | None] | None:
         if not self.bounded:
             return None
         pattern, parse = (_PLAIN_INTEGERS, int) if self.is_64_bit else (_PLAIN_NUMBERS, float)
@@ -172,7 +171,7 @@ class Check:
         except (TypeError, ValueError):
             return None
 
-    def _from_typed(self, values: Sequence[Any]) -> tuple[Column, Mask | None] | None:
+    def _from_typed(self, values: Sequence[Any]) -> tuple[ColumnValues, BoolArray | None] | None:
         kinds = set(map(type, values))
         if self.field.nullable:
             kinds.discard(type(None))
@@ -184,7 +183,7 @@ class Check:
 
     def _bounded_numbers(
         self, values: Sequence[Any], kinds: set[type]
-    ) -> tuple[Column, Mask | None] | None:
+    ) -> tuple[ColumnValues, BoolArray | None] | None:
         try:
             array = np.array(values, dtype=np.int64 if self.field.kind == "integer" else np.float64)
         except OverflowError:
@@ -193,7 +192,7 @@ class Check:
 
     def _bounded(
         self, array: NDArray[Any], *, from_integers: bool = False
-    ) -> tuple[Column, Mask | None] | None:
+    ) -> tuple[ColumnValues, BoolArray | None] | None:
         doubles = array.astype(np.float64, copy=False)
         if (from_integers or array.dtype.kind in "iu") and (np.abs(doubles) >= EXACT).any():
             return None  # Python compares such integers exactly, numpy would round them first.
@@ -202,7 +201,7 @@ class Check:
             passed |= np.isnan(doubles)
         return array, None if passed.all() else ~passed
 
-    def _distinct(self, values: Sequence[Any]) -> tuple[Column, Mask | None] | None:
+    def _distinct(self, values: Sequence[Any]) -> tuple[ColumnValues, BoolArray | None] | None:
         distinct = set(values)
         distinct.discard(None)
         if "" in distinct:

@@ -32,7 +32,7 @@ _TYPE_NAMES |= {datetime: "datetime", date: "date"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class InputColumn:
     """One column of what a fitted estimator takes.
 
     :param name: the estimator's own name of it, else ``"x0"``, ``"x1"`` and so on
@@ -60,7 +60,7 @@ class Inputs:
         ``"mapping"`` (a list of them) or ``"nothing"`` (it takes no rows of features)
     """
 
-    columns: tuple[Column, ...] | None = None
+    columns: tuple[InputColumn, ...] | None = None
     named: bool = False
     container: str = "array"
 
@@ -72,7 +72,7 @@ class Field:
     :param name: what a client calls it
     :param rules: the rules as they were declared
     :param definition: the rules as Cerberus takes them
-    :param kind: what X holds: a type of :class:`Column`, or ``"object"``
+    :param kind: what X holds: a type of :class:`InputColumn`, or ``"object"``
     :param column: the estimator's column that it fills
     """
 
@@ -80,7 +80,7 @@ class Field:
     rules: Mapping[str, Any]
     definition: Mapping[str, Any]
     kind: str
-    column: Column
+    column: InputColumn
     nullable: bool = field(init=False)
     has_default: bool = field(init=False)
     is_alias: bool = field(init=False)
@@ -148,7 +148,7 @@ def declared(declaration: Declaration) -> dict[str, dict[str, Any]]:
     return fields
 
 
-def compile_field(name: str, rules: Mapping[str, Any], column: Column) -> Field:
+def compile_field(name: str, rules: Mapping[str, Any], column: InputColumn) -> Field:
     """Return the field that its declared rules make.
 
     :param name: what a client calls it
@@ -299,7 +299,7 @@ def _add_required(name: str, definition: dict[str, Any]) -> None:
         )
 
 
-def _kind(definition: Mapping[str, Any], column: Column) -> str:
+def _kind(definition: Mapping[str, Any], column: InputColumn) -> str:
     types = set(_types(definition))
     if not types:
         return column.type

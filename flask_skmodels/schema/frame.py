@@ -1,9 +1,8 @@
-"""X of an estimator that was fitted on a data frame, which is made when it is asked for."""
+"""X for an estimator that was fitted on a data frame. The data frame is made on first use."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from functools import cached_property
 from importlib import import_module
 from itertools import chain
@@ -11,78 +10,99 @@ from math import nan
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import EXACT
+from flask_skmodels.schema.tabular import Tabular
+from flask_skmodels.schema.types import Array, ColumnValues, FloatArray
 
 DTYPES: dict[str, type] = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
-FEW = 4096  # numbers that BLAS takes one thread for
+FEW = 4096  # BLAS uses one thread for fewer numbers than this
 
 
 class Fields(tuple[Field, ...]):
-    """The fields of the columns of a table, and what a table asks of them."""
+    """The fields of the columns of a data frame, with what is derived from all of them."""
 
     @cached_property
     def kinds(self) -> frozenset[str]:
-        """The kinds of its columns."""
+        """The kinds of the columns: the keys of :data:`DTYPES`, ``"string"`` or ``"object"``."""
         return frozenset(map(_kind, self))
 
     @cached_property
+    def are_numeric(self) -> bool:
+        """Whether all columns hold numbers."""
+        return self.kinds <= {"number", "integer"}
+
+    @cached_property
     def integers(self) -> list[int]:
-        """The places of the integers."""
-        return [place for place, field in enumerate(self) if field.kind == "integer"]
+        """The indices of the columns of integers."""
+        return [index for index, field in enumerate(self) if field.kind == "integer"]
 
     @cached_property
     def missing(self) -> list[object]:
-        """What stands for a missing value in each column."""
+        """The value that stands for a missing value, for each column."""
         return list(map(_missing_of, self))
 
+    @cached_property
+    def _selections(self) -> dict[tuple[int, ...], Fields]:
+        return {}
 
-class Table:
-    """The validated columns of a data frame.
+    def select(self, indices: tuple[int, ...]) -> Fields:
+        """Return some of the fields; the same object each time for the same indices."""
+        selection = self._selections.get(indices)
+        if selection is None:
+            selection = self._selections[indices] = Fields(self[index] for index in indices)
+        return selection
 
-    :param fields: the fields of the columns, in the estimator's order
-    :param columns: for each field its values, None for a missing one
+
+class DeferredFrame(Tabular):
+    """Validated columns, in the estimator's order, of which a pandas data frame is made on demand.
+
+    The values are held in one of three forms: as columns, as one matrix of numbers of one kind
+    (:meth:`from_matrix`), or as one row (:meth:`from_row`).
+
+    :param fields: the fields of the columns
+    :param columns: for each field its values, None for a missing value
     """
 
     __slots__ = ("_columns", "_frame", "fields", "matrix", "row")
+    matrix: Array | None
 
-    def __init__(self, fields: Fields, columns: Sequence[Sequence[Any] | NDArray[Any]]) -> None:
+    def __init__(self, fields: Fields, columns: Sequence[ColumnValues]) -> None:
         self.fields = fields
-        self.matrix: NDArray[Any] | None = None
+        self.matrix = None
         self.row: Sequence[Any] | None = None
         self._columns = columns
         self._frame: Any = None
 
     @classmethod
-    def of_matrix(cls, fields: Fields, matrix: NDArray[Any]) -> Table:
-        """Return a table of numbers of one kind.
+    def from_matrix(cls, fields: Fields, matrix: Array) -> DeferredFrame:
+        """Return the frame of a matrix of numbers of one kind.
 
         :param matrix: of shape (rows, fields)
         """
-        table = cls(fields, ())
-        table.matrix = matrix
-        return table
+        frame = cls(fields, ())
+        frame.matrix = matrix
+        return frame
 
     @classmethod
-    def of_row(cls, fields: Fields, row: Sequence[Any]) -> Table:
-        """Return a table of one row.
+    def from_row(cls, fields: Fields, row: Sequence[Any]) -> DeferredFrame:
+        """Return the frame of one row.
 
-        :param row: for each field its value, None for a missing one
+        :param row: for each field its value, None for a missing value
         """
-        table = cls(fields, ())
-        table.row = row
-        return table
+        frame = cls(fields, ())
+        frame.row = row
+        return frame
 
     @classmethod
-    def joined(cls, tables: Sequence[Table]) -> Table:
-        """Return several tables of the same fields as one, one after the other."""
-        fields, matrices = tables[0].fields, [table.matrix for table in tables]
+    def concatenate(cls, parts: Sequence[DeferredFrame]) -> DeferredFrame:
+        """Return the rows of several frames of the same fields, one after the other."""
+        fields, matrices = parts[0].fields, [part.matrix for part in parts]
         if matrices[0] is not None:
-            return cls.of_matrix(fields, np.concatenate([m for m in matrices if m is not None]))
-        every = zip(*(table.columns for table in tables), strict=True)
-        return cls(fields, [list(chain.from_iterable(columns)) for columns in every])
+            return cls.from_matrix(fields, np.concatenate([m for m in matrices if m is not None]))
+        by_field = zip(*(part.columns for part in parts), strict=True)
+        return cls(fields, [list(chain.from_iterable(columns)) for columns in by_field])
 
     def __len__(self) -> int:
         if self.row is not None:
@@ -90,87 +110,92 @@ class Table:
         return len(self._columns[0]) if self.matrix is None else len(self.matrix)
 
     @property
-    def columns(self) -> Sequence[Sequence[Any] | NDArray[Any]]:
-        """For each field its values, None for a missing one; nothing where there is a matrix."""
+    def layout(self) -> object:
+        """A value that is equal for two frames of one schema that can be concatenated."""
+        matrix = self.matrix
+        return type(self) if matrix is None else (type(self), matrix.dtype, matrix.shape[1:])
+
+    @property
+    def columns(self) -> Sequence[ColumnValues]:
+        """For each field its values, None for a missing value; empty if there is a matrix."""
         return self._columns if self.row is None else [(value,) for value in self.row]
 
-    def frame(self) -> Any:
-        """Return the pandas data frame, the same at each call."""
+    def native(self) -> Any:
+        """Return the pandas data frame, the same object at each call."""
         if self._frame is None:
             self._frame = self._new_frame()
         return self._frame
 
-    def take(self, places: Sequence[int], fields: Fields) -> Table:
-        """Return a table of some of the columns.
-
-        :param places: which
-        :param fields: their fields
-        """
-        if self.row is not None:
-            row = self.row
-            return Table.of_row(fields, [row[place] for place in places])
+    def select(self, indices: tuple[int, ...]) -> DeferredFrame:
+        """Return a frame of some of the columns, in the order of the indices."""
+        fields, row = self.fields.select(indices), self.row
+        if row is not None:
+            return DeferredFrame.from_row(fields, [row[index] for index in indices])
         if self.matrix is not None:
-            return Table.of_matrix(fields, _taken(self.matrix, places))
-        return Table(fields, [self._columns[place] for place in places])
+            return DeferredFrame.from_matrix(fields, _select(self.matrix, indices))
+        return DeferredFrame(fields, [self._columns[index] for index in indices])
 
-    def numbers(self) -> NDArray[np.float64]:
-        """Return the columns as doubles, of shape (rows, fields).
+    def to_float64(self) -> FloatArray:
+        """Return the values as an array of float64 of shape (rows, fields).
 
-        :raises OverflowError: an integer is beyond what a double holds exactly
-        :raises TypeError: a column is not of numbers or booleans
+        :raises OverflowError: an integer is too large for float64 to hold exactly
+        :raises TypeError: a column holds values other than numbers and booleans
         :raises ValueError: likewise
         """
         if self.matrix is not None:
-            array: NDArray[np.float64] = self.matrix.astype(np.float64, copy=False)
+            array: FloatArray = self.matrix.astype(np.float64, copy=False)
         elif self.row is not None:
             array = np.array((self.row,), dtype=np.float64)
-        else:  # as pandas keeps columns of one kind: one after the other
+        else:  # column by column, as pandas stores columns of one dtype
             array = np.array(self._columns, dtype=np.float64).T
-        # The square of no number among them is beyond that of the largest exact one.
+        # If the sum of squares is below that of EXACT, so is each number.
         if self.fields.integers and not (array.size < FEW and np.vdot(array, array) < EXACT**2):
             self._check_exact(array)
         return array
 
-    def array(self) -> NDArray[Any]:
-        """Return the columns as one array, as a data frame gives it.
+    def to_numpy(self) -> Array:
+        """Return the values as one array, with the dtype that a data frame's ``to_numpy`` gives.
 
-        :raises OverflowError: an integer is beyond what a double holds exactly
+        :raises OverflowError: an integer is too large for float64 to hold exactly
         """
-        kinds = self.fields.kinds
-        if kinds <= {"number", "integer"}:
-            numbers = self.numbers()
-            return numbers.astype(np.int64) if kinds == {"integer"} else numbers
-        if kinds == {"boolean"}:
-            return self.numbers().astype(np.bool_)
+        if self.fields.are_numeric:
+            numbers = self.to_float64()
+            return numbers.astype(np.int64) if self.fields.kinds == {"integer"} else numbers
+        if self.fields.kinds == {"boolean"}:
+            return self.to_float64().astype(np.bool_)
         cells = np.empty((len(self.fields), len(self)), dtype=object)
-        for place in range(len(self.fields)):
-            cells[place] = self.values(place)
+        for index in range(len(self.fields)):
+            cells[index] = self.column(index)
         return cells.T
 
-    def values(self, place: int) -> Sequence[Any]:
-        """Return the values of a column, what stands for a missing value in the place of None."""
+    def validated_column(self, index: int) -> ColumnValues:
+        """Return the values of one column as they were validated, None for a missing value."""
+        return self.columns[index] if self.matrix is None else self.matrix[:, index]
+
+    def column(self, index: int) -> Sequence[Any]:
+        """Return the values of one column as Python objects, a missing one as in a data frame."""
         if self.matrix is not None:
-            return list(self.matrix[:, place].tolist())
-        missing = self.fields.missing[place]
+            return list(self.matrix[:, index].tolist())
+        missing = self.fields.missing[index]
         if self.row is not None:
-            value = self.row[place]
+            value = self.row[index]
             return [missing if value is None else value]
-        column = self._columns[place]
-        plain = column.tolist() if isinstance(column, np.ndarray) else column
-        return [missing if value is None else value for value in plain]
+        column = self._columns[index]
+        values = column.tolist() if isinstance(column, np.ndarray) else column
+        return [missing if value is None else value for value in values]
 
-    def copy(self) -> Table:
-        """Return a table of its own columns, with a frame as it is now if there is one."""
+    def copy(self) -> DeferredFrame:
+        """Return a copy that shares no array, and no data frame that was made, with this one."""
         columns = [each.copy() if isinstance(each, np.ndarray) else each for each in self._columns]
-        own = Table(self.fields, columns)
-        own.row = self.row
-        own.matrix = None if self.matrix is None else self.matrix.copy()
-        own._frame = None if self._frame is None else self._frame.copy()
-        return own
+        duplicate = DeferredFrame(self.fields, columns)
+        duplicate.row = self.row
+        duplicate.matrix = None if self.matrix is None else self.matrix.copy()
+        duplicate._frame = None if self._frame is None else self._frame.copy()
+        return duplicate
 
-    def _check_exact(self, numbers: NDArray[np.float64]) -> None:
+    def _check_exact(self, numbers: FloatArray) -> None:
         if (np.abs(numbers[:, self.fields.integers]) >= EXACT).any():
-            raise OverflowError("integers beyond what a double holds exactly")
+            raise OverflowError("an integer is too large for float64 to hold exactly")
 
     def _new_frame(self) -> Any:
         pandas = import_module("pandas")
@@ -181,46 +206,38 @@ class Table:
         return pandas.DataFrame(dict(series), columns=names)
 
 
-def _taken(matrix: NDArray[Any], places: Sequence[int]) -> NDArray[Any]:
-    """Return columns of a matrix in the memory layout in which pandas gives them."""
-    first, count = places[0], len(places)
-    if list(places) == list(range(first, first + count)):
+def _select(matrix: Array, indices: tuple[int, ...]) -> Array:
+    """Return columns of a matrix in the memory layout in which pandas returns them."""
+    first, count = indices[0], len(indices)
+    if indices == tuple(range(first, first + count)):
         return matrix[:, first : first + count]
-    return matrix.take(places, axis=1)
+    return matrix.take(indices, axis=1)
 
 
 def _missing_of(field: Field) -> object:
-    """Return what stands for a missing value in a column of a data frame."""
     return nan if _kind(field) in DTYPES else field.column.missing
 
 
 def _kind(field: Field) -> str:
-    # Where the estimator knows the values they may be objects to it: scikit-learn finds a number
-    # among objects, but takes no float column for a category that is an object.
+    # The values that the estimator knows may be Python objects. scikit-learn finds a number among
+    # objects, but does not find an object in a column of floats.
     return field.kind if field.column.allowed is None else "object"
 
 
-def framed(X: Any) -> Any:
-    """Return X as an estimator takes it: a data frame for a table, anything else as it is."""
-    return X.frame() if type(X) is Table else X
+def object_array(column: ColumnValues, missing: object) -> Array:
+    """Return a column as an array of objects.
 
-
-def copied(X: Any) -> Any:
-    """Return a copy of X, for an estimator that may write to it."""
-    return X.copy() if isinstance(X, np.ndarray | Table) else deepcopy(X)
-
-
-def objects(column: Sequence[Any] | NDArray[Any], missing: object) -> NDArray[np.object_]:
-    """Return a column as an array of objects, what stands for a missing value in place of None."""
+    :param missing: the value that takes the place of None
+    """
     values = np.empty(len(column), dtype=object)
     values[:] = [missing if value is None else value for value in column]
     return values
 
 
-def _series(field: Field, column: Sequence[Any] | NDArray[Any]) -> Any:
+def _series(field: Field, column: ColumnValues) -> Any:
     if _kind(field) in DTYPES:
         return np.array(column, dtype=DTYPES[field.kind])
-    values = objects(column, field.column.missing)
-    if field.column.missing is None:  # pandas makes nan of a None among texts
+    values = object_array(column, field.column.missing)
+    if field.column.missing is None:  # pandas would turn a None among texts into nan
         return import_module("pandas").Series(values, dtype=object)
     return values

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flask_skmodels.schema.field_checks import REFUSED, Check, Column, compile_check
+from flask_skmodels.schema.field_checks import REFUSED, Check, compile_check
 from flask_skmodels.schema.fields import ABSENT, Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import EXACT, Columns, Matrix, Rows
+from flask_skmodels.schema.types import ColumnValues
 
 _PLAIN_TYPES = {int, float, str, bool, type(None), list, dict}
 
@@ -26,7 +27,7 @@ class Compiled:
     :param positional: the names in the order in which arrays give them
     :param known: every name that a client may use
     :param aliases: names that stand for another one
-    :param values: whether a row is one field ``values``
+    :param unnamed: whether a row is one field ``values``
     :param purge_unknown: whether unknown fields are ignored
     :param as_arrays: whether X holds numbers as numpy's, and not Python's own as they came
     """
@@ -38,7 +39,7 @@ class Compiled:
         *,
         known: frozenset[str],
         aliases: Mapping[str, str],
-        values: bool,
+        unnamed: bool,
         purge_unknown: bool,
         as_arrays: bool,
     ) -> None:
@@ -47,7 +48,7 @@ class Compiled:
             (name, check, place, check.types if check.bounded else (), check.low, check.high)
             for name, check, place in self._checks
         ]
-        self._takes_dicts = purge_unknown and not values and not aliases
+        self._takes_dicts = purge_unknown and not unnamed and not aliases
         self._width = len(positional)
         self.is_numeric = len(checks) > 1 and all(check.is_double for check in checks.values())
         self._as_arrays = as_arrays
@@ -58,9 +59,9 @@ class Compiled:
         self._lows = np.array([check.low for check in checks.values()], dtype=np.float64)
         self._highs = np.array([check.high for check in checks.values()], dtype=np.float64)
         self._nullable = np.array([check.field.nullable for check in checks.values()])
-        self._known = frozenset({VALUES}) if values else known
+        self._known = frozenset({VALUES}) if unnamed else known
         self._aliases = aliases
-        self._values = values
+        self._unnamed = unnamed
         self._purge_unknown = purge_unknown
         self._counts = all(check.counts for check in checks.values())
 
@@ -139,12 +140,12 @@ class Compiled:
 
     def _items(self, rows: Rows) -> Sequence[Any]:
         items: Sequence[Any] = rows.items
-        is_wrapped = self._values and set(map(type, items)) == {dict}
+        is_wrapped = self._unnamed and set(map(type, items)) == {dict}
         if is_wrapped and (self._purge_unknown or all(map(self._are_known, items))):
             return [_split(item.get(VALUES), rows.text) for item in items]
         return items
 
-    def columns(self, rows: Rows) -> tuple[list[Column], list[int]]:
+    def columns(self, rows: Rows) -> tuple[list[ColumnValues], list[int]]:
         """Return the columns of X, and the indices of the rows at which Cerberus has to look."""
         sources = self._source_columns(rows)
         if sources is None:
@@ -170,14 +171,14 @@ class Compiled:
 
     def _source(self, item: Any, text: bool) -> Any:
         """Return a row as a dictionary, or as a sequence of the right length; else None."""
-        if self._values and type(item) is dict:
+        if self._unnamed and type(item) is dict:
             item = _split(item.get(VALUES), text) if self._are_known(item) else None
         elif type(item) is dict:
             return self._renamed(item) if self._are_known(item) else None
         is_array = type(item) in (list, tuple) and len(item) == self._width
         return item if is_array else None
 
-    def _source_columns(self, rows: Rows) -> list[Column] | None:
+    def _source_columns(self, rows: Rows) -> list[ColumnValues] | None:
         if isinstance(rows, Columns) and rows.positional:
             in_order = list(rows.columns.values())
             fits = len(in_order) == self._width
@@ -187,21 +188,21 @@ class Compiled:
             return None if named is None else self._named_columns(named, len(rows))
         items = self._items(rows)
         kinds = set(map(type, items))
-        if kinds == {dict} and not self._values:
+        if kinds == {dict} and not self._unnamed:
             return self._columns_of_records(items)
         if kinds <= {list, tuple} and set(map(len, items)) == {self._width}:
             columns = list(zip(*items, strict=True))
             return [columns[place] for _, _, place in self._checks]
         return None
 
-    def _columns_of_records(self, records: Sequence[dict[str, Any]]) -> list[Column] | None:
+    def _columns_of_records(self, records: Sequence[dict[str, Any]]) -> list[ColumnValues] | None:
         if not (self._purge_unknown or all(map(self._are_known, records))):
             return None
         if self._aliases:
             records = [self._renamed(record) for record in records]
         return [_column_of(records, name) for name, _, _ in self._checks]
 
-    def _named_columns(self, columns: Mapping[str, Column], count: int) -> list[Column]:
+    def _named_columns(self, columns: Mapping[str, ColumnValues], count: int) -> list[ColumnValues]:
         absent = [ABSENT] * count
         return [columns.get(name, absent) for name, _, _ in self._checks]
 
@@ -217,7 +218,7 @@ def compile_checks(
     fields: Sequence[Field],
     *,
     aliases: Mapping[str, str],
-    values: bool,
+    unnamed: bool,
     purge_unknown: bool,
     as_arrays: bool,
 ) -> Compiled | None:
@@ -236,7 +237,7 @@ def compile_checks(
         [field.name for field in fields if not field.is_alias],
         known=frozenset(field.name for field in fields),
         aliases=aliases,
-        values=values,
+        unnamed=unnamed,
         purge_unknown=purge_unknown,
         as_arrays=as_arrays,
     )

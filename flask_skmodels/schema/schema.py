@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from flask_skmodels.errors import ModelError, Report
 from flask_skmodels.schema.alignment import aliases_of, columns_of
 from flask_skmodels.schema.builder import Builder, require_pandas
-from flask_skmodels.schema.field_checks import Column as Values
-from flask_skmodels.schema.fields import ABSENT, Column, Field, Inputs, compile_field
+from flask_skmodels.schema.fields import ABSENT, Field, InputColumn, Inputs, compile_field
 from flask_skmodels.schema.json_schema import VALUES, object_schema, values_schema
 from flask_skmodels.schema.row_checks import Compiled, compile_checks, rename
 from flask_skmodels.schema.rows import Columns, Matrix, Repeated, Rows
+from flask_skmodels.schema.types import ColumnValues
 from flask_skmodels.schema.validator import Validator, leaves, message_of, rule_of, strict
 
 LONGEST_NAME = 100
@@ -26,17 +26,17 @@ FEW_ROWS = 8  # below, row by row is the faster way
 _Rules = Mapping[str, Mapping[str, Any]]
 
 
-class Cleaner(Protocol):
+class Schema(Protocol):
     """What turns rows into X: a schema of known fields, or of an open number of values."""
 
     @property
-    def names(self) -> tuple[str, ...]: ...
+    def column_names(self) -> tuple[str, ...]: ...
 
     @property
     def fields(self) -> tuple[Field, ...]: ...
 
     @property
-    def values(self) -> bool: ...
+    def unnamed(self) -> bool: ...
 
     @property
     def takes_arrays(self) -> bool: ...
@@ -49,15 +49,15 @@ class Cleaner(Protocol):
     def json_schema(self) -> dict[str, Any]: ...
 
 
-class Schema:
+class FixedSchema:
     """The fields of a model, compiled.
 
     :param rules: the rules of each field, by name, in the order in which arrays give them
     :param inputs: what the estimator takes
-    :param values: whether a row is one field ``values`` that holds the fields in their order
+    :param unnamed: whether a row is one field ``values`` that holds the fields in their order
     :param validator: a Cerberus validator class of the model's own
-    :ivar names: the names of the columns of X, in their order
-    :ivar outputs: the fields that fill the columns of X, in the order of these
+    :ivar column_names: the names of the columns of X, in their order
+    :ivar column_fields: the fields that fill the columns of X, in the order of these
     :param purge_unknown: whether unknown fields are ignored; they are errors otherwise
     :raises ModelError: Cerberus refuses a rule, or the fields do not fit the estimator's columns
     """
@@ -67,23 +67,23 @@ class Schema:
         rules: _Rules,
         inputs: Inputs,
         *,
-        values: bool = False,
+        unnamed: bool = False,
         validator: type[Any] = Validator,
         purge_unknown: bool = True,
     ) -> None:
         require_pandas(inputs.container)
         columns = columns_of(rules, inputs)
         self.fields = tuple(
-            compile_field(name, own, columns.get(name, Column(name=name)))
+            compile_field(name, own, columns.get(name, InputColumn(name=name)))
             for name, own in rules.items()
         )
         self._fields = {field.name: field for field in self.fields}
         self._positional = tuple(field.name for field in self.fields if not field.is_alias)
-        self.outputs = tuple(self._fields[name] for name in columns)
-        self.names = tuple(field.column.name for field in self.outputs)
+        self.column_fields = tuple(self._fields[name] for name in columns)
+        self.column_names = tuple(field.column.name for field in self.column_fields)
         self._places = {name: place for place, name in enumerate(self._fields)}
-        self.values = values
-        self._builder = Builder(self.outputs, inputs.container)
+        self.unnamed = unnamed
+        self._builder = Builder(self.column_fields, inputs.container)
         self._purge_unknown = purge_unknown
         self._aliases = aliases_of(rules)
         self._validator_class = strict(validator)
@@ -108,7 +108,7 @@ class Schema:
         :param rows: what the request said
         :raises InvalidInput: with one entry for each row, field and rule that is wrong
         """
-        if isinstance(rows, Columns) and self.values:
+        if isinstance(rows, Columns) and self.unnamed:
             rows = rows.in_order(self._positional)
         if self._compiled is None:
             return self._clean_by_law(rows)
@@ -123,7 +123,7 @@ class Schema:
 
     def _check(
         self, rows: Rows, compiled: Compiled
-    ) -> tuple[Sequence[Values] | NDArray[Any], list[int]]:
+    ) -> tuple[Sequence[ColumnValues] | NDArray[Any], list[int]]:
         """Return the columns of X, or X, and the indices of the rows that are refused."""
         if len(rows) >= FEW_ROWS or isinstance(rows, Columns):  # arrays keep their precision
             return compiled.matrix(rows) or compiled.columns(rows)
@@ -158,10 +158,10 @@ class Schema:
             for index in range(len(rows))
         ]
         report.raise_if_any()
-        columns = [[row.get(field.name) for row in documents] for field in self.outputs]
+        columns = [[row.get(field.name) for row in documents] for field in self.column_fields]
         return self._builder.columns(columns)
 
-    def build(self, columns: Sequence[Values]) -> Any:
+    def build(self, columns: Sequence[ColumnValues]) -> Any:
         """Return X of validated values.
 
         :param columns: for each column of X its values, None for a missing one
@@ -177,7 +177,7 @@ class Schema:
 
     def json_schema(self) -> dict[str, Any]:
         """Return the schema of one row as a JSON Schema object."""
-        if self.values:
+        if self.unnamed:
             return values_schema(self.fields, additional=self._purge_unknown)
         return object_schema(self.fields, additional=self._purge_unknown)
 
@@ -188,7 +188,7 @@ class Schema:
         if isinstance(item, Mapping) and not self._report_repeated(item, index, report):
             if not self._purge_unknown:
                 self._report_unknown(item, index, report)
-            if not self.values:
+            if not self.unnamed:
                 return self._from_object(item, text)
             item = values_of(item, index, text, report)
         elif not isinstance(item, list | tuple | Mapping):
@@ -199,13 +199,13 @@ class Schema:
 
     def _report_repeated(self, item: Mapping[Any, object], index: int, report: Report) -> bool:
         repeated: set[str] = item.names if isinstance(item, Repeated) else set()
-        known = (VALUES,) if self.values else self._fields
+        known = (VALUES,) if self.unnamed else self._fields
         for name in (name for name in known if name in repeated):
             report.add(index, name, "unique", "given more than once")
         return not repeated.isdisjoint(known)
 
     def _report_unknown(self, item: Mapping[Any, object], index: int, report: Report) -> None:
-        known = {VALUES} if self.values else self._fields.keys()
+        known = {VALUES} if self.unnamed else self._fields.keys()
         for name in item:
             if name not in known:
                 report.add(index, str(name)[:LONGEST_NAME], "unknown", "unknown field")
@@ -217,7 +217,7 @@ class Schema:
         if len(values) == expected:
             return self._from_object(dict(zip(self._positional, values, strict=True)), text)
         message = f"length of list should be {expected}, it is {len(values)}"
-        report.add(index, VALUES if self.values else None, "items", message)
+        report.add(index, VALUES if self.unnamed else None, "items", message)
         return None
 
     def _from_object(self, item: Mapping[Any, object], text: bool) -> dict[str, object]:
@@ -251,7 +251,7 @@ class Schema:
         name = error.document_path[0]
         rule = rule_of(error, self._fields[name].rules if name in self._fields else {})
         message = message_of(error)
-        if self.values:
+        if self.unnamed:
             name, message = VALUES, f"item {self._places[name]}: {message}"
         report.add(index, str(name)[:LONGEST_NAME], rule, message)
 
@@ -265,10 +265,10 @@ class Schema:
         if self._validator_class is not Validator:
             return None
         return compile_checks(
-            self.outputs,
+            self.column_fields,
             self.fields,
             aliases=self._aliases,
-            values=self.values,
+            unnamed=self.unnamed,
             purge_unknown=self._purge_unknown,
             as_arrays=self._builder.as_arrays,
         )

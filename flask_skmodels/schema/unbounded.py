@@ -6,30 +6,30 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask_skmodels.errors import InputError, InvalidInput, Report
-from flask_skmodels.schema.fields import Column, Inputs
+from flask_skmodels.schema.fields import InputColumn, Inputs
 from flask_skmodels.schema.json_schema import VALUES, values_schema
 from flask_skmodels.schema.rows import Matrix, Rows
-from flask_skmodels.schema.schema import Schema, values_of
+from flask_skmodels.schema.schema import FixedSchema, values_of
 
 
-class OpenSchema:
+class UnboundedSchema:
     """Rows of any number of numbers; the first row of a request says how many the others have.
 
     All values are checked as one column, so their number costs nothing to prepare for.
     """
 
-    names = ()
+    column_names = ()
     fields = ()
-    values = True
+    unnamed = True
     takes_arrays = True
     width_of_numbers = 0
 
     def __init__(self) -> None:
-        column = Column(name=VALUES)
-        self._schema = Schema({VALUES: {}}, Inputs(columns=(column,)))
+        column = InputColumn(name=VALUES)
+        self._schema = FixedSchema({VALUES: {}}, Inputs(columns=(column,)))
 
     def clean(self, rows: Rows) -> Any:
-        """Return X; see :meth:`Schema.clean <flask_skmodels.schema.schema.Schema.clean>`."""
+        """Return X; see :meth:`flask_skmodels.schema.schema.FixedSchema.clean`."""
         report = Report()
         if isinstance(rows, Matrix):
             return self._matrix(rows, report)

@@ -18,8 +18,8 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.schema.fields import Field
-from flask_skmodels.schema.frame import Table
 from flask_skmodels.schema.json_schema import VALUES
+from flask_skmodels.schema.tabular import Tabular
 from flask_skmodels.signals import (
     Sender,
     after_prediction,
@@ -131,7 +131,7 @@ class PredictionLog:
 
     def _fields(self, name: str) -> Sequence[Field]:
         live = self._deployments[name].versions.live
-        if live is None or (live.schema.values and VALUES in (self._hidden or ())):
+        if live is None or (live.schema.unnamed and VALUES in (self._hidden or ())):
             return ()
         return live.schema.fields
 
@@ -155,9 +155,8 @@ def _inputs(prediction: Prediction, shown: Mapping[int, str]) -> list[dict[str, 
 
 def _column(X: Any, place: int, name: str, rows: int) -> list[Any]:
     """Return the first values of a column of X."""
-    if isinstance(X, Table):
-        column = X.columns[place] if X.matrix is None else X.matrix[:, place]
-        return list(column[:rows])
+    if isinstance(X, Tabular):
+        return list(X.validated_column(place)[:rows])
     if isinstance(X, np.ndarray) and X.ndim == 2:
         return list(X[:rows, place])
     return [row.get(name) if isinstance(row, Mapping) else row for row in X[:rows]]

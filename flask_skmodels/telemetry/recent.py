@@ -18,7 +18,7 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.schema.fields import Field
-from flask_skmodels.schema.frame import Table
+from flask_skmodels.schema.tabular import Tabular, matrix_of
 from flask_skmodels.signals import Sender, after_prediction, input_rejected, prediction_failed
 from flask_skmodels.versions.version import ModelVersion
 
@@ -109,7 +109,7 @@ class ModelTraffic:
         if version is not known and version is not None:
             fields = measured_fields(version)
             self._version = ref(version)
-            self._columns = version.schema.names
+            self._columns = version.schema.column_names
             self._measured = [place for place, field in enumerate(fields) if field is not None]
             self._fields = frozenset({"values", *(field.name for field in version.schema.fields)})
 
@@ -192,7 +192,7 @@ def measured_fields(version: ModelVersion) -> list[Field | None]:
     :param version: the model
     """
     fields = {field.column.name: field for field in version.schema.fields if not field.is_alias}
-    own = [fields[name] for name in version.schema.names]
+    own = [fields[name] for name in version.schema.column_names]
     return [field if _is_measured(field) else None for field in own]
 
 
@@ -234,16 +234,13 @@ def _kept(prediction: Prediction, measured: list[int]) -> Kept:
 
 def _inputs(X: Any, measured: list[int], step: int) -> Any:
     """Return the columns of X that are measured, of every row or of some: a matrix or a list."""
-    if isinstance(X, Table):
-        if X.matrix is None:
-            columns = X.columns
-            return [columns[place][::step] for place in measured]
-        X = X.matrix
-    if not isinstance(X, np.ndarray):
-        return None
-    if X.shape[1] != len(measured):
-        return X[::step, measured]
-    return X if step == 1 else X[::step].copy()
+    matrix = matrix_of(X)
+    if matrix is None:
+        is_tabular = isinstance(X, Tabular)
+        return [X.validated_column(each)[::step] for each in measured] if is_tabular else None
+    if matrix.shape[1] != len(measured):
+        return matrix[::step, measured]
+    return matrix if step == 1 else matrix[::step].copy()
 
 
 def _outputs(outputs: Any, method: str, step: int) -> Any:

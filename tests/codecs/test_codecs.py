@@ -21,7 +21,7 @@ from flask_skmodels import Codec, KeyValueModel, Model, Prediction, ValuesModel,
 from flask_skmodels import register_codec as register
 from flask_skmodels.codecs.codec import Source
 from flask_skmodels.schema.rows import Rows
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
 from tests.support.helpers import SCHEMA, SETOSA, VIRGINICA, X, Y, hooked, line, post_json, serve
 
 BIG = 10**30
@@ -244,7 +244,7 @@ class Lines(Codec):
     media_type = "text/x-lines"
     reads = ("text/x-lines",)
 
-    def decode(self, source: Source, schema: Cleaner) -> Rows:
+    def decode(self, source: Source, schema: Schema) -> Rows:
         mark = source.parameters.get("mark", ";")
         return Rows([row.split(mark) for row in source.data.decode().splitlines()], text=True)
 

@@ -17,8 +17,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from flask_skmodels import InvalidInput, KeyValueModel, Validator, ValuesModel
 from flask_skmodels.codecs import csv
-from flask_skmodels.schema.fields import Column, Inputs
-from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.fields import InputColumn, Inputs
+from flask_skmodels.schema.schema import FixedSchema
 from tests.support.helpers import (
     FIELDS,
     FORM,
@@ -458,7 +458,7 @@ plain_files = st.integers(1, 4).flatmap(
 )
 
 
-def verdict(road: Any, schema: Schema) -> Any:
+def verdict(road: Any, schema: FixedSchema) -> Any:
     try:
         rows = road()
         return None if rows is None else schema.clean(rows)
@@ -491,9 +491,9 @@ def test_roads_say_the_same(
     names = [f"f{place}" for place in range(len(rows[0]))]
     rules = (NUMBERS[kind] for kind in kinds)
     fields: dict[str, dict[str, Any]] = dict(zip(names, rules, strict=False))
-    columns = tuple(Column(name=name, nullable=True) for name in names)
-    schema = Schema(
-        fields, Inputs(columns=columns, named=header), values=not header, validator=validator
+    columns = tuple(InputColumn(name=name, nullable=True) for name in names)
+    schema = FixedSchema(
+        fields, Inputs(columns=columns, named=header), unnamed=not header, validator=validator
     )
     text = end.join(",".join(row) for row in ([names] if header else []) + rows)
     with pytest.MonkeyPatch.context() as patch:
@@ -511,13 +511,13 @@ def test_roads_say_the_same(
 @pytest.mark.parametrize("by_pyarrow", [True, False])
 def test_numbers_take_the_fast_road(monkeypatch: pytest.MonkeyPatch, by_pyarrow: bool) -> None:
     monkeypatch.setattr(csv, "PYARROW_PAYS", 0 if by_pyarrow else 1e9)
-    columns = tuple(Column(name=name, nullable=True) for name in FIELDS)
+    columns = tuple(InputColumn(name=name, nullable=True) for name in FIELDS)
     rules: dict[str, dict[str, Any]] = {
         **SCHEMA,
         "petal_length": {"type": "integer"},
         "petal_width": {"nullable": True},
     }
-    schema = Schema(rules, Inputs(columns=columns, named=True))
+    schema = FixedSchema(rules, Inputs(columns=columns, named=True))
     frame = pd.DataFrame(X, columns=list(FIELDS)).astype({"petal_length": int})
     body = frame.to_csv(index=by_pyarrow).encode()
     rows = csv.read_numbers(body, schema)
@@ -528,9 +528,9 @@ def test_numbers_take_the_fast_road(monkeypatch: pytest.MonkeyPatch, by_pyarrow:
 
 def test_nulls_take_the_fast_road_of_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv, "PYARROW_PAYS", 0)
-    schema = Schema(
+    schema = FixedSchema(
         {"a": {"nullable": True}, "b": {}},
-        Inputs(columns=(Column(name="a", nullable=True), Column(name="b")), named=True),
+        Inputs(columns=(InputColumn(name="a", nullable=True), InputColumn(name="b")), named=True),
     )
     rows = csv.read_numbers(b"a,b\n,1\n2,3\n", schema)
     assert rows is not None

@@ -43,7 +43,7 @@ from threadpoolctl import threadpool_limits
 
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.introspect import inputs
-from flask_skmodels.schema.fields import Column, Inputs
+from flask_skmodels.schema.fields import InputColumn, Inputs
 
 X, Y = load_iris(return_X_y=True)
 HOLES = np.where(np.arange(X.size).reshape(X.shape) % 11 == 0, nan, X)
@@ -113,7 +113,7 @@ def told(estimator: Any, row: list[Any]) -> list[bool]:
     return [column.nullable for column in said.columns]
 
 
-def by_name(estimator: Any) -> dict[str, Column]:
+def by_name(estimator: Any) -> dict[str, InputColumn]:
     columns = inputs(estimator).columns
     assert columns is not None
     return {column.name: column for column in columns}
@@ -377,7 +377,7 @@ def test_a_polars_frame_gives_the_same_columns() -> None:
     ]
     estimator = make_pipeline(ColumnTransformer(parts), clone(LR)).fit(data, [0, 1, 2] * 10)
     columns = by_name(estimator)
-    assert columns["k"] == Column(
+    assert columns["k"] == InputColumn(
         name="k", type="string", allowed=("u", "v"), nullable=True, missing=None
     )
     assert columns["b"].allowed == (False, True)
@@ -409,7 +409,7 @@ def test_the_type_is_that_of_the_categories(values: Any, kind: str, allowed: Any
 def test_categories_of_numbers_and_booleans_are_numbers() -> None:
     data = pd.DataFrame({"k": [0.5, True] * 10}, dtype=object)
     fitted = make_pipeline(OneHotEncoder(), clone(LR)).fit(data, [0, 1] * 10)
-    assert by_name(fitted)["k"] == Column(name="k", type="number", allowed=(0.5, 1))
+    assert by_name(fitted)["k"] == InputColumn(name="k", type="number", allowed=(0.5, 1))
     assert works(fitted, pd.DataFrame({"k": [1.0]}, dtype=object))
 
 
@@ -435,7 +435,7 @@ def test_an_unknown_function_before_an_encoder_leaves_free_strings() -> None:
 
     data = pd.DataFrame({"k": ["U", "V"] * 10})
     estimator = make_pipeline(pp.FunctionTransformer(lower), OneHotEncoder()).fit(data)
-    assert by_name(estimator)["k"] == Column(name="k", type="string")
+    assert by_name(estimator)["k"] == InputColumn(name="k", type="string")
     assert told(estimator, ["U"]) == [False]
 
 
@@ -444,13 +444,13 @@ def test_boosting_takes_any_string_for_a_categorical_column(which: Any) -> None:
     data = pd.DataFrame({"n": np.arange(40.0), "k": pd.Categorical(["u", "v"] * 20)})
     boosting = HistGradientBoostingClassifier(max_iter=2, categorical_features=which)
     estimator = boosting.fit(data, [0, 1] * 20)
-    assert by_name(estimator)["k"] == Column(name="k", type="string", nullable=True)
+    assert by_name(estimator)["k"] == InputColumn(name="k", type="string", nullable=True)
     assert told(estimator, [1.0, "u"]) == told(estimator, [1.0, "new"]) == [True, True]
 
 
 def test_a_column_that_is_dropped_is_free() -> None:
     estimator = of_penguins((ONE_HOT, ["sex"]))
-    free = Column(name="island", type="any", nullable=True)
+    free = InputColumn(name="island", type="any", nullable=True)
     assert by_name(estimator)["island"] == free
     assert by_name(estimator)["sex"].nullable is False
 
@@ -524,7 +524,7 @@ def test_texts_come_as_a_sequence(estimator: Any) -> None:
     fitted = clone(estimator).fit(TEXTS, MOODS)
     said = inputs(fitted)
     assert (said.container, said.named) == ("sequence", False)
-    assert said.columns == (Column(name="x0", type="string"),)
+    assert said.columns == (InputColumn(name="x0", type="string"),)
     assert works(fitted, ["good film"])
     assert not works(fitted, [nan])
 
@@ -598,7 +598,9 @@ def test_a_foreign_estimator_gets_the_cautious_answer() -> None:
     assert not introspect.is_fitted(estimator)
     estimator.fit(X, Y)
     assert introspect.is_fitted(estimator)
-    assert inputs(estimator).columns == tuple(Column(name=f"x{i}", type="number") for i in range(4))
+    assert inputs(estimator).columns == tuple(
+        InputColumn(name=f"x{i}", type="number") for i in range(4)
+    )
     assert introspect.classes(estimator) == [0, 1, 2]
     around = make_pipeline(StandardScaler(), Foreign()).fit(X, Y)
     assert [column.nullable for column in inputs(around).columns or ()] == NO
@@ -631,7 +633,7 @@ def test_a_wrapper_of_a_third_party_is_looked_into() -> None:
                                              remainder="passthrough"), LR)  # fmt: skip
     fitted = Wrapper(inside).fit(data, CLEAN["species"])
     assert inputs(fitted).container == "frame"
-    assert by_name(fitted)["island"] == Column(name="island", type="string", allowed=ISLANDS)
+    assert by_name(fitted)["island"] == InputColumn(name="island", type="string", allowed=ISLANDS)
     assert introspect.classes(fitted) == ["Adelie", "Chinstrap", "Gentoo"]
 
 

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flask_skmodels import InvalidInput, ModelError, Validator
-from flask_skmodels.schema.fields import Column, Inputs
+from flask_skmodels.schema.fields import InputColumn, Inputs
 from flask_skmodels.schema.rows import Columns, Rows
-from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.schema import FixedSchema
 
 NAMES = ("a", "b", "c")
 FEW, MANY = 300, 20_000
@@ -81,12 +81,12 @@ numeric_rules = st.fixed_dictionaries(
 
 
 @st.composite
-def schemas(draw: st.DrawFn) -> tuple[Schema, Schema] | None:
+def schemas(draw: st.DrawFn) -> tuple[FixedSchema, FixedSchema] | None:
     """Return a schema, compiled and not, or None where no schema can have these rules."""
     drawn = numeric_rules if draw(st.booleans()) else likely_rules
     declared: dict[str, Any] = {name: draw(drawn) for name in NAMES[: draw(st.integers(1, 3))]}
     columns = tuple(
-        Column(
+        InputColumn(
             name=name,
             type=draw(st.sampled_from(["number", "string"])),
             nullable=draw(st.booleans()),
@@ -98,13 +98,13 @@ def schemas(draw: st.DrawFn) -> tuple[Schema, Schema] | None:
     options: dict[str, Any] = {"purge_unknown": draw(st.booleans())}
     inputs = Inputs(columns=columns, named=True)
     try:
-        law = Schema(declared, inputs, validator=Law, **options)
+        law = FixedSchema(declared, inputs, validator=Law, **options)
     except ModelError:
         return None
-    return Schema(declared, inputs, **options), law
+    return FixedSchema(declared, inputs, **options), law
 
 
-def outcome(schema: Schema, rows: Rows) -> Any:
+def outcome(schema: FixedSchema, rows: Rows) -> Any:
     """Return the values that a schema leaves, with their types, or the errors that it finds."""
     try:
         X = schema.clean(rows)
@@ -114,7 +114,7 @@ def outcome(schema: Schema, rows: Rows) -> Any:
     return X.shape, X.dtype, [(type(value), repr(value)) for value in flat]
 
 
-def compare(pair: tuple[Schema, Schema] | None, rows: Rows) -> None:
+def compare(pair: tuple[FixedSchema, FixedSchema] | None, rows: Rows) -> None:
     if pair is not None:
         compiled, law = pair
         assert outcome(compiled, rows) == outcome(law, rows)
@@ -209,9 +209,9 @@ def test_columns_agree_at_length(data: st.DataObject) -> None:
 @pytest.mark.parametrize("type_", ["number", "integer", "boolean", "string"])
 def test_arrays_agree(dtype: Any, type_: str) -> None:
     column = np.array([0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1], dtype=dtype)
-    inputs = Inputs(columns=(Column(name="a"),), named=True)
+    inputs = Inputs(columns=(InputColumn(name="a"),), named=True)
     rules = {"a": {"type": type_, "max": 1} if type_ != "string" else {"type": type_}}
-    pair = (Schema(rules, inputs), Schema(rules, inputs, validator=Law))
+    pair = (FixedSchema(rules, inputs), FixedSchema(rules, inputs, validator=Law))
     if dtype is np.float32 and type_ == "number":  # the client's precision is kept
         assert pair[0].clean(Columns({"a": column})).dtype == np.float32
     else:
@@ -219,10 +219,10 @@ def test_arrays_agree(dtype: Any, type_: str) -> None:
 
 
 def test_dates_agree() -> None:
-    inputs = Inputs(columns=(Column(name="a", type="string"),), named=True)
+    inputs = Inputs(columns=(InputColumn(name="a", type="string"),), named=True)
     for type_ in ("date", "datetime"):
         rules = {"a": {"type": type_}}
-        pair = (Schema(rules, inputs), Schema(rules, inputs, validator=Law))
+        pair = (FixedSchema(rules, inputs), FixedSchema(rules, inputs, validator=Law))
         for value in ("2024-02-29", "2024-02-30", date(2024, 2, 29), datetime(2024, 2, 29), 1):
             compare_records(pair, [{"a": value}], False, 10)
 
@@ -268,12 +268,13 @@ def test_edges_agree(own: dict[str, Any], fields: int) -> None:
     names = NAMES[:fields]
     is_text = own.get("type") == "string" or own.get("coerce") is str
     columns = tuple(
-        Column(name=name, nullable=True, type="string" if is_text else "number") for name in names
+        InputColumn(name=name, nullable=True, type="string" if is_text else "number")
+        for name in names
     )
     inputs = Inputs(columns=columns, named=True)
     pair = (
-        Schema(dict.fromkeys(names, own), inputs),
-        Schema(dict.fromkeys(names, own), inputs, validator=Law),
+        FixedSchema(dict.fromkeys(names, own), inputs),
+        FixedSchema(dict.fromkeys(names, own), inputs, validator=Law),
     )
     for value in EDGE_VALUES:
         row = dict.fromkeys(names, value)

@@ -16,8 +16,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression
 
 from flask_skmodels import InvalidInput, KeyValueModel, Model, Rows, Validator, ValuesModel
-from flask_skmodels.schema.fields import Column, Inputs
-from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.fields import InputColumn, Inputs
+from flask_skmodels.schema.schema import FixedSchema
 from tests.support.helpers import (
     FIELDS,
     SCHEMA,
@@ -537,7 +537,7 @@ def test_values_with_a_schema(line_pipeline: Any) -> None:
     ],
 )
 def test_bounds_of_dates_cannot_be_stepped_around(rules: Any, value: Any, rule: str) -> None:
-    schema = Schema({"a": rules}, Inputs(columns=(Column(name="a", type="string"),)))
+    schema = FixedSchema({"a": rules}, Inputs(columns=(InputColumn(name="a", type="string"),)))
     with pytest.raises(InvalidInput) as caught:
         schema.clean(Rows([{"a": value}]))
     assert [error.rule for error in caught.value.errors] == [rule]
@@ -561,7 +561,7 @@ class Strict(CerberusValidator):
 )
 def test_rules_of_a_validator_of_its_own(value: Any, rule: str, message: str) -> None:
     rules = {"a": {"type": "date", "weekday": 1}}
-    inputs = Inputs(columns=(Column(name="a", type="string"),))
+    inputs = Inputs(columns=(InputColumn(name="a", type="string"),))
     with pytest.raises(InvalidInput) as caught:
-        Schema(rules, inputs, validator=Strict).clean(Rows([{"a": value}]))
+        FixedSchema(rules, inputs, validator=Strict).clean(Rows([{"a": value}]))
     assert [(e.rule, e.message) for e in caught.value.errors] == [(rule, message)]

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from flask_skmodels.engines.lean.containers import block, native
+from flask_skmodels.engines.lean.containers import block
 from flask_skmodels.engines.native import on_one_thread, starts_a_pool
 from flask_skmodels.estimators import introspect
-from flask_skmodels.schema.frame import FEW, Table
+from flask_skmodels.schema.frame import FEW, DeferredFrame
+from flask_skmodels.schema.tabular import native
 
 Call = Callable[[Any], Any]
 Methods = dict[str, Call]
@@ -36,10 +37,10 @@ def lean_form(*classes: type) -> Callable[[_F], _F]:
 
     The function gets the fitted estimator and a :class:`Compiler`, for the estimators inside it. It
     returns what each method computes from X, an array of doubles of shape (rows, columns) that must
-    not be written to, or a :class:`~flask_skmodels.schema.frame.Table`: the same arithmetic in the
-    same order, for one row and for many. Methods that it leaves out stay the estimator's own. It
-    raises :class:`Decline`, when it compiles or when it is called, where it cannot say what the
-    estimator would do; so it does for what the estimator itself would refuse.
+    not be written to, or a :class:`~flask_skmodels.schema.frame.DeferredFrame`: the same arithmetic
+    in the same order, for one row and for many. Methods that it leaves out stay the estimator's
+    own. It raises :class:`Decline`, when it compiles or when it is called, where it cannot say what
+    the estimator would do; so it does for what the estimator itself would refuse.
 
     :param classes: classes of estimators; subclasses of them are not meant
     """
@@ -111,8 +112,8 @@ def doubles(X: Any) -> NDArray[np.float64]:
     """
     if type(X) is np.ndarray and X.dtype == _DOUBLE:
         return X
-    if type(X) is Table:
-        return X.numbers()
+    if type(X) is DeferredFrame:
+        return X.to_float64()
     if isinstance(X, np.ndarray) and X.dtype.kind in "biO":
         return X.astype(np.float64)
     raise Decline("X is no array of doubles")
@@ -170,7 +171,7 @@ def _own(estimator: Any, method: str) -> Call:
     needs_names = hasattr(estimator, "feature_names_in_")
 
     def own(X: Any) -> Any:
-        if needs_names and type(X) is not Table:
+        if needs_names and type(X) is not DeferredFrame:
             raise Decline(f"{introspect.class_name(estimator)} was fitted on named columns")
         if isinstance(X, np.ndarray):
             X = X.copy(order="K")  # it may write into it

@@ -9,8 +9,9 @@ import numpy as np
 from scipy.sparse import hstack, issparse
 
 from flask_skmodels.engines.lean.compiler import Call, Decline
-from flask_skmodels.engines.lean.containers import Csr, Ones, Sparse, array, csr, native
-from flask_skmodels.schema.frame import Table
+from flask_skmodels.engines.lean.containers import Csr, Ones, Sparse, array, csr
+from flask_skmodels.schema.frame import DeferredFrame
+from flask_skmodels.schema.tabular import native
 
 _NUMBERS = {"number"}
 
@@ -35,7 +36,11 @@ def _row_of_numbers(blocks: Sequence[Any]) -> list[float | None] | None:
     """Return what blocks of one row are side by side, None where they are not all of doubles."""
     row: list[float | None] = []
     for block in blocks:
-        if type(block) is Table and block.row is not None and block.fields.kinds == _NUMBERS:
+        if (
+            type(block) is DeferredFrame
+            and block.row is not None
+            and block.fields.kinds == _NUMBERS
+        ):
             row += block.row
         elif type(block) is np.ndarray and block.dtype == np.float64:
             row += block[0].tolist()

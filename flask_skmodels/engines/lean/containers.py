@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from flask_skmodels.schema.frame import Table, framed
+from flask_skmodels.schema.frame import DeferredFrame
+from flask_skmodels.schema.tabular import Tabular, native
 
 
-class Csr:
+class Csr(Tabular):
     """Rows of which few numbers are not zero, as scipy's matrices of that name keep them.
 
     :param data: the numbers, row after row
@@ -65,7 +66,7 @@ class Csr:
         return sparse.csr_matrix(parts, shape=self.shape)
 
 
-class Ones:
+class Ones(Tabular):
     """Rows of zeros and ones, of an encoder.
 
     :param codes: for each row the columns of its ones, -1 where a feature has none
@@ -110,7 +111,7 @@ class Ones:
         return self.csr().native()
 
 
-class Cells:
+class Cells(Tabular):
     """Rows of objects.
 
     :param columns: for each column its values
@@ -133,14 +134,6 @@ class Cells:
 
 
 Sparse = (Csr, Ones)
-_BLOCKS = (Csr, Ones, Cells)
-
-
-def native(X: Any) -> Any:
-    """Return what scikit-learn has where a lean step has a block or a table."""
-    if type(X) is np.ndarray:
-        return X
-    return X.native() if type(X) in _BLOCKS else framed(X)
 
 
 def block(found: Any) -> Any:
@@ -157,16 +150,16 @@ def array(X: Any) -> NDArray[Any]:
     if type(X) in Sparse:
         dense: NDArray[np.float64] = X.dense()
         return dense
-    if type(X) is Table:
-        return X.array()
+    if type(X) is DeferredFrame:
+        return X.to_numpy()
     found = native(X)
     return found.toarray() if sparse.issparse(found) else np.asarray(found)
 
 
 def values(X: Any) -> Sequence[Sequence[Any]]:
     """Return for each column its values, as Python's own."""
-    if type(X) is Table:
-        return [X.values(place) for place in range(len(X.fields))]
+    if type(X) is DeferredFrame:
+        return [X.column(place) for place in range(len(X.fields))]
     if type(X) is Cells:
         return X.columns
     columns: list[list[Any]] = array(X).T.tolist()

@@ -14,7 +14,7 @@ from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.errors import InvalidInput
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import from_python
-from flask_skmodels.schema.schema import Cleaner, Schema
+from flask_skmodels.schema.schema import FixedSchema, Schema
 
 PROBES = 512
 _GENERIC = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.7, -12.25, 100.0, 1e-9, 12345.678)
@@ -34,21 +34,21 @@ class Probes:
     :raises Decline: no rows can be drawn for one of the fields
     """
 
-    def __init__(self, schema: Cleaner, estimator: Any, examples: Sequence[Any]) -> None:
-        if not isinstance(schema, Schema) or not schema.outputs:
+    def __init__(self, schema: Schema, estimator: Any, examples: Sequence[Any]) -> None:
+        if not isinstance(schema, FixedSchema) or not schema.column_fields:
             raise Decline("what it takes is no table of known columns")
         self._schema = schema
         self._examples = examples
         self._random = np.random.default_rng(0)
-        names = [field.column.name for field in schema.outputs]
+        names = [field.column.name for field in schema.column_fields]
         known = landmarks(estimator, len(names), names)
-        self._pools = [_pool(*each) for each in zip(schema.outputs, known, strict=True)]
+        self._pools = [_pool(*each) for each in zip(schema.column_fields, known, strict=True)]
 
     def rows(self, count: int = PROBES) -> list[list[Any]]:
         """Return validated rows, a list for each column."""
         return [
             self._column(field, pool, count)
-            for field, pool in zip(self._schema.outputs, self._pools, strict=True)
+            for field, pool in zip(self._schema.column_fields, self._pools, strict=True)
         ]
 
     def build(self, columns: Sequence[Sequence[Any]], *, by_column: bool = False) -> Any:
@@ -64,13 +64,13 @@ class Probes:
         """Return rows one by one, each with a value at the end of what numbers can be."""
         numeric = [
             place
-            for place, field in enumerate(self._schema.outputs)
+            for place, field in enumerate(self._schema.column_fields)
             if field.kind == "number" and "allowed" not in field.definition
         ]
         found = []
         for turn, value in enumerate(_EXTREME if numeric else ()):
             place = numeric[turn % len(numeric)]
-            if _is_within(value, self._schema.outputs[place]):
+            if _is_within(value, self._schema.column_fields[place]):
                 found.append(self.rows(1))
                 found[-1][place] = [value]
         return found

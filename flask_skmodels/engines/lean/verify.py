@@ -13,12 +13,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline
-from flask_skmodels.engines.lean.containers import native
 from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes, part_of, repeated
 from flask_skmodels.estimators import introspect
-from flask_skmodels.schema.frame import copied
-from flask_skmodels.schema.schema import Cleaner
+from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.tabular import copy_of, native
 
 MOST_ROWS = PROBES  # beyond what was tried, and the checks cost nothing there
 SECONDS = 0.25  # for the estimator's own calls of one method
@@ -26,7 +25,7 @@ _SIZES = (1, 2, 65, 1, 64, 1, 33, 8, 3, *[1] * 20)
 _PARTS = list(pairwise(accumulate(_SIZES, initial=0)))
 
 
-Columns = Sequence[Sequence[Any]]
+ProbeRows = Sequence[Sequence[Any]]  # a list for each column
 
 
 class Differs(Exception):
@@ -48,7 +47,7 @@ class Refuted(Decline):
 def lean_calls(
     estimator: Any,
     own: Mapping[str, Call],
-    schema: Cleaner,
+    schema: Schema,
     examples: Sequence[Any] = (),
 ) -> tuple[dict[str, Call], str | None]:
     """Return the methods of an estimator as lean calls, verified, and which steps are not lean.
@@ -154,8 +153,8 @@ def accepted(lean: Call, own: Call, probes: Probes) -> list[list[Any]]:
     :raises Decline: there are none
     """
     deadline = perf_counter() + SECONDS
-    good: list[Columns] = []
-    parts: list[Columns] = [probes.rows()]
+    good: list[ProbeRows] = []
+    parts: list[ProbeRows] = [probes.rows()]
     while parts and perf_counter() < deadline:
         part = parts.pop()
         count = len(part[0])
@@ -175,7 +174,7 @@ def accepted(lean: Call, own: Call, probes: Probes) -> list[list[Any]]:
 def _compare(lean: Call, own: Call, X: Any, what: str) -> Any:
     """Return what the estimator says, which the lean call must say, too."""
     try:
-        expected = own(copied(X))  # it may write into it
+        expected = own(copy_of(X))  # it may write into it
     except Exception as error:
         raise Decline(f"the estimator raises on probes: {type(error).__name__}") from error
     try:
@@ -208,7 +207,7 @@ def _compare_extreme(lean: Call, own: Call, X: Any) -> bool:
 def _is_repeatable(own: Mapping[str, Call], X: Any) -> bool:
     """Return whether an estimator answers to the same as before."""
     try:
-        return all(same(call(copied(X)), call(copied(X))) for call in own.values())
+        return all(same(call(copy_of(X)), call(copy_of(X))) for call in own.values())
     except Exception:
         return True
 

@@ -12,7 +12,7 @@ from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Method
 from flask_skmodels.engines.lean.concatenation import stacked, stacked_sparse
 from flask_skmodels.engines.lean.containers import Cells, Csr, Sparse, array
 from flask_skmodels.estimators.requirements import parts_of
-from flask_skmodels.schema.frame import Fields, Table
+from flask_skmodels.schema.frame import DeferredFrame
 
 
 @lean_form(ColumnTransformer)
@@ -90,9 +90,9 @@ def _of_texts(place: int, step: Any) -> Call:
         raise Decline("a transformer is given a column that is no table")
 
     def transform(X: Any) -> Any:
-        if type(X) is not Table:
+        if type(X) is not DeferredFrame:
             raise Decline("X is no table")
-        return step.transform(X.values(place))
+        return step.transform(X.column(place))
 
     return transform
 
@@ -104,16 +104,11 @@ def taker(places: Sequence[int], columns: Any) -> Callable[[Any], Any]:
     :param columns: the same as scikit-learn was told, of whom a slice takes a view
     """
     key = columns if isinstance(columns, slice) else np.array(places)
-    known: tuple[Any, Fields] = (None, Fields())
+    indices = tuple(places)
 
     def take(X: Any) -> Any:
-        nonlocal known
-        if type(X) is Table:
-            of, fields = known
-            if of is not X.fields:
-                fields = Fields(X.fields[place] for place in places)
-                known = X.fields, fields
-            return X.take(places, fields)
+        if type(X) is DeferredFrame:
+            return X.select(indices)
         if type(X) is Cells:
             return Cells([X.columns[place] for place in places])
         if isinstance(X, np.ndarray):

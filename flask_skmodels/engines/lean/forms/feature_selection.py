@@ -28,7 +28,8 @@ from flask_skmodels.engines.lean.compiler import (
     finite_or_missing,
     lean_form,
 )
-from flask_skmodels.engines.lean.containers import Sparse, array, csr, native
+from flask_skmodels.engines.lean.containers import Sparse, array, csr
+from flask_skmodels.schema.tabular import native
 
 
 @lean_form(

@@ -28,7 +28,7 @@ from flask_skmodels.engines.lean.joined_trees import (
     joined,
     summed,
 )
-from flask_skmodels.schema.frame import Table
+from flask_skmodels.schema.frame import DeferredFrame
 
 _LAYOUT = Layout("left", "right", "feature_idx", "num_threshold", np.float64)
 
@@ -154,7 +154,7 @@ def _codes_of(categories: Array) -> dict[Any, float]:
 
 
 def _values(X: Any, place: int) -> Sequence[Any]:
-    if type(X) is Table:
-        return X.values(place)
+    if type(X) is DeferredFrame:
+        return X.column(place)
     column: list[float] = doubles(X)[:, place].tolist()
     return column

@@ -17,7 +17,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import Ones, values
-from flask_skmodels.schema.frame import Table
+from flask_skmodels.schema.frame import DeferredFrame
 
 _Code = TypeVar("_Code")
 _DROPPED = -1
@@ -163,7 +163,7 @@ def encoded(lookups: Lookups) -> Callable[[Any], Sequence[Sequence[Any]]]:
     """
 
     def of(X: Any) -> Sequence[Sequence[Any]]:
-        if type(X) is Table and X.row is not None:
+        if type(X) is DeferredFrame and X.row is not None:
             return _of_row(lookups, X.row, X.fields.missing)
         if isinstance(X, np.ndarray) and X.dtype.kind == "f":
             finite_or_missing(X)

@@ -35,7 +35,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import Csr, Ones, Sparse
-from flask_skmodels.schema.frame import Table
+from flask_skmodels.schema.frame import DeferredFrame
 
 Doubles = NDArray[np.float64]
 
@@ -203,7 +203,7 @@ def function_transformer(transformer: FunctionTransformer, compiler: Compiler) -
     takes_integers = any(types[0] == "l" for types in getattr(function, "types", ()))
 
     def transform(X: Any) -> Any:
-        if type(X) is Table and isinstance(function, np.ufunc):
+        if type(X) is DeferredFrame and isinstance(function, np.ufunc):
             if takes_integers and any(field.kind == "integer" for field in X.fields):
                 raise Decline("a function of integers may overflow")
             X = doubles(X)
