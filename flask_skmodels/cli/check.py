@@ -1,4 +1,4 @@
-"""``flask skmodels check``: whether every version of every model can be versions."""
+"""``flask skmodels check``: whether every version of every model can be served."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from flask_skmodels.web.views import application
 @click.command("check")
 @in_application
 def check_command() -> None:
-    """Check that every version of every model can be versions.
+    """Check that every version of every model can be served.
 
     Loads each version and predicts the examples of its model. Prints one line for each version,
     and one for each format that needs a library that is not installed. The exit status is 1 if a
-    version cannot be versions.
+    version cannot be served.
 
     Example: flask skmodels check
     """
@@ -36,7 +36,7 @@ def check_command() -> None:
 
 
 def _check(deployment: Deployment) -> int:
-    """Print a line for each version of a model, and return how many cannot be versions."""
+    """Print a line for each version of a model, and return how many cannot be served."""
     app, versions = application(), deployment.versions
     labels = [each["version"] for each in _versions(deployment)] if versions.is_folder else [None]
     failures = 0

@@ -23,9 +23,10 @@ from flask_skmodels.cli.console import deployment_named, extension_state, in_app
 )
 @in_application
 def compare_command(name: str, url: str) -> None:
-    """Show how the predictions of a shadow differ from those of the live version.
+    """Compare a shadow with the live version.
 
-    The numbers come from the running process at --url. NAME is the name of the model.
+    Shows how often and how much their predictions have differed in the running process at --url.
+    NAME is the name of the model.
 
     Example: flask skmodels compare iris --url http://127.0.0.1:8000
     """
@@ -49,5 +50,8 @@ def _read(url: str) -> dict[str, Any]:
         error.close()
         raise click.ClickException(f"cannot read {url}: {error}") from error
     except (OSError, HTTPException, ValueError) as error:
-        raise click.ClickException(f"cannot read {url}: {error}") from error
+        reason = getattr(error, "reason", error)
+        raise click.ClickException(
+            f"cannot read {url}: {getattr(reason, 'strerror', None) or reason}"
+        ) from error
     return document if isinstance(document, dict) else {}

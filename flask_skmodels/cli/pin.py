@@ -15,12 +15,12 @@ from flask_skmodels.versions.discovery import versions_in
 @click.command("pin")
 @click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="PATH")
 def pin_command(path: Path) -> None:
-    """Print the SHA-256 digest that pins a model file to its present content.
+    """Print the SHA-256 digest that pins a model file.
 
-    PATH is a model file, a folder of versions, or a list of digests. For a model file, the
-    command prints its declaration for use in Python. For a folder, it prints a list of digests
-    that sha256sum can check. For a list that is named SHA256SUMS, it prints the setting that pins
-    the list. Nothing is loaded.
+    A pinned file is loaded only as long as its content is unchanged. PATH is a model file, a
+    folder of versions, or a list of digests. For a model file, the command prints its declaration
+    for use in Python. For a folder, it prints a list of digests that sha256sum can check. For a
+    list that is named SHA256SUMS, it prints the setting that pins the list. No file is loaded.
 
     \b
     Examples:

@@ -28,21 +28,31 @@ def show_command(name: str, as_json: bool) -> None:
 
 
 def _lines(described: Mapping[str, Any]) -> Iterator[str]:
-    version, engine = described["version"], described["engine"]
+    version = described["version"]
     yield click.style(described["name"], bold=True) + (f", version {version}" if version else "")
     if described["description"]:
         yield from ["", described["description"]]
     yield ""
-    yield f"estimator  {described['estimator']}"
-    yield f"methods    {', '.join(described['methods'])}"
-    if described["classes"]:
-        yield f"classes    {', '.join(map(str, described['classes']))}"
-    yield f"engine     {engine['name']}" + (f": {engine['reason']}" if engine["reason"] else "")
-    for key, value in (described["artifact"] or {}).items():
-        yield f"{key}  {value}"
-    if described.get("versions"):
-        yield f"versions   {', '.join(each['version'] for each in described['versions'])}"
+    facts = _facts(described)
+    width = max(map(len, facts))
+    yield from (f"{label.ljust(width)}  {value}" for label, value in facts.items())
     yield from ["", _fields(described)]
+
+
+def _facts(described: Mapping[str, Any]) -> dict[str, str]:
+    engine, artifact = described["engine"], described["artifact"] or {}
+    versions = [each["version"] for each in described.get("versions") or ()]
+    facts = {
+        "estimator": described["estimator"],
+        "methods": ", ".join(described["methods"]),
+        "classes": ", ".join(map(str, described["classes"] or ())),
+        "engine": engine["name"] + (f": {engine['reason']}" if engine["reason"] else ""),
+        "SHA-256": artifact.get("sha256"),
+        "sklearn": artifact.get("sklearn_version"),
+        "loaded at": artifact.get("loaded_at"),
+        "versions": ", ".join(versions),
+    }
+    return {label: value for label, value in facts.items() if value}
 
 
 def _fields(described: Mapping[str, Any]) -> str:

@@ -140,7 +140,7 @@ def test_show_tells_of_versions_and_the_file(tmp_path: Path) -> None:
     assert shown.startswith("iris, version 2\n")
     assert "\nversions   2, 1\n" in shown
     digest = sha256((tmp_path / "iris/2.joblib").read_bytes()).hexdigest()
-    assert f"\nsha256  {digest}\n" in shown
+    assert f"\nSHA-256    {digest}\n" in shown
 
 
 def test_show_is_the_models_document_as_json(app: Flask) -> None:
