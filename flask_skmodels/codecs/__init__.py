@@ -1,4 +1,7 @@
-"""The media types in which rows come and predictions go."""
+"""Codecs, one file a format: how a request's rows are read, and a prediction is written.
+
+What they share is in ``codec``, ``columns``, ``json_text`` and ``arrow_tables``.
+"""
 
 from __future__ import annotations
 
@@ -16,26 +19,26 @@ _MISSING: dict[str, Codec] = {}
 
 
 def register_codec(codec: Codec) -> None:
-    """Add a media type, or replace the one of that name, for every application of the process.
+    """Add a media type, or replace an existing one, for every application of the process.
 
-    One whose optional library is not installed is left out; see :func:`missing_codecs`.
+    A codec whose optional library is not installed is left out; see :func:`missing_codecs`.
     """
     is_missing = codec.library is not None and find_spec(codec.library) is None
     (_MISSING if is_missing else _CODECS)[codec.media_type] = codec
 
 
 def writers() -> list[Codec]:
-    """Return the codecs that write an answer, one a media type."""
+    """Return the codecs that write a response, one for each media type."""
     return list(_CODECS.values())
 
 
 def reader_of(content_type: str) -> Codec | None:
-    """Return the codec that reads a content type, None where there is none."""
+    """Return the codec that reads a content type, None if there is none."""
     return next((codec for codec in _CODECS.values() if content_type in codec.reads), None)
 
 
 def type_of_file(name: str) -> str:
-    """Return the content type that the name of a file tells of, empty where it tells of none."""
+    """Return the content type of a file by the suffix of its name, empty for an unknown suffix."""
     suffixed = (codec for codec in _CODECS.values() if name.lower().endswith(codec.suffixes))
     return next((codec.reads[0] for codec in suffixed if codec.reads), "")
 

@@ -1,4 +1,4 @@
-"""The content codings of a body, gzip and deflate (RFC 9110), unpacked no further than a limit."""
+"""Content encodings of a body, gzip and deflate (RFC 9110), unpacked up to a limit."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import zlib
 from flask_skmodels.codecs.codec import TooLarge
 from flask_skmodels.errors import InvalidInput
 
-# zlib's numbers for the largest window with a header of gzip, and of zlib, which is what the coding
-# deflate has.
+# The wbits argument of zlib: the largest window, with gzip's header or with zlib's header. The
+# encoding deflate has the latter.
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 CODINGS = frozenset(_WINDOWS)
 MOST_MEMBERS = 10_000
@@ -18,13 +18,13 @@ _FAST = 1
 
 
 def unpack(body: bytes, coding: str, most: int) -> bytes:
-    """Return what is packed in a body.
+    """Return the content of a packed body.
 
     :param body: one or several gzip members, one after the other, or one zlib stream
     :param coding: one of :data:`CODINGS`
-    :param most: the most bytes that it may unpack to
-    :raises InvalidInput: it is cut off, corrupt, or something follows the last member
-    :raises TooLarge: it unpacks to more
+    :param most: the number of bytes that it may unpack to at most
+    :raises InvalidInput: it is cut off or corrupt, or has too many members
+    :raises TooLarge: it unpacks to more bytes
     """
     view = memoryview(body)
     parts: list[bytes] = []
@@ -36,12 +36,12 @@ def unpack(body: bytes, coding: str, most: int) -> bytes:
         most -= len(part)
         view = view[read:]
     if view:
-        raise _refused(coding, "has too many members")
+        raise _invalid(coding, "has too many members")
     return b"".join(parts)
 
 
 def pack(body: bytes, coding: str) -> bytes:
-    """Return a body packed, rather fast than small.
+    """Return a body packed at zlib's fastest level.
 
     :param coding: ``"gzip"`` or ``"deflate"``
     """
@@ -51,18 +51,18 @@ def pack(body: bytes, coding: str) -> bytes:
 
 
 def _member(view: memoryview, coding: str, most: int) -> tuple[bytes, int]:
-    """Return what the first member holds, and how many bytes it takes."""
+    """Return the content of the first member, and its packed length in bytes."""
     member = zlib.decompressobj(wbits=_WINDOWS[coding])
     parts: list[bytes] = []
     read = 0
     while not member.eof:
         if read == len(view):
-            raise _refused(coding, "is cut off")
+            raise _invalid(coding, "is cut off")
         step = view[read : read + _STEP]
         try:
             parts.append(member.decompress(step, most + 1))
         except zlib.error:
-            raise _refused(coding, "is corrupt") from None
+            raise _invalid(coding, "is corrupt") from None
         most -= len(parts[-1])
         if most < 0:
             raise TooLarge
@@ -70,5 +70,5 @@ def _member(view: memoryview, coding: str, most: int) -> tuple[bytes, int]:
     return b"".join(parts), read
 
 
-def _refused(coding: str, problem: str) -> InvalidInput:
+def _invalid(coding: str, problem: str) -> InvalidInput:
     return InvalidInput.of_request("content_encoding", f"the {coding} stream of the body {problem}")

@@ -1,4 +1,4 @@
-"""Forms in, ``text/plain`` out: what curl and a browser send, and what a shell can use."""
+"""Forms in, as curl and browsers send them; ``text/plain`` out, for use in a shell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flask_skmodels.schema.schema import Schema
 
 
 class FormCodec(Codec):
-    """A form is one row, of texts; the answer is the prediction alone, one line a row."""
+    """A form is one row of texts; the response is the prediction alone, one line a row."""
 
     media_type = "text/plain"
     reads = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -32,13 +32,13 @@ class FormCodec(Codec):
         return shapes.form
 
     def example(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of a form; a value that is missing is left out."""
-        told = {name: value for name, value in row.items() if value is not None}
-        return {n: ",".join(map(_text, v)) if isinstance(v, list) else v for n, v in told.items()}
+        """Return the fields of a form, without the missing values."""
+        given = {name: value for name, value in row.items() if value is not None}
+        return {n: ",".join(map(_text, v)) if isinstance(v, list) else v for n, v in given.items()}
 
 
 def lines_of(outputs: Any) -> list[str]:
-    """Return one line a row: the values of the row, comma separated, floats by their ``repr``."""
+    """Return one line a row: its values separated by commas, floats by their ``repr``."""
     plain = plain_outputs(outputs)
     if is_multi_output(outputs):
         return [",".join(map(_text, row)) for row in zip(*plain, strict=True)]
@@ -57,7 +57,7 @@ def _text(value: Any) -> str:
 
 
 def _is_broken(text: str) -> bool:
-    """Return whether bytes that are not UTF-8 were replaced in a text, or it holds a surrogate."""
+    """Return whether a text has a surrogate, or a replacement for bytes that are not UTF-8."""
     if text.isascii():
         return False
     return "\ufffd" in text or any("\ud800" <= character <= "\udfff" for character in text)

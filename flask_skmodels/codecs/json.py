@@ -1,4 +1,4 @@
-"""``application/json``: an object is one row or the columns of many, an array is many rows."""
+"""``application/json``: an object is one row, or the columns of many; an array is many rows."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class JSONCodec(Codec):
         raise InvalidInput.of_request("type", "must be an object or an array")
 
     def encode(self, prediction: Prediction) -> bytes:
-        answer = {
+        document = {
             "model": prediction.model,
             "version": prediction.version,
             "method": prediction.method,
             "predictions": plain_outputs(prediction.outputs),
         }
         if prediction.classes is not None:
-            answer["classes"] = prediction.classes
-        return dumps(answer)
+            document["classes"] = prediction.classes
+        return dumps(document)
 
     def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         row = {"anyOf": [shapes.row, shapes.array]}
@@ -64,7 +64,7 @@ class JSONCodec(Codec):
 
 
 def _numbers(body: bytes, schema: Schema) -> Rows | None:
-    """Return the rows or columns of a body that is nothing but plain numbers."""
+    """Return the rows or columns of a body of plain numbers, None for any other body."""
     width = schema.width_of_numbers
     if not width:
         return None
@@ -78,7 +78,7 @@ def _numbers(body: bytes, schema: Schema) -> Rows | None:
 
 
 def _has_columns(document: Mapping[str, object], schema: Schema) -> bool:
-    """Return whether an object is the columns of rows: it has them, and no field of the model."""
+    """Return whether an object holds columns: it has that name, and no field of the model."""
     if COLUMNS not in document:
         return False
     fields = {"values"} if schema.unnamed else {field.name for field in schema.fields}
@@ -99,11 +99,11 @@ def _columns(document: Mapping[str, object], schema: Schema) -> Rows:
 
 def _check_repeated(columns: Repeated, schema: Schema) -> None:
     fields = [field.name for field in schema.fields]
-    # Where columns go by their order, one that is lost moves all the others.
+    # Without one of the columns, those that go by order would be taken for one another.
     if schema.unnamed or not columns.names.isdisjoint(fields):
-        doubled = [name for name in fields if name in columns.names] or [COLUMNS]
+        repeated = [name for name in fields if name in columns.names] or [COLUMNS]
         raise InvalidInput(
-            InputError(None, name, "unique", "given more than once") for name in doubled
+            InputError(None, name, "unique", "given more than once") for name in repeated
         )
 
 

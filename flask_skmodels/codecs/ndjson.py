@@ -1,4 +1,4 @@
-"""``application/x-ndjson``: one JSON record a line, one answer a line."""
+"""``application/x-ndjson``: one row a line in, one prediction a line out, each as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_skmodels.schema.schema import Schema
 
 
 class NDJSONCodec(Codec):
-    """A row a line, an object or an array; blank lines are skipped."""
+    """Each line is a row, an object or an array; blank lines are skipped."""
 
     media_type = "application/x-ndjson"
     reads = ("application/x-ndjson",)
@@ -32,8 +32,8 @@ class NDJSONCodec(Codec):
         return Rows(_read_lines(lines))
 
     def encode(self, prediction: Prediction) -> bytes:
-        answers = (dumps({"prediction": row}) for row in _rows(prediction.outputs))
-        return b"".join(answer + b"\n" for answer in answers)
+        lines = (dumps({"prediction": row}) for row in _rows(prediction.outputs))
+        return b"".join(line + b"\n" for line in lines)
 
     def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         return {"type": "string"}

@@ -1,4 +1,4 @@
-"""``application/vnd.apache.parquet``: the columns of a file, read no further than the limits."""
+"""``application/vnd.apache.parquet``: the columns of a file, read up to the limits of a request."""
 
 from __future__ import annotations
 
@@ -6,45 +6,48 @@ import re
 from importlib import import_module
 from typing import Any
 
-from flask_skmodels.codecs.arrow import check_table, rows_of_table
-from flask_skmodels.codecs.codec import Source, TooLarge
+from flask_skmodels.codecs.arrow_tables import check_table, rows_of_table
+from flask_skmodels.codecs.codec import Codec, Source, TooLarge
 from flask_skmodels.codecs.columns import check_width
 from flask_skmodels.errors import InvalidInput, TooManyRows
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 
 _BATCH = 65_536  # rows
-_INDEX = re.compile(r"__index_level_[0-9]+__")  # how pandas calls the index of a frame in a file
+_INDEX = re.compile(r"__index_level_[0-9]+__")  # pandas' name for the index of a frame in a file
 
 
-def read_parquet(source: Source, schema: Schema) -> Rows:
-    """Return the rows of a Parquet file.
+class ParquetCodec(Codec):
+    """A Parquet file in. Nothing is written, so it is not registered; the MLflow dialect uses it.
 
-    Texts are read as they are kept, each value of a column once: repeated they could be of any
-    size.
-
-    :param source: the body that holds it
-    :param schema: the fields that the model takes
-    :raises InvalidInput: it is no such file, or a column is of a type that no field can have
-    :raises TooLarge: its values have too many bytes
+    Texts stay dictionary-encoded while they are read, with each value of a column once: decoded,
+    a small file could become texts of any size.
     """
-    pyarrow = import_module("pyarrow")
-    file = _opened(pyarrow, source)
-    names = [name for name in file.schema_arrow.names if not _INDEX.fullmatch(name)]
-    _check_size(file.metadata, len(names), source, schema)
-    table = _table(pyarrow, file, names, source)
-    check_table(table, source, schema)
-    return rows_of_table(table, schema)
+
+    media_type = "application/vnd.apache.parquet"
+    reads = ("application/vnd.apache.parquet",)
+    suffixes = (".parquet",)
+    library = "pyarrow"
+    extra = "arrow"
+
+    def decode(self, source: Source, schema: Schema) -> Rows:
+        pyarrow = import_module("pyarrow")
+        file = _open_file(pyarrow, source)
+        names = [name for name in file.schema_arrow.names if not _INDEX.fullmatch(name)]
+        _check_size(file.metadata, len(names), source, schema)
+        table = _read_table(pyarrow, file, names, source)
+        check_table(table, source, schema)
+        return rows_of_table(table, schema)
 
 
-def _opened(pyarrow: Any, source: Source) -> Any:
+def _open_file(pyarrow: Any, source: Source) -> Any:
     parquet = import_module("pyarrow.parquet")
     reader = pyarrow.BufferReader(source.data)
     try:
         kinds = parquet.read_schema(reader)
         texts = [name for name in kinds.names if _is_text(pyarrow.types, kinds.field(name).type)]
         return parquet.ParquetFile(reader, read_dictionary=texts, pre_buffer=False)
-    except Exception:  # whatever pyarrow finds wrong with it
+    except Exception:  # pyarrow raises many types
         raise _malformed() from None
 
 
@@ -56,12 +59,12 @@ def _check_size(metadata: Any, width: int, source: Source, schema: Schema) -> No
     check_width(width, schema)
     if metadata.num_rows > source.max_rows:
         raise TooManyRows(metadata.num_rows, source.max_rows)
-    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     if sum(group.total_byte_size for group in groups) > source.max_bytes:
         raise TooLarge
 
 
-def _table(pyarrow: Any, file: Any, names: list[str], source: Source) -> Any:
+def _read_table(pyarrow: Any, file: Any, names: list[str], source: Source) -> Any:
     batches, rows, size = [], 0, 0
     try:
         for batch in file.iter_batches(_BATCH, columns=names, use_threads=False):
@@ -74,10 +77,10 @@ def _table(pyarrow: Any, file: Any, names: list[str], source: Source) -> Any:
         table.validate(full=True)
     except TooLarge:
         raise
-    except Exception:
+    except Exception:  # pyarrow raises many types
         raise _malformed() from None
     return table
 
 
 def _malformed() -> InvalidInput:
-    return InvalidInput.of_request("parquet", "the body is not a whole Parquet file")
+    return InvalidInput.of_request("parquet", "the body is not a complete Parquet file")

@@ -1,4 +1,4 @@
-"""Exceptions as problem documents (RFC 9457), or as lines of text."""
+"""Exceptions as problem documents (RFC 9457) or lines of text."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _RULES = {406: "accept", 413: "max_content_length", 415: "content_type"}
 
 
 class Problem:
-    """What went wrong, for a client: a status, a sentence and a list of errors.
+    """An exception as a client may see it: a status, a sentence and a list of errors.
 
-    :param exception: what was raised; of one that is neither :class:`InvalidInput` nor an
-        ``HTTPException`` nothing is told
+    :param exception: the exception; nothing but its status is shown unless it is
+        :class:`InvalidInput` or an ``HTTPException``
     """
 
     def __init__(self, exception: Exception) -> None:
@@ -50,7 +50,7 @@ class Problem:
         )
 
     def as_text(self) -> bytes:
-        """Return one line an error, or the detail where there are none."""
+        """Return one line for each error, or the detail if there are none."""
         lines = [str(error) for error in self.errors] or [self.detail]
         return "\n".join(lines).encode("utf-8", "replace")
 

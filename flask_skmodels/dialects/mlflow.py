@@ -11,7 +11,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from flask_skmodels.codecs import reader_of
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.codecs.parquet import read_parquet
+from flask_skmodels.codecs.parquet import ParquetCodec
 from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.dialects.common import (
     DialectCallView,
@@ -118,7 +118,7 @@ def _check_media_type() -> None:
 
 def _read(body: Body, schema: Schema) -> Rows:
     if request.mimetype == PARQUET:
-        return read_parquet(body, schema)
+        return ParquetCodec().decode(body, schema)
     reader = reader_of(CSV)
     if request.mimetype == CSV and reader is not None:
         return reader.decode(body, schema)
