@@ -17,10 +17,10 @@ from flask_skmodels.codecs.arrow_tables import check_table, rows_of_table
 from flask_skmodels.codecs.codec import Codec, Source, TooLarge
 from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.errors import InvalidInput
-from flask_skmodels.estimators.outputs import Values
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import ColumnValues
 
 _FILE_MAGIC = b"ARROW1"
 _CONTINUATION = -1
@@ -212,7 +212,7 @@ def _malformed() -> InvalidInput:
     return InvalidInput.of_request("arrow", "the body is not a complete Arrow stream")
 
 
-def _array(values: Values) -> Any:
+def _array(values: ColumnValues) -> Any:
     """Return a column of a response as an Arrow array, of texts for values of mixed types."""
     pyarrow = import_module("pyarrow")
     if isinstance(values, np.ndarray):

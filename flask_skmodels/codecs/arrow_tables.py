@@ -11,10 +11,10 @@ import numpy as np
 from flask_skmodels.codecs.codec import Source, TooLarge
 from flask_skmodels.codecs.columns import check_unique, check_width, request_columns
 from flask_skmodels.errors import InputError, InvalidInput, TooManyRows
-from flask_skmodels.estimators.outputs import Values
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import ColumnValues
 
 
 def check_table(table: Any, source: Source, schema: Schema) -> None:
@@ -41,7 +41,7 @@ def rows_of_table(table: Any, schema: Schema) -> Rows:
     """
     fields: dict[str, Field] = {field.name: field for field in schema.fields}
     names = list(table.column_names)
-    columns: list[Values] = []
+    columns: list[ColumnValues] = []
     for index, name in enumerate(names):
         column = table.column(index)
         if schema.unnamed or name in fields:
@@ -64,7 +64,7 @@ def _size(column: Any) -> int:
     return sum(int(length.sum(dtype=np.int64)) for length in lengths)
 
 
-def _values(column: Any, shown: str | None, field: Field | None) -> Values:
+def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues:
     """Return the values of a column: an array of numbers, or a list of Python objects.
 
     :param column: a column of a table
@@ -102,8 +102,8 @@ def _is_readable(kind: Any, types: Any) -> bool:
     return any(check(kind) for check in readable)
 
 
-def _numbers(column: Any) -> Values:
-    values: Values = column.to_numpy()
+def _numbers(column: Any) -> ColumnValues:
+    values: ColumnValues = column.to_numpy()
     return values
 
 

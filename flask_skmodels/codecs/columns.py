@@ -6,17 +6,18 @@ from collections.abc import Iterable, Sequence
 
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.errors import InputError, InvalidInput, TooManyRows
-from flask_skmodels.estimators.outputs import Values, output_columns
+from flask_skmodels.estimators.outputs import output_columns
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Columns, Repeated, count_byte
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import ColumnValues
 
 MOST_COLUMNS = 16_384
 
 
 def request_columns(
     names: Sequence[str] | None,
-    columns: Sequence[Values],
+    columns: Sequence[ColumnValues],
     schema: Schema,
     *,
     text: bool = False,
@@ -90,7 +91,7 @@ def check_unique(names: Iterable[str], fields: Iterable[str]) -> None:
         )
 
 
-def answer_columns(prediction: Prediction) -> list[tuple[str, Values]]:
+def answer_columns(prediction: Prediction) -> list[tuple[str, ColumnValues]]:
     """Return the outputs of a prediction as named columns, for a table.
 
     One output is ``prediction``, several are ``prediction_0`` and so on. The columns of classes
@@ -105,7 +106,7 @@ def answer_columns(prediction: Prediction) -> list[tuple[str, Values]]:
     return [(name, _without_lists(values)) for name, values in columns]
 
 
-def _without_lists(values: Values) -> Values:
+def _without_lists(values: ColumnValues) -> ColumnValues:
     if type(values) is list and list in set(map(type, values)):
         return [dumps(value).decode() for value in values]
     return values

@@ -27,12 +27,12 @@ from flask_skmodels.codecs.columns import (
     request_columns,
 )
 from flask_skmodels.errors import InputError, InvalidInput, Report, TooManyRows
-from flask_skmodels.estimators.outputs import Values
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.fields import Field, read_integer, read_number
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import EXACT, Columns, Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import ColumnValues
 
 PYARROW_PAYS = 256 * 1024  # bytes; pyarrow takes longer for less, and half the time for 4 MB
 
@@ -263,13 +263,13 @@ def _is_integer(kind: _Kind) -> bool:
     return isinstance(kind, Field) and kind.text_readers == (read_integer,)
 
 
-def _read(body: bytes, kinds: Sequence[_Kind], *, has_header: bool) -> list[Values] | None:
+def _read(body: bytes, kinds: Sequence[_Kind], *, has_header: bool) -> list[ColumnValues] | None:
     if len(body) >= PYARROW_PAYS and find_spec("pyarrow") is not None:
         return _read_by_pyarrow(body, kinds, has_header=has_header)
     return _read_by_orjson(body.partition(b"\n")[2] if has_header else body, kinds)
 
 
-def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
+def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[ColumnValues] | None:
     """Read all values as one JSON array: each number in JSON is one in a text as well."""
     if _NEGATIVE_ZERO.search(body):
         return None  # an integer in JSON, and so without its sign
@@ -285,7 +285,7 @@ def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
     matrix = np.array(flat, dtype=np.float64).reshape(len(lines), len(kinds))
     if (np.abs(matrix) >= EXACT).any():
         return None
-    columns: list[Values] = list(matrix.T)
+    columns: list[ColumnValues] = list(matrix.T)
     for index in (index for index, kind in enumerate(kinds) if _is_integer(kind)):
         if set(map(type, flat[index :: len(kinds)])) != {int}:
             return None
@@ -295,7 +295,7 @@ def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[Values] | None:
 
 def _read_by_pyarrow(
     body: bytes, kinds: Sequence[_Kind], *, has_header: bool
-) -> list[Values] | None:
+) -> list[ColumnValues] | None:
     has_integers = any(map(_is_integer, kinds))
     # pyarrow reads the text 0x10 as the integer 16.
     if not _is_utf_8(body) or (has_integers and (b"x" in body or b"X" in body)):
@@ -327,8 +327,10 @@ def _read_by_pyarrow(
     return _exact_columns(table, names, kinds)
 
 
-def _exact_columns(table: Any, names: Sequence[str], kinds: Sequence[_Kind]) -> list[Values] | None:
-    columns: list[Values] = []
+def _exact_columns(
+    table: Any, names: Sequence[str], kinds: Sequence[_Kind]
+) -> list[ColumnValues] | None:
+    columns: list[ColumnValues] = []
     for name, kind in zip(names, kinds, strict=True):
         column = range(table.num_rows) if kind is None else _exact(table.column(name), kind)
         if column is None:
@@ -358,7 +360,7 @@ def _is_utf_8(body: bytes) -> bool:
 # Writing
 
 
-def _as_list(column: Values) -> Sequence[Any]:
+def _as_list(column: ColumnValues) -> Sequence[Any]:
     return column.tolist() if isinstance(column, np.ndarray) else column
 
 

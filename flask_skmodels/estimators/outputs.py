@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Values = Sequence[Any] | NDArray[Any]
+from flask_skmodels.schema.types import ColumnValues
 
 _UNCHANGED = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))
 _FINER_THAN_MICROSECONDS = {"ns", "ps", "fs", "as"}  # numpy's tolist gives these as integers
@@ -72,7 +72,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def output_columns(outputs: Any, classes: Sequence[Any]) -> list[tuple[str, Values]]:
+def output_columns(outputs: Any, classes: Sequence[Any]) -> list[tuple[str, ColumnValues]]:
     """Return the outputs of an estimator as named columns.
 
     One column is called ``prediction``, several ``prediction_0`` and so on. Columns that stand for
@@ -95,7 +95,9 @@ def output_columns(outputs: Any, classes: Sequence[Any]) -> list[tuple[str, Valu
     return columns
 
 
-def _named(columns: list[Values], classes: Any, prefix: str) -> list[tuple[str, Values]]:
+def _named(
+    columns: list[ColumnValues], classes: Any, prefix: str
+) -> list[tuple[str, ColumnValues]]:
     is_one_output = isinstance(classes, list) and not any(isinstance(c, list) for c in classes)
     if is_one_output and len(columns) == len(classes) > 1:
         names = [f"{prefix}{label}" for label in classes]
@@ -108,7 +110,7 @@ def _named(columns: list[Values], classes: Any, prefix: str) -> list[tuple[str, 
     return list(zip(names, columns, strict=True))
 
 
-def _split_columns(outputs: Any) -> list[Values]:
+def _split_columns(outputs: Any) -> list[ColumnValues]:
     if hasattr(outputs, "toarray"):
         outputs = outputs.toarray()
     array = outputs if _is_portable(outputs) else plain_outputs(outputs)
