@@ -15,6 +15,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from flask_skmodels import (
     SKModels,
@@ -35,6 +36,13 @@ SIGNALS = (
     *(before_prediction, after_prediction, prediction_stopped, prediction_failed, input_rejected),
     *(model_loaded, model_load_failed, shadow_prediction),
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Use one thread for BLAS and OpenMP: for small data, and beside other workers, more are slow."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")
