@@ -40,7 +40,7 @@ SIGNALS = (
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Use one thread for BLAS and OpenMP: for small data, and beside other workers, more are slow."""
+    """Use one thread for BLAS and OpenMP: for small data, more of them only take time."""
     with threadpool_limits(1):
         yield
 

@@ -30,6 +30,7 @@ from tests.support.helpers import (
     post_bytes,
     serve,
 )
+from tests.support.selection import examples
 
 PATH = "/iris/predict/"
 CSV = "text/csv"
@@ -478,7 +479,7 @@ class Law(Validator):
     end=st.sampled_from(["\n", "\r\n", "\n\n", "\r\n\r\n"]),
     header=st.booleans(),
 )
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 def test_roads_say_the_same(
     *,
     rows: list[list[str]],
@@ -558,7 +559,7 @@ quoted_rows = st.integers(1, 3).flatmap(
 
 
 @given(rows=quoted_rows)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 def test_quoting_is_that_of_the_standard_library(rows: list[list[str]]) -> None:
     sink = io.StringIO(newline="")
     stdlib.writer(sink).writerows(rows)

@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from flask_skmodels import Model, ValuesModel
 from flask_skmodels.codecs import json_numbers
 from tests.support.helpers import JSON, post_bytes, serve
+from tests.support.selection import examples
 
 NAMES = ("a", "b", "c")
 ROWS = 200
@@ -246,7 +247,7 @@ def test_large_integers_are_held_to_their_bounds_before_they_are_rounded() -> No
     assert send(client, body).data == slowly(client, body).data
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.lists(
         st.lists(

@@ -21,6 +21,7 @@ from werkzeug.test import TestResponse
 from flask_skmodels import ConfigurationError, KeyValueModel, Model, SKModels, ValuesModel
 from flask_skmodels.config import DIALECTS
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, X, Y, serve
+from tests.support.selection import examples
 
 ROWS = [list(SETOSA.values()), list(VIRGINICA.values())]
 TENSOR = {"name": "a", "shape": [2, 4], "datatype": "FP64", "data": ROWS}
@@ -286,7 +287,7 @@ CALLS = st.fixed_dictionaries(
     },
 )
 FUZZ = settings(
-    max_examples=250,
+    max_examples=examples(250),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

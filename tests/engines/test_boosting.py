@@ -22,14 +22,16 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from flask_skmodels.engines.lean.forms.ensemble import histogram_boosting
 from tests.support.equality import check
 from tests.support.samples import FRAME, HOLES, LABELS, SCORE, X
+from tests.support.selection import cases
 
 FEW = {"n_estimators": 12, "random_state": 0}
 SMALL = {"max_iter": 12, "min_samples_leaf": 5, "random_state": 0}
+INITS = cases([None, "zero", LogisticRegression(max_iter=50)], quick=[None])
 POSITIVE = np.abs(SCORE) + 0.1
 
 
-@pytest.mark.parametrize("init", [None, "zero", LogisticRegression(max_iter=50)], ids=str)
-@pytest.mark.parametrize("target", LABELS)
+@pytest.mark.parametrize("init", INITS, ids=str)
+@pytest.mark.parametrize("target", cases(LABELS, quick=["two numbers", "three texts"]))
 def test_gradient_boosting_classifier(target: str, init: Any) -> None:
     check(GradientBoostingClassifier(**FEW, init=init).fit(X, LABELS[target]), X)
 
@@ -39,13 +41,13 @@ def test_gradient_boosting_by_exponential_loss() -> None:
     check(boosting.fit(X, LABELS["two numbers"]), X)
 
 
-@pytest.mark.parametrize("init", [None, "zero", LinearRegression()], ids=str)
+@pytest.mark.parametrize("init", cases([None, "zero", LinearRegression()], quick=[None]), ids=str)
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "quantile"])
 def test_gradient_boosting_regressor(loss: str, init: Any) -> None:
     check(GradientBoostingRegressor(**FEW, loss=loss, init=init).fit(X, SCORE), X)
 
 
-@pytest.mark.parametrize("target", LABELS)
+@pytest.mark.parametrize("target", cases(LABELS, quick=["two numbers", "three texts"]))
 def test_hist_gradient_boosting_classifier(target: str) -> None:
     check(HistGradientBoostingClassifier(**SMALL).fit(HOLES, LABELS[target]), HOLES)
 
@@ -106,8 +108,8 @@ def test_hist_gradient_boosting_beyond_the_bound_of_memory(
 STUMPS = (None, DecisionTreeClassifier(max_depth=3, random_state=0), LogisticRegression())
 
 
-@pytest.mark.parametrize("estimator", STUMPS, ids=str)
-@pytest.mark.parametrize("target", LABELS)
+@pytest.mark.parametrize("estimator", cases(STUMPS, quick=STUMPS[:1]), ids=str)
+@pytest.mark.parametrize("target", cases(LABELS, quick=["two numbers", "three texts"]))
 def test_ada_boost_classifier(target: str, estimator: Any) -> None:
     boosting = AdaBoostClassifier(estimator, **FEW)
     check(boosting.fit(X, LABELS[target]), X)
@@ -120,7 +122,7 @@ def test_ada_boost_by_chance_alone() -> None:
     check(boosting, X)
 
 
-@pytest.mark.parametrize("loss", ["linear", "square", "exponential"])
+@pytest.mark.parametrize("loss", cases(["linear", "square", "exponential"], quick=["linear"]))
 @pytest.mark.parametrize(
     "estimator", [None, DecisionTreeRegressor(random_state=0), LinearRegression()], ids=str
 )

@@ -29,6 +29,7 @@ from sklearn.preprocessing import (
 
 from flask_skmodels import SKModels
 from tests.support.equality import assert_equal, check
+from tests.support.selection import cases, examples
 
 RANDOM = np.random.default_rng(0)
 ROWS = 300
@@ -108,7 +109,17 @@ IMPUTERS = [
     make_pipeline(StandardScaler(), SimpleImputer()),
     make_pipeline(SimpleImputer(), StandardScaler(), KBinsDiscretizer(4, encode="ordinal")),
 ]
-LAST = [Ridge(), Ridge(fit_intercept=False)]
+LAST_OF_SPARSE = [
+    Ridge(),
+    LinearRegression(),
+    LogisticRegression(),
+    MultinomialNB(),
+    BernoulliNB(),
+    MLPClassifier((5,), max_iter=5),
+    make_pipeline(MaxAbsScaler(), LogisticRegression()),
+    make_pipeline(SelectKBest(k=3), LogisticRegression()),
+    make_pipeline(StandardScaler(with_mean=False), LogisticRegression()),
+]
 
 
 def columns(words: Any, numbers: Any, **options: Any) -> ColumnTransformer:
@@ -117,7 +128,7 @@ def columns(words: Any, numbers: Any, **options: Any) -> ColumnTransformer:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("threshold", [0, 1.0])
-@pytest.mark.parametrize("encoder", ENCODERS, ids=str)
+@pytest.mark.parametrize("encoder", cases(ENCODERS, quick=ENCODERS[1::4]), ids=str)
 def test_encoder(encoder: Any, threshold: float) -> None:
     transformer = columns(encoder, StandardScaler(), sparse_threshold=threshold)
     check(make_pipeline(transformer, Ridge()).fit(FULL, TARGET), FULL)
@@ -125,7 +136,7 @@ def test_encoder(encoder: Any, threshold: float) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("threshold", [0, 1.0])
-@pytest.mark.parametrize("encoder", WITH_GAPS, ids=str)
+@pytest.mark.parametrize("encoder", cases(WITH_GAPS, quick=WITH_GAPS[::3]), ids=str)
 def test_encoder_of_missing_values(encoder: Any, threshold: float) -> None:
     transformer = columns(encoder, SimpleImputer(), sparse_threshold=threshold)
     check(make_pipeline(transformer, Ridge()).fit(FRAME, TARGET), FRAME)
@@ -138,7 +149,7 @@ def test_encoder_of_several_classes(encoder: Any) -> None:
     check(make_pipeline(transformer, LogisticRegression()).fit(FULL, levels), FULL)
 
 
-@pytest.mark.parametrize("imputer", IMPUTERS, ids=str)
+@pytest.mark.parametrize("imputer", cases(IMPUTERS, quick=IMPUTERS[::4]), ids=str)
 def test_imputer(imputer: Any) -> None:
     transformer = columns(OneHotEncoder(handle_unknown="ignore"), imputer)
     check(make_pipeline(transformer, Ridge()).fit(FRAME, TARGET), FRAME)
@@ -184,21 +195,7 @@ def test_options(options: Any) -> None:
     check(make_pipeline(transformer, Ridge()).fit(frame, TARGET), frame)
 
 
-@pytest.mark.parametrize(
-    "last",
-    [
-        Ridge(),
-        LinearRegression(),
-        LogisticRegression(),
-        MultinomialNB(),
-        BernoulliNB(),
-        MLPClassifier((5,), max_iter=5),
-        make_pipeline(MaxAbsScaler(), LogisticRegression()),
-        make_pipeline(SelectKBest(k=3), LogisticRegression()),
-        make_pipeline(StandardScaler(with_mean=False), LogisticRegression()),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("last", cases(LAST_OF_SPARSE, quick=LAST_OF_SPARSE[::4]), ids=str)
 @pytest.mark.filterwarnings("ignore")
 def test_sparse_input(last: Any) -> None:
     transformer = columns(OneHotEncoder(), MinMaxScaler(clip=True), sparse_threshold=1.0)
@@ -330,7 +327,7 @@ def test_function_of_columns_from_the_last_to_the_first(function: Any, names: li
     for engine in ("lean", "sklearn"):
         models.add(engine, model, engine=engine, methods=["transform"])
     models.init_app(app)
-    for place in range(ROWS):
+    for place in range(examples(ROWS)):
         rows = FULL[place : place + 1]
         lean, own = (models.predict(name, rows, app=app).outputs for name in ("lean", "sklearn"))
         assert_equal(lean, own)

@@ -24,6 +24,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tests.support.equality import check
 from tests.support.samples import HOLES, LABELS, SCORE, X
+from tests.support.selection import cases
 
 ALL: dict[str, Any] = {"n_estimators": 6, "random_state": 0}
 SOME = ALL | {"max_features": 3, "max_samples": 0.3}
@@ -45,12 +46,12 @@ REGRESSORS = [
 
 
 @pytest.mark.parametrize("bag", BAGS)
-@pytest.mark.parametrize("target", LABELS)
+@pytest.mark.parametrize("target", cases(LABELS, quick=["three texts"]))
 def test_bagging_of_trees(target: str, bag: str) -> None:
     check(BaggingClassifier(**BAGS[bag]).fit(X, LABELS[target]), X)
 
 
-@pytest.mark.parametrize("bag", BAGS)
+@pytest.mark.parametrize("bag", cases(BAGS, quick=["some columns", "few rows"]))
 @pytest.mark.parametrize("inner", [LINE, RidgeClassifier()], ids=["line", "ridge"])
 def test_bagging_of_other_classifiers(inner: Any, bag: str) -> None:
     options = BAGS[bag] | ({"max_samples": 30} if bag == "few rows" else {})
@@ -76,7 +77,7 @@ def test_bagging_regressor_with_missing_values() -> None:
 
 @pytest.mark.parametrize("weights", [None, [1, 2, 0.5]], ids=str)
 @pytest.mark.parametrize("voting", ["hard", "soft"])
-@pytest.mark.parametrize("target", ["two numbers", "three texts"])
+@pytest.mark.parametrize("target", cases(["two numbers", "three texts"], quick=["three texts"]))
 def test_voting_classifier(target: str, voting: str, weights: Any) -> None:
     voter = VotingClassifier(CLASSIFIERS, voting=voting, weights=weights)
     check(voter.fit(X, LABELS[target]), X)
@@ -98,8 +99,8 @@ def test_voting_without_one() -> None:
 
 
 @pytest.mark.parametrize("passthrough", [False, True])
-@pytest.mark.parametrize("method", ["predict_proba", "predict"])
-@pytest.mark.parametrize("target", ["two numbers", "ten numbers"])
+@pytest.mark.parametrize("method", cases(["predict_proba", "predict"], quick=["predict_proba"]))
+@pytest.mark.parametrize("target", cases(["two numbers", "ten numbers"], quick=["two numbers"]))
 def test_stacking_classifier(target: str, method: str, passthrough: bool) -> None:
     stack = StackingClassifier(
         CLASSIFIERS, LAST, cv=2, stack_method=method, passthrough=passthrough

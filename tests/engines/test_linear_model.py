@@ -28,6 +28,7 @@ from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSV
 
 from flask_skmodels import SKModels
 from tests.support.equality import assert_equal, check
+from tests.support.selection import cases
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 5)).round(2) * [1, 10, 0.1, 1, 100] + [0, 3, 0, -1, 40]
@@ -128,7 +129,7 @@ def test_regressor(regressor: Any) -> None:
     check(make_pipeline(StandardScaler(), regressor).fit(X, SCORE), X)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", cases(range(8), quick=[0]))
 @pytest.mark.parametrize("turn", [np.fliplr, _one_for_all], ids=["reversed", "broadcast"])
 def test_rows_that_a_step_gives_as_a_view(turn: Any, seed: int) -> None:
     """numpy multiplies them by a loop of its own, BLAS in another order."""
@@ -160,7 +161,7 @@ def test_generalized_regressor(regressor: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("target", CLASSES)
+@pytest.mark.parametrize("target", cases(CLASSES, quick=["three texts"]))
 @pytest.mark.parametrize("classifier", CLASSIFIERS, ids=str)
 def test_classifier(classifier: Any, target: str) -> None:
     if isinstance(classifier, NuSVC):
@@ -168,7 +169,7 @@ def test_classifier(classifier: Any, target: str) -> None:
     check(make_pipeline(StandardScaler(), classifier).fit(X, CLASSES[target]), X)
 
 
-@pytest.mark.parametrize("target", CLASSES)
+@pytest.mark.parametrize("target", cases(CLASSES, quick=["three texts"]))
 @pytest.mark.parametrize(
     "classifier", [MultinomialNB(), ComplementNB(norm=True), BernoulliNB(binarize=0.5)], ids=str
 )
@@ -176,7 +177,7 @@ def test_naive_bayes_of_counts(classifier: Any, target: str) -> None:
     check(make_pipeline(MinMaxScaler(clip=True), classifier).fit(X, CLASSES[target]), X)
 
 
-@pytest.mark.parametrize("target", CLASSES)
+@pytest.mark.parametrize("target", cases(CLASSES, quick=["three texts"]))
 def test_naive_bayes_of_categories(target: str) -> None:
     codes = RANDOM.integers(4, size=(300, 3))
     check(CategoricalNB(min_categories=6).fit(codes, CLASSES[target]), codes)

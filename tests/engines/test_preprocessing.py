@@ -40,7 +40,7 @@ from sklearn.random_projection import GaussianRandomProjection
 
 from flask_skmodels import SKModels
 from tests.support.equality import assert_equal, check
-from tests.support.selection import label
+from tests.support.selection import cases, label
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 9)) * [1, 10, 0.1, 1, 100, 1, 1, 3, 9] + [0, 3, 0, -1, 40, 0, 0, 1, 9]
@@ -98,10 +98,11 @@ WITHOUT_GAPS = [
     SelectFromModel(Ridge()),
     SequentialFeatureSelector(Ridge(), n_features_to_select=3, cv=2),
 ]
+BETWEEN = [*WITHOUT_GAPS, KBinsDiscretizer(4)]
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("transformer", TAKE_GAPS, ids=label)
+@pytest.mark.parametrize("transformer", cases(TAKE_GAPS, quick=TAKE_GAPS[::4]), ids=label)
 def test_transformer_of_missing_values(transformer: Any) -> None:
     check(clone(transformer).fit(HOLES, TARGET), HOLES)
 
@@ -113,14 +114,14 @@ def test_transformer(transformer: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("transformer", [*WITHOUT_GAPS, KBinsDiscretizer(4)], ids=str)
+@pytest.mark.parametrize("transformer", cases(BETWEEN, quick=BETWEEN[::4]), ids=label)
 def test_transformer_between_others(transformer: Any) -> None:
     steps = SimpleImputer(), StandardScaler(), clone(transformer), LinearRegression()
     check(make_pipeline(*steps).fit(HOLES, TARGET), HOLES)
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("transformer", TAKE_GAPS, ids=label)
+@pytest.mark.parametrize("transformer", cases(TAKE_GAPS, quick=TAKE_GAPS[::4]), ids=label)
 def test_transformer_before_an_imputer(transformer: Any) -> None:
     check(make_pipeline(clone(transformer), SimpleImputer(), Ridge()).fit(HOLES, TARGET), HOLES)
 

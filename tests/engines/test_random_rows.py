@@ -29,6 +29,7 @@ from sklearn.preprocessing import (
 
 from flask_skmodels import InvalidInput, SKModels
 from tests.support.equality import assert_equal
+from tests.support.selection import examples
 
 RANDOM = np.random.default_rng(0)
 ROWS = 200
@@ -107,7 +108,9 @@ ROW = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("name", PIPELINES)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rows=st.lists(ROW, min_size=1, max_size=5))
 def test_random_rows(served: tuple[SKModels, Flask], name: str, rows: list[dict[str, Any]]) -> None:
@@ -135,7 +138,7 @@ def test_threads_at_once(served: tuple[SKModels, Flask], name: str) -> None:
     wrong: list[int] = []
 
     def ask(start: int) -> None:
-        for turn in range(60):
+        for turn in range(examples(60)):
             place = (start + turn) % len(rows)
             if models.predict(name, [rows[place]], app=app).outputs[0] != expected[place]:
                 wrong.append(place)

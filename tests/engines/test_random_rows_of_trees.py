@@ -22,6 +22,7 @@ from sklearn.ensemble import (
 from flask_skmodels import SKModels
 from tests.support.equality import assert_equal, refuse
 from tests.support.samples import FRAME, HOLES, LABELS, SCORE, X
+from tests.support.selection import examples
 
 NUMBERS = st.one_of(
     st.sampled_from([float(value) for value in np.unique(X)[::9]]),
@@ -69,7 +70,7 @@ def _serve(estimator: Any) -> tuple[SKModels, Flask]:
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_numbers(name: str, data: st.DataObject) -> None:
     estimator, models, app = served(name)
     values = WITH_MISSING if ESTIMATORS[name][1] else NUMBERS
@@ -94,7 +95,7 @@ ROW = st.fixed_dictionaries(
 
 
 @given(rows=st.lists(ROW, min_size=1, max_size=9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_categories(rows: list[dict[str, Any]]) -> None:
     estimator, models, app = served_categories()
     frame = pd.DataFrame(rows, columns=list(FRAME)).astype({"island": object, "sex": object})

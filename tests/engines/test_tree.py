@@ -32,6 +32,7 @@ from flask_skmodels import SKModels
 from flask_skmodels.engines.lean.forms import tree
 from tests.support.equality import assert_equal, check, refuse
 from tests.support.samples import FRAME, HOLES, LABELS, SCORE, X
+from tests.support.selection import cases
 
 CLASSES: dict[str, Any] = {
     **LABELS,
@@ -81,15 +82,15 @@ def test_tree_by_other_criteria(criterion: str) -> None:
     check(tree.fit(X, np.abs(SCORE)), X)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("target", CLASSES)
+@pytest.mark.parametrize("size", cases(SIZES, quick=["a few trees"]))
+@pytest.mark.parametrize("target", cases(CLASSES, quick=["three texts", "two outputs"]))
 @pytest.mark.parametrize("cls", FOREST_CLASSIFIERS)
 def test_forest_classifier(cls: Any, target: str, size: str) -> None:
     forest = cls(SIZES[size], random_state=0, min_samples_leaf=2)
     check(forest.fit(X, CLASSES[target]), X)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", cases(SIZES, quick=["a few trees"]))
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("cls", FOREST_REGRESSORS)
 def test_forest_regressor(cls: Any, target: str, size: str) -> None:
@@ -106,7 +107,9 @@ def test_forest_with_missing_values(cls: Any) -> None:
 )
 @pytest.mark.parametrize("contamination", ["auto", 0.1])
 def test_isolation_forest(options: dict[str, Any], contamination: Any) -> None:
-    forest = IsolationForest(random_state=0, contamination=contamination, **options)
+    forest = IsolationForest(
+        n_estimators=20, random_state=0, contamination=contamination, **options
+    )
     check(forest.fit(X), X)
 
 

@@ -26,10 +26,12 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tests.support.equality import check
 from tests.support.samples import LABELS, SCORE, X
+from tests.support.selection import cases
 
 LR = LogisticRegression(max_iter=50)
 LINE = make_pipeline(StandardScaler(), LR)
 FOREST = RandomForestClassifier(5, random_state=0)
+RIDGE = RidgeClassifier()
 TREE = DecisionTreeClassifier(max_depth=3, random_state=0)
 SEVERAL = np.stack([SCORE > 0, X[:, 1] > 0.3, X[:, 2] > X[:, 0]], axis=1).astype(int)
 TARGETS = np.stack([SCORE, X[:, 1] ** 2], axis=1)
@@ -38,9 +40,9 @@ by_name = pytest.mark.parametrize
 
 
 @by_name("ensemble", [True, False])
-@by_name("inner", [LINE, FOREST, RidgeClassifier()], ids=["line", "forest", "ridge"])
+@by_name("inner", cases([LINE, FOREST, RIDGE], quick=[LINE]), ids=["line", "forest", "ridge"])
 @by_name("method", ["sigmoid", "isotonic", "temperature"])
-@by_name("target", ["booleans", "three texts"])
+@by_name("target", cases(["booleans", "three texts"], quick=["three texts"]))
 def test_calibrated_classifier(target: str, method: Any, inner: Any, ensemble: bool) -> None:
     wrapped = CalibratedClassifierCV(inner, method=method, cv=2, ensemble=ensemble)
     check(wrapped.fit(X, LABELS[target]), X)

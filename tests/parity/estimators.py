@@ -187,6 +187,14 @@ NOT_SERVED: dict[str, str] = {
 NOT_SERVED = {name: reason for name, reason in NOT_SERVED.items() if name in CLASSES}
 SERVED = [name for name in CLASSES if name not in NOT_SERVED]
 
+# One estimator of each kind of input, output and sort, for the run of every day.
+ONE_OF_EACH_KIND = [
+    *("LogisticRegression", "LinearRegression", "HistGradientBoostingClassifier"),
+    *("RandomForestClassifier", "MultiOutputRegressor", "IsotonicRegression", "KMeans"),
+    *("IsolationForest", "LocalOutlierFactor", "StandardScaler", "OneHotEncoder", "SparsePCA"),
+    *("TfidfVectorizer", "GaussianMixture"),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

@@ -428,3 +428,11 @@ def _catboost_penguins() -> tuple[Any, Any]:
     booster, _ = boosters("catboost")
     X, y = data.penguins()
     return booster.fit(X, y, cat_features=KINDS), X
+
+
+# One pipeline of each kind of input, for the run of every day.
+ONE_OF_EACH_KIND = [
+    *("penguins: imputed, one hot, linear", "penguins: an array of objects"),
+    *("penguins: species and sex", "penguins: columns, as a frame of texts and holes"),
+    *("iris: scaled, as a frame", "texts: tf-idf, linear", "mappings with a schema"),
+]

@@ -21,6 +21,7 @@ from tests.parity.estimators import (
     MAPPINGS,
     NO_METHOD,
     NOT_SERVED,
+    ONE_OF_EACH_KIND,
     SERVED,
     VARIANTS,
     Case,
@@ -28,6 +29,7 @@ from tests.parity.estimators import (
 )
 from tests.parity.formats import FORMATS
 from tests.parity.served import served
+from tests.support.selection import cases
 
 LIKE_FILES = [
     CountVectorizer(input="filename"),
@@ -36,30 +38,30 @@ LIKE_FILES = [
 ]
 
 
-def cases(name: str) -> list[Case]:
+def cases_of(name: str) -> list[Case]:
     return [found for variant in VARIANTS if (found := case(name, variant)) is not None]
 
 
 @pytest.mark.parametrize("media", FORMATS)
-@pytest.mark.parametrize("name", SERVED)
+@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
 def test_the_answer_is_the_estimators_own(name: str, media: str) -> None:
-    done = [served(case).check(media) for case in cases(name)]
+    done = [served(case).check(media) for case in cases_of(name)]
     assert any(done) or media == "CSV without header"  # that is for rows without names
 
 
-@pytest.mark.parametrize("name", SERVED)
+@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
 def test_every_method_is_served(name: str) -> None:
-    for found in cases(name):
+    for found in cases_of(name):
         assert served(found).methods == tuple(m for m in METHODS if hasattr(found.estimator, m))
 
 
-@pytest.mark.parametrize("name", SERVED)
+@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
 def test_the_document_tells_what_is_answered(name: str) -> None:
-    for found in cases(name):
+    for found in cases_of(name):
         served(found).check_document()
 
 
-@pytest.mark.parametrize("name", NOT_SERVED)
+@pytest.mark.parametrize("name", cases(NOT_SERVED, quick=["DBSCAN", "DictVectorizer"]))
 def test_what_is_listed_cannot_be_served(name: str) -> None:
     found = case(name, "array")
     assert found is not None
@@ -67,7 +69,7 @@ def test_what_is_listed_cannot_be_served(name: str) -> None:
         served(found)
 
 
-@pytest.mark.parametrize("name", NOT_SERVED)
+@pytest.mark.parametrize("name", cases(NOT_SERVED, quick=["DBSCAN", "DictVectorizer"]))
 def test_the_reason_is_true(name: str) -> None:
     found = case(name, "array")
     assert found is not None

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.parity.estimators import SERVED, Case, case
+from tests.parity.estimators import ONE_OF_EACH_KIND, SERVED, Case, case
 from tests.parity.formats import FORMATS, INFER
 from tests.parity.served import FEW, ONE, served
+from tests.support.selection import cases
 
 BINARY = FORMATS["Inference in binary"]
 
 
-def cases(name: str) -> list[Case]:
+def cases_of(name: str) -> list[Case]:
     found = [case(name, variant) for variant in ("array", "several outputs")]
     return [each for each in found if each and getattr(each.X, "dtype", np.dtype("O")).kind == "f"]
 
@@ -33,9 +34,9 @@ def own(estimator: Any, method: str, X: Any) -> Any:
     return outputs[np.newaxis] if is_flat else outputs  # SparsePCA gives one row flat
 
 
-@pytest.mark.parametrize("name", SERVED)
+@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
 def test_narrow_floats(name: str) -> None:
-    known = cases(name)
+    known = cases_of(name)
     if not known:
         pytest.skip("it takes no floats")
     for found in known:

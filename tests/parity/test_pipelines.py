@@ -14,12 +14,13 @@ from flask_skmodels import ModelError
 from tests.parity import data
 from tests.parity.estimators import Case
 from tests.parity.formats import ARROW, FORMATS, columns, exact, table
-from tests.parity.pipelines import MAKERS, boosters, pipeline_case
+from tests.parity.pipelines import MAKERS, ONE_OF_EACH_KIND, boosters, pipeline_case
 from tests.parity.served import MANY, served
+from tests.support.selection import cases
 
 
 @pytest.mark.parametrize("media", FORMATS)
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", cases(MAKERS, quick=ONE_OF_EACH_KIND))
 def test_the_answer_is_the_pipelines_own(name: str, media: str) -> None:
     done = served(pipeline_case(name)).check(media)
     assert done or media == "CSV without header"

@@ -18,6 +18,7 @@ from flask_skmodels import InvalidInput, ModelError, Validator
 from flask_skmodels.schema.fields import InputColumn, Inputs
 from flask_skmodels.schema.rows import Columns, Rows
 from flask_skmodels.schema.schema import FixedSchema
+from tests.support.selection import examples
 
 NAMES = ("a", "b", "c")
 FEW, MANY = 300, 20_000
@@ -180,13 +181,13 @@ relaxed = {
 
 
 @given(st.data())
-@settings(max_examples=FEW, **relaxed)  # type: ignore[arg-type]
+@settings(max_examples=examples(FEW), **relaxed)  # type: ignore[arg-type]
 def test_records_agree(data: st.DataObject) -> None:
     check_records(data)
 
 
 @given(st.data())
-@settings(max_examples=FEW, **relaxed)  # type: ignore[arg-type]
+@settings(max_examples=examples(FEW), **relaxed)  # type: ignore[arg-type]
 def test_columns_agree(data: st.DataObject) -> None:
     check_columns(data)
 
