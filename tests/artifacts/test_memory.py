@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -19,8 +18,9 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor
 
 from tests.support.gunicorn import Server, ask_each, gunicorn
+from tests.support.skips import LINUX
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+pytestmark = [pytest.mark.full, LINUX]
 
 logger = logging.getLogger(__name__)
 

@@ -28,6 +28,7 @@ import flask_skmodels
 from flask_skmodels import ArtifactError, Model, SKModels, serve
 from flask_skmodels.cli import COMMANDS, commands
 from tests.support.helpers import FIELDS, SETOSA, VIRGINICA, X, Y
+from tests.support.selection import cases
 from tests.support.versions_folder import application, iris, put, spoil
 
 ROWS = [SETOSA, VIRGINICA]
@@ -358,7 +359,7 @@ def test_pin_loads_nothing(app: Flask, tmp_path: Path) -> None:
 # new
 
 
-@pytest.mark.parametrize("suffix", ["joblib", "skops"])
+@pytest.mark.parametrize("suffix", cases(["joblib", "skops"], quick=["joblib"]))
 def test_new_writes_a_module_that_runs(
     app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: Any, suffix: str
 ) -> None:
@@ -470,6 +471,7 @@ def test_serve_opens_with_the_list_of_models(tmp_path: Path, named: Any) -> None
     assert (answer.status_code, answer.location) == (302, "/flowers/-/")
 
 
+@pytest.mark.full
 def test_serve_needs_no_code(tmp_path: Path, named: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     skops.io.dump(named, tmp_path / "iris.skops")
@@ -492,8 +494,8 @@ def test_help_has_an_example(app: Flask, command: Any) -> None:
     ("app", "command"),
     [
         ("broken.py", ("skmodels", "check")),
-        ("broken.py", ("routes",)),
-        ('flask_skmodels:serve("none.skops")', ("run",)),
+        pytest.param("broken.py", ("routes",), marks=pytest.mark.full),
+        pytest.param('flask_skmodels:serve("none.skops")', ("run",), marks=pytest.mark.full),
     ],
 )
 def test_an_application_that_cannot_be_loaded_is_said_in_one_line(

@@ -107,6 +107,7 @@ def test_documented_and_watched_step(here: Path, caplog: pytest.LogCaptureFixtur
     assert second["errors"] == [{"row": 0, "field": "body_mass_g", "rule": "min"}]
 
 
+@pytest.mark.full
 def test_tests_of_the_tutorial_pass(here: Path) -> None:
     follow(here, "7")
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{here}"}
@@ -118,6 +119,7 @@ def test_tests_of_the_tutorial_pass(here: Path) -> None:
     assert "5 passed" in done.stdout
 
 
+@pytest.mark.full
 def test_workers_of_the_last_step(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     follow(here, "8")
     (here / "shared").mkdir()

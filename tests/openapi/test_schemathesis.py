@@ -22,13 +22,14 @@ from schemathesis.checks import negative_data_rejection, positive_data_acceptanc
 
 from tests.support import described_models
 from tests.support.helpers import FIELDS
+from tests.support.selection import cases, examples
 
 if TYPE_CHECKING:
     from schemathesis import Case
     from schemathesis.schemas import APIOperation
 
 
-CASES = 2000  # a model
+CASES = examples(1000)  # a model
 ARROW = "application/vnd.apache.arrow"
 CELLS = st.one_of(
     st.floats(-1, 101),
@@ -167,7 +168,7 @@ def hold(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, coun
     return found
 
 
-@pytest.mark.parametrize("name", described_models.NAMES)
+@pytest.mark.parametrize("name", cases(described_models.NAMES, quick=["iris"]))
 def test_predictions_are_what_the_document_says(api: Any, name: str) -> None:
     own = [each for each in operations(api, f"/{name}/") if each.method == "post"]
     found: Found = Counter()
@@ -179,6 +180,7 @@ def test_predictions_are_what_the_document_says(api: Any, name: str) -> None:
     assert max(found) < 500
 
 
+@pytest.mark.full
 def test_all_else_is_what_the_document_says(api: Any) -> None:
     for operation in operations(api, "/"):
         if operation.method == "get":

@@ -18,6 +18,7 @@ from flask_skmodels import KeyValueModel, Model, SKModels
 from tests.support.browser import Witness, chromium, serving
 from tests.support.helpers import FIELDS, SETOSA, VIRGINICA
 from tests.support.html import file_of
+from tests.support.selection import cases
 from tests.support.versions_folder import put
 
 # What a form calls its own parts is hidden by inputs of the same names.
@@ -276,10 +277,13 @@ PLACES = [
     *("/-/", "/-/?q=none", "/iris/", "/birds/", "/line/", "/versions/", "/iris/traffic/"),
     *("/birds/traffic/", "/line/traffic/", "/versions/traffic/", "/more1/traffic/"),
 ]
+SHOWN = cases([*PLACES, "error", "answer", "file"], quick=["error", "answer"])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("place", [*PLACES, "error", "answer", "file"])
+@pytest.mark.parametrize("scheme", cases(["light", "dark"], quick=["light"]))
+@pytest.mark.parametrize(
+    "place", cases([*PLACES, "error", "answer", "file"], quick=["error", "answer"])
+)
 def test_axe_finds_nothing(browser: Browser, address: str, place: str, scheme: Any) -> None:
     with opened(browser, address, viewport=WIDE, color_scheme=scheme) as page:
         bring(page, place)
@@ -289,7 +293,9 @@ def test_axe_finds_nothing(browser: Browser, address: str, place: str, scheme: A
     assert told == []
 
 
-@pytest.mark.parametrize("place", [*PLACES, "error", "answer", "file"])
+@pytest.mark.parametrize(
+    "place", cases([*PLACES, "error", "answer", "file"], quick=["error", "answer"])
+)
 def test_page_fits_a_phone(browser: Browser, address: str, place: str) -> None:
     with opened(browser, address, viewport=NARROW) as page:
         bring(page, place)

@@ -18,7 +18,7 @@ from flask_skmodels import InvalidInput, ModelError, Validator
 from flask_skmodels.schema.fields import InputColumn, Inputs
 from flask_skmodels.schema.rows import Columns, Rows
 from flask_skmodels.schema.schema import FixedSchema
-from tests.support.selection import examples
+from tests.support.selection import cases, examples
 
 NAMES = ("a", "b", "c")
 FEW, MANY = 300, 20_000
@@ -264,7 +264,7 @@ EDGE_RULES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("own", EDGE_RULES, ids=repr)
-@pytest.mark.parametrize("fields", [1, 2])
+@pytest.mark.parametrize("fields", cases([1, 2], quick=[1]))
 def test_edges_agree(own: dict[str, Any], fields: int) -> None:
     names = NAMES[:fields]
     is_text = own.get("type") == "string" or own.get("coerce") is str

@@ -34,6 +34,7 @@ from flask_skmodels import (
 from flask_skmodels.testing import FakeEstimator
 from tests.support.gunicorn import ROOT, Server, ask, ask_each, gunicorn
 from tests.support.helpers import SCHEMA, SETOSA, X, hooked, post_json, problem, serve
+from tests.support.selection import cases
 
 PATH = "/iris/predict/"
 IRIS = {"extension": "skmodels", "model": "iris", "version": ""}
@@ -473,7 +474,7 @@ def post_many(server: Server, requests: int) -> None:
             connection.close()
 
 
-@pytest.mark.parametrize("options", [[], ["--preload"]])
+@pytest.mark.parametrize("options", cases([[], ["--preload"]], quick=[["--preload"]]))
 def test_workers_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:

@@ -34,6 +34,7 @@ from flask_skmodels.telemetry.prediction_log import LOGGER
 from flask_skmodels.testing import FakeEstimator
 from tests.support.gunicorn import ROOT
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, X, hooked, post_json, serve
+from tests.support.selection import cases
 
 PATH = "/iris/predict/"
 ALL = ("event", "method", "model", "outputs", "request_id", "rows", "seconds", "time", "version")
@@ -370,7 +371,7 @@ def test_handler_is_made_once(
     assert json.loads(line)["outputs"] == [0]
 
 
-@pytest.mark.parametrize("place", ["setup", "late"])
+@pytest.mark.parametrize("place", cases(["setup", "late"], quick=["late"]))
 def test_lines_go_where_the_application_says(place: str) -> None:
     [line] = standard_error(**{place: CONFIGURED})
     assert line.startswith(f"OWN {LOGGER} {{")

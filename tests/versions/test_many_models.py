@@ -14,6 +14,7 @@ from flask import Flask
 
 from flask_skmodels import Model, shadow_prediction
 from flask_skmodels.versions import loaded_files
+from tests.support.selection import cases
 from tests.support.versions_folder import (
     FIELDS,
     ROW,
@@ -109,7 +110,7 @@ def test_model_that_another_took_the_place_of_while_it_was_loaded(root: Path, ga
     assert len(loaded(app)) == 1
 
 
-@pytest.mark.parametrize("most", [1, 2, 3])
+@pytest.mark.parametrize("most", cases([1, 2, 3], quick=[2]))
 def test_threads_keep_to_the_number(root: Path, most: int) -> None:
     app = serving(root, most, SKMODELS_RELOAD=0, traffic={"a0": 0.5}, shadow="a1")
     put(root / "a", "a0")

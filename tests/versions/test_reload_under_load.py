@@ -24,8 +24,9 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.support.gunicorn import ROOT, Answer, Server, ask, ask_each, gunicorn
+from tests.support.skips import FORK
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork")
+pytestmark = [pytest.mark.full, FORK]
 
 logger = logging.getLogger(__name__)
 
