@@ -1,4 +1,4 @@
-"""The geometry of the drawings: bars, histograms and ranges, in units of a view box."""
+"""Geometry of the charts: bars, histograms and range bars, in the units of an SVG view box."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 BINS = 20
 WIDTH = 100.0
 HEIGHT = 40.0
-_LEAST, _MOST = 1e-300, 1e300  # beyond, widths are nothing or infinite
+_LEAST, _MOST = 1e-300, 1e300  # outside these limits, bin widths become zero or infinite
 _LARGEST = float_info.max
 
 
@@ -20,12 +20,12 @@ _LARGEST = float_info.max
 class Bin:
     """One bar of a histogram.
 
-    :param x: where it begins, from 0 to 100
-    :param width: how wide it is
-    :param height: from 0 to 40
-    :param low: where its values begin
-    :param high: where they end
-    :param count: how many they are
+    :param x: left edge of the bar, from 0 to 100
+    :param width: width of the bar, from 0 to 100
+    :param height: height of the bar, from 0 to 40
+    :param low: lower edge of the bin
+    :param high: upper edge of the bin
+    :param count: number of values in the bin
     """
 
     x: float
@@ -37,14 +37,14 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """What has come beside what is allowed, on one axis from 0 to 100.
+class RangeBar:
+    """The range of the values received for a field, within the range that its schema allows.
 
-    :param start: where what has come begins
-    :param width: how wide it is, at least one
-    :param low: what the axis begins with
-    :param high: what it ends with
-    :param is_open: whether the schema allows less than that, and more
+    :param start: left end of the received range on the axis, from 0 to 100
+    :param width: width of the received range on the axis, from 1 to 100
+    :param low: value at the left end of the axis
+    :param high: value at the right end of the axis
+    :param is_open: whether the schema has no minimum, and whether it has no maximum
     """
 
     start: float
@@ -54,8 +54,10 @@ class Span:
     is_open: tuple[bool, bool]
 
 
-def edges_of(numbers: Sequence[float]) -> list[float]:
-    """Return the edges of at most twenty bins of one width, which is 1, 2 or 5 times a power of 10.
+def bin_edges(numbers: Sequence[float]) -> list[float]:
+    """Return the edges of at most twenty bins of equal width.
+
+    The width is 1, 2 or 5 times a power of 10.
 
     :param numbers: finite numbers, at least one
     """
@@ -63,70 +65,71 @@ def edges_of(numbers: Sequence[float]) -> list[float]:
     width = (high - low) / BINS or 1.0
     if not _LEAST < width < _MOST:
         return [low, high]
-    width = _nice(width) if high > low else 1.0
+    width = _round_width(width) if high > low else 1.0
     first = floor(low / width) * width
     count = max(ceil((high - first) / width), 1)
-    edges = [first + place * width for place in range(count + 1)]
+    edges = [first + index * width for index in range(count + 1)]
     return edges if _is_rising(edges, low, high) else [low, high if high > low else low + 1]
 
 
 def histogram(counts: Sequence[int], edges: Sequence[float]) -> list[Bin]:
     """Return the bars of a histogram.
 
-    :param counts: how many values are in each bin
-    :param edges: of the bins, one more
+    :param counts: number of values in each bin
+    :param edges: edges of the bins, one more than there are bins
     """
     most, width = max(counts, default=0) or 1, WIDTH / (len(counts) or 1)
     return [
         Bin(
-            round(place * width, 3),
+            round(index * width, 3),
             round(width * 0.92, 3),
             max(round(count / most * HEIGHT, 3), 0.6 if count else 0.0),
-            edges[place],
-            edges[place + 1],
+            edges[index],
+            edges[index + 1],
             count,
         )
-        for place, count in enumerate(counts)
+        for index, count in enumerate(counts)
     ]
 
 
-def share(value: float | None, most: float | None) -> float:
+def bar_width(value: float | None, whole: float | None) -> float:
     """Return the width of a bar, from 0 to 100.
 
-    :param value: what it shows
-    :param most: what the whole width is
+    :param value: the value that the bar shows
+    :param whole: the value that the full width stands for
     """
-    if not value or not most or not value > 0:
+    if not value or not whole or not value > 0:
         return 0.0
-    return round(min(value / most, 1.0) * WIDTH, 3)
+    return round(min(value / whole, 1.0) * WIDTH, 3)
 
 
-def span(seen: dict[str, Any]) -> Span | None:
-    """Return the drawing of the numbers of a field, None where none has come.
+def range_bar(received: dict[str, Any]) -> RangeBar | None:
+    """Return the range bar of a field, None if the field has received no numbers.
 
-    :param seen: ``least`` and ``most``; ``minimum`` and ``maximum`` where the schema has them
+    :param received: ``least`` and ``most`` of the numbers received; ``minimum`` and ``maximum``
+        if the schema has them
     """
-    least, most = seen.get("least"), seen.get("most")
+    least, most = received.get("least"), received.get("most")
     if least is None or most is None:
         return None
-    minimum, maximum = seen.get("minimum"), seen.get("maximum")
+    minimum, maximum = received.get("minimum"), received.get("maximum")
     margin = (most - least) * 0.15 or abs(most) * 0.15 or 1.0
     low = max(least - margin, -_LARGEST) if minimum is None else min(minimum, least)
     high = min(most + margin, _LARGEST) if maximum is None else max(maximum, most)
-    whole = high / 2 - low / 2 or 0.5  # in halves, for the whole may be too large a number
+    whole = high / 2 - low / 2 or 0.5  # halves, because the difference could overflow a float
     start = round((least / 2 - low / 2) / whole * WIDTH, 3)
     width = max(round((most / 2 - least / 2) / whole * WIDTH, 3), 1.0)
     is_open = minimum is None, maximum is None
-    return Span(min(start, WIDTH - width), width, low, high, is_open)
+    return RangeBar(min(start, WIDTH - width), width, low, high, is_open)
 
 
-def _nice(width: float) -> float:
-    """Return the next width that is 1, 2 or 5 times a power of 10."""
+def _round_width(width: float) -> float:
+    """Return the next larger width that is 1, 2 or 5 times a power of 10."""
     power: float = 10.0 ** floor(log10(width))
     return next((power * step for step in (1, 2, 5) if power * step >= width), power * 10)
 
 
 def _is_rising(edges: Sequence[float], low: float, high: float) -> bool:
-    """Return whether edges can be told apart, which those of almost equal numbers cannot."""
+    """Return whether edges rise strictly and enclose all numbers; rounding can prevent that."""
     rising = all(left < right for left, right in pairwise(edges))
     return rising and edges[0] <= low and edges[-1] >= high

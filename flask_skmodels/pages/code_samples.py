@@ -1,4 +1,4 @@
-"""A request as a command and as a program, to copy."""
+"""Code samples that send a request: as a curl command and as a Python program."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ JSON = "application/json"
 
 
 def curl(url: str, row: Mapping[str, Any]) -> str:
-    """Return the command that asks for the prediction of a row.
+    """Return a curl command that requests the prediction of one row.
 
-    :param url: the address
-    :param row: the values by field, as JSON has them
+    :param url: address of the request
+    :param row: values by field, as they are in JSON
     """
     body = shlex.quote(dumps(row).decode())
     return f"curl {shlex.quote(url)} \\\n  -H 'Content-Type: {JSON}' \\\n  -d {body}"
 
 
 def curl_file(url: str, content_type: str, name: str) -> str:
-    """Return the command that asks for the predictions of a file.
+    """Return a curl command that requests the predictions of a file.
 
-    :param url: the address
-    :param content_type: the file's
-    :param name: of the file
+    :param url: address of the request
+    :param content_type: content type of the file
+    :param name: name of the file
     """
     header = shlex.quote(f"Content-Type: {content_type}")
     return f"curl {shlex.quote(url)} \\\n  -H {header} \\\n  --data-binary @{shlex.quote(name)}"
 
 
 def python(url: str, row: Mapping[str, Any]) -> str:
-    """Return the program that asks for the prediction of a row.
+    """Return a Python program that requests the prediction of one row.
 
-    :param url: the address
-    :param row: the values by field
+    :param url: address of the request
+    :param row: values by field
     """
     lines = [f"        {_literal(name)}: {_literal(value)}," for name, value in row.items()]
     body = "\n".join(lines)
     return (
-        "import requests\n\nanswer = requests.post(\n"
+        "import requests\n\nresponse = requests.post(\n"
         f"    {_literal(url)},\n    json={{\n{body}\n    }},\n)\n"
-        'print(answer.json()["predictions"])'
+        'print(response.json()["predictions"])'
     )
 
 
 def _literal(value: Any) -> str:
-    """Return what stands for a value in a program; texts in double quotes where that is simple."""
+    """Return a value as a Python literal; simple texts are in double quotes."""
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
     is_simple = isinstance(value, str) and value.isprintable() and not {*'"\\'} & {*value}

@@ -1,4 +1,4 @@
-"""The form of a model: what is drawn for each field of its schema, and what is read from it."""
+"""The HTML form of a model: an input for each field of its schema, and the row read from it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from flask_skmodels.schema.fields import ABSENT, Field
 from flask_skmodels.schema.json_schema import VALUES, field_schema
 from flask_skmodels.versions.version import ModelVersion
 
-MOST_OPTIONS = 500  # of a select; beyond, the value is typed
-MOST_POSITIONS = 40  # that have an input each; beyond, all are in one text
+MOST_OPTIONS = 500  # of a select; a field with more values is typed
+MOST_POSITIONS = 40  # inputs for a row without names; a longer row is typed as one text
 _ITEM = re.compile(r"item (\d+): (.*)", re.DOTALL)
 _INPUTS = {"number": "number", "integer": "number", "boolean": "checkbox"}
 _FORMATS = {"date": "date", "date-time": "datetime-local"}
@@ -24,17 +24,17 @@ _FORMATS = {"date": "date", "date-time": "datetime-local"}
 class Input:
     """One input of a form.
 
-    :ivar name: what it is called in the form
-    :ivar id: what it is called in the page
-    :ivar label: what a person reads
-    :ivar kind: ``"select"``, ``"area"``, or a type of HTML's input
-    :ivar value: the text in it
-    :ivar hint: what may be given
-    :ivar unit: in which it is measured
+    :ivar name: name in the form
+    :ivar id: identifier in the page
+    :ivar label: label above the input
+    :ivar kind: ``"select"``, ``"area"``, or a type of the HTML ``input`` element
+    :ivar value: text in the input
+    :ivar hint: the values that the field accepts, in words
+    :ivar unit: unit of the value
     :ivar options: values and texts of a select
-    :ivar attributes: ``min``, ``max``, ``step`` and so on
-    :ivar is_required: whether it must be given
-    :ivar errors: what is wrong with the value
+    :ivar attributes: HTML attributes such as ``min``, ``max`` and ``step``
+    :ivar is_required: whether a value must be given
+    :ivar errors: messages about the value
     """
 
     name: str
@@ -50,103 +50,107 @@ class Input:
     errors: list[str] = field(default_factory=list)
 
 
-class Form:
-    """The form of a version of a model.
+class InputForm:
+    """The form for one row of a model.
 
-    :param version: the version that it is drawn for
+    A row without names has a single input for all values if it has more than ``MOST_POSITIONS``
+    values, or if the number of values is not known.
+
+    :param version: the version of the model
     """
 
     def __init__(self, version: ModelVersion) -> None:
         self._version = version
         schema = version.schema
         self.fields = [each for each in schema.fields if not each.is_alias]
-        self._is_one = schema.unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
+        self._is_single = schema.unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
 
-    def initial(self, place: int = 0) -> dict[str, str]:
-        """Return the texts that the form begins with: an example of the model's, and its defaults.
+    def initial(self, index: int = 0) -> dict[str, str]:
+        """Return the initial texts of the inputs: the defaults, and an example of the model.
 
-        :param place: which of the examples
+        :param index: index of the example
         """
         examples = self._version.model.examples
         values = {each.name: each.definition.get("default") for each in self.fields}
-        if place < len(examples):
-            values |= self._named(examples[place])
+        if index < len(examples):
+            values |= self._by_name(examples[index])
         texts = {name: _text(value) for name, value in values.items() if value is not None}
-        return {VALUES: ", ".join(texts.values())} if self._is_one else texts
+        return {VALUES: ", ".join(texts.values())} if self._is_single else texts
 
     def inputs(
         self, texts: Mapping[str, str], errors: Iterable[InputError] = ()
     ) -> tuple[list[Input], list[str]]:
-        """Return the inputs, and what is wrong with none of them in particular.
+        """Return the inputs, and the messages of errors that belong to no input.
 
-        :param texts: what is in them, by name
-        :param errors: what is wrong
+        :param texts: texts of the inputs by name
+        :param errors: errors of the request
         """
-        drawn = [self._area()] if self._is_one else [_input(each) for each in self.fields]
-        by_name = {each.name: each for each in drawn}
+        inputs = [self._area()] if self._is_single else [_input(each) for each in self.fields]
+        by_name = {each.name: each for each in inputs}
         general = []
         for error in errors:
-            name, message = self._placed(error)
+            name, message = self._located(error)
             if name in by_name:
                 by_name[name].errors.append(message)
             else:
                 general.append(message)
-        for place, each in enumerate(drawn):
-            each.id, each.value = f"field-{place}", texts.get(each.name, "")
-        return drawn, general
+        for index, each in enumerate(inputs):
+            each.id, each.value = f"field-{index}", texts.get(each.name, "")
+        return inputs, general
 
     def texts(self, form: Mapping[str, str]) -> dict[str, str]:
-        """Return what a form says of the inputs; a box that is not checked is not sent.
+        """Return the text of each input; browsers do not send checkboxes that are not checked.
 
-        :param form: the names and values that were sent
+        :param form: names and values that were sent
         """
-        if self._is_one:
+        if self._is_single:
             return {VALUES: form.get(VALUES, "")}
         boxes = {each.name: "false" for each in self.fields if _is_checkbox(each)}
         sent = {each.name: form[each.name] for each in self.fields if each.name in form}
         return boxes | sent
 
     def pairs(self, texts: Mapping[str, str]) -> list[tuple[str, str]]:
-        """Return the fields of a form as the prediction address takes them.
+        """Return the form fields to decode, as a client sends them to the prediction address.
 
-        :param texts: what is in the inputs, by name
+        :param texts: texts of the inputs by name
         """
-        if not self._version.schema.unnamed or self._is_one:
+        if not self._version.schema.unnamed or self._is_single:
             return list(texts.items())
         return [(VALUES, ",".join(texts.get(each.name, "") for each in self.fields))]
 
     def row(self, texts: Mapping[str, str]) -> dict[str, Any]:
-        """Return the row that texts say, as JSON has it.
+        """Return the row in the inputs, as it is in JSON.
 
-        :param texts: what is in the inputs, by name
+        :param texts: texts of the inputs by name
         """
-        if self._is_one:
+        if self._is_single:
             return {VALUES: [_number(part) for part in texts.get(VALUES, "").split(",")]}
-        read = {each.name: _read(each, texts.get(each.name, "")) for each in self.fields}
+        values = {each.name: _read(each, texts.get(each.name, "")) for each in self.fields}
         if self._version.schema.unnamed:
-            return {VALUES: [None if v is ABSENT else v for v in read.values()]}
-        return {name: value for name, value in read.items() if value is not ABSENT}
+            return {VALUES: [None if v is ABSENT else v for v in values.values()]}
+        return {name: value for name, value in values.items() if value is not ABSENT}
 
-    def _named(self, example: Any) -> dict[str, Any]:
+    def _by_name(self, example: Any) -> dict[str, Any]:
+        """Return the values of an example by the names of the fields."""
         if isinstance(example, Mapping) and VALUES not in example:
             return {str(name): value for name, value in example.items()}
         values = example[VALUES] if isinstance(example, Mapping) else example
         if isinstance(values, str) or not isinstance(values, Iterable):
-            values = [values]  # of the only field
-        names = [each.name for each in self.fields] or [str(place) for place in range(len(values))]
+            values = [values]  # the value of the only field
+        names = [each.name for each in self.fields] or [str(index) for index in range(len(values))]
         return dict(zip(names, values, strict=False))
 
     def _area(self) -> Input:
         count = len(self.fields)
         hint = f"{count} numbers" if count else "numbers"
-        return Input(name=VALUES, label="Values", kind="area", hint=f"{hint}, comma separated")
+        return Input(name=VALUES, label="Values", kind="area", hint=f"{hint}, separated by commas")
 
-    def _placed(self, error: InputError) -> tuple[str | None, str]:
-        """Return the name of the input that an error is about, and what it says there."""
-        found = _ITEM.fullmatch(error.message) if error.field == VALUES else None
-        if found is None or self._is_one or int(found[1]) >= len(self.fields):
+    def _located(self, error: InputError) -> tuple[str | None, str]:
+        """Return the name of the input that an error belongs to, and the message to show there."""
+        match = _ITEM.fullmatch(error.message) if error.field == VALUES else None
+        if match is None or self._is_single or int(match[1]) >= len(self.fields):
             return error.field, error.message
-        return self.fields[int(found[1])].name, found[2]
+        return self.fields[int(match[1])].name, match[2]
 
 
 def _input(each: Field) -> Input:
@@ -166,7 +170,7 @@ def _input(each: Field) -> Input:
 
 
 def _kind(each: Field, schema: Mapping[str, Any]) -> str:
-    types = [name for name in _listed(schema.get("type")) if name != "null"]
+    types = [name for name in _as_list(schema.get("type")) if name != "null"]
     if len(types) != 1:
         return "number" if {*types} == {"number", "integer"} else "text"
     if types == ["string"]:
@@ -180,37 +184,37 @@ def _is_checkbox(each: Field) -> bool:
 
 
 def _options(each: Field, schema: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the values that are chosen from, with their texts; none where one is typed."""
+    """Return the values to choose from with their texts, an empty list if the value is typed."""
     values = [value for value in schema.get("enum", ()) if value is not None]
-    is_missable = each.nullable or each.has_default
+    may_be_missing = each.nullable or each.has_default
     if schema.get("type") == ["boolean", "null"]:
         values = [False, True]
     if not 0 < len(values) <= MOST_OPTIONS:
         return []
     options = [(_text(value), _text(value)) for value in values]
-    return ([("", "not given")] if is_missable else [("", "choose")]) + options
+    return ([("", "not given")] if may_be_missing else [("", "choose")]) + options
 
 
 def _attributes(schema: Mapping[str, Any], kind: str) -> dict[str, Any]:
     low, high = _bounds(schema)
-    found = {"min": low, "max": high}
+    attributes = {"min": low, "max": high}
     if kind == "number":
-        found["step"] = 1 if "integer" in _listed(schema.get("type")) else "any"
+        attributes["step"] = 1 if "integer" in _as_list(schema.get("type")) else "any"
     elif kind == "datetime-local":
-        found["step"] = 1  # seconds
+        attributes["step"] = 1  # second
     elif kind == "text":
-        found = {"minlength": schema.get("minLength"), "maxlength": schema.get("maxLength")}
-    return {name: value for name, value in found.items() if value is not None}
+        attributes = {"minlength": schema.get("minLength"), "maxlength": schema.get("maxLength")}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _bounds(schema: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return the least and the most that may be given, None where there is no bound."""
+    """Return the lowest and the highest value that the field accepts, None if unbounded."""
     low = schema.get("minimum", schema.get("formatMinimum"))
     return low, schema.get("maximum", schema.get("formatMaximum"))
 
 
 def _hint(schema: Mapping[str, Any], kind: str) -> str:
-    """Return what the kind of an input does not tell by itself."""
+    """Return the accepted values in words, empty if the kind of the input shows them."""
     if kind in {"select", "checkbox"}:
         return ""
     whole = ["whole number"] if kind == "number" and schema.get("type") == "integer" else []
@@ -239,5 +243,5 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]

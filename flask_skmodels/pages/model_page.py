@@ -16,9 +16,16 @@ from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.errors import InputError, InvalidInput
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, code_samples, statistics
-from flask_skmodels.pages.input_form import Form
+from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import Page, base_of, estimator_of, varied, wants_page
-from flask_skmodels.pages.results import Answer, Result, answer_of, file_name, result_of, text_of
+from flask_skmodels.pages.results import (
+    FileResult,
+    RowResult,
+    file_name,
+    file_result,
+    format_value,
+    row_result,
+)
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body, UploadedFile
@@ -51,7 +58,7 @@ class ModelPage(Page, CallView):
     def context(self) -> dict[str, Any]:
         version = self.deployment.current(application())
         place = request.args.get("example", 0, type=int)
-        return self._shown(version, Form(version).initial(max(place, 0)))
+        return self._shown(version, InputForm(version).initial(max(place, 0)))
 
     def call(self, app: Flask, version: ModelVersion, request_id: str) -> Response:
         if not wants_page() or request.mimetype not in FormCodec.reads:
@@ -68,8 +75,8 @@ class ModelPage(Page, CallView):
         return answer(version, method, body, request_id)
 
     def _ask(self, version: ModelVersion, method: str, body: Body, request_id: str) -> Response:
-        """Answer the form of one row."""
-        form = Form(version)
+        """Predict the row in the form."""
+        form = InputForm(version)
         texts = form.texts(dict(body.pairs))
         try:
             answer = self._answer_of(version, method, _Pairs(body, form.pairs(texts)), request_id)
@@ -79,18 +86,18 @@ class ModelPage(Page, CallView):
 
     def _answer_of(
         self, version: ModelVersion, method: str, source: _Pairs, request_id: str
-    ) -> Answer:
+    ) -> RowResult:
         rows = FormCodec().decode(source, version.schema)
         arguments = application(), version
         prediction = self.predict(*arguments, method, lambda: rows, request_id=request_id)
         if method != version.default_method or "predict_proba" not in version.methods[1:]:
-            return answer_of(prediction, None)
+            return row_result(prediction, None)
         also = self.predict(*arguments, "predict_proba", lambda: rows, request_id=request_id)
-        return answer_of(prediction, also)
+        return row_result(prediction, also)
 
     def _upload(self, version: ModelVersion, method: str, body: Body, request_id: str) -> Response:
-        """Answer the form of a file."""
-        texts = Form(version).initial()
+        """Predict the rows of an uploaded file."""
+        texts = InputForm(version).initial()
         try:
             source, codec = _file_of(body.files, body)
             prediction = self.predict(
@@ -105,7 +112,7 @@ class ModelPage(Page, CallView):
             return self._page(version, texts, file_errors=error, status=status)
         if "download" in request.args:
             return _attachment(codec.encode(prediction), codec, self.deployment.name)
-        return self._page(version, texts, result=result_of(prediction, version, codec))
+        return self._page(version, texts, result=file_result(prediction, version, codec))
 
     def _page(
         self,
@@ -114,7 +121,7 @@ class ModelPage(Page, CallView):
         *,
         errors: Sequence[InputError] = (),
         status: int = 200,
-        **shown: Answer | Result | InvalidInput,
+        **shown: RowResult | FileResult | InvalidInput,
     ) -> Response:
         response = self.page(self.template, **self._shown(version, texts, errors) | shown)
         response.status_code = status
@@ -123,7 +130,7 @@ class ModelPage(Page, CallView):
     def _shown(
         self, version: ModelVersion, texts: Mapping[str, str], errors: Sequence[InputError] = ()
     ) -> dict[str, Any]:
-        deployment, form = self.deployment, Form(version)
+        deployment, form = self.deployment, InputForm(version)
         inputs, general = form.inputs(texts, errors)
         url = request.host_url.rstrip("/") + base_of(self.state) + f"/{deployment.name}"
         row, address = form.row(texts), f"{url}/{version.default_method}/"
@@ -146,8 +153,8 @@ class ModelPage(Page, CallView):
             ),
             "csrf": _csrf_of(self.state.app),
             "histogram": charts.histogram,
-            "share": charts.share,
-            "text_of": text_of,
+            "share": charts.bar_width,
+            "text_of": format_value,
             "most_errors": MOST_ERRORS,
         }
 

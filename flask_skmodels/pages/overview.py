@@ -14,7 +14,7 @@ from flask_skmodels.models import description_of
 from flask_skmodels.pages import charts, statistics
 from flask_skmodels.pages.model_page import ModelPage
 from flask_skmodels.pages.page import SECURITY, Page, StaticView, base_of, estimator_of
-from flask_skmodels.pages.results import text_of
+from flask_skmodels.pages.results import format_value
 from flask_skmodels.state import State
 from flask_skmodels.web.url_rules import add_url_rule
 from flask_skmodels.web.views import AnswerView, ModelView, application
@@ -62,12 +62,12 @@ class IndexPage(Page):
             "count": len(found),
             "total": len(visible),
             "search": request.args.get("q", "") if len(visible) > MANY else None,
-            "since": statistics.moment(self.recent_traffic.started_at),
+            "since": statistics.iso_time(self.recent_traffic.started_at),
         }
 
     def document(self) -> Mapping[str, Any]:
         models = [self._entry(deployment) for deployment in self._found(self.state.visible())]
-        return {"since": statistics.moment(self.recent_traffic.started_at), "models": models}
+        return {"since": statistics.iso_time(self.recent_traffic.started_at), "models": models}
 
     def _found(self, deployments: Sequence[Deployment]) -> list[Deployment]:
         words = request.args.get("q", "").lower().split()
@@ -105,9 +105,9 @@ class TrafficPage(Page):
             "name": self.deployment.name,
             "traffic": self.document(),
             "histogram": charts.histogram,
-            "share": charts.share,
-            "span": charts.span,
-            "text_of": text_of,
+            "share": charts.bar_width,
+            "span": charts.range_bar,
+            "text_of": format_value,
         }
 
     def document(self) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What a page shows of predictions: one row's with its probabilities, or a table of many."""
+"""The predictions that a page shows: of one row with probabilities, or of a file as a table."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.pages.charts import share
+from flask_skmodels.pages.charts import bar_width
 from flask_skmodels.pages.statistics import distribution
 from flask_skmodels.versions.version import ModelVersion
 
-MOST_BARS = 12  # classes that have a bar, the most probable
-MOST_OUTPUTS = 60  # outputs of one row that are listed
-MOST_ROWS = 20  # rows of a table
-MOST_COLUMNS = 12  # fields of a table, and as many outputs
-MOST_BYTES = 1_000_000  # of a result that a page carries with it
+MOST_BARS = 12  # classes with a bar: the most probable ones
+MOST_OUTPUTS = 60  # outputs listed for one row
+MOST_ROWS = 20  # rows in the table of a file
+MOST_COLUMNS = 12  # fields in that table, and as many outputs
+MOST_BYTES = 1_000_000  # size of a download that is embedded in the page
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One probability.
+    """The probability of one class.
 
     :param label: the class
-    :param text: its probability
-    :param width: from 0 to 100
+    :param text: its probability as a percentage
+    :param width: width of the bar, from 0 to 100
     """
 
     label: str
@@ -39,13 +39,14 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The predictions of one row.
+class RowResult:
+    """The prediction of one row.
 
-    :param outputs: names and texts
-    :param more: how many there are beside these
-    :param groups: for each output of probabilities its name, where there are several, and its bars
-    :param prediction: the record of it
+    :param outputs: names and texts of the outputs
+    :param more: number of outputs that are not listed
+    :param groups: bars of the probabilities for each output, with the name of the output; the name
+        is empty if there is only one output
+    :param prediction: the record of the prediction
     """
 
     outputs: Sequence[tuple[str, str]]
@@ -55,17 +56,17 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """The predictions of many rows.
+class FileResult:
+    """The predictions of a file.
 
-    :param header: names of the columns, those of the outputs last
-    :param first_output: place of the first output
+    :param header: names of the columns; the outputs follow the fields
+    :param first_output: index of the first output column
     :param rows: texts of the first rows
-    :param distributions: of each of the outputs, its name among it
-    :param hidden_columns: how many columns are not in the table
-    :param download: address that holds the whole answer, None where it is too large for that
-    :param file_name: what it is called when it is saved
-    :param prediction: the record of it
+    :param distributions: name and distribution of the outputs
+    :param hidden_columns: number of columns that are not in the table
+    :param download: data URL of all predictions, None if they are too large for the page
+    :param file_name: file name of the download
+    :param prediction: the record of the prediction
     """
 
     header: Sequence[str]
@@ -78,40 +79,40 @@ class Result:
     prediction: Prediction
 
 
-def answer_of(prediction: Prediction, probabilities: Prediction | None) -> Answer:
-    """Return what is shown of one row.
+def row_result(prediction: Prediction, probabilities: Prediction | None) -> RowResult:
+    """Return the result to show for one row.
 
-    :param prediction: of the row
-    :param probabilities: of its classes, where the model serves them
+    :param prediction: the prediction of the row
+    :param probabilities: the prediction of its probabilities, None if the model does not serve them
     """
     if probabilities is None and prediction.method == "predict_proba":
-        return Answer(outputs=(), more=0, groups=_groups(prediction), prediction=prediction)
+        return RowResult(outputs=(), more=0, groups=_groups(prediction), prediction=prediction)
     columns = answer_columns(prediction)
-    outputs = [(name, text_of(values[0])) for name, values in columns[:MOST_OUTPUTS]]
+    outputs = [(name, format_value(values[0])) for name, values in columns[:MOST_OUTPUTS]]
     groups = [] if probabilities is None else _groups(probabilities)
     more = len(columns) - len(outputs)
-    return Answer(outputs=outputs, more=more, groups=groups, prediction=prediction)
+    return RowResult(outputs=outputs, more=more, groups=groups, prediction=prediction)
 
 
-def result_of(prediction: Prediction, version: ModelVersion, writer: Codec) -> Result:
-    """Return what is shown of many rows.
+def file_result(prediction: Prediction, version: ModelVersion, writer: Codec) -> FileResult:
+    """Return the result to show for a file.
 
-    :param prediction: of the rows
-    :param version: that has answered
-    :param writer: the media type of the download
+    :param prediction: the prediction of the rows
+    :param version: the version that made it
+    :param writer: the codec of the download
     """
     columns = answer_columns(prediction)
     fields = list(prediction.fields[:MOST_COLUMNS])
     shown = columns[:MOST_COLUMNS]
     inputs = _inputs(prediction, len(fields))
-    outputs = [[text_of(v) for v in values[:MOST_ROWS]] for _, values in shown]
-    labelled = version.is_classifier and prediction.method == "predict"
+    outputs = [[format_value(v) for v in values[:MOST_ROWS]] for _, values in shown]
+    are_labels = version.is_classifier and prediction.method == "predict"
     body = writer.encode(prediction)
-    return Result(
+    return FileResult(
         header=[*fields, *(name for name, _ in shown)],
         first_output=len(fields),
         rows=list(zip(*inputs, *outputs, strict=True)),
-        distributions=[_distribution(name, values, labelled) for name, values in shown[:4]],
+        distributions=[_distribution(name, values, are_labels) for name, values in shown[:4]],
         hidden_columns=len(prediction.fields) - len(fields) + len(columns) - len(shown),
         download=_data_url(body, writer) if len(body) <= MOST_BYTES else None,
         file_name=file_name(prediction.model, writer),
@@ -120,20 +121,20 @@ def result_of(prediction: Prediction, version: ModelVersion, writer: Codec) -> R
 
 
 def file_name(model: str, writer: Codec) -> str:
-    """Return what a downloaded answer is called.
+    """Return the file name of a download.
 
-    :param model: the model's name
-    :param writer: its media type
+    :param model: name of the model
+    :param writer: the codec of the download
     """
     suffix = writer.suffixes[0] if writer.suffixes else ".txt"
     return f"{model}-predictions{suffix}"
 
 
-def text_of(value: Any, digits: int = 6) -> str:
-    """Return a value as a person reads it.
+def format_value(value: Any, digits: int = 6) -> str:
+    """Return a value as text for people.
 
-    :param value: any
-    :param digits: of floats
+    :param value: any value
+    :param digits: significant digits of floats
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -149,8 +150,8 @@ def _groups(prediction: Prediction) -> list[tuple[str, list[Bar]]]:
     if not is_multi_output(prediction.outputs):
         return [("", _bars(classes, np.asarray(prediction.outputs)[0]))]
     return [
-        (f"prediction_{place}", _bars(classes[place] if place < len(classes) else [], part[0]))
-        for place, part in enumerate(prediction.outputs)
+        (f"prediction_{index}", _bars(classes[index] if index < len(classes) else [], part[0]))
+        for index, part in enumerate(prediction.outputs)
     ]
 
 
@@ -158,9 +159,9 @@ def _bars(classes: Sequence[Any], row: Any) -> list[Bar]:
     values = [float(value) for value in np.ravel(row)]
     labels = [str(label) for label in classes]
     if len(labels) != len(values):
-        labels = [str(place) for place in range(len(values))]
-    found = sorted(zip(labels, values, strict=True), key=lambda pair: -pair[1])
-    return [Bar(label, _percent(value), share(value, 1.0)) for label, value in found[:MOST_BARS]]
+        labels = [str(index) for index in range(len(values))]
+    ranked = sorted(zip(labels, values, strict=True), key=lambda pair: -pair[1])[:MOST_BARS]
+    return [Bar(label, _percent(value), bar_width(value, 1.0)) for label, value in ranked]
 
 
 def _percent(value: float) -> str:
@@ -170,19 +171,21 @@ def _percent(value: float) -> str:
 def _inputs(prediction: Prediction, width: int) -> list[list[str]]:
     X = prediction.inputs
     if hasattr(X, "iloc"):
-        return [[text_of(v) for v in X.iloc[:MOST_ROWS, place].tolist()] for place in range(width)]
+        return [
+            [format_value(v) for v in X.iloc[:MOST_ROWS, index].tolist()] for index in range(width)
+        ]
     if isinstance(X, np.ndarray):
-        return [[text_of(v) for v in X[:MOST_ROWS, place].tolist()] for place in range(width)]
+        return [[format_value(v) for v in X[:MOST_ROWS, index].tolist()] for index in range(width)]
     rows = list(X[:MOST_ROWS])
     if width == 1:
-        return [[text_of(row) for row in rows]]
+        return [[format_value(row) for row in rows]]
     names = prediction.fields[:width]
-    return [[text_of(row.get(name)) for row in rows] for name in names]
+    return [[format_value(row.get(name)) for row in rows] for name in names]
 
 
-def _distribution(name: str, values: Any, labelled: bool) -> dict[str, Any]:
+def _distribution(name: str, values: Any, are_labels: bool) -> dict[str, Any]:
     plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    return {"name": name, **distribution(plain, labelled=labelled)}
+    return {"name": name, **distribution(plain, are_labels=are_labels)}
 
 
 def _data_url(body: bytes, writer: Codec) -> str:

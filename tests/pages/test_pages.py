@@ -381,7 +381,7 @@ def test_request_as_code(flowers: FlaskClient) -> None:
     assert "Content-Type: application/json" in curl
     assert '"sepal_length":6.3' in curl
     assert '"sepal_length": 6.3,' in python
-    compile(python.replace(" answer", "\nanswer").replace(" print", "\nprint"), "page", "exec")
+    compile(python.replace(" response", "\nresponse").replace(" print", "\nprint"), "page", "exec")
 
 
 def test_other_methods_have_buttons(pipeline: Any) -> None:
