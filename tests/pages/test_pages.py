@@ -561,7 +561,7 @@ def test_model_that_cannot_be_loaded(tmp_path: Path) -> None:
         SKMODELS_TRUST_PICKLE=True,
     )
     page = get(client, "/broken/", 503)
-    assert page.one("h1").text == "Deployment Unavailable"
+    assert page.one("h1").text == "Service Unavailable"
     assert str(tmp_path) not in page.text
     assert "cannot be loaded" in get(client, "/-/").text
 
