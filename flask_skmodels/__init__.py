@@ -1,6 +1,6 @@
 """Serve scikit-learn models inside Flask applications."""
 
-from flask_skmodels.artifacts.loading import Artifact
+from flask_skmodels.artifacts.declaration import Artifact
 from flask_skmodels.codecs import register_codec
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE
-from flask_skmodels.artifacts.loading import Policy
+from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE, Policy
 from flask_skmodels.errors import ConfigurationError
 
 MAX_CONTENT_LENGTH = 64 * 1024 * 1024

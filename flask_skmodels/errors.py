@@ -106,6 +106,12 @@ class TooManyRows(InvalidInput):
         super().__init__([InputError(None, None, "max_rows", message)])
 
 
+def in_one_line(error: BaseException) -> str:
+    """Return the class and the message of an exception in one line of at most some 300 letters."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}".removesuffix(": ")
+
+
 class Report:
     """The errors of one request: the first 100, and how many there are in all."""
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import sklearn
 
-from flask_skmodels.artifacts.loading import Artifact
+from flask_skmodels.artifacts.declaration import Artifact
 from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import introspect
 from flask_skmodels.schema.fields import Declaration, Inputs, declared

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from flask import Flask
 
-from flask_skmodels.artifacts.loading import Artifact, Policy, split_name
+from flask_skmodels.artifacts.declaration import Artifact, Policy, split_name
 from flask_skmodels.cli.console import one_line_errors
 from flask_skmodels.estimators import introspect
 from flask_skmodels.extension import create_app

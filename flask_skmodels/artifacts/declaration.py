@@ -1,21 +1,18 @@
-"""What an application says of a file: where it is, and which bytes it has to be."""
+"""The declaration of an artifact in an application: its path, and what it has to be."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import lru_cache
-from hashlib import sha256
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from shlex import quote
 from typing import Literal
 
 from flask_skmodels.errors import ArtifactError
 
-_SUFFIXES = {
+_FORMATS = {
     ".skops": "skops",
     ".joblib": "joblib",
     ".pkl": "pickle",
@@ -23,25 +20,22 @@ _SUFFIXES = {
     ".onnx": "onnx",
 }
 _COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".lzma", ".z", ".lz4"})
+_DIGEST = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 ONNX_TOLERANCE = 1e-5
 PICKLED = frozenset({"joblib", "pickle"})
-_HEX = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
-# As sha256sum writes it: a backslash if the name is escaped, the digest, text or binary, the name.
-_SUM = re.compile(r"(\\?)([0-9a-fA-F]{64}) [ *](.+)", re.ASCII)
-_ESCAPE = re.compile(r"\\([\\nr])")
 
 
 @dataclass(frozen=True, repr=False)
 class Artifact:
     """A file that holds a fitted estimator. Nothing is read before the file is loaded.
 
-    :param path: the file, relative to ``SKMODELS_ROOT``; never from a request
+    :param path: the file, relative to ``SKMODELS_ROOT``; never taken from a request
     :param sha256: digest that the file must have, in hexadecimal
     :param trusted: names of the types that a ``.skops`` file may hold besides those that skops
         trusts itself
-    :param version: the version to serve, where the path is a folder of versions
+    :param version: the version to serve, if the path is a folder of versions
     :param mmap_mode: ``"r"`` or ``"c"`` to map the arrays of a ``.joblib`` file into memory
-    :raises ValueError: an argument is not what it can be
+    :raises ValueError: an argument has a value that is not allowed
     """
 
     path: str | os.PathLike[str]
@@ -54,7 +48,7 @@ class Artifact:
         trusted = () if isinstance(self.trusted, str) else tuple(self.trusted)
         if isinstance(self.trusted, str) or not all(isinstance(name, str) for name in trusted):
             raise ValueError(f"trusted must be a list of names of types, not {self.trusted!r}")
-        if self.sha256 is not None and not _HEX.fullmatch(self.sha256):
+        if self.sha256 is not None and not _DIGEST.fullmatch(self.sha256):
             raise ValueError(f"sha256 must be 64 hexadecimal digits, not {self.sha256!r}")
         if self.version is not None and not isinstance(self.version, str):
             raise ValueError(f"version must be a label, which is text, not {self.version!r}")
@@ -75,28 +69,33 @@ class Artifact:
 
 @dataclass(frozen=True, repr=False)
 class VersionFile(Artifact):
-    """One file of an artifact that is a folder: a line of code pins the folder's files alike."""
+    """One file of a folder of versions. It is declared by the folder, not by itself."""
 
     @classmethod
     def of(cls, folder: Artifact, name: str) -> VersionFile:
-        """Return the file of a name in a folder."""
+        """Return a file of a folder.
+
+        :param folder: the declaration of the folder
+        :param name: the name of the file in it
+        """
         values = {each.name: getattr(folder, each.name) for each in fields(folder)}
         return cls(**values | {"path": Path(folder.path, name), "version": None})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What the configuration of an application demands of its artifacts.
+    """The demands of an application's configuration on its artifacts.
 
     :param root: the folder that paths are relative to
-    :param trust_pickle: whether pickles load that are not pinned
-    :param sha256sums: a file as ``sha256sum`` writes it, with digests of artifacts
+    :param trust_pickle: True to load pickles that are not pinned
+    :param sha256sums: a file of digests of artifacts, as ``sha256sum`` writes it
     :param sha256sums_sha256: digest of that file; without it, ``verify`` must accept the file
     :param verify: called with the path and the bytes of each file before anything in it is read;
-        the file is refused where it raises or returns False
-    :param version_mismatch: what is done about an estimator that was fitted with another version
-        of scikit-learn
-    :param onnx_tolerance: how far a graph of ONNX may be from the estimator that it is made of
+        the file is refused if it raises or returns False
+    :param version_mismatch: what to do with an estimator that was fitted with another version of
+        scikit-learn
+    :param onnx_tolerance: the largest difference allowed between a graph of ONNX and the estimator
+        that it was converted from
     """
 
     root: Path
@@ -109,7 +108,7 @@ class Policy:
 
 
 def resolve(artifact: Artifact, policy: Policy) -> Path:
-    """Return where an artifact is."""
+    """Return the path of an artifact."""
     return Path(policy.root, artifact.path)
 
 
@@ -120,147 +119,19 @@ def split_name(path: str | os.PathLike[str]) -> tuple[str, str | None]:
     """
     name = Path(path)
     inner = name.with_suffix("") if name.suffix.lower() in _COMPRESSED else name
-    kind = _SUFFIXES.get(inner.suffix.lower())
-    if kind is None or (inner is not name and kind not in PICKLED):
+    format_ = _FORMATS.get(inner.suffix.lower())
+    if format_ is None or (inner is not name and format_ not in PICKLED):
         return name.name, None
-    return inner.stem, kind
+    return inner.stem, format_
 
 
 def check_format(path: Path) -> str:
-    """Return the format that a file's name tells.
+    """Return the format of a file by its name.
 
-    :raises ArtifactError: it tells none
+    :raises ArtifactError: the name has none of the known suffixes
     """
-    kind = split_name(path)[1]
-    if kind is None:
-        known = ", ".join(_SUFFIXES)
+    format_ = split_name(path)[1]
+    if format_ is None:
+        known = ", ".join(_FORMATS)
         raise ArtifactError(path, f"its name ends in none of {known} (pickles may be compressed)")
-    return kind
-
-
-def check_digest(artifact: Artifact, policy: Policy, path: Path, digest: str) -> None:
-    """Refuse a file that has not the digest that it is pinned to, and a pickle without a pin.
-
-    :param path: where the artifact is
-    :param digest: SHA-256 of its bytes, in lower case
-    :raises ArtifactError: the file is refused
-    """
-    expected = artifact.sha256 or _listed(policy, path)
-    if expected not in (None, digest):
-        raise ArtifactError(path, f"its SHA-256 is {digest}, expected is {expected}")
-    if expected is None and check_format(path) in PICKLED and not policy.trust_pickle:
-        raise ArtifactError(path, _unpinned(artifact, policy, digest))
-
-
-def check_signature(policy: Policy, path: Path, data: bytes) -> None:
-    """Refuse a file that the application's ``verify`` does not accept.
-
-    :raises ArtifactError: the file is refused
-    """
-    if policy.verify is None:
-        return
-    try:
-        accepted = policy.verify(path, data) is not False
-    except Exception as error:
-        raise ArtifactError(path, f"SKMODELS_VERIFY refuses it: {in_one_line(error)}") from error
-    if not accepted:
-        raise ArtifactError(path, "SKMODELS_VERIFY refuses it")
-
-
-def in_one_line(error: BaseException) -> str:
-    """Return what an exception says, with its class, in one line that is not too long."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}".removesuffix(": ")
-
-
-def sums_line(name: str, digest: str) -> str:
-    """Return the line of a list of digests, as sha256sum writes it."""
-    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-    return f"{'' if escaped == name else chr(92)}{digest}  {escaped}"
-
-
-def _unpinned(artifact: Artifact, policy: Policy, digest: str) -> str:
-    path = os.fspath(artifact.path)
-    skops = os.fspath(Path(path).with_name(f"{split_name(path)[0]}.skops"))
-    if isinstance(artifact, VersionFile):
-        pin = _line_for_list(artifact, policy, digest)
-    else:
-        pin = f"declare {replace(artifact, sha256=digest)!r}, or list it in SKMODELS_SHA256SUMS"
-    return (
-        "a pickle runs code when it is loaded, and this one is not pinned: if you know where it "
-        f"is from, {pin}; or convert it with flask skmodels convert {quote(path)} {quote(skops)}"
-    )
-
-
-def _line_for_list(artifact: Artifact, policy: Policy, digest: str) -> str:
-    """Return what to write where, with the digest that the list then has."""
-    path = resolve(artifact, policy)
-    sums = policy.sha256sums or Path(artifact.path).with_name("SHA256SUMS")
-    file = Path(policy.root, sums)
-    line = sums_line(os.path.relpath(path, file.parent), digest)
-    if policy.sha256sums is not None and policy.sha256sums_sha256 is None:
-        return f'add the line "{line}" to {sums}, and sign it again'
-    known = b"" if policy.sha256sums is None else file.read_bytes()
-    known += b"\n" * (known[-1:] not in (b"", b"\n"))
-    whole = sha256(known + os.fsencode(f"{line}\n")).hexdigest()
-    setting = f'SKMODELS_SHA256SUMS = ("{sums}", "{whole}")'
-    return f'add the line "{line}" to {sums}, and set {setting}, the digest that it has then'
-
-
-def _listed(policy: Policy, path: Path) -> str | None:
-    """The digest of a file in the list of digests, by its name there or by what it links to."""
-    if policy.sha256sums is None:
-        return None
-    file = Path(policy.root, policy.sha256sums)
-    sums = _read_sums(file, policy)
-    real = os.path.relpath(os.path.realpath(path), os.path.realpath(file.parent))
-    names = _full(path), _full(file.parent / real)
-    return next((sums[name] for name in names if name in sums), None)
-
-
-def _full(path: Path) -> str:
-    return os.path.normpath(path.absolute())
-
-
-def _read_sums(file: Path, policy: Policy) -> dict[str, str]:
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ArtifactError(file, f"cannot be read: {error.strerror}") from error
-    if policy.sha256sums_sha256 is not None:
-        expected, found = policy.sha256sums_sha256.lower(), sha256(data).hexdigest()
-        if found != expected:
-            raise ArtifactError(file, f"its SHA-256 is {found}, expected is {expected}")
-    elif policy.verify is None:
-        raise ArtifactError(
-            file,
-            "this list of digests is itself not pinned: set SKMODELS_SHA256SUMS to "
-            f'("{policy.sha256sums}", "{sha256(data).hexdigest()}"), or set SKMODELS_VERIFY',
-        )
-    else:
-        check_signature(policy, file, data)
-    return _parsed(file, data)
-
-
-@lru_cache(maxsize=16)  # one list may be of a thousand files, and is asked for each
-def _parsed(file: Path, data: bytes) -> dict[str, str]:
-    sums: dict[str, str] = {}
-    for name, digest in _lines(file, os.fsdecode(data)):
-        if sums.setdefault(_full(file.parent / name), digest) != digest:
-            raise ArtifactError(file, f"it lists {name} twice, with two digests")
-    return sums
-
-
-def _lines(file: Path, text: str) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.removesuffix("\r")
-        if not line.strip() or line.startswith("#"):
-            continue
-        if (match := _SUM.fullmatch(line)) is None:
-            raise ArtifactError(file, f"line {number} is not a digest and a name as of sha256sum")
-        escaped, digest, name = match.groups()
-        yield (_ESCAPE.sub(_unescaped, name) if escaped else name), digest.lower()
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    return {"\\": "\\", "n": "\n", "r": "\r"}[match[1]]
+    return format_

@@ -1,8 +1,8 @@
-"""A file becomes an estimator, and nothing in the file is run or parsed before it is known.
+"""Loads an estimator from a file; nothing in the file is run or parsed before it is trusted.
 
-The digest, and what the application's ``verify`` is given, are of the very bytes that are loaded:
-they are read once into memory, or mapped through the descriptor that they were hashed through, and
-then what is unpickled is held against what was hashed, block by block.
+The digest, and the bytes that the application's ``verify`` gets, are those of the very bytes that
+are loaded: they are read into memory once, or mapped through the descriptor that they were hashed
+through. Then each block that is unpickled is compared with the block that was hashed.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,54 +19,43 @@ from hashlib import sha256
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import joblib
 import sklearn
-from joblib import numpy_pickle_compat
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
-from flask_skmodels.artifacts.declaration import (
-    PICKLED,
-    Artifact,
-    Policy,
-    check_digest,
-    check_format,
-    check_signature,
-    in_one_line,
-    resolve,
-    split_name,
-)
+from flask_skmodels.artifacts.declaration import PICKLED, Artifact, Policy, check_format, resolve
+from flask_skmodels.artifacts.digests import check_digest, check_signature
 from flask_skmodels.artifacts.mlflow import is_mlflow_model, read_mlflow_model
 from flask_skmodels.artifacts.mmap import BLOCK, Blocks, unpickle
 from flask_skmodels.artifacts.onnx import read_onnx
 from flask_skmodels.artifacts.skops import read_skops
-from flask_skmodels.errors import ArtifactError
+from flask_skmodels.artifacts.unpickling import one_file_only, version_warnings
+from flask_skmodels.errors import ArtifactError, in_one_line
 from flask_skmodels.estimators import introspect
-
-__all__ = ["Artifact", "Loaded", "Policy", "load", "resolve", "split_name"]
 
 logger = logging.getLogger("flask_skmodels")
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-_NEEDS = {"skops": "skops", "onnx": "onnxruntime"}  # the extra, and what it brings
+# The packages that a format needs; the extra has the name of the format.
+_NEEDED = {"skops": ("skops",), "onnx": ("onnxruntime", "onnx")}
 _PICKLE = b"\x80"
-_LOADING = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Loaded:
-    """An estimator, and the file that it came from.
+    """An estimator, and the file that it was loaded from.
 
-    :param estimator: the object that the file held; it has one served method at least
+    :param estimator: the object in the file; it has at least one method that can be served
     :param path: the file
     :param format: ``"skops"``, ``"joblib"``, ``"pickle"`` or ``"onnx"``
     :param sha256: digest of the bytes that were loaded, in hexadecimal
     :param sklearn_version: the version of scikit-learn that the estimator was fitted with, None
-        where the file does not tell
+        if the file does not say it
     :param loaded_at: when it was loaded, in UTC
-    :param examples: rows that were kept with the estimator
+    :param examples: rows that were stored with the estimator
     """
 
     estimator: Any
@@ -81,11 +68,11 @@ class Loaded:
 
 
 def load(artifact: Artifact, policy: Policy) -> Loaded:
-    """Load the estimator that a file holds.
+    """Load the estimator from a file.
 
     :param artifact: the file
-    :param policy: what is demanded of it
-    :raises ArtifactError: the file is refused, or nothing that can be served comes out of it
+    :param policy: the demands on it
+    :raises ArtifactError: the file is refused, or it holds nothing that can be served
     """
     path = resolve(artifact, policy)
     if is_mlflow_model(path):
@@ -94,7 +81,7 @@ def load(artifact: Artifact, policy: Policy) -> Loaded:
 
 
 def _load_mlflow_model(artifact: Artifact, policy: Policy, folder: Path) -> Loaded:
-    """Load the file that a folder of MLflow names, which is what the digest is of."""
+    """Load the file that a folder of MLflow names; the digest is the one of that file."""
     described = read_mlflow_model(folder, partial(check_signature, policy))
     loaded = _load_file(artifact, policy, described.file)
     described.check(loaded.estimator)
@@ -102,9 +89,9 @@ def _load_mlflow_model(artifact: Artifact, policy: Policy, folder: Path) -> Load
 
 
 def _load_file(artifact: Artifact, policy: Policy, path: Path) -> Loaded:
-    kind = check_format(path)
+    format_ = check_format(path)
     with _opened(path) as file:
-        read = file.reader(artifact, policy, kind)
+        read = file.reader(artifact, policy, format_)
         check_digest(artifact, policy, path, file.sha256)
         if file.data is not None:
             check_signature(policy, path, file.data)
@@ -113,18 +100,21 @@ def _load_file(artifact: Artifact, policy: Policy, path: Path) -> Loaded:
     return Loaded(
         estimator=estimator,
         path=path,
-        format=kind,
+        format=format_,
         sha256=file.sha256,
-        sklearn_version=version or _own_version(estimator),
+        sklearn_version=version or _sklearn_version_of(estimator),
         loaded_at=datetime.now(UTC),
     )
 
 
-class _File:
-    """A file that is open.
+class _OpenFile:
+    """An open file.
 
-    :ivar data: all of it, None where it is only mapped
-    :ivar sha256: digest of it
+    :param path: the file
+    :param descriptor: its descriptor, open for reading
+    :ivar data: its content, None if it is only mapped
+    :ivar sha256: digest of its content
+    :raises ArtifactError: it is no regular file, or empty
     """
 
     data: bytes | None = None
@@ -140,40 +130,50 @@ class _File:
         if not self.before.st_size:
             raise ArtifactError(path, "it is empty")
 
-    def reader(self, artifact: Artifact, policy: Policy, kind: str) -> Callable[[], Any]:
-        """Read and hash the file, and return what loads from those bytes."""
-        if kind in _NEEDS and find_spec(_NEEDS[kind]) is None:
-            needed = f"it needs {_NEEDS[kind]}: pip install 'Flask-SKModels[{kind}]'"
-            raise ArtifactError(self.path, needed)
-        mode = artifact.mmap_mode
-        if mode is not None:
-            self._check_mappable(kind)
+    def reader(self, artifact: Artifact, policy: Policy, format_: str) -> Callable[[], Any]:
+        """Read and hash the file, and return a function that loads those bytes.
+
+        :raises ArtifactError: a package is missing, or the file cannot be mapped
+        """
+        self._check_installed(format_)
+        if artifact.mmap_mode is not None:
+            self._check_mappable(format_)
+            return partial(self._map, self._hashed_blocks(policy), artifact.mmap_mode)
         with open(self.descriptor, "rb", closefd=False) as file:
-            if mode is None or policy.verify is not None:
-                self.data = file.read()
-            if mode is not None:
-                content = file if self.data is None else BytesIO(self.data)
-                blocks = Blocks(self.path, self.descriptor, iter(lambda: content.read(BLOCK), b""))
-                self.sha256 = blocks.sha256
-                return lambda: self._map(blocks, mode)
-        data = self.data or b""
+            self.data = data = file.read()
         self.sha256 = sha256(data).hexdigest()
-        if kind == "skops":
-            return lambda: read_skops(self.path, data, artifact.trusted)
-        if kind == "onnx":
-            return lambda: read_onnx(self.path, data)
+        if format_ == "skops":
+            return partial(read_skops, self.path, data, artifact.trusted)
+        if format_ == "onnx":
+            return partial(read_onnx, self.path, data)
         return lambda: joblib.load(BytesIO(data))
 
-    def _check_mappable(self, kind: str) -> None:
+    def _check_installed(self, format_: str) -> None:
+        for package in _NEEDED.get(format_, ()):
+            if find_spec(package) is None:
+                needed = f"it needs {package}: pip install 'Flask-SKModels[{format_}]'"
+                raise ArtifactError(self.path, needed)
+
+    def _check_mappable(self, format_: str) -> None:
         os.lseek(self.descriptor, 0, os.SEEK_SET)
         start = os.read(self.descriptor, len(_PICKLE))
         os.lseek(self.descriptor, 0, os.SEEK_SET)
-        if kind not in PICKLED or start != _PICKLE:
+        if format_ not in PICKLED or start != _PICKLE:
             refusal = "it cannot be memory-mapped: only what joblib.dump writes uncompressed can"
             raise ArtifactError(self.path, refusal)
 
-    def _map(self, blocks: Blocks, mode: str) -> Any:
-        """Load with the arrays mapped, from what was hashed and not from what has the name now."""
+    def _hashed_blocks(self, policy: Policy) -> Blocks:
+        """Hash the file; keep its content only if the application's ``verify`` needs it."""
+        with open(self.descriptor, "rb", closefd=False) as file:
+            if policy.verify is not None:
+                self.data = file.read()
+            content = file if self.data is None else BytesIO(self.data)
+            blocks = Blocks(self.path, self.descriptor, iter(lambda: content.read(BLOCK), b""))
+        self.sha256 = blocks.sha256
+        return blocks
+
+    def _map(self, blocks: Blocks, mode: Literal["r", "c"]) -> Any:
+        """Load with the arrays mapped, from the hashed file and not from a new one of its name."""
         through = f"/proc/self/fd/{self.descriptor}"
         name = _Name(through if Path(through).exists() else self.path)
         name.of_file = os.path.realpath(self.path)
@@ -189,9 +189,10 @@ class _File:
 
 
 class _Name(str):
-    """The name that a file is opened by, and for ``numpy.memmap`` to keep, the name that it has.
+    """The path that a mapped file is opened by; ``numpy.memmap`` keeps the file's real path.
 
-    A descriptor's name says nothing in another process, to which joblib sends the name alone.
+    joblib sends an array to another process by its path alone, and the path of a descriptor is
+    valid only in this process.
     """
 
     __slots__ = ("of_file",)
@@ -209,11 +210,11 @@ def _identity(of: os.stat_result) -> tuple[int, ...]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_File]:
+def _opened(path: Path) -> Iterator[_OpenFile]:
     with _os_errors(path):
         descriptor = os.open(path, _FLAGS)
         try:
-            yield _File(path, descriptor)
+            yield _OpenFile(path, descriptor)
         finally:
             os.close(descriptor)
 
@@ -231,86 +232,40 @@ def _os_errors(path: Path) -> Iterator[None]:
 
 
 def _parse(path: Path, policy: Policy, read: Callable[[], Any]) -> tuple[Any, str | None]:
-    """Return what is read, and the version of scikit-learn that it is of, if another."""
-    other = ""
+    """Return the object, and the version of scikit-learn that fitted it if it is another."""
     try:
-        with _noticing() as found, _alone():
+        with version_warnings() as mismatches, one_file_only():
             estimator = read()
     except ArtifactError:
         raise
     except Exception as error:
-        if found:
-            other = f"; {_mismatch(found)}"
-        raise ArtifactError(path, f"it cannot be loaded: {in_one_line(error)}{other}") from error
-    if not found:
+        hint = f"; {_mismatch(mismatches)}" if mismatches else ""
+        raise ArtifactError(path, f"it cannot be loaded: {in_one_line(error)}{hint}") from error
+    if not mismatches:
         return estimator, None
     if policy.version_mismatch == "refuse":
         advice = "fit it again, or set SKMODELS_VERSION_MISMATCH to 'warn' or 'ignore'"
-        raise ArtifactError(path, f"{_mismatch(found)}: {advice}")
+        raise ArtifactError(path, f"{_mismatch(mismatches)}: {advice}")
     if policy.version_mismatch == "warn":
-        logger.warning("%s: %s", path, _mismatch(found))
-    return estimator, found[0].original_sklearn_version
+        logger.warning("%s: %s", path, _mismatch(mismatches))
+    return estimator, mismatches[0].original_sklearn_version
 
 
-def _mismatch(found: list[Any]) -> str:
-    versions = ", ".join(dict.fromkeys(str(w.original_sklearn_version) for w in found))
+def _mismatch(mismatches: Sequence[InconsistentVersionWarning]) -> str:
+    versions = ", ".join(dict.fromkeys(str(w.original_sklearn_version) for w in mismatches))
     return f"it was fitted with scikit-learn {versions}, and this is {sklearn.__version__}"
 
 
-@contextmanager
-def _noticing() -> Iterator[list[Any]]:
-    """Collect this thread's warnings of another version; leave all others as they are.
+def _sklearn_version_of(estimator: Any) -> str | None:
+    """Return this version of scikit-learn if a part of the estimator is from scikit-learn.
 
-    What shows warnings is the process's own: another thread may save our hook and restore it
-    after us, so the hook does nothing by then.
+    Nothing has warned of another version.
     """
-    found: list[Any] = []
-    thread, active = threading.get_ident(), True
-
-    def notice(message: Any, *details: Any, **more: Any) -> None:
-        own = active and threading.get_ident() == thread
-        if own and isinstance(message, InconsistentVersionWarning):
-            found.append(message)
-        else:
-            shown(message, *details, **more)
-
-    with _LOADING, warnings.catch_warnings():
-        warnings.filterwarnings("always", category=InconsistentVersionWarning)
-        shown, warnings.showwarning = warnings.showwarning, notice
-        try:
-            yield found
-        finally:
-            active, warnings.showwarning = False, shown
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Load from one file: those of joblib before 0.10 name others, which nobody has hashed.
-
-    It is used while one file is loaded at a time.
-    """
-
-    def refuse(self: Any, unpickler: Any) -> Any:
-        raise ValueError("it names a file beside it, as joblib did before 0.10: dump it again")
-
-    wrappers = (numpy_pickle_compat.NDArrayWrapper, numpy_pickle_compat.ZNDArrayWrapper)
-    own = [wrapper.read for wrapper in wrappers]
-    try:
-        for wrapper in wrappers:
-            wrapper.read = refuse
-        yield
-    finally:
-        for wrapper, read in zip(wrappers, own, strict=True):
-            wrapper.read = read
-
-
-def _own_version(estimator: Any) -> str | None:
-    """This version of scikit-learn, if any part is of it: there was no warning of another."""
     parts = [estimator, *getattr(estimator, "__dict__", {}).values()]
     with suppress(Exception):  # foreign parameters
         parts += estimator.get_params(deep=True).values()
-    own = any(isinstance(p, BaseEstimator) and _is_sklearn(type(p)) for p in parts)
-    return sklearn.__version__ if own else None
+    is_sklearn = any(isinstance(p, BaseEstimator) and _is_sklearn(type(p)) for p in parts)
+    return sklearn.__version__ if is_sklearn else None
 
 
 def _is_sklearn(cls: type) -> bool:

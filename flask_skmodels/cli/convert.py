@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from flask_skmodels.artifacts.declaration import in_one_line
-from flask_skmodels.artifacts.loading import Artifact, Policy, load
+from flask_skmodels.artifacts.declaration import Artifact, Policy
+from flask_skmodels.artifacts.loading import load
 from flask_skmodels.artifacts.skops import read_skops, untrusted_types
 from flask_skmodels.cli.console import FILE, one_line_errors
 from flask_skmodels.engines.lean.compiler import Decline
@@ -18,7 +18,7 @@ from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes
 from flask_skmodels.engines.native import own_calls
 from flask_skmodels.engines.onnx import converted
-from flask_skmodels.errors import ArtifactError, ModelError, SKModelsError
+from flask_skmodels.errors import ArtifactError, ModelError, SKModelsError, in_one_line
 from flask_skmodels.estimators import introspect
 from flask_skmodels.models import Model, inputs_of
 from flask_skmodels.schema.schema import Schema

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from flask_skmodels.artifacts.loading import Artifact, Loaded, Policy, load
+from flask_skmodels.artifacts.declaration import Artifact, Policy
+from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.artifacts.skops import untrusted_types
 from flask_skmodels.cli.console import FILE, one_line_errors, write_new
 from flask_skmodels.errors import ModelError

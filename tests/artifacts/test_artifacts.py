@@ -12,6 +12,7 @@ import os
 import pickle
 import re
 import runpy
+import subprocess
 import sys
 import textwrap
 import warnings
@@ -39,8 +40,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from flask_skmodels.artifacts import declaration, loading
-from flask_skmodels.artifacts.loading import Artifact, Loaded, Policy, load, resolve, split_name
+from flask_skmodels.artifacts import digests, loading
+from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve, split_name
+from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.errors import ArtifactError, SKModelsError
 from flask_skmodels.estimators import introspect
 from flask_skmodels.versions import discovery
@@ -590,7 +592,7 @@ def test_mapped_file_written_over_with_its_time_forged_does_not_run(
     artifact = Artifact("a.joblib", sha256=digest_of(path), mmap_mode="r")
 
     def write_over(*arguments: Any) -> None:
-        declaration.check_digest(*arguments)
+        digests.check_digest(*arguments)
         status, length = path.stat(), len(path.read_bytes())
         with path.open("r+b") as file:
             file.write(pickle.dumps(Marker(str(mark))).ljust(length, b"\0"))
@@ -829,6 +831,7 @@ def _raise() -> None:
     [
         ("a.skops", "skops", "it needs skops: pip install 'Flask-SKModels[skops]'"),
         ("a.onnx", "onnxruntime", "it needs onnxruntime: pip install 'Flask-SKModels[onnx]'"),
+        ("a.onnx", "onnx", "it needs onnx: pip install 'Flask-SKModels[onnx]'"),
     ],
 )
 def test_missing_library_is_named(
@@ -1133,27 +1136,54 @@ def test_graph_that_the_runtime_refuses(to_onnx: Any, policy: Policy) -> None:
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_weights_in_other_files_are_refused(policy: Policy) -> None:
+@pytest.mark.parametrize("place", ["initializer", "attribute", "subgraph", "function"])
+def test_weights_in_other_files_are_refused(policy: Policy, place: str) -> None:
     import onnx
 
+    make = onnx.helper
     weights = onnx.numpy_helper.from_array(np.ones((4, 1), np.float32), "w")
-    value = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("MatMul", ["X", "w"], ["variable"])],
+    onnx.external_data_helper.set_external_data(weights, "w.bin")
+    weights.ClearField("raw_data")
+    constant = make.make_node("Constant", [], ["w"], value=weights)
+    subgraph = make.make_graph([constant], "subgraph", [], [])
+    nodes = {
+        "initializer": [],
+        "attribute": [constant],
+        "subgraph": [make.make_node("If", ["X"], ["w"], then_branch=subgraph)],
+        "function": [],
+    }[place]
+    graph = make.make_graph(
+        [*nodes, make.make_node("MatMul", ["X", "w"], ["variable"])],
         "graph",
-        [value("X", 1, [None, 4])],
-        [value("variable", 1, [None, 1])],
-        [weights],
+        [make.make_tensor_value_info("X", 1, [None, 4])],
+        [make.make_tensor_value_info("variable", 1, [None, 1])],
+        [weights] if place == "initializer" else [],
     )
-    path = policy.root / "a.onnx"
-    onnx.save_model(
-        onnx.helper.make_model(graph),
-        path,
-        save_as_external_data=True,
-        location="w.bin",
-        size_threshold=0,
-    )
+    model = make.make_model(graph)
+    if place == "function":
+        model.functions.append(make.make_function("local", "f", [], ["w"], [constant], []))
+    (policy.root / "a.onnx").write_bytes(model.SerializeToString())
     assert "it keeps weights in other files" in refused(Artifact("a.onnx"), policy)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it counts threads in /proc")
+def test_onnx_is_imported_for_a_graph_alone_and_starts_no_thread(
+    convert: Any, policy: Policy
+) -> None:
+    convert(LinearRegression().fit(X, Y))
+    code = """
+import os, sys
+from pathlib import Path
+from flask_skmodels.artifacts.declaration import Artifact, Policy
+from flask_skmodels.artifacts.loading import load
+assert not {"onnx", "onnxruntime"} & sys.modules.keys()
+before = os.listdir("/proc/self/task")
+load(Artifact("a.onnx"), Policy(root=Path(sys.argv[1])))
+assert "onnx" in sys.modules
+assert "onnxruntime" not in sys.modules
+assert os.listdir("/proc/self/task") == before
+"""
+    subprocess.run([sys.executable, "-c", code, policy.root], check=True)
 
 
 # Signatures

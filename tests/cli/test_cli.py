@@ -20,7 +20,8 @@ from sklearn.pipeline import make_pipeline
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from flask_skmodels import Artifact, SKModels, model_loaded
-from flask_skmodels.artifacts.loading import Policy, load
+from flask_skmodels.artifacts.declaration import Policy
+from flask_skmodels.artifacts.loading import load
 from flask_skmodels.cli import commands
 from tests.support.helpers import X
 from tests.support.versions_folder import (
