@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import is_regressor
 
 from flask_skmodels.dialects.open_inference_tensors import BYTES, tensor_of
+from flask_skmodels.estimators.introspect import final_estimator
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.schema import Schema
@@ -79,7 +80,7 @@ def _predicted(version: ModelVersion) -> dict[str, Any]:
         return _described("predict", datatype, [_OPEN, len(parts)])
     if labels is not None:
         return _described("predict", _datatype_of(labels), [_OPEN])
-    last = _last(version.model.pipeline)
+    last = final_estimator(version.model.pipeline)
     if is_regressor(version.model.pipeline):
         return _described("predict", "FP64", _targets(last))
     return _described("predict", _datatype_of(getattr(last, "labels_", [0])), [_OPEN])
@@ -87,13 +88,6 @@ def _predicted(version: ModelVersion) -> dict[str, Any]:
 
 def _datatype_of(labels: Any) -> str:
     return tensor_of("", np.asarray(labels)).datatype
-
-
-def _last(estimator: Any) -> Any:
-    """Return the step of an estimator that predicts."""
-    steps = getattr(estimator, "steps", None)
-    inner = steps[-1][1] if steps else getattr(estimator, "best_estimator_", None)
-    return estimator if inner is None else _last(inner)
 
 
 def _targets(regressor: Any) -> list[int]:

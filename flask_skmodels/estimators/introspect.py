@@ -92,6 +92,24 @@ def class_name(estimator: Any) -> str:
     return type(estimator).__name__
 
 
+def final_estimator(estimator: Any) -> Any:
+    """Return the estimator that predicts in a pipeline, a search or a frozen estimator.
+
+    :param estimator: a fitted estimator.
+    :return: the last step, the best estimator or the frozen one, at any depth; any other estimator
+        itself.
+    """
+    while True:
+        if isinstance(getattr(estimator, "steps", None), list):
+            estimator = estimator.steps[-1][1]
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif type(estimator).__name__ == "FrozenEstimator":
+            estimator = estimator.estimator
+        else:
+            return estimator
+
+
 # Meta-estimators, by scikit-learn's class, that hand X unchanged to what the attribute holds.
 _SAME_X = {
     "best_estimator_": {"BaseSearchCV"},

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the schemas and the estimators of the models.
+"""The OpenAPI 3.1 document of an application's models, made from their schemas and estimators.
 
 The views that serve it are in ``pages.api_docs``.
 """

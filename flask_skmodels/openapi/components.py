@@ -1,4 +1,4 @@
-"""The parts of the API document that are the same for every model."""
+"""The parts of the OpenAPI document that are the same for every model."""
 
 from __future__ import annotations
 
@@ -9,44 +9,50 @@ from typing import Any
 from flask_skmodels.codecs import problem
 from flask_skmodels.codecs.codec import FILE
 
-PREFIX = "skmodels."  # of the components that are of no model
+PREFIX = "skmodels."  # of the components that belong to no model
 
 _Schema = Mapping[str, Any]
 
 
 def ref(kind: str, name: str) -> dict[str, str]:
-    """Return the reference to a component of a kind, ``"schemas"`` and so on."""
+    """Return a reference to a component.
+
+    :param kind: its kind, such as ``"schemas"`` or ``"responses"``
+    """
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
 def shared(kind: str, name: str) -> dict[str, str]:
-    """Return the reference to a component of this module."""
+    """Return a reference to a component of this module."""
     return ref(kind, PREFIX + name)
 
 
-def closed(properties: Mapping[str, _Schema], optional: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the schema of an object that has these properties, all but the optional ones."""
+def object_of(properties: Mapping[str, _Schema], optional: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the schema of an object.
+
+    :param properties: the schema of each property
+    :param optional: names of the properties that are not required
+    """
     required = [name for name in properties if name not in set(optional)]
     return {"type": "object", "properties": dict(properties), "required": required}
 
 
-def json_of(schema: _Schema) -> dict[str, Any]:
-    """Return the content of a body that comes as JSON."""
+def json_content(schema: _Schema) -> dict[str, Any]:
+    """Return the content of a body that is JSON."""
     return {"application/json": {"schema": schema}}
 
 
-def answer(status: int, description: str, content: _Schema, *headers: str) -> dict[str, Any]:
-    """Return the response for one status, by it.
+def response(status: int, description: str, content: _Schema, *headers: str) -> dict[str, Any]:
+    """Return a mapping of one status to its response.
 
-    :param headers: names of those that it has besides ``X-Request-ID``
+    :param headers: names of the headers that it has besides ``X-Request-ID``
     """
-    names = ("X-Request-ID", *headers)
-    told = {name: shared("headers", name) for name in names}
-    return {str(status): {"description": description, "headers": told, "content": content}}
+    references = {name: shared("headers", name) for name in ("X-Request-ID", *headers)}
+    return {str(status): {"description": description, "headers": references, "content": content}}
 
 
-def failures(*statuses: int) -> dict[str, Any]:
-    """Return the responses for statuses of problem documents, by them."""
+def problem_responses(*statuses: int) -> dict[str, Any]:
+    """Return a mapping of statuses to their responses, which are problem documents."""
     return {str(status): shared("responses", str(status)) for status in statuses}
 
 
@@ -63,7 +69,7 @@ _OBJECT = {"type": "object"}
 _TEXTS = {"type": "array", "items": _TEXT}
 
 
-def _each(schema: _Schema) -> dict[str, Any]:
+def _array_of(schema: _Schema) -> dict[str, Any]:
     return {"type": "array", "items": schema}
 
 
@@ -72,42 +78,46 @@ def _or_null(schema: _Schema) -> dict[str, Any]:
 
 
 _UPLOAD = {
-    **closed({FILE: {"type": "string", "format": "binary"}}),
-    "description": "A file in one of the types that a request may have, by the type of its part or "
-    "by its name. A form may have the fields of a row instead.",
+    **object_of({FILE: {"type": "string", "format": "binary"}}),
+    "description": "A file in one of the types that a request may have. Its type is that of its "
+    "part of the form, or follows from its name. The form may have the fields of a row instead.",
 }
-_INPUT_ERROR = closed(
+_INPUT_ERROR = object_of(
     {
-        "row": {**_COUNT, "type": ["integer", "null"], "description": "from 0; null: of no row"},
-        "field": {**_TEXT_OR_NULL, "description": "null: of no field"},
+        "row": {
+            **_COUNT,
+            "type": ["integer", "null"],
+            "description": "the index of the row, from 0; null: no single row",
+        },
+        "field": {**_TEXT_OR_NULL, "description": "the name of the field; null: no single field"},
         "rule": {**_TEXT, "description": "the rule that was broken"},
         "message": _TEXT,
     }
 )
 _PROBLEM = {
-    **closed(
+    **object_of(
         {
             "type": _TEXT,
             "title": _TEXT,
             "status": {"type": "integer"},
             "detail": _TEXT,
-            "errors": _each(shared("schemas", "InputError")),
+            "errors": _array_of(shared("schemas", "InputError")),
             "error_count": _COUNT,
         }
     ),
-    "description": "What went wrong (RFC 9457), and the first 100 of its errors.",
+    "description": "A problem document (RFC 9457) with the first 100 errors.",
 }
-_ARTIFACT = closed(
+_ARTIFACT = object_of(
     {
         "sha256": _TEXT,
         "sklearn_version": _TEXT_OR_NULL,
         "loaded_at": {"type": "string", "format": "date-time"},
     }
 )
-_VERSION = closed(
+_VERSION = object_of(
     {"version": _TEXT, "is_loaded": _FLAG, **_ARTIFACT["properties"]}, _ARTIFACT["properties"]
 )
-_SHADOW = closed(
+_SHADOW = object_of(
     {
         "version": _TEXT,
         "rows": _COUNT,
@@ -118,7 +128,7 @@ _SHADOW = closed(
         "failed": _COUNT,
     }
 )
-_MODEL = closed(
+_MODEL = object_of(
     {
         "name": _TEXT,
         "version": _TEXT_OR_NULL,
@@ -130,22 +140,25 @@ _MODEL = closed(
         "estimator": _TEXT,
         "examples": {"type": "array", "items": {}},
         "artifact": _or_null(shared("schemas", "Artifact")),
-        "versions": _each(shared("schemas", "Version")),
+        "versions": _array_of(shared("schemas", "Version")),
         "traffic": {**_OBJECT, "additionalProperties": {"type": "number"}},
         "shadow": _or_null(shared("schemas", "Shadow")),
     },
     ("versions", "traffic", "shadow"),
 )
-_SUMMARY = {**_MODEL, "required": ["name", "version", "methods"]}  # of one that is not loaded yet
-_STATUS = closed(
+_SUMMARY = {
+    **_MODEL,
+    "required": ["name", "version", "methods"],
+}  # of a model that is not loaded yet
+_STATUS = object_of(
     {
         "loaded": _FLAG,
         "version": _TEXT_OR_NULL,
         "sklearn_version": _TEXT_OR_NULL,
-        "failed": _each(closed({"version": _TEXT_OR_NULL})),
+        "failed": _array_of(object_of({"version": _TEXT_OR_NULL})),
     }
 )
-_READY = closed(
+_READY = object_of(
     {
         "ready": _FLAG,
         "models": {**_OBJECT, "additionalProperties": shared("schemas", "Status")},
@@ -163,25 +176,25 @@ SCHEMAS = _prefixed(
         "Shadow": _SHADOW,
         "Model": _MODEL,
         "Summary": _SUMMARY,
-        "Models": closed({"models": _each(shared("schemas", "Summary"))}),
+        "Models": object_of({"models": _array_of(shared("schemas", "Summary"))}),
         "Status": _STATUS,
         "Ready": _READY,
-        "Live": closed({"live": {"type": "boolean", "const": True}}),
+        "Live": object_of({"live": {"type": "boolean", "const": True}}),
     }
 )
 HEADERS = _prefixed(
     {
         "X-Request-ID": {
-            "description": "The request's own identifier where it gave a good one, else a new one.",
+            "description": "The identifier in the request if it is valid, otherwise a new one.",
             "schema": _TEXT,
             "required": True,
         },
         "X-Model-Version": {
-            "description": "The version that answered.",
+            "description": "The version of the model that made the prediction.",
             "schema": _TEXT,
         },
         "Accept-Encoding": {
-            "description": "The content encoding that is understood, where that was the matter.",
+            "description": "The accepted content encodings, if the request had another one.",
             "schema": _TEXT,
         },
     }
@@ -191,25 +204,25 @@ PARAMETERS = _prefixed(
         "X-Request-ID": {
             "name": "X-Request-ID",
             "in": "header",
-            "description": "At most 128 visible ASCII characters, which the answer and the "
-            "application's records carry; anything else is passed over.",
+            "description": "An identifier of at most 128 visible ASCII characters. It is repeated "
+            "in the response and in the application's logs; any other value is ignored.",
             "schema": _TEXT,
         },
         "Content-Encoding": {
             "name": "Content-Encoding",
             "in": "header",
-            "description": "How the body is packed.",
+            "description": "The encoding by which the body is compressed.",
             "schema": shared("schemas", "ContentEncoding"),
         },
     }
 )
 _PROBLEMS = {problem.MEDIA_TYPE: {"schema": shared("schemas", "Problem")}}
 _PROBLEMS |= {"text/plain": {"schema": _TEXT}}
-_FAILURES = {
-    400: "The input is not valid: the errors say where.",
-    403: "A page of another site has sent the form, or the application has refused it.",
-    404: "There is no such version, or it does not serve the method.",
-    406: "None of the types that Accept names can be written.",
+_DESCRIPTIONS = {
+    400: "The input is not valid; the errors name the rows and fields.",
+    403: "A page of another site sent the form, or the application refused the request.",
+    404: "There is no such version, or it does not serve this method.",
+    406: "None of the media types in Accept can be written.",
     413: "The body is too long, or has too many rows.",
     415: "The content type or encoding cannot be read.",
     500: "The prediction failed.",
@@ -217,44 +230,48 @@ _FAILURES = {
 }
 
 
-def _failure(status: int, description: str) -> dict[str, Any]:
-    also = ["Accept-Encoding"] if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE else []
-    found = answer(status, description, _PROBLEMS, "X-Model-Version", *also)
-    response: dict[str, Any] = found[str(status)]
-    return response
+def _problem_response(status: int, description: str) -> dict[str, Any]:
+    extra = ["Accept-Encoding"] if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE else []
+    responses = response(status, description, _PROBLEMS, "X-Model-Version", *extra)
+    entry: dict[str, Any] = responses[str(status)]
+    return entry
 
 
-RESPONSES = _prefixed({str(status): _failure(status, text) for status, text in _FAILURES.items()})
+RESPONSES = _prefixed(
+    {str(status): _problem_response(status, text) for status, text in _DESCRIPTIONS.items()}
+)
 
 
 def shared_paths(prefix: str) -> dict[str, Any]:
-    """Return the paths that are of no model.
+    """Return the paths that belong to no model: the list of models and the health checks.
 
-    :param prefix: what they begin with
+    :param prefix: URL prefix of the paths
     """
-    ready = json_of(shared("schemas", "Ready"))
+    ready = json_content(shared("schemas", "Ready"))
     operations: dict[str, dict[str, Any]] = {
         "/-/models/": {
             "operationId": "models.list",
             "summary": "List the models",
             "tags": ["models"],
-            "responses": answer(200, "The models.", json_of(shared("schemas", "Models"))),
+            "responses": response(200, "The models.", json_content(shared("schemas", "Models"))),
         },
         "/-/health/live/": {
             "operationId": "health.live",
-            "summary": "Say that the application lives",
+            "summary": "Check that the application is alive",
             "tags": ["health"],
-            "responses": answer(200, "It lives.", json_of(shared("schemas", "Live"))),
+            "responses": response(
+                200, "The application is alive.", json_content(shared("schemas", "Live"))
+            ),
         },
         "/-/health/ready/": {
             "operationId": "health.ready",
-            "summary": "Say whether the application is ready to predict",
+            "summary": "Check that the application is ready to predict",
             "tags": ["health"],
-            "responses": answer(200, "It is ready.", ready)
-            | answer(503, "A model could not be loaded.", ready),
+            "responses": response(200, "The application is ready.", ready)
+            | response(503, "A model could not be loaded.", ready),
         },
     }
     for operation in operations.values():
         operation["parameters"] = [shared("parameters", "X-Request-ID")]
-        operation["responses"] |= failures(500)
+        operation["responses"] |= problem_responses(500)
     return {f"{prefix}{path}": {"get": operation} for path, operation in operations.items()}

@@ -1,4 +1,4 @@
-"""The API document (OpenAPI 3.1) of models, from their schemas and estimators alone."""
+"""The OpenAPI 3.1 document of models. No model is loaded, and no prediction is made for it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from flask_skmodels.openapi.components import (
     PARAMETERS,
     RESPONSES,
     SCHEMAS,
-    answer,
-    closed,
-    failures,
-    json_of,
+    json_content,
+    object_of,
+    problem_responses,
     ref,
+    response,
     shared,
     shared_paths,
 )
@@ -40,7 +40,7 @@ from flask_skmodels.schema.json_schema import (
 _MULTIPART = "multipart/form-data"
 _TAGS = (
     {"name": "models", "description": "All models"},
-    {"name": "health", "description": "Whether the application lives and is ready"},
+    {"name": "health", "description": "Health checks of the application"},
 )
 _SUMMARIES = {
     "predict": "Predict",
@@ -50,23 +50,26 @@ _SUMMARIES = {
     "transform": "Transform",
     "score_samples": "Score",
 }
-# Not components of their own: openapi-python-client passes over them there, and what it writes for
-# bodies of several types fails where one of them is an array.
+# These are no components of their own: openapi-python-client ignores them there, and the client
+# that it generates fails for bodies of several types if one of them is an array.
 _FORM, _UPLOAD = "Row/$defs/Form", "Row/$defs/Upload"
 _REQUEST_HEADERS = ("X-Request-ID", "Content-Encoding")
-_ANY_ARRAY = {"type": "array", "items": {}}  # some code generators need the items
-_REFUSALS = {"401": {"description": "It is not known who asks."}} | failures(403)
+_ANY_ARRAY = {"type": "array", "items": {}}  # some code generators need the key "items"
+_UNAUTHENTICATED = {"401": {"description": "The client is not authenticated."}} | problem_responses(
+    403
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where models are served, and how a client says who it is.
+    """The addresses of the models, and how clients authenticate.
 
-    :param title: of the document
-    :param prefix: what every path begins with
-    :param root: where the application is mounted
-    :param security_schemes: OpenAPI's, by name; one of them is needed for all but health
-    :param is_guarded: whether view decorators stand around every model
+    :param title: title of the document
+    :param prefix: URL prefix of all paths
+    :param root: the path at which the application is mounted
+    :param security_schemes: OpenAPI's security schemes, by name; a client needs one of them for all
+        operations but health checks
+    :param is_guarded: whether view decorators guard every model
     """
 
     title: str
@@ -77,38 +80,38 @@ class Site:
 
 
 def document(deployments: Iterable[Deployment], site: Site) -> dict[str, Any]:
-    """Return the API document of models. Nothing is loaded for it.
+    """Return the OpenAPI document of models.
 
     :param deployments: the models
-    :param site: where they are served
-    :returns: what JSON can hold, and nothing else
+    :param site: their addresses
+    :returns: the document, of JSON's types only
     """
-    described = [_Described(deployment) for deployment in deployments]
-    paths = {path: item for each in described for path, item in each.paths(site)}
+    described = [_DescribedModel(deployment) for deployment in deployments]
+    paths = {path: item for model in described for path, item in model.paths(site)}
     paths |= {path: _guarded(item, site) for path, item in shared_paths(site.prefix).items()}
     components = {
-        "schemas": {**SCHEMAS, **{k: v for each in described for k, v in each.schemas()}},
+        "schemas": {**SCHEMAS, **{k: v for model in described for k, v in model.schemas()}},
         "responses": RESPONSES,
         "parameters": PARAMETERS,
         "headers": HEADERS,
     }
-    found: dict[str, Any] = {
+    content: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": site.title, "version": version_of("Flask-SKModels")},
         "paths": paths,
         "components": components,
-        "tags": [*(each.tag for each in described), *_TAGS],
+        "tags": [*(model.tag for model in described), *_TAGS],
     }
     if site.root:
-        found["servers"] = [{"url": site.root}]
+        content["servers"] = [{"url": site.root}]
     if site.security_schemes:
         components["securitySchemes"] = dict(site.security_schemes)
-    plain: dict[str, Any] = orjson.loads(dumps(found))
+    plain: dict[str, Any] = orjson.loads(dumps(content))
     return plain
 
 
-class _Described:
-    """One model, as the document tells of it."""
+class _DescribedModel:
+    """The paths and schemas of one model, of its live version."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -124,12 +127,12 @@ class _Described:
     def paths(self, site: Site) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each path of the model with its operations."""
         start = f"{site.prefix}/{self.name}/"
-        yield start, self._item("get", self._describing(), site)
+        yield start, self._item("get", self._describe_operation(), site)
         for method in self.methods:
-            yield f"{start}{method}/", self._item("post", self._predicting(method), site)
+            yield f"{start}{method}/", self._item("post", self._predict_operation(method), site)
             if self.deployment.versions.is_folder:
                 path = f"{start}versions/{{version}}/{method}/"
-                yield path, self._item("post", self._asking(method), site)
+                yield path, self._item("post", self._version_operation(method), site)
 
     def schemas(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield each schema of the model with its name."""
@@ -139,14 +142,14 @@ class _Described:
         yield f"{self.name}.Array", self._array
         yield f"{self.name}.Columns", columns_schema(row, fields)
         for method in self.methods:
-            yield f"{self.name}.{method}.Answer", self._answer(method)
+            yield f"{self.name}.{method}.Answer", self._response(method)
             if self.deployment.versions.is_folder:
-                yield f"{self.name}.{method}.version.Answer", self._answer_of_any(method)
+                yield f"{self.name}.{method}.version.Answer", self._response_of_any(method)
 
     @cached_property
     def _row(self) -> dict[str, Any]:
         if self.version is None:
-            return closed({})
+            return object_of({})
         return self.version.schema.json_schema()
 
     @property
@@ -161,19 +164,19 @@ class _Described:
     @property
     def _takes_files(self) -> bool:
         fields = () if self.version is None else self.version.schema.fields
-        return all(each.name != FILE for each in fields)
+        return all(field.name != FILE for field in fields)
 
-    def _answer(self, method: str) -> dict[str, Any]:
-        """Return the schema of a JSON answer of the version that serves."""
+    def _response(self, method: str) -> dict[str, Any]:
+        """Return the schema of a JSON response of the live version."""
         if self.version is None or self.deployment.model.traffic:
-            return self._answer_of_any(method)
-        return self._answer_with(method, predictions_schema(self.version, method))
+            return self._response_of_any(method)
+        return self._response_with(method, predictions_schema(self.version, method))
 
-    def _answer_of_any(self, method: str) -> dict[str, Any]:
-        """Return the schema of a JSON answer of any version: others may have other classes."""
-        return self._answer_with(method, _ANY_ARRAY)
+    def _response_of_any(self, method: str) -> dict[str, Any]:
+        """Return the schema of a JSON response of any version; their classes may differ."""
+        return self._response_with(method, _ANY_ARRAY)
 
-    def _answer_with(self, method: str, predictions: Mapping[str, Any]) -> dict[str, Any]:
+    def _response_with(self, method: str, predictions: Mapping[str, Any]) -> dict[str, Any]:
         properties: dict[str, Mapping[str, Any]] = {
             "model": {"type": "string", "const": self.name},
             "version": {"type": ["string", "null"]},
@@ -181,25 +184,25 @@ class _Described:
             "predictions": predictions,
             "classes": _ANY_ARRAY,
         }
-        return closed(properties, ["classes"])
+        return object_of(properties, ["classes"])
 
-    def _describing(self) -> dict[str, Any]:
-        model = json_of(shared("schemas", "Model"))
+    def _describe_operation(self) -> dict[str, Any]:
+        model = json_content(shared("schemas", "Model"))
         return {
             "operationId": f"{self.name}.describe",
-            "summary": "Say what the model is",
+            "summary": "Describe the model",
             "parameters": [shared("parameters", "X-Request-ID")],
-            "responses": answer(200, "What it is.", model)
-            | failures(500, *([503] if self.loads else [])),
+            "responses": response(200, "The description of the model.", model)
+            | problem_responses(500, *([503] if self.loads else [])),
         }
 
-    def _predicting(self, method: str, answers: str = "Answer") -> dict[str, Any]:
+    def _predict_operation(self, method: str, answer: str = "Answer") -> dict[str, Any]:
         """Return the operation of a method.
 
-        :param answers: the schema of its answers
+        :param answer: the end of the name of its responses' schema
         """
-        shapes = self._shapes(f"{method}.{answers}")
-        found = {codec.media_type: {"schema": codec.answer_schema(shapes)} for codec in writers()}
+        shapes = self._shapes(f"{method}.{answer}")
+        content = {codec.media_type: {"schema": codec.answer_schema(shapes)} for codec in writers()}
         headers = ["X-Model-Version"] if self.deployment.versions.is_folder else []
         return {
             "operationId": f"{self.name}.{method}",
@@ -209,49 +212,49 @@ class _Described:
                 "required": bool(self._row["required"]),
                 "content": self._content(shapes),
             },
-            "responses": answer(200, "One prediction a row.", _json_first(found), *headers)
-            | failures(400, 403, 406, 413, 415, 500, *([404, 503] if self.loads else [])),
+            "responses": response(200, "One prediction a row.", _json_first(content), *headers)
+            | problem_responses(400, 403, 406, 413, 415, 500, *([404, 503] if self.loads else [])),
         }
 
-    def _asking(self, method: str) -> dict[str, Any]:
-        """Return the operation that asks one version by its label."""
-        labels = [each["version"] for each in self.deployment.versions.describe()]
+    def _version_operation(self, method: str) -> dict[str, Any]:
+        """Return the operation of a method for one version, which the path names."""
+        labels = [version["version"] for version in self.deployment.versions.describe()]
         version = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
-        examples = {"examples": {each: {"value": each} for each in labels}} if labels else {}
-        operation = self._predicting(method, "version.Answer")
+        examples = {"examples": {label: {"value": label} for label in labels}} if labels else {}
+        operation = self._predict_operation(method, "version.Answer")
         operation["operationId"] = f"{self.name}.{method}.version"
         operation["summary"] += ", by one version"
         operation["parameters"].append(version | examples)
         return operation
 
-    def _shapes(self, answers: str) -> Shapes:
-        names = ("Row", "Array", "Columns", _FORM, answers)
-        row, array, columns, form, found = (ref("schemas", f"{self.name}.{name}") for name in names)
-        return Shapes(row=row, array=array, columns=columns, form=form, answer=found)
+    def _shapes(self, answer: str) -> Shapes:
+        names = {"row": "Row", "array": "Array", "columns": "Columns", "form": _FORM}
+        names["answer"] = answer
+        return Shapes(**{k: ref("schemas", f"{self.name}.{name}") for k, name in names.items()})
 
     def _content(self, shapes: Shapes) -> dict[str, Any]:
-        """Return the content of a request in each type that is read."""
-        found: dict[str, Any] = {}
+        """Return the content of a request for each media type that is read."""
+        content: dict[str, Any] = {}
         for codec in writers():
             for media_type in codec.reads:
-                found[media_type] = {
+                content[media_type] = {
                     "schema": codec.request_schema(shapes),
                     **self._examples(codec),
                 }
-        if _MULTIPART in found and self._takes_files:
-            found[_MULTIPART] = {"schema": ref("schemas", f"{self.name}.{_UPLOAD}")}
-        return _json_first(found)
+        if _MULTIPART in content and self._takes_files:
+            content[_MULTIPART] = {"schema": ref("schemas", f"{self.name}.{_UPLOAD}")}
+        return _json_first(content)
 
     def _examples(self, codec: Codec) -> dict[str, Any]:
-        """Return the model's examples as a codec shows them."""
-        shown = [codec.example(row) for row in self._example_rows]
-        told = [value for value in shown if value is not None]
-        found = {f"example {place}": {"value": value} for place, value in enumerate(told, 1)}
-        return {"examples": found} if found else {}
+        """Return the model's examples in the format of a codec."""
+        bodies = [codec.example(row) for row in self._example_rows]
+        shown = [body for body in bodies if body is not None]
+        examples = {f"example {number}": {"value": body} for number, body in enumerate(shown, 1)}
+        return {"examples": examples} if examples else {}
 
     @cached_property
     def _example_rows(self) -> list[dict[str, Any]]:
-        """The model's examples as rows with names; what is no row is left out."""
+        """The model's examples as rows with names; examples that are no rows are left out."""
         model = self.deployment.model if self.version is None else self.version.model
         rows = [jsonable(row) for row in model.examples]
         return [self._named(row) for row in rows if isinstance(row, dict | list)]
@@ -261,7 +264,7 @@ class _Described:
             return row
         if self.version is None or self.version.schema.unnamed:
             return {VALUES: row}
-        names = (each.name for each in self.version.schema.fields if not each.is_alias)
+        names = (field.name for field in self.version.schema.fields if not field.is_alias)
         return dict(zip(names, row, strict=False))
 
     def _item(self, verb: str, operation: dict[str, Any], site: Site) -> dict[str, Any]:
@@ -272,18 +275,18 @@ class _Described:
 
 
 def _json_first(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a body with JSON first, which many tools take for the one."""
+    """Return the content of a body with JSON first, since many tools use the first type only."""
     return dict(sorted(content.items(), key=lambda entry: entry[0] != "application/json"))
 
 
 def _guarded(item: dict[str, Any], site: Site, *, by_decorators: bool = False) -> dict[str, Any]:
-    """Add to the operations of a path what the application answers before the model sees them."""
+    """Add the responses that the application's own guards may send to the operations of a path."""
     for operation in item.values():
         if "health" in operation["tags"]:
             continue
         if by_decorators or site.is_guarded:
-            operation["responses"]["4XX"] = {"description": "The application turned it down."}
+            operation["responses"]["4XX"] = {"description": "The application refused the request."}
         if site.security_schemes:
             operation["security"] = [{name: []} for name in site.security_schemes]
-            operation["responses"] |= _REFUSALS
+            operation["responses"] |= _UNAUTHENTICATED
     return item
