@@ -43,8 +43,6 @@ _NUMBER_BYTES = b"0123456789+-.eE,\r\n \t"
 _NEGATIVE_ZERO = re.compile(rb"-0+[ \t]*(?:[,\r\n]|\Z)")
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
 _Kind = Field | Literal[True] | None  # of a column: its field, any number, or unknown
-_NUMBER_TYPES = {"number", "float", "integer"}
-_PLAIN_RULES = {"type", "min", "max", "nullable", "required", "default", "meta"}
 _LONGEST_CELL = 2**31 - 1
 _UNREADABLE = re.compile("[\0\udc80-\udcff]")  # a zero byte, or a byte that is not UTF-8
 _TO_QUOTE = re.compile('[",\r\n]')
@@ -251,12 +249,7 @@ def _kinds(names: Sequence[str] | None, width: int, schema: Schema) -> list[_Kin
     else:
         kinds = [fields.get(name) for name in names]
     known = [kind for kind in kinds if isinstance(kind, Field)]
-    return kinds if known and all(map(_is_plain, known)) else None
-
-
-def _is_plain(field: Field) -> bool:
-    is_number = str(field.definition.get("type")) in _NUMBER_TYPES  # it may be a list
-    return is_number and field.definition.keys() <= _PLAIN_RULES
+    return kinds if known and all(field.is_plain_number for field in known) else None
 
 
 def _is_integer(kind: _Kind) -> bool:

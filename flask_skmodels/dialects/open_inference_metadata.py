@@ -27,9 +27,9 @@ def input_tensors(schema: Schema) -> list[dict[str, Any]]:
     :param schema: the fields that the model takes
     """
     fields = [field for field in schema.fields if not field.is_alias]
-    datatypes = {_datatype(field) for field in fields}
-    if schema.unnamed and datatypes <= {"FP64", "INT64"}:
-        datatype = "INT64" if datatypes == {"INT64"} else "FP64"
+    if schema.unnamed and all(field.is_number for field in fields):
+        are_integers = bool(fields) and all(field.kind == "integer" for field in fields)
+        datatype = "INT64" if are_integers else "FP64"
         return [_described(VALUES, datatype, [_OPEN, len(fields) or _OPEN])]
     return [_described(field.name, _datatype(field), [_OPEN, 1]) for field in fields]
 

@@ -196,7 +196,8 @@ def _ways_in(X: Any) -> list[Callable[..., list[tuple[str, Any]]]]:
     if not isinstance(X, DeferredFrame):
         return [partial(_whole, np.shape(X)[1])]
     by_column = partial(_columns, X)
-    return [by_column, partial(_whole, len(X.fields))] if X.fields.are_numeric else [by_column]
+    are_numbers = all(field.is_number for field in X.fields)
+    return [by_column, partial(_whole, len(X.fields))] if are_numbers else [by_column]
 
 
 def _whole(width: int, *, single: bool) -> list[tuple[str, Any]]:

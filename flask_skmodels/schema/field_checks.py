@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from flask_skmodels.schema.fields import ABSENT, Field
 from flask_skmodels.schema.rows import EXACT
 from flask_skmodels.schema.types import BoolArray, ColumnValues
-from flask_skmodels.schema.validator import INT64_MAX, INT64_MIN, NUMBER_TYPES
+from flask_skmodels.schema.validator import INT64_MAX, INT64_MIN
 
 REFUSED: Final = object()
 
@@ -60,7 +60,7 @@ class Check:
         self.is_64_bit = definition.get("type") == "integer"
         self.low, self.high = _bounds(definition)
         self.tests = _tests(definition)
-        self.bounded = self.types in ((int, float), (int,)) and _is_bounds_only(definition)
+        self.bounded = field.is_plain_number
         self.is_plain = self.coerce is None and not field.typed_readers
         self.is_double = (
             self.bounded
@@ -249,11 +249,6 @@ def _is_hashable(values: Iterable[Any]) -> bool:
         return not isinstance(values, str) and frozenset(values) is not None
     except TypeError:
         return False
-
-
-def _is_bounds_only(definition: Any) -> bool:
-    rules = definition.keys() - {"type", "min", "max", "nullable", "required", "default", "meta"}
-    return not rules and str(definition.get("type")) in NUMBER_TYPES
 
 
 def _bounds(definition: Any) -> tuple[Any, Any]:

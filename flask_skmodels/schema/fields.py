@@ -1,4 +1,4 @@
-"""The fields of a schema: how each is declared, read from a request and named to Cerberus."""
+"""The fields of a schema: their declarations, Cerberus rules and readers of text."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from typing import Any, Final
 import cerberus
 
 from flask_skmodels.errors import ModelError
+from flask_skmodels.schema.types import FieldRules, Rules
+from flask_skmodels.schema.validator import NUMBER_TYPES
 
-Declaration = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Declaration = FieldRules | Sequence[Rules]
 Reader = Callable[[str], object]
 
 ABSENT: Final = object()
-LONGEST_NUMBER = 400
+LONGEST_NUMBER = 400  # digits
+NUMBER_KINDS = frozenset({"number", "integer"})
 
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 _NOT_FINITE = {"nan": nan, "inf": inf, "infinity": inf}
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True}
 _BOOLEANS |= {"false": False, "0": False, "no": False, "off": False}
-_NUMERIC_TYPES = {"number", "float", "integer"}
-_TYPING_RULES = {"type", "coerce", "transform", "allowed"}
+_PLAIN_RULES = {"type", "min", "max", "nullable", "required", "default", "meta"}
 _LOGICAL_RULE = re.compile(r"(any|all|one|none)of(_.+)?")
 _TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _TYPE_NAMES |= {datetime: "datetime", date: "date"}
@@ -33,14 +35,14 @@ _TYPE_NAMES |= {datetime: "datetime", date: "date"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputColumn:
-    """One column of what a fitted estimator takes.
+    """One column of the X that a fitted estimator takes.
 
-    :param name: the estimator's own name of it, else ``"x0"``, ``"x1"`` and so on
-    :param type: ``"number"``, ``"integer"``, ``"string"``, ``"boolean"``, or ``"any"`` where the
+    :param name: the name that the estimator was fitted with, else ``"x0"``, ``"x1"`` and so on
+    :param type: ``"number"``, ``"integer"``, ``"string"``, ``"boolean"``, or ``"any"`` if the
         estimator drops the column
-    :param allowed: the values that the estimator knows, where it refuses all others
-    :param nullable: whether a missing value may be given
-    :param missing: what stands for a missing value in X, ``nan`` or ``None``
+    :param allowed: the values that the estimator knows, if it rejects all others
+    :param nullable: whether the estimator accepts missing values
+    :param missing: the missing value in X, ``nan`` or ``None``
     """
 
     name: str
@@ -52,12 +54,12 @@ class InputColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What a fitted estimator takes.
+    """The X that a fitted estimator takes.
 
-    :param columns: its columns in its own order; None where it does not say how many
-    :param named: whether the names are the estimator's own
-    :param container: ``"array"``, ``"frame"`` (a data frame), ``"sequence"`` (of texts),
-        ``"mapping"`` (a list of them) or ``"nothing"`` (it takes no rows of features)
+    :param columns: the columns, in the order of ``fit``; None if their number is unknown
+    :param named: whether the estimator was fitted with the names of the columns
+    :param container: ``"array"``, ``"frame"`` (a data frame), ``"sequence"`` (a list of texts),
+        ``"mapping"`` (a list of mappings) or ``"nothing"`` (it does not take rows of features)
     """
 
     columns: tuple[InputColumn, ...] | None = None
@@ -69,21 +71,28 @@ class Inputs:
 class Field:
     """One field of a schema, compiled.
 
-    :param name: what a client calls it
+    :param name: the name that clients use
     :param rules: the rules as they were declared
     :param definition: the rules as Cerberus takes them
-    :param kind: what X holds: a type of :class:`InputColumn`, or ``"object"``
-    :param column: the estimator's column that it fills
+    :param kind: the kind of the values in X: a type of :class:`InputColumn`, or ``"object"``
+    :param column: the column of X that the field fills
+    :ivar is_alias: whether the field only passes its value to another field
+    :ivar is_number: whether X holds numbers
+    :ivar is_plain_number: whether the only rules are a number type and its bounds
+    :ivar text_readers: functions that convert a text of a form or CSV
+    :ivar typed_readers: functions that convert a text of JSON or Arrow
     """
 
     name: str
-    rules: Mapping[str, Any]
-    definition: Mapping[str, Any]
+    rules: Rules
+    definition: Rules
     kind: str
     column: InputColumn
     nullable: bool = field(init=False)
     has_default: bool = field(init=False)
     is_alias: bool = field(init=False)
+    is_number: bool = field(init=False)
+    is_plain_number: bool = field(init=False)
     takes_text: bool = field(init=False)
     text_readers: tuple[Reader, ...] = field(init=False)
     typed_readers: tuple[Reader, ...] = field(init=False)
@@ -95,6 +104,8 @@ class Field:
             "nullable": bool(self.definition.get("nullable")),
             "has_default": not self.definition.keys().isdisjoint({"default", "default_setter"}),
             "is_alias": is_alias(self.rules),
+            "is_number": self.kind in NUMBER_KINDS,
+            "is_plain_number": _is_plain_number(self.definition),
             "takes_text": self.kind == "string" or "string" in types,
             "text_readers": readers,
             "typed_readers": tuple(_readers(types, _ISO_READERS)),
@@ -103,12 +114,12 @@ class Field:
             object.__setattr__(self, name, value)
 
     def read(self, value: object, *, text: bool) -> object:
-        """Return the value that Cerberus is to see.
+        """Return the value that Cerberus validates.
 
-        :param value: the client's value
-        :param text: whether it came as text
-        :returns: the value, None for a missing one where the field is nullable, and
-            :data:`ABSENT` where the default, or the lack of one, is to speak
+        :param value: the value that the client sent
+        :param text: whether it came as text, as in a form or CSV
+        :returns: the value; None if it is missing and the field is nullable; :data:`ABSENT` if the
+            field counts as not sent, so that its default applies
         """
         if isinstance(value, str):
             if value == "" or (text and not self.takes_text and value.isspace()):
@@ -127,59 +138,57 @@ class Field:
 
 
 def declared(declaration: Declaration) -> dict[str, dict[str, Any]]:
-    """Return the rules of each field of a schema in either of its two forms.
+    """Return the rules of each field of a declared schema.
 
-    :param declaration: Cerberus's mapping of names to rules, or a list of rules with ``name``
-    :raises ModelError: it is neither, or a name is missing or given twice
+    :param declaration: a mapping of field names to Cerberus rules, or a list of rules with ``name``
+    :raises ModelError: the declaration is neither, or a name is missing or used twice
     """
     if isinstance(declaration, Mapping):
-        return {str(name): _rules(name, rules) for name, rules in declaration.items()}
+        return {str(name): _rules(rules, f"field {name}") for name, rules in declaration.items()}
     if not isinstance(declaration, list | tuple):
         raise ModelError("schema must be a mapping of names to rules, or a list of rules with name")
     fields: dict[str, dict[str, Any]] = {}
-    for entry in declaration:
-        rules = _rules("of the schema's list", entry)
+    for index, entry in enumerate(declaration):
+        rules = _rules(entry, f"entry {index} of the schema")
         name = rules.pop("name", None)
         if not isinstance(name, str) or name in fields:
-            raise ModelError(
-                f"each entry of the schema's list needs a name of its own, not {name!r}"
-            )
+            raise ModelError(f"each entry of the schema needs a name of its own, not {name!r}")
         fields[name] = rules
     return fields
 
 
-def compile_field(name: str, rules: Mapping[str, Any], column: InputColumn) -> Field:
-    """Return the field that its declared rules make.
+def compile_field(name: str, rules: Rules, column: InputColumn) -> Field:
+    """Return the field of some declared rules.
 
-    :param name: what a client calls it
-    :param rules: Cerberus's rules and ``transform``
-    :param column: the estimator's column that it fills
-    :raises ModelError: ``required`` is off where nothing can stand for a missing value
+    :param name: the name that clients use
+    :param rules: Cerberus rules and ``transform``
+    :param column: the column of X that the field fills
+    :raises ModelError: the field is not required, but nothing can stand for a missing value
     """
     definition = {rule: value for rule, value in rules.items() if rule != "transform"}
-    coercers = [*_listed(rules.get("coerce")), *_listed(rules.get("transform"))]
+    coercers = [*_as_list(rules.get("coerce")), *_as_list(rules.get("transform"))]
     if coercers:
         definition["coerce"] = coercers if len(coercers) > 1 else coercers[0]
     _add_type(definition, rules)
     definition["nullable"] = bool(rules.get("nullable")) and column.nullable
     _add_required(name, definition)
     kind = _kind(definition, column)
-    unsure = "type" not in definition and not is_alias(rules)
-    if unsure and kind in _NUMERIC_TYPES | {"boolean"}:
+    is_untyped = "type" not in definition and not is_alias(rules)
+    if is_untyped and kind in NUMBER_TYPES | {"boolean"}:
         kind = "number"
         definition["finite"] = True
     return Field(name=name, rules=rules, definition=definition, kind=kind, column=column)
 
 
-def is_alias(rules: Mapping[str, Any]) -> bool:
-    """Return whether a field only gives its value to another one, as Cerberus's ``rename``."""
+def is_alias(rules: Rules) -> bool:
+    """Return whether a field only passes its value to another one, by Cerberus's ``rename``."""
     return not rules.keys().isdisjoint({"rename", "rename_handler"})
 
 
 def read_number(text: str) -> object:
-    """Return the number that a text says, or the text when it says none.
+    """Return the number that a text holds, or the text itself if it holds no number.
 
-    Blanks around it are fine; ``nan`` and ``inf`` are read, for the validation to turn down.
+    Blanks around it are ignored. ``nan`` and ``inf`` are converted; the validation rejects them.
     """
     stripped = text.strip()
     if _INTEGER.fullmatch(stripped):
@@ -192,9 +201,10 @@ def read_number(text: str) -> object:
 
 
 def read_integer(text: str) -> object:
-    """Return the integer that a text says, or the text when it says none.
+    """Return the integer that a text holds, or the text itself if it holds no integer.
 
-    Of more than 400 digits it is infinity: no estimator takes it, and to convert it is not free.
+    A number of more than 400 digits becomes infinity: its conversion would be slow, and validation
+    rejects it either way.
     """
     stripped = text.strip()
     if not _INTEGER.fullmatch(stripped):
@@ -203,17 +213,17 @@ def read_integer(text: str) -> object:
 
 
 def read_boolean(text: str) -> object:
-    """Return the boolean that a text says (true, 1, yes, on; false, 0, no, off), or the text."""
+    """Return the boolean of a text (true, 1, yes, on; false, 0, no, off), or the text itself."""
     return _BOOLEANS.get(text.strip().lower(), text)
 
 
 def read_datetime(text: str) -> object:
-    """Return the moment that a text says in ISO 8601, or the text when it says none."""
+    """Return the date and time of a text in ISO 8601, or the text itself if it holds none."""
     return _from_iso(datetime, text)
 
 
 def read_date(text: str) -> object:
-    """Return the day that a text says in ISO 8601, or the text when it says none."""
+    """Return the date of a text in ISO 8601, or the text itself if it holds none."""
     return _from_iso(date, text)
 
 
@@ -246,25 +256,30 @@ def _readers(types: Iterable[str], readers: Mapping[str, Reader]) -> list[Reader
     return [readers[name] for name in types if name in readers]
 
 
-def _rules(name: object, rules: object) -> dict[str, Any]:
+def _rules(rules: object, subject: str) -> dict[str, Any]:
     if isinstance(rules, str):
         rules = cerberus.rules_set_registry.get(rules)
     if not isinstance(rules, Mapping):
-        raise ModelError(f"the rules of field {name} must be a mapping")
+        raise ModelError(f"the rules of {subject} must be a mapping")
     return dict(rules)
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _types(definition: Mapping[str, Any]) -> list[str]:
-    return [name for name in _listed(definition.get("type")) if isinstance(name, str)]
+def _is_plain_number(definition: Rules) -> bool:
+    kind = definition.get("type")  # a text, or a list of types
+    return isinstance(kind, str) and kind in NUMBER_TYPES and definition.keys() <= _PLAIN_RULES
 
 
-def _add_type(definition: dict[str, Any], rules: Mapping[str, Any]) -> None:
+def _types(definition: Rules) -> list[str]:
+    return [name for name in _as_list(definition.get("type")) if isinstance(name, str)]
+
+
+def _add_type(definition: dict[str, Any], rules: Rules) -> None:
     if is_alias(rules) or not rules.keys().isdisjoint({"type", "coerce", "transform"}):
         return
     if "allowed" in rules:
@@ -277,7 +292,7 @@ def _add_type(definition: dict[str, Any], rules: Mapping[str, Any]) -> None:
 
 def _types_of_values(values: Any) -> str | list[str] | None:
     if isinstance(values, str) or not isinstance(values, Iterable):
-        return None  # Cerberus says what is wrong with it.
+        return None  # Cerberus reports the error
     names = list(dict.fromkeys(_TYPE_NAMES.get(type(value), "") for value in values))
     if "" in names:
         return None
@@ -294,18 +309,18 @@ def _add_required(name: str, definition: dict[str, Any]) -> None:
         definition["required"] = True
     elif not definition["nullable"]:
         raise ModelError(
-            f"field {name!r} is not required, has no default, and no missing value can stand for "
-            "it: give it a default, or make it nullable where the estimator accepts missing values"
+            f"field {name!r} is not required, but has no default and cannot be missing: give it a "
+            "default, or make it nullable if the estimator accepts missing values"
         )
 
 
-def _kind(definition: Mapping[str, Any], column: InputColumn) -> str:
+def _kind(definition: Rules, column: InputColumn) -> str:
     types = set(_types(definition))
     if not types:
         return column.type
     if types == {"integer"}:
         return "number" if definition["nullable"] else "integer"
-    if types <= _NUMERIC_TYPES:
+    if types <= NUMBER_TYPES:
         return "number"
     if len(types) == 1 and types <= {"boolean", "string"}:
         return types.pop()

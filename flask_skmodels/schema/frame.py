@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.fields import NUMBER_KINDS, Field
 from flask_skmodels.schema.rows import EXACT
 from flask_skmodels.schema.tabular import Tabular
 from flask_skmodels.schema.types import Array, ColumnValues, FloatArray
@@ -27,11 +27,6 @@ class Fields(tuple[Field, ...]):
     def kinds(self) -> frozenset[str]:
         """The kinds of the columns: the keys of :data:`DTYPES`, ``"string"`` or ``"object"``."""
         return frozenset(map(_kind, self))
-
-    @cached_property
-    def are_numeric(self) -> bool:
-        """Whether all columns hold numbers."""
-        return self.kinds <= {"number", "integer"}
 
     @cached_property
     def integers(self) -> list[int]:
@@ -158,7 +153,7 @@ class DeferredFrame(Tabular):
 
         :raises OverflowError: an integer is too large for float64 to hold exactly
         """
-        if self.fields.are_numeric:
+        if self.fields.kinds <= NUMBER_KINDS:
             numbers = self.to_float64()
             return numbers.astype(np.int64) if self.fields.kinds == {"integer"} else numbers
         if self.fields.kinds == {"boolean"}:

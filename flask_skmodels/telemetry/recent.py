@@ -197,7 +197,7 @@ def measured_fields(version: ModelVersion) -> list[Field | None]:
 
 
 def _is_measured(field: Field) -> bool:
-    return field.kind in {"number", "integer", "boolean"} or "allowed" in field.definition
+    return field.is_number or field.kind == "boolean" or "allowed" in field.definition
 
 
 def _kept_row(prediction: Prediction, measured: list[int]) -> Kept | None:

@@ -106,7 +106,7 @@ def _pool(field: Field, known: list[Any]) -> list[Any]:
     allowed = field.definition.get("allowed")
     if allowed is not None:
         return list(allowed)
-    if field.kind in ("number", "integer"):
+    if field.is_number:
         return _numbers(field, known)
     if field.kind == "boolean":
         return [False, True]
