@@ -153,8 +153,8 @@ class ModelPage(Page, CallView):
             ),
             "csrf": _csrf_of(self.state.app),
             "histogram": charts.histogram,
-            "share": charts.bar_width,
-            "text_of": format_value,
+            "bar_width": charts.bar_width,
+            "format_value": format_value,
             "most_errors": MOST_ERRORS,
         }
 

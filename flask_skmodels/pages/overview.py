@@ -105,9 +105,9 @@ class TrafficPage(Page):
             "name": self.deployment.name,
             "traffic": self.document(),
             "histogram": charts.histogram,
-            "share": charts.bar_width,
-            "span": charts.range_bar,
-            "text_of": format_value,
+            "bar_width": charts.bar_width,
+            "range_bar": charts.range_bar,
+            "format_value": format_value,
         }
 
     def document(self) -> Mapping[str, Any]:

@@ -118,10 +118,10 @@ def test_fill_in_and_predict(page: Page) -> None:
     page.get_by_role("link", name="iris").click()
     fill(page, VIRGINICA)
     press_predict(page)
-    expect(page.locator(".verdict")).to_have_text("2")
-    expect(page.locator("#answer")).to_be_focused()
+    expect(page.locator(".prediction")).to_have_text("2")
+    expect(page.locator("#result")).to_be_focused()
     assert page.url.endswith("/iris/")  # it was answered in place
-    bars = page.locator("#answer .bars .bar")
+    bars = page.locator("#result .bars .bar")
     expect(bars).to_have_count(3)
     first = bars.first.locator(".fill").bounding_box()
     assert first is not None
@@ -139,16 +139,16 @@ def test_error_beside_its_field_and_mended(page: Page) -> None:
     expect(wrong).to_be_focused()
     wrong.fill("5")
     press_predict(page)
-    expect(page.locator(".verdict")).to_have_text("0")
+    expect(page.locator(".prediction")).to_have_text("0")
     expect(page.locator(".field.invalid")).to_have_count(0)
 
 
-def test_fields_of_any_name_and_an_answer_of_another_page(page: Page) -> None:
+def test_fields_of_any_name_and_a_response_with_another_page(page: Page) -> None:
     page.goto("/odd/")
     fill(page, dict.fromkeys(ODD, 0.0) | {"submit": 1.0})
     page.evaluate("window.isSame = true")
     press_predict(page)
-    expect(page.locator("#answer .verdict")).to_have_text("1")
+    expect(page.locator("#result .prediction")).to_have_text("1")
     assert page.evaluate("window.isSame")  # it was answered in place
     page.route("**/odd/**", lambda route: route.fulfill(body="<h1>Log in</h1>"))
     press_predict(page)
@@ -159,7 +159,7 @@ def test_select_and_missing_value(page: Page) -> None:
     page.goto("/birds/")
     page.get_by_label("island").select_option("Dream")
     press_predict(page)
-    expect(page.locator(".verdict")).to_have_text("light")
+    expect(page.locator(".prediction")).to_have_text("light")
 
 
 def test_upload_and_download(page: Page, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_upload_and_download(page: Page, tmp_path: Path) -> None:
     file: Any = {"name": "rows.csv", "mimeType": content_type, "buffer": body}
     page.set_input_files("#file", file)
     page.get_by_role("button", name="Predict the file").click()
-    expect(page.locator("#upload-result tbody tr")).to_have_count(4)  # two bars, two rows
+    expect(page.locator("#file-result tbody tr")).to_have_count(4)  # two bars, two rows
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the predictions").click()
     saved = tmp_path / "saved.csv"
@@ -218,7 +218,7 @@ def test_code_is_copied(page: Page, address: str) -> None:
 def test_keyboard_alone(page: Page) -> None:
     page.goto("/-/")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_label("Search", exact=True)).to_be_focused()
@@ -234,8 +234,8 @@ def test_keyboard_alone(page: Page) -> None:
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("0.3")
     page.keyboard.press("Enter")
-    expect(page.locator(".verdict")).to_have_text("0")
-    expect(page.locator("#answer")).to_be_focused()
+    expect(page.locator(".prediction")).to_have_text("0")
+    expect(page.locator("#result")).to_be_focused()
 
 
 def test_pipeline_is_drawn_in_its_frame(page: Page) -> None:
@@ -259,13 +259,13 @@ def test_all_of_it_without_javascript(plain_page: Page, tmp_path: Path) -> None:
     expect(page.locator(".field.invalid .error")).to_have_text("min value is 0")
     page.fill("input[name=sepal_width]", "3.3")
     press_predict(page)
-    expect(page.locator(".verdict")).to_have_text("2")
-    assert page.url.endswith("/iris/#answer")
+    expect(page.locator(".prediction")).to_have_text("2")
+    assert page.url.endswith("/iris/#result")
     body, content_type = file_of("ndjson", [SETOSA, VIRGINICA])
     file: Any = {"name": "rows.ndjson", "mimeType": content_type, "buffer": body}
     page.set_input_files("#file", file)
     page.get_by_role("button", name="Predict the file").click()
-    expect(page.locator("#upload-result .rows tbody tr")).to_have_count(2)
+    expect(page.locator("#file-result .rows tbody tr")).to_have_count(2)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the predictions").click()
     assert download.value.suggested_filename == "iris-predictions.ndjson"
@@ -322,7 +322,7 @@ def bring(page: Page, place: str) -> None:
         page.wait_for_selector(".field.invalid")
     elif place == "answer":
         press_predict(page)
-        page.wait_for_selector(".verdict")
+        page.wait_for_selector(".prediction")
         page.locator("summary h2").click()
     elif place == "file":
         body, content_type = file_of("csv", [SETOSA, VIRGINICA])

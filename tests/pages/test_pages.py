@@ -39,12 +39,12 @@ from tests.support.html import (
     Element,
     bars,
     errors_beside,
-    figures,
     file_of,
     fill,
     get,
     read,
     rows_of,
+    statistics,
     submit,
     upload,
 )
@@ -93,8 +93,8 @@ def mixed(mixed_pipeline: Any) -> FlaskClient:
     return serve(birds)
 
 
-def answer_of(page: Element) -> Element:
-    return page.one("div", id="answer")
+def result_of(page: Element) -> Element:
+    return page.one("div", id="result")
 
 
 # Negotiation
@@ -186,9 +186,9 @@ def test_index_shows_what_each_model_does(flowers: FlaskClient) -> None:
     assert "Species of an iris flower." in entry.text
     assert "From four lengths" not in entry.text
     assert "StandardScaler → LogisticRegression" in entry.text
-    shown = figures(entry)
+    shown = statistics(entry)
     assert (shown["Predictions"], shown["Errors"]) == ("1", "1")
-    assert shown["Median"].endswith("s")
+    assert shown["Median time"].endswith("s")
 
 
 def test_index_as_json(flowers: FlaskClient) -> None:
@@ -222,7 +222,7 @@ def test_index_is_searched_when_there_are_many(line_pipeline: Any) -> None:
 def test_search_without_a_finding_shows_no_markup_of_its_own(line_pipeline: Any) -> None:
     client = serve(*(Model(name=f"m{n}", pipeline=line_pipeline) for n in range(9)))
     page = read(client.get("/-/", query_string={"q": NASTY}, headers=HTML))
-    assert page.one("h2").text == "Nothing found"
+    assert page.one("h2").text == "No models found"
     assert page.one("input", id="q").attributes["value"] == NASTY
     assert len(page.all("script")) == 1
 
@@ -231,7 +231,7 @@ def test_index_of_very_many_models_shows_the_first(line_pipeline: Any) -> None:
     client = serve(*(Model(name=f"m{n}", pipeline=line_pipeline) for n in range(120)))
     page = get(client, "/-/")
     assert len(page.one("ul", class_="models").all("li")) == 100
-    assert "The first 100 of 120 are shown" in page.text
+    assert "Showing the first 100 of 120 models" in page.text
     assert len(client.get("/-/").get_json()["models"]) == 120
 
 
@@ -283,7 +283,7 @@ def test_form_carries_the_token_of_the_host(pipeline: Any) -> None:
     models.add("iris", pipeline, schema=SCHEMA, purge_unknown=False)
     client = app.test_client()
     assert client.post("/iris/", data=SETOSA, headers=HTML).status_code == 400
-    assert answer_of(submit(client, "/iris/", **TEXTS)).one("p", class_="verdict").text == "0"
+    assert result_of(submit(client, "/iris/", **TEXTS)).one("p", class_="prediction").text == "0"
     token = fill(get(client, "/iris/"), "upload")["csrf_token"]
     assert upload(client, "/iris/", CSV, "rows.csv", csrf_token=token).all("table", class_="rows")
 
@@ -311,7 +311,7 @@ def test_form_is_drawn_from_the_schema(flowers: FlaskClient) -> None:
     assert attributes["type"] == "number"
     assert (attributes["min"], attributes["max"], attributes["step"]) == ("0", "30", "any")
     assert attributes["aria-required"] == "true"
-    assert page.one("form", data_live="predict").attributes["action"] == "/iris/#answer"
+    assert page.one("form", data_live="predict").attributes["action"] == "/iris/#result"
 
 
 def test_form_begins_with_an_example(flowers: FlaskClient) -> None:
@@ -327,8 +327,8 @@ def test_form_begins_with_an_example(flowers: FlaskClient) -> None:
 
 def test_answer_is_shown_with_probabilities(flowers: FlaskClient) -> None:
     page = submit(flowers, "/iris/?example=1")
-    shown = answer_of(page)
-    assert shown.one("p", class_="verdict").text == "2"
+    shown = result_of(page)
+    assert shown.one("p", class_="prediction").text == "2"
     expected = flowers.post("/iris/predict_proba/", json=VIRGINICA).get_json()["predictions"][0]
     assert list(bars(shown)) == ["2", "1", "0"]
     assert bars(shown)["2"] == f"{expected[2]:.1%}"
@@ -343,7 +343,7 @@ def test_error_is_shown_beside_its_field(flowers: FlaskClient) -> None:
         "sepal_length": "min value is 0",
         "petal_width": "required field",
     }
-    listed = answer_of(page).one("ul", class_="problems")
+    listed = result_of(page).one("ul", class_="errors")
     assert [a.attributes["href"] for a in listed.all("a")] == ["#field-0", "#field-3"]
     assert fill(page)["sepal_length"] == "-3"
     assert page.one("title").text == "Error: iris"
@@ -361,7 +361,7 @@ def test_unknown_fields_are_not_shown(pipeline: Any) -> None:
     strict = KeyValueModel(name="iris", pipeline=pipeline, schema=SCHEMA, purge_unknown=False)
     client = serve(strict)
     page = read(client.post("/iris/", data={**SETOSA, "odd": "1"}, headers=HTML))
-    assert answer_of(page).all("p", class_="verdict")
+    assert result_of(page).all("p", class_="prediction")
     page = upload(client, "/iris/", CSV.replace(b"\n", b",secret_name\n", 1), "a.csv", 400)
     assert "secret_name" not in page.text
     page = get(client, "/iris/traffic/")
@@ -391,7 +391,7 @@ def test_other_methods_have_buttons(pipeline: Any) -> None:
     assert [b.text for b in buttons] == ["Predict", "decision_function"]
     address = buttons[1].attributes["formaction"]
     page = read(client.post(address.partition("#")[0], data=SETOSA, headers=HTML))
-    shown = dict(rows_of(answer_of(page).one("table", class_="outputs")))
+    shown = dict(rows_of(result_of(page).one("table", class_="outputs")))
     expected = client.post("/iris/decision_function/", json=SETOSA).get_json()["predictions"][0]
     assert [float(shown[c]) for c in "012"] == pytest.approx(expected, rel=1e-4)
     get(client, "/iris/?method=none")
@@ -405,7 +405,7 @@ def test_model_of_values_has_an_input_for_each_position(pipeline: Any) -> None:
     client = serve(ValuesModel(name="iris", pipeline=pipeline, examples=[[5.1, 3.5, 1.4, 0.2]]))
     sent = fill(get(client, "/iris/"))
     assert sent == {"x0": "5.1", "x1": "3.5", "x2": "1.4", "x3": "0.2"}
-    assert answer_of(submit(client, "/iris/")).one("p", class_="verdict").text == "0"
+    assert result_of(submit(client, "/iris/")).one("p", class_="prediction").text == "0"
     page = submit(client, "/iris/", 400, x1="wide", x3="")
     assert set(errors_beside(page)) == {"x1", "x3"}
     assert "item" not in "".join(errors_beside(page).values())
@@ -416,7 +416,7 @@ def test_model_of_very_many_values_has_one_input() -> None:
     wide = LinearRegression().fit(np.eye(60), np.arange(60.0))
     client = serve(ValuesModel(name="wide", pipeline=wide, examples=[[1.0, *[0.0] * 59]]))
     assert fill(get(client, "/wide/"))["values"].startswith("1.0, 0.0")
-    assert answer_of(submit(client, "/wide/")).all("p", class_="verdict")
+    assert result_of(submit(client, "/wide/")).all("p", class_="prediction")
     page = submit(client, "/wide/", 400, values="1, 2")
     assert list(errors_beside(page)) == ["values"]
 
@@ -424,7 +424,7 @@ def test_model_of_very_many_values_has_one_input() -> None:
 def test_model_of_an_open_number_of_values() -> None:
     client = serve(Model(name="double", pipeline=FunctionTransformer(lambda x: x * 2)))
     page = submit(client, "/double/", values="1, 2.5")
-    shown = answer_of(page).one("table", class_="outputs")
+    shown = result_of(page).one("table", class_="outputs")
     assert [row[1] for row in rows_of(shown)] == ["2", "5"]
     assert '{"values":[1,2.5]}' in page.one("code", id="code-curl").text
     assert list(errors_beside(submit(client, "/double/", 400, values="x"))) == ["values"]
@@ -438,7 +438,7 @@ def test_categories_and_missing_values(mixed: FlaskClient) -> None:
     assert [o.text for o in options] == ["choose", "Biscoe", "Dream", "Torgersen"]
     assert "optional" in page.one("label", **{"for": "field-1"}).text
     page = submit(mixed, "/birds/", island="Dream", mass="")
-    assert answer_of(page).one("p", class_="verdict").text == "light"
+    assert result_of(page).one("p", class_="prediction").text == "light"
     assert '"mass":null' in page.one("code", id="code-curl").text
     assert '"mass": None' in page.one("code", id="code-Python").text
     assert list(errors_beside(submit(mixed, "/birds/", 400, island=""))) == ["island"]
@@ -492,21 +492,21 @@ def test_fields_of_dates() -> None:
     day = page.one("input", name="day").attributes
     assert (day["type"], day["min"], day["value"]) == ("date", "2000-01-01", "2020-02-03")
     assert page.one("input", name="moment").attributes["type"] == "datetime-local"
-    assert answer_of(submit(client, "/season/")).one("p", class_="verdict").text == "2020"
+    assert result_of(submit(client, "/season/")).one("p", class_="prediction").text == "2020"
     assert '"day":"2020-02-03"' in page.one("code", id="code-curl").text
 
 
 def test_regression(line_pipeline: Any) -> None:
     client = serve(Model(name="line", pipeline=line_pipeline))
     page = submit(client, "/line/", x0="1", x1="2", x2="3")
-    assert answer_of(page).one("p", class_="verdict").text == "321"
-    assert not answer_of(page).all("table")
+    assert result_of(page).one("p", class_="prediction").text == "321"
+    assert not result_of(page).all("table")
 
 
 def test_several_outputs() -> None:
     two = LinearRegression().fit(np.eye(2), np.eye(2))
     client = serve(Model(name="two", pipeline=two))
-    shown = answer_of(submit(client, "/two/", x0="1", x1="0")).one("table", class_="outputs")
+    shown = result_of(submit(client, "/two/", x0="1", x1="0")).one("table", class_="outputs")
     assert [name for name, _ in rows_of(shown)] == ["prediction_0", "prediction_1"]
 
 
@@ -514,7 +514,7 @@ def test_probabilities_of_several_outputs() -> None:
     targets = np.column_stack([Y, (Y == 1).astype(int)])
     many = MultiOutputClassifier(LogisticRegression(max_iter=500)).fit(X, targets)
     client = serve(Model(name="many", pipeline=many, probability=True, examples=[X[0].tolist()]))
-    shown = answer_of(submit(client, "/many/"))
+    shown = result_of(submit(client, "/many/"))
     assert [h.text for h in shown.all("h3")] == ["prediction_0", "prediction_1"]
     assert len(shown.all("table", class_="bars")) == 2
 
@@ -523,7 +523,7 @@ def test_transformer() -> None:
     client = serve(Model(name="main", pipeline=PCA(2).fit(X), examples=[X[0].tolist()]))
     page = get(client, "/main/")
     assert page.one("form", data_live="predict").one("button").text == "transform"
-    shown = answer_of(submit(client, "/main/")).one("table", class_="outputs")
+    shown = result_of(submit(client, "/main/")).one("table", class_="outputs")
     assert len(rows_of(shown)) == 2
     assert len(get(client, "/main/traffic/").all("figure", class_="histogram")) == 2
 
@@ -533,7 +533,7 @@ def test_model_of_texts() -> None:
     texts.fit(["good", "bad", "good fine", "bad awful"], ["yes", "no", "yes", "no"])
     client = serve(Model(name="mood", pipeline=texts, probability=True))
     page = submit(client, "/mood/", text="good " + NASTY)
-    assert answer_of(page).one("p", class_="verdict").text == "yes"
+    assert result_of(page).one("p", class_="prediction").text == "yes"
     assert NASTY not in get(client, "/mood/traffic/").text
     result = upload(client, "/mood/", b"text\ngood\nbad\n", "rows.csv").one("table", class_="rows")
     assert rows_of(result)[1:] == [["good", "yes"], ["bad", "no"]]
@@ -543,10 +543,10 @@ def test_model_that_is_not_loaded_yet(tmp_path: Path, pipeline: Any) -> None:
     file = put(tmp_path, "iris", pipeline)
     lazy = Model(name="lazy", pipeline=Artifact(file), description="Later")
     client = serve(lazy, SKMODELS_LOADING="first-use", SKMODELS_TRUST_PICKLE=True)
-    assert "loaded at first use" in get(client, "/-/").text
+    assert "not loaded yet" in get(client, "/-/").text
     assert client.get("/-/").get_json()["models"][0]["is_loaded"] is False
     page = get(client, "/lazy/traffic/")
-    assert page.one("h2").text == "Nothing yet"
+    assert page.one("h2").text == "No requests yet"
     page = get(client, "/lazy/")
     assert page.one("dl", class_="facts").all("code")[0].text
     assert "loaded at first use" not in get(client, "/-/").text
@@ -598,7 +598,7 @@ def test_versions(tmp_path: Path, pipeline: Any) -> None:
 
 def test_file_of_rows(flowers: FlaskClient) -> None:
     page = upload(flowers, "/iris/", CSV, "rows.csv")
-    head, *rows = rows_of(page.one(id="upload-result").one("table", class_="rows"))
+    head, *rows = rows_of(page.one(id="file-result").one("table", class_="rows"))
     assert head == [*FIELDS, "prediction"]
     assert rows == [["5.1", "3.5", "1.4", "0.2", "0"], ["6.3", "3.3", "6", "2.5", "2"]]
     assert bars(page.one("div", class_="distributions")) == {"0": "1", "2": "1"}
@@ -644,7 +644,7 @@ def test_wide_file_shows_the_first_columns() -> None:
     wide = LinearRegression().fit(np.eye(60), np.arange(60.0))
     client = serve(Model(name="wide", pipeline=wide))
     page = upload(client, "/wide/", (",".join("1" * 60) + "\n").encode() * 2, "rows.csv")
-    head, *_ = rows_of(page.one(id="upload-result").one("table", class_="rows"))
+    head, *_ = rows_of(page.one(id="file-result").one("table", class_="rows"))
     assert len(head) == 13
     assert "without 48 more columns" in page.text
 
@@ -652,14 +652,14 @@ def test_wide_file_shows_the_first_columns() -> None:
 def test_errors_of_a_file(flowers: FlaskClient) -> None:
     body = CSV.replace(b"6.3", b"-1").replace(b"0.2", NASTY.encode())
     page = upload(flowers, "/iris/", body, "rows.csv", 400)
-    listed = [li.text for li in page.one(id="upload-result").all("li")]
+    listed = [li.text for li in page.one(id="file-result").all("li")]
     assert listed == [
         "Row 1 petal_width : must be of number type",
         "Row 2 sepal_length : min value is 0",
     ]
     body = CSV + b"-1,-1,-1,-1\n" * 10
     page = upload(flowers, "/iris/", body, "rows.csv", 400)
-    assert len(page.one(id="upload-result").all("li")) == 20
+    assert len(page.one(id="file-result").all("li")) == 20
     assert "and 20 more" in page.text
 
 
@@ -679,12 +679,12 @@ def hint(client: FlaskClient) -> str:
 def test_form_without_a_file(flowers: FlaskClient) -> None:
     response = flowers.post("/iris/", data={"file": (BytesIO(), "")}, headers=HTML)
     page = read(response, 400)
-    assert "choose a file first" in page.one(id="upload-result").text
+    assert "choose a file first" in page.one(id="file-result").text
 
 
 def test_file_of_another_type(flowers: FlaskClient) -> None:
     page = upload(flowers, "/iris/", b"x", "rows.xlsx", 400)
-    assert "the file must be one of" in page.one(id="upload-result").text
+    assert "the file must be one of" in page.one(id="file-result").text
 
 
 def test_too_many_rows(pipeline: Any) -> None:
@@ -716,7 +716,7 @@ def test_failure_of_the_estimator_tells_nothing(pipeline: Any, caplog: Any) -> N
     assert page.one("h1").text == "Internal Server Error"
     assert "secret" not in page.text
     assert "secret" in caplog.text
-    assert figures(get(client, "/broken/traffic/"))["Failed"] == "1"
+    assert statistics(get(client, "/broken/traffic/"))["Failed"] == "1"
 
 
 def test_receiver_may_stop_a_prediction(flowers: FlaskClient) -> None:
@@ -781,7 +781,7 @@ def test_host_whose_templates_know_the_same_words(pipeline: Any) -> None:
     app.context_processor(lambda: dict.fromkeys(words.split(), "theirs"))
     SKModels(app).add("iris", pipeline, schema=SCHEMA)
     client = app.test_client()
-    assert answer_of(submit(client, "/iris/", **TEXTS)).one("p", class_="verdict").text == "0"
+    assert result_of(submit(client, "/iris/", **TEXTS)).one("p", class_="prediction").text == "0"
     for path in ("/-/", "/iris/", "/iris/traffic/"):
         assert "theirs" not in client.get(path, headers=HTML).text
 
@@ -791,11 +791,11 @@ def test_prefix_and_a_second_extension(pipeline: Any, line_pipeline: Any) -> Non
     SKModels(app, url_prefix="/public").add("iris", pipeline, schema=SCHEMA)
     SKModels(app, name="internal", url_prefix="/internal").add("iris", line_pipeline)
     client = app.test_client()
-    assert answer_of(submit(client, "/internal/iris/", x0="1", x1="2", x2="3")).text.count("321")
+    assert result_of(submit(client, "/internal/iris/", x0="1", x1="2", x2="3")).text.count("321")
     client.post("/public/iris/predict/", json={})
-    assert figures(get(client, "/public/iris/traffic/"))["Predictions"] == "0"
-    assert figures(get(client, "/public/iris/traffic/"))["Rejected"] == "1"
-    assert figures(get(client, "/internal/iris/traffic/"))["Predictions"] == "1"
+    assert statistics(get(client, "/public/iris/traffic/"))["Predictions"] == "0"
+    assert statistics(get(client, "/public/iris/traffic/"))["Rejected"] == "1"
+    assert statistics(get(client, "/internal/iris/traffic/"))["Predictions"] == "1"
     for base in ("/public", "/internal"):
         [entry] = get(client, f"{base}/-/").all("li")
         assert entry.one("a").attributes["href"] == f"{base}/iris/"
@@ -820,7 +820,7 @@ def test_model_that_is_registered_late(models: SKModels, app: Flask, line_pipeli
 def test_frame_of_pandas(mixed: FlaskClient) -> None:
     frame = pd.DataFrame({"island": ["Dream", "Biscoe"], "mass": [3000.0, None]})
     page = upload(mixed, "/birds/", frame.to_csv(index=False).encode(), "rows.csv")
-    rows = rows_of(page.one(id="upload-result").one("table", class_="rows"))[1:]
+    rows = rows_of(page.one(id="file-result").one("table", class_="rows"))[1:]
     assert rows == [["Dream", "3000", "light"], ["Biscoe", "nan", "heavy"]]
 
 
@@ -840,8 +840,8 @@ def test_browser_that_sends_no_form_is_answered_as_a_client(flowers: FlaskClient
 def test_model_of_probabilities_alone(pipeline: Any) -> None:
     model = Model(name="iris", pipeline=pipeline, methods=["predict_proba"])
     page = submit(serve(model), "/iris/", x0="5.1", x1="3.5", x2="1.4", x3="0.2")
-    assert list(bars(answer_of(page))) == ["0", "1", "2"]
-    assert not answer_of(page).all("p", class_="verdict")
+    assert list(bars(result_of(page))) == ["0", "1", "2"]
+    assert not result_of(page).all("p", class_="prediction")
 
 
 def test_model_of_mappings() -> None:
@@ -849,7 +849,7 @@ def test_model_of_mappings() -> None:
     words.fit([{"a": 1.0}, {"a": 9.0}], ["low", "high"])
     model = KeyValueModel(name="words", pipeline=words, schema={"a": {}, "b": {"default": 0}})
     client = serve(model)
-    assert answer_of(submit(client, "/words/", a="9")).one("p", class_="verdict").text == "high"
+    assert result_of(submit(client, "/words/", a="9")).one("p", class_="prediction").text == "high"
     result = upload(client, "/words/", b"a,b\n1,2\n", "rows.csv").one("table", class_="rows")
     assert rows_of(result) == [["a", "b", "prediction"], ["1", "2", "low"]]
     assert client.get("/words/traffic/").get_json()["inputs"][0]["rows"] == 0

@@ -117,9 +117,9 @@ def submit(client: FlaskClient, path: str, status: int = 200, **values: str) -> 
     return read(client.post(path.partition("?")[0], data=data, headers=HTML), status)
 
 
-def figures(page: Element) -> dict[str, str]:
-    """Return the labelled figures of a page."""
-    return {e.one("dt").text: e.one("dd").text for e in page.all("div", class_="figure")}
+def statistics(page: Element) -> dict[str, str]:
+    """Return the labelled statistics of a page."""
+    return {e.one("dt").text: e.one("dd").text for e in page.all("div", class_="statistic")}
 
 
 def bars(element: Element) -> dict[str, str]:

@@ -1,24 +1,24 @@
 "use strict";
 
-// Light or dark as the other pages are: what their switch was set to, else as the system is.
+// Use the theme that was chosen on the other pages, or else that of the system.
 const chosenTheme = () => {
   try {
     return localStorage.getItem("skmodels-theme");
   } catch {
-    return null; // storage is switched off
+    return null; // storage is disabled
   }
 };
 const isDark = () => {
   const theme = chosenTheme();
   return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 };
-document.documentElement.classList.toggle("dark-mode", isDark()); // before anything is painted
+document.documentElement.classList.toggle("dark-mode", isDark()); // before the page is painted
 
 document.addEventListener("DOMContentLoaded", () => {
-  const place = document.getElementById("docs");
+  const container = document.getElementById("docs");
   window.SwaggerUIBundle({
-    url: place.dataset.document,
-    domNode: place,
+    url: container.dataset.document,
+    domNode: container,
     presets: [window.SwaggerUIBundle.presets.apis],
     layout: "BaseLayout",
     deepLinking: true,

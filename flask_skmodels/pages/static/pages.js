@@ -1,7 +1,7 @@
 "use strict";
 
-// The pages work without this file. With it the theme is switched, code is copied, and a form is
-// answered in place.
+// The pages work without this script. It adds a theme switch and copy buttons, and shows the result
+// of a form without loading the page again.
 (() => {
   const root = document.documentElement;
   const KEY = "skmodels-theme";
@@ -10,7 +10,7 @@
     try {
       return localStorage.getItem(KEY);
     } catch {
-      return null; // storage is switched off
+      return null; // storage is disabled
     }
   };
   const isDark = () =>
@@ -21,7 +21,7 @@
   const choose = (theme) => {
     if (theme === "light" || theme === "dark") root.dataset.theme = theme;
   };
-  choose(stored()); // before anything is painted
+  choose(stored()); // before the page is painted
 
   const setUpTheme = () => {
     const button = document.querySelector("[data-theme-switch]");
@@ -35,7 +35,7 @@
       try {
         localStorage.setItem(KEY, root.dataset.theme);
       } catch {
-        // it holds for this page
+        // storage is disabled: the choice is kept for this page only
       }
       show();
     });
@@ -48,26 +48,26 @@
       await navigator.clipboard.writeText(code.textContent);
       button.textContent = "Copied";
     } catch {
-      getSelection().selectAllChildren(code); // not a secure page: to be copied by hand
+      getSelection().selectAllChildren(code); // clipboard not allowed: the user copies the selection
       button.textContent = "Selected";
     }
     setTimeout(() => (button.textContent = "Copy"), 2000);
   };
 
-  const reveal = (within) => {
+  const showCopyButtons = (within) => {
     if (!navigator.clipboard && !getSelection) return;
     for (const button of within.querySelectorAll("[data-copy]")) button.hidden = false;
   };
 
-  // Answer a form in place: the part of the page that it names is replaced. Inputs may have any
-  // name, and hide what a form has under it.
-  const answer = async (form, submitter) => {
-    const own = (name) => form.getAttribute(name);
-    const address = submitter?.getAttribute("formaction") || own("action");
+  // Submit a form and replace the part of the page that it names in data-live. Form fields can
+  // have any name and shadow the properties of the form, so its attributes are read instead.
+  const submitInPlace = async (form, submitter) => {
+    const attribute = (name) => form.getAttribute(name);
+    const address = submitter?.getAttribute("formaction") || attribute("action");
     const options = { method: "POST", headers: { Accept: "text/html" } };
     const data = new FormData(form);
-    const isFile = own("enctype") === "multipart/form-data";
-    const id = own("data-live");
+    const isFile = attribute("enctype") === "multipart/form-data";
+    const id = attribute("data-live");
     if (submitter) submitter.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(address, {
@@ -76,14 +76,14 @@
       });
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const part = page.getElementById(id);
-      if (!part) throw new Error("another page has come");
+      if (!part) throw new Error("the response is another page, such as a login form");
       const open = document.querySelector(`#${id} details`)?.open;
       document.getElementById(id).replaceWith(part);
       const details = part.querySelector("details");
       if (details && open) details.open = true;
       document.title = page.title;
-      reveal(part);
-      (part.querySelector("#answer") || part).focus({ preventScroll: false });
+      showCopyButtons(part);
+      (part.querySelector("#result") || part).focus({ preventScroll: false });
     } catch {
       form.setAttribute("action", address);
       HTMLFormElement.prototype.submit.call(form);
@@ -101,11 +101,11 @@
     const { target: form, submitter } = event;
     if (!form.hasAttribute("data-live") || submitter?.hasAttribute("data-plain")) return;
     event.preventDefault();
-    answer(form, submitter);
+    submitInPlace(form, submitter);
   });
 
   document.addEventListener("DOMContentLoaded", () => {
     setUpTheme();
-    reveal(document);
+    showCopyButtons(document);
   });
 })();
