@@ -577,7 +577,7 @@ def test_versions(tmp_path: Path, pipeline: Any) -> None:
     table = page.one("section", aria_labelledby="versions-title").one("table")
     head, *rows = rows_of(table)
     assert head == ["Version", "Role", "scikit-learn", "Loaded", "SHA-256"]
-    assert [row[:2] for row in rows] == [["3", "shadow"], ["2", "canary, 25 %"], ["1", "serves"]]
+    assert [row[:2] for row in rows] == [["3", "shadow"], ["2", "canary, 25 %"], ["1", "live"]]
     digests = {v["version"]: v["sha256"] for v in client.get("/iris/").get_json()["versions"]}
     shown = {row.one("th").text: row.one("code").attributes["title"] for row in table.all("tr")[1:]}
     assert shown == digests
@@ -646,7 +646,7 @@ def test_wide_file_shows_the_first_columns() -> None:
     page = upload(client, "/wide/", (",".join("1" * 60) + "\n").encode() * 2, "rows.csv")
     head, *_ = rows_of(page.one(id="file-result").one("table", class_="rows"))
     assert len(head) == 13
-    assert "without 48 more columns" in page.text
+    assert "48 more columns are not shown" in page.text
 
 
 def test_errors_of_a_file(flowers: FlaskClient) -> None:
