@@ -1,4 +1,4 @@
-"""Files that hold estimators: how an application declares them, and how they are loaded safely.
+"""Files that hold estimators: their declaration in an application, and how they are loaded safely.
 
-One file a format; ``loading`` chooses among them.
+There is a module for each format; ``loading`` chooses among them.
 """

@@ -1,8 +1,8 @@
-"""Folders of MLflow with a scikit-learn model, read without MLflow.
+"""Folders that MLflow has saved a scikit-learn model in, read without MLflow.
 
-The folder's ``MLmodel`` says which file holds the estimator, what the model takes, and where an
-example of its input is. The file itself is loaded as any other, by the same pins; what ``MLmodel``
-says of types that a file of skops may hold is not trusted.
+The file ``MLmodel`` in the folder names the file of the estimator, the columns of the model and an
+example of its input. The file of the estimator is loaded as any other and needs the same pin. The
+types that ``MLmodel`` says to trust in a file of skops are ignored.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ _Verify = Callable[[Path, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class MLflowModel:
-    """What a folder says of its model.
+    """The description of a model in a folder of MLflow.
 
     :param file: the file that holds the estimator
-    :param names: of the columns of its signature, empty where they have none; None without one
-    :param width: how many columns its signature has, None where that is not said
-    :param examples: rows of its input example
+    :param names: names of the columns in the signature, empty if they have none; None without a
+        signature
+    :param width: number of columns in the signature, None if it does not say
+    :param examples: rows of the input example
     """
 
     file: Path
@@ -37,24 +38,24 @@ class MLflowModel:
     examples: tuple[Any, ...]
 
     def check(self, estimator: Any) -> None:
-        """Hold the signature against the estimator.
+        """Check that the signature has the columns that the estimator takes.
 
-        :raises ArtifactError: they have not the same columns
+        :raises ArtifactError: the columns differ
         """
         inputs = introspect.inputs(estimator)
         if inputs.columns is None or inputs.container == "sequence":
             return
-        own = [column.name for column in inputs.columns]
-        if inputs.named and self.names and set(self.names) != set(own):
+        fitted = [column.name for column in inputs.columns]
+        if inputs.named and self.names and set(self.names) != set(fitted):
             reason = "the columns of its signature are not those that the estimator was fitted on"
             raise ArtifactError(self.file.parent / MLMODEL, reason)
-        if self.width is not None and self.width != len(own):
-            reason = f"its signature has {self.width} columns, the estimator takes {len(own)}"
+        if self.width is not None and self.width != len(fitted):
+            reason = f"its signature has {self.width} columns, the estimator takes {len(fitted)}"
             raise ArtifactError(self.file.parent / MLMODEL, reason)
 
 
 def is_mlflow_model(path: Path) -> bool:
-    """Return whether a path is a folder of MLflow with a model."""
+    """Return True if a path is a folder that MLflow has saved a model in."""
     try:
         return (path / MLMODEL).is_file()
     except (OSError, ValueError):
@@ -62,11 +63,12 @@ def is_mlflow_model(path: Path) -> bool:
 
 
 def read_mlflow_model(folder: Path, verify: _Verify) -> MLflowModel:
-    """Return what a folder says of its model.
+    """Return the description of the model in a folder.
 
-    :param folder: one that :func:`is_mlflow_model` says to be one
-    :param verify: called with each file and its bytes before they are read; raises ArtifactError
-    :raises ArtifactError: it has no scikit-learn model, or says what cannot be
+    :param folder: a folder for which :func:`is_mlflow_model` is True
+    :param verify: called with each file and its bytes before they are parsed; raises ArtifactError
+        to refuse the file
+    :raises ArtifactError: the folder has no scikit-learn model, or its description is not valid
     """
     document = _read_yaml(folder / MLMODEL, verify)
     flavors = document.get("flavors")
@@ -109,7 +111,7 @@ def _read(path: Path, verify: _Verify) -> bytes:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """Return a file of a folder, whose name is that of no other place."""
+    """Return the path of a file in a folder; refuse a name that leads out of it."""
     path = Path(name)
     if path.is_absolute() or not path.name or ".." in path.parts:
         raise ArtifactError(folder / MLMODEL, "it names a file that is not in its folder")
@@ -117,13 +119,13 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def _columns(document: Mapping[str, Any], path: Path) -> tuple[tuple[str, ...] | None, int | None]:
-    """Return the names and the number of the columns of the signature."""
+    """Return the names and the number of the columns in the signature."""
     signature = document.get("signature")
-    told = signature.get("inputs") if isinstance(signature, dict) else None
-    if told is None:
+    inputs = signature.get("inputs") if isinstance(signature, dict) else None
+    if inputs is None:
         return None, None
     try:
-        columns = json.loads(told)
+        columns = json.loads(inputs)
         if len(columns) == 1 and columns[0].get("type") == "tensor" and "name" not in columns[0]:
             shape = columns[0]["tensor-spec"]["shape"]
             return (), shape[1] if len(shape) == 2 and shape[1] > 0 else None
@@ -133,7 +135,7 @@ def _columns(document: Mapping[str, Any], path: Path) -> tuple[tuple[str, ...] |
 
 
 def _examples(document: Mapping[str, Any], folder: Path, verify: _Verify) -> tuple[Any, ...]:
-    """Return the rows of the input example, none where it is of no form that has rows."""
+    """Return the rows of the input example, none if its format has no rows."""
     info = document.get("saved_input_example_info")
     name = info.get("artifact_path") if isinstance(info, dict) else None
     if not isinstance(name, str):
@@ -147,7 +149,7 @@ def _examples(document: Mapping[str, Any], folder: Path, verify: _Verify) -> tup
 
 
 def _rows(example: Any) -> list[Any]:
-    """Return the rows of an example; a value that is no row is that of the only column."""
+    """Return the rows of an example; a single value is a row of one column."""
     names = example.get("columns") if isinstance(example, dict) else None
     rows = example.get("data", example.get("inputs")) if isinstance(example, dict) else example
     if not isinstance(rows, list):

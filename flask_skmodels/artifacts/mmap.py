@@ -1,7 +1,12 @@
-"""Files that are mapped into memory: what is unpickled is what was hashed, whoever writes to them.
+"""Files that are mapped into memory, and unpickled only from the bytes that were hashed.
 
-The arrays of such a file stay in it. They are numbers: who changes them there changes what is
-predicted, but no code comes of them.
+joblib maps the arrays of a file, but unpickles the rest from the file itself, which may have been
+changed since it was hashed. So joblib's unpickler reads here from :class:`Blocks`, which compares
+each block with the hashed one. The arrays stay in the file and are not compared: a change of them
+there changes predictions, but runs no code.
+
+Mapping saves memory and time. A file with an array of 200 MB takes 10 MB of memory of its own in
+each process instead of 209 MB, and loads in 0.4 of the time (``benchmarks/bench_mmap.py``).
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from joblib.numpy_pickle import NumpyUnpickler
 
@@ -22,12 +27,12 @@ BLOCK = 1 << 16
 
 
 class Blocks(io.RawIOBase):
-    """An open file, from which a block is read again only as it was when it was hashed.
+    """An open file that compares each block it reads with the hash of that block.
 
     :param path: the file
-    :param descriptor: the file, open
-    :param blocks: its content, in blocks of ``BLOCK`` bytes but for the last
-    :ivar sha256: digest of all of it
+    :param descriptor: its descriptor, open for reading
+    :param blocks: its content, in blocks of ``BLOCK`` bytes; the last may be shorter
+    :ivar sha256: digest of the whole content, in hexadecimal
     """
 
     def __init__(self, path: Path, descriptor: int, blocks: Iterable[bytes]) -> None:
@@ -37,7 +42,7 @@ class Blocks(io.RawIOBase):
         self._file = open(descriptor, "rb", buffering=0, closefd=False)  # noqa: SIM115
         self._digests: list[bytes] = []
         self._position = 0
-        self._at, self._block = -1, b""
+        self._index, self._block = -1, b""
         digest = sha256()
         for block in blocks:
             digest.update(block)
@@ -60,35 +65,36 @@ class Blocks(io.RawIOBase):
         return offset
 
     def readinto(self, buffer: Any, /) -> int:
-        """Read the rest of a block.
+        """Read the rest of the current block.
 
-        :raises ArtifactError: it is not what was hashed
+        :raises ArtifactError: the block was changed after it was hashed
         """
         view = memoryview(buffer).cast("B")
-        place, start = divmod(self._position, BLOCK)
-        piece = self._checked(place)[start : start + len(view)]
+        index, start = divmod(self._position, BLOCK)
+        piece = self._checked(index)[start : start + len(view)]
         view[: len(piece)] = piece
         self._position += len(piece)
         return len(piece)
 
-    def _checked(self, place: int) -> bytes:
-        if place >= len(self._digests):
+    def _checked(self, index: int) -> bytes:
+        if index >= len(self._digests):
             return b""
-        if place != self._at:
-            self._file.seek(place * BLOCK)
+        if index != self._index:
+            self._file.seek(index * BLOCK)
             block = self._file.read(BLOCK)
-            if sha256(block).digest() != self._digests[place]:
+            if sha256(block).digest() != self._digests[index]:
                 raise ArtifactError(self._path, "it was changed while it was loaded")
-            self._at, self._block = place, block
+            self._index, self._block = index, block
         return self._block
 
 
-def unpickle(blocks: Blocks, name: str, mode: str) -> Any:
-    """Return what a file of ``joblib.dump`` holds, its arrays mapped.
+def unpickle(blocks: Blocks, name: str, mode: Literal["r", "c"]) -> Any:
+    """Return the object in a file that ``joblib.dump`` has written, with its arrays mapped.
 
     :param blocks: the file
-    :param name: name that the arrays are mapped by
-    :param mode: ``"r"`` or ``"c"``
+    :param name: the path that the arrays are mapped by
+    :param mode: ``"r"`` for arrays that cannot be written to, ``"c"`` for copies of the pages that
+        are written to
     """
     options: dict[str, Any] = {"mmap_mode": mode}
     if "ensure_native_byte_order" in signature(NumpyUnpickler).parameters:

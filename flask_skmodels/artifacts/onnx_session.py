@@ -1,6 +1,6 @@
-"""Run a graph of ONNX, in this process or in one that ends when it has answered.
+"""Runs a graph of ONNX, in this process or in one that ends after the run.
 
-This file is also what that process runs, by itself: it imports nothing of the library.
+That other process runs this file as a script, so it imports nothing of the library.
 """
 
 from __future__ import annotations
@@ -13,32 +13,34 @@ from multiprocessing import spawn
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 _SECONDS = 120
 
 
 def start(graph: bytes) -> Any:
-    """Return a session of ONNX Runtime that computes on one thread, the caller's.
+    """Return a session of ONNX Runtime that computes on the thread of its caller.
 
+    :param graph: the bytes of the graph
     :raises Exception: ONNX Runtime refuses the graph; its exceptions have no class in common
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what is fatal alone: the rest is raised
+    options.log_severity_level = 4  # fatal errors only: others are raised
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def run_aside(graph: bytes, feed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the outputs of a graph, computed in a process of their own.
+def run_aside(graph: bytes, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the outputs of a graph by their name, computed in another process.
 
-    ONNX Runtime starts a thread when it is imported, which a fork would lose: nothing of it is left
-    in this process.
+    ONNX Runtime starts a thread when it is imported, and a fork would lose that thread. So it is
+    not imported in this process.
 
     :param graph: the bytes of a graph whose outputs are all tensors
-    :param feed: for each input of the graph its array
-    :raises RuntimeError: it could not be run; the message says why
+    :param feed: an array for each input of the graph
+    :raises RuntimeError: the graph could not be run; the message is the last line of the error
     """
     packed = io.BytesIO()
     plain = {name: a.astype(str) if a.dtype == np.object_ else a for name, a in feed.items()}
@@ -48,25 +50,25 @@ def run_aside(graph: bytes, feed: Mapping[str, Any]) -> dict[str, Any]:
         command, input=packed.getvalue(), capture_output=True, timeout=_SECONDS, check=False
     )
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it died"]
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["the process died"]
         raise RuntimeError(lines[-1])
-    with np.load(io.BytesIO(done.stdout)) as found:
-        return {str(name): found[f"arr_{place}"] for place, name in enumerate(found["names"])}
+    with np.load(io.BytesIO(done.stdout)) as outputs:
+        return {str(name): outputs[f"arr_{index}"] for index, name in enumerate(outputs["names"])}
 
 
-def answer(packed: bytes) -> bytes:
-    """Return the packed outputs of a packed graph and its inputs, of :func:`run_aside`."""
+def run_packed(packed: bytes) -> bytes:
+    """Run the graph that :func:`run_aside` has packed with its inputs, and pack the outputs."""
     with np.load(io.BytesIO(packed)) as given:
         session = start(given["graph"].tobytes())
-        arrays = [given[f"arr_{place}"] for place in range(len(given["names"]))]
+        arrays = [given[f"arr_{index}"] for index in range(len(given["names"]))]
         names = map(str, given["names"])
     objects = [array.astype(object) if array.dtype.kind == "U" else array for array in arrays]
-    found = session.run(None, dict(zip(names, objects, strict=True)))
-    plain = [part.astype(str) if part.dtype == np.object_ else part for part in found]
-    out = io.BytesIO()
-    np.savez(out, *plain, names=[output.name for output in session.get_outputs()])
-    return out.getvalue()
+    outputs = session.run(None, dict(zip(names, objects, strict=True)))
+    plain = [array.astype(str) if array.dtype == np.object_ else array for array in outputs]
+    packed_outputs = io.BytesIO()
+    np.savez(packed_outputs, *plain, names=[output.name for output in session.get_outputs()])
+    return packed_outputs.getvalue()
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(answer(sys.stdin.buffer.read()))
+    sys.stdout.buffer.write(run_packed(sys.stdin.buffer.read()))

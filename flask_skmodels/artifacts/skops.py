@@ -1,7 +1,7 @@
-"""Files of skops: a zip archive with a schema, read without pickle and without trust.
+"""Files of skops: a zip archive with a schema, read without pickle.
 
-skops decides which types may be made. What it leaves open is how much a small file may cost to
-read: that is bounded here, from what the archive says of itself, before skops sees it.
+skops decides which types a file may create. It does not limit the memory and time that a small
+file can take, so this module does, from the sizes that the archive declares, before skops reads it.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from zipfile import BadZipFile, ZipFile
 
 from flask_skmodels.errors import ArtifactError
 
-MOST_TIMES = 100  # how much larger than the file its contents may be, for a large file
-LEAST_ROOM = 32 * 1024 * 1024  # and for a small one
-_NEEDED = (0, 16)
+MAX_INFLATION = 100  # how many times as large as the file its contents may be
+MIN_LIMIT = 32 * 1024 * 1024  # bytes that the contents of even a small file may have
+_MIN_VERSION = (0, 16)
 _SCHEMA = "schema.json"
 _BOMB = "{what}: it is refused as a bomb (a model of your own loads if it is saved uncompressed)"
 
 
 def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Any:
-    """Return the object that a file of skops holds.
+    """Return the object in a file of skops.
 
     :param path: the file
     :param data: its bytes
     :param trusted: names of the types that it may hold besides those that skops trusts
-    :raises ArtifactError: the file is not one of skops, is a bomb, or holds other types
+    :raises ArtifactError: it is no file of skops, takes too much memory, or holds other types
     """
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
     version = skops.__version__
-    if tuple(map(int, re.findall(r"\d+", version)[:2])) < _NEEDED:
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < _MIN_VERSION:
         install = "pip install -U 'Flask-SKModels[skops]'"
         raise ArtifactError(path, f"it needs skops 0.16 or newer, this is {version}: {install}")
     try:
@@ -45,13 +45,14 @@ def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Any:
     except _Refused as error:
         raise ArtifactError(path, str(error)) from error
     except UntrustedTypesFoundException as error:
-        found = sorted(set(skops.io.get_untrusted_types(data=data)) - set(trusted))
-        raise ArtifactError(path, _untrusted(found, trusted)) from error
+        untrusted = sorted(set(skops.io.get_untrusted_types(data=data)) - set(trusted))
+        raise ArtifactError(path, _not_trusted(untrusted, trusted)) from error
 
 
 def untrusted_types(path: Path) -> list[str]:
-    """Return the types that a file of skops holds and skops does not trust; none of another file.
+    """Return the names of the types in a file of skops that skops does not trust itself.
 
+    :returns: empty for a file of another format
     :raises ArtifactError: the file cannot be read
     """
     if path.suffix != ".skops":
@@ -63,7 +64,7 @@ def untrusted_types(path: Path) -> list[str]:
         _check_archive(data)
         return sorted(skops.io.get_untrusted_types(data=data))
     except ImportError as error:
-        raise ArtifactError(path, "it needs pip install 'Flask-SKModels[skops]'") from error
+        raise ArtifactError(path, "it needs skops: pip install 'Flask-SKModels[skops]'") from error
     except OSError as error:
         raise ArtifactError(path, f"it cannot be read: {error.strerror}") from error
     except _Refused as error:
@@ -71,14 +72,14 @@ def untrusted_types(path: Path) -> list[str]:
 
 
 class _Refused(Exception):
-    """The file costs too much to read, or cannot be read; the message is the reason."""
+    """The file takes too much memory, or is no file of skops; the message is the reason."""
 
 
 def _check_archive(data: bytes) -> None:
     try:
         with ZipFile(BytesIO(data)) as archive:
-            room = max(LEAST_ROOM, MOST_TIMES * len(data))
-            sizes = _claims(archive, room)
+            limit = max(MIN_LIMIT, MAX_INFLATION * len(data))
+            sizes = _declared_sizes(archive, limit)
             if _SCHEMA not in sizes:
                 raise _Refused("it is not a file of skops: the archive has no schema.json")
             schema = _Schema(sizes)
@@ -86,24 +87,28 @@ def _check_archive(data: bytes) -> None:
     except BadZipFile as error:
         hint = "it looks like a pickle" if data[:1] == b"\x80" else str(error)
         raise _Refused(f"it is not a file of skops: {hint}") from error
-    _check_room(schema.read(), room)
+    _check_size(schema.bytes_read(), limit)
 
 
 @dataclass(slots=True)
 class _Schema:
-    """What a schema costs: the bytes that its nodes read, and the nodes that are met on the way.
+    """The cost of a schema: the bytes that its nodes read, and the number of its nodes.
 
-    skops writes a node out in full wherever it is. It also reads one that is given by its id
-    alone, and a chain of nodes that each have the next one twice takes twice as long with each
-    link: so wherever a node is, it has to be as long.
+    skops writes each node in full wherever it occurs, but also reads a node that is given by its
+    id alone. A chain of nodes that each contain the next one twice takes twice as long with each
+    link. So a node must have the same length wherever it occurs.
+
+    :param sizes: the size in bytes of each member of the archive
+    :param lengths: the number of nodes in each node, by its id
+    :param reads: the bytes that each node reads, by its id
     """
 
     sizes: dict[str, int]
-    lengths: dict[Any, int] = field(default_factory=dict)
-    reads: dict[Any, int] = field(default_factory=dict)
+    lengths: dict[object, int] = field(default_factory=dict)
+    reads: dict[object, int] = field(default_factory=dict)
 
     def count(self, item: Any) -> int:
-        """Return how many nodes an item of the schema has, itself among them."""
+        """Return the number of nodes in an item of the schema, the item included."""
         if isinstance(item, list):
             return 1 + sum(map(self.count, item))
         if not isinstance(item, dict):
@@ -117,40 +122,40 @@ class _Schema:
             self.reads[key] = max(self.reads.get(key, 0), self.sizes.get(file, 0))
         return length
 
-    def read(self) -> int:
-        """Return how many bytes all nodes read."""
+    def bytes_read(self) -> int:
+        """Return the number of bytes that all nodes read."""
         return sum(self.reads.values())
 
 
-def _claims(archive: ZipFile, room: int) -> dict[str, int]:
-    """The size of each member of an archive, with what the archives within it hold (``.npz``)."""
+def _declared_sizes(archive: ZipFile, limit: int) -> dict[str, int]:
+    """Return the size of each member of an archive, with the contents of inner ones (``.npz``)."""
     sizes: dict[str, int] = {}
-    for name, size in _sized(archive, room):
+    for name, size in _members(archive, limit):
         sizes[name] = max(sizes.get(name, 0), size)
     for name in sizes:
         with archive.open(name) as member:
             is_archive = member.read(4) == b"PK\x03\x04"
         if is_archive:
             with ZipFile(BytesIO(archive.read(name))) as inner:
-                sizes[name] += sum(size for _, size in _sized(inner, room))
-        _check_room(sum(sizes.values()), room)
+                sizes[name] += sum(size for _, size in _members(inner, limit))
+        _check_size(sum(sizes.values()), limit)
     return sizes
 
 
-def _sized(archive: ZipFile, room: int) -> Iterator[tuple[str, int]]:
+def _members(archive: ZipFile, limit: int) -> Iterator[tuple[str, int]]:
     members = [(info.filename, info.file_size) for info in archive.infolist()]
-    _check_room(sum(size for _, size in members), room)
+    _check_size(sum(size for _, size in members), limit)
     yield from members
 
 
-def _check_room(claimed: int, room: int) -> None:
-    if claimed > room:
-        raise _Refused(_BOMB.format(what=f"its contents claim {claimed:,} bytes, over {room:,}"))
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise _Refused(_BOMB.format(what=f"its contents claim {size:,} bytes, over {limit:,}"))
 
 
-def _untrusted(found: Sequence[str], trusted: Sequence[str]) -> str:
-    every = json.dumps([*trusted, *found])
+def _not_trusted(untrusted: Sequence[str], trusted: Sequence[str]) -> str:
+    every = json.dumps([*trusted, *untrusted])
     return (
-        f"it holds types that are not trusted: {', '.join(found)}; if you know each of them, "
+        f"it holds types that are not trusted: {', '.join(untrusted)}; if you know each of them, "
         f"declare the artifact with trusted={every}"
     )

@@ -1,4 +1,4 @@
-"""What a fitted estimator tells of itself, and what it must be to be served.
+"""The columns, methods and classes of a fitted estimator, and the requirements to serve it.
 
 Nothing here knows Flask or the declaration of a model.
 """

@@ -1,4 +1,4 @@
-"""What a pipeline must be to be served."""
+"""Requirements that a pipeline must meet to be served."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from flask_skmodels.estimators import introspect
 
 
 def check_pipeline(pipeline: Any) -> None:
-    """Raise :class:`ModelError` unless a model's pipeline is a fitted estimator."""
+    """Check that the pipeline of a model is a fitted estimator that requests can be made for.
+
+    :param pipeline: the value of the model's attribute
+    :raises ModelError: it is not; the message says why and what to do
+    """
     if pipeline is None:
         raise ModelError("it has no pipeline: set pipeline to a fitted estimator")
     if isinstance(pipeline, type):
@@ -38,24 +42,24 @@ def _check_part(part: Any) -> None:
     if _takes_categories(part):
         raise ModelError(
             f"its {name} was fitted on columns that pandas calls categories, which no request can "
-            "bring: encode them in a pipeline, with OrdinalEncoder for example"
+            "contain: encode them in a pipeline, with OrdinalEncoder for example"
         )
     if _opens_files(part):
         raise ModelError(
-            f"its {name} has input={part.input!r} and would open what a client names: "
+            f"its {name} has input={part.input!r} and would open files that a client names: "
             "use input='content'"
         )
 
 
 def _opens_files(estimator: Any) -> bool:
-    """Return whether it is a vectoriser of texts that are not its input but in files."""
+    """Return True for a vectorizer that reads its texts from files instead of its input."""
     is_vectorizer = hasattr(estimator, "build_analyzer")
     return is_vectorizer and getattr(estimator, "input", "content") != "content"
 
 
 def _takes_categories(estimator: Any) -> bool:
-    """Return whether it is LightGBM's or XGBoost's, fitted on pandas's categories."""
-    with suppress(Exception):  # not fitted, where it is a part that was only cloned
+    """Return True for an estimator of LightGBM or XGBoost that was fitted on pandas categories."""
+    with suppress(Exception):  # it is not fitted: a part that is only a template to be cloned
         if hasattr(estimator, "booster_"):
             return bool(estimator.booster_.pandas_categorical)
         if hasattr(estimator, "get_booster"):
@@ -64,15 +68,15 @@ def _takes_categories(estimator: Any) -> bool:
 
 
 def parts_of(estimator: Any) -> Iterator[Any]:
-    """Yield an estimator and all estimators that it holds, fitted or to be fitted."""
-    found, seen = [*getattr(estimator, "__dict__", {}).values(), estimator], set[int]()
-    while found:
-        item = found.pop()
+    """Yield an estimator and all estimators in its attributes, fitted or not."""
+    stack, seen = [*getattr(estimator, "__dict__", {}).values(), estimator], set[int]()
+    while stack:
+        item = stack.pop()
         if isinstance(item, np.ndarray):
-            found += item.flat if item.dtype == object else []
+            stack += item.flat if item.dtype == object else []
         elif isinstance(item, list | tuple | dict):
-            found += item.values() if isinstance(item, dict) else item
+            stack += item.values() if isinstance(item, dict) else item
         elif hasattr(item, "get_params") and id(item) not in seen:
             seen.add(id(item))
             yield item
-            found += getattr(item, "__dict__", {}).values()
+            stack += getattr(item, "__dict__", {}).values()

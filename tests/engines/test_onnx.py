@@ -25,7 +25,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from flask_skmodels import Artifact, ModelError, SKModels
-from flask_skmodels.artifacts.onnx_session import answer, run_aside
+from flask_skmodels.artifacts.onnx_session import run_aside, run_packed
 from tests.support.helpers import X, Y
 
 RANDOM = np.random.default_rng(0)
@@ -232,7 +232,7 @@ def test_answers_of_the_process_aside(monkeypatch: pytest.MonkeyPatch) -> None:
         returncode = 0
 
         def __init__(self, command: Any, **options: Any) -> None:
-            self.stdout = answer(options["input"])
+            self.stdout = run_packed(options["input"])
 
     monkeypatch.setattr(subprocess, "run", Done)
     here = run_aside(data, feed)

@@ -94,5 +94,5 @@ def test_a_vectorizer_that_would_open_files_is_refused(vectorizer: Any) -> None:
     for part in (vectorizer, inner):
         part.set_params(input="filename")
     for estimator in (vectorizer, pipeline, search, np.array([search])[0]):
-        with pytest.raises(ModelError, match="would open what a client names"):
+        with pytest.raises(ModelError, match="would open files that a client names"):
             SKModels().add("files", estimator)
