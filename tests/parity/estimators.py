@@ -146,14 +146,12 @@ DATA: dict[str, str] = {
     "TunedThresholdClassifierCV": "cancer",
 }  # fmt: skip
 
-FITTED_ALONE = (
-    "it has labels or coordinates for the rows of its fit alone, and no method for others"
-)
-NEIGHBOURS = "it answers questions about neighbours, and has no method that gives one value a row"
-COVARIANCE = "it holds the covariance of what it was fitted on, and has no method that takes rows"
+FITTED_ALONE = "it has results only for the rows that it was fitted on, and no method for new rows"
+NEIGHBOURS = "it searches for neighbors, and has no method with one result for each row"
+COVARIANCE = "it estimates a covariance, and has no method for new rows"
 NO_METHOD = (FITTED_ALONE, NEIGHBOURS, COVARIANCE)
 LABELS = "it transforms targets, not rows of features"
-MAPPINGS = "it takes mappings of any names: it is served only where the model has a schema"
+MAPPINGS = "it takes dictionaries with any keys: it is served only if the model has a schema"
 
 NOT_SERVED: dict[str, str] = {
     "AgglomerativeClustering": FITTED_ALONE,

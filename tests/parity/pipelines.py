@@ -107,30 +107,30 @@ def _add_penguins() -> None:
     )
     lower = FunctionTransformer(_lower, feature_names_out="one-to-one")
     cases: dict[str, dict[str, Any]] = {
-        "imputed, one hot, linear": {"parts": [(scaled, NUMBERS), (filled, KINDS)]},
-        "one hot that ignores the unknown": {"parts": [(scaled, NUMBERS), (LENIENT, KINDS)]},
-        "one hot that has seen nothing missing": {
+        "imputer, one-hot encoder, linear": {"parts": [(scaled, NUMBERS), (filled, KINDS)]},
+        "one-hot encoder that ignores unknown categories": {"parts": [(scaled, NUMBERS), (LENIENT, KINDS)]},
+        "one-hot encoder, no missing values in fit": {
             "parts": [(StandardScaler(), NUMBERS), (OneHotEncoder(), KINDS)], "whole": True,
         },
-        "one hot that has": {"parts": [(scaled, NUMBERS), (OneHotEncoder(), KINDS)]},
-        "one hot of infrequent kinds": {
+        "one-hot encoder, missing values in fit": {"parts": [(scaled, NUMBERS), (OneHotEncoder(), KINDS)]},
+        "one-hot encoder with infrequent categories": {
             "parts": [(scaled, NUMBERS), (OneHotEncoder(
                 min_frequency=30, handle_unknown="infrequent_if_exist"), KINDS)],
         },
-        "ordinal with unknown, boosting": {
+        "ordinal encoder with unknown categories, boosting": {
             "parts": [("passthrough", NUMBERS), (unknown, KINDS)], "final": HGB,
         },
-        "ordinal, forest": {"parts": [("passthrough", NUMBERS), (OrdinalEncoder(), KINDS)],
+        "ordinal encoder, boosting": {"parts": [("passthrough", NUMBERS), (OrdinalEncoder(), KINDS)],
                             "final": HGB},
         "target encoder": {"parts": [(scaled, NUMBERS), (TargetEncoder(cv=2), KINDS)]},
-        "by selector": {
+        "columns by selector": {
             "parts": [(scaled, make_column_selector(dtype_include="number")),
                       (filled, make_column_selector(dtype_exclude="number"))],
         },
-        "remainder": {"parts": [(filled, KINDS)], "remainder": KNNImputer()},
-        "dropped": {"parts": [(scaled, NUMBERS[:2])], "remainder": "drop"},
-        "sparse": {"parts": [(scaled, NUMBERS), (LENIENT, KINDS)], "sparse_threshold": 1.0},
-        "function of a frame": {
+        "imputed remainder": {"parts": [(filled, KINDS)], "remainder": KNNImputer()},
+        "dropped remainder": {"parts": [(scaled, NUMBERS[:2])], "remainder": "drop"},
+        "sparse matrix": {"parts": [(scaled, NUMBERS), (LENIENT, KINDS)], "sparse_threshold": 1.0},
+        "function of a data frame": {
             "parts": [(make_pipeline(MOST.set_output(transform="pandas"), lower, LENIENT), KINDS)],
         },
         "text column": {
@@ -138,14 +138,14 @@ def _add_penguins() -> None:
             "whole": True,
         },
         "polars": {"parts": [(scaled, NUMBERS), (filled, KINDS)], "convert": pl.from_pandas},
-        "polars, ordinal, boosting": {"parts": [("passthrough", NUMBERS), (unknown, KINDS)],
+        "polars, ordinal encoder, boosting": {"parts": [("passthrough", NUMBERS), (unknown, KINDS)],
                                       "final": HGB, "convert": pl.from_pandas},
-        "polynomials, nearest": {
+        "polynomial features, nearest neighbors": {
             "parts": [(make_pipeline(SimpleImputer(), PolynomialFeatures()), NUMBERS),
                       (LENIENT, KINDS)],
             "final": make_pipeline(StandardScaler(), PCA(3), KNeighborsClassifier()),
         },
-        "vectors": {"parts": [(scaled, NUMBERS), (filled, KINDS)], "final": SVC()},
+        "support vector machine": {"parts": [(scaled, NUMBERS), (filled, KINDS)], "final": SVC()},
     }  # fmt: skip
     for name, options in cases.items():
         parts = options.pop("parts")
@@ -159,20 +159,20 @@ def _lower(frame: Any) -> Any:
 _add_penguins()
 
 
-@maker("penguins: searched")
+@maker("penguins: grid search")
 def _searched() -> tuple[Any, Any]:
     pipeline, X = of_penguins((SimpleImputer(), NUMBERS), (LENIENT, KINDS))
     search = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1.0]}, cv=2)
     return search.fit(X, data.penguins(whole=False)[1]), X
 
 
-@maker("penguins: calibrated")
+@maker("penguins: calibrated classifier")
 def _calibrated() -> tuple[Any, Any]:
     pipeline, X = of_penguins((SimpleImputer(), NUMBERS), (LENIENT, KINDS))
     return CalibratedClassifierCV(pipeline, cv=2).fit(X, data.penguins(whole=False)[1]), X
 
 
-@maker("penguins: stacked and voted")
+@maker("penguins: stacking and voting")
 def _stacked() -> tuple[Any, Any]:
     pipeline, X = of_penguins((SimpleImputer(), NUMBERS), (LENIENT, KINDS))
     forest, _ = of_penguins((SimpleImputer(), NUMBERS), final=FOREST)
@@ -181,7 +181,7 @@ def _stacked() -> tuple[Any, Any]:
     return vote.fit(X, data.penguins(whole=False)[1]), X
 
 
-@maker("penguins: an array of objects")
+@maker("penguins: array of objects")
 def _objects() -> tuple[Any, Any]:
     X, y = data.penguins()
     parts = [("n", StandardScaler(), [0, 1, 2, 3]), ("k", OneHotEncoder(), [4, 5])]
@@ -189,7 +189,7 @@ def _objects() -> tuple[Any, Any]:
     return make_pipeline(ColumnTransformer(parts), LR).fit(values, y), values
 
 
-@maker("penguins: boosting of categories")
+@maker("penguins: boosting with categorical features")
 def _boosting() -> tuple[Any, Any]:
     X, y = data.penguins(whole=False)
     boosting = HistGradientBoostingClassifier(max_iter=4, categorical_features=KINDS)
@@ -207,20 +207,20 @@ def _integers() -> tuple[Any, Any]:
     return make_pipeline(ColumnTransformer(parts), LR).fit(X, y), X
 
 
-@maker("penguins: integers, fitted as such")
+@maker("penguins: integer columns in fit")
 def _whole_numbers() -> tuple[Any, Any]:
     X, y = data.penguins()
     X = X[["flipper_length_mm", "body_mass_g"]].astype(int)
     return make_pipeline(StandardScaler(), LR).fit(X, y), X
 
 
-@maker("penguins: yes or no")
+@maker("penguins: boolean target")
 def _boolean() -> tuple[Any, Any]:
     X, _ = data.penguins()
     return make_pipeline(StandardScaler(), LR).fit(X[NUMBERS], X["sex"] == "male"), X[NUMBERS]
 
 
-@maker("penguins: species and sex")
+@maker("penguins: two targets")
 def _several() -> tuple[Any, Any]:
     X, y = data.penguins()
     targets = np.column_stack([y, X["sex"]])
@@ -228,13 +228,13 @@ def _several() -> tuple[Any, Any]:
     return MultiOutputClassifier(scaled).fit(X[NUMBERS], targets), X[NUMBERS]
 
 
-@maker("penguins: forest of species and sex")
+@maker("penguins: forest with two targets")
 def _forest() -> tuple[Any, Any]:
     X, y = data.penguins()
     return clone(FOREST).fit(X[NUMBERS], np.column_stack([y, X["sex"]])), X[NUMBERS]
 
 
-@maker("penguins: mass, by its logarithm")
+@maker("penguins: logarithm of the target")
 def _mass() -> tuple[Any, Any]:
     X, _ = data.penguins(whole=False)
     known = X["body_mass_g"].notna()
@@ -244,21 +244,21 @@ def _mass() -> tuple[Any, Any]:
     return TransformedTargetRegressor(line, func=np.log, inverse_func=np.exp).fit(X, mass), X
 
 
-@maker("penguins: encoders, as a frame")
+@maker("penguins: encoders with data frame output")
 def _encoded() -> tuple[Any, Any]:
     X, _ = data.penguins(whole=False)
     one_hot = OneHotEncoder(sparse_output=False).set_output(transform="pandas")
     return one_hot.fit(X[KINDS]), X[KINDS]
 
 
-@maker("penguins: encoders, sparse")
+@maker("penguins: encoders with sparse output")
 def _sparse() -> tuple[Any, Any]:
     X, _ = data.penguins(whole=False)
     return OneHotEncoder().fit(X[KINDS]), X[KINDS]
 
 
 @maker(
-    "penguins: columns, as a frame of texts and holes",  # nothing in it says that they are texts
+    "penguins: data frame output with text and missing values",  # the pipeline does not know
     {
         **{name: {"nullable": True} for name in NUMBERS},
         **{name: {"type": "string", "nullable": True} for name in KINDS},
@@ -271,7 +271,7 @@ def _frame_out() -> tuple[Any, Any]:
     return transformer.fit(X), X
 
 
-@maker("penguins: columns, as a polars frame")
+@maker("penguins: polars output")
 def _polars_out() -> tuple[Any, Any]:
     X, _ = data.penguins(whole=False)
     transformer = make_pipeline(SimpleImputer(), PCA(2)).set_output(transform="polars")
@@ -285,46 +285,46 @@ def _polars() -> tuple[Any, Any]:
     return make_pipeline(StandardScaler(), LR).fit(frame, y), frame
 
 
-@maker("iris: scaled, as a frame")
+@maker("iris: scaler with data frame output")
 def _scaled() -> tuple[Any, Any]:
     X, _ = data.load("iris")
     return StandardScaler().set_output(transform="pandas").fit(X), X
 
 
-@maker("iris: a union, selected")
+@maker("iris: feature union and selection")
 def _union() -> tuple[Any, Any]:
     X, y = data.load("iris")
     union = make_union(StandardScaler(), PCA(2), PolynomialFeatures())
     return make_pipeline(union, SelectKBest(k=5), LR).fit(X.to_numpy(), y), X.to_numpy()
 
 
-@maker("iris: columns by place")
+@maker("iris: columns by index")
 def _by_place() -> tuple[Any, Any]:
     X, y = data.load("iris")
     parts = [("a", StandardScaler(), [3, 0]), ("b", "passthrough", slice(1, 2))]
     return make_pipeline(ColumnTransformer(parts), LR).fit(X.to_numpy(), y), X.to_numpy()
 
 
-@maker("iris: one vector machine a pair")
+@maker("iris: one-vs-one support vector machines")
 def _pairs() -> tuple[Any, Any]:
     X, y = data.load("digits")
     return SVC(decision_function_shape="ovo").fit(X.to_numpy(), y), X.to_numpy()
 
 
-@maker("iris: a function alone")
+@maker("iris: function only")
 def _function() -> tuple[Any, Any]:
     X, _ = data.load("iris")
     return FunctionTransformer(np.log1p), X.to_numpy()
 
 
-@maker("iris: a function, then a line")
+@maker("iris: function, linear")
 def _function_first() -> tuple[Any, Any]:
     X, y = data.load("iris")
     pipeline = make_pipeline(FunctionTransformer(np.log1p), LinearRegression())
     return pipeline.fit(X, y), X
 
 
-@maker("diabetes: boosting with holes")
+@maker("diabetes: boosting with missing values")
 def _holes() -> tuple[Any, Any]:
     X, y = data.load("diabetes")
     X = data.with_holes(X).to_numpy()
@@ -338,14 +338,14 @@ def _of_texts(final: Any, *vectorizers: Any) -> tuple[Any, Any]:
 
 
 maker("texts: tf-idf, linear")(lambda: _of_texts(LR, TfidfVectorizer()))
-maker("texts: tf-idf, searched")(
+maker("texts: tf-idf, grid search")(
     lambda: _of_texts(GridSearchCV(LR, {"C": [1.0, 9.0]}, cv=2), TfidfVectorizer())
 )
-maker("texts: words and letters")(
+maker("texts: words and characters")(
     lambda: _of_texts(LR, CountVectorizer(), TfidfVectorizer(analyzer="char_wb"))
 )
-maker("texts: hashed, forest")(lambda: _of_texts(FOREST, HashingVectorizer(n_features=32)))
-maker("texts: lowered first")(
+maker("texts: hashing, forest")(lambda: _of_texts(FOREST, HashingVectorizer(n_features=32)))
+maker("texts: lower case first")(
     lambda: _of_texts(LR, make_pipeline(FunctionTransformer(_lowered), TfidfVectorizer()))
 )
 
@@ -400,7 +400,7 @@ def _boosted(name: str, source: str, *, named: bool, piped: bool = False) -> tup
 for _name in ("xgboost", "lightgbm", "catboost"):
     for _source in ("iris", "cancer", "diabetes"):
         for _named in (False, True):
-            _kind = "a frame with holes" if _named else "an array"
+            _kind = "data frame with missing values" if _named else "array"
             maker(f"{_name}: {_source}, {_kind}")(partial(_boosted, _name, _source, named=_named))
     maker(f"{_name}: scaled")(partial(_boosted, _name, "iris", named=True, piped=True))
 maker("xgboost: several outputs")(lambda: _boosted("xgboost", "linnerud", named=False))
@@ -432,7 +432,7 @@ def _catboost_penguins() -> tuple[Any, Any]:
 
 # One pipeline of each kind of input, for the run of every day.
 ONE_OF_EACH_KIND = [
-    *("penguins: imputed, one hot, linear", "penguins: an array of objects"),
-    *("penguins: species and sex", "penguins: columns, as a frame of texts and holes"),
-    *("iris: scaled, as a frame", "texts: tf-idf, linear", "mappings with a schema"),
+    *("penguins: imputer, one-hot encoder, linear", "penguins: array of objects"),
+    *("penguins: two targets", "penguins: data frame output with text and missing values"),
+    *("iris: scaler with data frame output", "texts: tf-idf, linear", "mappings with a schema"),
 ]

@@ -1,4 +1,4 @@
-"""The page of the documentation that says what the harness covers."""
+"""Write ``docs/parity.rst``, the list of the estimators that the tests cover."""
 
 from __future__ import annotations
 
@@ -21,50 +21,61 @@ Parity
 
 .. This page is written by docs/make_parity.py.
 
-What comes out over HTTP is what the estimator's method returns for the same rows. The tests in
-``tests/parity`` hold the library to it: they fit each estimator on real data, register it without a
-schema, and send rows of that data to each of its methods in each format: one row, three, and
-eighteen. Estimators are fitted on an array; on a data frame with names, with texts for labels, and
-with missing values where they take them; and on several outputs where they have them. Rows with
-names are sent with their columns in another order than that of the fit. The protocols of other
-servers are formats too: Inference, which is the Open Inference Protocol in JSON and in binary, and
-those of KServe and MLflow, which know a model's first method alone.
+.. index:: parity, accuracy, supported estimators, XGBoost, LightGBM, CatBoost
 
-Each answer is compared with what the estimator returns when it is called itself with those rows, as
-one C-ordered block in the container that it was fitted on: the number of rows in a call and their
-layout in memory move last bits in some of scikit-learn's methods, and nothing else may. In JSON,
-NDJSON and Arrow the two are equal to the last bit, where JSON has ``null`` for what is no finite
-number; in text and CSV they are equal to the digits that Python prints, which say every bit as
-well. A request warns of nothing that the direct call does not warn of.
+This page lists the estimators that the library serves, and how the tests make sure that a response has
+exactly the numbers that the estimator returns. In code, this holds for every estimator below:
+
+.. code-block:: python
+
+   response = client.post("/model/predict", json=rows)
+   assert response.get_json()["predictions"] == pipeline.predict(rows).tolist()
+
+How it is tested
+----------------
+
+The tests in ``tests/parity`` fit each estimator on real data, register it without a schema, and send rows
+of that data to each of its methods in each format: one row, three rows, and eighteen. Each estimator is
+fitted on an array; on a data frame with column names, with text labels, and with missing values if it
+accepts them; and on several outputs if it supports them. Rows with names are sent with their columns in
+another order than in ``fit``. The protocols of other servers are tested as formats: *Inference* is the
+Open Inference Protocol, in JSON and in binary; *KServe* and *MLflow* serve only the first method of a
+model.
+
+Each response is compared with the result of calling the estimator directly with the same rows, as one
+C-ordered block in the container that it was fitted on. The number of rows in a call, and their layout in
+memory, change the last bit of the results of some scikit-learn methods; nothing else may change them.
+JSON, NDJSON and Arrow are equal to the last bit; numbers that are not finite are ``null`` in JSON. Text
+and CSV have as many digits as Python prints, which identify every bit too. A request causes no warning
+that the direct call does not cause.
 """
 LIMITS = """\
 Limits
 ------
 
-- ``LocalOutlierFactor``, fitted on a data frame, warns that names are missing however it is
-  called: it takes them off itself.
-- ``SparsePCA`` and ``MiniBatchSparsePCA`` give the features of a single row without its row; the
-  answer has it.
-- LightGBM keeps underscores for the blanks in names, so the fields have underscores.
-- LightGBM and XGBoost, fitted on columns that pandas calls categories, cannot be served: encode
-  them in a pipeline.
-- A column that a transformer only passes on is a number unless the schema says otherwise: nothing
-  in the estimator tells what it was.
+- ``LocalOutlierFactor``, fitted on a data frame, always warns that names are missing, because it removes
+  them itself.
+- ``SparsePCA`` and ``MiniBatchSparsePCA`` return a flat array for a single row; the response has a row.
+- LightGBM replaces spaces in column names with underscores, so the fields have underscores.
+- LightGBM and XGBoost cannot be served if they were fitted on columns of the pandas type *category*:
+  encode the columns in a pipeline.
+- A column that a transformer passes through unchanged is a number unless the schema says otherwise,
+  because the estimator does not store its type.
 """
 
 
 def render() -> str:
-    """Return the page, by the estimators of the scikit-learn at hand."""
+    """Return the page for the installed scikit-learn."""
     return "\n".join([INTRODUCTION, *_served(), *_not_served(), *_pipelines(), LIMITS])
 
 
 def version_of(page: str) -> str:
-    """Return the version of scikit-learn that a page is of."""
+    """Return the version of scikit-learn that a page was written for."""
     return page.partition("Estimators of ")[2].partition("\n")[0]
 
 
 def formats_of(found: Case) -> str:
-    """Return the formats that can say rows of a case."""
+    """Return the formats that can represent the rows of a case."""
     rows = table(found.rows(ONE))
     kinds = [name.partition(",")[0].partition(" ")[0] for name in FORMATS]
     bodies = [media.body(rows) for media in FORMATS.values()]
@@ -96,7 +107,7 @@ def _not_served() -> Iterator[str]:
 
 def _pipelines() -> Iterator[str]:
     yield from ("Pipelines and other libraries", "-----------------------------", "")
-    yield from ("Real pipelines are held to the same, in every format:", "")
+    yield from ("The same is tested for these pipelines, named after their test cases:", "")
     yield from (f"- {name}" for name in MAKERS)
     yield ""
 

@@ -26,7 +26,9 @@ def test_the_answer_is_the_pipelines_own(name: str, media: str) -> None:
     assert done or media == "CSV without header"
 
 
-@pytest.mark.parametrize("name", ["iris: a union, selected", "iris: scaled, as a frame"])
+@pytest.mark.parametrize(
+    "name", ["iris: feature union and selection", "iris: scaler with data frame output"]
+)
 def test_narrow_floats_of_arrow_stay_narrow(name: str) -> None:
     case = pipeline_case(name)
     rows = case.rows(MANY).astype(np.float32)
@@ -44,7 +46,7 @@ def test_narrow_floats_of_arrow_stay_narrow(name: str) -> None:
 
 
 def test_columns_that_are_dropped_may_be_left_out() -> None:
-    case = pipeline_case("penguins: dropped")
+    case = pipeline_case("penguins: dropped remainder")
     rows = table(case.rows(MANY)).objects
     kept = [{name: row[name] for name in data.NUMBERS[:2]} for row in rows]
     answers: list[Any] = [
