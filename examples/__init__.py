@@ -1,1 +1,1 @@
-"""Applications that use Flask-SKModels, each in a directory of its own."""
+"""Example applications that use Flask-SKModels, one in each directory."""

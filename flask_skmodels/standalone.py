@@ -1,4 +1,4 @@
-"""A whole application for one file, without any code."""
+"""An application that serves a single model file, without any code."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from flask_skmodels.versions.loaded_files import load_once
 
 
 def serve(path: str, name: str | None = None, **options: Any) -> Flask:
-    """Return an application that serves the estimator of a file, by every method that it has.
+    """Return an application that serves the estimator of a file with all its methods.
 
-    The schema is what the estimator tells of itself. From a shell:
+    The schema is inferred from the estimator. From a shell:
 
     .. code-block:: console
 
         $ flask --app 'flask_skmodels:serve("iris.skops")' run
 
-    What is wrong with the file ends such a command with one line.
+    If the file cannot be served, such a command ends with an error of one line.
 
-    :param path: the file, relative to the working directory
-    :param name: of the model, by default the file's name without its ending
-    :param options: of the :class:`~flask_skmodels.Artifact`: ``sha256``, ``trusted``
-    :raises ArtifactError: the file cannot be loaded; a pickle must be pinned by ``sha256``
+    :param path: path of the file, or of a folder of versions, relative to the working directory
+    :param name: name of the model, by default the name of the file without its suffix
+    :param options: options of the :class:`~flask_skmodels.Artifact`: ``sha256``, ``trusted``
+    :raises ArtifactError: the file cannot be loaded; a pickle must be pinned with ``sha256``
     :raises ModelError: the estimator cannot be served
     """
     is_command = click.get_current_context(silent=True) is not None
@@ -50,6 +50,6 @@ def _application(path: str, name: str | None, options: dict[str, Any]) -> Flask:
 
 
 def _methods(files: dict[str | None, File]) -> tuple[str, ...]:
-    """Return the methods of the estimator that a file holds, which is loaded once for all."""
+    """Return the methods of the estimator in a file; its version uses the same loaded file."""
     loaded = load_once(files[None], Policy(root=Path.cwd()))
     return introspect.methods(loaded.estimator)

@@ -1,4 +1,4 @@
-"""Help for the tests of an application: signals recorded, examples as cases, fake models."""
+"""Helpers for testing an application: recorded signals, examples as test cases, fake models."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ __all__ = [
 class Sent:
     """A signal that was sent.
 
-    :param name: of the signal, ``"after-prediction"`` and so on
+    :param name: name of the signal, such as ``"after-prediction"``
     :param sender: the application
-    :param arguments: the keyword arguments that its receivers got
+    :param arguments: keyword arguments of the signal
     """
 
     name: str
@@ -52,9 +52,9 @@ class Sent:
 
 
 class Recorder(Sequence[Sent]):
-    """The signals that were sent, in their order.
+    """The signals that were sent, in order.
 
-    ``recorder["input-rejected"]`` is the list of those of one name.
+    ``recorder["input-rejected"]`` is the list of the signals with that name.
     """
 
     def __init__(self) -> None:
@@ -62,12 +62,12 @@ class Recorder(Sequence[Sent]):
 
     @property
     def names(self) -> list[str]:
-        """The name of each."""
+        """The names of the signals."""
         return [sent.name for sent in self._sent]
 
     @property
     def predictions(self) -> list[Prediction]:
-        """The record of each prediction that was answered."""
+        """The records of all successful predictions."""
         return [sent["prediction"] for sent in self[after_prediction.name]]
 
     @overload
@@ -90,9 +90,9 @@ class Recorder(Sequence[Sent]):
 
 @contextmanager
 def record_signals(app: Flask | None = None) -> Iterator[Recorder]:
-    """Record the signals of the library that are sent in a ``with`` block.
+    """Record the signals of the library that are sent within a ``with`` block.
 
-    :param app: the application that is listened to, by default every one
+    :param app: record only the signals of this application, by default of all applications
     """
     recorder = Recorder()
     receivers = [partial(recorder._receive, signal.name) for signal in SIGNALS]
@@ -104,11 +104,11 @@ def record_signals(app: Flask | None = None) -> Iterator[Recorder]:
 
 @dataclass(frozen=True)
 class Example:
-    """One of a model's ``examples``, as a case of a test.
+    """One of the ``examples`` of a model, as a test case.
 
     :param models: the extension that the model is registered with
     :param model: name of the model
-    :param row: the example
+    :param row: the row of the example
     """
 
     models: SKModels = field(repr=False)
@@ -116,50 +116,51 @@ class Example:
     row: Any
 
     def check(self, client: FlaskClient) -> None:
-        """Post the row to each method of the model, and fail unless each answers with one entry.
+        """Post the row to each method of the model, and check that each returns one prediction.
 
-        :param client: test client of an application that serves the model, logged in if need be
-        :raises AssertionError: a method has not answered; the message is what it said
+        :param client: test client of an application that serves the model, logged in if necessary
+        :raises AssertionError: a method did not return one prediction; the message contains the
+            response
         """
         state = client.application.extensions[self.models.name]
         for method in state.deployments[self.model].versions.methods:
             path = f"{state.settings.url_prefix}/{self.model}/{method}/"
             accept = {"Accept": "application/json"}
-            answer = client.post(
+            response = client.post(
                 path, data=dumps([self.row]), content_type="application/json", headers=accept
             )
-            told = f"POST {path}: {answer.status}\n{answer.text}"
-            if answer.status_code != 200 or len(answer.get_json()["predictions"]) != 1:
-                raise AssertionError(told)
+            if response.status_code != 200 or len(response.get_json()["predictions"]) != 1:
+                raise AssertionError(f"POST {path}: {response.status}\n{response.text}")
 
 
 def examples(models: SKModels) -> list[Any]:
-    """Return each example of each model as a pytest parameter, an :class:`Example`.
+    """Return the examples of all models as pytest parameters, each an :class:`Example`.
 
-    :param models: the extension; what is registered with it later is not seen
+    :param models: the extension; models registered later are not included
     """
     import pytest
 
     return [
-        pytest.param(Example(models, name, row), id=f"{name}-{place}")
+        pytest.param(Example(models, name, row), id=f"{name}-{index}")
         for name, model in models.registry.items()
-        for place, row in enumerate(model.examples)
+        for index, row in enumerate(model.examples)
     ]
 
 
 class FakeEstimator:
-    """Stands in for a fitted estimator and answers what it is told.
+    """A replacement for a fitted estimator that returns given outputs.
 
-    Each method takes one answer for all rows, or an exception to raise, or a function of X that
-    returns the answers of all rows. Answers may be changed later: ``fake.answers["predict"] = 1``.
-    Where it has classes and their probabilities it predicts the likeliest, unless it is told.
+    The answer of a method is one output for all rows, an exception to raise, or a function that
+    takes X and returns the outputs of all rows. Answers can be changed later:
+    ``fake.answers["predict"] = 1``. With ``classes`` and an answer for ``predict_proba`` but none
+    for ``predict``, it predicts the most probable class.
 
-    :param classes: its ``classes_``
-    :param n_features_in: how many columns it takes, which may then have missing values
-    :param answers: the answer of each method that it is to have, by name
+    :param classes: value of the attribute ``classes_``
+    :param n_features_in: number of columns of X; their values may then be missing
+    :param answers: the answer of each method, by name of the method
 
-    :ivar answers: those answers
-    :ivar calls: the name of the method and X of each call, in their order
+    :ivar answers: the answers, by name of the method
+    :ivar calls: the name of the method and X for each call, in order
     """
 
     def __init__(
@@ -172,14 +173,14 @@ class FakeEstimator:
         unknown = sorted(set(answers).difference(introspect.METHODS))
         if unknown or not answers:
             known, given = ", ".join(introspect.METHODS), ", ".join(unknown) or "nothing"
-            raise TypeError(f"an estimator answers to {known}, not to {given}")
+            raise TypeError(f"the methods of a fake estimator are {known}; given: {given}")
         self.answers = answers
         self.calls: list[tuple[str, Any]] = []
         self.n_features_in_ = n_features_in
         if classes is not None:
             self.classes_ = np.asarray(classes)
             if "predict_proba" in answers:
-                answers.setdefault("predict", self._likeliest)
+                answers.setdefault("predict", self._most_probable)
 
     def __sklearn_tags__(self) -> Tags:
         target = TargetTags(required=False)
@@ -188,13 +189,13 @@ class FakeEstimator:
     def __getattr__(self, name: str) -> Any:
         if name in vars(self).get("answers", ()):
             return partial(self._call, name)
-        raise AttributeError(f"the fake estimator was not told of {name!r}")
+        raise AttributeError(f"the fake estimator has no answer for {name!r}")
 
     def _call(self, method: str, X: Any) -> Any:
         self.calls.append((method, X))
         return self._answer(method, X)
 
-    def _likeliest(self, X: Any) -> Any:
+    def _most_probable(self, X: Any) -> Any:
         return self.classes_[np.argmax(self._answer("predict_proba", X), axis=1)]
 
     def _answer(self, method: str, X: Any) -> Any:
@@ -208,23 +209,23 @@ class FakeEstimator:
 def fake_model(
     models: SKModels, name: str, *, classes: Sequence[Any] | None = None, **answers: Any
 ) -> Iterator[FakeEstimator]:
-    """Have a fake estimator in a registered model's place, in a ``with`` block.
+    """Replace the estimator of a registered model with a fake within a ``with`` block.
 
-    It holds for the applications that are made in the block. The model keeps its name, schema and
-    decorators, and serves the methods that are told; its file is not loaded.
+    Applications that are created in the block use the fake. The model keeps its name, schema and
+    decorators, and serves the methods that have an answer. Its file is not loaded.
 
     :param models: the extension
     :param name: name of the model
-    :param classes: the ``classes_`` of the fake
-    :param answers: as for :class:`FakeEstimator`
+    :param classes: value of the fake's attribute ``classes_``
+    :param answers: the answer of each method, as for :class:`FakeEstimator`
     :returns: the fake estimator
     :raises UnknownModel: there is no such model
-    :raises ModelError: it has no schema and needs its estimator to have one
+    :raises ModelError: the model has no schema, and its schema depends on its estimator
     """
     fake = FakeEstimator(classes=classes, **answers)
     model = copy(models[name])
     if artifact_of(model) is None:
-        _liken(fake, model)
+        _copy_attributes(fake, model)
     if model.schema is not None:
         fake.n_features_in_ = sum(not is_alias(rules) for rules in declared(model.schema).values())
     model.configure(pipeline=fake, methods=tuple(answers), probability=False)
@@ -233,8 +234,8 @@ def fake_model(
         yield fake
 
 
-def _liken(fake: FakeEstimator, model: Model) -> None:
-    """Have a fake, and the model that it is for, say what the model's own estimator says."""
+def _copy_attributes(fake: FakeEstimator, model: Model) -> None:
+    """Give a fake the classes and columns of the model's estimator, and the model a schema."""
     if hasattr(model.pipeline, "classes_") and "classes_" not in vars(fake):
         fake.classes_ = model.pipeline.classes_
     fake.n_features_in_ = getattr(model.pipeline, "n_features_in_", None)

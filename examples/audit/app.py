@@ -1,10 +1,10 @@
-"""Each prediction, and each rejected request, as a row of a database.
+"""An audit table: each prediction and each rejected request is saved in a database.
 
-Needs ``pip install flask-sqlalchemy``. Run it::
+Requires ``pip install flask-sqlalchemy``. Run it::
 
     flask --app examples/audit/app.py run
 
-Ask the model, then read what was written to ``instance/audit.sqlite`` beside this file::
+Send requests to the model, then read the table in ``instance/audit.sqlite`` next to this file::
 
     curl -d values=5.1,3.5,1.4,0.2 localhost:5000/iris/predict/
     curl -d values=5.1,3.5 localhost:5000/iris/predict/
@@ -33,7 +33,7 @@ models.add("iris", LogisticRegression(max_iter=1000).fit(*load_iris(return_X_y=T
 
 
 class Audit(db.Model):  # type: ignore[name-defined]  # made at run time
-    """One prediction, or one request that was turned down: then it has errors."""
+    """One prediction, or one rejected request, which has errors."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     request_id: Mapped[str | None]
@@ -52,10 +52,10 @@ def record_rejection(app: Flask, method: str, errors: tuple[InputError, ...], **
     write(app, extra["request_id"], method, errors=[error.as_dict() for error in errors])
 
 
-def write(app: Flask, request_id: str | None, method: str, **found: object) -> None:
-    """Commit in a session of its own, so that a view's own session stays as it is."""
+def write(app: Flask, request_id: str | None, method: str, **values: object) -> None:
+    """Save a row in a separate session, so that the session of the view is not committed."""
     with app.app_context():
-        db.session.add(Audit(request_id=request_id, method=method, **found))
+        db.session.add(Audit(request_id=request_id, method=method, **values))
         db.session.commit()
 
 

@@ -1,1 +1,1 @@
-"""An application of several modules; see :mod:`examples.factory.app`."""
+"""An application in several modules, see :mod:`examples.factory.app`."""

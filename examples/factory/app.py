@@ -1,11 +1,11 @@
-"""An application factory with configuration and blueprints of its own.
+"""An application factory with its own configuration and blueprints.
 
 Run it::
 
     flask --app examples/factory/app.py run
 
-The model answers under the prefix of the configuration, the application's own pages beside it, and
-one of those asks the model in process::
+The model is served below the prefix in the configuration, next to the pages of the application. One
+of these pages calls the model in the same process::
 
     curl -d alcohol=13.7 -d malic_acid=1.8 -d flavanoids=3.1 -d color_intensity=5.6 \
         localhost:5000/models/cultivar/predict/
@@ -26,7 +26,7 @@ WINES = [
 
 
 class Config:
-    """What the application runs with; a test or a deployment hands in another."""
+    """Configuration of the application; tests and deployments can pass another."""
 
     SKMODELS_URL_PREFIX = "/models"
     SKMODELS_MAX_ROWS = 1000
@@ -42,12 +42,12 @@ def index() -> dict[str, Any]:
 
 
 @cellar.get("/<int:number>")
-def wine(number: int) -> dict[str, Any]:
+def cultivar(number: int) -> dict[str, Any]:
     if number not in range(len(WINES)):
         abort(404)
-    found = WINES[number]
-    prediction = models.predict("cultivar", [found["row"]])
-    return {"label": found["label"], "cultivar": prediction.outputs[0]}
+    wine = WINES[number]
+    prediction = models.predict("cultivar", [wine["row"]])
+    return {"label": wine["label"], "cultivar": prediction.outputs[0]}
 
 
 def create_app(config: object = Config) -> Flask:

@@ -1,4 +1,4 @@
-"""The models of the application. Any module imports ``models`` from here, none needs the app."""
+"""The models of the application. All modules import ``models`` from here, without the app."""
 
 import numpy as np
 from sklearn.datasets import load_wine

@@ -1,11 +1,11 @@
-"""Predictions for who is logged in, and not too many of them.
+"""Predictions for logged-in users only, with a rate limit.
 
-Needs ``pip install flask-login flask-limiter``. Choose a password and run it::
+Requires ``pip install flask-login flask-limiter``. Choose a password and run it::
 
     DEMO_PASSWORD=... flask --app examples/login/app.py run
 
-Log in, keep the cookie, and ask; without the cookie the answer is 401, after five times in a minute
-429. The health addresses are open to all::
+Log in, keep the cookie, and request a prediction. Without the cookie the response is 401, and after
+five requests in a minute it is 429. The health addresses need no login::
 
     curl -c cookies -d user=ada -d password=... localhost:5000/login
     curl -b cookies -d values=5.1,3.5,1.4,0.2 localhost:5000/iris/predict/
@@ -55,9 +55,9 @@ def load_user(name: str) -> User | None:
 
 
 def login() -> str:
-    name, given = request.form.get("user", ""), request.form.get("password", "")
+    name, password = request.form.get("user", ""), request.form.get("password", "")
     expected = current_app.config["DEMO_PASSWORD"]
-    if name not in USERS or not secrets.compare_digest(given.encode(), expected.encode()):
+    if name not in USERS or not secrets.compare_digest(password.encode(), expected.encode()):
         abort(401)
     login_user(User(name))
     return name
@@ -65,7 +65,7 @@ def login() -> str:
 
 def create_app() -> Flask:
     app = Flask(__name__)
-    # Without a key of its own each process makes one, and a restart logs everybody out.
+    # Without SECRET_KEY, each process generates its own key, and a restart logs everybody out.
     app.config["SECRET_KEY"] = os.environ.get("SECRET_KEY") or secrets.token_hex()
     app.config["DEMO_PASSWORD"] = os.environ.get("DEMO_PASSWORD") or secrets.token_hex()
     login_manager.init_app(app)

@@ -1,12 +1,12 @@
-"""Numbers, texts and missing values: the species of a penguin.
+"""A model with numbers, texts and missing values that predicts the species of a penguin.
 
-Needs ``pip install palmerpenguins``. Run it::
+Requires ``pip install palmerpenguins``. Run it::
 
     flask --app examples/penguins/app.py run
 
-Some of the birds were not measured or sexed in full, so the pipeline was fitted with values
-missing. In a form a missing value is an empty text, in JSON it is null; fields that are not
-required may be left out, and ``island`` then has a default::
+Some measurements of the birds are missing, and the pipeline was fitted with missing values. In a
+form a missing value is an empty text, in JSON it is null. Fields that are not required can be left
+out, and ``island`` then has a default::
 
     curl -d bill_length_mm=39.1 -d bill_depth_mm=18.7 -d flipper_length_mm=181 -d body_mass_g= \
         -d sex=male localhost:5000/penguins/predict/
@@ -29,7 +29,7 @@ TEXTS = ["island", "sex"]
 
 
 def fit() -> Pipeline:
-    """Return a pipeline fitted on the frame as it is, with its missing values."""
+    """Return a pipeline that was fitted on the data frame including its missing values."""
     frame = load_penguins()
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     texts = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
