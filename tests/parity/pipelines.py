@@ -108,11 +108,15 @@ def _add_penguins() -> None:
     lower = FunctionTransformer(_lower, feature_names_out="one-to-one")
     cases: dict[str, dict[str, Any]] = {
         "imputer, one-hot encoder, linear": {"parts": [(scaled, NUMBERS), (filled, KINDS)]},
-        "one-hot encoder that ignores unknown categories": {"parts": [(scaled, NUMBERS), (LENIENT, KINDS)]},
+        "one-hot encoder that ignores unknown categories": {
+            "parts": [(scaled, NUMBERS), (LENIENT, KINDS)],
+        },
         "one-hot encoder, no missing values in fit": {
             "parts": [(StandardScaler(), NUMBERS), (OneHotEncoder(), KINDS)], "whole": True,
         },
-        "one-hot encoder, missing values in fit": {"parts": [(scaled, NUMBERS), (OneHotEncoder(), KINDS)]},
+        "one-hot encoder, missing values in fit": {
+            "parts": [(scaled, NUMBERS), (OneHotEncoder(), KINDS)],
+        },
         "one-hot encoder with infrequent categories": {
             "parts": [(scaled, NUMBERS), (OneHotEncoder(
                 min_frequency=30, handle_unknown="infrequent_if_exist"), KINDS)],
@@ -120,8 +124,9 @@ def _add_penguins() -> None:
         "ordinal encoder with unknown categories, boosting": {
             "parts": [("passthrough", NUMBERS), (unknown, KINDS)], "final": HGB,
         },
-        "ordinal encoder, boosting": {"parts": [("passthrough", NUMBERS), (OrdinalEncoder(), KINDS)],
-                            "final": HGB},
+        "ordinal encoder, boosting": {
+            "parts": [("passthrough", NUMBERS), (OrdinalEncoder(), KINDS)], "final": HGB,
+        },
         "target encoder": {"parts": [(scaled, NUMBERS), (TargetEncoder(cv=2), KINDS)]},
         "columns by selector": {
             "parts": [(scaled, make_column_selector(dtype_include="number")),

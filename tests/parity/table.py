@@ -23,8 +23,8 @@ Parity
 
 .. index:: parity, accuracy, supported estimators, XGBoost, LightGBM, CatBoost
 
-This page lists the estimators that the library serves, and how the tests make sure that a response has
-exactly the numbers that the estimator returns. In code, this holds for every estimator below:
+This page lists the estimators that the library serves, and how the tests make sure that a response
+has exactly the numbers that the estimator returns. In code, this holds for every estimator below:
 
 .. code-block:: python
 
@@ -34,34 +34,33 @@ exactly the numbers that the estimator returns. In code, this holds for every es
 How it is tested
 ----------------
 
-The tests in ``tests/parity`` fit each estimator on real data, register it without a schema, and send rows
-of that data to each of its methods in each format: one row, three rows, and eighteen. Each estimator is
-fitted on an array; on a data frame with column names, with text labels, and with missing values if it
-accepts them; and on several outputs if it supports them. Rows with names are sent with their columns in
-another order than in ``fit``. The protocols of other servers are tested as formats: *Inference* is the
-Open Inference Protocol, in JSON and in binary; *KServe* and *MLflow* serve only the first method of a
-model.
+The tests in ``tests/parity`` fit each estimator on real data, register it without a schema, and
+send rows of that data to each of its methods in each format: one row, three rows, and eighteen.
+Each estimator is fitted on an array; on a data frame with column names, with text labels, and with
+missing values if it accepts them; and on several outputs if it supports them. Rows with names are
+sent with their columns in another order than in ``fit``. The protocols of other servers are tested
+as formats: *Inference* is the Open Inference Protocol, in JSON and in binary; *KServe* and *MLflow*
+serve only the first method of a model.
 
-Each response is compared with the result of calling the estimator directly with the same rows, as one
-C-ordered block in the container that it was fitted on. The number of rows in a call, and their layout in
-memory, change the last bit of the results of some scikit-learn methods; nothing else may change them.
-JSON, NDJSON and Arrow are equal to the last bit; numbers that are not finite are ``null`` in JSON. Text
-and CSV have as many digits as Python prints, which identify every bit too. A request causes no warning
-that the direct call does not cause.
-"""
+Each response is compared with the result of calling the estimator directly with the same rows, as
+one C-ordered block in the container that it was fitted on. The number of rows in a call, and their
+layout in memory, change the last bit of the results of some scikit-learn methods; nothing else may
+change them. JSON, NDJSON and Arrow are equal to the last bit; numbers that are not finite are
+``null`` in JSON. Text and CSV have as many digits as Python prints, which identify every bit too. A
+request causes no warning that the direct call does not cause."""
 LIMITS = """\
 Limits
 ------
 
-- ``LocalOutlierFactor``, fitted on a data frame, always warns that names are missing, because it removes
-  them itself.
-- ``SparsePCA`` and ``MiniBatchSparsePCA`` return a flat array for a single row; the response has a row.
+- ``LocalOutlierFactor``, fitted on a data frame, always warns that names are missing, because it
+  removes them itself.
+- ``SparsePCA`` and ``MiniBatchSparsePCA`` return a flat array for a single row; the response has a
+  row.
 - LightGBM replaces spaces in column names with underscores, so the fields have underscores.
-- LightGBM and XGBoost cannot be served if they were fitted on columns of the pandas type *category*:
-  encode the columns in a pipeline.
+- LightGBM and XGBoost cannot be served if they were fitted on columns of the pandas type
+  *category*: encode the columns in a pipeline.
 - A column that a transformer passes through unchanged is a number unless the schema says otherwise,
-  because the estimator does not store its type.
-"""
+  because the estimator does not store its type."""
 
 
 def render() -> str:
