@@ -81,7 +81,7 @@ def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues
     if types.is_integer(kind) and not column.null_count:
         return _numbers(column)
     try:
-        return _decoded(column) if types.is_dictionary(kind) else _as_list(column)
+        return _decoded(column) if types.is_dictionary(kind) else _python_values(column)
     except (pyarrow.ArrowException, ValueError, OverflowError, LookupError):
         message = "a value is out of the range that can be read"
         raise InvalidInput([InputError(None, shown, "type", message)]) from None
@@ -107,7 +107,7 @@ def _numbers(column: Any) -> ColumnValues:
     return values
 
 
-def _as_list(array: Any) -> list[Any]:
+def _python_values(array: Any) -> list[Any]:
     """Return the values of an array as Python objects."""
     pyarrow = import_module("pyarrow")
     if pyarrow.types.is_timestamp(array.type):  # raises for nanoseconds, which would be cut off
@@ -125,7 +125,7 @@ def _decoded(column: Any) -> list[Any]:
     for chunk in column.chunks:
         key = _identity(chunk.dictionary)
         if key not in known:
-            known[key] = [*_as_list(chunk.dictionary), None]
+            known[key] = [*_python_values(chunk.dictionary), None]
         entries = known[key]
         values += [entries[-1 if i is None else i] for i in chunk.indices.to_pylist()]
     return values

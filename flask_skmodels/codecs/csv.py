@@ -72,7 +72,7 @@ class CSVCodec(Codec):
     def encode(self, prediction: Prediction) -> bytes:
         # csv.writer takes 1.2 to 3 times as long for numbers.
         names, columns = zip(*answer_columns(prediction), strict=True)
-        texts = [list(map(_text, _as_list(column))) for column in columns]
+        texts = [list(map(_text, _sequence(column))) for column in columns]
         lines = [",".join(map(_quoted, names)), *map(",".join, zip(*texts, strict=True))]
         # An empty line would be no row at all for most readers.
         return "".join((line or '""') + "\r\n" for line in lines).encode("utf-8", "replace")
@@ -353,7 +353,7 @@ def _is_utf_8(body: bytes) -> bool:
 # Writing
 
 
-def _as_list(column: ColumnValues) -> Sequence[Any]:
+def _sequence(column: ColumnValues) -> Sequence[Any]:
     return column.tolist() if isinstance(column, np.ndarray) else column
 
 

@@ -142,7 +142,7 @@ def _flag(parameters: Mapping[str, Any], name: str, subject: str, *, default: bo
     return value
 
 
-def _listed(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def _named_entries(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """Return the inputs or outputs of a request, each with a name of its own."""
     entries = document.get(name)
     if entries is None and name == "outputs":
@@ -160,7 +160,7 @@ def _listed(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 def _outputs(document: Mapping[str, Any], is_binary: bool) -> list[Output]:
     outputs = []
-    for place, entry in enumerate(_listed(document, "outputs")):
+    for place, entry in enumerate(_named_entries(document, "outputs")):
         subject = f"output {place}"
         parameters = _parameters(entry, subject)
         for name in _REFUSED:
@@ -177,7 +177,7 @@ def _inputs(document: Mapping[str, Any], data: memoryview | None) -> list[Tensor
     :param data: what is behind the JSON; None where the whole body is said to be JSON
     """
     tensors = []
-    for place, entry in enumerate(_listed(document, "inputs")):
+    for place, entry in enumerate(_named_entries(document, "inputs")):
         tensor, data = _tensor(entry, data, f"input {place}")
         tensors.append(tensor)
     if data:

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from flask_skmodels.errors import InputError
-from flask_skmodels.schema.fields import ABSENT, Field
+from flask_skmodels.schema.fields import ABSENT, Field, as_list
 from flask_skmodels.schema.json_schema import VALUES, field_schema
 from flask_skmodels.versions.version import ModelVersion
 
@@ -170,7 +170,7 @@ def _input(each: Field) -> Input:
 
 
 def _kind(each: Field, schema: Mapping[str, Any]) -> str:
-    types = [name for name in _as_list(schema.get("type")) if name != "null"]
+    types = [name for name in as_list(schema.get("type")) if name != "null"]
     if len(types) != 1:
         return "number" if {*types} == {"number", "integer"} else "text"
     if types == ["string"]:
@@ -199,7 +199,7 @@ def _attributes(schema: Mapping[str, Any], kind: str) -> dict[str, Any]:
     low, high = _bounds(schema)
     attributes = {"min": low, "max": high}
     if kind == "number":
-        attributes["step"] = 1 if "integer" in _as_list(schema.get("type")) else "any"
+        attributes["step"] = 1 if "integer" in as_list(schema.get("type")) else "any"
     elif kind == "datetime-local":
         attributes["step"] = 1  # second
     elif kind == "text":
@@ -241,7 +241,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _as_list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]

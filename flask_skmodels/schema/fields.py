@@ -166,7 +166,7 @@ def compile_field(name: str, rules: Rules, column: InputColumn) -> Field:
     :raises ModelError: the field is not required, but nothing can stand for a missing value
     """
     definition = {rule: value for rule, value in rules.items() if rule != "transform"}
-    coercers = [*_as_list(rules.get("coerce")), *_as_list(rules.get("transform"))]
+    coercers = [*as_list(rules.get("coerce")), *as_list(rules.get("transform"))]
     if coercers:
         definition["coerce"] = coercers if len(coercers) > 1 else coercers[0]
     _add_type(definition, rules)
@@ -264,7 +264,8 @@ def _rules(rules: object, subject: str) -> dict[str, Any]:
     return dict(rules)
 
 
-def _as_list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """Return the value of a rule that may be one value or several: ``None`` is no value."""
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
@@ -276,7 +277,7 @@ def _is_plain_number(definition: Rules) -> bool:
 
 
 def _types(definition: Rules) -> list[str]:
-    return [name for name in _as_list(definition.get("type")) if isinstance(name, str)]
+    return [name for name in as_list(definition.get("type")) if isinstance(name, str)]
 
 
 def _add_type(definition: dict[str, Any], rules: Rules) -> None:

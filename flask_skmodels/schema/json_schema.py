@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.rows import plain
 
 VALUES = "values"
@@ -142,8 +142,7 @@ def _without_null(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_told(coerce: Any) -> bool:
-    coercers = coerce if isinstance(coerce, list) else [coerce]
-    return coerce is None or all(coercer in _COERCERS for coercer in coercers)
+    return all(coercer in _COERCERS for coercer in as_list(coerce))
 
 
 def _value_schema(field: Field) -> dict[str, Any]:
@@ -165,8 +164,7 @@ def _value_schema(field: Field) -> dict[str, Any]:
 
 def _keywords(schema: Mapping[str, Any]) -> dict[str, str]:
     """Return the keyword that each rule has for the values of a schema's types."""
-    named = schema.get("type", "number")
-    kinds = named if isinstance(named, list) else [named]
+    kinds = as_list(schema.get("type", "number"))
     keywords = dict(_TIME_BOUNDS if "format" in schema else {})
     keywords |= _BOUNDS if {"number", "integer"}.intersection(kinds) else {}
     for kind, lengths in _LENGTHS.items():

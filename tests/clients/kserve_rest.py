@@ -74,10 +74,10 @@ async def version_2(url: str) -> dict[str, Any]:
 
 def _plain(answer: Any) -> Any:
     outputs = {each.name: np.asarray(each.as_numpy()) for each in answer.outputs}
-    return {"id": answer.id, **{n: [str(a.dtype), _listed(a)] for n, a in outputs.items()}}
+    return {"id": answer.id, **{n: [str(a.dtype), _python_values(a)] for n, a in outputs.items()}}
 
 
-def _listed(array: Any) -> Any:
+def _python_values(array: Any) -> Any:
     return [v.decode() if isinstance(v, bytes) else v for v in array.tolist()]
 
 

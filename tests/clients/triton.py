@@ -46,11 +46,11 @@ class Client:
         return {
             "id": document.get("id"),
             "version": document.get("model_version"),
-            "outputs": {name: [str(a.dtype), _listed(a)] for name, a in found.items()},
+            "outputs": {name: [str(a.dtype), _python_values(a)] for name, a in found.items()},
         }
 
 
-def _listed(array: Any) -> Any:
+def _python_values(array: Any) -> Any:
     if array.dtype == object:
         return [v.decode() if isinstance(v, bytes) else v for v in array.ravel().tolist()]
     return array.tolist()

@@ -114,7 +114,7 @@ def _places_of(estimator: Any, width: int) -> Sequence[int]:
 def _of_attributes(estimator: Any, width: int) -> Landmarks:
     found: Landmarks = [[] for _ in range(width)]
     for value in _attributes(estimator).values():
-        if _is_listed(value) and len(value) == width:
+        if _is_sequence(value) and len(value) == width:
             for place, each in enumerate(value):  # categories, edges of bins
                 if isinstance(each, np.ndarray) and each.ndim == 1:
                     found[place] += each.tolist()
@@ -127,7 +127,7 @@ def _of_attributes(estimator: Any, width: int) -> Landmarks:
     return found
 
 
-def _is_listed(value: Any) -> bool:
+def _is_sequence(value: Any) -> bool:
     return isinstance(value, list | tuple) or getattr(value, "dtype", None) == np.object_
 
 
