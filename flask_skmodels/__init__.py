@@ -14,7 +14,7 @@ from flask_skmodels.errors import (
     TooManyRows,
     UnknownModel,
 )
-from flask_skmodels.extension import SKModels, create_app
+from flask_skmodels.extension import SKModels
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import KeyValueModel, Model, ValuesModel
 from flask_skmodels.schema.rows import Columns, Rows
@@ -29,7 +29,7 @@ from flask_skmodels.signals import (
     prediction_stopped,
     shadow_prediction,
 )
-from flask_skmodels.standalone import serve
+from flask_skmodels.standalone import create_app, serve
 
 __all__ = [
     "Artifact",

@@ -8,32 +8,25 @@ from threading import RLock
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
-from flask import Blueprint, Flask, has_app_context, redirect, url_for
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Flask, has_app_context
 
 from flask_skmodels import cli, dialects
 from flask_skmodels.config import Settings, read_settings
 from flask_skmodels.errors import ConfigurationError
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
-from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.pages import api_docs, overview
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.state import Decorator, State
-from flask_skmodels.telemetry.recent import RecentTraffic
+from flask_skmodels.telemetry.setup import listeners_of
 from flask_skmodels.versions.registry import Registry
-from flask_skmodels.web import monitoring, routes
+from flask_skmodels.web import metrics, routes
+from flask_skmodels.web.exchange import application
 from flask_skmodels.web.url_rules import uncollected
-from flask_skmodels.web.views import application, log_missing_codecs, problem_response_with_id
 
 _M = TypeVar("_M", bound=type[Model] | Model)
-_ROOMS = (
-    routes,
-    monitoring,
-    api_docs,
-    dialects,
-    overview,
-)  # what has addresses on an application
+_ADDRESSES = (routes, metrics, api_docs, dialects, overview)  # modules that add URL rules
 
 
 class SKModels:
@@ -88,20 +81,16 @@ class SKModels:
         settings = read_settings(app.config, self.name, self.url_prefix)
         others = [state for state in app.extensions.values() if isinstance(state, State)]
         _check_prefix(self.name, settings, others)
-        if not others:
-            log_missing_codecs(app)
+        loaded_models = LoadedModels(settings.max_loaded) if settings.max_loaded else None
+        deployments: dict[str, Deployment] = {}
+        listeners = listeners_of(self.name, app, self.predict, deployments, settings)
         with self._lock:
-            loaded_models = LoadedModels(settings.max_loaded) if settings.max_loaded else None
             app.register_blueprint(self.blueprint)
-            deployments: dict[str, Deployment] = {}
-            recent_traffic = (
-                RecentTraffic(app, self.predict, deployments) if settings.pages else None
-            )
-            state = State(self, app, settings, loaded_models, recent_traffic, deployments)
+            state = State(self, app, settings, loaded_models, listeners, deployments)
             app.extensions[self.name] = state
             app.cli.add_command(cli.group(self.name))
-            for room in _ROOMS:
-                room.add_rules(state)
+            for module in _ADDRESSES:
+                module.add_rules(state)
             self._check_versions_in_time(state)
             for name in self.registry:
                 self._start(state, name)
@@ -173,13 +162,10 @@ class SKModels:
         sender = self._sender(app)
         deployment = self._deployment(sender, name)
         chosen = deployment.version(sender, version)
-        return deployment.predict(
-            sender,
-            chosen,
-            method or chosen.default_method,
-            lambda: from_python(rows),
-            is_shadowed=version is None,
-        )
+        call = deployment.call(sender, chosen, method or chosen.default_method)
+        with rejecting(call):
+            prediction = prepare(call, from_python(rows))
+        return deployment.execute(call, prediction, is_shadowed=version is None)
 
     def openapi(self, app: Flask | None = None) -> dict[str, Any]:
         """Return the API document of all models, to be merged into one of the application's own.
@@ -302,8 +288,8 @@ class SKModels:
 
 
 def _add_addresses(state: State, deployment: Deployment) -> None:
-    for room in _ROOMS:
-        room.add_model_rules(state, deployment)
+    for module in _ADDRESSES:
+        module.add_model_rules(state, deployment)
 
 
 def _check_prefix(name: str, settings: Settings, others: Iterable[State]) -> None:
@@ -318,21 +304,3 @@ def _check_prefix(name: str, settings: Settings, others: Iterable[State]) -> Non
                 f"{other.name!r} has: give each its own, "
                 f"SKModels(name={name!r}, url_prefix='/{name}')"
             )
-
-
-def create_app(models: Iterable[Model | type[Model]], import_name: str = __name__) -> Flask:
-    """Return a whole application that serves models and nothing else.
-
-    Its 404 and 405 are problem documents as well, and ``/`` leads to the list of the models.
-
-    :param models: the models, classes or instances
-    :param import_name: as for ``Flask``
-    :raises ModelError: a model cannot be served; the message says why
-    """
-    app = Flask(import_name, static_folder=None)
-    extension = SKModels(app)
-    for model in models:
-        extension.register(model)
-    app.register_error_handler(HTTPException, problem_response_with_id)
-    app.add_url_rule("/", "index", lambda: redirect(url_for("skmodels.-:index")))
-    return app

@@ -102,6 +102,7 @@ class Model:
         hold in every thread that predicts.
         """
         self._caller = caller
+        self.name = name_of(self)
         self.configuration = sklearn.get_config()
 
     @property

@@ -1,12 +1,13 @@
-"""The signals of a prediction.
+"""The signals of a prediction, and the functions that send them.
 
-The sender of each is the application itself, so ``signal.connect(receiver, app)`` hears one
-application alone. Receivers take the keyword arguments that they use and ``**extra``.
+The sender is always the application itself, so ``signal.connect(receiver, app)`` receives the
+signals of one application only. Receivers take the keyword arguments that they use and ``**extra``.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from blinker import NamedSignal, Namespace
@@ -33,13 +34,13 @@ prediction_stopped = _signals.signal(
 
     :param model: the :class:`~flask_skmodels.Model`
     :param prediction: the :class:`~flask_skmodels.Prediction`, without outputs
-    :param exception: what the receiver has raised
+    :param exception: the exception that the receiver raised
     """,
 )
 
 after_prediction = _signals.signal(
     "after-prediction",
-    doc="""Sent when the estimator has answered.
+    doc="""Sent when the estimator has returned.
 
     :param model: the :class:`~flask_skmodels.Model`
     :param prediction: the :class:`~flask_skmodels.Prediction`, complete
@@ -52,32 +53,33 @@ prediction_failed = _signals.signal(
 
     :param model: the :class:`~flask_skmodels.Model`
     :param prediction: the :class:`~flask_skmodels.Prediction`, without outputs
-    :param exception: what was raised
+    :param exception: the exception that it raised
     """,
 )
 
 input_rejected = _signals.signal(
     "input-rejected",
-    doc="""Sent when the input was turned down.
+    doc="""Sent when the input was rejected.
 
     :param model: the :class:`~flask_skmodels.Model`
-    :param version: label of the version that turned it down, None where the model has no versions
-    :param method: name of the method that was asked for
+    :param version: label of the version that rejected it, None where the model has no versions
+    :param method: name of the method that was called
     :param errors: the :class:`~flask_skmodels.InvalidInput`'s errors, a tuple of
         :class:`~flask_skmodels.InputError`, at most 100
     :param request_id: identifier of the request; None for a call in process without one
-    :param prediction: the :class:`~flask_skmodels.Prediction` where it was the model or its
-        estimator that turned valid rows down, else None
+    :param prediction: the :class:`~flask_skmodels.Prediction` where the rows were valid and the
+        model or its estimator rejected them, else None
     """,
 )
 
 model_loaded = _signals.signal(
     "model-loaded",
-    doc="""Sent when a version of a model was loaded and is ready to serve.
+    doc="""Sent when a version of a model has been loaded and is ready to serve.
 
     :param model: the :class:`~flask_skmodels.Model`
     :param version: label of the version, None where the model has no versions
-    :param artifact: a mapping of what the file is: ``sha256``, ``sklearn_version``, ``loaded_at``
+    :param artifact: a mapping that describes the file: ``sha256``, ``sklearn_version`` and
+        ``loaded_at``
     """,
 )
 
@@ -86,18 +88,19 @@ model_load_failed = _signals.signal(
     doc="""Sent when a version of a model could not be loaded or failed its checks.
 
     :param model: the :class:`~flask_skmodels.Model`
-    :param version: label of the version, None where the model has no versions or none is found
-    :param exception: what was raised
+    :param version: label of the version, None where the model has no
+        versions or none was found
+    :param exception: the reason
     """,
 )
 
 shadow_prediction = _signals.signal(
     "shadow-prediction",
-    doc="""Sent when a model's shadow has answered, from a thread of its own.
+    doc="""Sent from a thread of its own when the shadow of a model has made a prediction.
 
     :param model: the :class:`~flask_skmodels.Model`
     :param prediction: the :class:`~flask_skmodels.Prediction` that the client got
-    :param shadow: the shadow's
+    :param shadow: the :class:`~flask_skmodels.Prediction` of the shadow
     """,
 )
 
@@ -106,7 +109,7 @@ SIGNALS = tuple(_signals.values())
 
 
 class Sender(Protocol):
-    """What a sender of signals has; a Flask application is one."""
+    """A sender of signals; a Flask application is one."""
 
     @property
     def logger(self) -> logging.Logger: ...
@@ -119,19 +122,31 @@ class Sender(Protocol):
 
 
 def send(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
-    """Call every receiver of a signal, then raise the first exception that one of them raised."""
+    """Send a signal whose receivers may stop the sender by raising.
+
+    :param signal: the signal
+    :param sender: the application
+    :param arguments: keyword arguments of the receivers
+    :raises Exception: the first exception that a receiver raised, after all of them have run
+    """
     if not signal.receivers:
         return
-    failures = _call_receivers(signal, sender, arguments)
+    failures = call_all(signal.receivers_for(sender), sender, arguments)
     if failures:
         raise failures[0]
 
 
 def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
-    """Call every receiver of a signal; what they raise is logged, or raised in tests and debug."""
+    """Send a signal whose receivers cannot stop the sender: their exceptions are logged.
+
+    :param signal: the signal
+    :param sender: the application
+    :param arguments: keyword arguments of the receivers
+    :raises Exception: in tests and debug mode, the first exception that a receiver raised
+    """
     if not signal.receivers:
         return
-    failures = _call_receivers(signal, sender, arguments)
+    failures = call_all(signal.receivers_for(sender), sender, arguments)
     if failures and (sender.testing or sender.debug):
         failures[0].add_note(f"{_NOTE}{signal.name}")
         raise failures[0]
@@ -140,15 +155,16 @@ def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
 
 
 def is_receiver_error(exception: Exception) -> bool:
-    """Return whether :func:`notify` has raised an exception, of a receiver in tests or debug."""
+    """Return whether :func:`notify` raised an exception of a receiver, in tests or debug mode."""
     return any(note.startswith(_NOTE) for note in getattr(exception, "__notes__", ()))
 
 
-def _call_receivers(
-    signal: NamedSignal, sender: Sender, arguments: dict[str, object]
+def call_all(
+    receivers: Iterable[Callable[..., object]], sender: Sender, arguments: Mapping[str, object]
 ) -> list[Exception]:
+    """Call every receiver, also after one has failed, and return their exceptions."""
     failures = []
-    for receiver in signal.receivers_for(sender):
+    for receiver in receivers:
         try:
             receiver(sender, **arguments)
         except Exception as failure:

@@ -1,21 +1,43 @@
-"""An application that serves a single model file, without any code."""
+"""Applications that serve models and nothing else, made from a list of models or from a file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
-from flask import Flask
+from flask import Flask, redirect, url_for
+from werkzeug.exceptions import HTTPException
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy, split_name
 from flask_skmodels.cli.console import one_line_errors
 from flask_skmodels.estimators import introspect
-from flask_skmodels.extension import create_app
+from flask_skmodels.extension import SKModels
 from flask_skmodels.models import Model
 from flask_skmodels.versions.discovery import File, find
 from flask_skmodels.versions.loaded_files import load_once
+from flask_skmodels.web.responses import problem_response_with_id
+
+
+def create_app(models: Iterable[Model | type[Model]], import_name: str = "flask_skmodels") -> Flask:
+    """Return an application that serves models and nothing else.
+
+    All its errors are problem documents, 404 and 405 included, and ``/`` redirects to the list of
+    the models.
+
+    :param models: the models, classes or instances
+    :param import_name: as for ``Flask``
+    :raises ModelError: a model cannot be served; the message says why
+    """
+    app = Flask(import_name, static_folder=None)
+    extension = SKModels(app)
+    for model in models:
+        extension.register(model)
+    app.register_error_handler(HTTPException, problem_response_with_id)
+    app.add_url_rule("/", "index", lambda: redirect(url_for("skmodels.-:index")))
+    return app
 
 
 def serve(path: str, name: str | None = None, **options: Any) -> Flask:

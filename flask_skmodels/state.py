@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask
 
 from flask_skmodels.config import Settings
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
+from flask_skmodels.telemetry.listener import Listener, Listeners
+from flask_skmodels.telemetry.metrics import Metrics
 from flask_skmodels.telemetry.recent import RecentTraffic
 
 Decorator = Callable[..., Any]
+_L = TypeVar("_L", bound=Listener)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What an application keeps of an extension, in ``app.extensions``.
+    """Everything that an application keeps of an extension, in ``app.extensions``.
 
     :param models: the extension
     :param app: the application
     :param settings: the extension's configuration on this application
-    :param loaded_models: what keeps the number of loaded models down, None where it need not be
-    :param recent_traffic: what counts the traffic for the pages, None where there are none
+    :param loaded_models: limits the number of loaded models, None for no limit
+    :param listeners: the listeners that follow the predictions; signals do not keep them alive
     :param deployments: the models as this application serves them, by name
-    :param listeners: what is connected to signals, which do not keep it alive
     """
 
     models: Any
     app: Flask
     settings: Settings
     loaded_models: LoadedModels | None
-    recent_traffic: RecentTraffic | None = None
+    listeners: Listeners
     deployments: dict[str, Deployment] = field(default_factory=dict)
-    listeners: list[object] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -43,15 +44,28 @@ class State:
 
     @property
     def decorators(self) -> tuple[Decorator, ...]:
-        """The view decorators around every address but health."""
+        """The view decorators around every address except the health checks."""
         return tuple(self.models.decorators)
 
+    @property
+    def metrics(self) -> Metrics | None:
+        """The metrics, None where they are off."""
+        return self._listener(Metrics)
+
+    @property
+    def recent_traffic(self) -> RecentTraffic | None:
+        """The recent traffic that the pages show, None where there are no pages."""
+        return self._listener(RecentTraffic)
+
     def visible(self) -> list[Deployment]:
-        """Return the models that the visitor of the request at hand may see, in their order."""
+        """Return the models that the visitor of the current request may see, in their order."""
         may_see = self.settings.visible
         deployments = list(self.deployments.values())
-        return deployments if may_see is None else [s for s in deployments if may_see(s.model)]
+        return deployments if may_see is None else [d for d in deployments if may_see(d.model)]
 
     def decorators_of(self, deployment: Deployment) -> tuple[Decorator, ...]:
         """Return the view decorators around every address that reaches a model."""
         return (*deployment.model.decorators, *self.decorators)
+
+    def _listener(self, kind: type[_L]) -> _L | None:
+        return next((each for each in self.listeners if isinstance(each, kind)), None)

@@ -22,10 +22,11 @@ from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes
 from flask_skmodels.errors import ModelError
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.inference.prediction import prepare, rejecting
 from flask_skmodels.schema.json_schema import jsonable
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.version import ModelVersion
-from flask_skmodels.web.views import application
+from flask_skmodels.web.exchange import application
 
 _HEAD = ("ROWS", "REQUESTS/SECOND", "ROWS/SECOND", "DECODE", "VALIDATE", "PREDICT", "ENCODE")
 
@@ -114,13 +115,10 @@ def measure(
     source = LocalSource(dumps(synthetic_rows(version, rows)))
     parts, count, started = [0.0] * 4, 0, perf_counter()
     while count == 0 or perf_counter() - started < seconds:
-        prediction = deployment.predict(
-            sender,
-            version,
-            method,
-            lambda: codec.decode(source, version.schema),
-            is_shadowed=False,
-        )
+        call = deployment.call(sender, version, method)
+        with rejecting(call):
+            prediction = prepare(call, codec.decode(source, version.schema))
+        deployment.execute(call, prediction, is_shadowed=False)
         encoding = perf_counter()
         codec.encode(prediction)
         times = prediction.decode, prediction.validate, prediction.seconds

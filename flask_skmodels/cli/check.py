@@ -11,7 +11,7 @@ from flask_skmodels.codecs import missing_codecs
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.versions.compatibility import check_examples
-from flask_skmodels.web.views import application
+from flask_skmodels.web.exchange import application
 
 
 @click.command("check")

@@ -8,7 +8,7 @@ import click
 
 from flask_skmodels.cli.console import extension_state, in_application
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.web.views import application
+from flask_skmodels.web.exchange import application
 
 
 @click.command("openapi")

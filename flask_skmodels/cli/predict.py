@@ -16,8 +16,8 @@ from flask_skmodels.codecs import missing_codecs, reader_of, type_of_file
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.errors import InvalidInput
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.web.views import application
+from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
+from flask_skmodels.web.exchange import application
 
 FORMATS = {
     "json": "application/json",
@@ -85,13 +85,10 @@ def _predict(
     with one_line_errors():
         version = deployment.version(app, label)
         try:
-            return deployment.predict(
-                app,
-                version,
-                method or version.default_method,
-                lambda: reader.decode(source, version.schema),
-                is_shadowed=False,
-            )
+            call = deployment.call(app, version, method or version.default_method)
+            with rejecting(call):
+                prediction = prepare(call, reader.decode(source, version.schema))
+            return deployment.execute(call, prediction, is_shadowed=False)
         except InvalidInput as error:
             raise click.ClickException("\n".join(map(str, error.errors))) from error
 

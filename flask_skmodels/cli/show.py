@@ -9,7 +9,7 @@ import click
 
 from flask_skmodels.cli.console import deployment_named, in_application, table
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.web.views import application
+from flask_skmodels.web.exchange import application
 
 
 @click.command("show")

@@ -2,116 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
-from flask import Flask, Response, request
+from flask import Response
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.codecs.problem import Problem
-from flask_skmodels.errors import InputError, InvalidInput, SKModelsError, UnknownModel
+from flask_skmodels.errors import InputError, SKModelsError, UnknownModel
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.schema.rows import Rows
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
-from flask_skmodels.web.views import (
-    AnswerView,
-    CallView,
-    application,
-    json_response,
-    refused,
-    request_at_hand,
-)
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.predict import Predictor
+from flask_skmodels.web.responses import error_response, json_response, problem_of, response_of
+from flask_skmodels.web.views import BaseView
 
 SERVER = "Flask-SKModels"
 
 
-class DialectView(AnswerView):
+class DialectView(BaseView):
     """A view whose exceptions become ``{"error": ...}``."""
 
-    def refusal(self, exception: Exception) -> Response:
-        return refused(exception, lambda problem: (self.error(problem), "application/json"))
+    def refuse(self, exchange: Exchange, exception: Exception) -> Response:
+        response = response_of(exception)
+        if response is not None:
+            return response
+        problem = problem_of(exception, exchange.request)
+        return error_response(problem, dumps(self.error(problem)), "application/json")
 
-    def error(self, problem: Problem) -> bytes:
-        """Return a problem as the protocol tells it."""
-        return dumps({"error": sentence_of(problem)})
-
-
-class DialectCallView(DialectView, CallView):
-    """A view that calls a version of a model, whatever the content type says."""
-
-    def answer(self, request_id: str) -> Response:
-        if callable(
-            self.deployment.model.traffic_key
-        ):  # it may parse the form that this claims to be
-            Body(request_at_hand(), self.settings.max_rows).read()
-        return super().answer(request_id)
-
-    def reject(
-        self, app: Flask, called: ModelVersion, error: InvalidInput, request_id: str
-    ) -> NoReturn:
-        """Raise what is wrong with a request that names no method, as the default one's input."""
-        self.predict(app, called, called.default_method, _raises(error), request_id=request_id)
-        raise error
+    def error(self, problem: Problem) -> Mapping[str, object]:
+        """Return a problem as the protocol has it."""
+        return {"error": sentence_of(problem)}
 
 
 class ReadyView(DialectView):
-    """Whether a model, or a version of it, can answer: it is loaded if it was not yet.
+    """Whether a model, or a version of it, can predict; it is loaded first if need be.
 
     :param deployment: the model
     """
 
     def __init__(self, deployment: Deployment) -> None:
-        self.deployment = deployment
+        self._deployment = deployment
 
-    def answer(self, request_id: str) -> Response:
-        document: dict[str, object] = {"name": self.deployment.name, "ready": True}
+    def respond(self, exchange: Exchange) -> Response:
+        name = self._deployment.name
         try:
-            version_at(self.deployment)
+            version_at(exchange, self._deployment)
         except NotFound:
             raise
         except SKModelsError:
-            document |= {"ready": False, "error": "the model is not ready"}
-        response = json_response(document)
-        response.status_code = 200 if document["ready"] else 503
-        return response
+            error = "the model is not ready"
+            return json_response({"name": name, "ready": False, "error": error}, 503)
+        return json_response({"name": name, "ready": True})
 
 
 class ListView(DialectView):
-    """The names of the models that the visitor may see."""
+    """The names of the models that the visitor may see.
+
+    :param state: the extension on this application
+    """
 
     def __init__(self, state: State) -> None:
-        self.state = state
+        self._state = state
 
-    def answer(self, request_id: str) -> Response:
-        return json_response({"models": [deployment.name for deployment in self.state.visible()]})
+    def respond(self, exchange: Exchange) -> Response:
+        return json_response({"models": [deployment.name for deployment in self._state.visible()]})
 
 
 class UnknownView(DialectView):
-    """Addresses of models, or of versions of them, that are not there."""
+    """The address of a model, or of a version of one, that does not exist."""
 
-    def answer(self, request_id: str) -> Response:
+    def respond(self, exchange: Exchange) -> Response:
         raise NotFound("there is no such model or version")
 
 
 class UnknownCallView(UnknownView):
-    """The same, of addresses that predict."""
+    """The address for predictions of a model that does not exist."""
 
     methods: ClassVar[list[str]] = ["POST"]
 
 
-def version_at(deployment: Deployment) -> ModelVersion:
-    """Return the version that the address of the request at hand names, or that serves.
+def predicting_version(exchange: Exchange, predictor: Predictor) -> ModelVersion:
+    """Return the version that answers a request, whatever content type the request claims.
+
+    :raises SKModelsError: as :meth:`Predictor.version`
+    """
+    if callable(predictor.deployment.model.traffic_key):
+        # The function may parse the form that the body claims to be, so the body is kept first.
+        Body(exchange.request, predictor.max_rows).read()
+    return predictor.version(exchange)
+
+
+def version_at(exchange: Exchange, deployment: Deployment) -> ModelVersion:
+    """Return the version that the address of a request names, or the live one.
 
     :raises NotFound: there is no such version
     :raises SKModelsError: it cannot be loaded
     """
     try:
-        return deployment.version(application(), (request.view_args or {}).get("version"))
+        return deployment.version(exchange.app, exchange.label)
     except UnknownModel as error:
         raise NotFound("the model has no such version") from error
 
@@ -134,10 +128,3 @@ def server_version() -> str:
         return version(SERVER)
     except PackageNotFoundError:
         return "unknown"
-
-
-def _raises(error: Exception) -> Callable[[], Rows]:
-    def read() -> Rows:
-        raise error
-
-    return read

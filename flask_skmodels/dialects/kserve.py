@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from typing import ClassVar
+
+from flask import Response
 
 from flask_skmodels.dialects.common import (
-    DialectCallView,
     DialectView,
     ListView,
     ReadyView,
     UnknownCallView,
     UnknownView,
+    predicting_version,
 )
 from flask_skmodels.dialects.json_instances import read_instances, read_object, read_rows, refused
 from flask_skmodels.estimators.outputs import plain_outputs
@@ -18,10 +20,11 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.state import State
-from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.predict import Predictor
+from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
-from flask_skmodels.web.views import json_response, request_at_hand
 
 
 def read_request(body: bytes, schema: Schema) -> Rows:
@@ -40,52 +43,65 @@ def read_request(body: bytes, schema: Schema) -> Rows:
 
 
 class AliveView(DialectView):
-    """``GET /`` below a prefix of the protocol's own: that the server lives."""
+    """``GET /`` below the protocol's own prefix: the server runs."""
 
-    def answer(self, request_id: str) -> Response:
+    def respond(self, exchange: Exchange) -> Response:
         return json_response({"status": "alive"})
 
 
-class PredictView(DialectCallView):
-    """``POST /v1/models/{name}:predict``."""
+class RequestReader:
+    """Reads the rows of a request."""
 
-    def call(self, app: Flask, version: ModelVersion, request_id: str) -> Response:
-        body = Body(request_at_hand(), self.settings.max_rows)
-        prediction = self.predict(
-            app,
-            version,
-            version.default_method,
-            lambda: read_request(body.data, version.schema),
-            request_id=request_id,
-        )
+    def decode(self, source: Body, schema: Schema) -> Rows:
+        """Return the rows of a body."""
+        return read_request(source.data, schema)
+
+
+class PredictView(DialectView):
+    """``POST /v1/models/{name}:predict``.
+
+    :param predictor: predicts with the model
+    """
+
+    methods: ClassVar[list[str]] = ["POST"]
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def respond(self, exchange: Exchange) -> Response:
+        predictor = self._predictor
+        version = predicting_version(exchange, predictor)
+        body = Body(exchange.request, predictor.max_rows)
+        method = version.default_method
+        prediction = predictor.predict(exchange, version, method, RequestReader(), body)
         return json_response({"predictions": plain_outputs(prediction.outputs)})
 
 
 def add_rules(state: State) -> None:
-    """Add what an application has once."""
+    """Add the addresses that an application has once."""
     prefix, login = _prefix(state), state.decorators
-    if prefix != state.settings.url_prefix:  # else what is there is not the protocol's
-        add_unprefixed_url_rule(state, "-:v1:alive", f"{prefix}/", AliveView)
+    if prefix != state.settings.url_prefix:  # else that address is not the protocol's
+        add_unprefixed_url_rule(state, "-:v1:alive", f"{prefix}/", AliveView())
     models = f"{prefix}/v1/models/"
-    add_unprefixed_url_rule(state, "-:v1:models", models, ListView, state, decorators=login)
+    unknown = f"{models}<name>/", f"{models}<name>:predict/"
+    add_unprefixed_url_rule(state, "-:v1:models", models, ListView(state), decorators=login)
+    add_unprefixed_url_rule(state, "-:v1:unknown", unknown[0], UnknownView(), decorators=login)
     add_unprefixed_url_rule(
-        state, "-:v1:unknown", f"{models}<name>/", UnknownView, decorators=login
+        state, "-:v1:unknown:predict", unknown[1], UnknownCallView(), decorators=login
     )
-    path = f"{models}<name>:predict/"
-    add_unprefixed_url_rule(state, "-:v1:unknown:predict", path, UnknownCallView, decorators=login)
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Add what an application has for each model."""
+    """Add the addresses of a model."""
     name, decorators = deployment.name, state.decorators_of(deployment)
     path = f"{_prefix(state)}/v1/models/{name}"
+    ready, predict = ReadyView(deployment), PredictView(Predictor(deployment, state.settings))
+    add_unprefixed_url_rule(state, f"{name}:v1", f"{path}/", ready, decorators=decorators)
     add_unprefixed_url_rule(
-        state, f"{name}:v1", f"{path}/", ReadyView, deployment, decorators=decorators
+        state, f"{name}:v1:predict", f"{path}:predict/", predict, decorators=decorators
     )
-    predict = (f"{name}:v1:predict", f"{path}:predict/", PredictView)
-    add_unprefixed_url_rule(state, *predict, deployment, state.settings, decorators=decorators)
 
 
 def _prefix(state: State) -> str:
-    own = state.settings.kserve_v1_url_prefix
-    return state.settings.url_prefix if own is None else own
+    prefix = state.settings.kserve_v1_url_prefix
+    return state.settings.url_prefix if prefix is None else prefix

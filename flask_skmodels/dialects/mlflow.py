@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, ClassVar
 
-from flask import Flask, Response, request
+from flask import Request, Response
 from werkzeug.exceptions import UnsupportedMediaType
 
 from flask_skmodels.codecs import reader_of
-from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.codecs.parquet import ParquetCodec
 from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.dialects.common import (
-    DialectCallView,
     DialectView,
+    predicting_version,
     sentence_of,
     server_version,
     version_at,
@@ -27,10 +27,11 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.state import State
-from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.predict import Predictor, Reader
+from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
-from flask_skmodels.web.views import json_response, request_at_hand
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -80,78 +81,94 @@ def _split(value: Any, schema: Schema) -> Rows:
     return read_table(columns, data, schema, "dataframe_split")
 
 
+class JSONReader:
+    """Reads the rows of a JSON document."""
+
+    def decode(self, source: Body, schema: Schema) -> Rows:
+        """Return the rows of a body."""
+        return read_json(source.data, schema)
+
+
 class MLflowView(DialectView):
     """A view whose exceptions become ``{"error_code": ..., "message": ...}``."""
 
-    def error(self, problem: Problem) -> bytes:
-        is_of_values = any(error.field is not None for error in problem.errors)
-        usual = "BAD_REQUEST" if problem.status < 500 else "INTERNAL_ERROR"
-        code = "INVALID_PARAMETER_VALUE" if is_of_values else _CODES.get(problem.status, usual)
-        return dumps({"error_code": code, "message": sentence_of(problem)})
+    def error(self, problem: Problem) -> Mapping[str, object]:
+        has_fields = any(error.field is not None for error in problem.errors)
+        default = "BAD_REQUEST" if problem.status < 500 else "INTERNAL_ERROR"
+        code = "INVALID_PARAMETER_VALUE" if has_fields else _CODES.get(problem.status, default)
+        return {"error_code": code, "message": sentence_of(problem)}
 
 
-class InvocationsView(MLflowView, DialectCallView):
-    """``POST /invocations``."""
+class InvocationsView(MLflowView):
+    """``POST /invocations``.
 
-    def call(self, app: Flask, version: ModelVersion, request_id: str) -> Response:
-        _check_media_type()
-        body = Body(request_at_hand(), self.settings.max_rows)
-        prediction = self.predict(
-            app,
-            version,
-            version.default_method,
-            lambda: _read(body, version.schema),
-            request_id=request_id,
-        )
+    :param predictor: predicts with the model
+    """
+
+    methods: ClassVar[list[str]] = ["POST"]
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def respond(self, exchange: Exchange) -> Response:
+        predictor = self._predictor
+        version = predicting_version(exchange, predictor)
+        reader = _reader_of(exchange.request)
+        body = Body(exchange.request, predictor.max_rows)
+        method = version.default_method
+        prediction = predictor.predict(exchange, version, method, reader, body)
         return json_response({"predictions": plain_outputs(prediction.outputs)})
 
 
-def _check_media_type() -> None:
-    has_parquet = find_spec("pyarrow") is not None
-    known = [JSON, CSV, *[PARQUET] * has_parquet]
+def _reader_of(request: Request) -> Reader[Body]:
+    """Return the reader of a request's content type.
+
+    :raises UnsupportedMediaType: the protocol has no such content type, or pyarrow is missing
+    """
+    readers: dict[str, Reader[Body]] = {JSON: JSONReader()}
+    csv = reader_of(CSV)
+    if csv is not None:
+        readers[CSV] = csv
+    if find_spec("pyarrow") is not None:
+        readers[PARQUET] = ParquetCodec()
+    reader = readers.get(request.mimetype)
+    if reader is None:
+        needed = "; Parquet needs pip install 'Flask-SKModels[arrow]'"
+        hint = needed if request.mimetype == PARQUET else ""
+        raise UnsupportedMediaType(f"the content type must be one of {', '.join(readers)}{hint}")
     parameters = {name.lower(): value.lower() for name, value in request.mimetype_params.items()}
-    if request.mimetype not in known:
-        raise UnsupportedMediaType(f"the content type must be one of {', '.join(known)}")
     if parameters not in ({}, {"charset": "utf-8"}):
         raise UnsupportedMediaType("the only parameter of the content type is charset=utf-8")
-
-
-def _read(body: Body, schema: Schema) -> Rows:
-    if request.mimetype == PARQUET:
-        return ParquetCodec().decode(body, schema)
-    reader = reader_of(CSV)
-    if request.mimetype == CSV and reader is not None:
-        return reader.decode(body, schema)
-    return read_json(body.data, schema)
+    return reader
 
 
 class PingView(DialectView):
     """``GET /ping`` and ``/health``: 200 once the model is loaded, 404 where it cannot be.
 
-    :param state: of the extension on this application
+    :param state: the extension on this application
     """
 
     def __init__(self, state: State) -> None:
-        self.state = state
+        self._state = state
 
-    def answer(self, request_id: str) -> Response:
-        deployment = self.state.deployments.get(str(self.state.settings.mlflow_model))
-        is_loaded = deployment is not None and _is_loaded(deployment)
+    def respond(self, exchange: Exchange) -> Response:
+        deployment = self._state.deployments.get(str(self._state.settings.mlflow_model))
+        is_loaded = deployment is not None and _is_loaded(exchange, deployment)
         return Response("\n", 200 if is_loaded else 404, content_type=JSON)
 
 
-def _is_loaded(deployment: Deployment) -> bool:
+def _is_loaded(exchange: Exchange, deployment: Deployment) -> bool:
     try:
-        version_at(deployment)
+        version_at(exchange, deployment)
     except SKModelsError:
         return False
     return True
 
 
 class VersionView(DialectView):
-    """``GET /version``: of this library."""
+    """``GET /version``: the version of this library."""
 
-    def answer(self, request_id: str) -> Response:
+    def respond(self, exchange: Exchange) -> Response:
         return Response(server_version(), content_type="text/plain; charset=utf-8")
 
 
@@ -165,10 +182,10 @@ def add_rules(state: State) -> None:
         raise ConfigurationError(f"{key} must name the model that /invocations means")
     prefix = _prefix(state)
     for name in ("ping", "health"):
-        add_unprefixed_url_rule(state, f"-:mlflow:{name}", f"{prefix}/{name}/", PingView, state)
+        add_unprefixed_url_rule(state, f"-:mlflow:{name}", f"{prefix}/{name}/", PingView(state))
     path = f"{prefix}/version/"
     add_unprefixed_url_rule(
-        state, "-:mlflow:version", path, VersionView, decorators=state.decorators
+        state, "-:mlflow:version", path, VersionView(), decorators=state.decorators
     )
 
 
@@ -176,11 +193,9 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add what an application has for the model that is named."""
     if deployment.name == state.settings.mlflow_model:
         path, decorators = f"{_prefix(state)}/invocations/", state.decorators_of(deployment)
-        arguments = (deployment, state.settings)
+        view = InvocationsView(Predictor(deployment, state.settings))
         endpoint = f"{deployment.name}:mlflow:invocations"
-        add_unprefixed_url_rule(
-            state, endpoint, path, InvocationsView, *arguments, decorators=decorators
-        )
+        add_unprefixed_url_rule(state, endpoint, path, view, decorators=decorators)
 
 
 def _prefix(state: State) -> str:

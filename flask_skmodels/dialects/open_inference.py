@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
-from flask import Flask, Response
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Response
 
-from flask_skmodels.codecs.codec import TooLarge
 from flask_skmodels.codecs.content_encoding import pack
 from flask_skmodels.dialects.common import (
     SERVER,
-    DialectCallView,
     DialectView,
     ListView,
     ReadyView,
     UnknownCallView,
     UnknownView,
+    predicting_version,
     server_version,
     version_at,
 )
@@ -38,15 +35,18 @@ from flask_skmodels.dialects.open_inference_metadata import (
     platform_of,
 )
 from flask_skmodels.dialects.open_inference_tensors import Tensor, refused
-from flask_skmodels.errors import InvalidInput
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.inference.prediction import Prediction, rejecting
+from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.schema import Schema
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
+from flask_skmodels.web.exchange import REQUEST_ID, Exchange
 from flask_skmodels.web.health import are_ready
+from flask_skmodels.web.predict import Predictor
+from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
-from flask_skmodels.web.views import REQUEST_ID, json_response, request_at_hand
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 _HEADER_LENGTH = f"HTTP_{HEADER_LENGTH.upper().replace('-', '_')}"
@@ -54,9 +54,9 @@ _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class ServerView(DialectView):
-    """``GET /v2``: what the server is."""
+    """``GET /v2``: the name and the version of the server."""
 
-    def answer(self, request_id: str) -> Response:
+    def respond(self, exchange: Exchange) -> Response:
         return json_response(
             {"name": SERVER, "version": server_version(), "extensions": ["binary_tensor_data"]}
         )
@@ -65,33 +65,35 @@ class ServerView(DialectView):
 class ServerHealthView(DialectView):
     """``GET /v2/health/live`` and ``/v2/health/ready``.
 
-    :param state: of the extension on this application
-    :param must_be_ready: whether 503 says that a model is not ready
+    :param state: the extension on this application
+    :param must_be_ready: whether the status is 503 while a model is not ready
     """
 
     def __init__(self, state: State, must_be_ready: bool) -> None:
-        self.state = state
-        self.must_be_ready = must_be_ready
+        self._state = state
+        self._must_be_ready = must_be_ready
 
-    def answer(self, request_id: str) -> Response:
-        is_ready = are_ready(list(self.state.deployments.values()))
-        response = json_response({"live": True, "ready": is_ready})
-        response.status_code = 200 if is_ready or not self.must_be_ready else 503
-        return response
+    def respond(self, exchange: Exchange) -> Response:
+        is_ready = are_ready(self._state.deployments, exchange.app)
+        status = 200 if is_ready or not self._must_be_ready else 503
+        return json_response({"live": True, "ready": is_ready}, status)
 
 
 class MetadataView(DialectView):
-    """``GET /v2/models/{name}``, with ``/versions/{version}`` or without: what a model is."""
+    """``GET /v2/models/{name}``, with ``/versions/{version}`` or without: a model's tensors.
+
+    :param deployment: the model
+    """
 
     def __init__(self, deployment: Deployment) -> None:
-        self.deployment = deployment
+        self._deployment = deployment
 
-    def answer(self, request_id: str) -> Response:
-        version = version_at(self.deployment)
+    def respond(self, exchange: Exchange) -> Response:
+        version = version_at(exchange, self._deployment)
         return json_response(
             {
-                "name": self.deployment.name,
-                "versions": [each["version"] for each in self.deployment.versions.describe()],
+                "name": self._deployment.name,
+                "versions": [each["version"] for each in self._deployment.versions.describe()],
                 "platform": platform_of(version),
                 "inputs": input_tensors(version.schema),
                 "outputs": output_tensors(version),
@@ -99,30 +101,46 @@ class MetadataView(DialectView):
         )
 
 
-class InferView(DialectCallView):
-    """``POST /v2/models/{name}/infer``, with ``/versions/{version}`` or without."""
+class TensorReader:
+    """Reads the rows of a request that was parsed."""
 
-    def call(self, app: Flask, version: ModelVersion, request_id: str) -> Response:
-        try:
-            at_hand = request_at_hand()
-            body = Body(at_hand, self.settings.max_rows).data
-            asked = read_request(body, _header_length(at_hand.environ), version.schema)
+    def decode(self, source: Request, schema: Schema) -> Rows:
+        """Return the rows of the request's tensors."""
+        return rows_of(source, schema)
+
+
+class InferView(DialectView):
+    """``POST /v2/models/{name}/infer``, with ``/versions/{version}`` or without.
+
+    :param predictor: predicts with the model
+    """
+
+    methods: ClassVar[list[str]] = ["POST"]
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def respond(self, exchange: Exchange) -> Response:
+        predictor = self._predictor
+        version = predicting_version(exchange, predictor)
+        body = Body(exchange.request, predictor.max_rows)
+        with rejecting(predictor.call(exchange, version, version.default_method)):
+            header_length = _header_length(exchange.request.environ)
+            asked = read_request(body.data, header_length, version.schema)
             methods = _methods(asked, version)
-        except TooLarge:
-            raise RequestEntityTooLarge from None
-        except InvalidInput as error:
-            self.reject(app, version, error, request_id)
-        predict = partial(self.predict, app, version, read=lambda: rows_of(asked, version.schema))
-        own_id = request_id if asked.id is None else asked.id
-        told_id = own_id if REQUEST_ID.fullmatch(own_id) else request_id
-        found = {
-            method: predict(method, request_id=told_id)
+        given_id = exchange.request_id if asked.id is None else asked.id
+        request_id = given_id if REQUEST_ID.fullmatch(given_id) else exchange.request_id
+        predictions = {
+            method: predictor.predict(
+                exchange, version, method, TensorReader(), asked, request_id=request_id
+            )
             for method in dict.fromkeys(methods.values())
         }
-        head = {"model_name": version.name, "model_version": version.label, "id": own_id}
-        return _answer(
+        head = {"model_name": version.name, "model_version": version.label, "id": given_id}
+        return _response(
+            exchange,
             {name: value for name, value in head.items() if value is not None},
-            _tensors(asked, {name: found[method] for name, method in methods.items()}),
+            _tensors(asked, {name: predictions[method] for name, method in methods.items()}),
         )
 
 
@@ -159,15 +177,17 @@ def _tensors(asked: Request, predictions: Mapping[str, Prediction]) -> list[tupl
     ]
 
 
-def _answer(head: Mapping[str, object], tensors: Sequence[tuple[Tensor, bool]]) -> Response:
+def _response(
+    exchange: Exchange, head: Mapping[str, object], tensors: Sequence[tuple[Tensor, bool]]
+) -> Response:
     body, header_length = write_answer(head, tensors)
     headers = {"Content-Type": "application/json"}
     if header_length is not None:
         headers = {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(header_length)}
-    at_hand = request_at_hand()
-    if "HTTP_ACCEPT_ENCODING" in at_hand.environ:
+    if "HTTP_ACCEPT_ENCODING" in exchange.request.environ:
         headers["Vary"] = "Accept-Encoding"
-        coding = at_hand.accept_encodings.best_match(["identity", "gzip", "deflate"])
+        accepted = exchange.request.accept_encodings
+        coding = accepted.best_match(["identity", "gzip", "deflate"])
         if coding in {"gzip", "deflate"}:
             headers["Content-Encoding"] = coding
             body = pack(body, coding)
@@ -175,43 +195,37 @@ def _answer(head: Mapping[str, object], tensors: Sequence[tuple[Tensor, bool]]) 
 
 
 def add_rules(state: State) -> None:
-    """Add what an application has once."""
+    """Add the addresses that an application has once."""
     prefix, login = _prefix(state), state.decorators
-    add_unprefixed_url_rule(state, "-:v2", f"{prefix}/v2/", ServerView, decorators=login)
-    add_unprefixed_url_rule(
-        state, "-:v2:models", f"{prefix}/v2/models/", ListView, state, decorators=login
-    )
+    add_unprefixed_url_rule(state, "-:v2", f"{prefix}/v2/", ServerView(), decorators=login)
+    models = f"{prefix}/v2/models/"
+    add_unprefixed_url_rule(state, "-:v2:models", models, ListView(state), decorators=login)
     for health in ("live", "ready"):
-        path = f"{prefix}/v2/health/{health}/"
-        add_unprefixed_url_rule(
-            state, f"-:v2:{health}", path, ServerHealthView, state, health == "ready"
-        )
-    for place, path in enumerate(_paths(prefix, "<name>")):
-        add_unprefixed_url_rule(state, f"-:v2:unknown:{place}", path, UnknownView, decorators=login)
-        add_unprefixed_url_rule(
-            state, f"-:v2:unknown:ready:{place}", f"{path}ready/", UnknownView, decorators=login
-        )
-        path = f"{path}infer/"
-        add_unprefixed_url_rule(
-            state, f"-:v2:unknown:infer:{place}", path, UnknownCallView, decorators=login
-        )
+        server = ServerHealthView(state, health == "ready")
+        add_unprefixed_url_rule(state, f"-:v2:{health}", f"{prefix}/v2/health/{health}/", server)
+    for index, path in enumerate(_paths(prefix, "<name>")):
+        unknown = {"": UnknownView(), "ready": UnknownView(), "infer": UnknownCallView()}
+        for name, view in unknown.items():
+            endpoint = ":".join(filter(None, ["-:v2:unknown", name, str(index)]))
+            address = f"{path}{name}/" if name else path
+            add_unprefixed_url_rule(state, endpoint, address, view, decorators=login)
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Add what an application has for each model."""
+    """Add the addresses of a model."""
     name, decorators = deployment.name, state.decorators_of(deployment)
+    views = {
+        "": MetadataView(deployment),
+        "ready": ReadyView(deployment),
+        "infer": InferView(Predictor(deployment, state.settings)),
+    }
     paths = _paths(_prefix(state), name)
     for path in paths if deployment.versions.is_folder else paths[:1]:
-        endpoint = f"{name}:v2:version" if path != paths[0] else f"{name}:v2"
-        add_unprefixed_url_rule(
-            state, endpoint, path, MetadataView, deployment, decorators=decorators
-        )
-        ready = (f"{endpoint}:ready", f"{path}ready/")
-        add_unprefixed_url_rule(state, *ready, ReadyView, deployment, decorators=decorators)
-        infer = (f"{endpoint}:infer", f"{path}infer/")
-        add_unprefixed_url_rule(
-            state, *infer, InferView, deployment, state.settings, decorators=decorators
-        )
+        endpoint = f"{name}:v2" if path == paths[0] else f"{name}:v2:version"
+        for suffix, view in views.items():
+            full = f"{endpoint}:{suffix}" if suffix else endpoint
+            address = f"{path}{suffix}/" if suffix else path
+            add_unprefixed_url_rule(state, full, address, view, decorators=decorators)
 
 
 def _paths(prefix: str, name: str) -> list[str]:
@@ -221,5 +235,5 @@ def _paths(prefix: str, name: str) -> list[str]:
 
 
 def _prefix(state: State) -> str:
-    own = state.settings.open_inference_url_prefix
-    return state.settings.url_prefix if own is None else own
+    prefix = state.settings.open_inference_url_prefix
+    return state.settings.url_prefix if prefix is None else prefix

@@ -1,4 +1,4 @@
-"""The road of a prediction inside the application, and which version answers it.
+"""Predictions inside the application: the steps, the version that answers, and the shadow.
 
 Nothing here knows HTTP.
 """

@@ -1,4 +1,4 @@
-"""Which version answers a request, and which one is asked beside it."""
+"""A model as one application serves it: the version that answers, and the calls of it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ from collections.abc import Callable
 from hashlib import sha256
 from random import random
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException
 
 from flask_skmodels.engines.threadpools import size_pools
 from flask_skmodels.errors import SKModelsError
-from flask_skmodels.inference.prediction import Prediction, run
+from flask_skmodels.inference.prediction import Prediction, PredictionCall, announce, execute
 from flask_skmodels.inference.shadow import Shadow
-from flask_skmodels.schema.rows import Rows
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.compatibility import Compatibility, check_examples
 from flask_skmodels.versions.version import ModelVersion, Versions
 
+if TYPE_CHECKING:
+    from flask import Request
+
+TrafficKey = str | Callable[["Request"], str | None] | None
+
 
 class LoadedModels:
-    """Keeps the most recently used of very many models, and lets go of the others.
+    """The most recently used of very many models; those used longest ago are unloaded.
 
-    Models whose estimator is in memory do not count: they could not be loaded again.
+    Models whose estimator is in memory do not count, because they cannot be loaded again.
 
-    :param most: how many are kept
+    :param most: how many models stay loaded
     """
 
     def __init__(self, most: int) -> None:
@@ -35,7 +39,7 @@ class LoadedModels:
         self._lock = Lock()
 
     def touch(self, versions: Versions) -> None:
-        """Note that a model is used, and unload the one that was not for the longest time."""
+        """Record the use of a model, and unload the one used longest ago if there are too many."""
         if not versions.is_reloadable:
             return
         with self._lock:
@@ -48,12 +52,13 @@ class LoadedModels:
 
 
 class Deployment:
-    """A model as one application serves it: who answers, who is asked beside it, what is known.
+    """A model as one application serves it: its versions, its canaries and its shadow.
 
     :param versions: the model's versions
-    :param loaded_models: what keeps the number of loaded models down
-    :param threads: how many the pools of a worker have, None for what the environment tells
-    :param batch_rows: the most rows for which calls at the same time are combined to one
+    :param loaded_models: limits the number of loaded models, None for no limit
+    :param threads: size of the thread pools of a worker, None for the size that the environment
+        suggests
+    :param batch_rows: the most rows for which calls at the same time are combined
     """
 
     def __init__(
@@ -70,57 +75,21 @@ class Deployment:
         self.model = versions.model
         self.name = versions.name
         self.shadow = None if versions.model.shadow is None else Shadow(versions.model.shadow)
-        self._loaded_models = loaded_models
+        self._loaded_models = loaded_models if versions.is_reloadable else None
         self._logged: dict[object, str] = {}
         self._canaries: dict[str, tuple[tuple[str | None, ...], str]] = {}
-        if loaded_models is not None:
+        if self._loaded_models is not None:
             versions.on_load = self._touch
 
-    def predict(
-        self,
-        sender: Sender,
-        version: ModelVersion,
-        method: str,
-        read: Callable[[], Rows],
-        *,
-        request_id: str | None = None,
-        is_shadowed: bool = True,
-    ) -> Prediction:
-        """Predict with a version, and have the shadow asked the same.
+    def key(self, sender: Sender, request: Request) -> str | None:
+        """Return the key of a request that decides which version it gets, None if it has none.
+
+        A ``traffic_key`` function that fails gives no key: that is logged once for each class of
+        exception, and the client is answered.
 
         :param sender: the application
-        :param version: what :meth:`version` has returned
-        :param method: name of the estimator's method
-        :param read: returns what the request said
-        :param request_id: identifier of the request
-        :param is_shadowed: whether the shadow is asked
-        :raises Exception: as :func:`~flask_skmodels.inference.prediction.run`
-        """
-        size_pools(self.threads)
-        shadow = self.shadow if is_shadowed else None
-        shadow_copy = None if shadow is None else shadow.shadow_copy()
-        prediction = run(
-            sender,
-            version,
-            method,
-            read,
-            request_id=request_id,
-            before_call=None if shadow_copy is None else shadow_copy.keep,
-            batch_rows=self.batch_rows,
-        )
-        if shadow is not None and shadow_copy is not None:
-            shadow.submit(sender, self.versions, prediction, shadow_copy)
-        return prediction
-
-    def key(self, sender: Sender, request: Any) -> str | None:
-        """Return what a request says for the key that the traffic is split by.
-
-        A function of the request that fails says nothing, which is logged once for each class of
-        exception: a client is not to pay for it.
-
-        :param sender: the application
-        :param request: a Flask request
-        :raises HTTPException: the function has aborted the request
+        :param request: the request
+        :raises HTTPException: the function aborted the request
         """
         if not self.model.traffic:
             return None
@@ -137,38 +106,77 @@ class Deployment:
     def version(
         self, sender: Sender, label: str | None = None, key: str | None = None
     ) -> ModelVersion:
-        """Return the version that one request meets.
+        """Return the version that answers one request.
 
         :param sender: the application
-        :param label: the version that was asked for by name
-        :param key: what the traffic is split by: one key always meets the same version
+        :param label: label of the version, where the request names one
+        :param key: the key that the traffic is split by: one key always gets the same version
         :raises UnknownModel: the model has no version of that label
         :raises ArtifactError: it cannot be loaded
         """
         self.versions.poll(sender)
-        self._touch()
-        return self._chosen(key, sender) if label is None else self.versions.get(label, sender)
+        if self._loaded_models is not None:
+            self._touch()
+        if label is not None:
+            return self.versions.get(label, sender)
+        live = self.versions.current(sender)
+        return self._chosen(key, live, sender) if self.model.traffic else live
 
-    def current(self, sender: Sender) -> ModelVersion:
-        """Return the version that serves, loaded if it was not yet.
+    def call(
+        self, sender: Sender, version: ModelVersion, method: str, request_id: str | None = None
+    ) -> PredictionCall:
+        """Return a call of a method, whose time runs from now on.
 
         :param sender: the application
-        :raises SKModelsError: no version of it can serve
+        :param version: the version to call, from :meth:`version`
+        :param method: name of the estimator's method
+        :param request_id: identifier of the request
+        :raises UnknownModel: the version does not serve that method
+        """
+        size_pools(self.threads)
+        return PredictionCall(sender, version, method, request_id, version.combiner(method))
+
+    def execute(
+        self, call: PredictionCall, prediction: Prediction, *, is_shadowed: bool = True
+    ) -> Prediction:
+        """Make a prediction that was prepared, and have the shadow make it as well.
+
+        :param call: the call
+        :param prediction: its record, from :func:`~flask_skmodels.inference.prediction.prepare`
+        :param is_shadowed: whether the shadow runs, if the model has one
+        :returns: the record, now complete
+        :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
+        """
+        announce(call, prediction)
+        shadow = self.shadow if is_shadowed else None
+        shadow_copy = None if shadow is None else shadow.copy(prediction)
+        execute(call, prediction, self.batch_rows)
+        if shadow is not None:
+            shadow.submit(call.sender, self.versions, prediction, shadow_copy)
+        return prediction
+
+    def current(self, sender: Sender) -> ModelVersion:
+        """Return the live version, which is loaded first if need be.
+
+        :param sender: the application
+        :raises SKModelsError: no version of the model can serve
         """
         self.versions.poll(sender)
-        self._touch()
+        if self._loaded_models is not None:
+            self._touch()
         return self.versions.current(sender)
 
     def start(self, sender: Sender) -> None:
         """Load the model, before the first request.
 
-        :raises SKModelsError: no version of it can serve
+        :raises SKModelsError: no version of the model can serve
         """
-        self._touch()
+        if self._loaded_models is not None:
+            self._touch()
         self.versions.start(sender)
 
     def describe(self, sender: Sender) -> dict[str, Any]:
-        """Return what the model is, for a client; it is loaded if it was not yet."""
+        """Return a description of the model for a client; the model is loaded first if need be."""
         described = self.current(sender).describe()
         if self.versions.is_folder:
             described["versions"] = self.versions.describe()
@@ -178,14 +186,14 @@ class Deployment:
         return described
 
     def summary(self) -> dict[str, Any]:
-        """Return what the model is, as far as that can be said without loading it."""
+        """Return as much of the description as is known without loading the model."""
         live = self.versions.live
         if live is not None:
             return live.describe()
         return {"name": self.name, "version": None, "methods": list(self.versions.methods)}
 
     def status(self) -> dict[str, Any]:
-        """Return which version serves, what it was fitted with, and which could not be loaded."""
+        """Return the live version, its version of scikit-learn, and the versions that failed."""
         live = self.versions.live
         loaded = None if live is None else live.loaded
         return {
@@ -199,20 +207,17 @@ class Deployment:
         if self._loaded_models is not None:
             self._loaded_models.touch(self.versions)
 
-    def _chosen(self, key: str | None, sender: Sender) -> ModelVersion:
-        """Return a canary for its share of the requests, else the version that serves."""
-        live = self.versions.current(sender)
-        if not self.model.traffic:
-            return live
-        place = share_of(key, self.name)
-        for label, share in self.model.traffic.items():
-            place -= share
-            if place < 0:
+    def _chosen(self, key: str | None, live: ModelVersion, sender: Sender) -> ModelVersion:
+        """Return a canary for its share of the requests, else the live version."""
+        share_left = share_of(key, self.name)
+        for label, share in (self.model.traffic or {}).items():
+            share_left -= share
+            if share_left < 0:
                 return self._canary(label, live, sender)
         return live
 
     def _canary(self, label: str, live: ModelVersion, sender: Sender) -> ModelVersion:
-        """Return a canary; the version that serves if it is no good, which is logged once."""
+        """Return a canary, or the live version where the canary cannot serve: logged once."""
         try:
             version = self.versions.get(label, sender)
             problem = self._problem(version, live)
@@ -226,13 +231,13 @@ class Deployment:
     def _log_once(
         self, of: object, problem: str, sender: Sender, text: str, *arguments: object
     ) -> None:
-        """Log a problem, unless it is the same as the last of that kind."""
+        """Log a problem, unless it is the same as the last one of that kind."""
         if self._logged.get(of) != problem:
             self._logged[of] = problem
             sender.logger.warning(text, *arguments, problem)
 
     def _problem(self, canary: ModelVersion, live: ModelVersion) -> str:
-        """Return why a canary may not answer for the version that serves, empty if it may."""
+        """Return why a canary cannot stand in for the live version, empty if it can."""
         label = str(canary.label)
         files = (live.label, live.sha256, canary.sha256)
         known = self._canaries.get(label)
@@ -251,22 +256,19 @@ def _problem_of(canary: ModelVersion, live: ModelVersion) -> str:
 
 
 def share_of(key: str | None, name: str) -> float:
-    """Return a number from 0 to below 1, always the same for one key and model.
-
-    It is random without a key.
-    """
+    """Return a number in [0, 1): fixed for one key and model, random without a key."""
     if key is None:
         return random()  # noqa: S311 - no secret
     digest = sha256(f"{name}\0{key}".encode("utf-8", "replace")).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
 
-def _key_of(declared: Any, request: Any) -> str | None:
+def _key_of(declared: TrafficKey, request: Request) -> str | None:
     if declared is None:
         return None
     if callable(declared):
-        found = declared(request)
+        key = declared(request)
     else:
-        place, _, name = declared.partition(":")
-        found = (request.headers if place == "header" else request.cookies).get(name)
-    return None if found is None or found == "" else str(found)
+        source, _, name = declared.partition(":")
+        key = (request.headers if source == "header" else request.cookies).get(name)
+    return None if key is None or key == "" else str(key)

@@ -1,16 +1,28 @@
-"""The road of a prediction: validate, signal, call the estimator, signal."""
+"""The record of a prediction and the steps that make one.
+
+Every prediction takes the same steps, over HTTP and in process::
+
+    call = deployment.call(app, version, method, request_id)
+    with rejecting(call):
+        rows = reader.decode(source, version.schema)
+        prediction = prepare(call, rows)
+    deployment.execute(call, prediction)
+
+:func:`prepare` validates the rows, :func:`announce` sends ``before_prediction`` and :func:`execute`
+calls the estimator. ``Deployment.execute`` runs the last two, with the shadow between them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from types import TracebackType
+from typing import Any, NoReturn
 
 import numpy as np
 
 from flask_skmodels.engines.batching import Combiner
-from flask_skmodels.errors import InvalidInput, Report, SKModelsError
+from flask_skmodels.errors import InvalidInput, Report, SKModelsError, TooManyRows
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
@@ -32,21 +44,22 @@ _LARGE = float(np.finfo(np.float32).max)
 
 @dataclass(slots=True, kw_only=True)
 class Prediction:
-    """The record of one prediction, filled in on the way.
+    """The record of one prediction, completed step by step.
 
     :ivar model: name of the model
     :ivar version: label of the version that answered, None where the model has no versions
     :ivar method: name of the estimator's method
-    :ivar X: what the schema has made of the rows: an array, a list, or the table of a data frame
-    :ivar fields: names of the columns of X; none where the estimator leaves their number open
+    :ivar X: the validated rows: an array, a list, or the table of a data frame
+    :ivar fields: names of the columns of X; empty where the estimator leaves their number open
     :ivar rows: number of rows
-    :ivar outputs: what the estimator returned, unchanged, one entry a row; None before that
-    :ivar classes: what the columns of ``outputs`` stand for, None where they are not classes
-    :ivar decode: seconds that it took to read the rows from what the request said
-    :ivar validate: seconds that it took to check them and to make X
-    :ivar queue: seconds that the call has waited for others, which it was combined with
-    :ivar batch_rows: number of rows of that call, its own and those of others
-    :ivar seconds: how long the estimator took
+    :ivar outputs: what the estimator returned, unchanged, one entry for each row; None before that
+    :ivar classes: the classes that the columns of ``outputs`` stand for, None where they are not
+        classes
+    :ivar decode: seconds spent reading the rows from the body
+    :ivar validate: seconds spent checking the rows and building X
+    :ivar queue: seconds that the call waited for the calls that it was combined with
+    :ivar batch_rows: number of rows of the combined call, its own included
+    :ivar seconds: seconds that the estimator took
     :ivar request_id: identifier of the request; None for a call in process without one
     """
 
@@ -67,7 +80,7 @@ class Prediction:
 
     @property
     def inputs(self) -> Any:
-        """What the estimator is called with: an array, a data frame, or a list."""
+        """The estimator's input: an array, a data frame, or a list."""
         return native(self.X)
 
 
@@ -75,133 +88,150 @@ class WrongOutput(SKModelsError):
     """The estimator did not return one entry for each row."""
 
 
-def run(
-    sender: Sender,
-    version: ModelVersion,
-    method: str,
-    read: Callable[[], Rows],
-    *,
-    request_id: str | None = None,
-    before_call: Callable[[Prediction], None] | None = None,
-    batch_rows: int = 0,
-) -> Prediction:
-    """Predict, and tell who listens.
+@dataclass(slots=True)
+class PredictionCall:
+    """A call of one method of one version, for one application.
 
-    :param sender: the application, sender of the signals
-    :param version: the model
+    :param sender: the application, which sends the signals
+    :param version: the version to call
     :param method: name of the estimator's method
-    :param read: returns what the request said, or raises :class:`~flask_skmodels.InvalidInput`
-    :param request_id: identifier of the request
-    :param before_call: called with the prediction when nothing but the estimator is left to ask
-    :param batch_rows: the most rows for which calls at the same time are combined to one
-    :raises UnknownModel: the model does not serve that method
-    :raises InvalidInput: the rows cannot be read or are not valid
-    :raises Exception: what a receiver of ``before_prediction`` or the estimator raised
+    :param request_id: identifier of the request; None for a call in process without one
+    :param combiner: calls the method, together with calls that come at the same time
+    :ivar started: value of ``perf_counter()`` when the call began to read its rows
     """
-    combiner = version.combiner(method)
-    started = perf_counter()
-    try:
-        rows = read()
-        decoded = perf_counter()
-        X = _validated(rows, version)
-    except InvalidInput as exception:
-        _notify_rejected(sender, version, method, exception, request_id)
-        raise
-    prediction = Prediction(
+
+    sender: Sender
+    version: ModelVersion
+    method: str
+    request_id: str | None
+    combiner: Combiner
+    started: float = field(default_factory=perf_counter)
+
+    def notify_rejected(self, error: InvalidInput, prediction: Prediction | None = None) -> None:
+        """Send ``input_rejected``.
+
+        :param error: what is wrong with the input
+        :param prediction: the record, where the rows were valid and the model rejected them
+        """
+        notify(
+            input_rejected,
+            self.sender,
+            model=self.version.model,
+            version=self.version.label,
+            method=self.method,
+            errors=error.errors,
+            request_id=self.request_id,
+            prediction=prediction,
+        )
+
+
+@dataclass(slots=True)
+class rejecting:  # noqa: N801 - used as contextlib's are
+    """A ``with`` block that reads and validates the rows of a call.
+
+    Where the block raises :class:`~flask_skmodels.InvalidInput`, ``input_rejected`` is sent before
+    the exception goes on.
+    """
+
+    call: PredictionCall
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, InvalidInput):
+            self.call.notify_rejected(error)
+
+
+def prepare(call: PredictionCall, rows: Rows, max_rows: int | None = None) -> Prediction:
+    """Validate the rows of a call and begin the record of its prediction.
+
+    :param call: the call, whose ``started`` is when the rows began to be read
+    :param rows: the rows that were read
+    :param max_rows: the most rows that are allowed, None for any number
+    :raises TooManyRows: there are more
+    :raises InvalidInput: there are none, or they are not valid
+    """
+    decoded = perf_counter()
+    version, count = call.version, len(rows)
+    if max_rows is not None and count > max_rows:
+        raise TooManyRows(count, max_rows)
+    if not count:
+        raise InvalidInput.of_request("empty", "there must be one row at least")
+    cleaned = version.schema.clean(rows)
+    return Prediction(
         model=version.name,
         version=version.label,
-        method=method,
-        X=X,
+        method=call.method,
+        X=cleaned,
         fields=version.schema.column_names,
-        rows=len(rows),
-        classes=version.classes(method),
-        request_id=request_id,
-        decode=decoded - started,
+        rows=count,
+        classes=version.classes(call.method),
+        request_id=call.request_id,
+        decode=decoded - call.started,
         validate=perf_counter() - decoded,
     )
-    _send_before(sender, version, prediction)
-    if before_call is not None:
-        before_call(prediction)
-    _call(combiner, prediction, sender, version, batch_rows)
-    notify(after_prediction, sender, model=version.model, prediction=prediction)
-    return prediction
 
 
-def _validated(rows: Rows, version: ModelVersion) -> Any:
-    if not len(rows):
-        raise InvalidInput.of_request("empty", "there must be one row at least")
-    return version.schema.clean(rows)
+def announce(call: PredictionCall, prediction: Prediction) -> None:
+    """Send ``before_prediction``, whose receivers may stop the prediction.
 
-
-def _send_before(sender: Sender, version: ModelVersion, prediction: Prediction) -> None:
+    :raises Exception: the first exception that a receiver raised
+    """
+    model = call.version.model
     try:
-        send(before_prediction, sender, model=version.model, prediction=prediction)
-    except Exception as exception:
-        notify(
-            prediction_stopped,
-            sender,
-            model=version.model,
-            prediction=prediction,
-            exception=exception,
-        )
+        send(before_prediction, call.sender, model=model, prediction=prediction)
+    except Exception as error:
+        stop = {"model": model, "prediction": prediction, "exception": error}
+        notify(prediction_stopped, call.sender, **stop)
         raise
 
 
-def _notify_rejected(
-    sender: Sender,
-    version: ModelVersion,
-    method: str,
-    exception: InvalidInput,
-    request_id: str | None,
-    *,
-    prediction: Prediction | None = None,
-) -> None:
-    notify(
-        input_rejected,
-        sender,
-        model=version.model,
-        version=version.label,
-        method=method,
-        errors=exception.errors,
-        request_id=request_id,
-        prediction=prediction,
-    )
+def execute(call: PredictionCall, prediction: Prediction, batch_rows: int = 0) -> None:
+    """Call the estimator, complete the record, and send ``after_prediction``.
 
-
-def _call(
-    combiner: Combiner,
-    prediction: Prediction,
-    sender: Sender,
-    version: ModelVersion,
-    batch_rows: int,
-) -> None:
+    :param batch_rows: the most rows for which calls at the same time are combined; none below 2
+    :raises InvalidInput: the model rejects the rows, or they are too large for its estimator
+    :raises Exception: whatever else the estimator raised
+    """
     started = perf_counter()
     try:
-        outputs, prediction.queue, prediction.batch_rows = combiner.call(prediction.X, batch_rows)
+        called = call.combiner.call(prediction.X, batch_rows)
+        outputs, prediction.queue, prediction.batch_rows = called
         is_plain = type(outputs) is np.ndarray and outputs.shape[:1] == (prediction.rows,)
         prediction.outputs = outputs if is_plain else _checked(outputs, prediction)
     except Exception as error:
         prediction.seconds = perf_counter() - started
-        rejection = _rejection_of(error, prediction, version)
-        if rejection is None:
-            model = version.model
-            notify(prediction_failed, sender, model=model, prediction=prediction, exception=error)
-            raise
-        method, request_id = prediction.method, prediction.request_id
-        _notify_rejected(sender, version, method, rejection, request_id, prediction=prediction)
-        if rejection is error:
-            raise
-        raise rejection from error
+        _raise_failure(call, prediction, error)
     prediction.seconds = perf_counter() - started - prediction.queue
+    notify(after_prediction, call.sender, model=call.version.model, prediction=prediction)
+
+
+def _raise_failure(call: PredictionCall, prediction: Prediction, error: Exception) -> NoReturn:
+    """Raise an error of the estimator, as bad input where the rows are to blame for it."""
+    rejection = _rejection_of(error, prediction, call.version)
+    if rejection is None:
+        failure = {"model": call.version.model, "prediction": prediction, "exception": error}
+        notify(prediction_failed, call.sender, **failure)
+        raise error
+    call.notify_rejected(rejection, prediction)
+    if rejection is error:
+        raise error
+    raise rejection from error
 
 
 def _rejection_of(
     error: Exception, prediction: Prediction, version: ModelVersion
 ) -> InvalidInput | None:
-    """Return what is wrong with the input, None where the estimator is to blame for an error.
+    """Return an error of the estimator as bad input, None where the input is not to blame.
 
-    Numbers too large for single precision, in which trees compute, or for their squares are the
-    client's error.
+    Numbers that single precision cannot hold are bad input: trees compute in it, and the squares of
+    such numbers overflow in others.
     """
     if isinstance(error, InvalidInput):
         return error
@@ -209,7 +239,7 @@ def _rejection_of(
 
 
 def _too_large(prediction: Prediction, version: ModelVersion) -> InvalidInput | None:
-    """Return which numbers of X are too large for the estimator, None if none is."""
+    """Return an error for each number of X that is too large for the estimator, None if none is."""
     report = Report()
     for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
         name, item = (
@@ -232,9 +262,9 @@ def _large_numbers(inputs: Any) -> Any:
 
 
 def _checked(outputs: Any, prediction: Prediction) -> Any:
-    """Return outputs that have one entry for each row.
+    """Return the outputs if they have one entry for each row.
 
-    :raises WrongOutput: they have not
+    :raises WrongOutput: they do not
     """
     outputs = _in_rows(outputs, prediction)
     for part in outputs if is_multi_output(outputs) else (outputs,):
@@ -247,7 +277,7 @@ def _checked(outputs: Any, prediction: Prediction) -> Any:
 
 
 def _in_rows(outputs: Any, prediction: Prediction) -> Any:
-    """Return outputs as rows: scikit-learn's SparsePCA gives the features of one row flat."""
+    """Return the outputs as rows: SparsePCA of scikit-learn returns those of one row flat."""
     is_flat = prediction.method == "transform" and getattr(outputs, "ndim", 0) == 1
     if is_flat and prediction.rows == 1 and len(outputs) > 1:
         return np.asarray(outputs)[np.newaxis]

@@ -1,10 +1,9 @@
-"""A version that is asked beside the one that answers, and how the two compare."""
+"""A second version that runs on the same rows, and the comparison of the two versions."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from queue import Full, Queue
 from threading import Lock, Thread
@@ -38,7 +37,7 @@ class _Difference:
 
 
 class Comparison:
-    """How the answers of two versions differ, over the last 1,000 predictions."""
+    """The differences between the outputs of two versions, over the last 1,000 predictions."""
 
     def __init__(self, window: int = WINDOW) -> None:
         self._differences: deque[_Difference] = deque(maxlen=window)
@@ -55,11 +54,11 @@ class Comparison:
     ) -> None:
         """Add the outputs of one prediction by two versions.
 
-        :param outputs: of the version that answered
-        :param others: of the other
-        :param labelled: whether they are labels, whatever their type
-        :param comparable: whether their columns stand for the same; where not no row is equal
-        :param of: what the two versions are known by; with others it begins anew
+        :param outputs: the outputs of the version that answered
+        :param others: the outputs of the other version
+        :param labelled: whether the outputs are labels, whatever their type
+        :param comparable: whether the columns of both mean the same; if not, no row is equal
+        :param of: identifies the two versions; the comparison starts again when it changes
         """
         if self._of != of:
             self._of = of
@@ -71,42 +70,34 @@ class Comparison:
 
     def summary(self) -> dict[str, Any]:
         """Return the rows, the share of equal labels, and the mean and largest difference."""
-        found = list(self._differences)
-        labelled = [each for each in found if each.agreeing is not None]
-        measured = [each for each in found if each.agreeing is None]
+        differences = list(self._differences)
+        labelled = [each for each in differences if each.agreeing is not None]
+        measured = [each for each in differences if each.agreeing is None]
         return {
-            "rows": sum(each.rows for each in found),
+            "rows": sum(each.rows for each in differences),
             "agreement": _ratio(sum(each.agreeing or 0 for each in labelled), labelled),
             "mean_difference": _ratio(sum(each.total for each in measured), measured),
             "largest_difference": max((each.largest for each in measured), default=None),
         }
 
 
+@dataclass(frozen=True, slots=True)
 class ShadowCopy:
-    """X of a prediction as it is before the estimator is called, which may write to it.
+    """A copy of X, made before the estimator is called, because the estimator may change X.
 
-    :param has_room: says of the prediction whether it may wait; if not, nothing is copied
-    :ivar is_kept: whether X was copied
+    :param X: the copy
     """
 
-    def __init__(self, has_room: Callable[[Prediction], bool]) -> None:
-        self._has_room = has_room
-        self.is_kept = False
-        self.X: Any = None
-
-    def keep(self, prediction: Prediction) -> None:
-        """Copy X of a prediction."""
-        if self._has_room(prediction):
-            self.X, self.is_kept = copy_of(prediction.X), True
+    X: Any
 
 
 class Shadow:
-    """Asks another version what it would have said, off the client's path.
+    """Runs a second version of a model on the same rows, off the client's path, to compare both.
 
-    What waits is bounded: what comes while 100 predictions or 100,000 rows wait is dropped and
-    counted. The thread is started by the first prediction in a process, so never before a fork.
+    The queue is bounded: while 100 predictions or 100,000 rows wait, further ones are dropped and
+    counted. The thread starts with the first prediction in a process, so never before a fork.
 
-    :param label: the version that is asked
+    :param label: the version to run
     """
 
     def __init__(self, label: str) -> None:
@@ -120,39 +111,54 @@ class Shadow:
         self._waiting: _Waiting = Queue(WAITING)
         self._lock = Lock()
 
-    def shadow_copy(self) -> ShadowCopy:
-        """Return what keeps X of a prediction that is about to be made."""
-        return ShadowCopy(lambda asked: asked.version != self.label and self._has_room(asked))
+    def copy(self, prediction: Prediction) -> ShadowCopy | None:
+        """Return a copy of the X of a prediction, None where the shadow will not run on it.
+
+        That is where the queue is full, or where the shadow's own version makes the prediction.
+        """
+        if prediction.version == self.label or not self._has_room(prediction):
+            return None
+        return ShadowCopy(copy_of(prediction.X))
 
     def submit(
-        self, sender: Sender, versions: Versions, prediction: Prediction, shadow_copy: ShadowCopy
+        self,
+        sender: Sender,
+        versions: Versions,
+        prediction: Prediction,
+        shadow_copy: ShadowCopy | None,
     ) -> None:
-        """Queue a prediction that was made, unless the shadow itself has made it."""
+        """Queue a completed prediction, unless the shadow's own version made it.
+
+        :param sender: the application
+        :param versions: the versions of the model
+        :param prediction: the record
+        :param shadow_copy: the copy of its X; without one it is counted as dropped
+        """
         if prediction.version == self.label:
             return
         with self._lock:
             try:
                 self._start()
-                if not shadow_copy.is_kept or not self._has_room(prediction):
+                if shadow_copy is None or not self._has_room(prediction):
                     raise Full
                 self._waiting.put_nowait((sender, versions, prediction, shadow_copy.X))
                 self._rows += prediction.rows
-            except (Full, RuntimeError):  # or there are no more threads
+            except (Full, RuntimeError):  # RuntimeError: no more threads can be started
                 self.dropped += 1
 
     def _has_room(self, prediction: Prediction) -> bool:
-        """Return whether a prediction may wait; in a new process nothing waits."""
+        """Return whether a prediction fits in the queue, which is empty in a new process."""
         if self._process != os.getpid() or not self._rows:
             return True
         return self._rows + prediction.rows <= WAITING_ROWS and not self._waiting.full()
 
     def summary(self) -> dict[str, Any]:
-        """Return the comparison, and how many predictions were dropped or failed."""
+        """Return the comparison, and the numbers of dropped and failed predictions."""
         counts = {"dropped": self.dropped, "failed": self.failed}
         return {"version": self.label, **self.comparison.summary(), **counts}
 
     def wait(self) -> None:
-        """Wait until nothing waits any more."""
+        """Block until the queue is empty and its last prediction is done."""
         self._waiting.join()
 
     def _start(self) -> None:
@@ -167,22 +173,23 @@ class Shadow:
             with self._lock:
                 self._rows -= prediction.rows
             try:
-                self._ask(sender, versions, prediction, X)
-            except BaseException as error:  # what ends a thread would end the shadow
+                self._run(sender, versions, prediction, X)
+            except BaseException as error:  # the thread must outlive any failure
                 self.failed += 1
                 self._log(sender, versions.name, error)
             finally:
-                del sender, versions, prediction, X  # the thread outlives the application
+                # Else the thread would keep the application alive while it waits.
+                del sender, versions, prediction, X
                 waiting.task_done()
 
     def _log(self, sender: Sender, name: str, error: BaseException) -> None:
-        """Log a failure, unless it is the same as the last."""
+        """Log a failure, unless it is the same as the last one."""
         text = f"{type(error).__name__}: {error}"
         if text != self._logged:
             self._logged = text
             sender.logger.error("the shadow of model %r failed", name, exc_info=error)
 
-    def _ask(self, sender: Sender, versions: Versions, prediction: Prediction, X: Any) -> None:
+    def _run(self, sender: Sender, versions: Versions, prediction: Prediction, X: Any) -> None:
         version = versions.get_shadow(self.label, sender)
         if version is None:
             with self._lock:
@@ -212,7 +219,7 @@ class Shadow:
         shadow: Prediction,
         prediction: Prediction,
     ) -> None:
-        """Compare with what the version that serves has answered, not with what a canary has."""
+        """Compare with the live version if it made the prediction; a canary is not compared."""
         if live is not None and live.label == prediction.version:
             labelled = prediction.method == "predict" and version.is_classifier
             of = live.label, live.sha256, version.sha256
@@ -232,7 +239,7 @@ def _check_inputs(version: ModelVersion, prediction: Prediction) -> None:
 
 
 def _array(outputs: Any) -> NDArray[Any]:
-    """Return outputs as one array with a row for each row."""
+    """Return outputs as one array, with one row for each input row."""
     if is_multi_output(outputs):
         return np.concatenate(outputs, axis=1)
     return np.asarray(outputs.toarray() if hasattr(outputs, "toarray") else outputs)
@@ -248,7 +255,7 @@ def _difference(outputs: NDArray[Any], others: NDArray[Any], labelled: bool) -> 
 
 
 def _gaps(outputs: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
-    """Return the differences: none between two that are missing, infinite if one of them is."""
+    """Return the absolute differences: 0 where both are missing, infinite where one is."""
     same = (outputs == others) | (np.isnan(outputs) & np.isnan(others))
     with np.errstate(invalid="ignore", over="ignore"):
         gaps = np.where(same, 0.0, np.abs(outputs - others))

@@ -1,4 +1,4 @@
-"""The API document, and Swagger UI to read it and to try it."""
+"""The API document, and Swagger UI to read it and to try it out."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from importlib.resources import files
 from importlib.util import find_spec
 from typing import Any
 
-from flask import Response, render_template, request, url_for
+from flask import Response, render_template, url_for
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.openapi import document
-from flask_skmodels.pages.page import Page
+from flask_skmodels.pages.page import error_page
 from flask_skmodels.state import State
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.responses import json_response, problem_response
 from flask_skmodels.web.url_rules import add_url_rule
-from flask_skmodels.web.views import AnswerView, json_response, problem_response
+from flask_skmodels.web.views import BaseView
 
 _LIBRARY = "flask_swagger_ui"
 _INSTALL = "pip install 'Flask-SKModels[swagger]'"
-# What the page is made of: the library's own files, and ours to start it.
+# The files of the page: those of the library, and ours that start it.
 _ASSETS = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
@@ -27,7 +29,7 @@ _ASSETS = {
     "docs.css": "text/css",
 }
 _OURS = {"docs.js", "docs.css"}
-# Swagger UI draws its icons from data URLs. Nothing is inline, and nothing comes from elsewhere.
+# Swagger UI draws its icons from data URLs. Nothing is inline or from another site.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -35,12 +37,12 @@ POLICY = (
 
 
 def add_rules(state: State) -> None:
-    """Add the document and its page, unless they are switched off."""
+    """Add the document and its page, unless they are turned off."""
     if state.settings.docs:
         guards = {"decorators": state.decorators}
-        add_url_rule(state, "-:openapi", "/-/openapi.json/", DocumentView, state, **guards)
-        add_url_rule(state, "-:docs", "/-/docs/", DocsView, state, **guards)
-        add_url_rule(state, "-:docs:asset", "/-/docs/<name>/", AssetView, **guards)
+        add_url_rule(state, "-:openapi", "/-/openapi.json/", DocumentView(state), **guards)
+        add_url_rule(state, "-:docs", "/-/docs/", DocsView(state), **guards)
+        add_url_rule(state, "-:docs:asset", "/-/docs/<name>/", AssetView(), **guards)
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
@@ -50,8 +52,9 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
 def document_of(state: State, deployments: Iterable[Deployment], root: str = "") -> dict[str, Any]:
     """Return the API document of models on an application.
 
-    :param deployments: those that it tells of
-    :param root: where the application is mounted
+    :param state: the extension on the application
+    :param deployments: the models that it describes
+    :param root: path that the application is mounted at
     """
     site = document.Site(
         title=state.app.name,
@@ -63,28 +66,37 @@ def document_of(state: State, deployments: Iterable[Deployment], root: str = "")
     return document.document(deployments, site)
 
 
-class DocumentView(AnswerView):
-    """``GET /-/openapi.json``: what the visitor may see."""
+class DocumentView(BaseView):
+    """``GET /-/openapi.json``: the document of the models that the visitor may see.
+
+    :param state: the extension on this application
+    """
 
     def __init__(self, state: State) -> None:
-        self.state = state
+        self._state = state
 
-    def answer(self, request_id: str) -> Response:
-        return json_response(document_of(self.state, self.state.visible(), request.script_root))
+    def respond(self, exchange: Exchange) -> Response:
+        root = exchange.request.script_root
+        return json_response(document_of(self._state, self._state.visible(), root))
 
 
-class DocsView(Page):
-    """``GET /-/docs/``: the document in Swagger UI."""
+class DocsView(BaseView):
+    """``GET /-/docs/``: the document in Swagger UI.
 
-    def answer(self, request_id: str) -> Response:
+    :param state: the extension on this application
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def respond(self, exchange: Exchange) -> Response:
         if find_spec(_LIBRARY) is None:
             raise NotFound(f"Swagger UI is not installed: {_INSTALL}")
-        start = f"{self.state.name}.-:"
-        models = url_for(f"{start}index") if self.state.settings.pages else None
+        start = f"{self._state.name}.-:"
         page = render_template(
             "skmodels/docs.html",
-            title=self.state.app.name,
-            models=models,
+            title=self._state.app.name,
+            models=url_for(f"{start}index") if self._state.settings.pages else None,
             document=url_for(f"{start}openapi").rstrip("/"),
             assets={name: url_for(f"{start}docs:asset", name=name).rstrip("/") for name in _ASSETS},
         )
@@ -93,16 +105,17 @@ class DocsView(Page):
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
-    def refusal(self, exception: Exception) -> Response:
-        has_pages = self.state.settings.pages
-        return super().refusal(exception) if has_pages else problem_response(exception)
+    def refuse(self, exchange: Exchange, exception: Exception) -> Response:
+        if self._state.settings.pages:
+            return error_page(self._state, exchange, exception)
+        return problem_response(exception, exchange.request)
 
 
-class AssetView(AnswerView):
-    """``GET /-/docs/{name}``: a file of the page."""
+class AssetView(BaseView):
+    """``GET /-/docs/{name}``: a file that the page needs."""
 
-    def answer(self, request_id: str) -> Response:
-        name = (request.view_args or {})["name"]
+    def respond(self, exchange: Exchange) -> Response:
+        name = (exchange.request.view_args or {})["name"]
         if name not in _ASSETS or (name not in _OURS and find_spec(_LIBRARY) is None):
             raise NotFound("the page has no such file")
         folder = files(__package__) / "static" if name in _OURS else files(_LIBRARY) / "dist"
@@ -110,5 +123,5 @@ class AssetView(AnswerView):
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = "no-cache"
         response.add_etag()
-        response.make_conditional(request)
+        response.make_conditional(exchange.request)
         return response

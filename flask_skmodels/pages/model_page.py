@@ -1,12 +1,11 @@
-"""The page of a model: a form for one row, another for a file, and what the model answers."""
+"""The page of a model: a form for one row, a form for a file, and the predictions for both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from flask import Flask, Response, request
-from werkzeug.datastructures import FileStorage
+from flask import Flask, Response
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs import reader_of, writers
@@ -17,7 +16,15 @@ from flask_skmodels.errors import InputError, InvalidInput
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, code_samples, statistics
 from flask_skmodels.pages.input_form import InputForm
-from flask_skmodels.pages.page import Page, base_of, estimator_of, varied, wants_page
+from flask_skmodels.pages.page import (
+    base_of,
+    error_page,
+    estimator_of,
+    render_page,
+    traffic_of,
+    varied,
+    wants_page,
+)
 from flask_skmodels.pages.results import (
     FileResult,
     RowResult,
@@ -29,93 +36,101 @@ from flask_skmodels.pages.results import (
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body, UploadedFile
-from flask_skmodels.web.views import CallView, PredictionView, application
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.predict import Predictor
+from flask_skmodels.web.responses import json_response
+from flask_skmodels.web.views import BaseView, PredictionView
 
-MOST_ERRORS = 20  # of a file that are listed
+MOST_ERRORS = 20  # errors of a file that are listed
 
 
-class ModelPage(Page, CallView):
-    """``/{name}/``: what a model is, and a form to ask it.
+class ModelPage(BaseView):
+    """``/{name}/``: the description of a model, and forms to send rows to it.
 
-    A client that posts to it is answered as at the address of the model's first method.
+    A client that posts to it gets the response of the model's first method.
+
+    :param state: the extension on this application
+    :param deployment: the model
     """
 
     template = "model.html"
     methods: ClassVar[list[str]] = ["GET", "POST"]
 
     def __init__(self, state: State, deployment: Deployment) -> None:
-        Page.__init__(self, state)
-        CallView.__init__(self, deployment, state.settings)
+        self._state = state
+        self._deployment = deployment
+        self._predictor = Predictor(deployment, state.settings)
+        self._first_method = PredictionView(self._predictor, None)
 
-    def answer(self, request_id: str) -> Response:
+    def respond(self, exchange: Exchange) -> Response:
+        request = exchange.request
         if request.method == "POST":
-            return varied(CallView.answer(self, request_id))
-        return Page.answer(self, request_id)
+            is_form = wants_page(request) and request.mimetype in FormCodec.reads
+            return varied(self._post(exchange) if is_form else self._first_method.respond(exchange))
+        if not wants_page(request):
+            return varied(json_response(self._deployment.describe(exchange.app)))
+        version = self._deployment.current(exchange.app)
+        example = max(request.args.get("example", 0, type=int), 0)
+        return self._page(exchange, version, InputForm(version).initial(example))
 
-    def document(self) -> Mapping[str, Any]:
-        return self.deployment.describe(application())
+    def refuse(self, exchange: Exchange, exception: Exception) -> Response:
+        return error_page(self._state, exchange, exception)
 
-    def context(self) -> dict[str, Any]:
-        version = self.deployment.current(application())
-        place = request.args.get("example", 0, type=int)
-        return self._shown(version, InputForm(version).initial(max(place, 0)))
-
-    def call(self, app: Flask, version: ModelVersion, request_id: str) -> Response:
-        if not wants_page() or request.mimetype not in FormCodec.reads:
-            view = PredictionView(self.deployment, version.default_method, self.settings)
-            return view.call(app, version, request_id)
-        body = Body(request, self.settings.max_rows)
+    def _post(self, exchange: Exchange) -> Response:
+        """Return the page with the predictions for a form that was sent from it."""
+        version = self._predictor.version(exchange)
+        request = exchange.request
+        body = Body(request, self._predictor.max_rows)
         is_file = request.mimetype == "multipart/form-data"
         # A field of the first form may have any name, so the method is in its address.
-        asked = (request.form if is_file else request.args).get("method")
-        method = asked or version.default_method
+        named = (request.form if is_file else request.args).get("method")
+        method = named or version.default_method
         if method not in version.methods:
             raise NotFound("this version does not serve the method")
-        answer = self._upload if is_file else self._ask
-        return answer(version, method, body, request_id)
+        answer = self._predict_file if is_file else self._predict_row
+        return answer(exchange, version, method, body)
 
-    def _ask(self, version: ModelVersion, method: str, body: Body, request_id: str) -> Response:
-        """Predict the row in the form."""
+    def _predict_row(
+        self, exchange: Exchange, version: ModelVersion, method: str, body: Body
+    ) -> Response:
+        """Return the page with the prediction for the form of one row."""
         form = InputForm(version)
         texts = form.texts(dict(body.pairs))
+        fields = FormFields(body, form.pairs(texts))
         try:
-            answer = self._answer_of(version, method, _Pairs(body, form.pairs(texts)), request_id)
+            answer = self._answer(exchange, version, method, fields)
         except InvalidInput as error:
-            return self._page(version, texts, errors=error.errors, status=400)
-        return self._page(version, texts, answer=answer)
+            return self._page(exchange, version, texts, errors=error.errors, status=400)
+        return self._page(exchange, version, texts, answer=answer)
 
-    def _answer_of(
-        self, version: ModelVersion, method: str, source: _Pairs, request_id: str
+    def _answer(
+        self, exchange: Exchange, version: ModelVersion, method: str, fields: FormFields
     ) -> RowResult:
-        rows = FormCodec().decode(source, version.schema)
-        arguments = application(), version
-        prediction = self.predict(*arguments, method, lambda: rows, request_id=request_id)
+        predict, codec = self._predictor.predict, FormCodec()
+        prediction = predict(exchange, version, method, codec, fields)
         if method != version.default_method or "predict_proba" not in version.methods[1:]:
             return row_result(prediction, None)
-        also = self.predict(*arguments, "predict_proba", lambda: rows, request_id=request_id)
-        return row_result(prediction, also)
+        return row_result(prediction, predict(exchange, version, "predict_proba", codec, fields))
 
-    def _upload(self, version: ModelVersion, method: str, body: Body, request_id: str) -> Response:
-        """Predict the rows of an uploaded file."""
+    def _predict_file(
+        self, exchange: Exchange, version: ModelVersion, method: str, body: Body
+    ) -> Response:
+        """Return the page, or a file to download, with the predictions for an uploaded file."""
         texts = InputForm(version).initial()
         try:
-            source, codec = _file_of(body.files, body)
-            prediction = self.predict(
-                application(),
-                version,
-                method,
-                lambda: codec.decode(source, version.schema),
-                request_id=request_id,
-            )
+            file, codec = _file_of(body)
+            prediction = self._predictor.predict(exchange, version, method, codec, file)
         except InvalidInput as error:
             status = Problem(error).status
-            return self._page(version, texts, file_errors=error, status=status)
-        if "download" in request.args:
-            return _attachment(codec.encode(prediction), codec, self.deployment.name)
-        return self._page(version, texts, result=file_result(prediction, version, codec))
+            return self._page(exchange, version, texts, file_errors=error, status=status)
+        if "download" in exchange.request.args:
+            return _attachment(codec.encode(prediction), codec, self._deployment.name)
+        result = file_result(prediction, version, codec)
+        return self._page(exchange, version, texts, result=result)
 
     def _page(
         self,
+        exchange: Exchange,
         version: ModelVersion,
         texts: Mapping[str, str],
         *,
@@ -123,20 +138,26 @@ class ModelPage(Page, CallView):
         status: int = 200,
         **shown: RowResult | FileResult | InvalidInput,
     ) -> Response:
-        response = self.page(self.template, **self._shown(version, texts, errors) | shown)
+        context = self._context(exchange, version, texts, errors) | shown
+        response = render_page(self._state, exchange, self.template, **context)
         response.status_code = status
         return response
 
-    def _shown(
-        self, version: ModelVersion, texts: Mapping[str, str], errors: Sequence[InputError] = ()
+    def _context(
+        self,
+        exchange: Exchange,
+        version: ModelVersion,
+        texts: Mapping[str, str],
+        errors: Sequence[InputError],
     ) -> dict[str, Any]:
-        deployment, form = self.deployment, InputForm(version)
+        name, form, request = self._deployment.name, InputForm(version), exchange.request
         inputs, general = form.inputs(texts, errors)
-        url = request.host_url.rstrip("/") + base_of(self.state) + f"/{deployment.name}"
+        url = request.host_url.rstrip("/") + base_of(self._state, request) + f"/{name}"
         row, address = form.row(texts), f"{url}/{version.default_method}/"
+        traffic = traffic_of(self._state)
         return {
             **dict.fromkeys(("answer", "result", "file_errors")),
-            "model": deployment.describe(application()),
+            "model": self._deployment.describe(exchange.app),
             "estimator": estimator_of(version),
             "inputs": inputs,
             "general": general,
@@ -148,10 +169,8 @@ class ModelPage(Page, CallView):
             "python": code_samples.python(address, row),
             "curl_file": code_samples.curl_file(address, "text/csv", "rows.csv"),
             "suffixes": [suffix for codec in writers() for suffix in codec.suffixes],
-            "summary": statistics.summary(
-                self.recent_traffic.of(deployment.name), self.recent_traffic.window(deployment.name)
-            ),
-            "csrf": _csrf_of(self.state.app),
+            "summary": statistics.summary(traffic.of(name), traffic.window(name)),
+            "csrf": _csrf_of(exchange.app),
             "histogram": charts.histogram,
             "bar_width": charts.bar_width,
             "format_value": format_value,
@@ -159,39 +178,48 @@ class ModelPage(Page, CallView):
         }
 
 
-class _Pairs(Body):
-    """A form as it was read already."""
+class FormFields:
+    """The fields of a form that were read already, as the body of a request.
+
+    :param body: the body that they came in
+    :param pairs: their names and values
+    """
+
+    data = b""
+    parameters: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, body: Body, pairs: Sequence[tuple[str, str]]) -> None:
-        super().__init__(request, body.max_rows)
-        self._pairs = pairs
-
-    @property
-    def pairs(self) -> Sequence[tuple[str, str]]:
-        return self._pairs
+        self.pairs = pairs
+        self.max_bytes = body.max_bytes
+        self.max_rows = body.max_rows
 
 
 def _methods_shown(version: ModelVersion) -> list[str]:
-    """Return the methods that the form offers beside the first, which brings the probabilities."""
+    """Return the methods that the form offers; the first shows the probabilities as well."""
     return [method for method in version.methods[1:] if method != "predict_proba"]
 
 
 def _csrf_of(app: Flask) -> tuple[str, str] | None:
-    """Return the name and the value of the host's own CSRF token, as Flask-WTF gives it."""
+    """Return the name and the value of the host's CSRF token, as Flask-WTF provides it."""
     token = app.jinja_env.globals.get("csrf_token")
     name = app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
     return (str(name), str(token())) if callable(token) else None
 
 
-def _file_of(files: Sequence[FileStorage], body: Body) -> tuple[UploadedFile, Codec]:
+def _file_of(body: Body) -> tuple[UploadedFile, Codec]:
+    """Return the file of a form, and the codec that reads it.
+
+    :raises InvalidInput: there is no file, or no codec reads it
+    """
+    files = body.files
     if not files:
         raise InvalidInput([InputError(None, FILE, "required", "choose a file first")])
-    source = UploadedFile(files, body)
-    codec = reader_of(source.media_type)
+    file = UploadedFile(files, body)
+    codec = reader_of(file.media_type)
     if codec is None:
         known = ", ".join(suffix for codec in writers() for suffix in codec.suffixes)
         raise InvalidInput.of_request("content_type", f"the file must be one of {known}")
-    return source, codec
+    return file, codec
 
 
 def _attachment(body: bytes, codec: Codec, name: str) -> Response:

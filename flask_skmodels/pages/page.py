@@ -1,4 +1,4 @@
-"""What the pages share: a page for a browser beside a JSON document for any other client."""
+"""The base of the pages: HTML for a browser, a JSON document for any other client."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from urllib.parse import quote
 
-from flask import Response, render_template, request
-from werkzeug.exceptions import HTTPException, NotFound
+from flask import Request, Response, render_template
+from werkzeug.exceptions import NotFound
 
-from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.estimators.introspect import class_name
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.recent import RecentTraffic
 from flask_skmodels.versions.version import ModelVersion
-from flask_skmodels.web.views import AnswerView, json_response, problem_response
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.responses import (
+    json_response,
+    problem_of,
+    problem_response,
+    response_of,
+)
+from flask_skmodels.web.views import BaseView
 
-MOST_STEPS = 4  # of a pipeline that are named
+MOST_STEPS = 4  # steps of a pipeline whose names are shown
 _STATIC = {"pages.css": "text/css", "pages.js": "text/javascript"}
 _YEAR = 365 * 24 * 3600
 SECURITY = {
@@ -34,7 +40,7 @@ SECURITY = {
 }
 
 
-class Page(AnswerView):
+class Page(BaseView):
     """A page for a browser, and a JSON document for any other client.
 
     :param state: the extension on this application
@@ -45,55 +51,28 @@ class Page(AnswerView):
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def answer(self, request_id: str) -> Response:
-        if wants_page():
-            return self.page(self.template, **self.context())
-        return varied(json_response(self.document()))
+    def respond(self, exchange: Exchange) -> Response:
+        if wants_page(exchange.request):
+            return render_page(self.state, exchange, self.template, **self.context(exchange))
+        return varied(json_response(self.document(exchange)))
 
-    def context(self) -> dict[str, Any]:
-        """Return what the template is given."""
+    def refuse(self, exchange: Exchange, exception: Exception) -> Response:
+        return error_page(self.state, exchange, exception)
+
+    def context(self, exchange: Exchange) -> dict[str, Any]:
+        """Return the variables of the template."""
         raise NotImplementedError
 
-    def document(self) -> Mapping[str, Any]:
-        """Return what a client gets."""
+    def document(self, exchange: Exchange) -> Mapping[str, Any]:
+        """Return the JSON document."""
         raise NotImplementedError
 
-    def refusal(self, exception: Exception) -> Response:
-        response = problem_response(exception)
-        is_own = isinstance(exception, HTTPException) and exception.response is not None
-        if is_own or not wants_page():
-            return varied(response)
-        page = self.page("error.html", problem=Problem(exception))
-        page.status_code = response.status_code
-        headers = {name: value for name, value in response.headers if name not in page.headers}
-        page.headers.update(headers)
-        return page
 
-    def page(self, template: str, **context: Any) -> Response:
-        """Return a template of ``skmodels/`` as an answer."""
-        shared = {"base": base_of(self.state), "static": _static_version(), "links": self.links()}
-        response = Response(
-            render_template(f"skmodels/{template}", **shared, **context), mimetype="text/html"
-        )
-        response.headers.update(SECURITY)
-        return varied(response)
-
-    def links(self) -> list[tuple[str, str]]:
-        """Return the addresses and names of what else there is."""
-        has_docs = f"{self.state.name}.-:docs" in self.state.app.view_functions
-        return [(f"{base_of(self.state)}/-/docs/", "API")] if has_docs else []
-
-    @property
-    def recent_traffic(self) -> RecentTraffic:
-        """What counts the traffic; there is one wherever there are pages."""
-        return cast(RecentTraffic, self.state.recent_traffic)
-
-
-class StaticView(AnswerView):
+class StaticView(BaseView):
     """``GET /-/static/{file}``: the style and the script of the pages."""
 
-    def answer(self, request_id: str) -> Response:
-        name = (request.view_args or {}).get("file", "")
+    def respond(self, exchange: Exchange) -> Response:
+        name = (exchange.request.view_args or {}).get("file", "")
         if name not in _STATIC:
             raise NotFound
         response = Response(_static(name), mimetype=_STATIC[name])
@@ -102,19 +81,57 @@ class StaticView(AnswerView):
         return response
 
 
-def wants_page() -> bool:
+def render_page(state: State, exchange: Exchange, template: str, **context: Any) -> Response:
+    """Return a template of ``skmodels/`` as a response.
+
+    :param state: the extension on this application
+    :param exchange: the request and its response
+    :param template: name of the template
+    :param context: its variables
+    """
+    base = base_of(state, exchange.request)
+    has_docs = f"{state.name}.-:docs" in state.app.view_functions
+    links = [(f"{base}/-/docs/", "API")] if has_docs else []
+    shared = {"base": base, "static": _static_version(), "links": links}
+    html = render_template(f"skmodels/{template}", **shared, **context)
+    response = Response(html, mimetype="text/html")
+    response.headers.update(SECURITY)
+    return varied(response)
+
+
+def error_page(state: State, exchange: Exchange, exception: Exception) -> Response:
+    """Return an exception as a page for a browser, or as a problem for any other client."""
+    if response_of(exception) is not None or not wants_page(exchange.request):
+        return varied(problem_response(exception, exchange.request))
+    problem = problem_of(exception, exchange.request)
+    page = render_page(state, exchange, "error.html", problem=problem)
+    page.status_code = problem.status
+    known = {name for name, _ in page.headers}
+    page.headers.update([header for header in problem.headers if header[0] not in known])
+    return page
+
+
+def traffic_of(state: State) -> RecentTraffic:
+    """Return the recent traffic, which is counted wherever there are pages."""
+    traffic = state.recent_traffic
+    if traffic is None:
+        raise LookupError("there are no pages")
+    return traffic
+
+
+def wants_page(request: Request) -> bool:
     """Return whether the client is a browser: it likes HTML better than JSON."""
     accept = request.accept_mimetypes
     return accept.quality("text/html") > accept.quality("application/json")
 
 
 def varied(response: Response) -> Response:
-    """Return an answer that says that it depends on ``Accept``."""
+    """Return a response after marking it as one that depends on ``Accept``."""
     response.vary.add("Accept")
     return response
 
 
-def base_of(state: State) -> str:
+def base_of(state: State, request: Request) -> str:
     """Return the path that the addresses of an extension begin with, as a browser sees it."""
     return quote(request.script_root + state.settings.url_prefix)
 

@@ -1,4 +1,4 @@
 """What listens to the signals of predictions: metrics, tracing, the log, and recent traffic.
 
-``web.monitoring`` turns each of them on as the configuration says.
+``setup`` turns each of them on as the configuration says.
 """

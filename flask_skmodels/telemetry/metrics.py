@@ -10,10 +10,12 @@ from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from blinker import NamedSignal
+
 from flask_skmodels.errors import InputError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.models import Model, name_of
+from flask_skmodels.models import Model
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.signals import (
     Sender,
@@ -25,6 +27,7 @@ from flask_skmodels.signals import (
     prediction_failed,
     prediction_stopped,
 )
+from flask_skmodels.telemetry.listener import Listener, Receiver
 
 PREFIX = "skmodels_"
 SECONDS = (
@@ -112,11 +115,10 @@ class _Series:
         self.rejected: Callable[[], None] = families.rejections.labels(*labels).inc
 
 
-class Metrics:
+class Metrics(Listener):
     """Counts what the models of one extension do on one application.
 
     :param extension: the extension's name
-    :param caller: what the extension's models are bound to; others on the application are not heard
     :param deployments: its models, by name
     :param registry: a ``prometheus_client.CollectorRegistry`` to put the metrics into; by default
         one of their own
@@ -126,29 +128,28 @@ class Metrics:
     def __init__(
         self,
         extension: str,
-        caller: Callable[..., Any],
         deployments: Mapping[str, Deployment],
         registry: Any = None,
     ) -> None:
         from prometheus_client import CollectorRegistry
 
         self._extension = extension
-        self._caller = caller
         self._deployments = deployments
         self._is_own = registry is None
         self._registry = CollectorRegistry() if registry is None else registry
         self._families = _families_in(self._registry)
         self._series: dict[_Key, _Series] = {}
 
-    def connect(self, sender: Sender) -> None:
-        """Listen to the signals of an application, for as long as this object lives."""
-        before_prediction.connect(self._begin, sender)
-        after_prediction.connect(self._answer, sender)
-        prediction_failed.connect(self._fail, sender)
-        prediction_stopped.connect(self._stop, sender)
-        input_rejected.connect(self._reject, sender)
-        model_loaded.connect(self._load, sender)
-        model_load_failed.connect(self._fail_to_load, sender)
+    def receivers(self) -> Mapping[NamedSignal, Receiver]:
+        return {
+            before_prediction: self._begin,
+            after_prediction: self._answer,
+            prediction_failed: self._fail,
+            prediction_stopped: self._stop,
+            input_rejected: self._reject,
+            model_loaded: self._load,
+            model_load_failed: self._fail_to_load,
+        }
 
     def prepare(self, deployment: Deployment) -> None:
         """Have the series of a model begin at zero, as far as it is loaded."""
@@ -173,32 +174,29 @@ class Metrics:
         return series
 
     def _of(self, prediction: Prediction) -> _Series:
-        return self._find((prediction.model, prediction.version, prediction.method))
+        key = prediction.model, prediction.version, prediction.method
+        return self._series.get(key) or self._find(key)
 
     def _begin(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
-        if model.is_bound_to(self._caller):
-            self._of(prediction).begun()
+        self._of(prediction).begun()
 
     def _answer(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
-        if model.is_bound_to(self._caller):
-            series = self._of(prediction)
-            series.ended()
-            series.answered()
-            series.rows(prediction.rows)
-            series.sizes(prediction.batch_rows)
-            series.seconds(prediction.seconds)
+        series = self._of(prediction)
+        series.ended()
+        series.answered()
+        series.rows(prediction.rows)
+        series.sizes(prediction.batch_rows)
+        series.seconds(prediction.seconds)
 
     def _fail(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
-        if model.is_bound_to(self._caller):
-            series = self._of(prediction)
-            series.ended()
-            series.failed()
+        series = self._of(prediction)
+        series.ended()
+        series.failed()
 
     def _stop(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
-        if model.is_bound_to(self._caller):
-            series = self._of(prediction)
-            series.ended()
-            series.stopped()
+        series = self._of(prediction)
+        series.ended()
+        series.stopped()
 
     def _reject(
         self,
@@ -211,9 +209,7 @@ class Metrics:
         prediction: Prediction | None,
         **extra: Any,
     ) -> None:
-        if not model.is_bound_to(self._caller):
-            return
-        name = name_of(model)
+        name = model.name
         series = self._find((name, version, method))
         series.rejected()
         if prediction is not None:
@@ -237,14 +233,12 @@ class Metrics:
         artifact: Mapping[str, Any],
         **extra: Any,
     ) -> None:
-        if model.is_bound_to(self._caller):
-            labels = (self._extension, name_of(model), version or "")
-            loaded_at = datetime.fromisoformat(artifact["loaded_at"]).timestamp()
-            self._families.loaded_at.labels(*labels).set(loaded_at)
+        labels = (self._extension, model.name, version or "")
+        loaded_at = datetime.fromisoformat(artifact["loaded_at"]).timestamp()
+        self._families.loaded_at.labels(*labels).set(loaded_at)
 
     def _fail_to_load(self, sender: Sender, model: Model, **extra: Any) -> None:
-        if model.is_bound_to(self._caller):
-            self._families.load_failures.labels(self._extension, name_of(model)).inc()
+        self._families.load_failures.labels(self._extension, model.name).inc()
 
 
 class _Shared:

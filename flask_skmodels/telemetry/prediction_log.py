@@ -10,13 +10,14 @@ from numbers import Number
 from typing import Any
 
 import numpy as np
+from blinker import NamedSignal
 
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.errors import InputError
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.models import Model, name_of
+from flask_skmodels.models import Model
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.tabular import Tabular
@@ -27,6 +28,7 @@ from flask_skmodels.signals import (
     prediction_failed,
     prediction_stopped,
 )
+from flask_skmodels.telemetry.listener import Listener, Receiver
 
 MOST_ROWS = 10
 MOST_VALUES = 1000
@@ -37,34 +39,32 @@ LOGGER = "flask_skmodels.predictions"
 _PLAIN = (bool, Number, np.generic, date, time, timedelta, type(None))
 
 
-class PredictionLog:
+class PredictionLog(Listener):
     """Logs what the models of one extension do on one application.
 
     A line has at most 10 rows, 1,000 values of them, and the first 100 characters of a text.
 
-    :param caller: what the extension's models are bound to; others on the application are not heard
     :param deployments: its models, by name
     :param hidden: the fields whose values are never logged; None for all
     """
 
     def __init__(
         self,
-        caller: Callable[..., Any],
         deployments: Mapping[str, Deployment],
         hidden: Collection[str] | None,
     ) -> None:
-        self._caller = caller
         self._deployments = deployments
         self._hidden = None if hidden is None else frozenset(hidden)
         # Made here and not before: what configures logging disables what it finds.
         self._logger = logging.getLogger(LOGGER)
 
-    def connect(self, sender: Sender) -> None:
-        """Listen to the signals of an application, for as long as this object lives."""
-        after_prediction.connect(self._answer, sender)
-        prediction_failed.connect(self._fail, sender)
-        prediction_stopped.connect(self._stop, sender)
-        input_rejected.connect(self._reject, sender)
+    def receivers(self) -> Mapping[NamedSignal, Receiver]:
+        return {
+            after_prediction: self._answer,
+            prediction_failed: self._fail,
+            prediction_stopped: self._stop,
+            input_rejected: self._reject,
+        }
 
     def _answer(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
         self._log(model, "prediction", lambda: self._described(prediction) | _outputs(prediction))
@@ -90,16 +90,16 @@ class PredictionLog:
             model,
             "rejection",
             lambda: {
-                "model": name_of(model),
+                "model": model.name,
                 "version": version,
                 "method": method,
                 "request_id": request_id,
-                "errors": self._errors(name_of(model), errors),
+                "errors": self._errors(model.name, errors),
             },
         )
 
     def _log(self, model: Model, event: str, describe: Callable[[], dict[str, Any]]) -> None:
-        if model.is_bound_to(self._caller) and self._logger.isEnabledFor(logging.INFO):
+        if self._logger.isEnabledFor(logging.INFO):
             when = datetime.now(UTC).isoformat(timespec="milliseconds")
             self._logger.info("%s", dumps({"time": when, "event": event, **describe()}).decode())
 

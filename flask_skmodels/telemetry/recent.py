@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping
-from functools import partial
 from threading import Lock
 from time import time
 from typing import Any, NamedTuple
 from weakref import ref
 
 import numpy as np
+from blinker import NamedSignal
 from numpy.typing import NDArray
 
 from flask_skmodels.errors import InputError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.models import Model, name_of
+from flask_skmodels.models import Model
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.tabular import Tabular, matrix_of
 from flask_skmodels.signals import Sender, after_prediction, input_rejected, prediction_failed
+from flask_skmodels.telemetry.listener import Listener, Receiver
 from flask_skmodels.versions.version import ModelVersion
 
 WINDOW = 500  # predictions of a model that are kept
@@ -114,30 +115,29 @@ class ModelTraffic:
             self._fields = frozenset({"values", *(field.name for field in version.schema.fields)})
 
 
-class RecentTraffic:
+class RecentTraffic(Listener):
     """Listens to the signals of one extension on one application.
 
     What it keeps is bounded, whatever comes: for each of the 100 models that were asked last at
     most 500 predictions, and of these at most 50,000 values. Texts of clients are not kept.
 
-    :param app: the application
-    :param caller: what the extension's models are bound to
     :param deployments: the models
     """
 
-    def __init__(self, app: Sender, caller: Any, deployments: Mapping[str, Deployment]) -> None:
+    def __init__(self, deployments: Mapping[str, Deployment]) -> None:
         self.started_at = time()
-        self._caller = caller
         self._deployments = deployments
         self._traffic: dict[str, ModelTraffic] = {}
         self._latest: OrderedDict[str, ModelTraffic] = OrderedDict()
         self._last: ModelTraffic | None = None
         self._lock = Lock()
-        # A weak reference to a method is a function of Python's, at each prediction.
-        self._receiver = partial(RecentTraffic._on_prediction, self)
-        after_prediction.connect(self._receiver, app)
-        prediction_failed.connect(self._on_failure, app)
-        input_rejected.connect(self._on_rejection, app)
+
+    def receivers(self) -> Mapping[NamedSignal, Receiver]:
+        return {
+            after_prediction: self._on_prediction,
+            prediction_failed: self._on_failure,
+            input_rejected: self._on_rejection,
+        }
 
     def of(self, name: str) -> ModelTraffic:
         """Return the traffic of a model; it can change at any time."""
@@ -159,12 +159,11 @@ class RecentTraffic:
     def _on_prediction(
         self, sender: Sender, model: Model, prediction: Prediction, **extra: Any
     ) -> None:
-        if model.is_bound_to(self._caller):
-            with self._lock:
-                traffic = self.of(prediction.model)
-                traffic.add(prediction)
-                if traffic is not self._last:
-                    self._put_last(prediction.model, traffic)
+        with self._lock:
+            traffic = self._traffic.get(prediction.model) or self.of(prediction.model)
+            traffic.add(prediction)
+            if traffic is not self._last:
+                self._put_last(prediction.model, traffic)
 
     def _put_last(self, name: str, traffic: ModelTraffic) -> None:
         """Note that a model was asked last; too many, and the one asked first forgets its own."""
@@ -174,16 +173,14 @@ class RecentTraffic:
             self._latest.popitem(last=False)[1].forget()
 
     def _on_failure(self, sender: Sender, model: Model, **extra: Any) -> None:
-        if model.is_bound_to(self._caller):
-            with self._lock:
-                self.of(name_of(model)).failures += 1
+        with self._lock:
+            self.of(model.name).failures += 1
 
     def _on_rejection(
         self, sender: Sender, model: Model, errors: Iterable[InputError], **extra: Any
     ) -> None:
-        if model.is_bound_to(self._caller):
-            with self._lock:
-                self.of(name_of(model)).add_rejection(errors)
+        with self._lock:
+            self.of(model.name).add_rejection(errors)
 
 
 def measured_fields(version: ModelVersion) -> list[Field | None]:

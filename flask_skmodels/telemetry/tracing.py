@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from blinker import NamedSignal
 
 from flask_skmodels.errors import InputError
 from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.models import Model, name_of
+from flask_skmodels.models import Model
 from flask_skmodels.signals import (
     Sender,
     after_prediction,
@@ -16,42 +18,40 @@ from flask_skmodels.signals import (
     prediction_failed,
     prediction_stopped,
 )
+from flask_skmodels.telemetry.listener import Listener, Receiver
 
 _REJECTED = "InvalidInput"
 
 
-class Tracing:
+class Tracing(Listener):
     """Traces the predictions of one extension on one application.
 
     A span is of the current trace, so below that of the request where the application is traced. It
     holds what a prediction is called and how many rows it has, and no value of a row: neither does
     what is kept of an exception, which is its class.
 
-    :param caller: what the extension's models are bound to; others on the application are not heard
     :param provider: an ``opentelemetry.trace.TracerProvider``, by default the global one
     :raises ImportError: opentelemetry-api is not installed
     """
 
-    def __init__(self, caller: Callable[..., Any], provider: Any = None) -> None:
+    def __init__(self, provider: Any = None) -> None:
         from opentelemetry import context, trace
 
-        self._caller = caller
         self._context = context
         self._trace = trace
         self._tracer = trace.get_tracer("flask_skmodels", tracer_provider=provider)
         self._open: dict[int, tuple[Any, Any]] = {}
 
-    def connect(self, sender: Sender) -> None:
-        """Listen to the signals of an application, for as long as this object lives."""
-        before_prediction.connect(self._begin, sender)
-        after_prediction.connect(self._end, sender)
-        prediction_failed.connect(self._end, sender)
-        prediction_stopped.connect(self._end, sender)
-        input_rejected.connect(self._reject, sender)
+    def receivers(self) -> Mapping[NamedSignal, Receiver]:
+        return {
+            before_prediction: self._begin,
+            after_prediction: self._end,
+            prediction_failed: self._end,
+            prediction_stopped: self._end,
+            input_rejected: self._reject,
+        }
 
     def _begin(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
-        if not model.is_bound_to(self._caller):
-            return
         span = self._start(prediction.model, prediction.version, prediction.method)
         if span is not None:
             span.set_attribute("skmodels.rows", prediction.rows)
@@ -65,7 +65,8 @@ class Tracing:
         exception: Exception | None = None,
         **extra: Any,
     ) -> None:
-        self._close(prediction, None if exception is None else type(exception).__qualname__)
+        if id(prediction) in self._open:
+            self._close(prediction, None if exception is None else type(exception).__qualname__)
 
     def _reject(
         self,
@@ -78,12 +79,10 @@ class Tracing:
         prediction: Prediction | None,
         **extra: Any,
     ) -> None:
-        if not model.is_bound_to(self._caller):
-            return
         if prediction is not None:
             self._close(prediction, _REJECTED, errors)
             return
-        span = self._start(name_of(model), version, method)
+        span = self._start(model.name, version, method)
         if span is not None:
             self._fail(span, _REJECTED, errors)
             span.end()

@@ -1,4 +1,4 @@
-"""Whether a form comes from a page of another site, with the login that the browser keeps here."""
+"""Protection against forms that a page of another site sends with the visitor's login."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from collections.abc import Container
 from flask import Request
 from werkzeug.exceptions import Forbidden
 
-# What a page may send to another site without asking it first (CORS, "simple requests").
-_UNASKED = {"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
+# Content types that a page may send to another site without its consent (CORS: simple requests).
+_SIMPLE = {"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
 
-# The schemes whose credentials a browser adds by itself; it asks before it sends another one.
-_SENT_BY_ITSELF = {"basic", "digest", "negotiate", "ntlm"}
+# Authentication schemes whose credentials a browser sends without being told to.
+_AUTOMATIC = {"basic", "digest", "negotiate", "ntlm"}
 
 
 class CrossSite(Forbidden):
-    """A page of another site has sent a form, and the browser its login."""
+    """A page of another site sent a form together with the visitor's login."""
 
     rule = "origin"
-    description = "a form of another site is not taken together with a login"
+    description = "a form of another site is not accepted together with a login"
 
 
 def check_origin(request: Request, trusted: Container[str]) -> None:
-    """Refuse what a page of another site can have sent in the name of a visitor.
+    """Refuse a request that a page of another site may have sent in the visitor's name.
 
-    That is a form with a cookie, or a login that browsers add by themselves, of which the browser
-    says that it is from elsewhere: by ``Sec-Fetch-Site`` (W3C Fetch Metadata), or by ``Origin``
-    (RFC 6454) where it has no such header. A client that is no browser sends neither.
+    Such a request is a form with a cookie, or with a login that browsers send automatically, and
+    the browser says that it comes from another site: by ``Sec-Fetch-Site`` (W3C Fetch Metadata), or
+    by ``Origin`` (RFC 6454) where it does not send that header. Other clients send neither.
 
-    :param request: the request at hand
-    :param trusted: origins that may
-    :raises CrossSite: it is refused
+    :param request: the request
+    :param trusted: origins that may send forms
+    :raises CrossSite: the request is refused
     """
     environ = request.environ
     if "HTTP_ORIGIN" not in environ and "HTTP_SEC_FETCH_SITE" not in environ:
         return
-    if request.mimetype in _UNASKED and _has_login(request) and _is_foreign(request, trusted):
+    if request.mimetype in _SIMPLE and _has_login(request) and _is_foreign(request, trusted):
         raise CrossSite
 
 
 def _has_login(request: Request) -> bool:
     scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
-    return "Cookie" in request.headers or scheme in _SENT_BY_ITSELF
+    return "Cookie" in request.headers or scheme in _AUTOMATIC
 
 
 def _is_foreign(request: Request, trusted: Container[str]) -> bool:

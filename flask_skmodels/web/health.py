@@ -1,43 +1,49 @@
-"""Whether the application lives, and whether it is ready to predict."""
+"""The health of an application: whether it runs, and whether it is ready to predict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from flask import Response
+from flask import Flask, Response
 
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.web.views import AnswerView, application, json_response
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.responses import json_response
+from flask_skmodels.web.views import BaseView
 
 
-class HealthView(AnswerView):
-    """``GET /-/health/live`` and ``/-/health/ready``.
+class LiveView(BaseView):
+    """``GET /-/health/live``: the application runs."""
 
-    Ready says of each model which version serves and which could not be loaded; it is answered with
-    503 while one of them has failed to load and nothing of it serves.
+    def respond(self, exchange: Exchange) -> Response:
+        return json_response({"live": True})
 
-    :param state: ``"live"`` or ``"ready"``
-    :param deployments: the models
+
+class ReadyView(BaseView):
+    """``GET /-/health/ready``: the live version of each model, and the versions that failed.
+
+    The status is 503 while a model has failed to load and no version of it serves.
+
+    :param deployments: the models, by name
     """
 
-    def __init__(self, state: str, deployments: Mapping[str, Deployment]) -> None:
-        self.state = state
-        self.deployments = deployments
+    def __init__(self, deployments: Mapping[str, Deployment]) -> None:
+        self._deployments = deployments
 
-    def answer(self, request_id: str) -> Response:
-        if self.state == "live":
-            return json_response({"live": True})
-        deployments = list(self.deployments.values())
-        is_ready = are_ready(deployments)
-        models = {deployment.name: deployment.status() for deployment in deployments}
-        response = json_response({"ready": is_ready, "models": models})
-        response.status_code = 200 if is_ready else 503
-        return response
+    def respond(self, exchange: Exchange) -> Response:
+        is_ready = are_ready(self._deployments, exchange.app)
+        models = {name: each.status() for name, each in self._deployments.items()}
+        return json_response({"ready": is_ready, "models": models}, 200 if is_ready else 503)
 
 
-def are_ready(deployments: Sequence[Deployment]) -> bool:
-    """Return whether of each model a version serves, or is to be loaded at its first use."""
-    for deployment in deployments:
-        if deployment.versions.is_down:  # no request may come to look while this is 503
-            deployment.versions.poll(application())
-    return not any(deployment.versions.is_down for deployment in deployments)
+def are_ready(deployments: Mapping[str, Deployment], app: Flask) -> bool:
+    """Return whether each model has a live version, or will be loaded when it is first used.
+
+    :param deployments: the models, by name
+    :param app: the application
+    """
+    every = [deployment.versions for deployment in list(deployments.values())]
+    for versions in every:
+        if versions.is_down:  # while this returns 503, no other request may come to poll
+            versions.poll(app)
+    return not any(versions.is_down for versions in every)

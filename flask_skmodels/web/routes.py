@@ -1,32 +1,30 @@
-"""The addresses that predict, the list of the models and their health."""
+"""The addresses that predict, the list of the models and the health checks."""
 
 from __future__ import annotations
 
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
-from flask_skmodels.web.health import HealthView
+from flask_skmodels.web.health import LiveView, ReadyView
+from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.url_rules import add_url_rule
 from flask_skmodels.web.views import ModelsView, PredictionView
 
 
 def add_rules(state: State) -> None:
-    """Add what an application has once."""
-    add_url_rule(state, "-:models", "/-/models/", ModelsView, state, decorators=state.decorators)
-    for health in ("live", "ready"):
-        add_url_rule(
-            state, f"-:{health}", f"/-/health/{health}/", HealthView, health, state.deployments
-        )
+    """Add the addresses that an application has once."""
+    add_url_rule(state, "-:models", "/-/models/", ModelsView(state), decorators=state.decorators)
+    add_url_rule(state, "-:live", "/-/health/live/", LiveView())
+    add_url_rule(state, "-:ready", "/-/health/ready/", ReadyView(state.deployments))
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Add what an application has for each model."""
+    """Add the addresses of a model that predict, one for each method."""
     name, decorators = deployment.name, state.decorators_of(deployment)
+    predictor = Predictor(deployment, state.settings)
     for method in deployment.versions.methods:
         addresses = {f"{name}:{method}": f"/{name}/{method}/"}
         if deployment.versions.is_folder:
             addresses[f"{name}:{method}:version"] = f"/{name}/versions/<version>/{method}/"
         for endpoint, address in addresses.items():
-            arguments = (deployment, method, state.settings)
-            add_url_rule(
-                state, endpoint, address, PredictionView, *arguments, decorators=decorators
-            )
+            view = PredictionView(predictor, method)
+            add_url_rule(state, endpoint, address, view, decorators=decorators)

@@ -1,4 +1,4 @@
-"""URL rules that cost next to nothing before they are used: an application may have thousands."""
+"""URL rules that cost next to nothing until they are used: an application may have thousands."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from flask.views import View
 from werkzeug.routing import Rule
 
 from flask_skmodels.state import Decorator, State
+from flask_skmodels.web.fast_path import view_function
+from flask_skmodels.web.views import BaseView
 
 
 def add_url_rule(
     state: State,
     endpoint: str,
     address: str,
-    view_class: type[View],
-    *arguments: Any,
+    view: BaseView,
+    *,
     decorators: Iterable[Decorator] = (),
 ) -> None:
     """Add a rule below the extension's prefix, also after the application's first request.
@@ -28,66 +29,49 @@ def add_url_rule(
     :param endpoint: name of the rule, without the extension's name
     :param address: path below the prefix, with a slash at both ends; it also matches without the
         last one
-    :param view_class: the view; its methods are the rule's
-    :param arguments: what the view is made with
+    :param view: the view, whose methods are the rule's
     :param decorators: view decorators around it
     """
     path = state.settings.url_prefix + address
-    add_unprefixed_url_rule(state, endpoint, path, view_class, *arguments, decorators=decorators)
+    add_unprefixed_url_rule(state, endpoint, path, view, decorators=decorators)
 
 
 def add_unprefixed_url_rule(
     state: State,
     endpoint: str,
     path: str,
-    view_class: type[View],
-    *arguments: Any,
+    view: BaseView,
+    *,
     decorators: Iterable[Decorator] = (),
 ) -> None:
     """Add a rule at a path of the application, also after its first request.
 
-    The rule goes to the URL map directly: after a request Flask's own methods refuse it.
+    The rule is added to the URL map directly, because Flask's own methods refuse it after a
+    request.
     """
     # Flask takes a dot in an endpoint for the end of a blueprint's name.
     endpoint = f"{state.name}.{endpoint.replace('.', '%2E')}"
-    view = _view_function(view_class(*arguments), endpoint)
+    function = view_function(view, endpoint)
     for decorator in decorators:
-        view = decorator(view)
-    state.app.view_functions[endpoint] = view
-    methods = {*(view_class.methods or {"GET"}), "OPTIONS"}
+        function = decorator(function)
+    state.app.view_functions[endpoint] = function
     rule_class = lazy(state.app.url_rule_class)
-    rule = rule_class(path, endpoint=endpoint, methods=methods, strict_slashes=False)
+    rule = rule_class(
+        path, endpoint=endpoint, methods={*view.methods, "OPTIONS"}, strict_slashes=False
+    )
     rule.provide_automatic_options = True  # type: ignore[attr-defined]
     state.app.url_map.add(rule)
 
 
-def _view_function(view: View, name: str) -> Callable[..., Any]:
-    """Return the view function. Skips Flask's ``ensure_sync`` at each call.
-
-    :param name: unique, since decorators tell views apart by it
-    """
-    dispatch = view.dispatch_request
-
-    def answer(**values: Any) -> Any:
-        return dispatch(**values)
-
-    answer.__name__ = name
-    answer.__module__ = type(view).__module__
-    answer.__doc__ = type(view).__doc__
-    answer.view_class = type(view)  # type: ignore[attr-defined]
-    answer.methods = view.methods  # type: ignore[attr-defined]
-    return answer
-
-
 @lru_cache(maxsize=8)
 def lazy(rule_class: type[Rule]) -> type[Rule]:
-    """Return a class of rules that compile what builds their address when one is first built.
+    """Return a class of rules that compile their URL builder when a URL is first built.
 
-    Werkzeug compiles it when a rule is added to the map, which takes ten times as long as the rest.
-    Should a version of it do so by another name, rules are as they were.
+    Werkzeug compiles it when a rule is added to the map, which takes most of the time of adding the
+    rule. If a version of Werkzeug calls that method by another name, nothing changes.
 
-    One rule also does for an address with its last slash and without: it is matched without one,
-    which Werkzeug takes for both unless it is strict about slashes, and built as it was given.
+    One rule is enough for an address with and without its last slash: the rule is matched without
+    it, which Werkzeug accepts for both unless slashes are strict, and URLs are built with it.
 
     :param rule_class: the application's class of rules
     """
@@ -117,7 +101,7 @@ def lazy(rule_class: type[Rule]) -> type[Rule]:
 
 
 def _slashed(domain: str, address: str, *, like: str) -> tuple[str, str]:
-    """Return what Werkzeug builds, its path ending with a slash if another one does."""
+    """Return a URL that Werkzeug built, with a slash at the end of its path if the rule has one."""
     path, mark, query = address.partition("?")
     slash = "/" if like.endswith("/") and not path.endswith("/") else ""
     return domain, f"{path}{slash}{mark}{query}"
@@ -125,10 +109,10 @@ def _slashed(domain: str, address: str, *, like: str) -> tuple[str, str]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Do not collect garbage meanwhile: many rules are all there to stay.
+    """Keep the garbage collector off in a ``with`` block that adds many rules.
 
-    Else each of several full collections walks over all that the process holds, which takes longer
-    than to make the rules.
+    The rules stay, so there is nothing to collect; yet several full collections would walk over
+    every object of the process, which takes longer than making the rules.
     """
     was_enabled = gc.isenabled()
     gc.disable()

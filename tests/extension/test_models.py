@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from flask import Flask
 from sklearn.cluster import DBSCAN
 from sklearn.datasets import load_iris
 from sklearn.feature_extraction import DictVectorizer
@@ -17,7 +18,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from flask_skmodels import KeyValueModel, Model, ModelError, SKModels, SKModelsError, ValuesModel
+from flask_skmodels import (
+    KeyValueModel,
+    Model,
+    ModelError,
+    SKModels,
+    SKModelsError,
+    ValuesModel,
+    before_prediction,
+)
 from tests.support.helpers import (
     FIELDS,
     SCHEMA,
@@ -57,6 +66,30 @@ def test_default_name(pipeline: Any, class_name: str, name: str) -> None:
     models = SKModels()
     models.register(type(class_name, (ValuesModel,), {"pipeline": pipeline}))
     assert list(models) == [name]
+    assert models[name].name == name
+
+
+def test_name_of_the_class_reaches_receivers_and_both_of_two_extensions(pipeline: Any) -> None:
+    class IrisSpecies(KeyValueModel):
+        schema = SCHEMA
+
+    IrisSpecies.pipeline = pipeline
+    names: list[str] = []
+
+    def receive(sender: Flask, model: Model, **extra: Any) -> None:
+        names.append(model.name)
+
+    before_prediction.connect(receive)
+    app, models, others = Flask("host"), SKModels(), SKModels(name="other", url_prefix="/other")
+    for extension in (models, others):
+        extension.init_app(app)
+        extension.register(IrisSpecies)
+        assert extension["iris_species"].name == "iris_species"
+    for prefix in ("", "/other"):
+        app.test_client().post(f"{prefix}/iris_species/predict/", data=SETOSA)
+    assert names == ["iris_species"] * 2
+    assert IrisSpecies.name == ""
+    assert models["iris_species"] is not others["iris_species"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""The base of what follows the predictions of an extension by its signals.
+
+Several extensions may be on one application, and all of them send their signals in its name. So
+each signal has one receiver for each extension, a :class:`Relay`, which checks once whether the
+model is one of its extension and then calls all listeners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from blinker import NamedSignal
+
+from flask_skmodels.models import Model
+from flask_skmodels.signals import Sender, call_all
+
+Receiver: TypeAlias = Callable[..., None]
+_L = TypeVar("_L", bound="Listener")
+
+
+class Listener:
+    """Base of a class that follows the models of one extension on one application."""
+
+    def receivers(self) -> Mapping[NamedSignal, Receiver]:
+        """Return the receiver of each signal that the listener follows."""
+        raise NotImplementedError
+
+
+class Listeners:
+    """The listeners of one extension on one application.
+
+    Signals hold their receivers weakly, so the listeners live as long as this object does.
+
+    :param sender: the application
+    :param caller: the function that the extension's models are bound to
+    """
+
+    def __init__(self, sender: Sender, caller: Callable[..., Any]) -> None:
+        self._sender = sender
+        self._caller = caller
+        self._listeners: list[Listener] = []
+        self._relays: dict[NamedSignal, Relay] = {}
+
+    def add(self, listener: _L) -> _L:
+        """Connect a listener to the signals of the application, and return it."""
+        self._listeners.append(listener)
+        for signal, receiver in listener.receivers().items():
+            if signal not in self._relays:
+                self._relays[signal] = Relay(self._caller)
+                signal.connect(self._relays[signal], self._sender)
+            self._relays[signal].receivers.append(receiver)
+        return listener
+
+    def __iter__(self) -> Iterator[Listener]:
+        return iter(self._listeners)
+
+
+class Relay:
+    """Receives one signal of an application and passes on what concerns one extension's models.
+
+    :param caller: the function that the extension's models are bound to
+    :ivar receivers: the receivers of the extension's listeners
+    """
+
+    def __init__(self, caller: Callable[..., Any]) -> None:
+        self.receivers: list[Receiver] = []
+        self._caller = caller
+
+    def __call__(self, sender: Sender, model: Model, **arguments: object) -> None:
+        if model.is_bound_to(self._caller):
+            failures = call_all(self.receivers, sender, {"model": model, **arguments})
+            if failures:
+                raise failures[0]

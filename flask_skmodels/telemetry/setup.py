@@ -1,0 +1,90 @@
+"""Turns on the listeners that an application's configuration asks for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from flask.logging import has_level_handler, wsgi_errors_stream
+
+from flask_skmodels.config import Settings
+from flask_skmodels.errors import ConfigurationError
+from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.signals import Sender
+from flask_skmodels.telemetry.listener import Listeners
+from flask_skmodels.telemetry.metrics import Metrics
+from flask_skmodels.telemetry.prediction_log import LOGGER, PredictionLog
+from flask_skmodels.telemetry.recent import RecentTraffic
+from flask_skmodels.telemetry.tracing import Tracing
+
+
+def listeners_of(
+    name: str,
+    sender: Sender,
+    caller: Callable[..., Any],
+    deployments: Mapping[str, Deployment],
+    settings: Settings,
+) -> Listeners:
+    """Return the listeners of an extension on an application, connected to its signals.
+
+    :param name: name of the extension
+    :param sender: the application
+    :param caller: the function that the extension's models are bound to
+    :param deployments: the extension's models, by name
+    :param settings: the extension's configuration on the application
+    :raises ConfigurationError: metrics or tracing are turned on and their library is not installed
+    """
+    listeners = Listeners(sender, caller)
+    if settings.pages:
+        listeners.add(RecentTraffic(deployments))
+    if _is_on(name, "METRICS", settings.metrics, "prometheus_client"):
+        listeners.add(Metrics(name, deployments, _given(settings.metrics)))
+    if _is_on(name, "TRACING", settings.tracing, "opentelemetry.trace"):
+        listeners.add(Tracing(_given(settings.tracing)))
+    if settings.log_predictions:
+        _show(logging.getLogger(LOGGER))
+        listeners.add(PredictionLog(deployments, settings.log_hidden_fields))
+    return listeners
+
+
+def install_line(extra: str) -> str:
+    """Return the command that installs an extra of this library."""
+    return f"pip install 'Flask-SKModels[{extra}]'"
+
+
+def _given(setting: object) -> Any:
+    """Return the registry or provider that a setting holds, None where it is only on."""
+    return None if isinstance(setting, bool) else setting
+
+
+def _is_on(name: str, key: str, setting: object, library: str) -> bool:
+    """Return whether a setting is on; where it is None it is on if its library is installed.
+
+    :raises ConfigurationError: it is on, and its library is not installed
+    """
+    if setting is False:
+        return False
+    try:
+        import_module(library)
+    except ImportError as error:
+        if setting is None:
+            return False
+        needed = install_line(key.lower())
+        raise ConfigurationError(f"{name.upper()}_{key} needs {needed}") from error
+    return True
+
+
+def _show(logger: logging.Logger) -> None:
+    """Write a logger's records to the server's log, unless the application has configured it.
+
+    This is what Flask does for its own logger.
+    """
+    if not logger.level:
+        logger.setLevel(logging.INFO)
+    if not has_level_handler(logger):
+        stream: Any = wsgi_errors_stream
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)

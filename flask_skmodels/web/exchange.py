@@ -1,0 +1,63 @@
+"""One request and its response, as the views see them."""
+
+from __future__ import annotations
+
+import re
+from time import perf_counter
+from typing import cast
+from uuid import uuid4
+
+from flask import Flask, Request, Response, current_app, request
+
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.web.server_timing import server_timing
+
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+
+
+class Exchange:
+    """The current request, with everything that its response says in its headers.
+
+    The request and the application are looked up once, here. They are the objects themselves:
+    Flask's proxies cost time at each use, and signals compare their sender by identity.
+
+    :ivar request: the request
+    :ivar app: the application
+    :ivar request_id: the client's ``X-Request-ID`` where it is at most 128 visible ASCII
+        characters, else a new one
+    :ivar label: label of the version that the address names, None where it names none
+    :ivar version: label of the version that answers, sent as ``X-Model-Version``
+    """
+
+    __slots__ = ("_predicted_at", "_timed", "app", "label", "request", "request_id", "version")
+
+    def __init__(self) -> None:
+        self.request = cast(Request, request._get_current_object())  # type: ignore[attr-defined]
+        self.app = application()
+        given = self.request.environ.get("HTTP_X_REQUEST_ID")
+        self.request_id = given if given and REQUEST_ID.fullmatch(given) else uuid4().hex
+        self.label: str | None = (self.request.view_args or {}).get("version")
+        self.version: str | None = None
+        self._timed: list[Prediction] = []
+        self._predicted_at = 0.0
+
+    def time(self, prediction: Prediction) -> None:
+        """Have ``Server-Timing`` include a prediction, which is encoded from now on."""
+        self._timed.append(prediction)
+        self._predicted_at = perf_counter()
+
+    def finish(self, response: Response) -> Response:
+        """Add the headers to the response and return it."""
+        headers = response.headers
+        headers["X-Request-ID"] = self.request_id
+        if self.version is not None:
+            headers["X-Model-Version"] = self.version
+        if self._timed:
+            encode = perf_counter() - self._predicted_at
+            headers.add("Server-Timing", server_timing(self._timed, encode))
+        return response
+
+
+def application() -> Flask:
+    """Return the current application itself, not Flask's proxy of it."""
+    return cast(Flask, current_app._get_current_object())  # type: ignore[attr-defined]

@@ -1,0 +1,53 @@
+"""The address of the metrics."""
+
+from __future__ import annotations
+
+from flask import Response
+from werkzeug.exceptions import NotFound
+
+from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.state import State
+from flask_skmodels.telemetry.metrics import Metrics
+from flask_skmodels.telemetry.setup import install_line
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.url_rules import add_url_rule
+from flask_skmodels.web.views import BaseView
+
+
+class MetricsView(BaseView):
+    """``GET /-/metrics``: the metrics, for Prometheus to scrape.
+
+    :param metrics: the metrics of the extension on this application
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def respond(self, exchange: Exchange) -> Response:
+        body, content_type = self._metrics.exposition()
+        return Response(body, content_type=content_type)
+
+
+class MissingMetricsView(BaseView):
+    """``GET /-/metrics`` where prometheus-client is not installed."""
+
+    def respond(self, exchange: Exchange) -> Response:
+        raise NotFound(f"prometheus-client is not installed: {install_line('metrics')}")
+
+
+def add_rules(state: State) -> None:
+    """Add the address of the metrics, unless they are turned off."""
+    metrics = state.metrics
+    if metrics is not None:
+        view: BaseView = MetricsView(metrics)
+    elif state.settings.metrics is None:
+        view = MissingMetricsView()
+    else:
+        return
+    add_url_rule(state, "-:metrics", "/-/metrics/", view, decorators=state.decorators)
+
+
+def add_model_rules(state: State, deployment: Deployment) -> None:
+    """Start the metrics of a model at zero; they have no address of their own."""
+    if state.metrics is not None:
+        state.metrics.prepare(deployment)

@@ -1,0 +1,123 @@
+"""Content negotiation: the codecs that read a request and write its response."""
+
+from __future__ import annotations
+
+from flask import Request
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
+from werkzeug.http import parse_options_header
+
+from flask_skmodels.codecs import missing_codecs, reader_of, writers
+from flask_skmodels.codecs.codec import FILE, Codec
+from flask_skmodels.codecs.problem import MEDIA_TYPE
+from flask_skmodels.schema.schema import Schema
+from flask_skmodels.web.body import Body, UploadedFile
+
+MOST_PLANS = 64
+
+
+class Plan:
+    """The codecs of a request and its response.
+
+    :param reader: the codec of the request
+    :param writer: the codec of the response
+    :ivar content_type: of the response
+    """
+
+    __slots__ = ("content_type", "reader", "writer")
+
+    def __init__(self, reader: Codec, writer: Codec) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.content_type = content_type_of(writer.media_type)
+
+
+class Negotiator:
+    """Finds the codecs of requests, once for each pair of ``Content-Type`` and ``Accept``."""
+
+    def __init__(self) -> None:
+        self._plans: dict[tuple[str, str], Plan] = {}
+
+    def plan(
+        self, request: Request, body: Body, schema: Schema
+    ) -> tuple[Body | UploadedFile, Plan]:
+        """Return the body or the uploaded file that holds the rows, and the codecs.
+
+        :param request: the request
+        :param body: its body
+        :param schema: the fields of the model, of which one may be named ``file``
+        :raises UnsupportedMediaType: no codec reads the content type
+        :raises NotAcceptable: the client accepts no media type that can be written
+        """
+        environ = request.environ
+        headers = environ.get("CONTENT_TYPE", ""), environ.get("HTTP_ACCEPT", "")
+        plan = self._plans.get(headers)
+        if plan is not None:
+            return body, plan
+        source = _source_of(body, schema)
+        reader = _reader(source.media_type)
+        plan = Plan(reader, _writer(reader, request.accept_mimetypes))
+        if body.is_named and not body.may_bring_files:
+            if len(self._plans) >= MOST_PLANS:  # a client may send another header each time
+                self._plans.clear()
+            self._plans[headers] = plan
+        return source, plan
+
+
+def content_type_of(media_type: str) -> str:
+    """Return a media type with the charset that it is written in."""
+    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+
+
+def prefers_text(accept: MIMEAccept) -> bool:
+    """Return whether a client names ``text/plain`` and likes JSON no better."""
+    named = any(media_type.startswith(("text/plain", "text/*")) for media_type in accept.values())
+    json = max(_quality(accept, "application/json"), _quality(accept, MEDIA_TYPE))
+    text = _quality(accept, "text/plain")
+    return named and text > 0 and text >= json
+
+
+def unsupported(media_type: str, known: str) -> UnsupportedMediaType:
+    """Return the exception for a content type that is not read.
+
+    :param media_type: the content type that was sent
+    :param known: the content types that are read
+    """
+    needed = ""
+    for codec in missing_codecs():
+        if media_type in codec.reads:
+            needed = f"; {media_type} needs pip install 'Flask-SKModels[{codec.extra}]'"
+    return UnsupportedMediaType(f"the content type must be one of {known}{needed}")
+
+
+def _source_of(body: Body, schema: Schema) -> Body | UploadedFile:
+    is_field = any(field.name == FILE for field in schema.fields)
+    files = [] if is_field else body.files
+    return UploadedFile(files, body) if files else body
+
+
+def _reader(media_type: str) -> Codec:
+    reader = reader_of(media_type)
+    if reader is None:
+        known = ", ".join(name for codec in writers() for name in codec.reads)
+        raise unsupported(media_type, known)
+    return reader
+
+
+def _writer(reader: Codec, accept: MIMEAccept) -> Codec:
+    """Return the codec that ``Accept`` likes best; the reader where it has no preference."""
+    if not accept:
+        return reader
+    offers = [reader, *(codec for codec in writers() if codec is not reader)]
+    best = max(offers, key=lambda codec: _quality(accept, codec.media_type))
+    if not _quality(accept, best.media_type):
+        known = ", ".join(codec.media_type for codec in writers())
+        raise NotAcceptable(f"the answer can be one of {known}")
+    return best
+
+
+def _quality(accept: MIMEAccept, media_type: str) -> float:
+    """Return how much a client likes a media type, which it may name with its charset."""
+    wanted = (media_type, {"charset": "utf-8"})
+    with_charset = (q for value, q in accept if parse_options_header(value.lower()) == wanted)
+    return max(accept.quality(media_type), *with_charset, 0)

@@ -1,0 +1,105 @@
+"""The steps of a prediction over HTTP: choose the version, read, validate, predict."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from werkzeug.exceptions import NotFound
+
+from flask_skmodels.config import Settings
+from flask_skmodels.errors import UnknownModel
+from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.inference.prediction import Prediction, PredictionCall, prepare, rejecting
+from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.schema import Schema
+from flask_skmodels.versions.version import ModelVersion
+from flask_skmodels.web.cross_site import check_origin
+from flask_skmodels.web.exchange import Exchange
+
+S_contra = TypeVar("S_contra", contravariant=True)
+S = TypeVar("S")
+
+
+class Reader(Protocol[S_contra]):
+    """Reads the rows of a request, as a codec does."""
+
+    def decode(self, source: S_contra, schema: Schema) -> Rows:
+        """Return the rows that a body holds."""
+        ...
+
+
+class Predictor:
+    """Predicts with one model over HTTP. Views, pages and dialects each hold one.
+
+    :param deployment: the model
+    :param settings: the extension's configuration on this application
+    :ivar max_rows: the most rows that a request may have
+    """
+
+    def __init__(self, deployment: Deployment, settings: Settings) -> None:
+        self.deployment = deployment
+        self.max_rows = settings.max_rows
+        self._trusted_origins = settings.trusted_origins
+        self._has_timing = settings.server_timing
+
+    def version(self, exchange: Exchange) -> ModelVersion:
+        """Return the version that answers a request: the one that its address names, or the
+        canary that its key leads to, or the live version.
+
+        :raises CrossSite: a page of another site sent the request
+        :raises NotFound: the model has no such version
+        :raises SKModelsError: the version cannot be loaded
+        """
+        deployment, app = self.deployment, exchange.app
+        check_origin(exchange.request, self._trusted_origins)
+        has_key = exchange.label is None and deployment.model.traffic
+        key = deployment.key(app, exchange.request) if has_key else None
+        try:
+            version = deployment.version(app, exchange.label, key)
+        except UnknownModel as error:
+            raise NotFound("the model has no such version") from error
+        exchange.version = version.label
+        return version
+
+    def call(
+        self, exchange: Exchange, version: ModelVersion, method: str, request_id: str | None = None
+    ) -> PredictionCall:
+        """Return a call of a method of a version.
+
+        :param request_id: identifier of the call, by default that of the request
+        """
+        request_id = exchange.request_id if request_id is None else request_id
+        return self.deployment.call(exchange.app, version, method, request_id)
+
+    def predict(
+        self,
+        exchange: Exchange,
+        version: ModelVersion,
+        method: str,
+        reader: Reader[S],
+        source: S,
+        *,
+        request_id: str | None = None,
+    ) -> Prediction:
+        """Read the rows of a request and predict them.
+
+        The shadow runs as well, unless the address names the version.
+
+        :param exchange: the request and its response
+        :param version: the version to call, from :meth:`version`
+        :param method: name of the estimator's method
+        :param reader: reads the rows
+        :param source: the body that they are in
+        :param request_id: identifier of the prediction, by default that of the request
+        :raises TooLarge: the body unpacks to more bytes than are allowed
+        :raises InvalidInput: the rows cannot be read, are too many, or are not valid
+        :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
+        """
+        call = self.call(exchange, version, method, request_id)
+        with rejecting(call):
+            rows = reader.decode(source, version.schema)
+            prediction = prepare(call, rows, self.max_rows)
+        self.deployment.execute(call, prediction, is_shadowed=exchange.label is None)
+        if self._has_timing:
+            exchange.time(prediction)
+        return prediction

@@ -1,0 +1,66 @@
+"""Responses: JSON documents, and exceptions as problem documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from flask import Request, Response, current_app
+from werkzeug.exceptions import HTTPException
+
+from flask_skmodels.codecs.json_text import dumps
+from flask_skmodels.codecs.problem import MEDIA_TYPE, Problem
+from flask_skmodels.errors import ArtifactError, InvalidInput, ModelError
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.negotiation import content_type_of, prefers_text
+
+
+def json_response(document: Mapping[str, Any], status: int = 200) -> Response:
+    """Return a document as a response."""
+    return Response(dumps(document), status, content_type="application/json")
+
+
+def problem_response(exception: Exception, request: Request) -> Response:
+    """Return an exception as a response: a problem document, or text where ``Accept`` prefers it.
+
+    :param exception: the exception that stopped the request
+    :param request: the request
+    """
+    response = response_of(exception)
+    if response is not None:
+        return response
+    problem = problem_of(exception, request)
+    if prefers_text(request.accept_mimetypes):
+        return error_response(problem, problem.as_text(), content_type_of("text/plain"))
+    return error_response(problem, problem.as_json(), MEDIA_TYPE)
+
+
+def problem_response_with_id(exception: Exception) -> Response:
+    """Return an exception that none of our views has seen as a response, with a request id."""
+    exchange = Exchange()
+    return exchange.finish(problem_response(exception, exchange.request))
+
+
+def response_of(exception: Exception) -> Response | None:
+    """Return the response that an exception brings with it, as ``abort(response)`` has it."""
+    if isinstance(exception, HTTPException) and exception.response is not None:
+        return cast(Response, exception.get_response())
+    return None
+
+
+def problem_of(exception: Exception, request: Request) -> Problem:
+    """Return an exception as a problem.
+
+    One that is neither the library's nor an HTTP exception is logged with its traceback, and the
+    client learns nothing of it. The failure of a model to load was logged when it was tried.
+    """
+    if not isinstance(exception, HTTPException | InvalidInput | ArtifactError | ModelError):
+        current_app.logger.error(
+            "prediction failed: %s %s", request.method, request.path, exc_info=exception
+        )
+    return Problem(exception)
+
+
+def error_response(problem: Problem, body: bytes, content_type: str) -> Response:
+    """Return a response with the status and the headers of a problem."""
+    return Response(body, problem.status, problem.headers, content_type=content_type)
