@@ -29,7 +29,7 @@ from flask_skmodels import (
     shadow_prediction,
 )
 from tests.support.helpers import SCHEMA, X, Y
-from tests.support.shared_estimators import share, verify_once
+from tests.support.verified_once import verify_once
 
 pytest_plugins = ("tests.support.selection", "tests.support.skips")
 
@@ -56,13 +56,13 @@ def verified_once() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def pipeline() -> Any:
     """A classifier of iris flowers, fitted on an array: without names."""
-    return share(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y))
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
 
 
 @pytest.fixture(scope="session")
 def line_pipeline() -> Any:
     """A regression of three values: 1 * a + 10 * b + 100 * c."""
-    return share(LinearRegression(fit_intercept=False).fit(np.eye(3), [1.0, 10.0, 100.0]))
+    return LinearRegression(fit_intercept=False).fit(np.eye(3), [1.0, 10.0, 100.0])
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +78,7 @@ def mixed_pipeline() -> Any:
         [("island", OneHotEncoder(), ["island"]), ("mass", SimpleImputer(), ["mass"])]
     )
     scaled = make_pipeline(columns, StandardScaler(), LogisticRegression())
-    return share(scaled.fit(frame, ["light", "heavy", "light", "light", "heavy", "light"] * 5))
+    return scaled.fit(frame, ["light", "heavy", "light", "light", "heavy", "light"] * 5)
 
 
 @pytest.fixture

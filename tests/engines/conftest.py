@@ -1,12 +1,12 @@
-"""The tests of the engines compile and verify each lean form anew."""
+"""The tests of the engines compare each lean form with its estimator anew."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support import shared_estimators
+from tests.support.verified_once import verify_always
 
 
 @pytest.fixture(autouse=True)
-def verified_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_estimators, "_shared", [])
+def verified_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    verify_always(monkeypatch)

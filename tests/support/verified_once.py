@@ -1,0 +1,55 @@
+"""The verification of a lean form, done once for each estimator and schema.
+
+Registering a model compiles its lean form and compares it with the estimator on hundreds of rows.
+Where several tests register the same estimator, that comparison is the same work each time, and by
+far the most of what such a test takes. So it is left out after the first time. The tests in
+``tests/engines`` test the comparison, and leave out nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import pytest
+
+from flask_skmodels import engines
+from flask_skmodels.engines.lean import verify
+
+_verified: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()
+_thread = threading.local()
+_lean_calls, _verify = engines.lean_calls, verify._verify
+
+
+def verify_once(patch: pytest.MonkeyPatch) -> None:
+    """Compare an estimator with its lean form once for the same methods, schema and examples."""
+    patch.setattr(engines, "lean_calls", lean_calls)
+    patch.setattr(verify, "_verify", verify_unless_known)
+
+
+def verify_always(patch: pytest.MonkeyPatch) -> None:
+    """Undo :func:`verify_once`."""
+    patch.setattr(engines, "lean_calls", _lean_calls)
+    patch.setattr(verify, "_verify", _verify)
+
+
+def lean_calls(
+    estimator: Any, calls: Mapping[str, Any], schema: Any, examples: Sequence[Any] = ()
+) -> Any:
+    fields = repr(getattr(schema, "column_fields", schema))
+    key = tuple(calls), fields, repr(examples)
+    known = _verified.setdefault(estimator, set())
+    _thread.is_known = key in known
+    try:
+        result = _lean_calls(estimator, calls, schema, examples)
+    finally:
+        _thread.is_known = False
+    known.add(key)
+    return result
+
+
+def verify_unless_known(*arguments: Any) -> None:
+    if not getattr(_thread, "is_known", False):
+        _verify(*arguments)
