@@ -1,5 +1,6 @@
 """Settings of the documentation's build."""
 
+import doctest
 from importlib.metadata import version as version_of
 
 project = "Flask-SKModels"
@@ -15,6 +16,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 doctest_test_doctest_blocks = "default"
+doctest_default_flags = doctest.ELLIPSIS | doctest.DONT_ACCEPT_TRUE_FOR_1  # compares messages too
 
 # The copy button leaves out prompts and output, and keeps a command that goes on in the next line.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
