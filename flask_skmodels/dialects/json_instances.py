@@ -1,4 +1,4 @@
-"""Rows as TensorFlow Serving, KServe v1 and MLflow write them in JSON."""
+"""Rows in the JSON of TensorFlow Serving, KServe v1 and MLflow."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from flask_skmodels.schema.schema import Schema
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """Return the object that a body holds.
+    """Return the JSON object that a body holds.
 
-    :raises InvalidInput: it holds none, or a name in it is given twice
+    :raises InvalidInput: the body is no JSON object, or repeats a name
     """
     document = loads(body, count_names=_count_names)
     if not isinstance(document, dict):
@@ -30,13 +30,13 @@ def read_object(body: bytes) -> dict[str, Any]:
 def read_rows(value: Any, schema: Schema, name: str) -> Rows:
     """Return the rows of an array of rows, of an object of columns, or of an array of values.
 
-    The last is for models of one field, each value being a row. An object without arrays is one
-    row, and one whose only column is ``values``, for a model without names, is its rows.
+    An array of values is for models of one field; each value is a row. An object without arrays is
+    one row. For a model of unnamed values, an object with the only name ``values`` holds the rows.
 
     :param value: the array or object
-    :param schema: the fields that the model takes
-    :param name: what an error message calls the value
-    :raises InvalidInput: it is none of these
+    :param schema: the fields of the model
+    :param name: name of the value in error messages
+    :raises InvalidInput: the value is none of these
     """
     if isinstance(value, dict) and schema.unnamed and value.keys() == {VALUES}:
         value = value[VALUES]
@@ -47,24 +47,24 @@ def read_rows(value: Any, schema: Schema, name: str) -> Rows:
     if not isinstance(value, list):
         raise refused("type", f"{name} must be an array or an object of columns")
     names = [field.name for field in schema.fields if not field.is_alias]
-    if len(names) == 1 and value and not any(isinstance(each, dict | list) for each in value):
+    if len(names) == 1 and value and not any(isinstance(row, dict | list) for row in value):
         return Columns({names[0]: value}, positional=True)
     return Rows(value)
 
 
 def read_instances(value: Any, schema: Schema) -> Rows:
-    """Return the rows of KServe's ``instances``, where one instance may be several rows.
+    """Return the rows of KServe's ``instances``; one instance may hold several rows.
 
-    It may be an array of objects, or an object whose columns are arrays or objects by index, as
-    pandas writes a data frame.
+    Such an instance is an array of objects, or an object of columns. Its columns are arrays, or
+    objects by index as pandas writes a data frame.
 
     :param value: the array of instances
-    :param schema: the fields that the model takes
-    :raises InvalidInput: it is none
+    :param schema: the fields of the model
+    :raises InvalidInput: it is no such array
     """
     if isinstance(value, list) and not schema.unnamed:
         kinds = set(map(type, value))
-        if kinds == {list} and all(each and isinstance(each[0], dict) for each in value):
+        if kinds == {list} and all(part and isinstance(part[0], dict) for part in value):
             value = list(chain.from_iterable(value))
         elif kinds <= {dict, Repeated}:
             value = list(chain.from_iterable(map(_rows_of_instance, value)))
@@ -82,15 +82,16 @@ def _rows_of_instance(instance: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def read_table(columns: Any, data: Any, schema: Schema, name: str) -> Rows:
-    """Return the rows of an array of arrays with the names of their columns.
+    """Return the rows of an array of arrays and the names of its columns.
 
-    :param columns: the names; numbers, as pandas counts columns without names, are as good
+    :param columns: the names, or numbers as pandas gives to columns without names
     :param data: the array of arrays
-    :param schema: the fields that the model takes
-    :param name: what an error message calls them
-    :raises InvalidInput: a row has more or fewer values than there are names
+    :param schema: the fields of the model
+    :param name: name of the two in error messages
+    :raises InvalidInput: the columns are no array of unique names, or a row has more or fewer
+        values than there are names
     """
-    if not isinstance(columns, list) or not all(type(each) in (str, int) for each in columns):
+    if not isinstance(columns, list) or not all(type(column) in (str, int) for column in columns):
         raise refused("type", f"the columns of {name} must be an array of names")
     if not all(isinstance(row, list) and len(row) == len(columns) for row in data):
         raise refused("length", f"the rows of {name} must have a value for each of its columns")
@@ -114,7 +115,7 @@ def _columns(value: Mapping[str, Any], schema: Schema, name: str) -> Rows:
 
 
 def _count_names(document: Any) -> int:
-    """Return how many names there are in an object, in the objects in it and in their rows."""
+    """Return the number of names in an object, in the objects in it and in the rows in it."""
     if not isinstance(document, dict):
         return 0
     objects = [value for value in document.values() if isinstance(value, dict)]
@@ -124,9 +125,9 @@ def _count_names(document: Any) -> int:
         if isinstance(value, list) and value and isinstance(value[0], dict)
         for row in value
     ]
-    return sum(len(each) for each in [document, *objects, *rows] if isinstance(each, dict))
+    return sum(len(part) for part in [document, *objects, *rows] if isinstance(part, dict))
 
 
 def refused(rule: str, message: str) -> InvalidInput:
-    """Return the exception for a body that is not as the protocol has it."""
+    """Return the exception for a body that the protocol does not allow."""
     return InvalidInput.of_request(rule, message)

@@ -1,7 +1,7 @@
-"""Requests and answers of the Open Inference Protocol v2: bytes to rows, predictions to bytes.
+"""Messages of the Open Inference Protocol v2: requests to rows, predictions to responses.
 
-Source: the specification of the protocol's REST API, and Triton's binary tensor data extension.
-What MLServer adds as ``content_type`` is read as well.
+They follow the specification of the protocol's REST API and Triton's binary tensor data extension.
+MLServer's parameter ``content_type`` is read too.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from flask_skmodels.schema.schema import Schema
 
 _RAW = "raw_input"
 _SIZE = "binary_data_size"
-# Extensions of Triton that would change what is answered, and are not there.
-_REFUSED = ("classification", "shared_memory_region")
+# Extensions of Triton that would change the response; they are not supported.
+_UNSUPPORTED = ("classification", "shared_memory_region")
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output that is asked for.
+    """A requested output.
 
-    :param name: what it is called
-    :param is_binary: whether it is to come as binary data
+    :param name: its name
+    :param is_binary: whether it is sent as binary data
     """
 
     name: str
@@ -53,13 +53,13 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an inference request says.
+    """An inference request.
 
-    :param id: its identifier, None where it has none
+    :param id: its identifier, None if it has none
     :param inputs: its tensors
-    :param outputs: what it asks for; none means the default
-    :param is_binary: whether outputs that are not asked for by name come as binary data
-    :param content_type: how its inputs are to be understood together: ``"pd"`` by their names
+    :param outputs: the requested outputs; none for the default output
+    :param is_binary: whether the default output is sent as binary data
+    :param content_type: MLServer's type of all inputs together: ``"pd"`` for columns by their names
     """
 
     id: str | None
@@ -70,18 +70,18 @@ class Request:
 
 
 def read_request(body: bytes, header_length: int | None, schema: Schema) -> Request:
-    """Return what the body of an inference request says.
+    """Return the request that a body holds.
 
-    :param body: the JSON, and behind it the binary data
-    :param header_length: length of the JSON in bytes; None where it is all of the body, 0 where
-        there is none and the body is one tensor
-    :param schema: the fields that the model takes
-    :raises InvalidInput: it is not as the protocol has it
+    :param body: JSON, then binary data
+    :param header_length: length of the JSON in bytes; None if the whole body is JSON, 0 if the
+        whole body is one tensor
+    :param schema: the fields of the model
+    :raises InvalidInput: the protocol does not allow the body
     """
     if header_length == 0:
         return Request(None, [_raw_tensor(body, schema)], [], True)
     if header_length is not None and not 0 < header_length <= len(body):
-        raise refused("header_length", "the header's length is not that of a part of the body")
+        raise refused("header_length", "the length of the JSON header does not fit the body")
     document = _object(loads(body[:header_length], "the request", _count_names), "the request")
     parameters = _parameters(document, "the request")
     is_binary = _flag(parameters, "binary_data_output", "the request", default=False)
@@ -96,12 +96,12 @@ def read_request(body: bytes, header_length: int | None, schema: Schema) -> Requ
 
 
 def _count_names(document: Any) -> int:
-    """Return how many names there are in a request, down to the parameters of its tensors."""
+    """Return the number of names in a request, down to the parameters of its tensors."""
     count = 0
-    for each in (document, *_entries(document, "inputs"), *_entries(document, "outputs")):
-        if isinstance(each, dict):
-            parameters = each.get("parameters")
-            count += len(each) + (len(parameters) if isinstance(parameters, dict) else 0)
+    for part in (document, *_entries(document, "inputs"), *_entries(document, "outputs")):
+        if isinstance(part, dict):
+            parameters = part.get("parameters")
+            count += len(part) + (len(parameters) if isinstance(parameters, dict) else 0)
     return count
 
 
@@ -143,15 +143,15 @@ def _flag(parameters: Mapping[str, Any], name: str, subject: str, *, default: bo
 
 
 def _named_entries(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the inputs or outputs of a request, each with a name of its own."""
+    """Return the inputs or outputs of a request, as JSON objects with unique names."""
     entries = document.get(name)
     if entries is None and name == "outputs":
         return []
     if not isinstance(entries, list):
         raise refused(name, f"{name} must be an array")
-    objects = [_object(each, f"{name[:-1]} {place}") for place, each in enumerate(entries)]
-    names = [each.get("name") for each in objects]
-    if not all(isinstance(each, str) for each in names):
+    objects = [_object(entry, f"{name[:-1]} {index}") for index, entry in enumerate(entries)]
+    names = [entry.get("name") for entry in objects]
+    if not all(isinstance(entry_name, str) for entry_name in names):
         raise refused("name", f"each of the {name} must have a name, which is a string")
     if len(set(names)) < len(names):
         raise refused("unique", f"two of the {name} have the same name")
@@ -160,10 +160,10 @@ def _named_entries(document: Mapping[str, Any], name: str) -> list[dict[str, Any
 
 def _outputs(document: Mapping[str, Any], is_binary: bool) -> list[Output]:
     outputs = []
-    for place, entry in enumerate(_named_entries(document, "outputs")):
-        subject = f"output {place}"
+    for index, entry in enumerate(_named_entries(document, "outputs")):
+        subject = f"output {index}"
         parameters = _parameters(entry, subject)
-        for name in _REFUSED:
+        for name in _UNSUPPORTED:
             if parameters.get(name):
                 raise refused(name, f"{subject}: {name} is not supported")
         binary = _flag(parameters, "binary_data", subject, default=is_binary)
@@ -174,23 +174,23 @@ def _outputs(document: Mapping[str, Any], is_binary: bool) -> list[Output]:
 def _inputs(document: Mapping[str, Any], data: memoryview | None) -> list[Tensor]:
     """Return the tensors of a request.
 
-    :param data: what is behind the JSON; None where the whole body is said to be JSON
+    :param data: the binary data after the JSON; None if the whole body is JSON
     """
     tensors = []
-    for place, entry in enumerate(_named_entries(document, "inputs")):
-        tensor, data = _tensor(entry, data, f"input {place}")
+    for index, entry in enumerate(_named_entries(document, "inputs")):
+        tensor, data = _tensor(entry, data, f"input {index}")
         tensors.append(tensor)
     if data:
-        raise refused(_SIZE, "there are more binary data than the inputs say")
+        raise refused(_SIZE, "there is more binary data than the inputs declare")
     if not tensors:
-        raise refused("empty", "there must be one input at least")
+        raise refused("empty", "there must be at least one input")
     return tensors
 
 
 def _tensor(
     entry: Mapping[str, Any], data: memoryview | None, subject: str
 ) -> tuple[Tensor, memoryview | None]:
-    """Return a tensor, and the binary data behind its own."""
+    """Return a tensor, and the binary data after its own."""
     parameters = _parameters(entry, subject)
     datatype = entry.get("datatype")
     if datatype not in (*DTYPES, BYTES):
@@ -204,15 +204,15 @@ def _tensor(
     if size is None:
         flat = read_json(entry["data"], datatype, shape, subject)
     else:
-        own, data = _cut(data, size, subject)
-        flat = read_binary(own, datatype, shape, subject)
+        part, data = _cut(data, size, subject)
+        flat = read_binary(part, datatype, shape, subject)
     return Tensor(entry["name"], datatype, shape, flat, _content_type(parameters)), data
 
 
 def _cut(data: memoryview | None, size: Any, subject: str) -> tuple[memoryview, memoryview]:
     if data is None:
         raise refused(
-            _SIZE, f"{subject}: binary data need the header Inference-Header-Content-Length"
+            _SIZE, f"{subject}: binary data needs the header Inference-Header-Content-Length"
         )
     if type(size) is not int or not 0 <= size <= len(data):
         raise refused(_SIZE, f"{subject}: {_SIZE} is not the length of a part of the body")
@@ -220,41 +220,41 @@ def _cut(data: memoryview | None, size: Any, subject: str) -> tuple[memoryview, 
 
 
 def _raw_tensor(body: bytes, schema: Schema) -> Tensor:
-    """Return the tensor that a body without JSON is: one row, or one text as it is."""
+    """Return the tensor of a body without JSON: one row of numbers, or one text."""
     inputs = input_tensors(schema)
-    [datatype, *others] = {each["datatype"] for each in inputs}
+    [datatype, *others] = {tensor["datatype"] for tensor in inputs}
     if others or (datatype == BYTES and len(inputs) > 1):
-        raise refused("raw", "the model's inputs cannot be told from a body without JSON")
+        raise refused("raw", "a model with such inputs cannot be sent a body without JSON")
     if datatype == BYTES:
         return Tensor(_RAW, datatype, (1,), [body])
     dtype = DTYPES[datatype]
-    count = sum(each["shape"][1] for each in inputs)
+    count = sum(tensor["shape"][1] for tensor in inputs)
     width = len(body) // dtype.itemsize if count < 0 else count
     flat = read_binary(memoryview(body), datatype, (1, width), "the body")
     return Tensor(_RAW, datatype, (1, width), flat)
 
 
 def rows_of(request: Request, schema: Schema) -> Rows:
-    """Return the rows that the tensors of a request say.
+    """Return the rows that the tensors of a request hold.
 
-    One tensor of shape (rows, columns) has its columns in the order of the fields. Else each is a
-    column, of shape (rows,) or (rows, 1), for the field of its name.
+    One tensor of shape (rows, columns) has its columns in the order of the fields. Otherwise each
+    tensor is the column of the field with its name, of shape (rows,) or (rows, 1).
 
-    :param schema: the fields that the model takes
-    :raises InvalidInput: the shapes do not fit together, or the tensors differ in length
+    :param schema: the fields of the model
+    :raises InvalidInput: a shape is that of no column, or the tensors differ in length
     """
     tensors = request.inputs
     if len(tensors) > 1 and request.content_type in {"np", "str"}:
-        raise refused("content_type", "this content type is for one input alone")
+        raise refused("content_type", "this content type allows only one input")
     if len(tensors) == 1 and not _is_column(request, schema):
         return _block(tensors[0], schema)
     names = [tensor.name for tensor in tensors]
-    columns = [_column(tensor, f"input {place}") for place, tensor in enumerate(tensors)]
+    columns = [_column(tensor, f"input {index}") for index, tensor in enumerate(tensors)]
     return request_columns(names, columns, schema)
 
 
 def _is_column(request: Request, schema: Schema) -> bool:
-    """Return whether a single tensor is the column of a field, and not all columns together."""
+    """Return whether a single tensor is the column of a field, not all columns together."""
     tensor = request.inputs[0]
     if request.content_type == "pd":
         return True
@@ -268,7 +268,7 @@ def _block(tensor: Tensor, schema: Schema) -> Rows:
     if isinstance(tensor.flat, np.ndarray) and tensor.flat.dtype.kind in "fiu":
         return Matrix(tensor.flat.reshape(count, width))
     values = _values(tensor, "input 0")
-    return Rows([values[place : place + width] for place in range(0, count * width, width)])
+    return Rows([values[start : start + width] for start in range(0, count * width, width)])
 
 
 def _column(tensor: Tensor, subject: str) -> Any:
@@ -279,7 +279,7 @@ def _column(tensor: Tensor, subject: str) -> Any:
 
 
 def _values(tensor: Tensor, subject: str) -> list[Any]:
-    """Return the elements of a tensor as Python's own values."""
+    """Return the elements of a tensor as Python objects."""
     if tensor.datatype == BYTES:
         return texts_of(tensor, subject)
     flat = tensor.flat
@@ -287,10 +287,11 @@ def _values(tensor: Tensor, subject: str) -> list[Any]:
 
 
 def tensors_of(name: str, prediction: Prediction) -> list[Tensor]:
-    """Return an output of a prediction: one tensor, or one for each of several outputs.
+    """Return the tensors of a requested output: one, or one for each of several outputs.
 
-    :param name: what was asked for; several tensors have their number behind it, by which one alone
-        can be asked for
+    :param name: name of the output; for several outputs the tensors are numbered ``name_0`` and so
+        on, and the name of one of them gives that tensor only
+    :param prediction: the prediction of the method that the output belongs to
     """
     if not is_multi_output(prediction.outputs):
         return [tensor_of(name, prediction.outputs)]
@@ -304,10 +305,10 @@ def tensors_of(name: str, prediction: Prediction) -> list[Tensor]:
 def write_answer(
     head: Mapping[str, Any], tensors: Sequence[tuple[Tensor, bool]]
 ) -> tuple[bytes, int | None]:
-    """Return the body of an answer, and the length of its JSON where binary data follow.
+    """Return the body of a response, and the length of its JSON if binary data follows.
 
-    :param head: what stands before the outputs: names, version, identifier
-    :param tensors: each with whether it comes as binary data
+    :param head: the first entries of the JSON: name and version of the model, identifier
+    :param tensors: the outputs, each with whether it is sent as binary data
     """
     outputs, parts = [], []
     for tensor, is_binary in tensors:

@@ -1,4 +1,4 @@
-"""What a model takes and gives, as tensors of the Open Inference Protocol."""
+"""The inputs and outputs of a model, described as tensors of the Open Inference Protocol."""
 
 from __future__ import annotations
 
@@ -18,24 +18,28 @@ from flask_skmodels.versions.version import ModelVersion
 
 _DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL"}
 DEFAULT_OUTPUT = "output-0"
-_OPEN = -1  # a dimension that may have any size
+_ANY_SIZE = -1  # of a dimension
 
 
 def input_tensors(schema: Schema) -> list[dict[str, Any]]:
-    """Return the tensors that a model takes: one a field, or one where a row is numbers alone.
+    """Return the input tensors of a model: one a field, or one for rows of unnamed numbers.
 
-    :param schema: the fields that the model takes
+    :param schema: the fields of the model
+    :returns: the name, datatype and shape of each tensor; a size of -1 means any size
     """
     fields = [field for field in schema.fields if not field.is_alias]
     if schema.unnamed and all(field.is_number for field in fields):
         are_integers = bool(fields) and all(field.kind == "integer" for field in fields)
         datatype = "INT64" if are_integers else "FP64"
-        return [_described(VALUES, datatype, [_OPEN, len(fields) or _OPEN])]
-    return [_described(field.name, _datatype(field), [_OPEN, 1]) for field in fields]
+        return [_described(VALUES, datatype, [_ANY_SIZE, len(fields) or _ANY_SIZE])]
+    return [_described(field.name, _datatype(field), [_ANY_SIZE, 1]) for field in fields]
 
 
 def output_tensors(version: ModelVersion) -> list[dict[str, Any]]:
-    """Return the tensors that a version gives, those of several outputs of a method one by one."""
+    """Return the output tensors of a version: one a method, or one for each of several outputs.
+
+    :returns: the name, datatype and shape of each tensor; a size of -1 means any size
+    """
     return [tensor for method in version.methods for tensor in _outputs(version, method)]
 
 
@@ -58,32 +62,32 @@ def _outputs(version: ModelVersion, method: str) -> list[dict[str, Any]]:
         return [_predicted(version)]
     if parts:
         names = part_names(method, len(parts))
-        sizes = [[_OPEN, len(part)] for part in parts]
+        sizes = [[_ANY_SIZE, len(part)] for part in parts]
         return [_described(name, "FP64", size) for name, size in zip(names, sizes, strict=True)]
     return [_described(method, "FP64", _shape(version, method))]
 
 
 def _parts(version: ModelVersion, method: str) -> list[list[Any]]:
-    """Return the classes of each of several outputs of a method, nothing where it has one."""
+    """Return the classes of each of several outputs of a method, none if it has one output."""
     classes: list[Any] = version.classes(method) or []
-    is_several = bool(classes) and isinstance(classes[0], list) and method != "decision_function"
-    return classes if is_several else []
+    has_several = bool(classes) and isinstance(classes[0], list) and method != "decision_function"
+    return classes if has_several else []
 
 
 def _predicted(version: ModelVersion) -> dict[str, Any]:
-    """Return the tensor of ``predict``, as far as the fitted estimator tells of it."""
+    """Return the tensor of ``predict``, from the attributes of the fitted estimator."""
     parts = _parts(version, "predict_proba")
     labels = version.classes("predict_proba")
     if parts:
         datatypes = {_datatype_of(part) for part in parts}
         datatype = datatypes.pop() if len(datatypes) == 1 else BYTES
-        return _described("predict", datatype, [_OPEN, len(parts)])
+        return _described("predict", datatype, [_ANY_SIZE, len(parts)])
     if labels is not None:
-        return _described("predict", _datatype_of(labels), [_OPEN])
+        return _described("predict", _datatype_of(labels), [_ANY_SIZE])
     last = final_estimator(version.model.pipeline)
     if is_regressor(version.model.pipeline):
         return _described("predict", "FP64", _targets(last))
-    return _described("predict", _datatype_of(getattr(last, "labels_", [0])), [_OPEN])
+    return _described("predict", _datatype_of(getattr(last, "labels_", [0])), [_ANY_SIZE])
 
 
 def _datatype_of(labels: Any) -> str:
@@ -93,28 +97,29 @@ def _datatype_of(labels: Any) -> str:
 def _targets(regressor: Any) -> list[int]:
     coefficients: Any = getattr(regressor, "coef_", None)
     if getattr(coefficients, "ndim", 1) == 2:
-        return [_OPEN, coefficients.shape[0]]
+        return [_ANY_SIZE, coefficients.shape[0]]
     count = getattr(regressor, "n_outputs_", 1)
-    return [_OPEN, count] if count > 1 else [_OPEN]
+    return [_ANY_SIZE, count] if count > 1 else [_ANY_SIZE]
 
 
 def _shape(version: ModelVersion, method: str) -> list[int]:
     classes = version.classes(method)
     if method == "decision_function" and (classes is None or len(classes) < 3):
-        return [_OPEN]
+        return [_ANY_SIZE]
     if classes is not None:
-        return [_OPEN, len(classes)]
+        return [_ANY_SIZE, len(classes)]
     if method == "score_samples":
-        return [_OPEN]
-    with suppress(Exception):  # estimators without names of features raise in many ways
-        return [_OPEN, len(version.model.pipeline.get_feature_names_out())]
-    return [_OPEN, _OPEN]
+        return [_ANY_SIZE]
+    with suppress(Exception):  # estimators without feature names raise many types
+        return [_ANY_SIZE, len(version.model.pipeline.get_feature_names_out())]
+    return [_ANY_SIZE, _ANY_SIZE]
 
 
 def method_of(version: ModelVersion, output: str) -> str | None:
-    """Return the method that an output is of, None where the version has no such output.
+    """Return the method that an output belongs to, None if the version has no such output.
 
-    :param output: ``"output-0"`` for the default, a method, or one of a method's several outputs
+    :param output: ``"output-0"`` for the default method, the name of a method, or the name of one
+        of a method's several outputs
     """
     if output == DEFAULT_OUTPUT:
         return version.default_method
@@ -126,6 +131,6 @@ def method_of(version: ModelVersion, output: str) -> str | None:
 
 
 def platform_of(version: ModelVersion) -> str:
-    """Return what a version was made by and is stored as, as the protocol's names have it."""
+    """Return the protocol's platform name: the library of a version and its file format."""
     stored = "estimator" if version.loaded is None else version.loaded.format
     return "onnx_onnxv1" if stored == "onnx" else f"sklearn_{stored}"

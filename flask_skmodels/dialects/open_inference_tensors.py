@@ -1,7 +1,7 @@
 """Tensors of the Open Inference Protocol: from JSON and bytes to arrays, and back.
 
-The binary form is Triton's binary tensor data extension: little-endian, row-major, without padding;
-a text is its length as an unsigned 32-bit integer, and its bytes.
+The binary format is Triton's binary tensor data extension: little-endian, row-major and without
+padding. A text is its length as an unsigned 32-bit integer, then its bytes.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ Flat = NDArray[Any] | list[Any]
 class Tensor:
     """A tensor.
 
-    :param name: what it is called
-    :param datatype: one of the protocol's, ``"FP32"`` and so on
-    :param shape: its dimensions
-    :param flat: its elements in row-major order: an array of numbers or booleans, or a list of
-        texts or of what may be None
-    :param content_type: how it is to be understood, ``"base64"`` and so on; empty where not said
+    :param name: its name
+    :param datatype: the protocol's name of its type, ``"FP32"`` and so on
+    :param shape: the sizes of its dimensions
+    :param flat: its elements in row-major order: an array of numbers or booleans, a list of texts,
+        or a list of elements of which some are None
+    :param content_type: MLServer's type of its content, such as ``"base64"``; empty if not given
     """
 
     name: str
@@ -65,14 +65,14 @@ class Tensor:
 
 
 def check_shape(shape: Any, subject: str) -> tuple[int, ...]:
-    """Return the dimensions of a tensor that a client has sent.
+    """Return the shape of a tensor in a request.
 
     :param shape: a list of integers
-    :param subject: what an error message calls the tensor
-    :raises InvalidInput: they are not one or two, or negative or too large
+    :param subject: name of the tensor in error messages
+    :raises InvalidInput: it does not have one or two dimensions, or one is negative or too large
     """
     if not isinstance(shape, list) or len(shape) not in {1, 2}:
-        raise refused("shape", f"{subject}: shape must be of one or two dimensions")
+        raise refused("shape", f"{subject}: shape must have one or two dimensions")
     if not all(type(size) is int for size in shape):
         raise refused("shape", f"{subject}: shape must be an array of integers")
     if any(size < 0 for size in shape):
@@ -83,25 +83,29 @@ def check_shape(shape: Any, subject: str) -> tuple[int, ...]:
 
 
 def read_json(data: Any, datatype: str, shape: Sequence[int], subject: str) -> Flat:
-    """Return the elements of a tensor whose data are JSON, flat or nested.
+    """Return the elements of a tensor from JSON.
 
-    :param data: what ``data`` holds
-    :raises InvalidInput: they do not fit the datatype or the shape
+    :param data: an array, flat or nested; or one text
+    :param datatype: the protocol's name of the type
+    :param shape: the shape of the tensor
+    :param subject: name of the tensor in error messages
+    :raises InvalidInput: the data does not match the datatype or the shape
     """
     if datatype == "FP16":
-        raise refused("datatype", f"{subject}: FP16 can be sent as binary data alone")
+        raise refused("datatype", f"{subject}: FP16 can only be sent as binary data")
     if datatype == BYTES and isinstance(data, str):
         data = [data]
     if not isinstance(data, list):
         raise refused("data", f"{subject}: data must be an array")
     flat = _flattened(data, shape, subject)
     if datatype == BYTES:
-        return _checked(flat, {str}, subject)
+        _types_of(flat, {str}, subject)
+        return flat
     return _numbers(flat, DTYPES[datatype], subject)
 
 
 def _flattened(data: list[Any], shape: Sequence[int], subject: str) -> list[Any]:
-    """Return nested lists flat; they must have the shape, but for dimensions of one."""
+    """Return nested lists as one list; they must have the shape, apart from dimensions of one."""
     nested = [len(data)]
     while data and type(data[0]) is list:
         lengths = set(map(len, data)) if set(map(type, data)) == {list} else set()
@@ -110,32 +114,33 @@ def _flattened(data: list[Any], shape: Sequence[int], subject: str) -> list[Any]
         nested.append(lengths.pop())
         data = list(chain.from_iterable(data))
     if len(data) != prod(shape) or (
-        len(nested) > 1 and _significant(nested) != _significant(shape)
+        len(nested) > 1 and _larger_than_one(nested) != _larger_than_one(shape)
     ):
-        raise refused("shape", f"{subject}: data does not fit its shape")
+        raise refused("shape", f"{subject}: data does not match its shape")
     return data
 
 
-def _significant(shape: Iterable[int]) -> list[int]:
+def _larger_than_one(shape: Iterable[int]) -> list[int]:
     return [size for size in shape if size != 1]
 
 
-def _checked(flat: list[Any], kinds: set[type], subject: str) -> list[Any]:
-    if not set(map(type, flat)) <= kinds | {type(None)}:
-        raise refused("data", f"{subject}: data does not fit its datatype")
-    return flat
+def _types_of(flat: list[Any], allowed: set[type], subject: str) -> set[type]:
+    """Return the types of elements; only the allowed ones and None may be among them."""
+    types = set(map(type, flat))
+    if not types <= allowed | {type(None)}:
+        raise refused("data", f"{subject}: data does not match its datatype")
+    return types
 
 
 def _numbers(flat: list[Any], dtype: np.dtype[Any], subject: str) -> Flat:
-    kinds = set(map(type, _checked(flat, _KINDS[dtype.kind], subject)))
-    has_holes = type(None) in kinds
+    has_nulls = type(None) in _types_of(flat, _KINDS[dtype.kind], subject)
     if dtype.kind == "f":
         return _floats(
-            [nan if v is None else v for v in flat] if has_holes else flat, dtype, subject
+            [nan if v is None else v for v in flat] if has_nulls else flat, dtype, subject
         )
     if dtype.kind in "iu":
-        _check_range([v for v in flat if v is not None] if has_holes else flat, dtype, subject)
-    return flat if has_holes else np.array(flat, dtype=dtype)
+        _check_range([v for v in flat if v is not None] if has_nulls else flat, dtype, subject)
+    return flat if has_nulls else np.array(flat, dtype=dtype)
 
 
 def _floats(flat: list[Any], dtype: np.dtype[Any], subject: str) -> NDArray[Any]:
@@ -143,7 +148,7 @@ def _floats(flat: list[Any], dtype: np.dtype[Any], subject: str) -> NDArray[Any]
         doubles = np.array(flat, dtype=np.float64)
     except OverflowError:
         raise refused("data", f"{subject}: a number is out of the range of its datatype") from None
-    with np.errstate(over="ignore"):  # what becomes infinite is turned down as such
+    with np.errstate(over="ignore"):  # infinity is rejected by the validation
         return doubles.astype(dtype, copy=False)
 
 
@@ -154,16 +159,20 @@ def _check_range(flat: list[int], dtype: np.dtype[Any], subject: str) -> None:
 
 
 def read_binary(data: memoryview, datatype: str, shape: Sequence[int], subject: str) -> Flat:
-    """Return the elements of a tensor whose data are bytes; of numbers they are a view.
+    """Return the elements of a tensor from bytes; numbers are a view of the bytes.
 
-    :raises InvalidInput: they do not fit the datatype or the shape
+    :param data: the bytes
+    :param datatype: the protocol's name of the type
+    :param shape: the shape of the tensor
+    :param subject: name of the tensor in error messages
+    :raises InvalidInput: the bytes do not match the datatype or the shape
     """
     count = prod(shape)
     if datatype == BYTES:
         return _split_texts(data, count, subject)
     dtype = DTYPES[datatype]
     if count * dtype.itemsize != len(data):
-        raise refused("binary_data_size", f"{subject}: binary_data_size does not fit its shape")
+        raise refused("binary_data_size", f"{subject}: binary_data_size does not match its shape")
     if dtype.kind == "b":
         return _booleans(np.frombuffer(data, dtype=np.uint8), subject)
     return np.frombuffer(data, dtype=dtype)
@@ -176,26 +185,27 @@ def _booleans(data: NDArray[np.uint8], subject: str) -> NDArray[np.bool_]:
 
 
 def _split_texts(data: memoryview, count: int, subject: str) -> list[bytes]:
-    found: list[bytes] = []
-    place = 0
-    while place < len(data) and len(found) < count:
-        start = place + _LENGTH.size
-        end = start + (_LENGTH.unpack_from(data, place)[0] if start <= len(data) else 0)
+    texts: list[bytes] = []
+    position = 0
+    while position < len(data) and len(texts) < count:
+        start = position + _LENGTH.size
+        end = start + (_LENGTH.unpack_from(data, position)[0] if start <= len(data) else 0)
         if max(start, end) > len(data):
             break
-        found.append(bytes(data[start:end]))
-        place = end
-    if place != len(data) or len(found) != count:
-        raise refused("data", f"{subject}: its binary data are not as many texts as its shape says")
-    return found
+        texts.append(bytes(data[start:end]))
+        position = end
+    if position != len(data) or len(texts) != count:
+        raise refused("data", f"{subject}: its binary data does not match its shape")
+    return texts
 
 
 def texts_of(tensor: Tensor, subject: str) -> list[str | None]:
-    """Return the elements of a tensor of texts, unpacked if they are base64.
+    """Return the elements of a tensor of texts, decoded if its content type is base64.
 
-    What is marked as base64 and is none is taken as it is, as MLServer does.
+    An element that is not valid base64 is taken unchanged, as in MLServer.
 
-    :raises InvalidInput: one is not valid UTF-8
+    :param subject: name of the tensor in error messages
+    :raises InvalidInput: an element is not valid UTF-8
     """
     unpack = _unpack_base64 if tensor.content_type == "base64" else bytes
     try:
@@ -219,10 +229,11 @@ def _unpack_base64(value: bytes) -> bytes:
 
 
 def tensor_of(name: str, outputs: Any) -> Tensor:
-    """Return what an estimator returned as a tensor, its numbers as precise as they are.
+    """Return the tensor of an estimator's output; numbers keep their precision.
 
-    :param outputs: one array, sparse matrix, data frame or list; what is none of numbers, booleans
-        or texts becomes texts of JSON
+    :param name: name of the tensor
+    :param outputs: one array, sparse matrix, data frame or list; elements other than numbers,
+        booleans and texts become JSON texts
     """
     if hasattr(outputs, "toarray"):
         outputs = outputs.toarray()
@@ -253,7 +264,7 @@ def _tensor_of_objects(name: str, outputs: Any) -> Tensor:
 
 
 def in_json(tensor: Tensor) -> Tensor:
-    """Return a tensor as it can go into JSON, where FP16 has no form: as FP32."""
+    """Return a tensor that JSON can hold: one of FP16, which it cannot, becomes FP32."""
     if tensor.datatype != "FP16":
         return tensor
     return replace(tensor, datatype="FP32", flat=np.asarray(tensor.flat, dtype=np.float32))
@@ -268,5 +279,5 @@ def write_binary(tensor: Tensor) -> bytes:
 
 
 def refused(rule: str, message: str) -> InvalidInput:
-    """Return the exception for a request that is not as the protocol has it."""
+    """Return the exception for a request that the protocol does not allow."""
     return InvalidInput.of_request(rule, message)
