@@ -1,4 +1,4 @@
-"""The fields that a model declares: rows are validated against them and become X.
+"""Validation: the rows of a request are checked against the fields of a model and become X.
 
-The way of a value: rows, fields, checks of one field, checks of all fields, X.
+A value passes through ``rows``, ``fields``, ``field_checks``, ``row_checks`` and ``builder``.
 """

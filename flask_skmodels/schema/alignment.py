@@ -1,24 +1,22 @@
-"""Which of the estimator's columns each field of a schema fills."""
+"""The match of a schema's fields to the columns that the estimator was fitted with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any
 
 from flask_skmodels.errors import ModelError
 from flask_skmodels.schema.fields import InputColumn, Inputs, is_alias
+from flask_skmodels.schema.types import FieldRules
 
-_Rules = Mapping[str, Mapping[str, Any]]
 
-
-def columns_of(rules: _Rules, inputs: Inputs) -> dict[str, InputColumn]:
-    """Return the estimator's column for each field, by the field's name, in the order of X.
+def columns_of(rules: FieldRules, inputs: Inputs) -> dict[str, InputColumn]:
+    """Return the column that each field fills, by the field's name, in the order of X.
 
     :raises ModelError: a field is missing, surplus or misspelt
     """
-    names = [name for name, own in rules.items() if not is_alias(own)]
+    names = [name for name, field_rules in rules.items() if not is_alias(field_rules)]
     if inputs.columns is None:
         return {name: InputColumn(name=name) for name in names}
     if not inputs.named:
@@ -41,10 +39,10 @@ def _check_names(names: list[str], known: list[str]) -> None:
     missing = [repr(name) for name in known if name not in names]
     surplus = [_with_hint(name, known) for name in names if name not in known]
     problems = [f"missing: {', '.join(missing)}"] * bool(missing)
-    problems += [f"not known to it: {', '.join(surplus)}"] * bool(surplus)
+    problems += [f"unknown to it: {', '.join(surplus)}"] * bool(surplus)
     if problems:
         raise ModelError(
-            "the schema's fields are not those that the estimator was fitted with; "
+            "the schema's fields differ from the columns that the estimator was fitted with; "
             + "; ".join(problems)
         )
 
@@ -54,7 +52,7 @@ def _with_hint(name: str, known: list[str]) -> str:
     return f"{name!r} (is it {close[0]!r}?)" if close else repr(name)
 
 
-def aliases_of(rules: _Rules) -> dict[str, str]:
-    """Return the names that stand for another field, as Cerberus's ``rename``."""
-    renames = {name: own["rename"] for name, own in rules.items() if "rename" in own}
+def aliases_of(rules: FieldRules) -> dict[str, str]:
+    """Return the field that each alias passes its value to, by the alias; see ``rename``."""
+    renames = {name: each["rename"] for name, each in rules.items() if "rename" in each}
     return {name: other for name, other in renames.items() if other in rules}

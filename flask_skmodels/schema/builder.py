@@ -1,4 +1,4 @@
-"""X from validated columns: the array, table or sequence that an estimator takes."""
+"""Construction of X from validated values: an array, a data frame or a list."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from flask_skmodels.errors import ModelError
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.frame import DTYPES, DeferredFrame, Fields, object_array
-from flask_skmodels.schema.types import Array, ColumnValues
+from flask_skmodels.schema.types import Array, ColumnValues, ModelInput
 
 
 def require_pandas(container: str) -> None:
-    """Import pandas where X is to be a data frame, so that the first request need not.
+    """Import pandas at start-up if X is a data frame, so that the first request does not wait.
 
-    :raises ModelError: it is not installed
+    :raises ModelError: pandas is not installed
     """
     if container == "frame":
         try:
@@ -29,10 +29,11 @@ def require_pandas(container: str) -> None:
 
 
 class Builder:
-    """Makes X, what the estimator is called with.
+    """Builds X from validated values.
 
     :param fields: the fields of the columns, in the estimator's order
     :param container: as in :class:`~flask_skmodels.schema.fields.Inputs`
+    :ivar as_arrays: whether X holds numbers as NumPy's types
     """
 
     def __init__(self, fields: Sequence[Field], container: str) -> None:
@@ -45,13 +46,13 @@ class Builder:
         if kinds <= DTYPES.keys():
             self._dtype = DTYPES[kinds.pop()] if self._is_one_kind else np.float64
         is_numeric = self._dtype is not np.object_
-        self._is_plain = container == "array" and is_numeric
+        self._is_array = container == "array" and is_numeric
         self._is_one_block = container == "frame" and is_numeric and self._is_one_kind
-        self.as_arrays = self._is_plain or container == "frame"
+        self.as_arrays = self._is_array or container == "frame"
 
-    def row(self, values: Sequence[Any]) -> Any:
-        """Return X of one row; see :meth:`columns`."""
-        if self._is_plain:
+    def row(self, values: Sequence[Any]) -> ModelInput:
+        """Return X from the values of one row; see :meth:`columns`."""
+        if self._is_array:
             return np.array([values], dtype=self._dtype)
         if self._is_one_block:
             return DeferredFrame.from_matrix(self._fields, np.array([values], dtype=self._dtype))
@@ -59,14 +60,14 @@ class Builder:
             return DeferredFrame.from_row(self._fields, values)
         return self.columns([(value,) for value in values])
 
-    def columns(self, columns: Sequence[ColumnValues] | Array) -> Any:
+    def columns(self, columns: Sequence[ColumnValues] | Array) -> ModelInput:
         """Return X.
 
-        :param columns: for each field its validated values, None for a missing one; or X itself
-            where all fields are numbers, of shape (rows, fields)
-        :returns: an array of shape (rows, fields), C-ordered, of float64 unless all columns are of
-            another type or of a narrower float; a table, for a data frame; or a list of texts or
-            mappings
+        :param columns: for each field its validated values, None for a missing value; or an array
+            of shape (rows, fields), if all fields are numbers
+        :returns: a C-ordered array of shape (rows, fields); a
+            :class:`~flask_skmodels.schema.frame.DeferredFrame`; or a list of texts or mappings.
+            Numbers are float64, unless all columns are integers, booleans or float32.
         """
         if self._container == "frame":
             return self._frame(columns)
@@ -83,7 +84,7 @@ class Builder:
         matrix: Array = np.empty(shape, dtype=self._dtype_of(columns))
         is_object = self._dtype is np.object_
         for index, (field, column) in enumerate(zip(self._fields, columns, strict=True)):
-            # None becomes nan in a float column.
+            # NumPy converts None to nan in a float column.
             matrix[:, index] = object_array(column, field.column.missing) if is_object else column
         return matrix
 
@@ -92,7 +93,7 @@ class Builder:
         return [dict(zip(self._names, row, strict=True)) for row in rows]
 
     def _dtype_of(self, columns: Sequence[Any]) -> Any:
-        """Return float32 where all columns came with no more precision than that."""
+        """Return the dtype of a matrix, float32 if that is the dtype of all columns."""
         dtypes = {getattr(column, "dtype", None) for column in columns}
         narrow = self._dtype is np.float64 and dtypes == {np.dtype(np.float32)}
         return np.float32 if narrow else self._dtype

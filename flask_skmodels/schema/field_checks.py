@@ -1,7 +1,7 @@
-"""Fields compiled to checks of one value and of a whole column.
+"""Fast checks of a field, of one value or of a whole column.
 
-A check passes on what Cerberus would pass on, changed as Cerberus would change it. What it turns
-down is not yet an error: Cerberus is asked for the reason.
+A check accepts the values that Cerberus would accept, and changes them as Cerberus would. If it
+refuses a value, Cerberus validates the row again to report the reason.
 """
 
 from __future__ import annotations
@@ -43,10 +43,16 @@ _PLAIN_NUMBERS = re.compile(r"[0-9+\-.eE \t,]*", re.ASCII)
 _PLAIN_INTEGERS = re.compile(r"[0-9+\-\t ,]*", re.ASCII)
 
 
-class Check:
+class FieldCheck:
     """The compiled check of one field; see :func:`compile_check`.
 
-    :param field: a field with no rules but those of flat data
+    :param field: a field for which :func:`compile_check` supports all rules
+    :ivar types: the Python types that the type rule accepts
+    :ivar low: the lowest number that is accepted
+    :ivar high: the highest number that is accepted
+    :ivar is_unconverted: whether values are not converted before they are validated
+    :ivar is_float: whether the field accepts all float64 from ``low`` to ``high``
+    :ivar can_count: whether :meth:`count_errors` is exact
     """
 
     def __init__(self, field: Field) -> None:
@@ -57,23 +63,24 @@ class Check:
         self.default = definition.get("default", ABSENT)
         self.required = bool(definition.get("required"))
         self.empty: bool | None = definition.get("empty")
-        self.is_64_bit = definition.get("type") == "integer"
+        self.is_integer = definition.get("type") == "integer"
         self.low, self.high = _bounds(definition)
         self.tests = _tests(definition)
-        self.bounded = field.is_plain_number
-        self.is_plain = self.coerce is None and not field.typed_readers
-        self.is_double = (
-            self.bounded
+        self.is_bounded = field.is_plain_number
+        self.is_unconverted = self.coerce is None and not field.typed_readers
+        self.is_float = (
+            self.is_bounded
             and float in self.types
             and self.default is ABSENT
             and _is_exact(self.low, self.high)
         )
-        self.counts = "type" in definition
+        self.can_count = "type" in definition
 
     def value(self, value: Any, *, text: bool) -> Any:
-        """Return a value as Cerberus would leave it, or :data:`REFUSED`.
+        """Return a value as Cerberus would return it, or :data:`REFUSED`.
 
-        :param value: the client's, or :data:`~flask_skmodels.schema.fields.ABSENT`
+        :param value: the value that the client sent, or
+            :data:`~flask_skmodels.schema.fields.ABSENT`
         :param text: whether it came as text
         """
         if not text and self._passes(value):
@@ -82,26 +89,26 @@ class Check:
         return REFUSED if errors else value
 
     def count_errors(self, value: Any, *, text: bool) -> int:
-        """Return how many errors Cerberus finds in a value; only for a field with a type rule."""
+        """Return the number of errors that Cerberus would report for a value, if ``can_count``."""
         return self._examine(value, text)[1]
 
     def column(
         self, values: ColumnValues, *, text: bool, as_array: bool = True
     ) -> tuple[ColumnValues, BoolArray | None]:
-        """Return a column as Cerberus would leave it, and which of its rows it would not pass.
+        """Return a column as Cerberus would return it, and a mask of the values that are refused.
 
-        :param values: a list of the client's values or an array of numbers
-        :param text: whether they came as text
-        :param as_array: whether numbers may become an array; else they stay Python's own
-        :returns: the column, and None where all rows pass
+        :param values: a list of the values that the client sent, or an array of numbers
+        :param text: whether the values came as text
+        :param as_array: whether numbers may become an array; if not, they stay Python objects
+        :returns: the column, and the mask, which is None if no value is refused
         """
         if isinstance(values, np.ndarray):
-            takes = as_array and self.bounded and self._takes(values.dtype)
-            checked = self._bounded(values) if takes else None
+            is_array = as_array and self.is_bounded and self._accepts(values.dtype)
+            checked = self._check_bounds(values) if is_array else None
             if checked is not None:
                 return checked
             values = list(values.tolist())
-        if self.is_plain and (as_array or not self.bounded):
+        if self.is_unconverted and (as_array or not self.is_bounded):
             plain = self._from_text(values) if text else self._from_typed(values)
             if plain is not None:
                 return plain
@@ -110,7 +117,7 @@ class Check:
         return cleaned, refused if refused.any() else None
 
     def _examine(self, value: Any, text: bool) -> tuple[Any, int]:
-        """Do as Cerberus does with a value: return it, None where it is missing, and the errors."""
+        """Return a value as Cerberus would return it, None if missing, and its number of errors."""
         if value is not ABSENT:
             value = self.field.read(value, text=text)
         if self.default is not ABSENT and (
@@ -127,8 +134,8 @@ class Check:
         return value, failed + self._count_failures(value)
 
     def _passes(self, value: Any) -> bool:
-        """Return whether a typed value, a text or a missing one, passes as it is: most do."""
-        if not self.is_plain:
+        """Return whether a typed text or missing value is accepted unchanged, as most are."""
+        if not self.is_unconverted:
             return False
         if value is None:
             return self.field.nullable
@@ -145,29 +152,29 @@ class Check:
 
     def _count_failures(self, value: Any) -> int:
         if value == "" and self.empty is not None:
-            return int(not self.empty)  # Cerberus drops the other rules of an empty text.
+            return int(not self.empty)  # Cerberus skips the other rules of an empty text
         return sum(not test(value) for test in self.tests)
 
     def _is_of_type(self, value: Any) -> bool:
         if type(value) not in self.types:
             return False
-        if type(value) is int and self.is_64_bit:
+        if type(value) is int and self.is_integer:
             return INT64_MIN <= value <= INT64_MAX
         if type(value) in (int, float):
             return bool(-_FLOAT_MAX <= value <= _FLOAT_MAX)
         return True
 
-    def _takes(self, dtype: np.dtype[Any]) -> bool:
+    def _accepts(self, dtype: np.dtype[Any]) -> bool:
         return dtype.kind in "iu" or (dtype.kind == "f" and float in self.types)
 
     def _from_text(self, values: Sequence[Any]) -> tuple[ColumnValues, BoolArray | None] | None:
-        if not self.bounded:
+        if not self.is_bounded:
             return None
-        pattern, parse = (_PLAIN_INTEGERS, int) if self.is_64_bit else (_PLAIN_NUMBERS, float)
+        pattern, parse = (_PLAIN_INTEGERS, int) if self.is_integer else (_PLAIN_NUMBERS, float)
         try:
             if pattern.fullmatch(",".join(values)) is None:
                 return None
-            return self._bounded_numbers(list(map(parse, values)), {int})
+            return self._check_numbers(list(map(parse, values)), {int})
         except (TypeError, ValueError):
             return None
 
@@ -177,28 +184,28 @@ class Check:
             kinds.discard(type(None))
         if not kinds.issubset(self.types):
             return None
-        if self.bounded:
-            return self._bounded_numbers(values, kinds)
+        if self.is_bounded:
+            return self._check_numbers(values, kinds)
         return self._distinct(values)
 
-    def _bounded_numbers(
+    def _check_numbers(
         self, values: Sequence[Any], kinds: set[type]
     ) -> tuple[ColumnValues, BoolArray | None] | None:
         try:
             array = np.array(values, dtype=np.int64 if self.field.kind == "integer" else np.float64)
         except OverflowError:
             return None
-        return self._bounded(array, from_integers=int in kinds)
+        return self._check_bounds(array, from_integers=int in kinds)
 
-    def _bounded(
+    def _check_bounds(
         self, array: NDArray[Any], *, from_integers: bool = False
     ) -> tuple[ColumnValues, BoolArray | None] | None:
-        doubles = array.astype(np.float64, copy=False)
-        if (from_integers or array.dtype.kind in "iu") and (np.abs(doubles) >= EXACT).any():
-            return None  # Python compares such integers exactly, numpy would round them first.
-        passed = (doubles >= self.low) & (doubles <= self.high)
+        numbers = array.astype(np.float64, copy=False)
+        if (from_integers or array.dtype.kind in "iu") and (np.abs(numbers) >= EXACT).any():
+            return None  # Python compares such integers exactly; NumPy would round them first
+        passed = (numbers >= self.low) & (numbers <= self.high)
         if self.field.nullable:
-            passed |= np.isnan(doubles)
+            passed |= np.isnan(numbers)
         return array, None if passed.all() else ~passed
 
     def _distinct(self, values: Sequence[Any]) -> tuple[ColumnValues, BoolArray | None] | None:
@@ -212,8 +219,8 @@ class Check:
         return values, np.fromiter((value in refused for value in values), bool, len(values))
 
 
-def compile_check(field: Field) -> Check | None:
-    """Return the check of a field, or None where a rule of it is left to Cerberus alone."""
+def compile_check(field: Field) -> FieldCheck | None:
+    """Return the check of a field, or None if only Cerberus can check one of its rules."""
     definition = field.definition
     compiles = (
         definition.keys() <= _RULES
@@ -222,11 +229,11 @@ def compile_check(field: Field) -> Check | None:
         and not (definition.get("finite") and definition.get("coerce") is str)
         and _has_plain_rules(definition)
     )
-    return Check(field) if compiles else None
+    return FieldCheck(field) if compiles else None
 
 
 def _types_of(definition: Any) -> tuple[type, ...]:
-    """Return the classes whose values the type rule accepts, none where that cannot be said."""
+    """Return the Python types that the type rule accepts; none if they are not known."""
     declared = definition.get("type")
     if declared is None and definition.get("coerce") in _COERCERS:
         return (definition["coerce"],)

@@ -1,4 +1,4 @@
-"""JSON Schema of compiled fields."""
+"""JSON Schema of the fields of a model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.rows import plain
+from flask_skmodels.schema.types import JSONObject
 
 VALUES = "values"
 COLUMNS = "columns"
@@ -24,7 +25,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "list": {"type": "array", "items": {}},
     "dict": {"type": "object"},
 }
-# The keyword of a rule, by the JSON type whose values it is about.
+# The JSON Schema keyword of each Cerberus rule, by JSON type.
 _BOUNDS = {"min": "minimum", "max": "maximum"}
 _TIME_BOUNDS = {"min": "formatMinimum", "max": "formatMaximum"}
 _LENGTHS = {
@@ -32,14 +33,14 @@ _LENGTHS = {
     "array": {"minlength": "minItems", "maxlength": "maxItems"},
     "object": {"minlength": "minProperties", "maxlength": "maxProperties"},
 }
-_COERCERS = (int, float, str, bool)  # what they make has the form of what they take
+_COERCERS = (int, float, str, bool)  # their result has the declared type, as has their argument
 _META = {"label": "title", "unit": "x-unit", "description": "description"}
 
 
-def object_schema(fields: Sequence[Field], *, additional: bool) -> dict[str, Any]:
+def object_schema(fields: Sequence[Field], *, additional: bool) -> JSONObject:
     """Return the schema of a row with named fields.
 
-    :param fields: the fields
+    :param fields: the fields of the model
     :param additional: whether unknown fields are allowed
     """
     has_aliases = any(field.is_alias for field in fields)
@@ -48,7 +49,7 @@ def object_schema(fields: Sequence[Field], *, additional: bool) -> dict[str, Any
         for field in fields
         if field.definition.get("required") and not field.has_default and not has_aliases
     ]
-    schema: dict[str, Any] = {
+    schema: JSONObject = {
         "type": "object",
         "properties": {field.name: field_schema(field) for field in fields},
         "required": required,
@@ -56,29 +57,29 @@ def object_schema(fields: Sequence[Field], *, additional: bool) -> dict[str, Any
     return schema if additional else {**schema, "additionalProperties": False}
 
 
-def values_schema(fields: Sequence[Field], *, additional: bool = True) -> dict[str, Any]:
+def values_schema(fields: Sequence[Field], *, additional: bool = True) -> JSONObject:
     """Return the schema of a row without names.
 
-    :param fields: one field a value; none where their number is open
-    :param additional: whether other fields are allowed beside the values
+    :param fields: one field for each value; empty if their number is not known
+    :param additional: whether other fields are allowed besides ``values``
     """
     values = array_schema(fields) if fields else OPEN_ARRAY
     schema = {"type": "object", "properties": {VALUES: values}, "required": [VALUES]}
     return schema if additional else {**schema, "additionalProperties": False}
 
 
-def field_schema(field: Field) -> dict[str, Any]:
-    """Return the schema of one field; of one that is coerced by a function anything may be sent."""
+def field_schema(field: Field) -> JSONObject:
+    """Return the schema of one field; it allows any value if a function coerces the field."""
     definition = field.definition
-    schema = _value_schema(field) if _is_told(definition.get("coerce")) else {}
+    schema = _value_schema(field) if _is_declared(definition.get("coerce")) else {}
     if "default" in definition:
         schema["default"] = jsonable(definition["default"])
     meta = definition.get("meta") or {}
     return schema | {keyword: meta[key] for key, keyword in _META.items() if key in meta}
 
 
-def array_schema(fields: Sequence[Field]) -> dict[str, Any]:
-    """Return the schema of a row as an array, one entry a field in their order."""
+def array_schema(fields: Sequence[Field]) -> JSONObject:
+    """Return the schema of a row as an array, with one item for each field in order."""
     items = [field_schema(field) for field in fields if not field.is_alias]
     sized = {"type": "array", "minItems": len(items), "maxItems": len(items)}
     if all(item == items[0] for item in items):
@@ -86,66 +87,66 @@ def array_schema(fields: Sequence[Field]) -> dict[str, Any]:
     return {**sized, "prefixItems": items}
 
 
-def columns_schema(row: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any]:
-    """Return the schema of rows by column.
+def columns_schema(row: Mapping[str, Any], fields: Sequence[Field]) -> JSONObject:
+    """Return the schema of a request that holds columns instead of rows.
 
     :param row: the schema of a row
-    :param fields: its fields; of a row of ``values`` the columns are in their order
+    :param fields: the fields of the model
     """
     if VALUES in row["properties"] and not any(field.name == VALUES for field in fields):
         columns = _unnamed_columns(row["properties"][VALUES])
     else:
         columns = {
             "type": "object",
-            "properties": {name: _column(own) for name, own in row["properties"].items()},
+            "properties": {name: _column(each) for name, each in row["properties"].items()},
             "required": row["required"],
             "additionalProperties": row.get("additionalProperties", {"type": "array", "items": {}}),
         }
     return {"type": "object", "properties": {COLUMNS: columns}, "required": [COLUMNS]}
 
 
-def form_schema(row: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any]:
-    """Return the schema of a row as a form, in which an empty text stands for a missing value.
+def form_schema(row: Mapping[str, Any], fields: Sequence[Field]) -> JSONObject:
+    """Return the schema of a row as a form, where an empty text is a missing value.
 
     :param row: the schema of a row
-    :param fields: its fields; a row of ``values`` has them in one text
+    :param fields: the fields of the model
     """
-    properties = {name: _without_null(own) for name, own in row["properties"].items()}
+    properties = {name: _without_null(each) for name, each in row["properties"].items()}
     if VALUES in properties and not any(field.name == VALUES for field in fields):
-        properties[VALUES] = {"type": "string", "description": "the values, comma separated"}
+        properties[VALUES] = {"type": "string", "description": "the values, separated by commas"}
     return {**row, "properties": properties}
 
 
-def _column(values: Mapping[str, Any]) -> dict[str, Any]:
+def _column(values: Mapping[str, Any]) -> JSONObject:
     return {"type": "array", "items": values, "minItems": 1}
 
 
-def _unnamed_columns(array: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of an object with one column a value of an array."""
+def _unnamed_columns(array: Mapping[str, Any]) -> JSONObject:
+    """Return the schema of columns without known names, one for each item of a row's array."""
     kinds = array.get("prefixItems") or [array["items"]]
-    distinct = [kind for place, kind in enumerate(kinds) if kind not in kinds[:place]]
+    distinct = [kind for index, kind in enumerate(kinds) if kind not in kinds[:index]]
     values = distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
     sizes = {"minItems": "minProperties", "maxItems": "maxProperties"}
-    counts = {keyword: array[own] for own, keyword in sizes.items() if own in array}
+    counts = {keyword: array[size] for size, keyword in sizes.items() if size in array}
     return {"type": "object", "additionalProperties": _column(values), **counts}
 
 
-def _without_null(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_null(values: Mapping[str, Any]) -> JSONObject:
     kinds = values.get("type")
     if not isinstance(kinds, list):
         return dict(values)
-    told = [kind for kind in kinds if kind != "null"]
-    schema = {**values, "type": told[0] if len(told) == 1 else told}
+    others = [kind for kind in kinds if kind != "null"]
+    schema = {**values, "type": others[0] if len(others) == 1 else others}
     if "enum" in schema:
         schema["enum"] = [value for value in schema["enum"] if value is not None]
     return schema
 
 
-def _is_told(coerce: Any) -> bool:
+def _is_declared(coerce: Any) -> bool:
     return all(coercer in _COERCERS for coercer in as_list(coerce))
 
 
-def _value_schema(field: Field) -> dict[str, Any]:
+def _value_schema(field: Field) -> JSONObject:
     definition = field.definition
     schema = _type_schema(definition.get("type"), nullable=field.nullable)
     for rule, keyword in _keywords(schema).items():
@@ -163,7 +164,7 @@ def _value_schema(field: Field) -> dict[str, Any]:
 
 
 def _keywords(schema: Mapping[str, Any]) -> dict[str, str]:
-    """Return the keyword that each rule has for the values of a schema's types."""
+    """Return the JSON Schema keyword of each Cerberus rule, for the types of a schema."""
     kinds = as_list(schema.get("type", "number"))
     keywords = dict(_TIME_BOUNDS if "format" in schema else {})
     keywords |= _BOUNDS if {"number", "integer"}.intersection(kinds) else {}
@@ -172,7 +173,7 @@ def _keywords(schema: Mapping[str, Any]) -> dict[str, str]:
     return keywords
 
 
-def _add_allowed(schema: dict[str, Any], allowed: list[Any], *, nullable: bool) -> None:
+def _add_allowed(schema: JSONObject, allowed: list[Any], *, nullable: bool) -> None:
     if schema.get("type") == "array":
         schema["items"] = {"enum": allowed}
     else:
@@ -180,17 +181,17 @@ def _add_allowed(schema: dict[str, Any], allowed: list[Any], *, nullable: bool) 
 
 
 def _pattern(regex: str) -> str:
-    """Return a regular expression that finds what Cerberus matches from the beginning."""
+    """Return a regular expression to search for that finds the texts that Cerberus matches."""
     whole = regex if regex.endswith("$") else f"{regex}$"
     return f"^(?:{whole})" if "|" in regex else f"^{whole.removeprefix('^')}"
 
 
-def _type_schema(types: Any, *, nullable: bool) -> dict[str, Any]:
+def _type_schema(types: Any, *, nullable: bool) -> JSONObject:
     names = [types] if isinstance(types, str) else list(types or ())
     schemas = [dict(_TYPES[name]) for name in names if name in _TYPES]
     if not schemas:
         return {}
-    merged: dict[str, Any] = {key: value for each in schemas for key, value in each.items()}
+    merged: JSONObject = {key: value for each in schemas for key, value in each.items()}
     formats = {schema.get("format") for schema in schemas if schema["type"] == "string"}
     if len(formats) > 1:
         merged.pop("format")
@@ -199,7 +200,7 @@ def _type_schema(types: Any, *, nullable: bool) -> dict[str, Any]:
 
 
 def jsonable(value: Any) -> Any:
-    """Return a value of a declaration as JSON has it."""
+    """Return a value of a declaration as JSON can hold it."""
     value = plain(value)
     if isinstance(value, date):
         return value.isoformat()

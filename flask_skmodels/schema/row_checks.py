@@ -1,4 +1,4 @@
-"""The checks of all fields of a schema together: one row, or all rows column by column."""
+"""Fast checks of rows against all fields of a schema: row by row, or column by column."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from flask_skmodels.schema.field_checks import REFUSED, Check, compile_check
+from flask_skmodels.schema.field_checks import REFUSED, FieldCheck, compile_check
 from flask_skmodels.schema.fields import ABSENT, Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import EXACT, Columns, Matrix, Rows
-from flask_skmodels.schema.types import ColumnValues
+from flask_skmodels.schema.types import Array, BoolArray, ColumnValues
 
 _PLAIN_TYPES = {int, float, str, bool, type(None), list, dict}
 
 
-class Compiled:
-    """The compiled checks of a schema.
+class RowChecks:
+    """The compiled checks of all fields of a schema.
 
-    :param checks: by field name, in the order of X
-    :param positional: the names in the order in which arrays give them
+    :param checks: the check of each field by its name, in the order of X
+    :param positional: the names of the fields in the order of a row without names
     :param known: every name that a client may use
-    :param aliases: names that stand for another one
+    :param aliases: the field that each alias passes its value to
     :param unnamed: whether a row is one field ``values``
     :param purge_unknown: whether unknown fields are ignored
-    :param as_arrays: whether X holds numbers as numpy's, and not Python's own as they came
+    :param as_arrays: whether X holds numbers as NumPy's types; if not, they stay Python objects
+    :ivar is_numeric: whether every value of X is a float64 within bounds
     """
 
     def __init__(
         self,
-        checks: Mapping[str, Check],
+        checks: Mapping[str, FieldCheck],
         positional: Sequence[str],
         *,
         known: frozenset[str],
@@ -45,17 +45,17 @@ class Compiled:
     ) -> None:
         self._checks = [(name, check, positional.index(name)) for name, check in checks.items()]
         self._plan = [
-            (name, check, place, check.types if check.bounded else (), check.low, check.high)
-            for name, check, place in self._checks
+            (name, check, index, check.types if check.is_bounded else (), check.low, check.high)
+            for name, check, index in self._checks
         ]
-        self._takes_dicts = purge_unknown and not unnamed and not aliases
+        self._accepts_any_dict = purge_unknown and not unnamed and not aliases
         self._width = len(positional)
-        self.is_numeric = len(checks) > 1 and all(check.is_double for check in checks.values())
+        self.is_numeric = len(checks) > 1 and all(check.is_float for check in checks.values())
         self._as_arrays = as_arrays
         self._by_name = itemgetter(*checks)
-        self._order = [place for _, _, place in self._checks]
+        self._order = [index for _, _, index in self._checks]
         self._in_order = self._order == list(range(self._width))
-        self._by_place = itemgetter(*self._order)
+        self._by_index = itemgetter(*self._order)
         self._lows = np.array([check.low for check in checks.values()], dtype=np.float64)
         self._highs = np.array([check.high for check in checks.values()], dtype=np.float64)
         self._nullable = np.array([check.field.nullable for check in checks.values()])
@@ -63,17 +63,17 @@ class Compiled:
         self._aliases = aliases
         self._unnamed = unnamed
         self._purge_unknown = purge_unknown
-        self._counts = all(check.counts for check in checks.values())
+        self._can_count = all(check.can_count for check in checks.values())
 
     def row(self, item: Any, *, text: bool) -> list[Any] | None:
-        """Return the values of one row in the order of X; None where Cerberus has to look."""
-        source = item if self._takes_dicts and type(item) is dict else self._source(item, text)
+        """Return the values of one row in the order of X; None if Cerberus has to validate it."""
+        source = item if self._accepts_any_dict and type(item) is dict else self._source(item, text)
         if source is None:
             return None
-        named = type(source) is dict
+        is_named = type(source) is dict
         values = []
-        for name, check, place, types, low, high in self._plan:
-            value = source.get(name, ABSENT) if named else source[place]
+        for name, check, index, types, low, high in self._plan:
+            value = source.get(name, ABSENT) if is_named else source[index]
             if not (type(value) in types and low <= value <= high):
                 value = check.value(value, text=text)
                 if value is REFUSED:
@@ -81,10 +81,10 @@ class Compiled:
             values.append(value)
         return values
 
-    def matrix(self, rows: Rows) -> tuple[NDArray[Any], list[int]] | None:
-        """Return X of plain numbers, and the indices of the rows at which Cerberus has to look.
+    def matrix(self, rows: Rows) -> tuple[Array, list[int]] | None:
+        """Return X as an array, and the indices of the rows that Cerberus has to validate.
 
-        :returns: None where the fields or the values are of other kinds
+        :returns: None if a field or a value is not a plain number
         """
         if not self.is_numeric or rows.text:
             return None
@@ -107,33 +107,33 @@ class Compiled:
         passed.ravel()[wrong] = False
         return matrix, np.flatnonzero(~passed.all(axis=1)).tolist()
 
-    def _numbers(self, values: NDArray[Any]) -> tuple[NDArray[Any], list[int]] | None:
-        """Return X of an array of numbers, a block of its own, as narrow as the array."""
+    def _numbers(self, values: Array) -> tuple[Array, list[int]] | None:
+        """Return X as a copy of an array of numbers; float32 stays float32."""
         if values.dtype.kind not in "fiu" or values.shape[1] != self._width:
             return None
-        narrow = values.dtype == np.float32
+        is_narrow = values.dtype == np.float32
         ordered = values if self._in_order else values[:, self._order]
-        matrix = np.array(ordered, dtype=np.float32 if narrow else np.float64, order="C")
+        matrix = np.array(ordered, dtype=np.float32 if is_narrow else np.float64, order="C")
         if values.dtype.kind in "iu" and (np.abs(matrix) >= EXACT).any():
             return None
         passed = self._passed(matrix)
         return matrix, [] if passed.all() else np.flatnonzero(~passed.all(axis=1)).tolist()
 
-    def _passed(self, matrix: NDArray[Any]) -> NDArray[np.bool_]:
-        """Return which numbers of X are within the bounds of their field, or missing there."""
+    def _passed(self, matrix: Array) -> BoolArray:
+        """Return a mask of the numbers of X that are within bounds, or missing and nullable."""
         passed = (matrix >= self._lows) & (matrix <= self._highs)
         passed |= self._nullable & np.isnan(matrix)
         return passed
 
     def _flat(self, rows: Rows) -> list[Any] | None:
-        """Return the values of all rows, one row after the other, in the order of X."""
+        """Return the values of all rows in the order of X, one row after the other."""
         items = self._items(rows)
         kinds = set(map(type, items))
         try:
-            if kinds == {dict} and self._takes_dicts:
+            if kinds == {dict} and self._accepts_any_dict:
                 return list(chain.from_iterable(map(self._by_name, items)))
             if kinds <= {list, tuple} and set(map(len, items)) == {self._width}:
-                return list(chain.from_iterable(map(self._by_place, items)))
+                return list(chain.from_iterable(map(self._by_index, items)))
         except KeyError:
             pass
         return None
@@ -146,7 +146,7 @@ class Compiled:
         return items
 
     def columns(self, rows: Rows) -> tuple[list[ColumnValues], list[int]]:
-        """Return the columns of X, and the indices of the rows at which Cerberus has to look."""
+        """Return the columns of X, and the indices of the rows that Cerberus has to validate."""
         sources = self._source_columns(rows)
         if sources is None:
             return [], list(range(len(rows)))
@@ -159,18 +159,18 @@ class Compiled:
         return columns, np.flatnonzero(refused).tolist()
 
     def count_errors(self, item: object, *, text: bool) -> int | None:
-        """Return how many errors Cerberus finds in a row; None where only it can say."""
+        """Return the number of errors that Cerberus would report for a row; None if not known."""
         source = self._source(item, text)
-        if source is None or not self._counts:
+        if source is None or not self._can_count:
             return None
-        named = isinstance(source, dict)
+        is_named = isinstance(source, dict)
         return sum(
-            check.count_errors(source.get(name, ABSENT) if named else source[place], text=text)
-            for name, check, place in self._checks
+            check.count_errors(source.get(name, ABSENT) if is_named else source[index], text=text)
+            for name, check, index in self._checks
         )
 
     def _source(self, item: Any, text: bool) -> Any:
-        """Return a row as a dictionary, or as a sequence of the right length; else None."""
+        """Return a row as a dictionary or a sequence of the right length; None if it is neither."""
         if self._unnamed and type(item) is dict:
             item = _split(item.get(VALUES), text) if self._are_known(item) else None
         elif type(item) is dict:
@@ -182,7 +182,7 @@ class Compiled:
         if isinstance(rows, Columns) and rows.positional:
             in_order = list(rows.columns.values())
             fits = len(in_order) == self._width
-            return [in_order[place] for _, _, place in self._checks] if fits else None
+            return [in_order[index] for index in self._order] if fits else None
         if isinstance(rows, Columns):
             named = self._renamed(rows.columns) if self._are_known(rows.columns) else None
             return None if named is None else self._named_columns(named, len(rows))
@@ -192,7 +192,7 @@ class Compiled:
             return self._columns_of_records(items)
         if kinds <= {list, tuple} and set(map(len, items)) == {self._width}:
             columns = list(zip(*items, strict=True))
-            return [columns[place] for _, _, place in self._checks]
+            return [columns[index] for index in self._order]
         return None
 
     def _columns_of_records(self, records: Sequence[dict[str, Any]]) -> list[ColumnValues] | None:
@@ -221,8 +221,8 @@ def compile_checks(
     unnamed: bool,
     purge_unknown: bool,
     as_arrays: bool,
-) -> Compiled | None:
-    """Return the checks of a schema's fields, or None where Cerberus alone can say.
+) -> RowChecks | None:
+    """Return the checks of a schema's fields, or None if only Cerberus can check one of them.
 
     :param outputs: the fields in the order of X
     :param fields: all fields, in the order of the schema
@@ -232,7 +232,7 @@ def compile_checks(
     handled = all(field.name in aliases for field in fields if field.is_alias)
     if len(checks) < len(compiled) or not handled:
         return None
-    return Compiled(
+    return RowChecks(
         checks,
         [field.name for field in fields if not field.is_alias],
         known=frozenset(field.name for field in fields),
@@ -244,7 +244,7 @@ def compile_checks(
 
 
 def rename(item: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
-    """Return a row in which the value of an alias stands under the name that it is for."""
+    """Return a row in which the value of each alias is passed to the field that it is for."""
     renamed = dict(item)
     for alias, name in aliases.items():
         if alias in renamed:
@@ -253,11 +253,11 @@ def rename(item: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any
 
 
 def _blank(flat: list[Any], types: set[type]) -> list[int]:
-    """Put nan in the place of values of some types, and return their places."""
-    places = [place for place, value in enumerate(flat) if type(value) in types] if types else []
-    for place in places:
-        flat[place] = nan
-    return places
+    """Replace the values of some types by nan, and return their indices."""
+    indices = [index for index, value in enumerate(flat) if type(value) in types] if types else []
+    for index in indices:
+        flat[index] = nan
+    return indices
 
 
 def _column_of(records: Sequence[dict[str, Any]], name: str) -> list[Any]:

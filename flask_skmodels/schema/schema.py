@@ -1,4 +1,4 @@
-"""A schema, compiled once: it turns what a request said into what the estimator takes."""
+"""The schema of a model, compiled once: it turns the rows of a request into X."""
 
 from __future__ import annotations
 
@@ -9,62 +9,68 @@ from typing import Any, Protocol
 import cerberus
 import numpy as np
 from cerberus.errors import BaseErrorHandler, ValidationError
-from numpy.typing import NDArray
 
 from flask_skmodels.errors import ModelError, Report
 from flask_skmodels.schema.alignment import aliases_of, columns_of
 from flask_skmodels.schema.builder import Builder, require_pandas
 from flask_skmodels.schema.fields import ABSENT, Field, InputColumn, Inputs, compile_field
 from flask_skmodels.schema.json_schema import VALUES, object_schema, values_schema
-from flask_skmodels.schema.row_checks import Compiled, compile_checks, rename
+from flask_skmodels.schema.row_checks import RowChecks, compile_checks, rename
 from flask_skmodels.schema.rows import Columns, Matrix, Repeated, Rows
-from flask_skmodels.schema.types import ColumnValues
+from flask_skmodels.schema.types import Array, ColumnValues, FieldRules, JSONObject, ModelInput
 from flask_skmodels.schema.validator import Validator, leaves, message_of, rule_of, strict
 
-LONGEST_NAME = 100
-FEW_ROWS = 8  # below, row by row is the faster way
-_Rules = Mapping[str, Mapping[str, Any]]
+LONGEST_NAME = 100  # characters of a client's name in an error
+FEW_ROWS = 8  # fewer rows than this are validated faster row by row
 
 
 class Schema(Protocol):
-    """What turns rows into X: a schema of known fields, or of an open number of values."""
+    """The protocol of schemas: :class:`FixedSchema` and ``UnboundedSchema``."""
 
     @property
-    def column_names(self) -> tuple[str, ...]: ...
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns of X; empty if their number is not known."""
 
     @property
-    def fields(self) -> tuple[Field, ...]: ...
+    def fields(self) -> tuple[Field, ...]:
+        """The fields, in the order of a row without names; empty if their number is not known."""
 
     @property
-    def unnamed(self) -> bool: ...
+    def unnamed(self) -> bool:
+        """Whether a row is one field ``values`` that holds the values of all fields in order."""
 
     @property
-    def takes_arrays(self) -> bool: ...
+    def takes_arrays(self) -> bool:
+        """Whether numbers may come as NumPy arrays, with the same result as Python objects."""
 
     @property
-    def width_of_numbers(self) -> int: ...
+    def width_of_numbers(self) -> int:
+        """The number of values of a row if all must be float64, else 0."""
 
-    def clean(self, rows: Rows) -> Any: ...
+    def clean(self, rows: Rows) -> ModelInput:
+        """Return X; see :meth:`FixedSchema.clean`."""
 
-    def json_schema(self) -> dict[str, Any]: ...
+    def json_schema(self) -> JSONObject:
+        """Return the JSON Schema of one row, an object."""
 
 
 class FixedSchema:
-    """The fields of a model, compiled.
+    """A schema with a known number of fields, compiled.
 
-    :param rules: the rules of each field, by name, in the order in which arrays give them
-    :param inputs: what the estimator takes
-    :param unnamed: whether a row is one field ``values`` that holds the fields in their order
-    :param validator: a Cerberus validator class of the model's own
-    :ivar column_names: the names of the columns of X, in their order
-    :ivar column_fields: the fields that fill the columns of X, in the order of these
-    :param purge_unknown: whether unknown fields are ignored; they are errors otherwise
-    :raises ModelError: Cerberus refuses a rule, or the fields do not fit the estimator's columns
+    :param rules: the rules of each field by its name, in the order of a row without names
+    :param inputs: the X that the estimator takes
+    :param unnamed: whether a row is one field ``values`` that holds the values of all fields in
+        order
+    :param validator: the Cerberus validator class
+    :param purge_unknown: whether unknown fields are ignored; if not, they are errors
+    :ivar column_names: the names of the columns of X, in order
+    :ivar column_fields: the fields that fill the columns of X, in order
+    :raises ModelError: Cerberus rejects a rule, or the fields do not match the estimator's columns
     """
 
     def __init__(
         self,
-        rules: _Rules,
+        rules: FieldRules,
         inputs: Inputs,
         *,
         unnamed: bool = False,
@@ -74,14 +80,14 @@ class FixedSchema:
         require_pandas(inputs.container)
         columns = columns_of(rules, inputs)
         self.fields = tuple(
-            compile_field(name, own, columns.get(name, InputColumn(name=name)))
-            for name, own in rules.items()
+            compile_field(name, each, columns.get(name, InputColumn(name=name)))
+            for name, each in rules.items()
         )
         self._fields = {field.name: field for field in self.fields}
         self._positional = tuple(field.name for field in self.fields if not field.is_alias)
         self.column_fields = tuple(self._fields[name] for name in columns)
         self.column_names = tuple(field.column.name for field in self.column_fields)
-        self._places = {name: place for place, name in enumerate(self._fields)}
+        self._indices = {name: index for index, name in enumerate(self._fields)}
         self.unnamed = unnamed
         self._builder = Builder(self.column_fields, inputs.container)
         self._purge_unknown = purge_unknown
@@ -89,61 +95,61 @@ class FixedSchema:
         self._validator_class = strict(validator)
         self._local = threading.local()
         self._check_defaults()
-        self._compiled = self._compile()
+        self._checks = self._compile()
 
     @property
     def takes_arrays(self) -> bool:
-        """Whether it makes no difference that numbers come as numpy's, and not Python's own."""
-        return self._builder.as_arrays and self._compiled is not None
+        """Whether numbers may come as NumPy arrays, with the same result as Python objects."""
+        return self._builder.as_arrays and self._checks is not None
 
     @property
     def width_of_numbers(self) -> int:
-        """How many numbers a row is where it may be nothing but doubles, else 0."""
-        is_numeric = self.takes_arrays and self._compiled is not None and self._compiled.is_numeric
+        """The number of values of a row if all must be float64, else 0."""
+        is_numeric = self.takes_arrays and self._checks is not None and self._checks.is_numeric
         return len(self._positional) if is_numeric else 0
 
-    def clean(self, rows: Rows) -> Any:
-        """Return X, what the estimator is called with.
+    def clean(self, rows: Rows) -> ModelInput:
+        """Return X, the validated input of the estimator.
 
-        :param rows: what the request said
-        :raises InvalidInput: with one entry for each row, field and rule that is wrong
+        :param rows: the rows of the request
+        :raises InvalidInput: with one error for each row, field and rule that is wrong
         """
         if isinstance(rows, Columns) and self.unnamed:
             rows = rows.in_order(self._positional)
-        if self._compiled is None:
-            return self._clean_by_law(rows)
-        if len(rows) == 1 and (not isinstance(rows, Columns) or _is_of_doubles(rows)):
-            row = self._compiled.row(rows.item(0), text=rows.text)
+        if self._checks is None:
+            return self._clean_by_cerberus(rows)
+        if len(rows) == 1 and (not isinstance(rows, Columns) or _is_float64(rows)):
+            row = self._checks.row(rows.item(0), text=rows.text)
             if row is not None:
                 return self._builder.row(row)
-        columns, refused = self._check(rows, self._compiled)
-        if refused and not self._report_refused(rows, refused, self._compiled):
-            return self._clean_by_law(rows)
+        columns, refused = self._check(rows, self._checks)
+        if refused and not self._report_refused(rows, refused, self._checks):
+            return self._clean_by_cerberus(rows)
         return self._builder.columns(columns)
 
     def _check(
-        self, rows: Rows, compiled: Compiled
-    ) -> tuple[Sequence[ColumnValues] | NDArray[Any], list[int]]:
-        """Return the columns of X, or X, and the indices of the rows that are refused."""
-        if len(rows) >= FEW_ROWS or isinstance(rows, Columns):  # arrays keep their precision
-            return compiled.matrix(rows) or compiled.columns(rows)
-        cleaned = [compiled.row(rows.item(index), text=rows.text) for index in range(len(rows))]
+        self, rows: Rows, checks: RowChecks
+    ) -> tuple[Sequence[ColumnValues] | Array, list[int]]:
+        """Return the columns of X, or X itself, and the indices of the rows that are refused."""
+        if len(rows) >= FEW_ROWS or isinstance(rows, Columns):  # arrays keep their dtype
+            return checks.matrix(rows) or checks.columns(rows)
+        cleaned = [checks.row(rows.item(index), text=rows.text) for index in range(len(rows))]
         refused = [index for index, row in enumerate(cleaned) if row is None]
         good = [row for row in cleaned if row is not None]
         return list(zip(*good, strict=True)), refused
 
-    def _report_refused(self, rows: Rows, refused: Sequence[int], compiled: Compiled) -> bool:
-        """Raise what Cerberus says of the refused rows; return False if it passes one of them.
+    def _report_refused(self, rows: Rows, refused: Sequence[int], checks: RowChecks) -> bool:
+        """Raise the errors of the refused rows; return False if Cerberus accepts one of them.
 
-        Beyond the errors that are reported the compiled check counts, at a fraction of the cost.
+        Errors beyond those that are reported are only counted, by the faster compiled checks.
         """
         report = Report()
         for index in refused:
             item = rows.item(index)
-            errors = compiled.count_errors(item, text=rows.text) if report.is_full else None
+            errors = checks.count_errors(item, text=rows.text) if report.is_full else None
             before = report.count
             if errors is None:
-                self._apply_law(item, index, rows.text, report)
+                self._validate(item, index, rows.text, report)
             else:
                 report.count += errors
             if report.count == before:
@@ -151,32 +157,31 @@ class FixedSchema:
         report.raise_if_any()
         return True
 
-    def _clean_by_law(self, rows: Rows) -> Any:
+    def _clean_by_cerberus(self, rows: Rows) -> ModelInput:
         report = Report()
         documents = [
-            self._apply_law(rows.item(index), index, rows.text, report)
-            for index in range(len(rows))
+            self._validate(rows.item(index), index, rows.text, report) for index in range(len(rows))
         ]
         report.raise_if_any()
         columns = [[row.get(field.name) for row in documents] for field in self.column_fields]
         return self._builder.columns(columns)
 
-    def build(self, columns: Sequence[ColumnValues]) -> Any:
-        """Return X of validated values.
+    def build(self, columns: Sequence[ColumnValues]) -> ModelInput:
+        """Return X from columns of validated values.
 
-        :param columns: for each column of X its values, None for a missing one
+        :param columns: for each column of X its values, None for a missing value
         """
         return self._builder.columns(columns)
 
-    def build_row(self, values: Sequence[Any]) -> Any:
-        """Return X of one row, as most requests have it.
+    def build_row(self, values: Sequence[Any]) -> ModelInput:
+        """Return X from one row of validated values.
 
-        :param values: the validated value of each column of X, None for a missing one
+        :param values: the value of each column of X, None for a missing value
         """
         return self._builder.row(values)
 
-    def json_schema(self) -> dict[str, Any]:
-        """Return the schema of one row as a JSON Schema object."""
+    def json_schema(self) -> JSONObject:
+        """Return the JSON Schema of one row, an object."""
         if self.unnamed:
             return values_schema(self.fields, additional=self._purge_unknown)
         return object_schema(self.fields, additional=self._purge_unknown)
@@ -184,7 +189,7 @@ class FixedSchema:
     def _document(
         self, item: object, index: int, text: bool, report: Report
     ) -> dict[str, object] | None:
-        """Return a row as Cerberus is to see it, or None when it has no such form."""
+        """Return a row as the document that Cerberus validates, or None if that is not possible."""
         if isinstance(item, Mapping) and not self._report_repeated(item, index, report):
             if not self._purge_unknown:
                 self._report_unknown(item, index, report)
@@ -232,36 +237,36 @@ class FixedSchema:
                 document[name] = value
         return document
 
-    def _apply_law(self, item: object, index: int, text: bool, report: Report) -> dict[str, object]:
-        """Return a row as Cerberus leaves it, and report what it finds."""
+    def _validate(self, item: object, index: int, text: bool, report: Report) -> dict[str, object]:
+        """Return a row as Cerberus returns it, and report its errors."""
         document = self._document(item, index, text, report)
         if document is None:
             return {}
         validator = self._validator()
         if not validator.validate(document):
-            for error in sorted(leaves(validator._errors), key=self._place):
+            for error in sorted(leaves(validator._errors), key=self._index):
                 self._add(error, index, report)
         cleaned: dict[str, object] = validator.document
         return cleaned
 
-    def _place(self, error: ValidationError) -> int:
-        return self._places.get(error.document_path[0], len(self._places))
+    def _index(self, error: ValidationError) -> int:
+        return self._indices.get(error.document_path[0], len(self._indices))
 
     def _add(self, error: ValidationError, index: int, report: Report) -> None:
         name = error.document_path[0]
         rule = rule_of(error, self._fields[name].rules if name in self._fields else {})
         message = message_of(error)
         if self.unnamed:
-            name, message = VALUES, f"item {self._places[name]}: {message}"
+            name, message = VALUES, f"item {self._indices[name]}: {message}"
         report.add(index, str(name)[:LONGEST_NAME], rule, message)
 
     def _validator(self) -> Any:
-        # Cerberus keeps the document that it is at work on: one validator a thread.
+        # A Cerberus validator keeps the document that it validates, so each thread needs its own.
         if not hasattr(self._local, "validator"):
             self._local.validator = self._new_validator()
         return self._local.validator
 
-    def _compile(self) -> Compiled | None:
+    def _compile(self) -> RowChecks | None:
         if self._validator_class is not Validator:
             return None
         return compile_checks(
@@ -278,7 +283,7 @@ class FixedSchema:
         try:
             return self._validator_class(definitions, error_handler=_Quiet)
         except cerberus.SchemaError as error:
-            raise ModelError(f"Cerberus refuses the schema: {error}") from error
+            raise ModelError(f"Cerberus rejects the schema: {error}") from error
 
     def _check_defaults(self) -> None:
         validator = self._new_validator()
@@ -289,17 +294,17 @@ class FixedSchema:
                     raise ModelError(f"the default of field {field.name!r}: {message_of(error)}")
 
 
-def _is_of_doubles(rows: Columns) -> bool:
-    """Return whether rows are an array that is nothing else than its numbers one by one."""
+def _is_float64(rows: Columns) -> bool:
+    """Return whether rows are an array whose values do not change as Python floats."""
     return isinstance(rows, Matrix) and rows.values.dtype == np.float64
 
 
 class _Quiet(BaseErrorHandler):  # type: ignore[misc]
-    """The errors are read from the validator itself; to format each would cost a deep copy."""
+    """An error handler that does nothing: its default would make a deep copy of each error."""
 
 
 def values_of(item: Mapping[Any, object], index: int, text: bool, report: Report) -> object:
-    """Return what the field ``values`` of a row holds as a list, or None when it holds none."""
+    """Return the list in the field ``values`` of a row, or None after an error was reported."""
     values = item.get(VALUES)
     if text and isinstance(values, str) and values.strip():
         return values.split(",")

@@ -1,4 +1,4 @@
-"""Rows of numbers for an estimator that does not say how many it takes."""
+"""The schema of an estimator that does not say how many columns it takes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from flask_skmodels.schema.fields import InputColumn, Inputs
 from flask_skmodels.schema.json_schema import VALUES, values_schema
 from flask_skmodels.schema.rows import Matrix, Rows
 from flask_skmodels.schema.schema import FixedSchema, values_of
+from flask_skmodels.schema.types import Array, JSONObject, ModelInput
 
 
 class UnboundedSchema:
-    """Rows of any number of numbers; the first row of a request says how many the others have.
+    """A schema of rows of numbers, of any length that is the same for all rows of a request.
 
-    All values are checked as one column, so their number costs nothing to prepare for.
+    The first row of a request sets the length. All values are validated as one column.
     """
 
     column_names = ()
@@ -28,53 +29,57 @@ class UnboundedSchema:
         column = InputColumn(name=VALUES)
         self._schema = FixedSchema({VALUES: {}}, Inputs(columns=(column,)))
 
-    def clean(self, rows: Rows) -> Any:
-        """Return X; see :meth:`flask_skmodels.schema.schema.FixedSchema.clean`."""
+    def clean(self, rows: Rows) -> ModelInput:
+        """Return X; see :meth:`.FixedSchema.clean`."""
         report = Report()
         if isinstance(rows, Matrix):
             return self._matrix(rows, report)
-        found = {}
+        values_by_row = {}
         for index in range(len(rows)):
             values = _row(rows.item(index), index, rows.text, report)
             if values is not None:
-                found[index] = values
-        width = len(next(iter(found.values()), ()))
-        for index, values in list(found.items()):
+                values_by_row[index] = values
+        width = len(next(iter(values_by_row.values()), ()))
+        for index, values in list(values_by_row.items()):
             if len(values) != width:
                 message = f"length of list should be {width}, it is {len(values)}"
                 report.add(index, VALUES, "items", message)
-                del found[index]
-        flat = self._column(found, width, rows.text, report)
+                del values_by_row[index]
+        flat = self._column(values_by_row, width, rows.text, report)
         report.raise_if_any()
-        return flat.reshape(len(rows), width)
+        X: Array = flat.reshape(len(rows), width)
+        return X
 
-    def json_schema(self) -> dict[str, Any]:
-        """Return the schema of one row as a JSON Schema object."""
+    def json_schema(self) -> JSONObject:
+        """Return the JSON Schema of one row, an object."""
         return values_schema(())
 
     def _column(
-        self, found: Mapping[int, Sequence[Any]], width: int, text: bool, report: Report
+        self, values_by_row: Mapping[int, Sequence[Any]], width: int, text: bool, report: Report
     ) -> Any:
-        """Return all values, one row after the other, as a column."""
-        flat = [[value] for values in found.values() for value in values]
-        return self._cleaned(Rows(flat, text=text), list(found), width, report) if flat else None
+        """Return all values as one column, one row after the other."""
+        flat = [[value] for values in values_by_row.values() for value in values]
+        if not flat:
+            return None
+        return self._cleaned(Rows(flat, text=text), list(values_by_row), width, report)
 
-    def _matrix(self, rows: Matrix, report: Report) -> Any:
+    def _matrix(self, rows: Matrix, report: Report) -> Array:
         count, width = rows.values.shape
         flat = self._cleaned(Matrix(rows.values.reshape(-1, 1)), range(count), width, report)
         report.raise_if_any()
-        return flat.reshape(count, width)
+        X: Array = flat.reshape(count, width)
+        return X
 
-    def _cleaned(self, column: Rows, places: Sequence[int], width: int, report: Report) -> Any:
-        """Return a column of all values, None where the report says what is wrong with them.
+    def _cleaned(self, column: Rows, indices: Sequence[int], width: int, report: Report) -> Any:
+        """Return a validated column of all values, or None after errors were reported.
 
-        :param places: the indices of the rows that they are of
+        :param indices: the index of each row in the request
         """
         try:
             return self._schema.clean(column)
         except InvalidInput as exception:
             for error in exception.errors:
-                report.add_error(_at_its_place(error, places, width))
+                report.add_error(_located(error, indices, width))
             report.count += exception.error_count - len(exception.errors)
         return None
 
@@ -90,6 +95,6 @@ def _row(item: object, index: int, text: bool, report: Report) -> Sequence[Any] 
     return None
 
 
-def _at_its_place(error: InputError, places: Sequence[int], width: int) -> InputError:
+def _located(error: InputError, indices: Sequence[int], width: int) -> InputError:
     row, item = divmod(error.row or 0, width)
-    return InputError(places[row], VALUES, error.rule, f"item {item}: {error.message}")
+    return InputError(indices[row], VALUES, error.rule, f"item {item}: {error.message}")

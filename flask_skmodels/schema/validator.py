@@ -1,4 +1,4 @@
-"""The law of validation: Cerberus, with no booleans as numbers and only finite numbers."""
+"""The Cerberus validator that defines which values are valid, and the wording of its errors."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ NOT_64_BIT = ErrorDefinition(0x102, "type")
 NOT_A_NUMBER = ErrorDefinition(0x103, "finite")
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
-LONGEST_KEY = 100
+LONGEST_KEY = 100  # characters of a client's key in an error
 NUMBER_TYPES = frozenset({"number", "float", "integer"})
 
 _BOOLEANS = (bool, np.bool_)
 _INTEGERS = (int, np.integer)
 _NUMBERS = (int, float, np.integer, np.floating)
 
-# Cerberus's own sentences, without the client's value where they hold it.
+# Cerberus's messages; those that would repeat the client's value are replaced.
 _MESSAGES = {
     **BasicErrorHandler.messages,
     NOT_FINITE.code: "must be a finite number",
-    NOT_64_BIT.code: "must be an integer of 64 bits",
+    NOT_64_BIT.code: "must be a 64-bit integer",
     NOT_A_NUMBER.code: "must be a finite number",
     0x44: "unallowed value",
     0x45: "unallowed values",
@@ -49,12 +49,12 @@ _MESSAGES = {
 
 
 class Validator(CerberusValidator):  # type: ignore[misc]
-    """Cerberus's validator, stricter about numbers.
+    """A Cerberus validator that is stricter about numbers.
 
-    A boolean is not a number, ``nan`` and infinity are no numbers either, and an integer has at
-    most 64 bits. numpy's scalars count as Python's own. The rule ``finite`` is for what was
-    coerced: it must be a finite number or a boolean. Subclass it for rules, types and coercers
-    of your own, as the documentation of Cerberus describes, and set the class on the model.
+    Booleans, ``nan`` and infinity are not valid numbers, and an integer has at most 64 bits. NumPy
+    scalars are accepted like Python numbers. The rule ``finite`` applies to coerced values: they
+    must be finite numbers or booleans. To add rules, types and coercers, write a subclass as the
+    documentation of Cerberus describes, and set it as the ``validator`` of the model.
     """
 
     types_mapping = {
@@ -82,18 +82,18 @@ class Validator(CerberusValidator):  # type: ignore[misc]
         """{'type': 'boolean'}"""
         super()._validate_nullable(nullable, field, value)
         if value is None and not nullable:
-            self._drop_remaining_rules()  # those of a subclass too, which need not know of None
+            self._drop_remaining_rules()  # also rules of a subclass, which may not expect None
 
     def _validate_min(self, min_value: Any, field: str, value: Any) -> None:
         """{'nullable': False }"""
         super()._validate_min(min_value, field, value)
-        if _is_another_time(value, min_value):
+        if _is_not_comparable(value, min_value):
             self._error(field, MIN_VALUE)
 
     def _validate_max(self, max_value: Any, field: str, value: Any) -> None:
         """{'nullable': False }"""
         super()._validate_max(max_value, field, value)
-        if _is_another_time(value, max_value):
+        if _is_not_comparable(value, max_value):
             self._error(field, MAX_VALUE)
 
     def _validate_finite(self, finite: bool, field: str, value: Any) -> None:
@@ -110,15 +110,15 @@ class Validator(CerberusValidator):  # type: ignore[misc]
 
 
 def is_finite(value: Any) -> bool:
-    """Return whether a number is finite as a double."""
+    """Return whether a number is finite as a float64."""
     try:
         return math.isfinite(value)
     except OverflowError:
         return False
 
 
-def _is_another_time(value: Any, bound: Any) -> bool:
-    """Return whether a date cannot be compared with a bound, which Cerberus passes over."""
+def _is_not_comparable(value: Any, bound: Any) -> bool:
+    """Return whether a date cannot be compared with a bound; Cerberus ignores such a bound."""
     if not isinstance(value, date):
         return False
     try:
@@ -129,20 +129,20 @@ def _is_another_time(value: Any, bound: Any) -> bool:
 
 
 def strict(validator: type[Any]) -> type[Any]:
-    """Return a model's own validator class with the strictness of :class:`Validator` under it."""
+    """Return a subclass of :class:`Validator` with the rules and types of a validator class."""
     if issubclass(validator, Validator):
         return validator
-    own_types = {
+    changed_types = {
         name: definition
         for name, definition in validator.types_mapping.items()
         if CerberusValidator.types_mapping.get(name) is not definition
     }
-    namespace = {"types_mapping": {**Validator.types_mapping, **own_types}}
+    namespace = {"types_mapping": {**Validator.types_mapping, **changed_types}}
     return type(validator.__name__, (validator, Validator), namespace)
 
 
 def leaves(errors: list[ValidationError]) -> Iterator[ValidationError]:
-    """Yield the single errors of Cerberus's tree of them; a ``*of`` rule counts as one."""
+    """Yield the leaves of Cerberus's tree of errors; a ``*of`` rule counts as one error."""
     for error in errors:
         if error.is_group_error and not error.is_logic_error:
             yield from leaves(error.child_errors)
@@ -151,7 +151,10 @@ def leaves(errors: list[ValidationError]) -> Iterator[ValidationError]:
 
 
 def rule_of(error: ValidationError, rules: Mapping[str, object]) -> str:
-    """Return the name of the rule that an error broke; ``rules`` are those of its field."""
+    """Return the name of the rule that was broken.
+
+    :param rules: the declared rules of the field
+    """
     if error.code == 0x03:
         return "unknown"
     if error.code == 0x61 and "transform" in rules:
@@ -160,11 +163,11 @@ def rule_of(error: ValidationError, rules: Mapping[str, object]) -> str:
 
 
 def message_of(error: ValidationError) -> str:
-    """Return Cerberus's sentence for an error, without the client's value."""
+    """Return Cerberus's message for an error, without the client's value."""
     if error.code == 0x00:
         return str(error.info[0])
     path = error.document_path[1:]
-    where = "".join(f"item {str(key)[:LONGEST_KEY]}: " for key in path)
-    sentence = _MESSAGES.get(error.code, "does not keep the rule " + str(error.rule))
+    location = "".join(f"item {str(key)[:LONGEST_KEY]}: " for key in path)
+    message = _MESSAGES.get(error.code, f"breaks the rule {error.rule}")
     values = {"constraint": error.constraint, "field": error.field}
-    return f"{where}{sentence.format(*error.info, **values)}"
+    return f"{location}{message.format(*error.info, **values)}"

@@ -556,7 +556,7 @@ class Strict(CerberusValidator):
     ("value", "rule", "message"),
     [
         (None, "nullable", "null value not allowed"),
-        ("2024-02-29", "weekday", "does not keep the rule weekday"),
+        ("2024-02-29", "weekday", "breaks the rule weekday"),
     ],
 )
 def test_rules_of_a_validator_of_its_own(value: Any, rule: str, message: str) -> None:
