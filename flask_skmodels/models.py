@@ -14,7 +14,7 @@ import sklearn
 
 from flask_skmodels.artifacts.declaration import Artifact
 from flask_skmodels.errors import ModelError
-from flask_skmodels.estimators import introspect
+from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.schema.fields import Declaration, Inputs, declared
 from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.unbounded import UnboundedSchema
@@ -303,7 +303,7 @@ def inputs_of(model: Model, methods: Sequence[str]) -> Inputs:
 
     A hook may fill in missing values, so a model with one decides by its schema alone.
     """
-    inputs = introspect.inputs(model.pipeline)
+    inputs = input_columns.inputs(model.pipeline)
     if inputs.columns is None or not any(overrides(model, method) for method in methods):
         return inputs
     columns = tuple(replace(column, nullable=True) for column in inputs.columns)

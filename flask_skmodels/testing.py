@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from sklearn.utils import Tags, TargetTags
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.estimators import introspect
+from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.extension import SKModels
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model, artifact_of, rules_from
@@ -239,6 +239,6 @@ def _copy_attributes(fake: FakeEstimator, model: Model) -> None:
     if hasattr(model.pipeline, "classes_") and "classes_" not in vars(fake):
         fake.classes_ = model.pipeline.classes_
     fake.n_features_in_ = getattr(model.pipeline, "n_features_in_", None)
-    inputs = introspect.inputs(model.pipeline)
+    inputs = input_columns.inputs(model.pipeline)
     if model.schema is None and inputs.named:
         model.configure(schema=rules_from(inputs))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flask_skmodels.errors import ArtifactError
-from flask_skmodels.estimators import introspect
+from flask_skmodels.estimators import input_columns
 
 MLMODEL = "MLmodel"
 _Verify = Callable[[Path, bytes], None]
@@ -42,7 +42,7 @@ class MLflowModel:
 
         :raises ArtifactError: the columns differ
         """
-        inputs = introspect.inputs(estimator)
+        inputs = input_columns.inputs(estimator)
         if inputs.columns is None or inputs.container == "sequence":
             return
         fitted = [column.name for column in inputs.columns]

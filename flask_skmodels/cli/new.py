@@ -16,7 +16,7 @@ from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.artifacts.skops import untrusted_types
 from flask_skmodels.cli.console import FILE, one_line_errors, write_new
 from flask_skmodels.errors import ModelError
-from flask_skmodels.estimators import introspect
+from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.models import KeyValueModel, Model, name_of, rules_from
 
 _MODULE = '''\
@@ -87,7 +87,7 @@ def module_source(name: str, file: Path, folder: Path) -> str:
     name_of(Model(name=name))
     artifact = Artifact(file.absolute(), trusted=untrusted_types(file))
     loaded = load(artifact, Policy(root=Path.cwd(), trust_pickle=True))
-    inputs = introspect.inputs(loaded.estimator)
+    inputs = input_columns.inputs(loaded.estimator)
     rules = rules_from(inputs)
     base = Model if rules is None or inputs.container == "sequence" else KeyValueModel
     return _MODULE.format(

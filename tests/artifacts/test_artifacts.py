@@ -44,7 +44,7 @@ from flask_skmodels.artifacts import digests, loading
 from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve, split_name
 from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.errors import ArtifactError, SKModelsError
-from flask_skmodels.estimators import introspect
+from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.versions import discovery
 from tests.support.helpers import X, Y
 from tests.support.selection import cases
@@ -1029,7 +1029,7 @@ def test_named_columns_of_onnx(named: tuple[Any, Any, Any]) -> None:
     model, pipeline, frame = named
     assert model.feature_names_in_.tolist() == ["mass", "island"]
     assert model.n_features_in_ == 2
-    assert introspect.inputs(model).named
+    assert input_columns.inputs(model).named
     expected = pipeline.predict(frame)
     for rows in (frame, frame[["island", "mass"]], frame.to_numpy()):
         assert np.allclose(model.predict(rows), expected, atol=1e-5)
@@ -1059,7 +1059,7 @@ def test_session_of_onnx_is_made_by_the_first_call_in_each_process(
     classifier = LogisticRegression(max_iter=1000).fit(X, Y)
     model = convert(classifier)
     assert introspect.methods(model)
-    assert introspect.inputs(model).columns
+    assert input_columns.inputs(model).columns
     assert made == []
     for _ in range(2):
         model.predict(X)

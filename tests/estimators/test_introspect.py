@@ -42,7 +42,7 @@ from sklearn.utils.discovery import all_estimators
 from threadpoolctl import threadpool_limits
 
 from flask_skmodels.estimators import introspect
-from flask_skmodels.estimators.introspect import inputs
+from flask_skmodels.estimators.input_columns import inputs
 from flask_skmodels.schema.fields import InputColumn, Inputs
 
 X, Y = load_iris(return_X_y=True)

@@ -1,0 +1,78 @@
+"""Attributes of any estimator, read without raising, and the estimators inside it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Tags, get_tags
+
+# The attribute in which a meta-estimator of scikit-learn keeps the estimators that get its own X.
+_SAME_X = {
+    "best_estimator_": {"BaseSearchCV"},
+    "calibrated_classifiers_": {"CalibratedClassifierCV"},
+    "estimator": {"FrozenEstimator", "_CalibratedClassifier"},
+    "estimator_": {"BaseThresholdClassifier", "SelfTrainingClassifier", "RANSACRegressor"},
+    "estimators_": {"OneVsRestClassifier", "OneVsOneClassifier", "_BaseHeterogeneousEnsemble"}
+    | {"OutputCodeClassifier", "BaggingClassifier", "BaggingRegressor", "_MultiOutputEstimator"},
+    "regressor_": {"TransformedTargetRegressor"},
+}
+
+
+def get(item: Any, name: str) -> Any:
+    """Return an attribute, None if there is none or reading it fails."""
+    with suppress(Exception):  # a foreign property may raise anything
+        return getattr(item, name, None)
+
+
+def has(item: Any, name: str) -> bool:
+    """Return True if an attribute can be read and is not None."""
+    return get(item, name) is not None
+
+
+def tags_of(estimator: Any) -> Tags | None:
+    """Return the tags of an estimator, None if it has none or broken ones."""
+    with suppress(Exception):
+        return get_tags(estimator)
+    return None
+
+
+def is_from_sklearn(estimator: Any) -> bool:
+    """Return True if the class of an estimator is defined in scikit-learn."""
+    return _is_defined_in_sklearn(type(estimator))
+
+
+def _is_defined_in_sklearn(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == "sklearn"
+
+
+def sklearn_classes(estimator: Any) -> list[str]:
+    """Return the names of the classes of scikit-learn that an estimator is an instance of."""
+    return [cls.__name__ for cls in type(estimator).__mro__ if _is_defined_in_sklearn(cls)]
+
+
+def is_a(estimator: Any, *names: str) -> bool:
+    """Return True if an estimator is an instance of a class of scikit-learn with such a name."""
+    return not set(names).isdisjoint(sklearn_classes(estimator))
+
+
+def to_python(value: Any) -> Any:
+    """Return arrays, also in lists, as lists, and the scalars of NumPy as Python's own."""
+    if isinstance(value, (np.ndarray, list)):
+        return [to_python(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def wrapped(estimator: Any) -> list[Any]:
+    """Return the estimators that a meta-estimator passes its X to unchanged."""
+    names = [name for name, kinds in _SAME_X.items() if is_a(estimator, *kinds)]
+    names += [] if is_from_sklearn(estimator) else ["best_estimator_", "estimator_"]
+    inner: Any = next((get(estimator, name) for name in names if has(estimator, name)), [])
+    return list(inner) if isinstance(inner, (list, tuple, np.ndarray)) else [inner]
+
+
+def active_steps(pipeline: Any) -> list[Any]:
+    """Return the steps that act when a pipeline predicts: no passthrough, no sampler."""
+    steps = [step for _, step in pipeline.steps if step is not None and step != "passthrough"]
+    return [step for step in steps[:-1] if has(step, "transform")] + steps[-1:]
