@@ -48,6 +48,7 @@ from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.versions import discovery
 from tests.support.helpers import X, Y
 from tests.support.selection import cases
+from tests.support.skips import library
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "artifacts.rst"
 SINGLE = X.astype(np.float32)
@@ -1200,6 +1201,7 @@ def block(marker: str) -> str:
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     """A folder with a key that signs, and the one that verifies."""
+    library("model_signing")
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 

@@ -26,6 +26,12 @@ from tests.support.gunicorn import HOST, ROOT, Server, gunicorn
 from tests.support.helpers import FIELDS, X, Y, serve
 
 SCRIPTS = Path(__file__).parent.parent / "clients"
+pytestmark = pytest.mark.full
+
+CLIENTS_ARE_MISSING = (
+    "clients of other servers are not installed: python tests/clients/install.py FOLDER, and set "
+    "SKMODELS_TEST_CLIENTS=FOLDER"
+)
 ROWS = np.array([[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]])
 TYPES = {"FP16": "f8", "FP32": "f4", "FP64": "f8", "INT64": "i8", "INT32": "i4", "UINT8": "u1"}
 
@@ -62,7 +68,7 @@ own.add("iris", joblib.load(HOME / "iris.joblib"), schema=SCHEMA)
 def _environment(name: str) -> Path:
     folder = os.environ.get("SKMODELS_TEST_CLIENTS")
     if not folder:
-        pytest.skip("SKMODELS_TEST_CLIENTS names no folder of tests/clients/install.py")
+        pytest.skip(CLIENTS_ARE_MISSING)
     return Path(folder) / name / "bin"
 
 

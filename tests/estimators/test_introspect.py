@@ -44,6 +44,7 @@ from threadpoolctl import threadpool_limits
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.input_columns import inputs
 from flask_skmodels.schema.fields import InputColumn, Inputs
+from tests.support.skips import library
 
 X, Y = load_iris(return_X_y=True)
 HOLES = np.where(np.arange(X.size).reshape(X.shape) % 11 == 0, nan, X)
@@ -460,7 +461,7 @@ def test_a_column_that_is_dropped_is_free() -> None:
 
 
 def test_lightgbm_and_xgboost_by_their_scikit_learn_api() -> None:
-    xgboost, lightgbm = pytest.importorskip("xgboost"), pytest.importorskip("lightgbm")
+    xgboost, lightgbm = library("xgboost"), library("lightgbm")
     for model in (xgboost.XGBClassifier(n_estimators=2, n_jobs=1),
                   lightgbm.LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1)):  # fmt: skip
         for estimator in (model, CalibratedClassifierCV(clone(model), cv=2),

@@ -14,6 +14,7 @@ import pytest
 from tests.support import described_models
 from tests.support.browser import serving
 from tests.support.helpers import SETOSA, VIRGINICA
+from tests.support.skips import library
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the clients are, to be imported from."""
+    library("openapi_python_client")
     folder = tmp_path_factory.mktemp("clients")
     sys.path.insert(0, str(folder))
     yield folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
-import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
@@ -47,6 +45,7 @@ from sklearn.svm import SVC
 from tests.parity import data
 from tests.parity.data import KINDS, NUMBERS
 from tests.parity.estimators import Case
+from tests.support.skips import library
 
 LR = LogisticRegression(max_iter=50)
 HGB = HistGradientBoostingClassifier(max_iter=4, min_samples_leaf=5)
@@ -367,16 +366,6 @@ def _mappings() -> tuple[Any, Any]:
     X, y = data.penguins()
     X = X[["island", "body_mass_g"]]
     return make_pipeline(DictVectorizer(), LR).fit(X.to_dict("records"), y), X.to_dict("records")
-
-
-def library(name: str) -> Any:
-    """Return a library, or skip the test with the reason."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        pytest.skip(f"{name} is not installed")
-    except OSError as error:  # LightGBM's wheel wants the system's libgomp
-        pytest.skip(f"{name} does not load here: {error}")
 
 
 def boosters(name: str) -> tuple[Any, Any]:

@@ -139,10 +139,19 @@ def test_required_dependencies_are_few() -> None:
     assert names == REQUIRED
 
 
+def test_all_is_what_a_serving_process_can_use() -> None:
+    extras = set(setup()["options.extras_require"])
+    [line] = lines_of("options.extras_require", "all")
+    listed = set(line.removeprefix("Flask-SKModels[").removesuffix("]").split(","))
+    assert extras - listed == {"all", "test", "test-foreign", "lint", "docs"}
+    assert listed < extras
+
+
 def test_dependencies_have_lower_bounds_only() -> None:
     requirements = lines_of("options", "install_requires")
     for extra in setup()["options.extras_require"]:
         requirements += lines_of("options.extras_require", extra)
+    requirements = [line for line in requirements if not line.startswith("Flask-SKModels[")]
     bounded = re.compile(r"[a-z0-9-]+>=[0-9]+(\.[0-9]+)*(b[0-9]+)?")
     assert [line for line in requirements if not bounded.fullmatch(line)] == []
     assert setup()["options"]["python_requires"] == ">=3.11"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from werkzeug.serving import make_server
+
+from tests.support.skips import library, program
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -37,12 +38,10 @@ def serving(app: Flask) -> Iterator[str]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start the system's Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    path = shutil.which("chromium")
-    assert path is not None, "chromium is not installed"
-    with sync_playwright() as playwright:
+    """Start the system's Chromium, or skip the test where it is not installed."""
+    playwright_api = library("playwright.sync_api")
+    path = program("chromium")
+    with playwright_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         try:
             yield browser

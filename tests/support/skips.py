@@ -11,10 +11,13 @@ error.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,8 +32,23 @@ PERMITTED = {
 PROGRAMS = {"chromium": "apt-get install chromium", "wrk": "apt-get install wrk"}
 TEST_LIBRARIES = "pip install -e '.[test-foreign]'"
 
+# Test modules that import a library of the extra test-foreign at their top.
+LIBRARIES_OF_MODULES = {
+    "test_browser.py": ("axe_playwright_python", "playwright"),
+    "test_openapi_merged.py": ("apiflask", "flask_openapi3", "flask_smorest"),
+    "test_schemathesis.py": ("schemathesis",),
+}
+
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the test reads /proc")
 FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork processes")
+
+
+def program(name: str) -> str:
+    """Return the path of a program, or skip the test."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed: {PROGRAMS[name]}")
+    return path
 
 
 def needs_program(name: str) -> pytest.MarkDecorator:
@@ -40,7 +58,7 @@ def needs_program(name: str) -> pytest.MarkDecorator:
 
 
 def library(name: str, install: str = TEST_LIBRARIES) -> Any:
-    """Return a module of a library, or skip the test or the whole test module.
+    """Return a module of a library, or skip the test.
 
     :param install: the command that installs the library
     """
@@ -51,7 +69,33 @@ def library(name: str, install: str = TEST_LIBRARIES) -> Any:
         reason = f"{package} is not installed: {install}"
     except OSError as error:  # LightGBM's wheel needs OpenMP of the system
         reason = f"{name} cannot be loaded ({error}): apt-get install libgomp1"
-    pytest.skip(reason, allow_module_level=True)
+    pytest.skip(reason)
+
+
+class MissingLibrary(pytest.Item):
+    """Stands for the tests of a module that cannot be imported, and is skipped."""
+
+    def runtest(self) -> None:
+        library(self.name)
+
+
+class ModuleWithoutLibrary(pytest.Module):
+    """A test module whose libraries are not all installed."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        for name in _missing(self.path):
+            yield MissingLibrary.from_parent(self, name=name)
+
+
+def _missing(path: Path) -> list[str]:
+    names = LIBRARIES_OF_MODULES.get(path.name, ())
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> pytest.Module | None:
+    if _missing(module_path):
+        return ModuleWithoutLibrary.from_parent(parent, path=module_path)
+    return None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
