@@ -1,4 +1,7 @@
-"""The protocols of other servers: each is a translation, to rows and from predictions."""
+"""The protocols of other model servers: KServe V1, Open Inference (KServe V2) and MLflow.
+
+Each translates its requests to rows and predictions to its responses.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ _DIALECTS = {"open-inference": open_inference, "kserve-v1": kserve, "mlflow": ml
 
 
 def add_rules(state: State) -> None:
-    """Add what an application has once, of each protocol that it speaks."""
+    """Add the addresses of the enabled protocols that an application has once."""
     for name in dict.fromkeys(state.settings.dialects):
         _DIALECTS[name].add_rules(state)
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Add what an application has for each model, of each protocol that it speaks."""
+    """Add the addresses of a model in the enabled protocols."""
     for name in dict.fromkeys(state.settings.dialects):
         _DIALECTS[name].add_model_rules(state, deployment)

@@ -1,4 +1,4 @@
-"""What the foreign protocols share: their errors, readiness, and models that are not there."""
+"""Views and error messages that the protocols of other servers share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DialectView(BaseView):
         return error_response(problem, dumps(self.error(problem)), "application/json")
 
     def error(self, problem: Problem) -> Mapping[str, object]:
-        """Return a problem as the protocol has it."""
+        """Return the JSON object that the protocol has for a problem."""
         return {"error": sentence_of(problem)}
 
 
@@ -111,7 +111,7 @@ def version_at(exchange: Exchange, deployment: Deployment) -> ModelVersion:
 
 
 def sentence_of(problem: Problem) -> str:
-    """Return what is wrong in one line."""
+    """Return the errors of a problem in one line."""
     return "; ".join(map(_sentence, problem.errors)) or problem.detail
 
 
@@ -123,7 +123,7 @@ def _sentence(error: InputError) -> str:
 
 @cache
 def server_version() -> str:
-    """Return the version of this library; of a copy that is not installed, nothing is known."""
+    """Return the version of this library, ``"unknown"`` if it runs without being installed."""
     try:
         return version(SERVER)
     except PackageNotFoundError:

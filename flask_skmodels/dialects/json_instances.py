@@ -13,6 +13,8 @@ from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Columns, Repeated, Rows
 from flask_skmodels.schema.schema import Schema
 
+invalid = InvalidInput.of_request
+
 
 def read_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object that a body holds.
@@ -21,9 +23,9 @@ def read_object(body: bytes) -> dict[str, Any]:
     """
     document = loads(body, count_names=_count_names)
     if not isinstance(document, dict):
-        raise refused("type", "the body must be an object")
+        raise invalid("type", "the body must be an object")
     if isinstance(document, Repeated):
-        raise refused("unique", "the body has a name more than once")
+        raise invalid("unique", "the body has a name more than once")
     return document
 
 
@@ -45,7 +47,7 @@ def read_rows(value: Any, schema: Schema, name: str) -> Rows:
     elif isinstance(value, dict):
         return _columns(value, schema, name)
     if not isinstance(value, list):
-        raise refused("type", f"{name} must be an array or an object of columns")
+        raise invalid("type", f"{name} must be an array or an object of columns")
     names = [field.name for field in schema.fields if not field.is_alias]
     if len(names) == 1 and value and not any(isinstance(row, dict | list) for row in value):
         return Columns({names[0]: value}, positional=True)
@@ -77,7 +79,7 @@ def _rows_of_instance(instance: dict[str, Any]) -> list[dict[str, Any]]:
         return [instance]
     columns = [v if isinstance(v, list) else list(v.values()) for v in instance.values()]
     if len(set(map(len, columns))) > 1:
-        raise refused("length", "the columns of an instance must all be of one length")
+        raise invalid("length", "the columns of an instance must all be of one length")
     return [dict(zip(instance, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
@@ -92,12 +94,12 @@ def read_table(columns: Any, data: Any, schema: Schema, name: str) -> Rows:
         values than there are names
     """
     if not isinstance(columns, list) or not all(type(column) in (str, int) for column in columns):
-        raise refused("type", f"the columns of {name} must be an array of names")
+        raise invalid("type", f"the columns of {name} must be an array of names")
     if not all(isinstance(row, list) and len(row) == len(columns) for row in data):
-        raise refused("length", f"the rows of {name} must have a value for each of its columns")
+        raise invalid("length", f"the rows of {name} must have a value for each of its columns")
     names = list(map(str, columns))
     if len(set(names)) < len(names):
-        raise refused("unique", f"two of the columns of {name} have the same name")
+        raise invalid("unique", f"two of the columns of {name} have the same name")
     if not data:
         return Rows([])
     return request_columns(names, list(zip(*data, strict=True)), schema)
@@ -105,12 +107,12 @@ def read_table(columns: Any, data: Any, schema: Schema, name: str) -> Rows:
 
 def _columns(value: Mapping[str, Any], schema: Schema, name: str) -> Rows:
     if isinstance(value, Repeated):
-        raise refused("unique", f"{name} has a name more than once")
+        raise invalid("unique", f"{name} has a name more than once")
     are_lists = {isinstance(column, list) for column in value.values()}
     if are_lists == {False}:
         return Rows([value])
     if are_lists != {True}:
-        raise refused("type", f"the columns of {name} must be arrays")
+        raise invalid("type", f"the columns of {name} must be arrays")
     return request_columns(list(value), list(value.values()), schema)
 
 
@@ -126,8 +128,3 @@ def _count_names(document: Any) -> int:
         for row in value
     ]
     return sum(len(part) for part in [document, *objects, *rows] if isinstance(part, dict))
-
-
-def refused(rule: str, message: str) -> InvalidInput:
-    """Return the exception for a body that the protocol does not allow."""
-    return InvalidInput.of_request(rule, message)

@@ -1,4 +1,4 @@
-"""KServe's V1 protocol."""
+"""KServe's V1 protocol, which is that of TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flask_skmodels.dialects.common import (
     UnknownView,
     predicting_version,
 )
-from flask_skmodels.dialects.json_instances import read_instances, read_object, read_rows, refused
+from flask_skmodels.dialects.json_instances import invalid, read_instances, read_object, read_rows
 from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
@@ -28,15 +28,15 @@ from flask_skmodels.web.url_rules import add_unprefixed_url_rule
 
 
 def read_request(body: bytes, schema: Schema) -> Rows:
-    """Return the rows that a request says, as ``instances`` or as ``inputs``.
+    """Return the rows of a request, given as ``instances`` or as ``inputs``.
 
-    :param body: of the request
-    :param schema: the fields that the model takes
-    :raises InvalidInput: it is not as the protocol has it
+    :param body: the JSON text
+    :param schema: the fields of the model
+    :raises InvalidInput: the protocol does not allow the body
     """
     document = read_object(body)
     if ("instances" in document) == ("inputs" in document):
-        raise refused("instances", "the body must have either instances or inputs")
+        raise invalid("instances", "the body must have either instances or inputs")
     if "inputs" in document:
         return read_rows(document["inputs"], schema, "inputs")
     return read_instances(document["instances"], schema)
@@ -80,7 +80,7 @@ class PredictView(DialectView):
 def add_rules(state: State) -> None:
     """Add the addresses that an application has once."""
     prefix, login = _prefix(state), state.decorators
-    if prefix != state.settings.url_prefix:  # else that address is not the protocol's
+    if prefix != state.settings.url_prefix:  # otherwise the address belongs to the extension
         add_unprefixed_url_rule(state, "-:v1:alive", f"{prefix}/", AliveView())
     models = f"{prefix}/v1/models/"
     unknown = f"{models}<name>/", f"{models}<name>:predict/"

@@ -20,7 +20,7 @@ from flask_skmodels.dialects.common import (
     server_version,
     version_at,
 )
-from flask_skmodels.dialects.json_instances import read_object, read_rows, read_table, refused
+from flask_skmodels.dialects.json_instances import invalid, read_object, read_rows, read_table
 from flask_skmodels.errors import ConfigurationError, SKModelsError
 from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.inference.deployment import Deployment
@@ -48,34 +48,34 @@ _CODES: dict[int, str] = {
 
 
 def read_json(body: bytes, schema: Schema) -> Rows:
-    """Return the rows that a JSON document says in one of the four formats.
+    """Return the rows of a JSON document in one of the four formats.
 
-    ``params`` are for models whose signature names some; as MLflow does, others ignore them.
+    ``params`` are ignored, as MLflow does for models whose signature declares none.
 
-    :param body: of the request
-    :param schema: the fields that the model takes
-    :raises InvalidInput: it is not as the protocol has it
+    :param body: the JSON text
+    :param schema: the fields of the model
+    :raises InvalidInput: the protocol does not allow the body
     """
     document = read_object(body)
-    found = [name for name in FORMATS if name in document]
-    if len(found) != 1:
-        raise refused("format", f"the body must have exactly one of {', '.join(FORMATS)}")
+    formats = [name for name in FORMATS if name in document]
+    if len(formats) != 1:
+        raise invalid("format", f"the body must have exactly one of {', '.join(FORMATS)}")
     if not isinstance(document.get("params") or {}, dict):
-        raise refused("params", "params must be an object")
-    value = document[found[0]]
-    if found[0] == "dataframe_split":
+        raise invalid("params", "params must be an object")
+    value = document[formats[0]]
+    if formats[0] == "dataframe_split":
         return _split(value, schema)
-    if found[0] == "dataframe_records" and not isinstance(value, list):
-        raise refused("type", "dataframe_records must be an array of records")
-    return read_rows(value, schema, found[0])
+    if formats[0] == "dataframe_records" and not isinstance(value, list):
+        raise invalid("type", "dataframe_records must be an array of records")
+    return read_rows(value, schema, formats[0])
 
 
 def _split(value: Any, schema: Schema) -> Rows:
     if not isinstance(value, dict) or "data" not in value or not value.keys() <= _SPLIT:
-        raise refused("type", "dataframe_split must be an object of data, columns and index")
+        raise invalid("type", "dataframe_split must be an object of data, columns and index")
     data, columns = value["data"], value.get("columns")
     if not isinstance(data, list):
-        raise refused("type", "the data of dataframe_split must be an array of arrays")
+        raise invalid("type", "the data of dataframe_split must be an array of arrays")
     if columns is None:
         return read_rows(data, schema, "data")
     return read_table(columns, data, schema, "dataframe_split")
@@ -123,7 +123,8 @@ class InvocationsView(MLflowView):
 def _reader_of(request: Request) -> Reader[Body]:
     """Return the reader of a request's content type.
 
-    :raises UnsupportedMediaType: the protocol has no such content type, or pyarrow is missing
+    :raises UnsupportedMediaType: the protocol has no such content type or parameter, or pyarrow is
+        missing
     """
     readers: dict[str, Reader[Body]] = {JSON: JSONReader()}
     csv = reader_of(CSV)
@@ -143,7 +144,7 @@ def _reader_of(request: Request) -> Reader[Body]:
 
 
 class PingView(DialectView):
-    """``GET /ping`` and ``/health``: 200 once the model is loaded, 404 where it cannot be.
+    """``GET /ping`` and ``/health``: 200 if the model can be loaded, otherwise 404.
 
     :param state: the extension on this application
     """
@@ -173,13 +174,13 @@ class VersionView(DialectView):
 
 
 def add_rules(state: State) -> None:
-    """Add what an application has once.
+    """Add the addresses that an application has once.
 
-    :raises ConfigurationError: no model is named
+    :raises ConfigurationError: the configuration names no model
     """
     if state.settings.mlflow_model is None:
         key = f"{state.name.upper()}_MLFLOW_MODEL"
-        raise ConfigurationError(f"{key} must name the model that /invocations means")
+        raise ConfigurationError(f"{key} must name the model of the address /invocations")
     prefix = _prefix(state)
     for name in ("ping", "health"):
         add_unprefixed_url_rule(state, f"-:mlflow:{name}", f"{prefix}/{name}/", PingView(state))
@@ -190,7 +191,7 @@ def add_rules(state: State) -> None:
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Add what an application has for the model that is named."""
+    """Add the address of a model if the configuration names it."""
     if deployment.name == state.settings.mlflow_model:
         path, decorators = f"{_prefix(state)}/invocations/", state.decorators_of(deployment)
         view = InvocationsView(Predictor(deployment, state.settings))
@@ -199,5 +200,5 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
 
 
 def _prefix(state: State) -> str:
-    own = state.settings.mlflow_url_prefix
-    return state.settings.url_prefix if own is None else own
+    prefix = state.settings.mlflow_url_prefix
+    return state.settings.url_prefix if prefix is None else prefix

@@ -1,4 +1,4 @@
-"""The addresses of the Open Inference Protocol v2 over HTTP."""
+"""The views and addresses of the Open Inference Protocol v2 over HTTP."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from flask_skmodels.dialects.common import (
     version_at,
 )
 from flask_skmodels.dialects.open_inference_messages import (
-    Output,
-    Request,
+    InferRequest,
+    RequestedOutput,
     read_request,
     rows_of,
     tensors_of,
-    write_answer,
+    write_response,
 )
 from flask_skmodels.dialects.open_inference_metadata import (
     input_tensors,
@@ -34,7 +34,7 @@ from flask_skmodels.dialects.open_inference_metadata import (
     output_tensors,
     platform_of,
 )
-from flask_skmodels.dialects.open_inference_tensors import Tensor, refused
+from flask_skmodels.dialects.open_inference_tensors import Tensor, invalid
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction, rejecting
 from flask_skmodels.schema.rows import Rows
@@ -93,7 +93,7 @@ class MetadataView(DialectView):
         return json_response(
             {
                 "name": self._deployment.name,
-                "versions": [each["version"] for each in self._deployment.versions.describe()],
+                "versions": [entry["version"] for entry in self._deployment.versions.describe()],
                 "platform": platform_of(version),
                 "inputs": input_tensors(version.schema),
                 "outputs": output_tensors(version),
@@ -102,9 +102,9 @@ class MetadataView(DialectView):
 
 
 class TensorReader:
-    """Reads the rows of a request that was parsed."""
+    """Reads the rows of a parsed request."""
 
-    def decode(self, source: Request, schema: Schema) -> Rows:
+    def decode(self, source: InferRequest, schema: Schema) -> Rows:
         """Return the rows of the request's tensors."""
         return rows_of(source, schema)
 
@@ -126,13 +126,13 @@ class InferView(DialectView):
         body = Body(exchange.request, predictor.max_rows)
         with rejecting(predictor.call(exchange, version, version.default_method)):
             header_length = _header_length(exchange.request.environ)
-            asked = read_request(body.data, header_length, version.schema)
-            methods = _methods(asked, version)
-        given_id = exchange.request_id if asked.id is None else asked.id
+            request = read_request(body.data, header_length, version.schema)
+            methods = _methods(request, version)
+        given_id = exchange.request_id if request.id is None else request.id
         request_id = given_id if REQUEST_ID.fullmatch(given_id) else exchange.request_id
         predictions = {
             method: predictor.predict(
-                exchange, version, method, TensorReader(), asked, request_id=request_id
+                exchange, version, method, TensorReader(), request, request_id=request_id
             )
             for method in dict.fromkeys(methods.values())
         }
@@ -140,7 +140,7 @@ class InferView(DialectView):
         return _response(
             exchange,
             {name: value for name, value in head.items() if value is not None},
-            _tensors(asked, {name: predictions[method] for name, method in methods.items()}),
+            _tensors(request, {name: predictions[method] for name, method in methods.items()}),
         )
 
 
@@ -149,27 +149,32 @@ def _header_length(environ: Mapping[str, Any]) -> int | None:
     if given is None:
         return None
     if not _DIGITS.fullmatch(given):
-        raise refused("header_length", f"{HEADER_LENGTH} must be a number of bytes")
+        raise invalid("header_length", f"{HEADER_LENGTH} must be a number of bytes")
     return int(given)
 
 
-def _methods(asked: Request, version: ModelVersion) -> dict[str, str]:
-    """Return the method that each output is of, by the output's name; the default's by its own."""
-    if not asked.outputs:
+def _methods(request: InferRequest, version: ModelVersion) -> dict[str, str]:
+    """Return the method of each requested output, by the name of the output.
+
+    :raises InvalidInput: the version has no such output, or one is requested twice
+    """
+    if not request.outputs:
         return {version.default_method: version.default_method}
-    methods = {output.name: method_of(version, output.name) for output in asked.outputs}
+    methods = {output.name: method_of(version, output.name) for output in request.outputs}
     known = {name: method for name, method in methods.items() if method is not None}
     if len(known) < len(methods):
-        places = [place for place, method in enumerate(methods.values()) if method is None]
-        raise refused("outputs", f"output {places[0]}: the model has no output of this name")
+        index = list(methods.values()).index(None)
+        raise invalid("outputs", f"output {index}: the model has no output of this name")
     if any(name.startswith(f"{method}_") and method in known for name, method in known.items()):
-        raise refused("unique", "an output is asked for alone, and with the others of its method")
+        raise invalid("unique", "an output is requested alone and with the others of its method")
     return known
 
 
-def _tensors(asked: Request, predictions: Mapping[str, Prediction]) -> list[tuple[Tensor, bool]]:
-    """Return the tensors of an answer, each with whether it comes as binary data."""
-    outputs = asked.outputs or [Output(name, asked.is_binary) for name in predictions]
+def _tensors(
+    request: InferRequest, predictions: Mapping[str, Prediction]
+) -> list[tuple[Tensor, bool]]:
+    """Return the tensors of a response, each with whether it is sent as binary data."""
+    outputs = request.outputs or [RequestedOutput(name, request.is_binary) for name in predictions]
     return [
         (tensor, output.is_binary)
         for output in outputs
@@ -180,7 +185,7 @@ def _tensors(asked: Request, predictions: Mapping[str, Prediction]) -> list[tupl
 def _response(
     exchange: Exchange, head: Mapping[str, object], tensors: Sequence[tuple[Tensor, bool]]
 ) -> Response:
-    body, header_length = write_answer(head, tensors)
+    body, header_length = write_response(head, tensors)
     headers = {"Content-Type": "application/json"}
     if header_length is not None:
         headers = {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(header_length)}

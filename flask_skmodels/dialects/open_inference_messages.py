@@ -21,9 +21,9 @@ from flask_skmodels.dialects.open_inference_tensors import (
     Tensor,
     check_shape,
     in_json,
+    invalid,
     read_binary,
     read_json,
-    refused,
     tensor_of,
     texts_of,
     write_binary,
@@ -40,7 +40,7 @@ _UNSUPPORTED = ("classification", "shared_memory_region")
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class RequestedOutput:
     """A requested output.
 
     :param name: its name
@@ -52,7 +52,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class InferRequest:
     """An inference request.
 
     :param id: its identifier, None if it has none
@@ -64,12 +64,12 @@ class Request:
 
     id: str | None
     inputs: Sequence[Tensor]
-    outputs: Sequence[Output]
+    outputs: Sequence[RequestedOutput]
     is_binary: bool
     content_type: str = ""
 
 
-def read_request(body: bytes, header_length: int | None, schema: Schema) -> Request:
+def read_request(body: bytes, header_length: int | None, schema: Schema) -> InferRequest:
     """Return the request that a body holds.
 
     :param body: JSON, then binary data
@@ -79,14 +79,14 @@ def read_request(body: bytes, header_length: int | None, schema: Schema) -> Requ
     :raises InvalidInput: the protocol does not allow the body
     """
     if header_length == 0:
-        return Request(None, [_raw_tensor(body, schema)], [], True)
+        return InferRequest(None, [_raw_tensor(body, schema)], [], True)
     if header_length is not None and not 0 < header_length <= len(body):
-        raise refused("header_length", "the length of the JSON header does not fit the body")
+        raise invalid("header_length", "the length of the JSON header does not fit the body")
     document = _object(loads(body[:header_length], "the request", _count_names), "the request")
     parameters = _parameters(document, "the request")
     is_binary = _flag(parameters, "binary_data_output", "the request", default=False)
     data = None if header_length is None else memoryview(body)[header_length:]
-    return Request(
+    return InferRequest(
         id=_identifier(document),
         inputs=_inputs(document, data),
         outputs=_outputs(document, is_binary),
@@ -112,9 +112,9 @@ def _entries(document: Any, name: str) -> list[Any]:
 
 def _object(value: Any, subject: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise refused("type", f"{subject} must be an object")
+        raise invalid("type", f"{subject} must be an object")
     if isinstance(value, Repeated):
-        raise refused("unique", f"{subject} has a name more than once")
+        raise invalid("unique", f"{subject} has a name more than once")
     return value
 
 
@@ -126,7 +126,7 @@ def _parameters(value: Mapping[str, Any], subject: str) -> dict[str, Any]:
 def _identifier(document: Mapping[str, Any]) -> str | None:
     identifier = document.get("id")
     if identifier is not None and not isinstance(identifier, str):
-        raise refused("id", "id must be a string")
+        raise invalid("id", "id must be a string")
     return identifier
 
 
@@ -138,7 +138,7 @@ def _content_type(parameters: Mapping[str, Any]) -> str:
 def _flag(parameters: Mapping[str, Any], name: str, subject: str, *, default: bool) -> bool:
     value = parameters.get(name, default)
     if not isinstance(value, bool):
-        raise refused(name, f"{subject}: {name} must be true or false")
+        raise invalid(name, f"{subject}: {name} must be true or false")
     return value
 
 
@@ -148,26 +148,26 @@ def _named_entries(document: Mapping[str, Any], name: str) -> list[dict[str, Any
     if entries is None and name == "outputs":
         return []
     if not isinstance(entries, list):
-        raise refused(name, f"{name} must be an array")
+        raise invalid(name, f"{name} must be an array")
     objects = [_object(entry, f"{name[:-1]} {index}") for index, entry in enumerate(entries)]
     names = [entry.get("name") for entry in objects]
     if not all(isinstance(entry_name, str) for entry_name in names):
-        raise refused("name", f"each of the {name} must have a name, which is a string")
+        raise invalid("name", f"each of the {name} must have a name, which is a string")
     if len(set(names)) < len(names):
-        raise refused("unique", f"two of the {name} have the same name")
+        raise invalid("unique", f"two of the {name} have the same name")
     return objects
 
 
-def _outputs(document: Mapping[str, Any], is_binary: bool) -> list[Output]:
+def _outputs(document: Mapping[str, Any], is_binary: bool) -> list[RequestedOutput]:
     outputs = []
     for index, entry in enumerate(_named_entries(document, "outputs")):
         subject = f"output {index}"
         parameters = _parameters(entry, subject)
         for name in _UNSUPPORTED:
             if parameters.get(name):
-                raise refused(name, f"{subject}: {name} is not supported")
+                raise invalid(name, f"{subject}: {name} is not supported")
         binary = _flag(parameters, "binary_data", subject, default=is_binary)
-        outputs.append(Output(entry["name"], binary))
+        outputs.append(RequestedOutput(entry["name"], binary))
     return outputs
 
 
@@ -181,9 +181,9 @@ def _inputs(document: Mapping[str, Any], data: memoryview | None) -> list[Tensor
         tensor, data = _tensor(entry, data, f"input {index}")
         tensors.append(tensor)
     if data:
-        raise refused(_SIZE, "there is more binary data than the inputs declare")
+        raise invalid(_SIZE, "there is more binary data than the inputs declare")
     if not tensors:
-        raise refused("empty", "there must be at least one input")
+        raise invalid("empty", "there must be at least one input")
     return tensors
 
 
@@ -194,13 +194,13 @@ def _tensor(
     parameters = _parameters(entry, subject)
     datatype = entry.get("datatype")
     if datatype not in (*DTYPES, BYTES):
-        raise refused(
+        raise invalid(
             "datatype", f"{subject}: datatype must be one of {', '.join(DTYPES)}, {BYTES}"
         )
     shape = check_shape(entry.get("shape"), subject)
     size = parameters.get(_SIZE)
     if (size is None) == (entry.get("data") is None):
-        raise refused("data", f"{subject}: it must have either data or {_SIZE}")
+        raise invalid("data", f"{subject}: it must have either data or {_SIZE}")
     if size is None:
         flat = read_json(entry["data"], datatype, shape, subject)
     else:
@@ -211,11 +211,11 @@ def _tensor(
 
 def _cut(data: memoryview | None, size: Any, subject: str) -> tuple[memoryview, memoryview]:
     if data is None:
-        raise refused(
+        raise invalid(
             _SIZE, f"{subject}: binary data needs the header Inference-Header-Content-Length"
         )
     if type(size) is not int or not 0 <= size <= len(data):
-        raise refused(_SIZE, f"{subject}: {_SIZE} is not the length of a part of the body")
+        raise invalid(_SIZE, f"{subject}: {_SIZE} is not the length of a part of the body")
     return data[:size], data[size:]
 
 
@@ -224,7 +224,7 @@ def _raw_tensor(body: bytes, schema: Schema) -> Tensor:
     inputs = input_tensors(schema)
     [datatype, *others] = {tensor["datatype"] for tensor in inputs}
     if others or (datatype == BYTES and len(inputs) > 1):
-        raise refused("raw", "a model with such inputs cannot be sent a body without JSON")
+        raise invalid("raw", "a model with such inputs cannot be sent a body without JSON")
     if datatype == BYTES:
         return Tensor(_RAW, datatype, (1,), [body])
     dtype = DTYPES[datatype]
@@ -234,7 +234,7 @@ def _raw_tensor(body: bytes, schema: Schema) -> Tensor:
     return Tensor(_RAW, datatype, (1, width), flat)
 
 
-def rows_of(request: Request, schema: Schema) -> Rows:
+def rows_of(request: InferRequest, schema: Schema) -> Rows:
     """Return the rows that the tensors of a request hold.
 
     One tensor of shape (rows, columns) has its columns in the order of the fields. Otherwise each
@@ -245,7 +245,7 @@ def rows_of(request: Request, schema: Schema) -> Rows:
     """
     tensors = request.inputs
     if len(tensors) > 1 and request.content_type in {"np", "str"}:
-        raise refused("content_type", "this content type allows only one input")
+        raise invalid("content_type", "this content type allows only one input")
     if len(tensors) == 1 and not _is_column(request, schema):
         return _block(tensors[0], schema)
     names = [tensor.name for tensor in tensors]
@@ -253,7 +253,7 @@ def rows_of(request: Request, schema: Schema) -> Rows:
     return request_columns(names, columns, schema)
 
 
-def _is_column(request: Request, schema: Schema) -> bool:
+def _is_column(request: InferRequest, schema: Schema) -> bool:
     """Return whether a single tensor is the column of a field, not all columns together."""
     tensor = request.inputs[0]
     if request.content_type == "pd":
@@ -273,7 +273,7 @@ def _block(tensor: Tensor, schema: Schema) -> Rows:
 
 def _column(tensor: Tensor, subject: str) -> Any:
     if len(tensor.shape) == 2 and tensor.shape[1] != 1:
-        raise refused("shape", f"{subject}: shape must be that of a column, [rows] or [rows, 1]")
+        raise invalid("shape", f"{subject}: shape must be that of a column, [rows] or [rows, 1]")
     is_array = isinstance(tensor.flat, np.ndarray) and tensor.flat.dtype.kind in "fiu"
     return tensor.flat if is_array else _values(tensor, subject)
 
@@ -302,7 +302,7 @@ def tensors_of(name: str, prediction: Prediction) -> list[Tensor]:
     return list(map(tensor_of, part_names(name, count), prediction.outputs))
 
 
-def write_answer(
+def write_response(
     head: Mapping[str, Any], tensors: Sequence[tuple[Tensor, bool]]
 ) -> tuple[bytes, int | None]:
     """Return the body of a response, and the length of its JSON if binary data follows.

@@ -44,6 +44,8 @@ _KINDS: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, 
 
 Flat = NDArray[Any] | list[Any]
 
+invalid = InvalidInput.of_request
+
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
@@ -72,13 +74,13 @@ def check_shape(shape: Any, subject: str) -> tuple[int, ...]:
     :raises InvalidInput: it does not have one or two dimensions, or one is negative or too large
     """
     if not isinstance(shape, list) or len(shape) not in {1, 2}:
-        raise refused("shape", f"{subject}: shape must have one or two dimensions")
+        raise invalid("shape", f"{subject}: shape must have one or two dimensions")
     if not all(type(size) is int for size in shape):
-        raise refused("shape", f"{subject}: shape must be an array of integers")
+        raise invalid("shape", f"{subject}: shape must be an array of integers")
     if any(size < 0 for size in shape):
-        raise refused("shape", f"{subject}: shape has a negative dimension")
+        raise invalid("shape", f"{subject}: shape has a negative dimension")
     if prod(size for size in shape if size) > LARGEST_DIMENSION:
-        raise refused("shape", f"{subject}: shape is too large")
+        raise invalid("shape", f"{subject}: shape is too large")
     return tuple(shape)
 
 
@@ -92,11 +94,11 @@ def read_json(data: Any, datatype: str, shape: Sequence[int], subject: str) -> F
     :raises InvalidInput: the data does not match the datatype or the shape
     """
     if datatype == "FP16":
-        raise refused("datatype", f"{subject}: FP16 can only be sent as binary data")
+        raise invalid("datatype", f"{subject}: FP16 can only be sent as binary data")
     if datatype == BYTES and isinstance(data, str):
         data = [data]
     if not isinstance(data, list):
-        raise refused("data", f"{subject}: data must be an array")
+        raise invalid("data", f"{subject}: data must be an array")
     flat = _flattened(data, shape, subject)
     if datatype == BYTES:
         _types_of(flat, {str}, subject)
@@ -110,13 +112,13 @@ def _flattened(data: list[Any], shape: Sequence[int], subject: str) -> list[Any]
     while data and type(data[0]) is list:
         lengths = set(map(len, data)) if set(map(type, data)) == {list} else set()
         if len(lengths) != 1:
-            raise refused("shape", f"{subject}: data is neither flat nor evenly nested")
+            raise invalid("shape", f"{subject}: data is neither flat nor evenly nested")
         nested.append(lengths.pop())
         data = list(chain.from_iterable(data))
     if len(data) != prod(shape) or (
         len(nested) > 1 and _larger_than_one(nested) != _larger_than_one(shape)
     ):
-        raise refused("shape", f"{subject}: data does not match its shape")
+        raise invalid("shape", f"{subject}: data does not match its shape")
     return data
 
 
@@ -128,7 +130,7 @@ def _types_of(flat: list[Any], allowed: set[type], subject: str) -> set[type]:
     """Return the types of elements; only the allowed ones and None may be among them."""
     types = set(map(type, flat))
     if not types <= allowed | {type(None)}:
-        raise refused("data", f"{subject}: data does not match its datatype")
+        raise invalid("data", f"{subject}: data does not match its datatype")
     return types
 
 
@@ -147,7 +149,7 @@ def _floats(flat: list[Any], dtype: np.dtype[Any], subject: str) -> NDArray[Any]
     try:
         doubles = np.array(flat, dtype=np.float64)
     except OverflowError:
-        raise refused("data", f"{subject}: a number is out of the range of its datatype") from None
+        raise invalid("data", f"{subject}: a number is out of the range of its datatype") from None
     with np.errstate(over="ignore"):  # infinity is rejected by the validation
         return doubles.astype(dtype, copy=False)
 
@@ -155,7 +157,7 @@ def _floats(flat: list[Any], dtype: np.dtype[Any], subject: str) -> NDArray[Any]
 def _check_range(flat: list[int], dtype: np.dtype[Any], subject: str) -> None:
     limits = np.iinfo(dtype)
     if flat and not (limits.min <= min(flat) and max(flat) <= limits.max):
-        raise refused("data", f"{subject}: a number is out of the range of its datatype")
+        raise invalid("data", f"{subject}: a number is out of the range of its datatype")
 
 
 def read_binary(data: memoryview, datatype: str, shape: Sequence[int], subject: str) -> Flat:
@@ -172,7 +174,7 @@ def read_binary(data: memoryview, datatype: str, shape: Sequence[int], subject: 
         return _split_texts(data, count, subject)
     dtype = DTYPES[datatype]
     if count * dtype.itemsize != len(data):
-        raise refused("binary_data_size", f"{subject}: binary_data_size does not match its shape")
+        raise invalid("binary_data_size", f"{subject}: binary_data_size does not match its shape")
     if dtype.kind == "b":
         return _booleans(np.frombuffer(data, dtype=np.uint8), subject)
     return np.frombuffer(data, dtype=dtype)
@@ -180,7 +182,7 @@ def read_binary(data: memoryview, datatype: str, shape: Sequence[int], subject: 
 
 def _booleans(data: NDArray[np.uint8], subject: str) -> NDArray[np.bool_]:
     if (data > 1).any():
-        raise refused("data", f"{subject}: a boolean must be one byte of 0 or 1")
+        raise invalid("data", f"{subject}: a boolean must be one byte of 0 or 1")
     return data.view(np.bool_)
 
 
@@ -195,7 +197,7 @@ def _split_texts(data: memoryview, count: int, subject: str) -> list[bytes]:
         texts.append(bytes(data[start:end]))
         position = end
     if position != len(data) or len(texts) != count:
-        raise refused("data", f"{subject}: its binary data does not match its shape")
+        raise invalid("data", f"{subject}: its binary data does not match its shape")
     return texts
 
 
@@ -214,7 +216,7 @@ def texts_of(tensor: Tensor, subject: str) -> list[str | None]:
             for v in tensor.flat
         ]
     except UnicodeDecodeError:
-        raise refused("data", f"{subject}: a text is not valid UTF-8") from None
+        raise invalid("data", f"{subject}: a text is not valid UTF-8") from None
 
 
 def _raw(value: Any) -> bytes:
@@ -276,8 +278,3 @@ def write_binary(tensor: Tensor) -> bytes:
         return tensor.flat.tobytes()
     raw = [text.encode("utf-8", "replace") for text in tensor.flat]
     return b"".join(chain.from_iterable((_LENGTH.pack(len(text)), text) for text in raw))
-
-
-def refused(rule: str, message: str) -> InvalidInput:
-    """Return the exception for a request that the protocol does not allow."""
-    return InvalidInput.of_request(rule, message)
