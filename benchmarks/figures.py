@@ -62,22 +62,23 @@ def figures() -> list[Figure]:
 def _in_process() -> Iterator[Figure]:
     for name, (title, bound) in IN_PROCESS.items():
         measure = partial(_in_process_ratio, name=name)
-        yield Figure(f"{title} in process: pipeline.predict's time over ours", bound, measure)
+        yield Figure(f"{title} in process: speed-up over pipeline.predict", bound, measure)
 
 
 def _over_http() -> Iterator[Figure]:
     for workload, bound in OF_HELLO.items():
         for server in SERVERS:
             yield Figure(
-                f"{workload.upper()}, {server}: rate over bare Flask's",
+                f"{workload.upper()}, {server}: requests/s relative to bare Flask",
                 bound,
                 partial(_least, over=(workload, f"library-{server}", RECORD), under=hello(server)),
             )
     for workload, bounds in OF_BEST_PEER.items():
         for server, bound in bounds.items():
             over = (workload, f"library-{server}", RECORD)
+            name = f"{workload.upper()}, {server}: requests/s relative to the best other server"
             yield Figure(
-                f"{workload.upper()}, {server}: rate over the best peer's, 64 connections",
+                f"{name}, 64 connections",
                 bound,
                 partial(_least, over=over, under=best_peer, only=MOST_CONNECTIONS),
             )
@@ -87,30 +88,31 @@ def _tails() -> Iterator[Figure]:
     for workload in OF_HELLO:
         for server in SERVERS:
             measure = partial(_tail_ratio, workload=workload, server=server)
-            name = f"{workload.upper()}, {server}: p99/p50 over bare Flask's, 16 connections"
+            name = f"{workload.upper()}, {server}: p99/p50 relative to bare Flask, 16 connections"
             yield Figure(name, 1.0, measure, at_most=True)
 
 
 def _slow() -> Iterator[Figure]:
     for name in SLOW:
         measure = partial(_least, over=(name, BATCHED, RECORD), under=_same(UNBATCHED, RECORD))
-        yield Figure(f"{name}: rate with combined calls over without", 5, measure)
+        yield Figure(f"{name}: speed-up by combined calls", 5, measure)
 
 
 def _large() -> Iterator[Figure]:
     flat = _same("mlserver", FLAT)
     for name in (ROWS, COLUMNS):
         for peer, bound, how in (("sync", 3, "with"), ("plain", 1, "without")):
+            title = f"W4, 10,000 rows, {name}: requests/s relative to MLServer with flat JSON"
             yield Figure(
-                f"W4, 10,000 rows, {name}: rate over MLServer's flat JSON, {how} fast",
+                f"{title}, {how} fast",
                 bound,
                 partial(_least, over=(W4, f"library-{peer}", name), under=flat),
             )
     arrow = partial(_least, over=(W4, "library-sync", ARROW), under=best_peer)
-    yield Figure("W4, 10,000 rows, Arrow: rate over the best peer's", 6, arrow)
+    yield Figure("W4, 10,000 rows, Arrow: requests/s relative to the best other server", 6, arrow)
     for name in MEMORY_FORMATS:
         measure = partial(_memory, format_=name)
-        title = f"W4, 10,000 rows, {name}: memory of a request over its body"
+        title = f"W4, 10,000 rows, {name}: memory of a request relative to its body"
         yield Figure(title, 6, measure, at_most=True)
 
 

@@ -1,4 +1,4 @@
-"""The page of the documentation, and its plots, of what a run has found."""
+"""Write ``docs/benchmarks.rst`` and its plots from the results of a run."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ Benchmarks
 
 .. This page is written by ``python -m benchmarks``.
 
-The library beside its peers, measured side by side in one run on one machine. The command that
-measures and writes this page, in a checkout of the project on Linux, with
+.. index:: performance, speed, latency, throughput, comparison with other servers
+
+This page compares Flask-SKModels with other model servers, and with bare Flask, in a single run on
+one machine. To repeat the run and write this page, in a checkout of the project on Linux with
 `wrk <https://github.com/wg/wrk>`_ installed:
 
 .. code-block:: console
@@ -38,48 +40,54 @@ measures and writes this page, in a checkout of the project on Linux, with
     $ .venv/bin/pip install -e '.[arrow,fast,pandas]' -r benchmarks/requirements.txt
     $ .venv/bin/python -m benchmarks
 
-``--quick`` is a look of about two minutes, ``--help`` tells the rest. Each peer has a virtual
-environment of its own, built at the first run.
+``--quick`` takes about two minutes; ``--help`` lists the other options. Each server has its own
+virtual environment, which the first run creates.
 
 How it is measured
 ------------------
 
-All servers of a workload run at once, on loopback, with ``OMP_NUM_THREADS`` and
-``OPENBLAS_NUM_THREADS`` 1, and are loaded in turn by ``wrk`` with one thread: one round after the
-other, each round in another order. A figure is the median over the rounds with the lowest and the
-highest in brackets; a ratio is taken round by round, since the noise of a machine is common to a
-round. The requests differ in turn: 32 rows, one a request, or one request of many rows. Every
-answer must be one of success; before and after the load a client of its own compares each answer
-with what ``pipeline.predict`` returns. Bare Flask answers ``GET /`` with 13 bytes. *Flask, JSON in
-and out* calls ``get_json()`` on the requests of W1 and returns a constant: what an endpoint of
-Flask costs before there is a model. LitServe, whose processes work while nobody asks them, is
-stopped between its turns.
+All servers of a workload run at the same time on the loopback interface, with ``OMP_NUM_THREADS``
+and ``OPENBLAS_NUM_THREADS`` set to 1. ``wrk``, with one thread, loads them one after the other, in
+several rounds and in a different order in each round. Every result is the median of the rounds,
+with the lowest and the highest in brackets. Ratios are computed within each round, because the
+noise of a machine affects a whole round. The requests vary: 32 different rows, one for each
+request, or one request with many rows. Every response has to be successful, and before and after
+the load a separate client compares each response with the result of ``pipeline.predict``.
 
-The library validates by a schema, and one receiver listens to ``after_prediction``. Server and load
-share the processors.
+Bare Flask responds to ``GET /`` with 13 bytes. *Flask, JSON in and out* calls ``get_json()`` on the
+requests of W1 and returns a constant, so it shows the cost of a Flask endpoint without a model.
+LitServe uses the processor even without requests, so it is stopped while other servers are
+measured.
 
-W1 is a ``StandardScaler`` and a ``LogisticRegression`` on iris; W2 a ``RandomForestClassifier`` of
-100 trees on 10 numbers; W3 a ``ColumnTransformer`` that passes four numbers on, some of them
-missing, and encodes two texts, with a ``HistGradientBoostingClassifier`` of 100 trees; W4 is W1's
-pipeline on 20 numbers, with 1,000 and 10,000 rows a request.
+The library validates each row with a schema, and one receiver is connected to ``after_prediction``.
+The servers and ``wrk`` share the processors.
 
-The slow estimators are an ``SVC`` of some thousand vectors, the nearest of 400,000 neighbours, and
-the probabilities of a Gaussian process of 1,000 points, on gunicorn with 2 workers of
-{SLOW_THREADS} threads.
-"""
+- W1 is a ``StandardScaler`` and a ``LogisticRegression`` on the iris data.
+- W2 is a ``RandomForestClassifier`` of 100 trees on 10 numbers.
+- W3 is a ``ColumnTransformer`` that passes four numbers through, some of them missing, and encodes
+  two texts, with a ``HistGradientBoostingClassifier`` of 100 trees.
+- W4 is the pipeline of W1 on 20 numbers, with 1,000 and 10,000 rows in each request.
+
+The slow estimators are an ``SVC`` with some thousand support vectors, a nearest-neighbors
+classifier on 400,000 points, and the probabilities of a Gaussian process on 1,000 points. They run
+on gunicorn with 2 workers of {SLOW_THREADS} threads."""
 LIMITS = """\
-Where the limits are, by a sampling profiler on a worker that has the machine to itself:
+Why some targets are not reached, according to a sampling profiler on a worker that has the machine
+to itself:
 
-- *Bare Flask's rate.* Of W1 a sync worker of gunicorn spends a fifth of its time in the library's
-  view, the rest in Flask, gunicorn and the kernel, as it does for bare Flask. 0.9 leaves a tenth
-  for the view; *Flask, JSON in and out*, which predicts nothing, takes about as much.
-- *Four times the best peer.* On gunicorn that is as much as bare Flask answers there.
-- *W4 in JSON.* Of a request of 4 MB a third is spent in the parser, to which each digit counts, and
-  a fifth in gunicorn, which reads the body in parts of 8 KiB; MLServer's event loop reads it in C.
-- *SVC.* libsvm computes the kernel row by row: 32 rows in one call take it 24 times as long as one.
-- *gthread.* A connection stays with the worker that has taken it. In some rounds one of the two has
-  most, which halves any server's rate, bare Flask's too: hence the wide spreads, also of the tails.
-"""
+- *Relative to bare Flask.* With W1, a sync worker of gunicorn spends a fifth of its time in the
+  library's view. The rest goes to Flask, gunicorn and the kernel, as for bare Flask. A ratio of 0.9
+  would leave a tenth for the view; *Flask, JSON in and out*, which predicts nothing, takes about as
+  much.
+- *Four times the best other server.* On gunicorn, that is as many requests as bare Flask can serve.
+- *W4 in JSON.* For a request of 4 MB, a third of the time goes to the parser, whose time depends on
+  the number of digits, and a fifth to gunicorn, which reads the body in parts of 8 KiB. MLServer's
+  event loop reads it in C.
+- *SVC.* libsvm computes the kernel row by row: 32 rows in one call take 24 times as long as one
+  row.
+- *gthread.* A connection stays with the worker that accepted it. In some rounds one of the two
+  workers has most of the connections, which halves the rate of any server, including bare Flask.
+  This explains the wide ranges, also of the tail latencies."""
 NOTHING = "No run has been made for this page yet.\n"
 
 
@@ -100,14 +108,14 @@ def render(results: Results) -> str:
     if not results.facts:
         return "\n".join([*parts, NOTHING])
     parts += _section("The run", [*_facts(results), *_settings(results)])
-    parts += _section("Figures to reach", _reached(results))
-    parts += _section("Over bare Flask", _over_hello(results))
+    parts += _section("Targets", _reached(results))
+    parts += _section("Relative to bare Flask", _over_hello(results))
     for name, title in ONE_ROW.items():
         if any(cell.workload == name for cell in results.cells):
-            parts += _section(title, [*_image(name), *_cells(results, name)])
+            parts += _section(title, [*_image(name, title), *_cells(results, name)])
     for name, title in MANY_ROWS.items():
         if any(cell.workload == name for cell in results.cells):
-            parts += _section(title, [*_image(name), *_cells(results, name)])
+            parts += _section(title, [*_image(name, title), *_cells(results, name)])
     parts += _section("In process", _in_process(results)) if results.of(SECTION) else []
     parts += _growth(results)
     for name, profile in results.profiles.items():
@@ -115,7 +123,7 @@ def render(results: Results) -> str:
             [f"``{x.function}``", f"{x.calls:.0f}", f"{x.own:.1f}", f"{x.total:.1f}"]
             for x in profile
         )
-        table = _table(["Function", "Calls", "Own, µs", "With its calls, µs"], rows)
+        table = _table(["Function", "Calls", "Own time, µs", "Total time, µs"], rows)
         parts += _section(f"Profile of one request of {name.upper()}", [PROFILE, *table])
     if results.failures:
         parts += _section("Not measured", _failures(results))
@@ -123,7 +131,8 @@ def render(results: Results) -> str:
 
 
 PROFILE = (
-    "By ``cProfile``, whose own cost is in it: what a request consists of, not how long it takes.\n"
+    "Measured with ``cProfile``, which adds its own cost: the table shows the parts of a request, "
+    "not how long it takes.\n"
 )
 
 
@@ -136,10 +145,13 @@ def drawn(results: Results) -> Iterator[tuple[str, str]]:
             (_bar(cell) for cell in cells if cell.connections == most), key=lambda bar: -bar.value
         )
         if found:
-            yield name, bars(f"{title}, {most} connections", found, "requests a second")
+            yield name, bars(f"{title}, {most} connections", found, "requests per second")
     by_rows = _by_name(results, ROWS)
     if by_rows:
-        yield ROWS, lines("Rows a second", by_rows, "rows in a request", "rows a second", log=True)
+        yield (
+            ROWS,
+            lines("Rows per second", by_rows, "rows in a request", "rows per second", log=True),
+        )
     among = _among(results)
     if among:
         latency = {"median latency": among}
@@ -151,7 +163,7 @@ def drawn(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def _facts(results: Results) -> Iterator[str]:
-    yield from _table(["What", "Which"], [[name, told] for name, told in results.facts.items()])
+    yield from _table(["Item", "Value"], [[name, told] for name, told in results.facts.items()])
 
 
 def _settings(results: Results) -> Iterator[str]:
@@ -166,11 +178,11 @@ def _settings(results: Results) -> Iterator[str]:
 
 def _reached(results: Results) -> Iterator[str]:
     yield (
-        "Each is a ratio. Where several numbers of connections were measured, it is that at which "
-        "the ratio is least.\n"
+        "Each target is a ratio. If several numbers of connections were measured, the lowest ratio "
+        "counts.\n"
     )
     yield from _table(
-        ["Figure", "To reach", "Found", ""],
+        ["Ratio", "Target", "Measured", ""],
         [_verdict(figure, figure.measure(results)) for figure in figures()],
     )
     yield LIMITS
@@ -189,10 +201,10 @@ def _verdict(figure: Figure, found: Spread | None) -> list[str]:
 
 
 def _over_hello(results: Results) -> Iterator[str]:
-    """Tell the rates over those of bare Flask on the same server, at each number of connections."""
+    """Yield the table of request rates relative to bare Flask, by number of connections."""
     yield (
-        "Requests a second of one row over those of bare Flask on the same server. What *Flask, "
-        "JSON in and out* reaches is the most that an endpoint of Flask could.\n"
+        "Requests per second with one row each, divided by those of bare Flask on the same server. "
+        "*Flask, JSON in and out* is the maximum for any Flask endpoint that reads JSON.\n"
     )
     found: dict[str, dict[int, str]] = {}
     for cell in results.cells:
@@ -205,7 +217,7 @@ def _over_hello(results: Results) -> Iterator[str]:
                 told[cell.connections] = _told(ratio(cell.rates, floor.rates))
     counts = sorted({at for told in found.values() for at in told})
     rows = [[name, *(told.get(at, "") for at in counts)] for name, told in found.items()]
-    yield from _table(["Server", *(f"{at} connections" for at in counts)], rows)
+    yield from _table(["Server", *(f"{at} connection{'s' * (at > 1)}" for at in counts)], rows)
 
 
 def _cells(results: Results, workload: str) -> Iterator[str]:
@@ -223,7 +235,7 @@ def _cells(results: Results, workload: str) -> Iterator[str]:
 
 
 def _in_process(results: Results) -> Iterator[str]:
-    yield "Microseconds of a call with one row.\n"
+    yield "Microseconds for a call with one row.\n"
     rows = []
     for name in dict.fromkeys(series.name.partition(",")[0] for series in results.of(SECTION)):
         ours = results.one(SECTION, f"{name}, {LIBRARY}")
@@ -242,15 +254,15 @@ def _growth(results: Results) -> Iterator[str]:
         yield from _section("Slow estimators, 64 connections", _table(heads, rows))
     if results.of(MEMORY):
         rows = [[series.name, _told(spread(series.values))] for series in results.of(MEMORY)]
-        heads = ["Format", "Growth of the process at its peak, in lengths of the body"]
+        heads = ["Format", "Peak growth of the process, as a multiple of the body"]
         yield from _section("Memory of a request of 10,000 rows", _table(heads, rows))
     for name, title in (
-        (ROWS, "Rows a request"),
+        (ROWS, "Rows per request"),
         (MODELS, "Models registered"),
         (WORKERS, "Memory by workers"),
     ):
         if name in dict(drawn(results)):
-            yield from _section(title, _image(name))
+            yield from _section(title, _image(name, title))
 
 
 def _failures(results: Results) -> Iterator[str]:
@@ -288,7 +300,7 @@ def _bar(cell: Cell) -> Bar:
 
 
 def _name(peer: str, format_: str) -> str:
-    """Return what the page calls a peer that is asked in a format."""
+    """Return the name on the page of a server that gets requests in a format."""
     title = TITLES.get(peer, "Flask-SKModels")
     server = peer.rpartition("-")[2]
     told = [title, *([server] if server in {"sync", "gthread", "granian"} else [])]
@@ -310,8 +322,8 @@ def _section(title: str, body: Iterable[str]) -> Iterator[str]:
     yield from body
 
 
-def _image(name: str) -> Iterator[str]:
-    yield from (f".. image:: {PLOTS}/{name}.svg", "   :width: 100%", f"   :alt: {name}", "")
+def _image(name: str, title: str) -> Iterator[str]:
+    yield from (f".. image:: {PLOTS}/{name}.svg", "   :width: 100%", f"   :alt: {title}", "")
 
 
 def _table(heads: list[str], rows: Iterable[list[str]]) -> Iterator[str]:

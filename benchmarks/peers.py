@@ -77,18 +77,18 @@ WITHOUT_FAST = Peer(
 PEERS = (
     *_on_each_server("library", "Flask-SKModels", exchanges.library),
     WITHOUT_FAST,
-    *_on_each_server("hello", "Flask, hello", exchanges.hello),
+    *_on_each_server("hello", "bare Flask", exchanges.hello),
     *_on_each_server("hello_json", "Flask, JSON in and out", exchanges.hello_json),
     Peer(
         "by-hand",
-        "Flask by hand",
+        "hand-written Flask",
         SYNC,
         gunicorn("by_hand", *commands.SYNC),
         exchanges.by_hand,
     ),
     Peer(
         "concept",
-        "original proof of concept",
+        "the original proof of concept",
         f"{SYNC}; Cerberus checks each row",
         gunicorn("concept", *commands.SYNC),
         exchanges.one_row_only,
@@ -96,7 +96,7 @@ PEERS = (
     ),
     Peer(
         "fastapi",
-        "FastAPI by hand",
+        "hand-written FastAPI",
         "uvicorn, 2 workers, uvloop and httptools, no access log; an async route",
         commands.uvicorn,
         exchanges.fastapi,

@@ -161,7 +161,7 @@ def test_share_of_bare_flask_is_that_of_the_worst_number_of_connections() -> Non
             *(cell("library-sync", 50, at=64), cell("hello-sync", 100, at=64)),
         ]
     )
-    found = figure("W1, sync: rate over bare Flask's")
+    found = figure("W1, sync: requests/s relative to bare Flask")
     measured = found.measure(results)
     assert measured == Spread(0.5, 0.5, 0.5)
     assert not found.is_reached(measured)
@@ -170,14 +170,14 @@ def test_share_of_bare_flask_is_that_of_the_worst_number_of_connections() -> Non
 def test_best_peer_is_none_of_ours_and_not_bare_flask() -> None:
     peers = [cell("hello-sync", 900), cell("mlserver", 50), cell("fastapi", 100)]
     results = Results(cells=[cell("library-gthread", 130), cell("library-sync", 500), *peers])
-    found = figure("W1, gthread: rate over the best peer's, 64 connections")
+    found = figure("W1, gthread: requests/s relative to the best other server, 64 connections")
     measured = found.measure(results)
     assert measured == Spread(1.3, 1.3, 1.3)
     assert found.is_reached(measured)
 
 
 def test_upper_bound_is_not_to_be_passed() -> None:
-    found = figure("W4, 10,000 rows, Arrow: memory of a request over its body")
+    found = figure("W4, 10,000 rows, Arrow: memory of a request relative to its body")
     measured = found.measure(Results(series=[Series(MEMORY, exchanges.ARROW, 0, [6.1])]))
     assert measured is not None
     assert not found.is_reached(measured)
