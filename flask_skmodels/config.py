@@ -1,4 +1,4 @@
-"""The configuration keys, their defaults and what each may hold."""
+"""The configuration keys, their defaults and their valid values."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _is_switch_or(method: str) -> Callable[[Any], bool]:
     return lambda value: value is None or isinstance(value, bool) or hasattr(value, method)
 
 
-def _or_none(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or holds(value)
+def _or_none(is_valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or is_valid(value)
 
 
 def _one_of(*values: str) -> Callable[[Any], bool]:
@@ -85,19 +85,19 @@ def _one_of(*values: str) -> Callable[[Any], bool]:
 class Key:
     """One configuration key.
 
-    :param default: its value where neither the configuration nor the constructor sets it
-    :param holds: whether a value is one that the key can hold
-    :param kind: what it can hold, for the error message
+    :param default: the value if neither the configuration nor the constructor sets the key
+    :param is_valid: returns whether a value is valid
+    :param valid_values: a description of the valid values, for the error message
     """
 
     default: Any
-    holds: Callable[[Any], bool]
-    kind: str
+    is_valid: Callable[[Any], bool]
+    valid_values: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The configuration of one extension on one application, checked; the keys in small letters."""
+    """The validated configuration of one extension on one application, with keys in lower case."""
 
     url_prefix: str
     max_rows: int
@@ -130,9 +130,9 @@ class Settings:
     mlflow_model: str | None
 
     def policy(self, root_path: str) -> Policy:
-        """Return how artifacts are loaded.
+        """Return the policy that artifacts are loaded by.
 
-        :param root_path: the application's, which relative paths begin at by default
+        :param root_path: the root path of the application; ``ROOT`` is relative to it
         """
         pinned = self.sha256sums
         path, digest = pinned if isinstance(pinned, tuple | list) else (pinned, None)
@@ -147,7 +147,7 @@ class Settings:
         )
 
 
-_OWN_PREFIX = Key(None, _or_none(_is_prefix), "None, '' or a path such as '/models'")
+_DIALECT_PREFIX = Key(None, _or_none(_is_prefix), "None, '' or a path such as '/models'")
 KEYS = {
     "URL_PREFIX": Key("", _is_prefix, "'' or a path such as '/models'"),
     "MAX_ROWS": Key(1_000_000, _is_count, "an integer of at least 1"),
@@ -170,17 +170,17 @@ KEYS = {
     "TRUSTED_ORIGINS": Key((), _are_origins, "a list of origins such as 'https://example.org'"),
     "DOCS": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "SECURITY_SCHEMES": Key(
-        {}, _are_security_schemes, "a mapping of names to OpenAPI's security schemes"
+        {}, _are_security_schemes, "a mapping of names to OpenAPI security schemes"
     ),
     "METRICS": Key(None, _is_switch_or("collect"), "None, True, False or a CollectorRegistry"),
     "TRACING": Key(None, _is_switch_or("get_tracer"), "None, True, False or a TracerProvider"),
     "SERVER_TIMING": Key(False, lambda value: isinstance(value, bool), "True or False"),
     "LOG_PREDICTIONS": Key(False, lambda value: isinstance(value, bool), "True or False"),
-    "LOG_HIDDEN_FIELDS": Key(None, _or_none(_are_names), "None or a list of names of fields"),
+    "LOG_HIDDEN_FIELDS": Key(None, _or_none(_are_names), "None or a list of field names"),
     "DIALECTS": Key((), _are_dialects, f"a list of some of {', '.join(DIALECTS)}"),
-    "OPEN_INFERENCE_URL_PREFIX": _OWN_PREFIX,
-    "KSERVE_V1_URL_PREFIX": _OWN_PREFIX,
-    "MLFLOW_URL_PREFIX": _OWN_PREFIX,
+    "OPEN_INFERENCE_URL_PREFIX": _DIALECT_PREFIX,
+    "KSERVE_V1_URL_PREFIX": _DIALECT_PREFIX,
+    "MLFLOW_URL_PREFIX": _DIALECT_PREFIX,
     "MLFLOW_MODEL": Key(
         None, _or_none(lambda value: isinstance(value, str)), "None or the name of a model"
     ),
@@ -190,19 +190,19 @@ KEYS = {
 def read_settings(
     config: MutableMapping[str, Any], name: str, url_prefix: str | None = None
 ) -> Settings:
-    """Set the defaults of an application's configuration, and return it checked.
+    """Set the defaults in an application's configuration, and return the validated settings.
 
-    :param config: the application's
-    :param name: name of the extension; the keys begin with it, in capitals
-    :param url_prefix: default of ``URL_PREFIX``, from the constructor
-    :raises ConfigurationError: a key holds what it cannot hold
+    :param config: the configuration of the application; missing keys are set
+    :param name: the name of the extension; in upper case, it is the prefix of the keys
+    :param url_prefix: the default of ``URL_PREFIX``, from the constructor
+    :raises ConfigurationError: the value of a key is not valid
     """
     values = {}
     for suffix, key in KEYS.items():
         default = url_prefix if suffix == "URL_PREFIX" and url_prefix is not None else key.default
         full = f"{name.upper()}_{suffix}"
         value = config.setdefault(full, default)
-        if not key.holds(value):
-            raise ConfigurationError(f"{full} must be {key.kind}, not {value!r}")
+        if not key.is_valid(value):
+            raise ConfigurationError(f"{full} must be {key.valid_values}, not {value!r}")
         values[suffix.lower()] = value
     return Settings(**values)

@@ -1,4 +1,4 @@
-"""The exceptions of the library. None of them knows HTTP: the views map them to answers."""
+"""The exceptions of the library. They are independent of HTTP; the views make responses of them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-REPORTED_ERRORS = 100
+REPORTED_ERRORS = 100  # further errors of a request are only counted
 _MODEL = re.compile(r"model '[^']+': ")
 
 
 class SKModelsError(Exception):
-    """Base of every exception that this library raises on purpose."""
+    """Base class of the exceptions that this library raises."""
 
 
 class ModelError(SKModelsError):
-    """A model cannot be served as it was declared; the message names it and says what to do."""
+    """A model cannot be served as it was declared. The message names the model and the remedy."""
 
 
 class ConfigurationError(SKModelsError):
-    """A ``SKMODELS_*`` key holds a value that it cannot hold."""
+    """The value of a ``SKMODELS_*`` configuration key is not valid."""
 
 
 class ArtifactError(SKModelsError):
-    """A file cannot become an estimator; the message is one line, for the one who runs the server.
+    """An estimator cannot be loaded from a file. The message is one line, for operators.
 
     :param path: the file
-    :param reason: why it is refused, and what to do where that is known
-    :param model: name of the model that it is the file of, where that is known
+    :param reason: the reason, and the remedy if it is known
+    :param model: the name of the model that the file belongs to, if it is known
     """
 
     def __init__(self, path: Path, reason: str, model: str | None = None) -> None:
@@ -39,7 +39,7 @@ class ArtifactError(SKModelsError):
 
     @classmethod
     def of(cls, path: Path, error: Exception) -> ArtifactError:
-        """Return the exception for a file whose estimator cannot be served."""
+        """Return the exception for a file from the error that its estimator caused."""
         return cls(path, _MODEL.sub("", str(error)))
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class ArtifactError(SKModelsError):
 
 
 class UnknownModel(SKModelsError, KeyError):
-    """No model, or no method of a model, has the name that was asked for."""
+    """There is no model, or no method of a model, with the requested name."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
@@ -56,12 +56,12 @@ class UnknownModel(SKModelsError, KeyError):
 
 @dataclass(frozen=True, slots=True)
 class InputError:
-    """One thing that is wrong with the input.
+    """One error in the input.
 
-    :param row: index of the row, from 0; None where the error is not of one row
-    :param field: name of the field; None where the error is not of one field
-    :param rule: the rule that was broken, ``"required"``, ``"min"`` and so on
-    :param message: a sentence for the client, without the client's own value
+    :param row: index of the row, from 0; None if the error does not concern a single row
+    :param field: name of the field; None if the error does not concern a single field
+    :param rule: the rule that was broken, for example ``"required"`` or ``"min"``
+    :param message: a message for the client, which does not contain the value that was sent
     """
 
     row: int | None
@@ -80,10 +80,10 @@ class InputError:
 
 
 class InvalidInput(SKModelsError, ValueError):
-    """What was sent cannot be turned into the estimator's input.
+    """The input is not valid.
 
-    :param errors: what is wrong; the first 100 are kept
-    :param error_count: how many errors there are in all, the length of ``errors`` by default
+    :param errors: the errors; the first 100 are kept
+    :param error_count: the number of all errors; by default the length of ``errors``
     """
 
     def __init__(self, errors: Iterable[InputError], error_count: int | None = None) -> None:
@@ -94,12 +94,12 @@ class InvalidInput(SKModelsError, ValueError):
 
     @classmethod
     def of_request(cls, rule: str, message: str) -> InvalidInput:
-        """Return the exception for one error that is of no row and no field."""
+        """Return the exception for one error that concerns the request as a whole."""
         return cls([InputError(None, None, rule, message)])
 
 
 class TooManyRows(InvalidInput):
-    """More rows were sent than ``SKMODELS_MAX_ROWS`` allows."""
+    """A request has more rows than ``SKMODELS_MAX_ROWS`` allows."""
 
     def __init__(self, rows: int, most: int) -> None:
         message = f"at most {most} rows are allowed, {rows} were sent"
@@ -113,7 +113,7 @@ def in_one_line(error: BaseException) -> str:
 
 
 class Report:
-    """The errors of one request: the first 100, and how many there are in all."""
+    """The errors of one request: the first 100, and the number of all."""
 
     def __init__(self) -> None:
         self.errors: list[InputError] = []
@@ -121,20 +121,20 @@ class Report:
 
     @property
     def is_full(self) -> bool:
-        """Whether further errors are only counted."""
+        """True if further errors are only counted."""
         return self.count >= REPORTED_ERRORS
 
     def add(self, row: int | None, field: str | None, rule: str, message: str) -> None:
-        """Count one error and keep it among the first."""
+        """Count an error, and keep it if it is among the first 100."""
         self.add_error(InputError(row, field, rule, message))
 
     def add_error(self, error: InputError) -> None:
-        """Count an error and keep it among the first."""
+        """Count an error, and keep it if it is among the first 100; see :meth:`add`."""
         self.count += 1
         if self.count <= REPORTED_ERRORS:
             self.errors.append(error)
 
     def raise_if_any(self) -> None:
-        """Raise what was reported as :class:`~flask_skmodels.InvalidInput`."""
+        """Raise :class:`~flask_skmodels.InvalidInput` if there are errors."""
         if self.count:
             raise InvalidInput(self.errors, self.count)

@@ -1,4 +1,4 @@
-"""The declarations of models: what a class says of the estimator that it serves."""
+"""The declarations of models: an estimator, its schema and the options to serve it with."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import sklearn
 from flask_skmodels.artifacts.declaration import Artifact
 from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import input_columns, introspect
-from flask_skmodels.schema.fields import Declaration, Inputs, declared
+from flask_skmodels.schema.fields import Declaration, InputColumn, Inputs, declared
 from flask_skmodels.schema.schema import FixedSchema, Schema
+from flask_skmodels.schema.types import Estimator, FieldRules, ModelOutput
 from flask_skmodels.schema.unbounded import UnboundedSchema
 from flask_skmodels.schema.validator import Validator
 
@@ -27,39 +28,41 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class Model:
-    """A fitted estimator and what is to be known to serve it.
+    """A fitted estimator and the options to serve it with.
 
-    Each attribute can be set on a subclass, or given to the constructor by its name. Rows are
-    named fields where there is a schema or the estimator was fitted with names, and else one field
+    Each attribute can be set on a subclass, or passed to the constructor by name. A row has named
+    fields if there is a schema or the estimator was fitted with names; if not, it has one field
     ``values``.
 
-    :ivar name: the first segment of the model's addresses; by default the class's name in
+    :ivar name: the first segment of the model's URLs; by default the name of the class in
         snake_case, without a trailing ``Model``
-    :ivar pipeline: the fitted estimator, or the :class:`Artifact` or path of a file or a folder of
-        versions
-    :ivar probability: whether ``predict_proba`` is served as well
-    :ivar methods: the methods that are served; by default ``predict``, or ``transform`` where the
+    :ivar pipeline: the fitted estimator; or an :class:`Artifact`, or the path of a file or of a
+        folder of versions
+    :ivar probability: whether ``predict_proba`` is served in addition
+    :ivar methods: the methods that are served; by default ``predict``, or ``transform`` if the
         estimator has no ``predict``
-    :ivar schema: Cerberus's mapping of field names to rules, or a list of rules with ``name``,
-        ``default`` and ``transform``; by default from the estimator
+    :ivar schema: a mapping of field names to Cerberus rules, or a list of rules with ``name``,
+        ``default`` and ``transform``; by default derived from the estimator
     :ivar validator: the Cerberus validator class
-    :ivar purge_unknown: whether fields that are not in the schema are ignored, or errors
-    :ivar engine: what computes: ``"lean"``, the estimator's own arithmetic without its checks,
-        held equal to it at load; ``"sklearn"``, its own methods; or ``"onnx"``, ONNX Runtime
-    :ivar batching: whether calls of few rows that come at the same time are combined to one; where
-        None, if what a call of one row costs makes it worth it
-    :ivar decorators: view decorators around every address of the model, as in Flask's ``View``
-    :ivar description: what the model does; by default the class's docstring
-    :ivar examples: rows that a client may send; a new version must answer them before it serves
-    :ivar traffic: the share of requests, from 0 to 1, that each of some versions gets beside the
-        one that serves
-    :ivar traffic_key: what the traffic is split by: ``"header:X-User"``, ``"cookie:session"`` or a
-        function of the request; at random where None
-    :ivar shadow: a version that is asked as well, off the client's path
+    :ivar purge_unknown: whether fields that are not in the schema are ignored; if not, they are
+        errors
+    :ivar engine: how predictions are computed: ``"lean"``, the estimator's arithmetic without its
+        checks, verified against the estimator at load; ``"sklearn"``, the estimator's native
+        methods; or ``"onnx"``, ONNX Runtime
+    :ivar batching: whether calls of few rows that arrive at the same time are combined; if None,
+        the measured time of a call of one row decides
+    :ivar decorators: view decorators for every URL of the model, as in Flask's ``View``
+    :ivar description: a description of the model; by default the docstring of the class
+    :ivar examples: rows that clients may send; a new version must predict them before it is served
+    :ivar traffic: the share of requests, from 0 to 1, that each listed version gets instead of the
+        live version
+    :ivar traffic_key: the value that a request is assigned to a version by: ``"header:X-User"``,
+        ``"cookie:session"`` or a function of the request; if None, the assignment is random
+    :ivar shadow: a version that predicts the same rows in the background, for comparison
     """
 
     name: str = ""
-    pipeline: Any = None
+    pipeline: Estimator = None
     probability: bool = False
     methods: Sequence[str] | None = None
     schema: Declaration | None = None
@@ -86,9 +89,9 @@ class Model:
         self.configure(**attributes)
 
     def configure(self, **attributes: Any) -> None:
-        """Set attributes of this model.
+        """Set attributes of this model by name.
 
-        :raises TypeError: a model has no attribute of that name
+        :raises TypeError: a model has no such attribute
         """
         for name, value in attributes.items():
             if name not in self.attributes:
@@ -96,10 +99,12 @@ class Model:
             setattr(self, name, value)
 
     def bind(self, caller: Callable[..., Any]) -> None:
-        """Set what a call of the model does; an extension does so when it registers the model.
+        """Set the function that a call of the model runs; an extension does it at registration.
 
-        scikit-learn's configuration is kept per thread: that of the registration is kept here, to
-        hold in every thread that predicts.
+        It also keeps scikit-learn's configuration, which is local to a thread, so that the same
+        configuration applies in every thread that predicts.
+
+        :param caller: called with the name of the model, the rows, the method and options
         """
         self._caller = caller
         self.name = name_of(self)
@@ -107,15 +112,15 @@ class Model:
 
     @property
     def is_bound(self) -> bool:
-        """Whether an extension has registered this model."""
+        """True after an extension has registered this model."""
         return self.configuration is not None
 
     def is_bound_to(self, caller: Callable[..., Any]) -> bool:
-        """Return whether a call of the model is one of that function."""
+        """Return whether :meth:`bind` was called with that function."""
         return getattr(self, "_caller", None) == caller
 
     def __call__(self, rows: Any, method: str | None = None, **options: Any) -> Any:
-        """Predict in process, as :meth:`SKModels.predict <flask_skmodels.SKModels.predict>`.
+        """Predict in this process; see :meth:`SKModels.predict <flask_skmodels.SKModels.predict>`.
 
         :raises RuntimeError: the model is not registered
         """
@@ -124,38 +129,38 @@ class Model:
             raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
         return caller(name_of(self), rows, method, **options)
 
-    def predict(self, X: Any) -> Any:
-        """Return the estimator's predictions; override it to work on X or on what comes back.
+    def predict(self, X: Any) -> ModelOutput:
+        """Return the estimator's predictions. Override it to change X or the predictions.
 
-        :param X: the validated array or data frame, shape (rows, columns)
+        :param X: the validated array or data frame of shape (rows, columns)
         :returns: array of shape (rows,) or (rows, outputs)
         """
         return self.pipeline.predict(X)
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Any) -> ModelOutput:
         """Return the probability of each class, shape (rows, classes); see :meth:`predict`."""
         return self.pipeline.predict_proba(X)
 
-    def predict_log_proba(self, X: Any) -> Any:
-        """Return the logarithms of the probabilities, (rows, classes); see :meth:`predict`."""
+    def predict_log_proba(self, X: Any) -> ModelOutput:
+        """Return the logarithm of each probability, shape (rows, classes); see :meth:`predict`."""
         return self.pipeline.predict_log_proba(X)
 
-    def decision_function(self, X: Any) -> Any:
-        """Return the confidence scores, (rows,) or (rows, classes); see :meth:`predict`."""
+    def decision_function(self, X: Any) -> ModelOutput:
+        """Return confidence scores, shape (rows,) or (rows, classes); see :meth:`predict`."""
         return self.pipeline.decision_function(X)
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any) -> ModelOutput:
         """Return the transformed rows, shape (rows, features); see :meth:`predict`."""
         return self.pipeline.transform(X)
 
-    def score_samples(self, X: Any) -> Any:
+    def score_samples(self, X: Any) -> ModelOutput:
         """Return the score of each row, shape (rows,); see :meth:`predict`."""
         return self.pipeline.score_samples(X)
 
     def compile_schema(self, inputs: Inputs) -> Schema:
         """Return the compiled schema of the rows that this model takes.
 
-        :param inputs: what the estimator takes
+        :param inputs: the X that the estimator takes
         :raises ModelError: the schema cannot be compiled or does not fit the estimator
         """
         unnamed = self.schema is None and not inputs.named and inputs.container != "sequence"
@@ -164,9 +169,9 @@ class Model:
     def _compile(self, inputs: Inputs, *, unnamed: bool) -> Schema:
         rules = rules_from(inputs) if self.schema is None else declared(self.schema)
         if inputs.container == "nothing":
-            raise ModelError("its estimator takes targets or images, no rows of features")
+            raise ModelError("its estimator takes targets or images, not rows of features")
         if rules is None and inputs.container == "mapping":
-            raise ModelError("its estimator takes mappings of any names: set schema")
+            raise ModelError("its estimator takes mappings with any names: set schema")
         if rules is None:
             return UnboundedSchema()
         return FixedSchema(
@@ -179,14 +184,14 @@ class Model:
 
 
 class ValuesModel(Model):
-    """A model whose rows are one field ``values``: ``values=1,3,7.2``, numbers in their order."""
+    """A model whose rows have one field ``values`` with all values in order: ``values=1,3,7.2``."""
 
     def compile_schema(self, inputs: Inputs) -> Schema:
         return self._compile(inputs, unnamed=True)
 
 
 class KeyValueModel(Model):
-    """A model whose rows are named fields, checked by its schema."""
+    """A model whose rows have named fields, which its schema validates."""
 
     def compile_schema(self, inputs: Inputs) -> Schema:
         if self.schema is None and not inputs.named and inputs.container != "sequence":
@@ -200,7 +205,7 @@ class KeyValueModel(Model):
 def name_of(model: Model) -> str:
     """Return the name that a model is served under.
 
-    :raises ModelError: the name is reserved or not one that can be part of an address
+    :raises ModelError: the name is reserved, or cannot be part of a URL
     """
     name: Any = model.name or _snake_case(type(model).__name__)
     if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -211,16 +216,16 @@ def name_of(model: Model) -> str:
 
 
 def artifact_of(model: Model) -> Artifact | None:
-    """Return the artifact that a model's estimator is in, None where it is in memory."""
+    """Return the artifact that holds a model's estimator, or None if the estimator is in memory."""
     if isinstance(model.pipeline, str | PathLike):
         return Artifact(model.pipeline)
     return model.pipeline if isinstance(model.pipeline, Artifact) else None
 
 
 def declared_methods_of(model: Model) -> tuple[str, ...]:
-    """Return the methods that a model may serve, as far as that can be said before it is loaded.
+    """Return the methods that a model may serve, as far as they are known before it is loaded.
 
-    :raises ModelError: methods is not a list of names of methods
+    :raises ModelError: methods is not a list of method names
     """
     if model.methods is None:
         also = ("predict_proba",) if model.probability else ()
@@ -232,14 +237,14 @@ def declared_methods_of(model: Model) -> tuple[str, ...]:
 
 
 def check_traffic(model: Model) -> None:
-    """Raise :class:`ModelError` unless a model can split its traffic as it says."""
+    """Raise :class:`ModelError` if the traffic, traffic_key or shadow of a model is not valid."""
     problem = ""
     if (model.traffic or model.shadow is not None) and artifact_of(model) is None:
-        problem = "traffic and shadow need a folder of versions as its pipeline"
+        problem = "traffic and shadow need a folder of versions as the pipeline"
     elif not _are_shares(model.traffic or {}):
         problem = (
-            "traffic must be a mapping of versions, which are text, to shares from 0 to 1, and 1 "
-            "at most in all"
+            "traffic must be a mapping of versions, which are text, to shares from 0 to 1 with a "
+            "sum of at most 1"
         )
     elif not _is_label(model.shadow):
         problem = "shadow must be a version, which is text"
@@ -269,17 +274,17 @@ def _is_traffic_key(key: Any) -> bool:
 
 
 def description_of(model: Model) -> str:
-    """Return a model's description, by default its own class's docstring."""
+    """Return a model's description; by default the docstring of its class."""
     if model.description:
         return model.description
-    own = type(model) not in (Model, ValuesModel, KeyValueModel)
-    return inspect.cleandoc(type(model).__doc__ or "") if own else ""
+    is_subclass = type(model) not in (Model, ValuesModel, KeyValueModel)
+    return inspect.cleandoc(type(model).__doc__ or "") if is_subclass else ""
 
 
 def methods_of(model: Model) -> tuple[str, ...]:
     """Return the methods of a model that are served.
 
-    :raises ModelError: the estimator has not got one of them, or none at all
+    :raises ModelError: the estimator does not have one of them, or there are none
     """
     available = introspect.methods(model.pipeline)
     available += tuple(m for m in introspect.METHODS if m not in available and overrides(model, m))
@@ -294,14 +299,15 @@ def methods_of(model: Model) -> tuple[str, ...]:
 
 
 def overrides(model: Model, method: str) -> bool:
-    """Return whether a subclass hooks itself around a method of the estimator."""
+    """Return whether a subclass overrides the method that calls the estimator."""
     return getattr(type(model), method) is not getattr(Model, method)
 
 
 def inputs_of(model: Model, methods: Sequence[str]) -> Inputs:
-    """Return what a model takes: what its estimator takes, and what its own hooks may add to that.
+    """Return the X that a model takes.
 
-    A hook may fill in missing values, so a model with one decides by its schema alone.
+    It is the X that its estimator takes, but a model that overrides one of the methods accepts
+    missing values in all columns: the override may fill them in.
     """
     inputs = input_columns.inputs(model.pipeline)
     if inputs.columns is None or not any(overrides(model, method) for method in methods):
@@ -321,7 +327,7 @@ def _wanted_methods(model: Model, available: tuple[str, ...]) -> tuple[str, ...]
     if model.probability and "predict_proba" not in wanted:
         wanted += ("predict_proba",)
     if not wanted:
-        raise ModelError("methods is empty: name one method at least")
+        raise ModelError("methods is empty: name at least one method")
     return wanted
 
 
@@ -332,12 +338,12 @@ def _check_method(method: str) -> None:
 
 def _hint(method: str) -> str:
     if method == "predict_proba":
-        return ": set probability to False, or fit an estimator that has it"
-    return ": take it out of methods, or fit an estimator that has it"
+        return ": set probability to False, or fit an estimator that has this method"
+    return ": remove it from methods, or fit an estimator that has this method"
 
 
-def rules_from(inputs: Inputs) -> Mapping[str, Mapping[str, Any]] | None:
-    """Return the schema of what an estimator takes, None where it does not say."""
+def rules_from(inputs: Inputs) -> FieldRules | None:
+    """Return the rules that follow from the X that an estimator takes; None if it is not known."""
     if inputs.columns is None:
         return None
     if inputs.container == "sequence":
@@ -345,7 +351,7 @@ def rules_from(inputs: Inputs) -> Mapping[str, Mapping[str, Any]] | None:
     return {column.name: _column_rules(column) for column in inputs.columns}
 
 
-def _column_rules(column: Any) -> dict[str, Any]:
+def _column_rules(column: InputColumn) -> dict[str, Any]:
     if column.type == "any":
         return {"type": ["number", "string", "boolean"], "nullable": True, "required": False}
     rules: dict[str, Any] = {"type": column.type}

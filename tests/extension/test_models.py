@@ -149,7 +149,7 @@ def test_name_that_is_taken(models: SKModels, line_pipeline: Any) -> None:
         ),
         (
             {"pipeline": SVC().fit(X, Y), "methods": ["predict", "transform"]},
-            "SVC has no transform: take it out of methods",
+            "SVC has no transform: remove it from methods",
         ),
         ({"pipeline": SVC().fit(X, Y), "methods": ["fit"]}, "'fit' is not one of predict, "),
         ({"pipeline": SVC().fit(X, Y), "methods": ["__init__"]}, "'__init__' is not one of"),
