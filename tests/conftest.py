@@ -28,7 +28,7 @@ from flask_skmodels import (
     prediction_stopped,
     shadow_prediction,
 )
-from tests.support.helpers import SCHEMA, X, Y
+from tests.support.helpers import FIELDS, SCHEMA, X, Y
 from tests.support.verified_once import verify_once
 
 pytest_plugins = ("tests.support.selection", "tests.support.skips")
@@ -51,6 +51,13 @@ def verified_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         verify_once(patch)
         yield
+
+
+@pytest.fixture(scope="session")
+def named() -> Any:
+    """A classifier of iris flowers, fitted on a data frame: it knows the names of its columns."""
+    frame = pd.DataFrame(X, columns=list(FIELDS))
+    return LogisticRegression(max_iter=1000).fit(frame, Y)
 
 
 @pytest.fixture(scope="session")

@@ -65,8 +65,8 @@ def predict_command(
       echo '[[5.1, 3.5, 1.4, 0.2]]' | flask skmodels predict iris
     """
     deployment = deployment_named(name)
-    by_suffix = type_of_file(str(getattr(file, "name", ""))) or FORMATS["json"]
-    reader = _codec(FORMATS[input_format] if input_format else by_suffix)
+    file_name = str(getattr(file, "name", ""))
+    reader = _codec(FORMATS[input_format] if input_format else _media_type(file_name))
     writer = _codec(FORMATS[output_format]) if output_format else reader
     prediction = _predict(deployment, label, method, reader, LocalSource(file.read()))
     body = writer.encode(prediction)
@@ -91,6 +91,12 @@ def _predict(
             return deployment.execute(call, prediction, is_shadowed=False)
         except InvalidInput as error:
             raise click.ClickException("\n".join(map(str, error.errors))) from error
+
+
+def _media_type(file_name: str) -> str:
+    """Return the media type for the suffix of a file, JSON if the suffix is unknown."""
+    missing = (c.media_type for c in missing_codecs() if file_name.lower().endswith(c.suffixes))
+    return type_of_file(file_name) or next(missing, FORMATS["json"])
 
 
 def _codec(media_type: str) -> Codec:
