@@ -16,8 +16,8 @@ from flask_skmodels.cli.console import FILE, one_line_errors
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes
-from flask_skmodels.engines.native import own_calls
-from flask_skmodels.engines.onnx import converted
+from flask_skmodels.engines.native import native_calls
+from flask_skmodels.engines.onnx import convert_to_onnx
 from flask_skmodels.errors import ArtifactError, ModelError, SKModelsError, in_one_line
 from flask_skmodels.estimators import introspect
 from flask_skmodels.models import Model, inputs_of
@@ -97,7 +97,7 @@ def _to_skops(estimator: Any, target: Path) -> Conversion:
 def _to_onnx(estimator: Any, target: Path) -> Conversion:
     model, native, schema = _as_model(estimator)
     try:
-        graph, difference, _ = converted(model, native, schema)
+        graph, difference, _ = convert_to_onnx(model, native, schema)
     except ModelError as error:
         raise ArtifactError(target, str(error)) from error
     _write_new(target, graph.data)
@@ -114,7 +114,7 @@ def _as_model(estimator: Any) -> tuple[Model, Mapping[str, Any], Schema]:
     """Return a model for an estimator, the estimator's native methods, and its schema."""
     model = Model(name="converted", pipeline=estimator)
     methods = introspect.methods(estimator)
-    return model, own_calls(model, methods), model.compile_schema(inputs_of(model, methods))
+    return model, native_calls(model, methods), model.compile_schema(inputs_of(model, methods))
 
 
 def _compared(estimator: Any, other: Any) -> str:

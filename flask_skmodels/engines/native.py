@@ -1,4 +1,4 @@
-"""scikit-learn's own methods, called as a server should."""
+"""The estimator's own methods, called with the configuration that a server needs."""
 
 from __future__ import annotations
 
@@ -6,51 +6,52 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
-import joblib
 import numpy as np
 import sklearn
 
-from flask_skmodels.estimators.requirements import parts_of
+from flask_skmodels.engines.threadpools import uses_joblib_workers, without_joblib_workers
 from flask_skmodels.models import Model
-from flask_skmodels.schema.tabular import native
+from flask_skmodels.schema.tabular import to_sklearn
 
 Call = Callable[[Any], Any]
+"""A method of an estimator, or its lean form: called with X, returns one entry for each row."""
 
 
-def own_calls(model: Model, methods: tuple[str, ...]) -> dict[str, Call]:
-    """Return what calls the methods of a model with X.
+def native_calls(model: Model, methods: tuple[str, ...]) -> dict[str, Call]:
+    """Return a function of X for each method of a model.
 
-    They are called with scikit-learn configured as at registration, without numpy's warnings, and
-    on one thread where the estimator would start a pool at each call.
+    The functions call the methods with the scikit-learn configuration that was active at
+    registration, without numpy's warnings and without joblib workers. If a method fails on an array
+    of 32-bit floats, it is called again with doubles.
 
     :param model: the declaration, with a fitted estimator as its pipeline
-    :param methods: their names
+    :param methods: the names of the methods
     """
-    is_parallel = starts_a_pool(model.pipeline)
-    return {method: _own_call(model, getattr(model, method), is_parallel) for method in methods}
+    is_parallel = uses_joblib_workers(model.pipeline)
+    return {method: _native_call(model, getattr(model, method), is_parallel) for method in methods}
 
 
-def _own_call(model: Model, call: Call, is_parallel: bool) -> Call:
-    def own(X: Any) -> Any:
-        with _surroundings(model, is_parallel):
-            X = native(X)
+def _native_call(model: Model, call: Call, is_parallel: bool) -> Call:
+    def native(X: Any) -> Any:
+        with _call_context(model, is_parallel):
+            X = to_sklearn(X)
             try:
                 return call(X)
             except (TypeError, ValueError):
-                if not _is_narrow(X):
+                if not _is_float32(X):
                     raise
                 return call(X.astype(np.float64))
 
-    return own
+    return native
 
 
-def _is_narrow(X: Any) -> bool:
-    """Return whether X is of floats of 32 bits, which KMeans and others take at their fit alone."""
-    kinds = {X.dtype} if isinstance(X, np.ndarray) else set(getattr(X, "dtypes", ()))
-    return kinds == {np.dtype(np.float32)}
+def _is_float32(X: Any) -> bool:
+    """Return whether all of X is float32, which KMeans and others only accept when fitted on it."""
+    dtypes = {X.dtype} if isinstance(X, np.ndarray) else set(getattr(X, "dtypes", ()))
+    return dtypes == {np.dtype(np.float32)}
 
 
-def _surroundings(model: Model, is_parallel: bool) -> AbstractContextManager[Any]:
+def _call_context(model: Model, is_parallel: bool) -> AbstractContextManager[Any]:
     configuration = model.configuration
     is_configured = configuration is None or configuration == sklearn.get_config()
     without_warnings = np.errstate(all="ignore")
@@ -61,16 +62,5 @@ def _surroundings(model: Model, is_parallel: bool) -> AbstractContextManager[Any
     if configuration is not None and not is_configured:
         stack.enter_context(sklearn.config_context(**configuration))
     if is_parallel:
-        stack.enter_context(on_one_thread())
+        stack.enter_context(without_joblib_workers())
     return stack
-
-
-def starts_a_pool(estimator: Any) -> bool:
-    """Return whether joblib would use several workers for a call of one of its methods."""
-    return any(getattr(part, "n_jobs", None) not in (None, 1) for part in parts_of(estimator))
-
-
-def on_one_thread() -> AbstractContextManager[Any]:
-    """Return a context in which joblib starts no workers."""
-    context: AbstractContextManager[Any] = joblib.parallel_config(backend="sequential")
-    return context

@@ -1,4 +1,4 @@
-"""ONNX Runtime: an estimator converted to a graph, near to it and not equal."""
+"""The ONNX engine: an estimator converted to a graph, with results close to the estimator's."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from flask_skmodels.artifacts.onnx import OnnxModel
 from flask_skmodels.artifacts.onnx_session import run_aside
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes
-from flask_skmodels.engines.lean.verify import accepted
+from flask_skmodels.engines.lean.verify import accepted_rows
+from flask_skmodels.engines.native import Call
 from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import introspect
 from flask_skmodels.models import Model
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.schema import Schema
 
-Call = Callable[[Any], Any]
 Feed = dict[str, NDArray[Any]]
-_ALL = "X"  # the one input for all columns
+_ALL = "X"  # the name of the input if the graph has one input for all columns
 _MISSING = "engine = 'onnx' needs skl2onnx and onnxruntime: pip install 'Flask-SKModels[onnx]'"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How far the answers of a graph are from the estimator's own, on probe rows.
+    """The difference between the results of a graph and of its estimator, measured on probe rows.
 
-    :param rows: how many rows were compared
-    :param numbers: the largest difference of two numbers, as a part of the estimator's own where
-        that is above 1
-    :param labels: the share of the rows that have another label
+    :param rows: the number of rows that were compared
+    :param numbers: the largest difference of two numbers, divided by the estimator's number if that
+        is larger than 1
+    :param labels: the share of rows with a different label, from 0 to 1
     """
 
     rows: int
@@ -46,7 +46,7 @@ class Difference:
     labels: float
 
     def describe(self) -> dict[str, Any]:
-        """Return it for a client."""
+        """Return the JSON object that describes the difference to clients."""
         return {
             "rows": self.rows,
             "largest_difference": self.numbers,
@@ -55,116 +55,118 @@ class Difference:
 
     @property
     def largest(self) -> float:
-        """What the tolerance bounds."""
+        """The value that must not exceed the tolerance."""
         return max(self.numbers, self.labels)
 
     def check(self, tolerance: float) -> None:
-        """Raise ModelError where it is above a tolerance."""
+        """Raise ModelError if the difference is larger than the tolerance."""
         if not self.largest <= tolerance:
             raise ModelError(
-                f"ONNX Runtime differs from the estimator on {self.rows} rows: by "
-                f"{self.numbers:.3g} at most in numbers, and in {self.labels:.3%} of the labels; "
+                f"ONNX Runtime differs from the estimator on {self.rows} rows: by at most "
+                f"{self.numbers:.3g} in numbers, and in {self.labels:.3%} of the labels; "
                 f"SKMODELS_ONNX_TOLERANCE is {tolerance:g}"
             )
 
 
 def onnx_calls(
-    model: Model, own: Mapping[str, Call], schema: Schema
+    model: Model, native: Mapping[str, Call], schema: Schema
 ) -> tuple[dict[str, Call], Difference]:
-    """Return the methods of an estimator that its graph has, and how far they are from its own.
+    """Return a function of X for each method that the graph has, and the difference.
 
     :param model: the declaration, with a fitted estimator as its pipeline
-    :param own: the estimator's methods that are served
-    :param schema: of the rows
-    :raises ModelError: the estimator cannot be converted, or the graph not be run
+    :param native: the estimator's own methods that are served
+    :param schema: the schema of the rows
+    :raises ModelError: the estimator cannot be converted, or the graph cannot be run
     """
-    graph, difference, expected = converted(model, own, schema)
+    graph, difference, expected = convert_to_onnx(model, native, schema)
     return {
         method: _call(graph, output, expected[method])
-        for method, output in _outputs(graph, expected).items()
+        for method, output in _output_names(graph, expected).items()
     }, difference
 
 
-def converted(
-    model: Model, own: Mapping[str, Call], schema: Schema
+def convert_to_onnx(
+    model: Model, native: Mapping[str, Call], schema: Schema
 ) -> tuple[OnnxModel, Difference, Mapping[str, Any]]:
-    """Return the graph of an estimator, how far it is from it, and the estimator's own answers.
+    """Return the graph of an estimator, the difference, and the estimator's results for the probes.
 
-    :param model: as of :func:`onnx_calls`
-    :param own: likewise
-    :param schema: likewise
-    :raises ModelError: the estimator cannot be converted, or the graph not be run
+    :param model: as for :func:`onnx_calls`
+    :param native: as for :func:`onnx_calls`
+    :param schema: as for :func:`onnx_calls`
+    :raises ModelError: the estimator cannot be converted, or the graph cannot be run
     """
     _check_installed()
     try:
         probes = Probes(schema, model.pipeline, model.examples)
-        rows = accepted(_refuse, next(iter(own.values())), probes)
+        rows = accepted_rows(_decline, next(iter(native.values())), probes)
     except Decline as why:
         raise ModelError(f"it cannot be compared with the estimator: {why}") from why
     X = probes.build(rows)
-    expected = {method: call(X) for method, call in own.items()}
-    graph, difference = _nearest(model.pipeline, X, expected)
+    expected = {method: call(X) for method, call in native.items()}
+    graph, difference = _closest_graph(model.pipeline, X, expected)
     return graph, difference, expected
 
 
-def _outputs(graph: OnnxModel, methods: Iterable[str]) -> dict[str, str]:
-    """Return the output that gives a method's answers, for the methods that the graph has."""
+def _output_names(graph: OnnxModel, methods: Iterable[str]) -> dict[str, str]:
+    """Return the name of the graph's output for each method that the graph has."""
     return {m: name for m in methods if (name := graph.output_of(m)) is not None}
 
 
 def _check_installed() -> None:
-    # Not by an import: that of ONNX Runtime starts a thread.
+    # Find the packages without importing them: importing ONNX Runtime starts a thread.
     if not all(map(importlib.util.find_spec, ("skl2onnx", "onnxruntime"))):
         raise ModelError(_MISSING)
 
 
-def _refuse(X: Any) -> Any:
-    raise Decline("it is the estimator that is asked")
+def _decline(X: Any) -> Any:
+    raise Decline("there is no graph yet; only the estimator is called")
 
 
-def _nearest(estimator: Any, X: Any, expected: Mapping[str, Any]) -> tuple[OnnxModel, Difference]:
-    """Return the graph that is nearest to the estimator, or the first that is near enough."""
-    found: list[tuple[OnnxModel, Difference]] = []
+def _closest_graph(
+    estimator: Any, X: Any, expected: Mapping[str, Any]
+) -> tuple[OnnxModel, Difference]:
+    """Return the first graph within the default tolerance, or else the closest one."""
+    results: list[tuple[OnnxModel, Difference]] = []
     reasons: list[str] = []
-    for attempt in _attempts(estimator, X):
+    for attempt in _conversions(estimator, X):
         try:
-            found.append(_compared(estimator, attempt(), X, expected))
-        except Exception as error:  # of the converter and of ONNX Runtime: they have many
+            results.append(_compared(estimator, attempt(), X, expected))
+        except Exception as error:  # the converter and ONNX Runtime raise many types
             lines = str(error).strip().splitlines() or [""]
             reasons.append(f"{type(error).__name__}: {lines[0][:200]}")
         else:
-            if found[-1][1].largest <= ONNX_TOLERANCE:
+            if results[-1][1].largest <= ONNX_TOLERANCE:
                 break
-    if not found:
+    if not results:
         raise ModelError(f"it cannot be converted to ONNX: {'; '.join(dict.fromkeys(reasons))}")
-    return min(found, key=lambda each: each[1].largest)
+    return min(results, key=lambda each: each[1].largest)
 
 
 def _compared(
     estimator: Any, data: bytes, X: Any, expected: Mapping[str, Any]
 ) -> tuple[OnnxModel, Difference]:
     graph = OnnxModel(Path(introspect.class_name(estimator)), data)
-    outputs = _outputs(graph, expected)
-    if not outputs:
+    names = _output_names(graph, expected)
+    if not names:
         raise ModelError(f"the graph has none of the methods {', '.join(expected)}")
-    found = run_aside(data, graph.cast(feed_of(X, graph.input_names)))
-    answers = {method: _as(expected[method], found[name]) for method, name in outputs.items()}
-    return graph, _difference({method: expected[method] for method in outputs}, answers)
+    outputs = run_aside(data, graph.cast(feed(X, graph.input_names)))
+    results = {method: _like(expected[method], outputs[name]) for method, name in names.items()}
+    return graph, _difference({method: expected[method] for method in names}, results)
 
 
-def _attempts(estimator: Any, X: Any) -> Iterator[Callable[[], bytes]]:
-    """Yield conversions, the most precise first.
+def _conversions(estimator: Any, X: Any) -> Iterator[Callable[[], bytes]]:
+    """Yield functions that convert the estimator, the most precise conversion first.
 
-    Operators of trees take single precision alone: as scikit-learn's own trees do, they are given
-    doubles that are rounded just before them.
+    The ONNX operators of trees only take single precision. scikit-learn's trees also round doubles
+    to single precision, so the second conversion rounds right before the last step.
     """
-    for types in _ways_in(X):
-        yield partial(_converted, estimator, types(single=False))
-        yield partial(_converted, _rounded_before_the_last(estimator), types(single=False))
-        yield partial(_converted, estimator, types(single=True))
+    for types in _input_types(X):
+        yield partial(_convert, estimator, types(single=False))
+        yield partial(_convert, _with_rounding_before_last_step(estimator), types(single=False))
+        yield partial(_convert, estimator, types(single=True))
 
 
-def _converted(estimator: Any, types: Sequence[tuple[str, Any]]) -> bytes:
+def _convert(estimator: Any, types: Sequence[tuple[str, Any]]) -> bytes:
     from skl2onnx import to_onnx
 
     is_classifier = hasattr(estimator, "predict_proba")
@@ -179,7 +181,7 @@ def _converted(estimator: Any, types: Sequence[tuple[str, Any]]) -> bytes:
     return data
 
 
-def _rounded_before_the_last(estimator: Any) -> Any:
+def _with_rounding_before_last_step(estimator: Any) -> Any:
     from skl2onnx.sklapi import CastTransformer
     from sklearn.pipeline import Pipeline
 
@@ -188,46 +190,48 @@ def _rounded_before_the_last(estimator: Any) -> Any:
     return Pipeline([*steps[:-1], rounding, steps[-1]])
 
 
-def _ways_in(X: Any) -> list[Callable[..., list[tuple[str, Any]]]]:
-    """Return the inputs that a graph may have for X: one a column of a data frame, or one for all.
+def _input_types(X: Any) -> list[Callable[..., list[tuple[str, Any]]]]:
+    """Return the possible inputs of the graph: one for each column of a data frame, or one for all.
 
-    What takes its columns by name needs the first, what takes numbers alone the second.
+    An estimator that selects columns by name needs the first, one that takes only numbers the
+    second.
     """
     if not isinstance(X, DeferredFrame):
-        return [partial(_whole, np.shape(X)[1])]
-    by_column = partial(_columns, X)
-    are_numbers = all(field.is_number for field in X.fields)
-    return [by_column, partial(_whole, len(X.fields))] if are_numbers else [by_column]
+        return [partial(_one_input, np.shape(X)[1])]
+    by_column = partial(_input_per_column, X)
+    if not all(field.is_number for field in X.fields):
+        return [by_column]
+    return [by_column, partial(_one_input, len(X.fields))]
 
 
-def _whole(width: int, *, single: bool) -> list[tuple[str, Any]]:
-    from skl2onnx.common import data_types as of
+def _one_input(width: int, *, single: bool) -> list[tuple[str, Any]]:
+    from skl2onnx.common import data_types
 
-    number = of.FloatTensorType if single else of.DoubleTensorType
+    number = data_types.FloatTensorType if single else data_types.DoubleTensorType
     return [(_ALL, number([None, width]))]
 
 
-def _columns(X: DeferredFrame, *, single: bool) -> list[tuple[str, Any]]:
-    from skl2onnx.common import data_types as of
+def _input_per_column(X: DeferredFrame, *, single: bool) -> list[tuple[str, Any]]:
+    from skl2onnx.common import data_types
 
     types = {
-        "number": of.FloatTensorType if single else of.DoubleTensorType,
-        "integer": of.Int64TensorType,
-        "string": of.StringTensorType,
-        "boolean": of.BooleanTensorType,
+        "number": data_types.FloatTensorType if single else data_types.DoubleTensorType,
+        "integer": data_types.Int64TensorType,
+        "string": data_types.StringTensorType,
+        "boolean": data_types.BooleanTensorType,
     }
     return [(f.column.name, types.get(f.kind, types["number"])([None, 1])) for f in X.fields]
 
 
-def feed_of(X: Any, inputs: Sequence[str]) -> Feed:
-    """Return X by the inputs of its graph; a missing text is an empty one."""
+def feed(X: Any, inputs: Sequence[str]) -> Feed:
+    """Return the arrays of X by the names of the graph's inputs. A missing text becomes empty."""
     if not isinstance(X, DeferredFrame):
         return {_ALL: np.asarray(X, dtype=np.float64)}
     if list(inputs) == [_ALL]:
         return {_ALL: X.to_float64()}
     return {
-        field.column.name: _column(field.kind, X.column(place))
-        for place, field in enumerate(X.fields)
+        field.column.name: _column(field.kind, X.column(index))
+        for index, field in enumerate(X.fields)
     }
 
 
@@ -239,28 +243,28 @@ def _column(kind: str, values: Sequence[Any]) -> NDArray[Any]:
 
 
 def _call(graph: OnnxModel, output: str, like: Any) -> Call:
-    return lambda X: _as(like, graph.run(output, graph.cast(feed_of(X, graph.input_names))))
+    return lambda X: _like(like, graph.run(output, graph.cast(feed(X, graph.input_names))))
 
 
-def _as(like: Any, found: Any) -> NDArray[Any]:
-    """Return an answer in the shape and of the type of the estimator's own."""
-    answer = np.asarray(found)
-    return answer.reshape((len(answer), *like.shape[1:])).astype(like.dtype)
+def _like(like: Any, output: Any) -> NDArray[Any]:
+    """Return an output of the graph in the shape and dtype of the estimator's output."""
+    array = np.asarray(output)
+    return array.reshape((len(array), *like.shape[1:])).astype(like.dtype)
 
 
-def _difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -> Difference:
+def _difference(expected: Mapping[str, Any], results: Mapping[str, Any]) -> Difference:
     numbers, labels = 0.0, 0.0
-    for method, own in expected.items():
-        if own.dtype.kind == "f":
-            numbers = max(numbers, _largest(own, found[method]))
+    for method, native in expected.items():
+        if native.dtype.kind == "f":
+            numbers = max(numbers, _largest_difference(native, results[method]))
         else:
-            differs = (own != found[method]).reshape(len(own), -1).any(axis=1)
+            differs = (native != results[method]).reshape(len(native), -1).any(axis=1)
             labels = max(labels, float(differs.mean()))
     return Difference(len(next(iter(expected.values()))), numbers, labels)
 
 
-def _largest(own: NDArray[Any], found: NDArray[Any]) -> float:
-    same = (own == found) | (np.isnan(own) & np.isnan(found))
-    differences = np.abs(found - own) / np.maximum(1.0, np.abs(own))
-    largest = np.where(same, 0.0, np.where(np.isnan(differences), np.inf, differences))
-    return float(largest.max(initial=0.0))
+def _largest_difference(expected: NDArray[Any], result: NDArray[Any]) -> float:
+    same = (expected == result) | (np.isnan(expected) & np.isnan(result))
+    differences = np.abs(result - expected) / np.maximum(1.0, np.abs(expected))
+    differences = np.where(np.isnan(differences), np.inf, differences)
+    return float(np.where(same, 0.0, differences).max(initial=0.0))

@@ -26,7 +26,7 @@ from flask_skmodels.errors import InvalidInput, Report, SKModelsError, TooManyRo
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
-from flask_skmodels.schema.tabular import native
+from flask_skmodels.schema.tabular import to_sklearn
 from flask_skmodels.signals import (
     Sender,
     after_prediction,
@@ -81,7 +81,7 @@ class Prediction:
     @property
     def inputs(self) -> Any:
         """The estimator's input: an array, a data frame, or a list."""
-        return native(self.X)
+        return to_sklearn(self.X)
 
 
 class WrongOutput(SKModelsError):

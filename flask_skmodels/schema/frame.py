@@ -115,7 +115,7 @@ class DeferredFrame(Tabular):
         """For each field its values, None for a missing value; empty if there is a matrix."""
         return self._columns if self.row is None else [(value,) for value in self.row]
 
-    def native(self) -> Any:
+    def to_sklearn(self) -> Any:
         """Return the pandas data frame, the same object at each call."""
         if self._frame is None:
             self._frame = self._new_frame()

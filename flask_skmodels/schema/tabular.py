@@ -38,13 +38,13 @@ class Tabular:
         """A value that is equal for two containers that can be concatenated."""
         return type(self)
 
-    def native(self) -> Any:
+    def to_sklearn(self) -> Any:
         """Return the array, data frame or sparse matrix that scikit-learn is called with."""
         raise NotImplementedError
 
     def to_numpy(self) -> NDArray[Any]:
         """Return a dense array of shape (rows, columns)."""
-        return np.asarray(self.native())
+        return np.asarray(self.to_sklearn())
 
     def to_float64(self) -> NDArray[np.float64]:
         """Return a dense array of float64 of shape (rows, columns).
@@ -82,11 +82,11 @@ class Tabular:
         raise TypeError(f"{cls.__name__} cannot be concatenated")
 
 
-def native(X: Any) -> Any:
+def to_sklearn(X: Any) -> Any:
     """Return X as scikit-learn is called with it; arrays and lists are returned unchanged."""
     if type(X) is np.ndarray:  # the most frequent case
         return X
-    return X.native() if isinstance(X, Tabular) else X
+    return X.to_sklearn() if isinstance(X, Tabular) else X
 
 
 def matrix_of(X: Any) -> NDArray[Any] | None:

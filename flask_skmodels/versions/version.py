@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.artifacts.loading import Loaded
-from flask_skmodels.engines import engine_of
 from flask_skmodels.engines.batching import Combiner
+from flask_skmodels.engines.selection import choose_engine
 from flask_skmodels.errors import ModelError, UnknownModel
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
@@ -41,7 +41,7 @@ class ModelVersion:
             inputs = inputs_of(model, self.methods)
             self.container = inputs.container
             self.schema = model.compile_schema(inputs)
-            self.engine = engine_of(model, self.methods, self.schema)
+            self.engine = choose_engine(model, self.methods, self.schema)
             self._combiners = {
                 method: Combiner(call, model.batching) for method, call in self.engine.calls.items()
             }

@@ -19,7 +19,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from flask_skmodels.engines.lean.forms.ensemble import histogram_boosting
+from flask_skmodels.engines.lean.forms.ensemble import hist_gradient_boosting
 from tests.support.equality import check
 from tests.support.samples import FRAME, HOLES, LABELS, SCORE, X
 from tests.support.selection import cases
@@ -101,7 +101,7 @@ def test_hist_gradient_boosting_of_a_frame_of_numbers() -> None:
 def test_hist_gradient_boosting_beyond_the_bound_of_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(histogram_boosting, "MOST_BYTES", 0)
+    monkeypatch.setattr(hist_gradient_boosting, "MAX_BYTES", 0)
     check(HistGradientBoostingRegressor(**SMALL).fit(HOLES, SCORE), HOLES)
 
 

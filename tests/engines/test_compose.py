@@ -363,7 +363,7 @@ def test_transformer_of_a_dropped_column_alone_keeps_its_own_method() -> None:
     nothing = ColumnTransformer([("words", "drop", WORDS)], remainder="drop")
     union = make_union(columns(OneHotEncoder(), StandardScaler()), nothing)
     model = make_pipeline(union, Ridge()).fit(FULL, TARGET)
-    with pytest.raises(AssertionError, match="but for the methods of ColumnTransformer"):
+    with pytest.raises(AssertionError, match="except for the methods of ColumnTransformer"):
         check(model, FULL)
 
 
@@ -385,7 +385,7 @@ def test_option_without_a_lean_form_keeps_its_own_method(transformer: Any, reaso
     model.fit(FULL[["visits", "score"]], TARGET)
     engine = own_steps(model)
     assert reason in engine
-    assert f"but for the methods of {type(transformer).__name__}; " in engine
+    assert f"except for the methods of {type(transformer).__name__}; " in engine
 
 
 def own_steps(model: Any) -> str:
@@ -406,7 +406,7 @@ def test_words_of_texts() -> None:
     models.add("case", model, probability=True)
     models.init_app(app)
     engine = (app.test_client().get("/case/").json or {})["engine"]
-    assert engine == {"name": "lean", "reason": "but for the methods of TfidfVectorizer"}
+    assert engine == {"name": "lean", "reason": "except for the methods of TfidfVectorizer"}
     for count in (1, 2, 50):
         rows = [{"text": text} for text in texts[:count]]
         outputs = models.predict("case", rows, "predict_proba", app=app).outputs

@@ -37,7 +37,12 @@ from flask_skmodels.engines.lean.forms import (
     naive_bayes,
     neural_network,
 )
-from flask_skmodels.engines.lean.forms.preprocessing import encoders, numeric, polynomial
+from flask_skmodels.engines.lean.forms.preprocessing import (
+    discretization,
+    encoders,
+    polynomial,
+    scalers,
+)
 from tests.support.equality import assert_equal
 
 RANDOM = np.random.default_rng(0)
@@ -114,10 +119,10 @@ def first_categories(right: Any) -> Any:
 
 
 def sums_in_another_order(right: Any) -> Any:
-    def weighed(weights: Any, intercept: Any) -> Any:
+    def linear_predictor(weights: Any, intercept: Any) -> Any:
         return lambda X: X[:, ::-1] @ weights[::-1] + intercept
 
-    return weighed
+    return linear_predictor
 
 
 def intercept_first(right: Any) -> Any:
@@ -162,11 +167,11 @@ CORRUPT = {
         ),
     ),
     "the mean of another column": (
-        *(numeric, "_scaled", mean_of_another_column, "StandardScaler"),
+        *(scalers, "_scaled", mean_of_another_column, "StandardScaler"),
         numbers_of(StandardScaler(), LogisticRegression()),
     ),
     "a mean with another last bit": (
-        *(numeric, "_scaled", nearly_the_mean, "StandardScaler"),
+        *(scalers, "_scaled", nearly_the_mean, "StandardScaler"),
         numbers_of(StandardScaler(), LinearRegression()),
     ),
     "the fill of another column": (
@@ -174,7 +179,7 @@ CORRUPT = {
         mixed(OneHotEncoder(), SimpleImputer()),
     ),
     "the columns in another order": (
-        *(compose, "taker", columns_in_another_order, "ColumnTransformer"),
+        *(compose, "column_selector", columns_in_another_order, "ColumnTransformer"),
         mixed(OneHotEncoder(), SimpleImputer()),
     ),
     "the numbers of a row in another order": (
@@ -184,21 +189,21 @@ CORRUPT = {
         ),
     ),
     "a row of first categories": (
-        *(encoders, "_of_row", first_categories, "OrdinalEncoder"),
+        *(encoders, "_encode_row", first_categories, "OrdinalEncoder"),
         mixed(
             OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), SimpleImputer()
         ),
     ),
     "sums in another order": (
-        *(linear_model, "weighed", sums_in_another_order, "LinearRegression"),
+        *(linear_model, "linear_predictor", sums_in_another_order, "LinearRegression"),
         numbers_of(LinearRegression()),
     ),
     "the intercept first": (
-        *(linear_model, "weighed", intercept_first, "LinearRegression"),
+        *(linear_model, "linear_predictor", intercept_first, "LinearRegression"),
         numbers_of(LinearRegression()),
     ),
     "the class of the smallest score": (
-        *(linear_model, "labels_of", argmin, "LogisticRegression"),
+        *(linear_model, "labels_from_scores", argmin, "LogisticRegression"),
         numbers_of(LogisticRegression(max_iter=1000)),
     ),
     "a factor of another column": (
@@ -206,7 +211,7 @@ CORRUPT = {
         numbers_of(PolynomialFeatures(), LinearRegression()),
     ),
     "an edge in the bin below": (
-        *(numeric, "bisect_right", at_the_edge_below, "KBinsDiscretizer"),
+        *(discretization, "bisect_right", at_the_edge_below, "KBinsDiscretizer"),
         numbers_of(KBinsDiscretizer(encode="ordinal"), LinearRegression()),
     ),
     "a unit that leaks": (
@@ -214,7 +219,7 @@ CORRUPT = {
         numbers_of(StandardScaler(), MLPClassifier((5,), max_iter=300, tol=1e-2)),
     ),
     "a sum that overflows": (
-        *(naive_bayes, "_log_of_sum", sum_without_shift, "GaussianNB"),
+        *(naive_bayes, "_logsumexp", sum_without_shift, "GaussianNB"),
         numbers_of(GaussianNB()),
     ),
 }
@@ -293,7 +298,7 @@ def test_internal_that_is_gone_leaves_a_step_its_own_method(
         models.add("case", estimator)
         models.init_app(app)
     reason = (
-        "but for the methods of OneHotEncoder; OneHotEncoder: AttributeError: "
+        "except for the methods of OneHotEncoder; OneHotEncoder: AttributeError: "
         "no attribute '_infrequent_enabled'"
     )
     assert (app.test_client().get("/case/").json or {})["engine"] == {

@@ -30,7 +30,13 @@ from sklearn.tree import DecisionTreeRegressor
 from flask_skmodels import SKModels
 from flask_skmodels.engines.lean import compiler, joined_trees
 from flask_skmodels.engines.lean.forms import multioutput, tree
-from flask_skmodels.engines.lean.forms.ensemble import boosting, histogram_boosting, meta_estimators
+from flask_skmodels.engines.lean.forms.ensemble import (
+    ada_boost,
+    gradient_boosting,
+    hist_gradient_boosting,
+    stacking,
+    voting,
+)
 from tests.support.equality import assert_equal
 from tests.support.samples import FRAME, HOLES, LABELS, SCORE, X
 
@@ -82,10 +88,10 @@ def in_pairs(right: Any) -> Any:
 
 
 def rounded_up(right: Any) -> Any:
-    def singles_for(takes_missing: bool) -> Any:
-        return lambda X: np.nextafter(right(takes_missing)(X), np.float32(np.inf))
+    def float32_converter(allow_nan: bool) -> Any:
+        return lambda X: np.nextafter(right(allow_nan)(X), np.float32(np.inf))
 
-    return singles_for
+    return float32_converter
 
 
 def without_last_category(right: Any) -> Any:
@@ -141,13 +147,19 @@ BY_CATEGORY = SCORE + 2 * (FRAME["island"] == "Dream") - (FRAME["island"] == "To
 
 # The module and the function that are made wrong, how, a function that fits an estimator, its rows.
 CORRUPT: dict[str, Any] = {
-    "less for less or equal": (tree, "joined", LESS, lambda: forest().fit(STEPS, SCORE > 0), STEPS),
+    "less for less or equal": (
+        tree,
+        "join_trees",
+        LESS,
+        lambda: forest().fit(STEPS, SCORE > 0),
+        STEPS,
+    ),
     "less for less or equal in histograms": (
-        *(histogram_boosting, "joined", LESS),
+        *(hist_gradient_boosting, "join_trees", LESS),
         *(lambda: histograms_of(SCORE, STEPS), STEPS),
     ),
     "less for less or equal below a scaler": (
-        *(histogram_boosting, "joined", LESS),
+        *(hist_gradient_boosting, "join_trees", LESS),
         *(
             lambda: make_pipeline(StandardScaler(), HistGradientBoostingRegressor(max_iter=12)).fit(
                 X, SCORE
@@ -156,61 +168,67 @@ CORRUPT: dict[str, Any] = {
         ),
     ),
     "missing values the other way": (
-        *(tree, "joined", MISSING),
+        *(tree, "join_trees", MISSING),
         *(lambda: forest().fit(HALVES, SCORE > 0), HALVES),
     ),
     "missing values the other way in histograms": (
-        *(histogram_boosting, "joined", MISSING),
+        *(hist_gradient_boosting, "join_trees", MISSING),
         *(lambda: histograms_of(SCORE, HALVES), HALVES),
     ),
-    "children swapped": (tree, "joined", SWAPPED, lambda: forest().fit(X, SCORE > 0), X),
+    "children swapped": (tree, "join_trees", SWAPPED, lambda: forest().fit(X, SCORE > 0), X),
     "trees in another order": (
-        *(joined_trees, "_add_switch", last_tree_first),
+        *(joined_trees, "_add_selector", last_tree_first),
         *(lambda: RandomForestRegressor(30, random_state=0).fit(X, SCORE), X),
     ),
     "one tree twice": (
-        *(joined_trees, "_add_switch", one_tree_twice),
+        *(joined_trees, "_add_selector", one_tree_twice),
         *(lambda: ExtraTreesRegressor(30, random_state=0).fit(X, SCORE), X),
     ),
     "sums backwards": (
-        *(tree, "summed", backwards),
+        *(tree, "sum_in_order", backwards),
         *(lambda: RandomForestRegressor(30, random_state=0).fit(X, SCORE), X),
     ),
     "sums in pairs": (
-        *(tree, "summed", in_pairs),
+        *(tree, "sum_in_order", in_pairs),
         *(lambda: RandomForestRegressor(30, random_state=0).fit(X, SCORE), X),
     ),
     "sums backwards in histograms": (
-        *(histogram_boosting, "summed", backwards),
+        *(hist_gradient_boosting, "sum_in_order", backwards),
         *(lambda: histograms_of(SCORE, X), X),
     ),
-    "baseline last": (histogram_boosting, "summed", in_pairs, lambda: histograms_of(SCORE, X), X),
+    "baseline last": (
+        hist_gradient_boosting,
+        "sum_in_order",
+        in_pairs,
+        lambda: histograms_of(SCORE, X),
+        X,
+    ),
     "a value nearly the same": (
-        *(boosting, "singles_for", rounded_up),
+        *(gradient_boosting, "float32_converter", rounded_up),
         *(lambda: GradientBoostingRegressor(n_estimators=9).fit(STEPS, SCORE), STEPS),
     ),
     "the last category dropped": (
-        *(histogram_boosting, "_codes_of", without_last_category),
+        *(hist_gradient_boosting, "_codes_of", without_last_category),
         *(lambda: histograms_of(BY_CATEGORY, FRAME, **CATEGORIES), FRAME),
     ),
     "an unknown category as the first": (
-        *(histogram_boosting, "_codes_of", unknown_as_first_category),
+        *(hist_gradient_boosting, "_codes_of", unknown_as_first_category),
         *(lambda: histograms_of(BY_CATEGORY, FRAME, **CATEGORIES), FRAME),
     ),
     "a rate nearly the same": (
-        *(boosting, "predict_stages", nearly_the_rate),
+        *(gradient_boosting, "predict_stages", nearly_the_rate),
         *(lambda: GradientBoostingRegressor(n_estimators=9).fit(X, SCORE), X),
     ),
     "other columns of bagged trees": (
-        *(tree, "_on_all_columns", own_columns),
+        *(tree, "_with_input_columns", own_columns),
         *(lambda: BaggingRegressor(max_features=3, random_state=0).fit(X, SCORE), X),
     ),
     "other columns of isolation": (
-        *(tree, "_on_all_columns", own_columns),
+        *(tree, "_with_input_columns", own_columns),
         *(lambda: IsolationForest(max_features=3, random_state=0).fit(X), X),
     ),
     "votes for other classes": (
-        *(boosting, "labels_of_nodes", votes_of_all_classes),
+        *(ada_boost, "labels_of_nodes", votes_of_all_classes),
         *(
             lambda: AdaBoostClassifier(n_estimators=9, random_state=0).fit(
                 X, LABELS["three texts"]
@@ -219,7 +237,7 @@ CORRUPT: dict[str, Any] = {
         ),
     ),
     "X before the predictions": (
-        *(meta_estimators, "_stacked_of", rows_first),
+        *(stacking, "_transform", rows_first),
         lambda: StackingRegressor(
             [("line", LinearRegression()), ("tree", DecisionTreeRegressor(max_depth=3))],
             LinearRegression(),
@@ -228,7 +246,7 @@ CORRUPT: dict[str, Any] = {
         X,
     ),
     "nothing passed along a chain": (
-        *(multioutput, "_along", nothing_passed_on),
+        *(multioutput, "_run_chain", nothing_passed_on),
         *(
             lambda: RegressorChain(LinearRegression()).fit(X, np.stack([SCORE, SCORE**2], axis=1)),
             X,
@@ -273,7 +291,7 @@ def test_corrupt_form_inside_a_wrapper_is_named(
 ) -> None:
     pairs = [("line", LogisticRegression()), ("forest", forest())]
     voter = VotingClassifier(pairs, voting="soft").fit(X, LABELS["three texts"])
-    monkeypatch.setattr(tree, "joined", SWAPPED(joined_trees.joined))
+    monkeypatch.setattr(tree, "join_trees", SWAPPED(joined_trees.join_trees))
     hold_to_fallback(voter, X, "RandomForestClassifier", caplog)
 
 
@@ -281,7 +299,7 @@ def test_votes_without_their_weights_are_not_served(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def of_the_first(estimator: Any, compiler: Any) -> Any:
-        methods = dict(meta_estimators.voting_classifier(estimator, compiler))
+        methods = dict(voting.voting_classifier(estimator, compiler))
         votes, classes = methods["transform"], estimator.le_.classes_
         return methods | {"predict": lambda X: classes.take(votes(X)[:, 0])}
 
@@ -296,6 +314,8 @@ def test_classifier_of_histograms_that_leaves_out_a_class(
 ) -> None:
     boosted = HistGradientBoostingClassifier(max_iter=5).fit(X, LABELS["three texts"])
     monkeypatch.setattr(
-        histogram_boosting, "summed", lambda values: joined_trees.summed(values[:, [0, 0, 1]])
+        hist_gradient_boosting,
+        "sum_in_order",
+        lambda values: joined_trees.sum_in_order(values[:, [0, 0, 1]]),
     )
     hold_to_fallback(boosted, X, "HistGradientBoostingClassifier", caplog)

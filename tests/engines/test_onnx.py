@@ -107,7 +107,7 @@ def test_transformer() -> None:
 def test_methods_that_the_graph_has_not_stay_the_estimators_own() -> None:
     estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
     models, app, engine = serve(estimator, methods=["predict", "decision_function"])
-    assert engine["reason"] == "but for decision_function, which the graph has not"
+    assert engine["reason"] == "except for decision_function, which the graph does not have"
     found = models.predict("case", X, "decision_function", app=app).outputs
     assert (found == estimator.decision_function(X)).all()
 
@@ -182,7 +182,7 @@ def test_graph_from_a_file_is_computed_by_onnx(tmp_path: Path) -> None:
     models = SKModels(app)
     models.add("case", Artifact(tmp_path / "a.onnx"))
     description = app.test_client().get("/case/").json or {}
-    assert description["engine"] == {"name": "onnx", "reason": "its pipeline is a graph of ONNX"}
+    assert description["engine"] == {"name": "onnx", "reason": "the pipeline is an ONNX graph"}
 
 
 def test_loading_leaves_nothing_of_onnx_runtime_in_the_process() -> None:

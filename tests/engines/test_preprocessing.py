@@ -139,7 +139,7 @@ def test_positive_numbers_alone() -> None:
 
 def test_step_without_a_lean_form_keeps_its_own_method() -> None:
     model = make_pipeline(KNNImputer(), StandardScaler(), Ridge()).fit(HOLES, TARGET)
-    with pytest.raises(AssertionError, match="but for the methods of KNNImputer"):
+    with pytest.raises(AssertionError, match="except for the methods of KNNImputer"):
         check(model, HOLES)
 
 

@@ -132,7 +132,7 @@ def test_trees_of_sparse_rows(estimator: Any) -> None:
 
 
 def test_forest_beyond_the_bound_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree, "MOST_BYTES", 0)
+    monkeypatch.setattr(tree, "MAX_BYTES", 0)
     check(RandomForestRegressor(9, random_state=0).fit(X, SCORE), X)
 
 

@@ -1,4 +1,7 @@
-"""Where an estimator may change its mind: the values of its columns that its fit has left in it."""
+"""Breakpoints: the values of the input columns at which a fitted estimator may change its output.
+
+The probes of the lean engine are drawn from them and from the numbers right beside them.
+"""
 
 from __future__ import annotations
 
@@ -9,162 +12,166 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flask_skmodels.engines.lean.inverse_transforms import Landmarks, taken_back
+from flask_skmodels.engines.lean.inverse_transforms import Breakpoints, map_back
 
-MOST = 200  # values a column
-_THRESHOLDS = ("threshold", "binarize")  # of all columns alike
-_STEPS = (-3.0, -1.0, -0.5, 0.5, 1.0, 3.0)
+MAX_VALUES = 200  # for each column
+_MAX_ESTIMATORS = 20  # inner estimators that are searched
+_THRESHOLDS = ("threshold", "binarize")  # parameters that apply to all columns
+_DEVIATIONS = (-3.0, -1.0, -0.5, 0.5, 1.0, 3.0)
 
 
-def landmarks(estimator: Any, width: int, names: Sequence[str] | None = None) -> Landmarks:
-    """Return for each column of X the values at which an estimator may answer otherwise.
+def find_breakpoints(estimator: Any, width: int, names: Sequence[str] | None = None) -> Breakpoints:
+    """Return the breakpoints of each column of X.
 
-    These are thresholds of trees, edges of bins, categories, means and how far values lie from
-    them, and whatever else the fit has kept a value a column of.
+    These are thresholds of trees, edges of bins, categories, means and values around them, and the
+    numbers in any other fitted attribute that has one entry for each column.
 
-    :param estimator: fitted
-    :param width: how many columns X has
-    :param names: their names, where X is a data frame
+    :param estimator: a fitted estimator
+    :param width: the number of columns of X
+    :param names: the names of the columns, if X is a data frame
     """
-    found = _landmarks(estimator, width, list(names or ()))
-    return [_spread(values) for values in found]
+    columns = _breakpoints_of(estimator, width, list(names or ()))
+    return [_distinct(values) for values in columns]
 
 
-def _landmarks(estimator: Any, width: int, names: list[str]) -> Landmarks:
+def _breakpoints_of(estimator: Any, width: int, names: list[str]) -> Breakpoints:
     if hasattr(estimator, "steps"):
-        return _of_steps([step for _, step in estimator.steps], width, names)
+        return _of_pipeline([step for _, step in estimator.steps], width, names)
     if hasattr(estimator, "transformers_"):
-        return _of_columns(estimator, width, names)
+        return _of_column_transformer(estimator, width, names)
     return _merged(
         [
             _of_tree(estimator, width),
-            _of_boosting(estimator, width),
+            _of_hist_gradient_boosting(estimator, width),
             _of_attributes(estimator, width),
-            _of_bagged(estimator, width),
+            _of_bagging(estimator, width),
         ]
-        + [_landmarks(part, width, names) for part in _inside(estimator, width)],
+        + [_breakpoints_of(inner, width, names) for inner in _inner_estimators(estimator, width)],
         width,
     )
 
 
-def _of_steps(steps: Sequence[Any], width: int, names: list[str]) -> Landmarks:
-    """Return those of the first step, and those of the next as the first would get them."""
+def _of_pipeline(steps: Sequence[Any], width: int, names: list[str]) -> Breakpoints:
+    """Return the breakpoints of the first step, and those of later steps in its input columns."""
     if not steps:
         return [[] for _ in range(width)]
     first, rest = steps[0], steps[1:]
-    own = _landmarks(first, width, names)
+    breakpoints = _breakpoints_of(first, width, names)
     if rest:
-        with suppress(Exception):  # it keeps no count of columns
-            count = _width_after(first, rest, width)
-            return _merged([own, taken_back(first, _of_steps(rest, count, []), width)], width)
-    return own
+        with suppress(Exception):  # a step without n_features_in_, or without an inverse
+            later = _of_pipeline(rest, _output_width(first, rest, width), [])
+            return _merged([breakpoints, map_back(first, later, width)], width)
+    return breakpoints
 
 
-def _width_after(step: Any, rest: Sequence[Any], width: int) -> int:
-    """Return how many columns a step makes."""
+def _output_width(step: Any, rest: Sequence[Any], width: int) -> int:
+    """Return the number of columns that a step returns."""
     if step in (None, "passthrough"):
         return width
     following = next((each for each in rest if hasattr(each, "n_features_in_")), None)
     return width if following is None else int(following.n_features_in_)
 
 
-def _of_columns(estimator: Any, width: int, names: list[str]) -> Landmarks:
-    found: Landmarks = [[] for _ in range(width)]
-    places = getattr(estimator, "_transformer_to_input_indices", {})
+def _of_column_transformer(estimator: Any, width: int, names: list[str]) -> Breakpoints:
+    breakpoints: Breakpoints = [[] for _ in range(width)]
+    input_indices = getattr(estimator, "_transformer_to_input_indices", {})
     for name, part, _ in estimator.transformers_:
-        own = list(places.get(name, ()))
-        if isinstance(part, str) or not own:
+        indices = list(input_indices.get(name, ()))
+        if isinstance(part, str) or not indices:
             continue
-        chosen = [names[place] for place in own] if names else []
-        for place, values in zip(own, _landmarks(part, len(own), chosen), strict=True):
-            found[place] += values
-    return found
+        selected = [names[index] for index in indices] if names else []
+        columns = _breakpoints_of(part, len(indices), selected)
+        for index, values in zip(indices, columns, strict=True):
+            breakpoints[index] += values
+    return breakpoints
 
 
-def _of_tree(estimator: Any, width: int) -> Landmarks:
+def _of_tree(estimator: Any, width: int) -> Breakpoints:
     tree = getattr(estimator, "tree_", None)
-    found: Landmarks = [[] for _ in range(width)]
+    breakpoints: Breakpoints = [[] for _ in range(width)]
     if tree is not None:
         for feature, threshold in zip(tree.feature, tree.threshold, strict=True):
             if feature >= 0:
-                found[feature].append(float(threshold))
-    return found
+                breakpoints[feature].append(float(threshold))
+    return breakpoints
 
 
-def _of_boosting(estimator: Any, width: int) -> Landmarks:
-    found: Landmarks = [[] for _ in range(width)]
-    with suppress(Exception):  # what it keeps is its own matter
-        places = _places_of(estimator, width)
-        for predictor in _few(list(np.ravel(np.array(estimator._predictors, dtype=object)))):
-            nodes = predictor.nodes
+def _of_hist_gradient_boosting(estimator: Any, width: int) -> Breakpoints:
+    breakpoints: Breakpoints = [[] for _ in range(width)]
+    with suppress(Exception):  # private attributes may change between releases
+        indices = _column_order(estimator, width)
+        trees = np.ravel(np.array(estimator._predictors, dtype=object))
+        for tree in _evenly_spaced(list(trees)):
+            nodes = tree.nodes
             nodes = nodes[(nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)]
             for feature, value in zip(nodes["feature_idx"], nodes["num_threshold"], strict=True):
-                found[places[feature]].append(float(value))
-    return found
+                breakpoints[indices[feature]].append(float(value))
+    return breakpoints
 
 
-def _places_of(estimator: Any, width: int) -> Sequence[int]:
-    """Return which column of X each of histogram boosting's is: it puts categories first."""
+def _column_order(estimator: Any, width: int) -> Sequence[int]:
+    """Return the column of X of each feature of histogram boosting, which puts categories first."""
     is_categorical = getattr(estimator, "is_categorical_", None)
     if is_categorical is None:
         return range(width)
-    return [int(place) for place in np.argsort(~np.asarray(is_categorical), kind="stable")]
+    return [int(index) for index in np.argsort(~np.asarray(is_categorical), kind="stable")]
 
 
-def _of_attributes(estimator: Any, width: int) -> Landmarks:
-    found: Landmarks = [[] for _ in range(width)]
-    for value in _attributes(estimator).values():
+def _of_attributes(estimator: Any, width: int) -> Breakpoints:
+    breakpoints: Breakpoints = [[] for _ in range(width)]
+    for value in _fitted_attributes(estimator).values():
         if _is_sequence(value) and len(value) == width:
-            for place, each in enumerate(value):  # categories, edges of bins
+            for index, each in enumerate(value):  # categories, edges of bins
                 if isinstance(each, np.ndarray) and each.ndim == 1:
-                    found[place] += each.tolist()
+                    breakpoints[index] += each.tolist()
         elif isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
-            _add_array(found, value, width)
-    _add_spread(found, estimator, width)
+            _add_array(breakpoints, value, width)
+    _add_deviations(breakpoints, estimator, width)
     for name in _THRESHOLDS:
         if isinstance(threshold := getattr(estimator, name, None), int | float):
-            found = [[*values, float(threshold)] for values in found]
-    return found
+            breakpoints = [[*values, float(threshold)] for values in breakpoints]
+    return breakpoints
 
 
 def _is_sequence(value: Any) -> bool:
     return isinstance(value, list | tuple) or getattr(value, "dtype", None) == np.object_
 
 
-def _add_array(found: Landmarks, array: NDArray[Any], width: int) -> None:
+def _add_array(breakpoints: Breakpoints, array: NDArray[Any], width: int) -> None:
     if array.ndim in (1, 2) and array.shape[-1] == width and len(array):
-        for place, column in enumerate(np.atleast_2d(array).T):
-            found[place] += _few(column.tolist())
+        for index, column in enumerate(np.atleast_2d(array).T):
+            breakpoints[index] += _evenly_spaced(column.tolist())
 
 
-def _add_spread(found: Landmarks, estimator: Any, width: int) -> None:
-    middle = getattr(estimator, "mean_", getattr(estimator, "center_", None))
+def _add_deviations(breakpoints: Breakpoints, estimator: Any, width: int) -> None:
+    mean = getattr(estimator, "mean_", getattr(estimator, "center_", None))
     scale = getattr(estimator, "scale_", None)
-    if middle is not None and scale is not None and np.shape(middle) == np.shape(scale) == (width,):
-        for place in range(width):
-            found[place] += [float(middle[place] + step * scale[place]) for step in _STEPS]
+    if mean is not None and scale is not None and np.shape(mean) == np.shape(scale) == (width,):
+        for index in range(width):
+            breakpoints[index] += [float(mean[index] + d * scale[index]) for d in _DEVIATIONS]
 
 
-def _of_bagged(estimator: Any, width: int) -> Landmarks:
-    """Return those of estimators that are each given some of the columns."""
-    found: Landmarks = [[] for _ in range(width)]
-    pairs = zip(
-        _get(estimator, "estimators_"), _get(estimator, "estimators_features_"), strict=False
-    )
-    for part, features in _few(list(pairs), 20):
-        for place, values in zip(features, _landmarks(part, len(features), []), strict=True):
-            found[place] += values
-    return found
+def _of_bagging(estimator: Any, width: int) -> Breakpoints:
+    """Return the breakpoints of inner estimators that are each fitted on some of the columns."""
+    breakpoints: Breakpoints = [[] for _ in range(width)]
+    inner = getattr(estimator, "estimators_", ())
+    features_of_each = getattr(estimator, "estimators_features_", ())
+    pairs = list(zip(inner, features_of_each, strict=False))
+    for part, features in _evenly_spaced(pairs, _MAX_ESTIMATORS):
+        columns = _breakpoints_of(part, len(features), [])
+        for index, values in zip(features, columns, strict=True):
+            breakpoints[index] += values
+    return breakpoints
 
 
-def _inside(estimator: Any, width: int) -> list[Any]:
-    """Return the fitted estimators inside one that are given the same columns."""
+def _inner_estimators(estimator: Any, width: int) -> list[Any]:
+    """Return the fitted inner estimators that take the same columns."""
     parts: list[Any] = []
-    for value in _attributes(estimator).values():
+    for value in _fitted_attributes(estimator).values():
         for entry in _entries(value):
-            parts += [_classifier_of(part) for part in _entries(entry)]
+            parts += [_calibrated_classifier(part) for part in _entries(entry)]
     same = [part for part in parts if getattr(part, "n_features_in_", None) == width]
-    return _few(same, 20)
+    return _evenly_spaced(same, _MAX_ESTIMATORS)
 
 
 def _entries(value: Any) -> Iterable[Any]:
@@ -173,36 +180,34 @@ def _entries(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _classifier_of(part: Any) -> Any:
-    """Return the classifier inside one that is calibrated, anything else as it is."""
+def _calibrated_classifier(part: Any) -> Any:
+    """Return the classifier inside a calibrated one, and anything else unchanged."""
     return part if hasattr(part, "n_features_in_") else getattr(part, "estimator", None)
 
 
-def _get(estimator: Any, name: str) -> Sequence[Any]:
-    found: Sequence[Any] = getattr(estimator, name, ())
-    return found
+def _fitted_attributes(estimator: Any) -> Mapping[str, Any]:
+    attributes: Mapping[str, Any] = getattr(estimator, "__dict__", {})
+    return {
+        name: value
+        for name, value in attributes.items()
+        if name.endswith("_") or name.startswith("_")
+    }
 
 
-def _attributes(estimator: Any) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = getattr(estimator, "__dict__", {})
-    return {name: value for name, value in found.items() if name.endswith("_") or name[:1] == "_"}
+def _merged(each: Iterable[Breakpoints], width: int) -> Breakpoints:
+    merged: Breakpoints = [[] for _ in range(width)]
+    for breakpoints in each:
+        for index, values in enumerate(breakpoints):
+            merged[index] += values
+    return merged
 
 
-def _merged(each: Iterable[Landmarks], width: int) -> Landmarks:
-    found: Landmarks = [[] for _ in range(width)]
-    for some in each:
-        for place, values in enumerate(some):
-            found[place] += values
-    return found
+def _distinct(values: list[Any]) -> list[Any]:
+    """Return distinct values without NaN, thinned out evenly if there are too many."""
+    return _evenly_spaced(list(dict.fromkeys(value for value in values if value == value)))
 
 
-def _spread(values: list[Any]) -> list[Any]:
-    """Return distinct values, not more than there is room for, from all over their range."""
-    distinct = list(dict.fromkeys(value for value in values if value == value))
-    return _few(distinct, MOST)
-
-
-def _few(values: list[Any], most: int = MOST) -> list[Any]:
-    if len(values) <= most:
+def _evenly_spaced(values: list[Any], count: int = MAX_VALUES) -> list[Any]:
+    if len(values) <= count:
         return values
-    return [values[place] for place in np.linspace(0, len(values) - 1, most).astype(int)]
+    return [values[index] for index in np.linspace(0, len(values) - 1, count).astype(int)]

@@ -1,4 +1,7 @@
-"""Lean forms: what a fitted estimator computes, without the checks that its schema has made."""
+"""Lean forms: the computations of fitted estimators, without the checks that the schema has made.
+
+This module is public: use it to add the lean form of your own estimator.
+"""
 
 from __future__ import annotations
 
@@ -12,37 +15,56 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from flask_skmodels.engines.lean.containers import block
-from flask_skmodels.engines.native import on_one_thread, starts_a_pool
+from flask_skmodels.engines.lean.containers import from_sklearn
+from flask_skmodels.engines.native import Call
+from flask_skmodels.engines.threadpools import uses_joblib_workers, without_joblib_workers
 from flask_skmodels.estimators import introspect
 from flask_skmodels.schema.frame import FEW, DeferredFrame
-from flask_skmodels.schema.tabular import native
+from flask_skmodels.schema.tabular import Tabular, to_sklearn
 
-Call = Callable[[Any], Any]
+__all__ = [
+    "Call",
+    "Compiler",
+    "Decline",
+    "Form",
+    "Methods",
+    "as_row",
+    "doubles",
+    "finite",
+    "finite_or_missing",
+    "is_finite",
+    "labels_by_sign",
+    "lean_form",
+]
+
 Methods = dict[str, Call]
 Form = Callable[[Any, "Compiler"], Methods]
 _F = TypeVar("_F", bound=Form)
 
 _FORMS: dict[type, Form] = {}
 _DOUBLE = np.dtype(np.float64)
-_ZERO = np.zeros(1)  # which numpy compares a few scores with sooner than with a number
+_ZERO = np.zeros(1)  # for a few scores, numpy compares with an array faster than with a float
 
 
 class Decline(Exception):
-    """A lean form leaves a call, or an estimator, to scikit-learn's own method."""
+    """A lean form leaves a call, or an estimator, to the estimator's own method."""
 
 
 def lean_form(*classes: type) -> Callable[[_F], _F]:
-    """Register the lean form of estimators that are exactly of some classes; a decorator.
+    """Register the lean form of one or more estimator classes; a decorator.
 
-    The function gets the fitted estimator and a :class:`Compiler`, for the estimators inside it. It
-    returns what each method computes from X, an array of doubles of shape (rows, columns) that must
-    not be written to, or a :class:`~flask_skmodels.schema.frame.DeferredFrame`: the same arithmetic
-    in the same order, for one row and for many. Methods that it leaves out stay the estimator's
-    own. It raises :class:`Decline`, when it compiles or when it is called, where it cannot say what
-    the estimator would do; so it does for what the estimator itself would refuse.
+    The decorated function takes the fitted estimator and a :class:`Compiler`, which compiles the
+    estimators inside it. It returns a function of X for each method that it supports; the others
+    stay the estimator's own methods. X is an array of doubles of shape (rows, columns), or a
+    :class:`~flask_skmodels.schema.tabular.Tabular` such as the data frame of a request or the
+    sparse rows of an encoder. It must not be modified. Results must be equal to
+    the estimator's to the last bit, for one row and for many, so the form must do the same
+    arithmetic in the same order.
 
-    :param classes: classes of estimators; subclasses of them are not meant
+    Both the decorated function and the functions that it returns raise :class:`Decline` if the
+    estimator would raise an exception, or if they do not know what it would return.
+
+    :param classes: the exact classes; their subclasses are not included
     """
 
     def register(form: _F) -> _F:
@@ -53,36 +75,38 @@ def lean_form(*classes: type) -> Callable[[_F], _F]:
 
 
 class Compiler:
-    """Finds the lean form of an estimator and of those inside it.
+    """Compiles an estimator and the estimators inside it to their lean forms.
 
-    :param watch: called with each step, method and lean call, returns what is called instead
-    :ivar lean: the steps that have a lean form
-    :ivar own: the steps that keep their own methods
-    :ivar declined: why some of these do
+    :param watch: called with each estimator, method name and lean function; it returns the function
+        to use instead
+    :ivar lean: the class names of the steps that have a lean form
+    :ivar native: the class names of the steps that keep their own methods
+    :ivar declined: for some of the latter, the reason
     """
 
     def __init__(self, watch: Callable[[Any, str, Call], Call] | None = None) -> None:
         self.lean: list[str] = []
-        self.own: list[str] = []
+        self.native: list[str] = []
         self.declined: list[str] = []
         self._watch = watch
 
     def methods(self, estimator: Any) -> Methods:
-        """Return what each method of an estimator computes, lean where it can be."""
+        """Return a function of X for each method of an estimator, lean where possible."""
         name = introspect.class_name(estimator)
-        own = {method: _own(estimator, method) for method in introspect.methods(estimator)}
+        native = {method: _native(estimator, method) for method in introspect.methods(estimator)}
         try:
             form = _form_of(type(estimator))
-            compiled = None if form is None else form(estimator, self)
-        except Exception as error:  # an internal of scikit-learn's may be another in its release
+            lean = None if form is None else form(estimator, self)
+        except Exception as error:  # a private attribute may be missing in another release
             self.declined.append(f"{name}: {_reason(error)}")
-            compiled = None
-        if compiled is None:
-            self.own.append(name)
-            return own
+            lean = None
+        if lean is None:
+            self.native.append(name)
+            return native
         self.lean.append(name)
         return {
-            m: self._watched(estimator, m, compiled[m]) if m in compiled else own[m] for m in own
+            method: self._watched(estimator, method, lean[method]) if method in lean else call
+            for method, call in native.items()
         }
 
     def _watched(self, estimator: Any, method: str, call: Call) -> Call:
@@ -93,34 +117,35 @@ def _form_of(cls: type) -> Form | None:
     if cls not in _FORMS:
         package, _, rest = cls.__module__.partition(".")
         if package == "sklearn":
-            _load_family(rest.partition(".")[0])
+            _import_forms(rest.partition(".")[0])
     return _FORMS.get(cls)
 
 
 @cache
-def _load_family(module: str) -> None:
-    """Import the lean forms of one of scikit-learn's modules, which are in a file of its name."""
+def _import_forms(module: str) -> None:
+    """Import the lean forms of a scikit-learn module, from the module of the same name in forms."""
     name = f"{__package__}.forms.{module}"
     if find_spec(name) is not None:
         import_module(name)
 
 
 def doubles(X: Any) -> NDArray[np.float64]:
-    """Return X as an array of doubles, for a form that computes with these.
+    """Return X as an array of doubles of shape (rows, columns).
 
-    :raises Decline: it is of anything that scikit-learn would not turn into such an array
+    :raises Decline: scikit-learn would not convert X to such an array
+    :raises TypeError: likewise, for a container without numbers
     """
     if type(X) is np.ndarray and X.dtype == _DOUBLE:
         return X
-    if type(X) is DeferredFrame:
+    if isinstance(X, Tabular):
         return X.to_float64()
     if isinstance(X, np.ndarray) and X.dtype.kind in "biO":
         return X.astype(np.float64)
-    raise Decline("X is no array of doubles")
+    raise Decline("X is not an array of doubles")
 
 
 def finite(X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return an array, which must be finite.
+    """Return the array unchanged after checking that all its values are finite.
 
     :raises Decline: a value is missing or infinite
     """
@@ -130,7 +155,7 @@ def finite(X: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def finite_or_missing(X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return an array, which must be finite but for missing values.
+    """Return the array unchanged after checking that it has no infinite values; NaN is allowed.
 
     :raises Decline: a value is infinite
     """
@@ -140,25 +165,25 @@ def finite_or_missing(X: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def as_row(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return one number for each column as an array of shape (1, columns).
+    """Return an array of one number for each column in the shape (1, columns).
 
-    Where numpy computes two arrays of one shape it goes without its iterator, and so a row of X
-    takes half the time.
+    numpy takes half the time to add such an array to one row of X, because both have the same
+    shape.
     """
     return numbers.reshape(1, -1)
 
 
-def by_sign(scores: NDArray[np.float64], classes: NDArray[Any]) -> NDArray[Any]:
-    """Return the second of two classes where a score is positive, else the first.
+def labels_by_sign(scores: NDArray[np.float64], classes: NDArray[Any]) -> NDArray[Any]:
+    """Return the second of two classes where the score is positive, else the first.
 
-    :param scores: of shape (rows,)
+    :param scores: an array of shape (rows,)
     """
     return classes.take(scores > _ZERO)
 
 
 def is_finite(X: NDArray[np.floating[Any]]) -> bool:
     """Return whether all numbers of an array are finite."""
-    # A sum of squares is the quickest look at a few numbers; where it is finite, so are they.
+    # For a few numbers the sum of squares is the fastest check: if it is finite, so are they.
     if X.size < FEW:
         flat = X.ravel()
         if isfinite(flat.dot(flat)):
@@ -166,22 +191,23 @@ def is_finite(X: NDArray[np.floating[Any]]) -> bool:
     return bool(np.isfinite(X).all())
 
 
-def _own(estimator: Any, method: str) -> Call:
+def _native(estimator: Any, method: str) -> Call:
+    """Return a method of the estimator as a step between lean forms."""
     call = getattr(estimator, method)
     needs_names = hasattr(estimator, "feature_names_in_")
 
-    def own(X: Any) -> Any:
-        if needs_names and type(X) is not DeferredFrame:
+    def native(X: Any) -> Any:
+        if needs_names and not isinstance(X, DeferredFrame):
             raise Decline(f"{introspect.class_name(estimator)} was fitted on named columns")
         if isinstance(X, np.ndarray):
-            X = X.copy(order="K")  # it may write into it
-        return block(call(native(X)))
+            X = X.copy(order="K")  # the method may modify it
+        return from_sklearn(call(to_sklearn(X)))
 
-    def alone(X: Any) -> Any:
-        with on_one_thread():
-            return own(X)
+    def without_workers(X: Any) -> Any:
+        with without_joblib_workers():
+            return native(X)
 
-    return alone if starts_a_pool(estimator) else own
+    return without_workers if uses_joblib_workers(estimator) else native
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What goes from one lean step to the next where it is no plain array."""
+"""Containers that a lean step passes to the next one if its output is not a plain array."""
 
 from __future__ import annotations
 
@@ -10,19 +10,39 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from flask_skmodels.schema.frame import DeferredFrame
-from flask_skmodels.schema.tabular import Tabular, native
+from flask_skmodels.schema.tabular import Tabular
 
 
-class Csr(Tabular):
-    """Rows of which few numbers are not zero, as scipy's matrices of that name keep them.
+class SparseRows(Tabular):
+    """Rows of numbers that are mostly zero."""
 
-    :param data: the numbers, row after row
-    :param indices: the column of each
-    :param indptr: where each row starts in these, and where the last one ends
-    :param shape: rows and columns
+    __slots__ = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of rows and columns."""
+        raise NotImplementedError
+
+    def to_csr(self) -> Csr:
+        """Return the rows in the compressed format of scipy's ``csr_matrix``."""
+        raise NotImplementedError
+
+    def to_sklearn(self) -> Any:
+        """Return a ``scipy.sparse.csr_matrix``."""
+        rows = self.to_csr()
+        return sparse.csr_matrix((rows.data, rows.indices, rows.indptr), shape=rows.shape)
+
+
+class Csr(SparseRows):
+    """Sparse rows in the compressed format of scipy's ``csr_matrix``.
+
+    :param data: the non-zero numbers, row after row
+    :param indices: the column of each number
+    :param indptr: the position in ``data`` at which each row starts, then the end of the last row
+    :param shape: the numbers of rows and columns
     """
 
-    __slots__ = ("data", "indices", "indptr", "shape")
+    __slots__ = ("_shape", "data", "indices", "indptr")
 
     def __init__(
         self,
@@ -31,46 +51,46 @@ class Csr(Tabular):
         indptr: NDArray[np.int32],
         shape: tuple[int, int],
     ) -> None:
-        self.data, self.indices, self.indptr, self.shape = data, indices, indptr, shape
+        self.data, self.indices, self.indptr, self._shape = data, indices, indptr, shape
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return self._shape[0]
 
-    def csr(self) -> Csr:
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of rows and columns."""
+        return self._shape
+
+    def to_csr(self) -> Csr:
         """Return itself."""
         return self
 
-    def dense(self) -> NDArray[np.float64]:
-        """Return an array of shape (rows, columns), C-ordered."""
-        found = np.zeros(self.shape)
-        sparse._sparsetools.csr_todense(*self.shape, self.indptr, self.indices, self.data, found)
-        return found
+    def to_numpy(self) -> NDArray[np.float64]:
+        """Return a C-ordered array of shape (rows, columns)."""
+        dense = np.zeros(self.shape)
+        sparse._sparsetools.csr_todense(*self.shape, self.indptr, self.indices, self.data, dense)
+        return dense
 
     def dot(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the product with weights, each sum in the order of the columns.
+        """Return the product with weights. Each sum is in the order of the columns.
 
-        :param weights: of shape (columns,) or (columns, outputs)
+        :param weights: an array of shape (columns,) or (columns, outputs)
         """
         rows, columns = self.shape
-        found = np.zeros((rows, *weights.shape[1:]))
-        parts = self.indptr, self.indices, self.data, weights.ravel(), found.ravel()
-        if found.size == rows:
+        product = np.zeros((rows, *weights.shape[1:]))
+        parts = self.indptr, self.indices, self.data, weights.ravel(), product.ravel()
+        if product.size == rows:
             sparse._sparsetools.csr_matvec(rows, columns, *parts)
         else:
-            sparse._sparsetools.csr_matvecs(rows, columns, found.shape[1], *parts)
-        return found
-
-    def native(self) -> Any:
-        """Return scipy's matrix."""
-        parts = self.data, self.indices, self.indptr
-        return sparse.csr_matrix(parts, shape=self.shape)
+            sparse._sparsetools.csr_matvecs(rows, columns, product.shape[1], *parts)
+        return product
 
 
-class Ones(Tabular):
-    """Rows of zeros and ones, of an encoder.
+class OneHotRows(SparseRows):
+    """The sparse output of an encoder: rows of zeros and ones.
 
-    :param codes: for each row the columns of its ones, -1 where a feature has none
-    :param width: how many columns there are
+    :param codes: for each row the columns that hold a one; -1 if a feature has none
+    :param width: the number of columns
     """
 
     __slots__ = ("codes", "width")
@@ -84,37 +104,33 @@ class Ones(Tabular):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """The numbers of rows and columns."""
         return len(self.codes), self.width
 
-    def csr(self) -> Csr:
-        """Return the rows as scipy keeps them."""
+    def to_csr(self) -> Csr:
+        """Return the rows in scipy's compressed format."""
         flat = [code for row in self.codes for code in row if code >= 0]
         indptr = np.zeros(len(self.codes) + 1, dtype=np.int32)
         counts = [sum(code >= 0 for code in row) for row in self.codes]
         np.cumsum(counts, out=indptr[1:])
         return Csr(np.ones(len(flat)), np.array(flat, dtype=np.int32), indptr, self.shape)
 
-    def dense(self) -> NDArray[np.float64]:
-        """Return an array of shape (rows, columns), C-ordered."""
+    def to_numpy(self) -> NDArray[np.float64]:
+        """Return a C-ordered array of shape (rows, columns)."""
         if len(self.codes) > 1:
-            return self.csr().dense()
-        found = np.zeros((1, self.width))
-        row = found[0]
+            return self.to_csr().to_numpy()
+        dense = np.zeros((1, self.width))
+        row = dense[0]
         for code in self.codes[0]:
             if code >= 0:
                 row[code] = 1.0
-        return found
-
-    def native(self) -> Any:
-        """Return scipy's matrix."""
-        return self.csr().native()
+        return dense
 
 
-class Cells(Tabular):
-    """Rows of objects.
+class ObjectColumns(Tabular):
+    """Columns of Python objects, as an imputer of texts returns them.
 
-    :param columns: for each column its values
+    :param columns: the values of each column
     """
 
     __slots__ = ("columns",)
@@ -125,51 +141,47 @@ class Cells(Tabular):
     def __len__(self) -> int:
         return len(self.columns[0])
 
-    def native(self) -> NDArray[np.object_]:
-        """Return an array of shape (rows, columns)."""
-        found = np.empty((len(self), len(self.columns)), dtype=object)
-        for place, column in enumerate(self.columns):
-            found[:, place] = column
-        return found
+    def to_sklearn(self) -> NDArray[np.object_]:
+        """Return an array of objects of shape (rows, columns)."""
+        array = np.empty((len(self), len(self.columns)), dtype=object)
+        for index, column in enumerate(self.columns):
+            array[:, index] = column
+        return array
+
+    def select(self, indices: tuple[int, ...]) -> ObjectColumns:
+        """Return some of the columns, in the order of the indices."""
+        return ObjectColumns([self.columns[index] for index in indices])
 
 
-Sparse = (Csr, Ones)
+def from_sklearn(output: Any) -> Any:
+    """Return the output of an estimator's own method, with a sparse matrix of doubles as `Csr`."""
+    if type(output) is sparse.csr_matrix and output.dtype == np.float64:
+        return Csr(output.data, output.indices, output.indptr, output.shape)
+    return output
 
 
-def block(found: Any) -> Any:
-    """Return what a step's own method has made, sparse rows of doubles as a block."""
-    if type(found) is sparse.csr_matrix and found.dtype == np.float64:
-        return Csr(found.data, found.indices, found.indptr, found.shape)
-    return found
-
-
-def array(X: Any) -> NDArray[Any]:
-    """Return what a step has made, as a dense array."""
+def to_array(X: Any) -> NDArray[Any]:
+    """Return the output of a step as a dense array."""
     if isinstance(X, np.ndarray):
         return X
-    if type(X) in Sparse:
-        dense: NDArray[np.float64] = X.dense()
-        return dense
-    if type(X) is DeferredFrame:
+    if isinstance(X, Tabular):
         return X.to_numpy()
-    found = native(X)
-    return found.toarray() if sparse.issparse(found) else np.asarray(found)
+    return X.toarray() if sparse.issparse(X) else np.asarray(X)
 
 
-def values(X: Any) -> Sequence[Sequence[Any]]:
-    """Return for each column its values, as Python's own."""
-    if type(X) is DeferredFrame:
-        return [X.column(place) for place in range(len(X.fields))]
-    if type(X) is Cells:
+def column_values(X: Any) -> Sequence[Sequence[Any]]:
+    """Return the values of each column as Python objects."""
+    if isinstance(X, DeferredFrame):
+        return [X.column(index) for index in range(len(X.fields))]
+    if isinstance(X, ObjectColumns):
         return X.columns
-    columns: list[list[Any]] = array(X).T.tolist()
+    columns: list[list[Any]] = to_array(X).T.tolist()
     return columns
 
 
-def csr(X: Any) -> Csr:
-    """Return what a step has made, without its zeros where it is dense."""
-    if type(X) in Sparse:
-        found: Csr = X.csr()
-        return found
-    found = sparse.csr_matrix(X if sparse.issparse(X) else array(X), dtype=np.float64)
-    return Csr(found.data, found.indices, found.indptr, found.shape)
+def to_csr(X: Any) -> Csr:
+    """Return the output of a step as sparse rows."""
+    if isinstance(X, SparseRows):
+        return X.to_csr()
+    matrix = sparse.csr_matrix(X if sparse.issparse(X) else to_array(X), dtype=np.float64)
+    return Csr(matrix.data, matrix.indices, matrix.indptr, matrix.shape)

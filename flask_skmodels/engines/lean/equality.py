@@ -1,4 +1,4 @@
-"""Whether two outputs of an estimator are the same, to the last bit."""
+"""Comparison of two outputs of an estimator, to the last bit."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from scipy.sparse import coo_array, issparse
 
 
 def same(one: Any, other: Any) -> bool:
-    """Return whether two outputs are of one type, shape and content; nan is nan.
+    """Return whether two outputs have the same type, shape, dtype and values.
 
-    Zero and minus zero differ.
+    NaN equals NaN. Zero and minus zero differ.
     """
     if type(one) is not type(other):
         return False
@@ -24,10 +24,10 @@ def same(one: Any, other: Any) -> bool:
         return False
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
-    return _same_content(one, other)
+    return _has_same_values(one, other)
 
 
-def _same_content(one: NDArray[Any], other: NDArray[Any]) -> bool:
+def _has_same_values(one: NDArray[Any], other: NDArray[Any]) -> bool:
     if one.dtype.kind == "f":
         equal = (one == other) & (np.signbit(one) == np.signbit(other))
         return bool((equal | (np.isnan(one) & np.isnan(other))).all())
@@ -35,7 +35,7 @@ def _same_content(one: NDArray[Any], other: NDArray[Any]) -> bool:
 
 
 def _parts(matrix: Any) -> list[NDArray[Any]]:
-    """Return the numbers of a sparse matrix and where they are, zeros that it keeps too."""
-    found = coo_array(matrix)
-    places = [each.astype(np.int64) for each in found.coords]
-    return [found.data, *places, np.array(found.shape)]
+    """Return the stored values of a sparse matrix, including zeros, their indices and its shape."""
+    stored = coo_array(matrix)
+    indices = [each.astype(np.int64) for each in stored.coords]
+    return [stored.data, *indices, np.array(stored.shape)]

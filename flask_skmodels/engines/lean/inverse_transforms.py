@@ -1,4 +1,4 @@
-"""From the columns that a transformer makes back to those that it makes them of."""
+"""Breakpoints of a transformer's output columns, mapped back to its input columns."""
 
 from __future__ import annotations
 
@@ -9,61 +9,62 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Landmarks = list[list[Any]]
+Breakpoints = list[list[Any]]
+"""For each column some values."""
 
 
-def taken_back(step: Any, found: Landmarks, width: int) -> Landmarks:
-    """Return values of the columns that a transformer has made as those that it makes them of.
+def map_back(step: Any, breakpoints: Breakpoints, width: int) -> Breakpoints:
+    """Return the values of a transformer's input columns that give some values of its output.
 
-    :param step: fitted; what cannot be taken back through it is lost
-    :param found: for each column that it makes some values
-    :param width: how many columns it takes
+    :param step: a fitted transformer; values that it cannot invert are left out
+    :param breakpoints: values of each output column
+    :param width: the number of input columns
     """
     if step in (None, "passthrough") or hasattr(step, "statistics_"):
-        return (found + [[] for _ in range(width)])[:width]
+        return (breakpoints + [[] for _ in range(width)])[:width]
     if hasattr(step, "steps"):
-        return _through_steps([each for _, each in step.steps], found, width)
+        return _through_pipeline([each for _, each in step.steps], breakpoints, width)
     if hasattr(step, "transformers_"):
-        return _through_columns(step, found, width)
+        return _through_column_transformer(step, breakpoints, width)
     if hasattr(step, "get_support"):
-        return _through_selection(step, found, width)
-    return _inverted(step, found, width)
+        return _through_selector(step, breakpoints, width)
+    return _inverse_transform(step, breakpoints, width)
 
 
-def _through_steps(steps: Sequence[Any], found: Landmarks, width: int) -> Landmarks:
-    for place in reversed(range(len(steps))):
-        own = getattr(steps[place], "n_features_in_", width) if place else width
-        found = taken_back(steps[place], found, own)
-    return found
+def _through_pipeline(steps: Sequence[Any], breakpoints: Breakpoints, width: int) -> Breakpoints:
+    for index in reversed(range(len(steps))):
+        step_width = getattr(steps[index], "n_features_in_", width) if index else width
+        breakpoints = map_back(steps[index], breakpoints, step_width)
+    return breakpoints
 
 
-def _through_columns(step: Any, found: Landmarks, width: int) -> Landmarks:
-    back: Landmarks = [[] for _ in range(width)]
+def _through_column_transformer(step: Any, breakpoints: Breakpoints, width: int) -> Breakpoints:
+    inputs: Breakpoints = [[] for _ in range(width)]
     for name, part, _ in step.transformers_:
-        places = list(step._transformer_to_input_indices.get(name, ()))
-        if part == "drop" or not places:
+        indices = list(step._transformer_to_input_indices.get(name, ()))
+        if part == "drop" or not indices:
             continue
-        with suppress(Exception):  # the part cannot be taken back, another one can
-            values = taken_back(part, found[step.output_indices_[name]], len(places))
-            for place, own in zip(places, values, strict=True):
-                back[place] += own
-    return back
+        with suppress(Exception):  # another part may still be invertible
+            values = map_back(part, breakpoints[step.output_indices_[name]], len(indices))
+            for index, column in zip(indices, values, strict=True):
+                inputs[index] += column
+    return inputs
 
 
-def _through_selection(step: Any, found: Landmarks, width: int) -> Landmarks:
-    back: Landmarks = [[] for _ in range(width)]
-    for place, values in zip(step.get_support(indices=True), found, strict=True):
-        back[place] = values
-    return back
+def _through_selector(step: Any, breakpoints: Breakpoints, width: int) -> Breakpoints:
+    inputs: Breakpoints = [[] for _ in range(width)]
+    for index, values in zip(step.get_support(indices=True), breakpoints, strict=True):
+        inputs[index] = values
+    return inputs
 
 
-def _inverted(step: Any, found: Landmarks, width: int) -> Landmarks:
-    most = max(map(len, found), default=0)
-    if not most:
+def _inverse_transform(step: Any, breakpoints: Breakpoints, width: int) -> Breakpoints:
+    rows = max(map(len, breakpoints), default=0)
+    if not rows:
         return [[] for _ in range(width)]
-    table = np.zeros((most, len(found)))
-    for place, values in enumerate(found):
+    table = np.zeros((rows, len(breakpoints)))
+    for index, values in enumerate(breakpoints):
         if values:
-            table[:, place] = np.resize(np.array(values, dtype=np.float64), most)
-    inverted: NDArray[np.float64] = step.inverse_transform(table)
-    return [column.tolist() for column in inverted.T]
+            table[:, index] = np.resize(np.array(values, dtype=np.float64), rows)
+    inverse: NDArray[np.float64] = step.inverse_transform(table)
+    return [column.tolist() for column in inverse.T]

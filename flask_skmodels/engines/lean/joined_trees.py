@@ -1,4 +1,8 @@
-"""Many trees walked by one call: below a tree that finds the tree by its number."""
+"""The trees of an ensemble joined into one tree, so that one call finds the leaves of all of them.
+
+Calling each of 100 trees for one row takes 540 microseconds; calling the joined tree takes 58. From
+about 64 rows on the trees are as fast one by one.
+"""
 
 from __future__ import annotations
 
@@ -9,114 +13,116 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_BYTES = 64 * 2**20  # of copied nodes, that a worker's memory is not doubled
-MOST_ROWS = 64  # beyond, the trees one by one are as fast
-MOST_NUMBERS = 2**18  # of a copy of X for each tree
+MAX_BYTES = 64 * 2**20  # size of the copied nodes: larger copies take too much of a worker's memory
+MAX_ROWS = 64  # with more rows, the trees are as fast one by one
+MAX_VALUES = 2**18  # size of the copies of X, one for each tree
 
 Array = NDArray[Any]
-# Called with X of shape (rows, columns + 1) returns what each row ends at.
-Walk = Callable[[Array], Array]
+FindLeaves = Callable[[Array], Array]
+"""Called with X of shape (rows, columns + 1), returns the leaf of each row or its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The names of the fields of a node.
+    """The fields of a node in a structured array.
 
-    :param left: the place of the child for values up to the threshold
-    :param right: the place of the other
-    :param feature: the column
-    :param threshold: of a split
-    :param dtype: of X
+    :param left: the field with the index of the child for values up to the threshold
+    :param right: the field with the index of the other child
+    :param feature: the field with the column of the split
+    :param threshold: the field with the threshold of the split
     """
 
     left: str
     right: str
     feature: str
     threshold: str
-    dtype: type[np.floating[Any]]
 
 
-class Trees:
-    """The trees of an ensemble, each row walked down all of them at once.
+class JoinedTrees:
+    """The trees of an ensemble, joined into one.
 
-    Their nodes become those of one tree. Its upper splits are on a further column of X that holds
-    the number of a tree, so one call of scikit-learn's own walk, with a copy of each row for each
-    tree, ends at the leaves of all.
+    The first nodes of the joined tree select one of the trees. They split on an additional column
+    of X that holds the index of a tree. Each row of X is copied once for each tree, with the index
+    of that tree in the additional column, so one call of scikit-learn's own function finds the
+    leaves in all trees.
 
-    :param walk: of the joined tree
-    :param count: how many trees there are
-    :param dtype: of X
+    :param find_leaves: scikit-learn's function for the joined tree
+    :param count: the number of trees
+    :param dtype: the dtype of X
     """
 
-    def __init__(self, walk: Walk, count: int, dtype: type[np.floating[Any]]) -> None:
-        self._walk = walk
-        self._numbers = np.arange(count, dtype=dtype).reshape(count, 1)
+    def __init__(self, find_leaves: FindLeaves, count: int, dtype: type[np.floating[Any]]) -> None:
+        self._find_leaves = find_leaves
+        self._tree_indices = np.arange(count, dtype=dtype).reshape(count, 1)
 
-    def takes(self, X: Array) -> bool:
-        """Return whether it is the faster way for so many rows."""
+    def is_faster(self, X: Array) -> bool:
+        """Return whether X is so small that the joined tree is faster than single trees."""
         rows, columns = X.shape
-        numbers: int = rows * (columns + 1) * len(self._numbers)
-        return rows <= MOST_ROWS and numbers <= MOST_NUMBERS
+        values: int = rows * (columns + 1) * len(self._tree_indices)
+        return rows <= MAX_ROWS and values <= MAX_VALUES
 
     def __call__(self, X: Array) -> Array:
-        """Return what the walk ends at, of shape (trees, rows).
+        """Return the leaf, or its value, of each row in each tree.
 
-        :param X: of shape (rows, columns)
+        :param X: an array of shape (rows, columns)
+        :returns: an array of shape (trees, rows)
         """
-        numbers = self._numbers
-        count, (rows, columns) = len(numbers), X.shape
-        copies = np.empty((count, rows, columns + 1), dtype=numbers.dtype)
+        tree_indices = self._tree_indices
+        count, (rows, columns) = len(tree_indices), X.shape
+        copies = np.empty((count, rows, columns + 1), dtype=tree_indices.dtype)
         copies[:, :, :columns] = X
-        copies[:, :, columns] = numbers
-        return self._walk(copies.reshape(count * rows, columns + 1)).reshape(count, rows)
+        copies[:, :, columns] = tree_indices
+        return self._find_leaves(copies.reshape(count * rows, columns + 1)).reshape(count, rows)
 
 
-def joined(parts: Sequence[Array], inner: Sequence[Array], width: int, layout: Layout) -> Array:
-    """Return the nodes of one tree that holds some trees.
+def join_trees(
+    trees: Sequence[Array], is_split: Sequence[Array], width: int, layout: Layout
+) -> Array:
+    """Return the nodes of one tree that contains several trees.
 
-    :param parts: for each tree its nodes
-    :param inner: for each tree which of them have children
-    :param width: how many columns X has
-    :param layout: of the nodes
+    :param trees: the nodes of each tree
+    :param is_split: for each tree, whether each of its nodes has children
+    :param width: the number of columns of X
+    :param layout: the names of the fields of a node
     """
-    starts = np.cumsum([len(parts) - 1] + [len(nodes) for nodes in parts])
-    together = np.zeros(starts[-1], dtype=parts[0].dtype)
-    for start, nodes, has_children in zip(starts, parts, inner, strict=False):
-        own = together[start : start + len(nodes)]
-        own[:] = nodes
+    starts = np.cumsum([len(trees) - 1] + [len(nodes) for nodes in trees])
+    joined = np.zeros(starts[-1], dtype=trees[0].dtype)
+    for start, nodes, has_children in zip(starts, trees, is_split, strict=False):
+        copy = joined[start : start + len(nodes)]
+        copy[:] = nodes
         for child in (layout.left, layout.right):
-            own[child] += np.where(has_children, start, 0).astype(own[child].dtype)
-    _add_switch(together, [int(start) for start in starts[:-1]], width, layout)
-    return together
+            copy[child] += np.where(has_children, start, 0).astype(copy[child].dtype)
+    _add_selector(joined, [int(start) for start in starts[:-1]], width, layout)
+    return joined
 
 
-def _add_switch(nodes: Array, roots: list[int], width: int, layout: Layout) -> None:
-    """Put splits before the trees, so that the first node leads to the root of each."""
+def _add_selector(nodes: Array, roots: list[int], width: int, layout: Layout) -> None:
+    """Fill the first nodes with splits on the tree's index, which lead to the root of each tree."""
     free = iter(range(len(roots) - 1))
 
-    def lead(first: int, last: int) -> int:
+    def add_split(first: int, last: int) -> int:
         if first == last:
             return roots[first]
-        place, middle = next(free), (first + last) // 2
-        nodes[place][layout.feature] = width
-        nodes[place][layout.threshold] = middle + 0.5
-        nodes[place][layout.left] = lead(first, middle)
-        nodes[place][layout.right] = lead(middle + 1, last)
-        return place
+        index, middle = next(free), (first + last) // 2
+        nodes[index][layout.feature] = width
+        nodes[index][layout.threshold] = middle + 0.5
+        nodes[index][layout.left] = add_split(first, middle)
+        nodes[index][layout.right] = add_split(middle + 1, last)
+        return index
 
-    lead(0, len(roots) - 1)
+    add_split(0, len(roots) - 1)
 
 
-def summed(values: Array) -> NDArray[np.float64]:
-    """Return the sum over the first axis, one after the other from the first value on.
+def sum_in_order(values: Array) -> NDArray[np.float64]:
+    """Return the sum over the first axis, added from first to last as scikit-learn does.
 
-    :param values: of shape (count, ...)
+    :param values: an array of shape (count, ...)
     """
-    # Where there is one sum alone, reduce would add in pairs.
-    in_order = np.add.reduce if values[0].size > 1 else _last_sum
-    total: NDArray[np.float64] = in_order(values, axis=0)
+    # np.add.reduce adds in pairs if the result is a single number.
+    add = np.add.reduce if values[0].size > 1 else _last_cumulative_sum
+    total: NDArray[np.float64] = add(values, axis=0)
     return total
 
 
-def _last_sum(values: Array, axis: int) -> Any:
+def _last_cumulative_sum(values: Array, axis: int) -> Any:
     return np.add.accumulate(values, axis)[-1]

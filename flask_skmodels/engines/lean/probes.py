@@ -1,4 +1,7 @@
-"""Rows to try an engine on: what the schema lets through and what the estimator knows."""
+"""Probes: valid rows on which an engine is compared with the estimator.
+
+Their values are drawn from the schema and from the breakpoints of the estimator.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.engines.lean.breakpoints import landmarks
+from flask_skmodels.engines.lean.breakpoints import find_breakpoints
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.errors import InvalidInput
 from flask_skmodels.schema.fields import Field
@@ -26,124 +29,125 @@ _SIDES = np.array([-inf, inf], dtype=np.float32)
 
 
 class Probes:
-    """Rows that an engine and an estimator are to answer alike.
+    """A source of valid rows.
 
-    :param schema: of the model
-    :param estimator: fitted
-    :param examples: of the model
-    :raises Decline: no rows can be drawn for one of the fields
+    :param schema: the schema of the model
+    :param estimator: the fitted estimator
+    :param examples: the example rows of the model
+    :raises Decline: no values can be drawn for one of the fields
     """
 
     def __init__(self, schema: Schema, estimator: Any, examples: Sequence[Any]) -> None:
         if not isinstance(schema, FixedSchema) or not schema.column_fields:
-            raise Decline("what it takes is no table of known columns")
+            raise Decline("X is not a table of known columns")
         self._schema = schema
         self._examples = examples
         self._random = np.random.default_rng(0)
         names = [field.column.name for field in schema.column_fields]
-        known = landmarks(estimator, len(names), names)
-        self._pools = [_pool(*each) for each in zip(schema.column_fields, known, strict=True)]
+        breakpoints = find_breakpoints(estimator, len(names), names)
+        self._pools = [_pool(*each) for each in zip(schema.column_fields, breakpoints, strict=True)]
 
     def rows(self, count: int = PROBES) -> list[list[Any]]:
-        """Return validated rows, a list for each column."""
+        """Return random valid rows as a list of values for each column."""
         return [
             self._column(field, pool, count)
             for field, pool in zip(self._schema.column_fields, self._pools, strict=True)
         ]
 
     def build(self, columns: Sequence[Sequence[Any]], *, by_column: bool = False) -> Any:
-        """Return X of validated rows.
+        """Return X for valid rows.
 
-        :param by_column: whether one row, too, is as it comes from a request of columns
+        :param columns: the values of each column
+        :param by_column: build a single row in the way in which several rows are built
         """
         if len(columns[0]) == 1 and not by_column:
             return self._schema.build_row([column[0] for column in columns])
         return self._schema.build(columns)
 
     def extremes(self) -> list[list[list[Any]]]:
-        """Return rows one by one, each with a value at the end of what numbers can be."""
+        """Return single rows that each have one very large or very small number."""
         numeric = [
-            place
-            for place, field in enumerate(self._schema.column_fields)
+            index
+            for index, field in enumerate(self._schema.column_fields)
             if field.kind == "number" and "allowed" not in field.definition
         ]
-        found = []
+        extremes = []
         for turn, value in enumerate(_EXTREME if numeric else ()):
-            place = numeric[turn % len(numeric)]
-            if _is_within(value, self._schema.column_fields[place]):
-                found.append(self.rows(1))
-                found[-1][place] = [value]
-        return found
+            index = numeric[turn % len(numeric)]
+            if _is_within(value, self._schema.column_fields[index]):
+                extremes.append(self.rows(1))
+                extremes[-1][index] = [value]
+        return extremes
 
     def examples(self) -> Any:
-        """Return X of the model's examples, None where it has none that are valid."""
+        """Return X for the model's examples, None if it has none or they are invalid."""
         try:
             return self._schema.clean(from_python(self._examples)) if self._examples else None
         except InvalidInput:
-            return None  # who loads the model is told elsewhere
+            return None  # the checks at registration report it
 
     def _column(self, field: Field, pool: list[Any], count: int) -> list[Any]:
-        chosen = [pool[place] for place in self._random.integers(len(pool), size=count)]
+        values = [pool[index] for index in self._random.integers(len(pool), size=count)]
         if field.nullable:
-            for place in np.flatnonzero(self._random.random(count) < _SHARE_MISSING):
-                chosen[place] = None
-        return chosen
+            for index in np.flatnonzero(self._random.random(count) < _SHARE_MISSING):
+                values[index] = None
+        return values
 
 
-def part_of(columns: Sequence[Sequence[Any]], start: int, stop: int) -> list[Sequence[Any]]:
-    """Return some of the rows of columns."""
+def row_slice(columns: Sequence[Sequence[Any]], start: int, stop: int) -> list[Sequence[Any]]:
+    """Return the rows from start to stop."""
     return [column[start:stop] for column in columns]
 
 
-def repeated(parts: Sequence[Sequence[Sequence[Any]]], count: int) -> list[list[Any]]:
-    """Return a number of rows of the columns of some parts, again from the first when they end."""
-    columns = [[value for part in parts for value in part[place]] for place in range(len(parts[0]))]
+def repeat_rows(parts: Sequence[Sequence[Sequence[Any]]], count: int) -> list[list[Any]]:
+    """Return the rows of all parts, repeated or cut off to a number of rows."""
+    columns = [[value for part in parts for value in part[index]] for index in range(len(parts[0]))]
     return [list(islice(cycle(column), count)) for column in columns]
 
 
-def _pool(field: Field, known: list[Any]) -> list[Any]:
-    """Return the values that a column of probes is drawn from."""
+def _pool(field: Field, breakpoints: list[Any]) -> list[Any]:
+    """Return the values from which a column of probes is drawn."""
     allowed = field.definition.get("allowed")
     if allowed is not None:
         return list(allowed)
     if field.is_number:
-        return _numbers(field, known)
+        return _numbers(field, breakpoints)
     if field.kind == "boolean":
         return [False, True]
     if field.kind == "string":
-        return [value for value in known if isinstance(value, str)] + list(_UNKNOWN)
+        return [value for value in breakpoints if isinstance(value, str)] + list(_UNKNOWN)
     if field.nullable:
-        return [None]  # the estimator drops it
+        return [None]  # the estimator drops the column
     raise Decline(f"no values can be drawn for field {field.name!r}")
 
 
-def _numbers(field: Field, known: list[Any]) -> list[Any]:
-    marks = sorted({float(value) for value in known if _is_number(value)})
-    between = [(low + high) / 2 for low, high in pairwise(marks)]
-    beside = [number for mark in marks for number in _beside(mark)]
+def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
+    numbers = sorted({float(value) for value in breakpoints if _is_number(value)})
+    between = [(low + high) / 2 for low, high in pairwise(numbers)]
+    beside = [neighbour for number in numbers for neighbour in _neighbours(number)]
     bounds = [field.definition[rule] for rule in ("min", "max") if rule in field.definition]
-    generic = [*_GENERIC, *_scaled(marks), *map(float, bounds)]
-    # What the estimator knows weighs as much as what it does not.
-    pool = [*marks, *beside, *between] + generic * max(1, len(marks) // len(generic))
+    generic = [*_GENERIC, *_scaled(numbers), *map(float, bounds)]
+    # Generic values are drawn as often as breakpoints.
+    pool = [*numbers, *beside, *between] + generic * max(1, len(numbers) // len(generic))
     if field.kind == "integer":
         pool = [float(round(value)) for value in pool]
     within = [value for value in pool if _is_within(value, field)] or [float(bounds[0])]
     return [int(value) for value in within] if field.kind == "integer" else within
 
 
-def _beside(mark: float) -> list[float]:
-    """Return the numbers next to one, in double and in single precision."""
-    beside = [nextafter(mark, side) for side in (-inf, inf)]
-    if abs(mark) < _LARGEST_SINGLE:
-        beside += [float(np.nextafter(np.float32(mark), side)) for side in _SIDES]
-    return beside
+def _neighbours(number: float) -> list[float]:
+    """Return the next larger and smaller numbers, in double and in single precision."""
+    neighbours = [nextafter(number, side) for side in (-inf, inf)]
+    if abs(number) < _LARGEST_SINGLE:
+        neighbours += [float(np.nextafter(np.float32(number), side)) for side in _SIDES]
+    return neighbours
 
 
-def _scaled(marks: list[float]) -> list[float]:
-    """Return values around and beyond the known ones."""
-    if not marks:
+def _scaled(numbers: list[float]) -> list[float]:
+    """Return values between and beyond the breakpoints."""
+    if not numbers:
         return []
-    low, high = marks[0], marks[-1]
+    low, high = numbers[0], numbers[-1]
     width = (high - low) or abs(low) or 1.0
     return [low - width, low + width / 3, low + width / 7, high + width, low, high]
 

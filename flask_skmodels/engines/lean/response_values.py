@@ -1,4 +1,4 @@
-"""What wrappers ask of a classifier: a score of the positive class, or one of each."""
+"""The outputs of a classifier that meta-estimators use: scores or probabilities of its classes."""
 
 from __future__ import annotations
 
@@ -11,34 +11,33 @@ from sklearn.utils.multiclass import type_of_target
 from flask_skmodels.engines.lean.compiler import Call, Decline, Methods
 
 
-def response_of(estimator: Any, methods: Methods, method: str) -> Call:
-    """Return what a method says, of the positive class alone where there are two.
+def response_values(estimator: Any, methods: Methods, method: str) -> Call:
+    """Return a method of an estimator, for two classes reduced to the positive class.
 
-    :param estimator: fitted
-    :param methods: what each of its methods computes
-    :param method: the name of one
-    :raises Decline: the classes are of another kind
+    :param estimator: a fitted estimator
+    :param methods: its lean methods
+    :param method: the name of the method
+    :raises Decline: the classes are neither binary nor multiclass
     """
     call = methods[method]
     if not is_classifier(estimator) or method == "predict":
         return call
     kind = type_of_target(estimator.classes_)
     if kind not in ("binary", "multiclass"):
-        raise Decline(f"classes that are {kind}")
-    is_one = kind == "binary" and len(estimator.classes_) < 2
-    if is_one:
-        raise Decline("it knows one class alone")
+        raise Decline(f"its classes are {kind}")
+    if kind == "binary" and len(estimator.classes_) < 2:
+        raise Decline("it was fitted on a single class")
     if kind == "binary" and method in ("predict_proba", "predict_log_proba"):
         return lambda X: call(X)[:, 1]
     return call
 
 
-def score_of(estimator: Any, methods: Methods) -> Call:
-    """Return what scores the positive class, of shape (rows,)."""
+def positive_class_score(estimator: Any, methods: Methods) -> Call:
+    """Return a function for the score of the positive class, of shape (rows,)."""
     if is_regressor(estimator):
         return methods["predict"]
     if "decision_function" in methods:
-        decision = methods["decision_function"]
-        return lambda X: np.ravel(decision(X))
-    probabilities = methods["predict_proba"]
-    return lambda X: probabilities(X)[:, 1]
+        decision_function = methods["decision_function"]
+        return lambda X: np.ravel(decision_function(X))
+    predict_proba = methods["predict_proba"]
+    return lambda X: predict_proba(X)[:, 1]

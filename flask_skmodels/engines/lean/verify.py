@@ -1,4 +1,4 @@
-"""The lean engine: an estimator's own arithmetic, compiled at load and held equal to it."""
+"""Verification at load: lean forms must return the same results as the estimator, bit for bit."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from threadpoolctl import threadpool_limits
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline
 from flask_skmodels.engines.lean.equality import same
-from flask_skmodels.engines.lean.probes import PROBES, Probes, part_of, repeated
+from flask_skmodels.engines.lean.probes import PROBES, Probes, repeat_rows, row_slice
 from flask_skmodels.estimators import introspect
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.tabular import copy_of, native
+from flask_skmodels.schema.tabular import copy_of, to_sklearn
 
-MOST_ROWS = PROBES  # beyond what was tried, and the checks cost nothing there
-SECONDS = 0.25  # for the estimator's own calls of one method
+MAX_ROWS = PROBES  # verified up to this number; with more rows, scikit-learn's checks cost nothing
+SECONDS = 0.25  # time limit for the estimator's own calls of one method
 _SIZES = (1, 2, 65, 1, 64, 1, 33, 8, 3, *[1] * 20)
 _PARTS = list(pairwise(accumulate(_SIZES, initial=0)))
-
 
 ProbeRows = Sequence[Sequence[Any]]  # a list for each column
 
 
-class Differs(Exception):
-    """A lean call does not answer as the estimator does.
+class Mismatch(Exception):
+    """A lean form and its estimator return different results.
 
-    :param message: how
-    :param X: to what
+    :param message: how the results differ
+    :param X: the input
     """
 
     def __init__(self, message: str, X: Any) -> None:
@@ -40,117 +39,124 @@ class Differs(Exception):
         self.X = X
 
 
-class Refuted(Decline):
-    """The lean form of a step does not answer as the step does, which is a fault of its own."""
+class WrongForm(Decline):
+    """The lean form of a step is wrong: the step returns different results, each time the same."""
 
 
 def lean_calls(
     estimator: Any,
-    own: Mapping[str, Call],
+    native: Mapping[str, Call],
     schema: Schema,
     examples: Sequence[Any] = (),
 ) -> tuple[dict[str, Call], str | None]:
-    """Return the methods of an estimator as lean calls, verified, and which steps are not lean.
+    """Return verified lean functions for the methods of an estimator, and the steps without one.
 
-    They are tried on hundreds of rows at once and on some one at a time, on one thread, so that
-    nothing is left behind for a fork.
+    They are verified on hundreds of rows together and on some of them one at a time. This runs on
+    one thread, so that no thread pool is left behind that a fork would break.
 
-    :param estimator: fitted
-    :param own: the estimator's methods that are served
-    :param schema: of the rows
-    :param examples: further rows
-    :raises Decline: there is no lean form; the message names the step
-    :raises Refuted: it differs from an estimator that does not differ from itself
+    :param estimator: a fitted estimator
+    :param native: the estimator's own methods that are served
+    :param schema: the schema of the rows
+    :param examples: further rows to verify
+    :returns: a function of X for each method, and a phrase that names the steps that keep their own
+        methods (None if there are none)
+    :raises Decline: no step has a lean form; the message names the step and the reason
+    :raises WrongForm: a lean form returns other results than the estimator
     """
     compiler = Compiler()
     compiled = compiler.methods(estimator)
     if not compiler.lean:
         reasons = "; ".join(compiler.declined)
         raise Decline(reasons or f"{introspect.class_name(estimator)} has no lean form")
-    lean = {method: compiled[method] for method in own if method in compiled}
-    with _quietly():
+    lean = {method: compiled[method] for method in native if method in compiled}
+    with _quiet_on_one_thread():
         probes = Probes(schema, estimator, examples)
         try:
             for method, call in lean.items():
-                _verify(_natively(call), own[method], probes)
-        except Differs as difference:
-            step = _step_that_differs(estimator, own, difference.X)
-            why = Refuted if _is_repeatable(own, difference.X) else Decline
-            raise why(f"{step}: {difference}") from None
-    return {method: _or_own(call, own[method]) for method, call in lean.items()}, _kept(compiler)
+                _verify(_with_sklearn_output(call), native[method], probes)
+        except Mismatch as mismatch:
+            step = _wrong_step(estimator, native, mismatch.X)
+            error = WrongForm if _is_deterministic(native, mismatch.X) else Decline
+            raise error(f"{step}: {mismatch}") from None
+    calls = {method: _with_fallback(call, native[method]) for method, call in lean.items()}
+    return calls, _exceptions(compiler)
 
 
-def _kept(compiler: Compiler) -> str | None:
-    """Say which steps keep their own methods."""
-    steps = ", ".join(dict.fromkeys(compiler.own))
-    why = "".join(f"; {reason}" for reason in compiler.declined)
-    return f"but for the methods of {steps}{why}" if steps else None
+def _exceptions(compiler: Compiler) -> str | None:
+    """Return a phrase that names the steps that keep their own methods, and why."""
+    steps = ", ".join(dict.fromkeys(compiler.native))
+    reasons = "".join(f"; {reason}" for reason in compiler.declined)
+    return f"except for the methods of {steps}{reasons}" if steps else None
 
 
-def _natively(call: Call) -> Call:
-    return lambda X: native(call(X))
+def _with_sklearn_output(call: Call) -> Call:
+    return lambda X: to_sklearn(call(X))
 
 
-def _or_own(lean: Call, own: Call) -> Call:
-    """Return a call that leaves what the lean one turns down to the estimator's own method."""
+def _with_fallback(lean: Call, native: Call) -> Call:
+    """Return a function that calls the estimator's own method if the lean form raises."""
 
-    @np.errstate(all="ignore")  # which costs half of what it does as a context
-    def called(X: Any) -> Any:
-        if len(X) <= MOST_ROWS:
+    @np.errstate(all="ignore")  # as a decorator it costs half of what it does in a with statement
+    def call(X: Any) -> Any:
+        if len(X) <= MAX_ROWS:
             try:
-                return native(lean(X))
-            except Exception:  # noqa: S110 - the estimator's own method says what is wrong
+                return to_sklearn(lean(X))
+            except Exception:  # noqa: S110 - the estimator's own method raises the right exception
                 pass
-        return own(X)
+        return native(X)
 
-    return called
+    return call
 
 
-def _verify(lean: Call, own: Call, probes: Probes) -> None:
-    """Hold a lean call to the estimator's own, on many rows at once, on fewer and on one.
+def _verify(lean: Call, native: Call, probes: Probes) -> None:
+    """Compare a lean form with the estimator on many rows, on fewer rows and on single rows.
 
-    Where the estimator has had its time, what it said of many rows is taken for fewer, too.
+    When the time limit is over, small parts are compared with the estimator's results for many
+    rows, and only compared again with its own call if they differ.
     """
     started, rows = perf_counter(), probes.rows()
     try:
-        expected = _compare(lean, own, probes.build(rows), f"{PROBES} rows")
-    except Decline:  # it raises on one of them
-        rows = accepted(lean, own, probes)
-        expected = _compare(lean, own, probes.build(rows), f"{PROBES} rows")
-    extremes = [_compare_extreme(lean, own, probes.build(row)) for row in probes.extremes()]
-    had_one_row = any(extremes)
-    for place, (start, stop) in enumerate(_PARTS):
-        X = probes.build(part_of(rows, start, stop), by_column=not place)
-        is_late = had_one_row and perf_counter() - started > SECONDS
-        if not (is_late and _says(lean, X, _rows_of(expected, start, stop))):
-            _compare(lean, own, X, _counted(stop - start))
-        had_one_row = True
+        expected = _compare(lean, native, probes.build(rows), f"{PROBES} rows")
+    except Decline:  # the estimator raises on one of the rows
+        rows = accepted_rows(lean, native, probes)
+        expected = _compare(lean, native, probes.build(rows), f"{PROBES} rows")
+    extremes = [_compare_extreme(lean, native, probes.build(row)) for row in probes.extremes()]
+    has_compared_one_row = any(extremes)
+    for index, (start, stop) in enumerate(_PARTS):
+        X = probes.build(row_slice(rows, start, stop), by_column=not index)
+        is_late = has_compared_one_row and perf_counter() - started > SECONDS
+        if not (is_late and _returns(lean, X, _output_slice(expected, start, stop))):
+            _compare(lean, native, X, _count_of_rows(stop - start))
+        has_compared_one_row = True
     examples = probes.examples()
     if examples is not None:
-        _compare(lean, own, examples, "the examples")
+        _compare(lean, native, examples, "the examples")
 
 
-def _says(lean: Call, X: Any, expected: Any) -> bool:
+def _returns(lean: Call, X: Any, expected: Any) -> bool:
     try:
         return same(lean(X), expected)
     except Exception:
         return False
 
 
-def _rows_of(output: Any, start: int, stop: int) -> Any:
+def _output_slice(output: Any, start: int, stop: int) -> Any:
     if isinstance(output, list):
         return [part[start:stop] for part in output]
     return output[start:stop]
 
 
-def _counted(rows: int) -> str:
+def _count_of_rows(rows: int) -> str:
     return f"{rows} rows" if rows > 1 else "one row"
 
 
-def accepted(lean: Call, own: Call, probes: Probes) -> list[list[Any]]:
-    """Return rows that the estimator takes; those that it raises on, the lean call must turn down.
+def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
+    """Return probe rows on which the estimator does not raise.
 
-    :raises Decline: there are none
+    On rows where it raises, the lean form must raise as well.
+
+    :raises Decline: the estimator raises on all rows
+    :raises Mismatch: the lean form returns a result for a row on which the estimator raises
     """
     deadline = perf_counter() + SECONDS
     good: list[ProbeRows] = []
@@ -159,86 +165,88 @@ def accepted(lean: Call, own: Call, probes: Probes) -> list[list[Any]]:
         part = parts.pop()
         count = len(part[0])
         try:
-            own(probes.build(part))
+            native(probes.build(part))
             good.append(part)
         except Exception:
             if count == 1:
-                _compare_extreme(lean, own, probes.build(part))
+                _compare_extreme(lean, native, probes.build(part))
             else:
-                parts += [part_of(part, 0, count // 2), part_of(part, count // 2, count)]
+                parts += [row_slice(part, 0, count // 2), row_slice(part, count // 2, count)]
     if not good:
         raise Decline("the estimator raises on all probes")
-    return repeated(good, PROBES)
+    return repeat_rows(good, PROBES)
 
 
-def _compare(lean: Call, own: Call, X: Any, what: str) -> Any:
-    """Return what the estimator says, which the lean call must say, too."""
+def _compare(lean: Call, native: Call, X: Any, rows: str) -> Any:
+    """Return the estimator's result after checking that the lean form returns the same."""
     try:
-        expected = own(copy_of(X))  # it may write into it
+        expected = native(copy_of(X))  # the estimator may modify its input
     except Exception as error:
         raise Decline(f"the estimator raises on probes: {type(error).__name__}") from error
     try:
-        got = lean(X)
+        result = lean(X)
     except Exception as error:
-        raise Differs(f"the lean form raises {type(error).__name__}: {error}", X) from error
-    if not same(got, expected):
-        raise Differs(f"the lean form differs on {what}", X)
+        raise Mismatch(f"the lean form raises {type(error).__name__}: {error}", X) from error
+    if not same(result, expected):
+        raise Mismatch(f"the lean form differs on {rows}", X)
     return expected
 
 
-def _compare_extreme(lean: Call, own: Call, X: Any) -> bool:
-    """Hold a lean call to the estimator where it may turn the row down, as the estimator may.
+def _compare_extreme(lean: Call, native: Call, X: Any) -> bool:
+    """Compare the results for a row on which both the lean form and the estimator may raise.
 
-    :return: whether it answers
+    :returns: whether the lean form returns a result
     """
     try:
-        got = lean(X)
+        result = lean(X)
     except Exception:
         return False
     try:
-        expected = own(X)
+        expected = native(X)
     except Exception as error:
-        raise Differs("the lean form answers where the estimator raises", X) from error
-    if not same(got, expected):
-        raise Differs("the lean form differs on large or small numbers", X)
+        message = "the lean form returns a result where the estimator raises"
+        raise Mismatch(message, X) from error
+    if not same(result, expected):
+        raise Mismatch("the lean form differs on large or small numbers", X)
     return True
 
 
-def _is_repeatable(own: Mapping[str, Call], X: Any) -> bool:
-    """Return whether an estimator answers to the same as before."""
+def _is_deterministic(native: Mapping[str, Call], X: Any) -> bool:
+    """Return whether the estimator returns the same result for the same input twice."""
     try:
-        return all(same(call(copy_of(X)), call(copy_of(X))) for call in own.values())
+        return all(same(call(copy_of(X)), call(copy_of(X))) for call in native.values())
     except Exception:
         return True
 
 
-def _step_that_differs(estimator: Any, own: Mapping[str, Call], X: Any) -> str:
-    """Return the class of the innermost step whose lean form answers otherwise than it to X."""
-    found: list[str] = []
+def _wrong_step(estimator: Any, native: Mapping[str, Call], X: Any) -> str:
+    """Return the class name of the innermost step whose lean form is wrong for X."""
+    wrong: list[str] = []
 
     def watch(step: Any, method: str, call: Call) -> Call:
         def watched(X: Any) -> Any:
             try:
-                got = call(X)
+                result = call(X)
             except Exception:
-                found.append(introspect.class_name(step))
+                wrong.append(introspect.class_name(step))
                 raise
-            with suppress(Exception):  # it was given what it would not be: the fault is outside it
-                if not found and not same(native(got), getattr(step, method)(native(X))):
-                    found.append(introspect.class_name(step))
-            return got
+            with suppress(Exception):  # an earlier step may have passed on a wrong input
+                expected = getattr(step, method)(to_sklearn(X))
+                if not wrong and not same(to_sklearn(result), expected):
+                    wrong.append(introspect.class_name(step))
+            return result
 
         return watched
 
     compiled = Compiler(watch).methods(estimator)
-    for method in own:
-        with suppress(Exception):  # it is the differing step that is looked for
+    for method in native:
+        with suppress(Exception):  # the watcher has recorded the step
             compiled[method](X)
-    return found[0] if found else introspect.class_name(estimator)
+    return wrong[0] if wrong else introspect.class_name(estimator)
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def _quiet_on_one_thread() -> Iterator[None]:
     with warnings.catch_warnings(), threadpool_limits(1), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield

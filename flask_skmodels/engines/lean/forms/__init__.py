@@ -1,4 +1,4 @@
-"""Lean forms: one file or package for each module of scikit-learn, imported at first use.
+"""Lean forms: one module or package for each module of scikit-learn, with the same name.
 
-The compiler finds the file of an estimator by the name of scikit-learn's module.
+The compiler imports it when it first compiles an estimator of that scikit-learn module.
 """

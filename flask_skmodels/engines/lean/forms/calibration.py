@@ -12,12 +12,12 @@ from sklearn.calibration import CalibratedClassifierCV, _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Methods, finite, lean_form
-from flask_skmodels.engines.lean.response_values import response_of
+from flask_skmodels.engines.lean.response_values import response_values
 
 
 @lean_form(CalibratedClassifierCV)
 def calibrated_classifier(estimator: CalibratedClassifierCV, compiler: Compiler) -> Methods:
-    """The mean of what its calibrated classifiers say."""
+    """The mean of the probabilities of the calibrated classifiers."""
     parts = [_calibrated(part, compiler) for part in estimator.calibrated_classifiers_]
     classes = estimator.classes_
 
@@ -35,72 +35,73 @@ def calibrated_classifier(estimator: CalibratedClassifierCV, compiler: Compiler)
 
 
 def _calibrated(part: Any, compiler: Compiler) -> Call:
-    """Return the calibrated probabilities of one classifier."""
+    """Return the ``predict_proba`` of one calibrated classifier."""
     methods = compiler.methods(part.estimator)
-    asked = "decision_function" if "decision_function" in methods else "predict_proba"
-    response = response_of(part.estimator, methods, asked)
+    method = "decision_function" if "decision_function" in methods else "predict_proba"
+    response = response_values(part.estimator, methods, method)
     if part.method == "temperature":
-        probabilities = _tempered(part, asked)
+        calibrate = _temperature(part, method)
     else:
-        probabilities = _by_class(part, [_curve_of(each) for each in part.calibrators])
+        calibrate = _calibrators(part, [_calibrator(each) for each in part.calibrators])
 
-    def calibrated(X: Any) -> Any:
+    def predict_proba(X: Any) -> Any:
         scores = response(X)
-        shares = probabilities(scores.reshape(-1, 1) if scores.ndim == 1 else scores)
-        shares[(shares > 1.0) & (shares <= 1.0 + 1e-5)] = 1.0
-        return shares
+        probabilities = calibrate(scores.reshape(-1, 1) if scores.ndim == 1 else scores)
+        probabilities[(probabilities > 1.0) & (probabilities <= 1.0 + 1e-5)] = 1.0
+        return probabilities
 
-    return calibrated
+    return predict_proba
 
 
-def _by_class(part: Any, curves: Sequence[Call]) -> Call:
-    """Return what puts the scores of each class on its curve, and makes the sums one."""
+def _calibrators(part: Any, calibrators: Sequence[Call]) -> Call:
+    """Return a function that calibrates the scores of each class and normalizes their sum to 1."""
     count = len(part.classes)
-    places = np.searchsorted(part.classes, part.estimator.classes_) + (count == 2)
+    indices = np.searchsorted(part.classes, part.estimator.classes_) + (count == 2)
 
-    def probabilities(scores: NDArray[np.float64]) -> Any:
-        shares = np.zeros((len(scores), count))
-        for place, curve, column in zip(places, curves, scores.T, strict=False):
-            shares[:, place] = curve(column)
+    def calibrate(scores: NDArray[np.float64]) -> Any:
+        probabilities = np.zeros((len(scores), count))
+        for index, calibrator, column in zip(indices, calibrators, scores.T, strict=False):
+            probabilities[:, index] = calibrator(column)
         if count == 2:
-            shares[:, 0] = 1.0 - shares[:, 1]
-            return shares
-        sums = shares.sum(axis=1)[:, np.newaxis]
-        return np.divide(shares, sums, out=np.full_like(shares, 1 / count), where=sums != 0)
+            probabilities[:, 0] = 1.0 - probabilities[:, 1]
+            return probabilities
+        sums = probabilities.sum(axis=1)[:, np.newaxis]
+        uniform = np.full_like(probabilities, 1 / count)
+        return np.divide(probabilities, sums, out=uniform, where=sums != 0)
 
-    return probabilities
+    return calibrate
 
 
-def _curve_of(calibrator: Any) -> Call:
-    """Return what makes probabilities of the scores of one class."""
+def _calibrator(calibrator: Any) -> Call:
+    """Return a function that converts the scores of one class to probabilities."""
     if type(calibrator) is _SigmoidCalibration:
-        slope, shift = calibrator.a_, calibrator.b_
-        return lambda scores: expit(-(slope * scores + shift))
+        slope, intercept = calibrator.a_, calibrator.b_
+        return lambda scores: expit(-(slope * scores + intercept))
     if type(calibrator) is IsotonicRegression and calibrator.out_of_bounds == "clip":
-        return _steps_of(calibrator)
-    own: Call = calibrator.predict
-    return own
+        return _isotonic(calibrator)
+    native: Call = calibrator.predict
+    return native
 
 
-def _steps_of(calibrator: IsotonicRegression) -> Call:
-    low, high, curve = calibrator.X_min_, calibrator.X_max_, calibrator.f_
+def _isotonic(calibrator: IsotonicRegression) -> Call:
+    low, high, interpolate = calibrator.X_min_, calibrator.X_max_, calibrator.f_
     dtype = calibrator.X_thresholds_.dtype
 
-    def steps(scores: NDArray[np.float64]) -> Any:
-        within = np.clip(finite(scores).astype(dtype, copy=False), low, high)
-        return curve(within).astype(dtype, copy=False)
+    def predict(scores: NDArray[np.float64]) -> Any:
+        clipped = np.clip(finite(scores).astype(dtype, copy=False), low, high)
+        return interpolate(clipped).astype(dtype, copy=False)
 
-    return steps
+    return predict
 
 
-def _tempered(part: Any, asked: str) -> Call:
-    """Return what divides the scores of all classes by one temperature."""
+def _temperature(part: Any, method: str) -> Call:
+    """Return a function that divides the scores of all classes by one temperature."""
     predict: Call = part.calibrators[0].predict
-    is_one = len(part.classes) == 2 and asked == "predict_proba"
+    is_binary_probability = len(part.classes) == 2 and method == "predict_proba"
 
-    def probabilities(scores: NDArray[np.float64]) -> Any:
-        if is_one and scores.shape[1] == 1:
+    def calibrate(scores: NDArray[np.float64]) -> Any:
+        if is_binary_probability and scores.shape[1] == 1:
             scores = np.concatenate([1 - scores, scores], axis=1)
         return predict(scores)
 
-    return probabilities
+    return calibrate

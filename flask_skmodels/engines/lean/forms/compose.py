@@ -9,15 +9,16 @@ import numpy as np
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Methods, lean_form
-from flask_skmodels.engines.lean.concatenation import stacked, stacked_sparse
-from flask_skmodels.engines.lean.containers import Cells, Csr, Sparse, array
+from flask_skmodels.engines.lean.concatenation import concatenate_dense, concatenate_sparse
+from flask_skmodels.engines.lean.containers import Csr, SparseRows, to_array
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.schema.frame import DeferredFrame
+from flask_skmodels.schema.tabular import Tabular
 
 
 @lean_form(ColumnTransformer)
 def column_transformer(estimator: ColumnTransformer, compiler: Compiler) -> Methods:
-    """Each transformer's own columns, its transform, and the outputs side by side."""
+    """Select the columns of each transformer, transform them and concatenate the outputs."""
     steps = estimator._iter(
         fitted=True, column_as_labels=False, skip_drop=True, skip_empty_columns=True
     )
@@ -27,92 +28,92 @@ def column_transformer(estimator: ColumnTransformer, compiler: Compiler) -> Meth
     ]
     if not parts:
         raise Decline("it drops all columns")
-    return {"transform": stacked_sparse(parts) if estimator.sparse_output_ else stacked(parts)}
+    concatenate = concatenate_sparse if estimator.sparse_output_ else concatenate_dense
+    return {"transform": concatenate(parts)}
 
 
 @lean_form(TransformedTargetRegressor)
 def transformed_target(estimator: TransformedTargetRegressor, compiler: Compiler) -> Methods:
-    """The regressor's own answer, transformed back as scikit-learn does it."""
+    """The regressor's predictions, put through the transformer's own ``inverse_transform``."""
     call = compiler.methods(estimator.regressor_)["predict"]
     inverse = estimator.transformer_.inverse_transform
     squeezes = estimator._training_dim == 1
 
     def predict(X: Any) -> Any:
-        found = call(X)
-        back = inverse(found.reshape(-1, 1) if found.ndim == 1 else found)
-        return back.squeeze(axis=1) if squeezes and back.shape[1] == 1 else back
+        transformed = call(X)
+        y = inverse(transformed.reshape(-1, 1) if transformed.ndim == 1 else transformed)
+        return y.squeeze(axis=1) if squeezes and y.shape[1] == 1 else y
 
     return {"predict": predict}
 
 
 def weighted(call: Call, weight: float | None) -> Call:
-    """Return a transform whose output is multiplied, as a union of transformers may ask for."""
+    """Return a transform whose output is multiplied with its ``transformer_weights`` entry."""
     if weight is None:
         return call
 
-    def times(X: Any) -> Any:
-        found = call(X)
-        if type(found) in Sparse:
-            rows = found.csr()
+    def transform(X: Any) -> Any:
+        output = call(X)
+        if isinstance(output, SparseRows):
+            rows = output.to_csr()
             return Csr(rows.data * weight, rows.indices, rows.indptr, rows.shape)
-        return array(found) * weight
+        return to_array(output) * weight
 
-    return times
+    return transform
 
 
 def _part(
     estimator: ColumnTransformer, name: str, step: Any, columns: Any, compiler: Compiler
 ) -> Call:
-    places = [int(place) for place in estimator._transformer_to_input_indices[name]]
+    indices = [int(index) for index in estimator._transformer_to_input_indices[name]]
     if isinstance(columns, str) or np.isscalar(columns):
-        return _of_texts(places[0], step)
-    take = taker(places, columns)
+        return _vectorizer(indices[0], step)
+    select = column_selector(indices, columns)
     if isinstance(step, str):
-        return take
-    if places != sorted(places) and any(map(_sees_memory, parts_of(step))):
-        raise Decline("a function is given columns from the last to the first")
+        return select
+    if indices != sorted(indices) and any(map(_depends_on_memory_layout, parts_of(step))):
+        raise Decline("a function is given columns in another order than that of X")
     call = compiler.methods(step)["transform"]
-    return lambda X: call(take(X))
+    return lambda X: call(select(X))
 
 
-def _sees_memory(part: Any) -> bool:
-    """Return whether the last bits of what a transformer makes may follow from X's memory layout.
+def _depends_on_memory_layout(part: Any) -> bool:
+    """Return whether the memory layout of X may change the last bits of a transformer's output.
 
-    pandas gives columns backwards in memory where they are asked for so, and numpy's functions have
-    another loop for these. scikit-learn's own transformers copy them first.
+    If columns are selected in reverse order, pandas returns them with a negative stride, and
+    numpy's functions use another loop for those. scikit-learn's own transformers copy them first.
     """
-    is_own = type(part).__module__.partition(".")[0] == "sklearn"
-    return not is_own or getattr(part, "func", None) is not None
+    is_native = type(part).__module__.partition(".")[0] == "sklearn"
+    return not is_native or getattr(part, "func", None) is not None
 
 
-def _of_texts(place: int, step: Any) -> Call:
+def _vectorizer(index: int, step: Any) -> Call:
+    """Return the transform of a text vectorizer, which takes one column as a list."""
     if not hasattr(step, "build_analyzer"):
-        raise Decline("a transformer is given a column that is no table")
+        raise Decline("a transformer is given a column that is not a table")
 
     def transform(X: Any) -> Any:
-        if type(X) is not DeferredFrame:
-            raise Decline("X is no table")
-        return step.transform(X.column(place))
+        if not isinstance(X, DeferredFrame):
+            raise Decline("X is not a data frame")
+        return step.transform(X.column(index))
 
     return transform
 
 
-def taker(places: Sequence[int], columns: Any) -> Callable[[Any], Any]:
-    """Return what takes some columns of X.
+def column_selector(indices: Sequence[int], columns: Any) -> Callable[[Any], Any]:
+    """Return a function that selects columns of X.
 
-    :param places: which
-    :param columns: the same as scikit-learn was told, of whom a slice takes a view
+    :param indices: the indices of the columns
+    :param columns: the columns as declared in scikit-learn; a slice returns a view of an array
     """
-    key = columns if isinstance(columns, slice) else np.array(places)
-    indices = tuple(places)
+    key = columns if isinstance(columns, slice) else np.array(indices)
+    selected = tuple(indices)
 
-    def take(X: Any) -> Any:
-        if type(X) is DeferredFrame:
-            return X.select(indices)
-        if type(X) is Cells:
-            return Cells([X.columns[place] for place in places])
+    def select(X: Any) -> Any:
+        if isinstance(X, Tabular):
+            return X.select(selected)
         if isinstance(X, np.ndarray):
             return X[:, key]
-        raise Decline("X is neither a table nor an array")
+        raise Decline("X is not an array")
 
-    return take
+    return select

@@ -17,8 +17,8 @@ def partial_least_squares(estimator: Any, compiler: Compiler) -> Methods:
     is_flat = getattr(estimator, "_predict_1d", False)
 
     def predict(X: Any) -> Any:
-        found = (finite(doubles(X)) - mean) @ weights + intercept
-        return found.ravel() if is_flat else found
+        predictions = (finite(doubles(X)) - mean) @ weights + intercept
+        return predictions.ravel() if is_flat else predictions
 
     def transform(X: Any) -> Any:
         X = finite(doubles(X)) - mean

@@ -19,8 +19,8 @@ from flask_skmodels.engines.lean.compiler import (
     finite,
     lean_form,
 )
-from flask_skmodels.engines.lean.containers import Sparse
-from flask_skmodels.engines.lean.forms.linear_model import weighed
+from flask_skmodels.engines.lean.containers import SparseRows
+from flask_skmodels.engines.lean.forms.linear_model import linear_predictor
 
 Doubles = NDArray[np.float64]
 
@@ -28,18 +28,17 @@ Doubles = NDArray[np.float64]
 @lean_form(PCA, IncrementalPCA)
 def pca(estimator: Any, compiler: Compiler) -> Methods:
     components = estimator.components_.T
-    middle = as_row(estimator.mean_) @ components
+    mean = as_row(estimator.mean_) @ components
     scale = np.sqrt(as_row(estimator.explained_variance_)) if estimator.whiten else None
     if scale is not None:
         smallest = np.finfo(scale.dtype).eps
         scale[scale < smallest] = smallest
 
     def transform(X: Any) -> Doubles:
-        found = finite(doubles(X)) @ components
-        found -= middle
+        projected: Doubles = finite(doubles(X)) @ components
+        projected -= mean
         if scale is not None:
-            found /= scale
-        projected: Doubles = found
+            projected /= scale
         return projected
 
     return {"transform": transform} | (_likelihood(estimator) if type(estimator) is PCA else {})
@@ -61,10 +60,10 @@ def _likelihood(estimator: PCA) -> Methods:
 @lean_form(TruncatedSVD)
 def truncated_svd(estimator: TruncatedSVD, compiler: Compiler) -> Methods:
     components = estimator.components_.T
-    sums = weighed(components, 0.0)
+    project = linear_predictor(components, 0.0)
 
     def transform(X: Any) -> Any:
-        return sums(X) if type(X) in Sparse else finite(doubles(X)) @ components
+        return project(X) if isinstance(X, SparseRows) else finite(doubles(X)) @ components
 
     return {"transform": transform}
 

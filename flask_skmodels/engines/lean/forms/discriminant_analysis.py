@@ -13,14 +13,18 @@ from sklearn.discriminant_analysis import (
 )
 
 from flask_skmodels.engines.lean.compiler import Compiler, Methods, doubles, finite, lean_form
-from flask_skmodels.engines.lean.forms.linear_model import classifier, scores_of, softmax
+from flask_skmodels.engines.lean.forms.linear_model import (
+    decision_function_of,
+    methods_of_scores,
+    softmax,
+)
 
 Doubles = NDArray[np.float64]
 
 
 @lean_form(LinearDiscriminantAnalysis)
-def linear(estimator: LinearDiscriminantAnalysis, compiler: Compiler) -> Methods:
-    decision, is_binary = scores_of(estimator), len(estimator.classes_) == 2
+def linear_discriminant(estimator: LinearDiscriminantAnalysis, compiler: Compiler) -> Methods:
+    decision, is_binary = decision_function_of(estimator), len(estimator.classes_) == 2
     smallest = np.finfo(np.float64).smallest_normal
 
     def predict_proba(X: Any) -> Any:
@@ -31,29 +35,30 @@ def linear(estimator: LinearDiscriminantAnalysis, compiler: Compiler) -> Methods
         return np.stack([1 - positive, positive], axis=1)
 
     def predict_log_proba(X: Any) -> Any:
-        found = predict_proba(X)
-        found[found == 0.0] += smallest
-        return np.log(found)
+        probabilities = predict_proba(X)
+        probabilities[probabilities == 0.0] += smallest
+        return np.log(probabilities)
 
-    own = {"predict_proba": predict_proba, "predict_log_proba": predict_log_proba}
-    return classifier(decision, estimator.classes_) | own | _projection(estimator)
+    probabilities = {"predict_proba": predict_proba, "predict_log_proba": predict_log_proba}
+    methods = methods_of_scores(decision, estimator.classes_)
+    return methods | probabilities | _projection(estimator)
 
 
 def _projection(estimator: LinearDiscriminantAnalysis) -> Methods:
     if estimator.solver == "lsqr":
         return {}
-    middle = estimator.xbar_ if estimator.solver == "svd" else None
-    scalings, most = estimator.scalings_, estimator._max_components
+    mean = estimator.xbar_ if estimator.solver == "svd" else None
+    scalings, count = estimator.scalings_, estimator._max_components
 
     def transform(X: Any) -> Any:
         X = finite(doubles(X))
-        return ((X if middle is None else X - middle) @ scalings)[:, :most]
+        return ((X if mean is None else X - mean) @ scalings)[:, :count]
 
     return {"transform": transform}
 
 
 @lean_form(QuadraticDiscriminantAnalysis)
-def quadratic(estimator: QuadraticDiscriminantAnalysis, compiler: Compiler) -> Methods:
+def quadratic_discriminant(estimator: QuadraticDiscriminantAnalysis, compiler: Compiler) -> Methods:
     classes = estimator.classes_
     rotations = zip(estimator.rotations_, estimator.scalings_, strict=True)
     weights = [rotation * (scaling ** (-0.5)) for rotation, scaling in rotations]
@@ -63,17 +68,17 @@ def quadratic(estimator: QuadraticDiscriminantAnalysis, compiler: Compiler) -> M
     def scores(X: Any) -> Any:
         X = finite(doubles(X))
         pairs = zip(means, weights, strict=True)
-        norms = np.array([np.sum(np.dot(X - mean, own) ** 2, axis=1) for mean, own in pairs]).T
+        norms = np.array([np.sum(np.dot(X - mean, w) ** 2, axis=1) for mean, w in pairs]).T
         return -0.5 * (norms + volumes) + priors
 
     def decision_function(X: Any) -> Any:
-        found = scores(X)
-        return found[:, 1] - found[:, 0] if len(classes) == 2 else found
+        joint = scores(X)
+        return joint[:, 1] - joint[:, 0] if len(classes) == 2 else joint
 
     def predict_log_proba(X: Any) -> Any:
-        found = scores(X)
-        found = found - found.max(axis=1)[:, np.newaxis]
-        return found - np.log(np.exp(found).sum(axis=1)[:, np.newaxis])
+        joint = scores(X)
+        joint = joint - joint.max(axis=1)[:, np.newaxis]
+        return joint - np.log(np.exp(joint).sum(axis=1)[:, np.newaxis])
 
     return {
         "predict": lambda X: classes.take(scores(X).argmax(axis=1)),

@@ -1,4 +1,4 @@
-"""Lean forms of ``sklearn.dummy``: the same answer to every row."""
+"""Lean forms of ``sklearn.dummy``: the same output for each row."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lea
 
 
 @lean_form(DummyClassifier)
-def classifier(estimator: DummyClassifier, compiler: Compiler) -> Methods:
+def dummy_classifier(estimator: DummyClassifier, compiler: Compiler) -> Methods:
     if estimator.n_outputs_ > 1 or estimator.strategy not in ("most_frequent", "prior", "constant"):
-        raise Decline("its answers are random, or several")
+        raise Decline("its predictions are random, or it has several outputs")
     row = np.zeros((1, 1))
     names = ("predict", "predict_proba", "predict_log_proba")
     return {name: _repeated(getattr(estimator, name)(row)) for name in names}
 
 
 @lean_form(DummyRegressor)
-def regressor(estimator: DummyRegressor, compiler: Compiler) -> Methods:
+def dummy_regressor(estimator: DummyRegressor, compiler: Compiler) -> Methods:
     return {"predict": _repeated(estimator.predict(np.zeros((1, 1))))}
 
 
-def _repeated(answer: Any) -> Any:
-    return lambda X: np.repeat(answer, len(X), axis=0)
+def _repeated(output: Any) -> Any:
+    return lambda X: np.repeat(output, len(X), axis=0)

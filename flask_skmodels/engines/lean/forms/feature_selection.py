@@ -1,4 +1,4 @@
-"""Lean forms of ``sklearn.feature_selection``: some of the columns."""
+"""Lean forms of ``sklearn.feature_selection``."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from flask_skmodels.engines.lean.compiler import (
     finite_or_missing,
     lean_form,
 )
-from flask_skmodels.engines.lean.containers import Sparse, array, csr
-from flask_skmodels.schema.tabular import native
+from flask_skmodels.engines.lean.containers import SparseRows, to_array, to_csr
+from flask_skmodels.schema.tabular import to_sklearn
 
 
 @lean_form(
@@ -48,8 +48,8 @@ def selector(selector: Any, compiler: Compiler) -> Methods:
 
 
 @lean_form(RFE, RFECV)
-def elimination(selector: Any, compiler: Compiler) -> Methods:
-    """The selection, and what the last estimator makes of it."""
+def recursive_feature_elimination(selector: Any, compiler: Compiler) -> Methods:
+    """Select columns, then call a method of the estimator that was fitted on them."""
     select = _selection(selector)
     inner = compiler.methods(selector.estimator_)
     inner.pop("transform", None)
@@ -62,19 +62,19 @@ def _after(select: Call, call: Call) -> Call:
 
 
 def _selection(selector: Any) -> Call:
-    kept = selector.get_support()
-    if not kept.any():
-        raise Decline("it selects no column")
+    selected = selector.get_support()
+    if not selected.any():
+        raise Decline("it selects no columns")
     check = finite_or_missing if get_tags(selector).input_tags.allow_nan else finite
 
     def select(X: Any) -> Any:
-        if type(X) in Sparse:
-            return csr(native(X)[:, kept])
-        X = array(X)
+        if isinstance(X, SparseRows):
+            return to_csr(to_sklearn(X)[:, selected])
+        X = to_array(X)
         if X.dtype.kind == "f":
             check(X)
         elif X.dtype.kind not in "biu":
-            raise Decline("X is no array of numbers")
-        return X[:, kept]
+            raise Decline("X is not an array of numbers")
+        return X[:, selected]
 
     return select

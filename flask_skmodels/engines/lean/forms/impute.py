@@ -19,7 +19,7 @@ from flask_skmodels.engines.lean.compiler import (
     is_finite,
     lean_form,
 )
-from flask_skmodels.engines.lean.containers import Cells, values
+from flask_skmodels.engines.lean.containers import ObjectColumns, column_values
 
 Mask = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 
@@ -30,16 +30,16 @@ def simple_imputer(imputer: SimpleImputer, compiler: Compiler) -> Methods:
     if imputer._fit_dtype.kind == "O":
         return {"transform": _objects(imputer)}
     if imputer._fit_dtype.kind != "f":
-        raise Decline("it was fitted on whole numbers")
+        raise Decline("it was fitted on integers")
     fills = imputer.statistics_
     kept = np.arange(len(fills))
     if not imputer.keep_empty_features:
         kept = np.flatnonzero([fill == fill for fill in fills])
     fills = fills[kept].astype(imputer._fill_dtype)
-    marked = None if imputer.indicator_ is None else imputer.indicator_.features_
-    if is_nan and len(kept) == imputer.n_features_in_ and marked is None:
+    indicated = None if imputer.indicator_ is None else imputer.indicator_.features_
+    if is_nan and len(kept) == imputer.n_features_in_ and indicated is None:
         return {"transform": _nan_filled(fills)}
-    return {"transform": _filled(mask_of(imputer.missing_values), fills, kept, marked)}
+    return {"transform": _filled(mask_of(imputer.missing_values), fills, kept, indicated)}
 
 
 def _nan_filled(fills: NDArray[np.float64]) -> Call:
@@ -56,41 +56,44 @@ def _filled(
     mask: Mask,
     fills: NDArray[np.float64],
     kept: NDArray[np.intp],
-    marked: NDArray[np.intp] | None,
+    indicated: NDArray[np.intp] | None,
 ) -> Call:
     def transform(X: Any) -> Any:
         X = doubles(X)
         missing = mask(X)
         if len(kept) == X.shape[1]:
-            found, own = X.copy(order="K"), missing
+            filled, is_missing = X.copy(order="K"), missing
         else:
-            found, own = X[:, kept], missing[:, kept]
-        np.copyto(found, fills, where=own)
-        return found if marked is None else np.concatenate((found, _of(missing, marked)), axis=1)
+            filled, is_missing = X[:, kept], missing[:, kept]
+        np.copyto(filled, fills, where=is_missing)
+        if indicated is None:
+            return filled
+        return np.concatenate((filled, _indicators(missing, indicated)), axis=1)
 
     return transform
 
 
 def mask_of(marker: Any) -> Mask:
-    """Return what finds the missing values of an array of doubles.
+    """Return a function that finds the missing values of an array of doubles.
 
-    :param marker: nan, or the number that stands for a missing value
+    :param marker: NaN, or the number that marks a missing value
+    :raises Decline: the marker is not a number
     """
     if marker != marker:
         return lambda X: np.isnan(finite_or_missing(X))
     if marker is None or isinstance(marker, str):
-        raise Decline("its missing values are no numbers")
+        raise Decline("its missing_values is not a number")
 
     def mask(X: NDArray[np.float64]) -> NDArray[np.bool_]:
         if not is_finite(X):
             raise Decline("a value is not finite")
-        found: NDArray[np.bool_] = np.equal(X, marker)
-        return found
+        missing: NDArray[np.bool_] = np.equal(X, marker)
+        return missing
 
     return mask
 
 
-def _of(missing: NDArray[np.bool_], features: NDArray[np.intp]) -> NDArray[np.bool_]:
+def _indicators(missing: NDArray[np.bool_], features: NDArray[np.intp]) -> NDArray[np.bool_]:
     return missing[:, features] if len(features) < missing.shape[1] else missing
 
 
@@ -99,27 +102,27 @@ def _objects(imputer: SimpleImputer) -> Call:
     is_missing = _missing_test(imputer.missing_values)
     fills = imputer.statistics_.tolist()
     kept = [
-        place for place, fill in enumerate(fills) if imputer.keep_empty_features or fill == fill
+        index for index, fill in enumerate(fills) if imputer.keep_empty_features or fill == fill
     ]
-    marked: Sequence[int] = []
+    indicated: Sequence[int] = []
     if imputer.indicator_ is not None:
-        marked = imputer.indicator_.features_.tolist()
+        indicated = imputer.indicator_.features_.tolist()
 
-    def transform(X: Any) -> Cells:
-        columns = values(X)
-        gaps = [list(map(is_missing, column)) for column in columns]
-        found: list[Sequence[Any]] = [
-            _filled_column(columns[place], gaps[place], fills[place]) for place in kept
+    def transform(X: Any) -> ObjectColumns:
+        columns = column_values(X)
+        missing = [list(map(is_missing, column)) for column in columns]
+        filled: list[Sequence[Any]] = [
+            _filled_column(columns[index], missing[index], fills[index]) for index in kept
         ]
-        return Cells(found + [gaps[place] for place in marked])
+        return ObjectColumns(filled + [missing[index] for index in indicated])
 
     return transform
 
 
-def _filled_column(column: Sequence[Any], gaps: Sequence[bool], fill: Any) -> Sequence[Any]:
-    if True not in gaps:
+def _filled_column(column: Sequence[Any], missing: Sequence[bool], fill: Any) -> Sequence[Any]:
+    if True not in missing:
         return column
-    return [fill if gap else value for value, gap in zip(column, gaps, strict=True)]
+    return [fill if gap else value for value, gap in zip(column, missing, strict=True)]
 
 
 def _missing_test(marker: Any) -> Callable[[Any], bool]:
@@ -128,7 +131,7 @@ def _missing_test(marker: Any) -> Callable[[Any], bool]:
 
     def is_missing(value: Any) -> bool:
         if value != value:
-            raise Decline("a value is nan")
+            raise Decline("a value is NaN")
         return bool(value is None if marker is None else value == marker)
 
     return is_missing
@@ -146,7 +149,7 @@ def missing_indicator(indicator: MissingIndicator, compiler: Compiler) -> Method
     def transform(X: Any) -> Any:
         missing = mask(doubles(X))
         if refuses and missing[:, new].any():
-            raise Decline("values are missing where none was missing in fit")
-        return _of(missing, features)
+            raise Decline("values are missing in a column without missing values at fit")
+        return _indicators(missing, features)
 
     return {"transform": transform}

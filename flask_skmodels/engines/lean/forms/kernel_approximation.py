@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.kernel_approximation import RBFSampler
 
 from flask_skmodels.engines.lean.compiler import Compiler, Methods, doubles, finite, lean_form
-from flask_skmodels.engines.lean.containers import Sparse
+from flask_skmodels.engines.lean.containers import SparseRows
 
 
 @lean_form(RBFSampler)
@@ -17,11 +17,11 @@ def rbf_sampler(sampler: RBFSampler, compiler: Compiler) -> Methods:
     factor = (2.0 / sampler.n_components) ** 0.5
 
     def transform(X: Any) -> Any:
-        found = X.csr().dot(weights) if type(X) in Sparse else doubles(X) @ weights
-        found += offset
-        finite(found)
-        np.cos(found, found)
-        found *= factor
-        return found
+        features = X.to_csr().dot(weights) if isinstance(X, SparseRows) else doubles(X) @ weights
+        features += offset
+        finite(features)
+        np.cos(features, features)
+        features *= factor
+        return features
 
     return {"transform": transform}

@@ -16,47 +16,48 @@ from flask_skmodels.engines.lean.compiler import (
     Decline,
     Methods,
     as_row,
-    by_sign,
     doubles,
     finite,
+    labels_by_sign,
     lean_form,
 )
-from flask_skmodels.engines.lean.containers import Csr, Sparse
+from flask_skmodels.engines.lean.containers import Csr, SparseRows
 
 Scores = NDArray[np.float64]
 
 
-def _those_there(name: str) -> list[type]:
-    """Return a class that scikit-learn is about to do without, where it has it."""
+def _if_available(name: str) -> list[type]:
+    """Return a class that a later release of scikit-learn removes, if this release has it."""
     return [getattr(linear_model, name)] if hasattr(linear_model, name) else []
 
 
 @lean_form(linear_model.LogisticRegression, linear_model.LogisticRegressionCV)
 def logistic_regression(estimator: Any, compiler: Compiler) -> Methods:
-    decision = scores_of(estimator)
-    probabilities = one_against_rest if len(estimator.classes_) <= 2 else softmax
-    return classifier(decision, estimator.classes_) | with_logs(decision, probabilities)
+    decision = decision_function_of(estimator)
+    probabilities = one_vs_rest_probabilities if len(estimator.classes_) <= 2 else softmax
+    methods = methods_of_scores(decision, estimator.classes_)
+    return methods | probability_methods(decision, probabilities)
 
 
 @lean_form(linear_model.SGDClassifier)
 def sgd_classifier(estimator: linear_model.SGDClassifier, compiler: Compiler) -> Methods:
-    decision = scores_of(estimator)
-    methods = classifier(decision, estimator.classes_)
+    decision = decision_function_of(estimator)
+    methods = methods_of_scores(decision, estimator.classes_)
     if estimator.loss == "log_loss":
-        methods |= with_logs(decision, one_against_rest)
+        methods |= probability_methods(decision, one_vs_rest_probabilities)
     return methods
 
 
 @lean_form(
-    *_those_there("PassiveAggressiveClassifier"),
+    *_if_available("PassiveAggressiveClassifier"),
     linear_model.Perceptron,
     linear_model.RidgeClassifier,
     linear_model.RidgeClassifierCV,
 )
 def linear_classifier(estimator: Any, compiler: Compiler) -> Methods:
     if np.ndim(estimator.classes_[0]):
-        raise Decline("it predicts several labels")
-    return classifier(scores_of(estimator), estimator.classes_)
+        raise Decline("it predicts several labels for each row")
+    return methods_of_scores(decision_function_of(estimator), estimator.classes_)
 
 
 @lean_form(
@@ -85,18 +86,18 @@ def linear_classifier(estimator: Any, compiler: Compiler) -> Methods:
     linear_model.TheilSenRegressor,
 )
 def linear_regressor(estimator: Any, compiler: Compiler) -> Methods:
-    return {"predict": weighed(estimator.coef_.T, estimator.intercept_)}
+    return {"predict": linear_predictor(estimator.coef_.T, estimator.intercept_)}
 
 
-@lean_form(*_those_there("PassiveAggressiveRegressor"), linear_model.SGDRegressor)
+@lean_form(*_if_available("PassiveAggressiveRegressor"), linear_model.SGDRegressor)
 def sgd_regressor(estimator: Any, compiler: Compiler) -> Methods:
-    value = weighed(estimator.coef_.T, estimator.intercept_)
+    value = linear_predictor(estimator.coef_.T, estimator.intercept_)
     return {"predict": lambda X: value(X).ravel()}
 
 
 @lean_form(linear_model.SGDOneClassSVM)
-def one_class(estimator: linear_model.SGDOneClassSVM, compiler: Compiler) -> Methods:
-    score = weighed(estimator.coef_.T, -estimator.offset_)
+def sgd_one_class_svm(estimator: linear_model.SGDOneClassSVM, compiler: Compiler) -> Methods:
+    score = linear_predictor(estimator.coef_.T, -estimator.offset_)
     offset = estimator.offset_
 
     def predict(X: Any) -> NDArray[np.int32]:
@@ -112,69 +113,77 @@ def one_class(estimator: linear_model.SGDOneClassSVM, compiler: Compiler) -> Met
 @lean_form(
     linear_model.GammaRegressor, linear_model.PoissonRegressor, linear_model.TweedieRegressor
 )
-def generalized(estimator: Any, compiler: Compiler) -> Methods:
-    value, inverse = weighed(estimator.coef_, estimator.intercept_), estimator._base_loss.link
-    return {"predict": lambda X: inverse.inverse(value(X))}
+def generalized_linear_regressor(estimator: Any, compiler: Compiler) -> Methods:
+    value, link = linear_predictor(estimator.coef_, estimator.intercept_), estimator._base_loss.link
+    return {"predict": lambda X: link.inverse(value(X))}
 
 
-def classifier(decision: Call, classes: NDArray[Any]) -> Methods:
-    """Return what a linear classifier computes from its scores."""
-    return {"decision_function": decision, "predict": labels_of(decision, classes)}
+def methods_of_scores(decision: Call, classes: NDArray[Any]) -> Methods:
+    """Return the methods of a classifier that follow from its decision function."""
+    return {"decision_function": decision, "predict": labels_from_scores(decision, classes)}
 
 
-def with_logs(decision: Call, probabilities: Callable[[Scores], Scores]) -> Methods:
-    """Return the probabilities that a linear classifier makes of its scores, and their logs."""
+def probability_methods(decision: Call, probabilities: Callable[[Scores], Scores]) -> Methods:
+    """Return ``predict_proba`` and ``predict_log_proba`` of a linear classifier.
+
+    :param decision: the decision function
+    :param probabilities: converts its scores to probabilities
+    """
     return {
         "predict_proba": lambda X: probabilities(decision(X)),
         "predict_log_proba": lambda X: np.log(probabilities(decision(X))),
     }
 
 
-def weighed(weights: Any, intercept: Any) -> Call:
-    """Return what multiplies X with weights and adds the intercept.
+def linear_predictor(weights: Any, intercept: Any) -> Call:
+    """Return a function that multiplies X with weights and adds the intercept.
 
-    What is missing or infinite in X is so in the result.
+    It checks the result rather than X: a missing or infinite value in X makes the result so.
 
-    :param weights: of shape (columns,) or (columns, outputs)
+    :param weights: an array of shape (columns,) or (columns, outputs)
+    :param intercept: a number, or one for each output
+    :raises Decline: the weights are not an array of doubles
     """
     if not isinstance(weights, np.ndarray) or weights.dtype != np.float64:
-        raise Decline("its weights are no array of doubles")
-
+        raise Decline("its weights are not an array of doubles")
     if weights.ndim == 2 and np.ndim(intercept) == 1:
         intercept = as_row(intercept)
     is_contiguous = weights.flags.c_contiguous or weights.flags.f_contiguous
 
     def value(X: Any) -> Scores:
-        if type(X) in Sparse:
-            rows: Csr = X.csr()
+        if isinstance(X, SparseRows):
+            rows: Csr = X.to_csr()
             return finite(rows.dot(weights) + intercept)
         X = doubles(X)
-        # Of a row both ask BLAS for the same, unless one of them is a view; the first is quicker.
+        # For one row, dot calls the same BLAS function as @ and is faster, except for views.
         is_row = len(X) == 1 and is_contiguous and X.flags.c_contiguous
-        found: Scores = X.dot(weights) if is_row else X @ weights
-        found += intercept
-        return finite(found)
+        scores: Scores = X.dot(weights) if is_row else X @ weights
+        scores += intercept
+        return finite(scores)
 
     return value
 
 
-def scores_of(estimator: Any) -> Call:
+def decision_function_of(estimator: Any) -> Call:
     """Return the decision function of a linear classifier."""
     weights = estimator.coef_.T
-    scores = weighed(weights, estimator.intercept_)
+    scores = linear_predictor(weights, estimator.intercept_)
     is_column = weights.ndim == 2 and weights.shape[1] == 1
     return (lambda X: scores(X).reshape(-1)) if is_column else scores
 
 
-def labels_of(decision: Call, classes: NDArray[Any]) -> Call:
-    """Return what predicts the class of the largest score, of the positive one where two."""
+def labels_from_scores(decision: Call, classes: NDArray[Any]) -> Call:
+    """Return a function that predicts the class of the largest score.
+
+    For two classes there is one score, and a positive score means the second class.
+    """
     if len(classes) == 2:
-        return lambda X: by_sign(decision(X), classes)
+        return lambda X: labels_by_sign(decision(X), classes)
     return lambda X: classes.take(decision(X).argmax(1))
 
 
-def one_against_rest(scores: Scores) -> Scores:
-    """Return the probabilities of logistic regressions of each class against all others."""
+def one_vs_rest_probabilities(scores: Scores) -> Scores:
+    """Return probabilities from the scores of one logistic regression for each class."""
     positive: Scores = expit(scores, out=scores)
     if positive.ndim == 1:
         return np.stack([1 - positive, positive], axis=1)
@@ -187,6 +196,7 @@ def one_against_rest(scores: Scores) -> Scores:
 
 
 def softmax(scores: Scores) -> Scores:
+    """Return the softmax of each row. The argument is overwritten."""
     scores -= scores.max(axis=1).reshape(-1, 1)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=1).reshape(-1, 1)

@@ -17,53 +17,58 @@ from flask_skmodels.engines.lean.compiler import (
     doubles,
     lean_form,
 )
-from flask_skmodels.engines.lean.response_values import score_of
+from flask_skmodels.engines.lean.response_values import positive_class_score
 
 
 @lean_form(OneVsRestClassifier)
 def one_vs_rest(estimator: OneVsRestClassifier, compiler: Compiler) -> Methods:
     parts, classes = estimator.estimators_, estimator.classes_
     each = list(map(compiler.methods, parts))
-    scores = [score_of(*pair) for pair in zip(parts, each, strict=True)]
+    scores = [positive_class_score(*pair) for pair in zip(parts, each, strict=True)]
     if estimator.label_binarizer_.y_type_ == "multiclass":
-        methods: Methods = {"predict": lambda X: classes.take(_first_best(scores, X))}
+        methods: Methods = {"predict": lambda X: classes.take(_index_of_largest(scores, X))}
     elif len(classes) == 2 and not estimator.multilabel_:
-        (score,), threshold = scores, _threshold_of(parts[0], each[0])
+        (score,), threshold = scores, _threshold(parts[0], each[0])
         methods = {"predict": lambda X: classes.take((score(X) > threshold).astype(np.intp))}
     else:
-        raise Decline("it has several labels a row")
-    if all("predict_proba" in own for own in each):
-        methods["predict_proba"] = _shares_of([own["predict_proba"] for own in each])
-    if all("decision_function" in own for own in each):
-        methods["decision_function"] = _decisions_of([own["decision_function"] for own in each])
+        raise Decline("it predicts several labels for each row")
+    if all("predict_proba" in inner for inner in each):
+        methods["predict_proba"] = _normalized([inner["predict_proba"] for inner in each])
+    if all("decision_function" in inner for inner in each):
+        methods["decision_function"] = _decisions([inner["decision_function"] for inner in each])
     return methods
 
 
-def _first_best(scores: list[Call], X: Any) -> Any:
-    """Return for each row the place of the largest score; none is one that is not a number."""
+def _index_of_largest(scores: list[Call], X: Any) -> Any:
+    """Return for each row the index of the largest score.
+
+    :raises Decline: a score is NaN
+    """
     each = np.array([score(X) for score in scores])
     if np.isnan(each).any():
-        raise Decline("a score is not a number")
+        raise Decline("a score is NaN")
     return each.argmax(axis=0)
 
 
-def _threshold_of(estimator: Any, methods: Methods) -> float:
+def _threshold(estimator: Any, methods: Methods) -> float:
     return 0.0 if "decision_function" in methods and is_classifier(estimator) else 0.5
 
 
-def _shares_of(calls: list[Call]) -> Call:
+def _normalized(calls: list[Call]) -> Call:
+    """Return a function for the probabilities of the classes, divided by their sum."""
+
     def predict_proba(X: Any) -> Any:
-        shares = np.array([call(X)[:, 1] for call in calls]).T
+        probabilities = np.array([call(X)[:, 1] for call in calls]).T
         if len(calls) == 1:
-            shares = np.concatenate((1 - shares, shares), axis=1)
-        sums = shares.sum(axis=1)[:, np.newaxis]
-        np.divide(shares, sums, out=shares, where=sums != 0)
-        return shares
+            probabilities = np.concatenate((1 - probabilities, probabilities), axis=1)
+        sums = probabilities.sum(axis=1)[:, np.newaxis]
+        np.divide(probabilities, sums, out=probabilities, where=sums != 0)
+        return probabilities
 
     return predict_proba
 
 
-def _decisions_of(calls: list[Call]) -> Call:
+def _decisions(calls: list[Call]) -> Call:
     if len(calls) == 1:
         return calls[0]
     return lambda X: np.array([call(X).ravel() for call in calls]).T
@@ -72,11 +77,11 @@ def _decisions_of(calls: list[Call]) -> Call:
 @lean_form(OneVsOneClassifier)
 def one_vs_one(estimator: OneVsOneClassifier, compiler: Compiler) -> Methods:
     if estimator.pairwise_indices_ is not None:
-        raise Decline("its estimators take distances")
+        raise Decline("its estimators take pairwise distances")
     parts, classes = estimator.estimators_, estimator.classes_
     each = list(map(compiler.methods, parts))
-    labels = [own["predict"] for own in each]
-    scores = [score_of(*pair) for pair in zip(parts, each, strict=True)]
+    labels = [inner["predict"] for inner in each]
+    scores = [positive_class_score(*pair) for pair in zip(parts, each, strict=True)]
     is_binary = estimator.n_classes_ == 2
 
     def decision_function(X: Any) -> Any:
@@ -89,7 +94,7 @@ def one_vs_one(estimator: OneVsOneClassifier, compiler: Compiler) -> Methods:
     def predict(X: Any) -> Any:
         votes = decision_function(X)
         if is_binary:
-            return classes.take((votes > _threshold_of(parts[0], each[0])).astype(np.intp))
+            return classes.take((votes > _threshold(parts[0], each[0])).astype(np.intp))
         return classes.take(votes.argmax(axis=1))
 
     return {"predict": predict, "decision_function": decision_function}

@@ -14,46 +14,53 @@ from sklearn.multioutput import (
 )
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Methods, doubles, finite, lean_form
-from flask_skmodels.engines.lean.response_values import response_of
+from flask_skmodels.engines.lean.response_values import response_values
 
 
 @lean_form(MultiOutputClassifier, MultiOutputRegressor)
 def multi_output(estimator: Any, compiler: Compiler) -> Methods:
-    """What each of its estimators says."""
+    """The outputs of each inner estimator, side by side."""
     each = list(map(compiler.methods, estimator.estimators_))
     methods: Methods = {
-        "predict": lambda X: np.asarray([own["predict"](X) for own in each]).T,
+        "predict": lambda X: np.asarray([inner["predict"](X) for inner in each]).T,
     }
-    if all("predict_proba" in own for own in each):
-        methods["predict_proba"] = lambda X: [own["predict_proba"](X) for own in each]
+    if all("predict_proba" in inner for inner in each):
+        methods["predict_proba"] = lambda X: [inner["predict_proba"](X) for inner in each]
     return methods
 
 
 @lean_form(ClassifierChain, RegressorChain)
 def chain(estimator: Any, compiler: Compiler) -> Methods:
-    """What each of its estimators says of the columns and of what those before it have said."""
+    """Each inner estimator takes X and the outputs of the estimators before it."""
     parts = estimator.estimators_
     each = list(map(compiler.methods, parts))
-    passed = getattr(estimator, "chain_method_", "predict")
-    passing = [response_of(*pair, passed) for pair in zip(parts, each, strict=True)]
+    passed_on = getattr(estimator, "chain_method_", "predict")
+    features = [response_values(*pair, passed_on) for pair in zip(parts, each, strict=True)]
     order = np.argsort(estimator.order_)
 
     def chained(method: str) -> Call:
-        says = [response_of(*pair, method) for pair in zip(parts, each, strict=True)]
-        return lambda X: _along(passing, says, finite(doubles(X)))[:, order]
+        calls = [response_values(*pair, method) for pair in zip(parts, each, strict=True)]
+        return lambda X: _run_chain(features, calls, finite(doubles(X)))[:, order]
 
     shared = set.intersection(*map(set, each))
-    kept = shared & {"predict", "predict_proba", "decision_function"}
-    methods = {method: chained(method) for method in kept}
-    if "predict_proba" in kept:
+    supported = shared & {"predict", "predict_proba", "decision_function"}
+    methods = {method: chained(method) for method in supported}
+    if "predict_proba" in supported:
         methods["predict_log_proba"] = lambda X: np.log(methods["predict_proba"](X))
     return methods
 
 
-def _along(passing: list[Call], says: list[Call], X: NDArray[np.float64]) -> NDArray[np.float64]:
-    known, said = np.zeros((2, len(X), len(says)))
-    for place, (passes, tells) in enumerate(zip(passing, says, strict=True)):
-        further = np.hstack((X, known[:, :place]))
-        known[:, place] = passes(further)
-        said[:, place] = tells(further)
-    return said
+def _run_chain(
+    features: list[Call], calls: list[Call], X: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the outputs of a chain, of shape (rows, estimators).
+
+    :param features: for each estimator a function for the column that it adds to X
+    :param calls: for each estimator a function for its output
+    """
+    added, outputs = np.zeros((2, len(X), len(calls)))
+    for index, (feature, call) in enumerate(zip(features, calls, strict=True)):
+        extended = np.hstack((X, added[:, :index]))
+        added[:, index] = feature(extended)
+        outputs[:, index] = call(extended)
+    return outputs

@@ -17,19 +17,19 @@ from flask_skmodels.engines.lean.compiler import (
     finite,
     lean_form,
 )
-from flask_skmodels.engines.lean.containers import Csr, Sparse
+from flask_skmodels.engines.lean.containers import Csr, SparseRows
 
 Doubles = NDArray[np.float64]
 
 
 @lean_form(GaussianNB)
-def gaussian(estimator: GaussianNB, compiler: Compiler) -> Methods:
+def gaussian_nb(estimator: GaussianNB, compiler: Compiler) -> Methods:
     means, variances = estimator.theta_, estimator.var_
     priors = [np.log(prior) for prior in estimator.class_prior_]
     norms = [-0.5 * np.sum(np.log(2.0 * np.pi * variance)) for variance in variances]
     priors_of_row, norms_of_row = np.array(priors), np.array(norms)
 
-    def of_row(X: Doubles) -> Doubles:
+    def joint_of_row(X: Doubles) -> Doubles:
         distances = np.sum((X - means) ** 2 / variances, axis=1)
         scores: Doubles = (priors_of_row + (norms_of_row - 0.5 * distances)).reshape(1, -1)
         return scores
@@ -37,7 +37,7 @@ def gaussian(estimator: GaussianNB, compiler: Compiler) -> Methods:
     def joint(X: Any) -> Doubles:
         X = finite(doubles(X))
         if len(X) == 1:
-            return of_row(X)
+            return joint_of_row(X)
         classes = zip(means, variances, priors, norms, strict=True)
         return np.stack(
             [
@@ -46,24 +46,24 @@ def gaussian(estimator: GaussianNB, compiler: Compiler) -> Methods:
             ]
         ).T
 
-    return _of_likelihoods(joint, estimator.classes_)
+    return _methods_of_joint(joint, estimator.classes_)
 
 
 @lean_form(MultinomialNB)
-def multinomial(estimator: MultinomialNB, compiler: Compiler) -> Methods:
+def multinomial_nb(estimator: MultinomialNB, compiler: Compiler) -> Methods:
     product, prior = _product(estimator.feature_log_prob_.T), estimator.class_log_prior_
-    return _of_likelihoods(lambda X: product(X) + prior, estimator.classes_)
+    return _methods_of_joint(lambda X: product(X) + prior, estimator.classes_)
 
 
 @lean_form(ComplementNB)
-def complement(estimator: ComplementNB, compiler: Compiler) -> Methods:
+def complement_nb(estimator: ComplementNB, compiler: Compiler) -> Methods:
     if len(estimator.classes_) == 1:
-        raise Decline("it knows one class alone")
-    return _of_likelihoods(_product(estimator.feature_log_prob_.T), estimator.classes_)
+        raise Decline("it was fitted on a single class")
+    return _methods_of_joint(_product(estimator.feature_log_prob_.T), estimator.classes_)
 
 
 @lean_form(BernoulliNB)
-def bernoulli(estimator: BernoulliNB, compiler: Compiler) -> Methods:
+def bernoulli_nb(estimator: BernoulliNB, compiler: Compiler) -> Methods:
     threshold = estimator.binarize
     negative = np.log(1 - np.exp(estimator.feature_log_prob_))
     weights = (estimator.feature_log_prob_ - negative).T
@@ -72,16 +72,16 @@ def bernoulli(estimator: BernoulliNB, compiler: Compiler) -> Methods:
 
     def joint(X: Any) -> Doubles:
         if threshold is not None:
-            X = _above(threshold, X)
+            X = _binarized(threshold, X)
         scores: Doubles = product(X)
         scores += prior
         return scores
 
-    return _of_likelihoods(joint, estimator.classes_)
+    return _methods_of_joint(joint, estimator.classes_)
 
 
 @lean_form(CategoricalNB)
-def categorical(estimator: CategoricalNB, compiler: Compiler) -> Methods:
+def categorical_nb(estimator: CategoricalNB, compiler: Compiler) -> Methods:
     tables = [table.T.copy() for table in estimator.feature_log_prob_]
     shape, prior = (len(estimator.classes_),), estimator.class_log_prior_
 
@@ -90,43 +90,47 @@ def categorical(estimator: CategoricalNB, compiler: Compiler) -> Methods:
         if (codes < 0).any():
             raise Decline("a category is negative")
         scores = np.zeros((len(codes), *shape))
-        for place, table in enumerate(tables):
-            scores += table[codes[:, place]]
+        for index, table in enumerate(tables):
+            scores += table[codes[:, index]]
         total: Doubles = scores + prior
         return total
 
-    return _of_likelihoods(joint, estimator.classes_)
+    return _methods_of_joint(joint, estimator.classes_)
 
 
-def _above(threshold: float, X: Any) -> Any:
-    """Return where numbers are above a threshold, as ones and zeros."""
-    if type(X) not in Sparse:
+def _binarized(threshold: float, X: Any) -> Any:
+    """Return ones for the numbers above a threshold, zeros for the others."""
+    if not isinstance(X, SparseRows):
         return (finite(doubles(X)) > threshold).astype(np.float64)
     if threshold < 0:
-        raise Decline("the zeros of a sparse matrix are above its threshold")
-    rows: Csr = X.csr()
+        raise Decline("the threshold is negative and X is sparse")
+    rows: Csr = X.to_csr()
     data = (finite(rows.data) > threshold).astype(np.float64)
     return Csr(data, rows.indices, rows.indptr, rows.shape)
 
 
 def _product(weights: Doubles) -> Call:
     def product(X: Any) -> Doubles:
-        if type(X) in Sparse:
-            rows: Csr = X.csr()
+        if isinstance(X, SparseRows):
+            rows: Csr = X.to_csr()
             finite(rows.data)
             return rows.dot(weights)
-        found: Doubles = finite(doubles(X)) @ weights
-        return found
+        dense: Doubles = finite(doubles(X)) @ weights
+        return dense
 
     return product
 
 
-def _of_likelihoods(joint: Call, classes: NDArray[Any]) -> Methods:
-    """Return the methods of a classifier from its joint log likelihoods of rows and classes."""
+def _methods_of_joint(joint: Call, classes: NDArray[Any]) -> Methods:
+    """Return the methods of a classifier.
+
+    :param joint: a function for the joint log likelihoods, of shape (rows, classes)
+    :param classes: the labels
+    """
 
     def log_probabilities(X: Any) -> Any:
         scores = joint(X)
-        return scores - _log_of_sum(scores)
+        return scores - _logsumexp(scores)
 
     return {
         "predict": lambda X: classes[joint(X).argmax(axis=1)],
@@ -135,8 +139,11 @@ def _of_likelihoods(joint: Call, classes: NDArray[Any]) -> Methods:
     }
 
 
-def _log_of_sum(scores: Doubles) -> Doubles:
-    """Return the logarithm of the sum of the exponentials of each row, of shape (rows, 1)."""
+def _logsumexp(scores: Doubles) -> Doubles:
+    """Return the log of the sum of the exponentials of each row, of shape (rows, 1).
+
+    This is scipy's ``logsumexp`` without its overhead, with the same order of operations.
+    """
     largest = scores.max(axis=1, keepdims=True)
     is_largest = scores == largest
     others = scores.copy(order="K")
@@ -145,5 +152,5 @@ def _log_of_sum(scores: Doubles) -> Doubles:
     shift = np.where(np.isfinite(largest), largest, 0)
     rest = np.exp(others - shift).sum(axis=1, keepdims=True)
     rest = np.where(rest == 0, rest, rest / count)
-    found: Doubles = np.log1p(rest) + np.log(count) + largest
-    return found
+    total: Doubles = np.log1p(rest) + np.log(count) + largest
+    return total

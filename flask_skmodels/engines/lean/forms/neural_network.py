@@ -11,7 +11,7 @@ from scipy.special import expit
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Methods, doubles, finite, lean_form
-from flask_skmodels.engines.lean.containers import Sparse
+from flask_skmodels.engines.lean.containers import SparseRows
 
 Doubles = NDArray[np.float64]
 
@@ -22,17 +22,17 @@ def mlp_classifier(estimator: MLPClassifier, compiler: Compiler) -> Methods:
     classes, kind = binarizer.classes_, binarizer.y_type_
 
     def predict(X: Any) -> Any:
-        found = forward(X)
+        outputs = forward(X)
         if kind == "multiclass":
-            return classes.take(found.argmax(axis=1), mode="clip")
-        above = (found > 0.5).astype(np.intp)
-        return classes[above.ravel()] if kind == "binary" else above
+            return classes.take(outputs.argmax(axis=1), mode="clip")
+        is_positive = (outputs > 0.5).astype(np.intp)
+        return classes[is_positive.ravel()] if kind == "binary" else is_positive
 
     def predict_proba(X: Any) -> Any:
-        found = forward(X)
+        outputs = forward(X)
         if estimator.n_outputs_ > 1:
-            return found
-        positive = found.ravel()
+            return outputs
+        positive = outputs.ravel()
         return np.vstack([1 - positive, positive]).T
 
     return {
@@ -50,32 +50,32 @@ def mlp_regressor(estimator: MLPRegressor, compiler: Compiler) -> Methods:
 
 
 def _log(probabilities: Doubles) -> Doubles:
-    found: Doubles = np.log(probabilities, out=probabilities)
-    return found
+    logarithms: Doubles = np.log(probabilities, out=probabilities)
+    return logarithms
 
 
 def _forward(estimator: Any) -> Call:
-    """Return what a network says of X."""
+    """Return a function for the outputs of the network's last layer, of shape (rows, outputs)."""
     hidden = _ACTIVATIONS[estimator.activation]
     last = _ACTIVATIONS[estimator.out_activation_]
     layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
     (weights, intercept), *rest = layers
 
     def forward(X: Any) -> Doubles:
-        if type(X) in Sparse:
-            rows = X.csr()
+        if isinstance(X, SparseRows):
+            rows = X.to_csr()
             finite(rows.data)
             activation = rows.dot(weights)
         else:
             activation = finite(doubles(X)) @ weights
         activation += intercept
-        for own, added in rest:
+        for layer_weights, layer_intercept in rest:
             hidden(activation)
-            activation = activation @ own
-            activation += added
+            activation = activation @ layer_weights
+            activation += layer_intercept
         last(activation)
-        found: Doubles = activation
-        return found
+        outputs: Doubles = activation
+        return outputs
 
     return forward
 

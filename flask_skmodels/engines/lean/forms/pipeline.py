@@ -7,28 +7,28 @@ from typing import Any
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Methods, lean_form
-from flask_skmodels.engines.lean.concatenation import stacked_like
+from flask_skmodels.engines.lean.concatenation import concatenate
 from flask_skmodels.engines.lean.forms.compose import weighted
 
 
 @lean_form(Pipeline)
 def pipeline(estimator: Pipeline, compiler: Compiler) -> Methods:
-    """Each step's transform, then the last one's method."""
+    """Call the transform of each step, then a method of the last step."""
     *steps, last = [step for _, step in estimator.steps if step not in (None, "passthrough")]
-    before = [compiler.methods(step)["transform"] for step in steps]
-    return {method: _chain(before, call) for method, call in compiler.methods(last).items()}
+    transforms = [compiler.methods(step)["transform"] for step in steps]
+    return {method: _chain(transforms, call) for method, call in compiler.methods(last).items()}
 
 
 @lean_form(FeatureUnion)
 def feature_union(estimator: FeatureUnion, compiler: Compiler) -> Methods:
-    """Each transformer's output, side by side."""
+    """Concatenate the outputs of all transformers."""
     parts = [
         weighted(compiler.methods(step)["transform"], weight)
         for _, step, weight in estimator._iter()
     ]
     if not parts:
         raise Decline("it drops all columns")
-    return {"transform": stacked_like(parts)}
+    return {"transform": concatenate(parts)}
 
 
 def _chain(transforms: list[Call], last: Call) -> Call:

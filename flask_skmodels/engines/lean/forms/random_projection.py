@@ -8,6 +8,6 @@ from flask_skmodels.engines.lean.compiler import Compiler, Methods, doubles, fin
 
 
 @lean_form(GaussianRandomProjection)
-def gaussian(projection: GaussianRandomProjection, compiler: Compiler) -> Methods:
+def gaussian_random_projection(projection: GaussianRandomProjection, compiler: Compiler) -> Methods:
     components = projection.components_.T
     return {"transform": lambda X: finite(doubles(X) @ components)}

@@ -18,46 +18,51 @@ from flask_skmodels.engines.lean.compiler import (
     finite,
     lean_form,
 )
-from flask_skmodels.engines.lean.forms.linear_model import classifier, scores_of, weighed
+from flask_skmodels.engines.lean.forms.linear_model import (
+    decision_function_of,
+    linear_predictor,
+    methods_of_scores,
+)
 
 Doubles = NDArray[np.float64]
 
 
 @lean_form(LinearSVC)
 def linear_svc(estimator: LinearSVC, compiler: Compiler) -> Methods:
-    return classifier(scores_of(estimator), estimator.classes_)
+    return methods_of_scores(decision_function_of(estimator), estimator.classes_)
 
 
 @lean_form(LinearSVR)
 def linear_svr(estimator: LinearSVR, compiler: Compiler) -> Methods:
-    return {"predict": weighed(estimator.coef_.T, estimator.intercept_)}
+    return {"predict": linear_predictor(estimator.coef_.T, estimator.intercept_)}
 
 
 @lean_form(SVC, NuSVC)
 def svc(estimator: Any, compiler: Compiler) -> Methods:
-    """Calls of libsvm itself, which sums over the support vectors."""
+    """Calls libsvm as the estimator does, without the checks before it."""
     if estimator.break_ties:
-        raise Decline("it breaks ties")
+        raise Decline("break_ties is set")
     _check(estimator)
-    classes, own = estimator.classes_, estimator._dense_predict
+    classes, predict_index = estimator.classes_, estimator._dense_predict
 
     def predict(X: Any) -> NDArray[Any]:
-        found: NDArray[Any] = classes.take(np.asarray(own(_rows(X)), dtype=np.intp))
-        return found
+        indices = np.asarray(predict_index(_contiguous(X)), dtype=np.intp)
+        labels: NDArray[Any] = classes.take(indices)
+        return labels
 
-    return {"predict": predict, "decision_function": _decision(estimator)}
+    return {"predict": predict, "decision_function": _decision_function(estimator)}
 
 
-def _decision(estimator: Any) -> Call:
-    count, own = len(estimator.classes_), estimator._dense_decision_function
+def _decision_function(estimator: Any) -> Call:
+    count, scores_of = len(estimator.classes_), estimator._dense_decision_function
     if count == 2:
-        return lambda X: -own(_rows(X)).ravel()
+        return lambda X: -scores_of(_contiguous(X)).ravel()
     if estimator.decision_function_shape != "ovr":
-        return lambda X: own(_rows(X))
+        return lambda X: scores_of(_contiguous(X))
 
     def decision_function(X: Any) -> Any:
-        found = own(_rows(X))
-        return _ovr_decision_function(found < 0, -found, count)
+        scores = scores_of(_contiguous(X))
+        return _ovr_decision_function(scores < 0, -scores, count)
 
     return decision_function
 
@@ -65,26 +70,26 @@ def _decision(estimator: Any) -> Call:
 @lean_form(SVR, NuSVR)
 def svr(estimator: Any, compiler: Compiler) -> Methods:
     _check(estimator)
-    own = estimator._dense_predict
-    return {"predict": lambda X: own(_rows(X))}
+    predict = estimator._dense_predict
+    return {"predict": lambda X: predict(_contiguous(X))}
 
 
 @lean_form(OneClassSVM)
-def one_class(estimator: OneClassSVM, compiler: Compiler) -> Methods:
+def one_class_svm(estimator: OneClassSVM, compiler: Compiler) -> Methods:
     _check(estimator)
-    own, offset = estimator._dense_predict, estimator.offset_
-    decide = estimator._dense_decision_function
+    predict, offset = estimator._dense_predict, estimator.offset_
+    decision_function = estimator._dense_decision_function
     return {
-        "predict": lambda X: np.asarray(own(_rows(X)), dtype=np.intp),
-        "decision_function": lambda X: decide(_rows(X)).ravel(),
-        "score_samples": lambda X: decide(_rows(X)).ravel() + offset,
+        "predict": lambda X: np.asarray(predict(_contiguous(X)), dtype=np.intp),
+        "decision_function": lambda X: decision_function(_contiguous(X)).ravel(),
+        "score_samples": lambda X: decision_function(_contiguous(X)).ravel() + offset,
     }
 
 
 def _check(estimator: Any) -> None:
     if estimator._sparse or callable(estimator.kernel) or estimator.kernel == "precomputed":
-        raise Decline("it was fitted on a sparse matrix, or has a kernel of its own")
+        raise Decline("it was fitted on a sparse matrix, or its kernel is custom or precomputed")
 
 
-def _rows(X: Any) -> Doubles:
+def _contiguous(X: Any) -> Doubles:
     return np.ascontiguousarray(finite(doubles(X)))

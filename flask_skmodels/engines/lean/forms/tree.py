@@ -1,4 +1,4 @@
-"""Lean forms of ``sklearn.tree``, and what is made of its trees in ensembles."""
+"""Lean forms of ``sklearn.tree``, and the leaf values of its trees in ensembles."""
 
 from __future__ import annotations
 
@@ -24,77 +24,87 @@ from flask_skmodels.engines.lean.compiler import (
     is_finite,
     lean_form,
 )
-from flask_skmodels.engines.lean.containers import Sparse
+from flask_skmodels.engines.lean.containers import SparseRows
 from flask_skmodels.engines.lean.joined_trees import (
-    MOST_BYTES,
+    MAX_BYTES,
     Array,
+    JoinedTrees,
     Layout,
-    Trees,
-    joined,
-    summed,
+    join_trees,
+    sum_in_order,
 )
 
 CLASSIFIERS = (DecisionTreeClassifier, ExtraTreeClassifier)
 REGRESSORS = (DecisionTreeRegressor, ExtraTreeRegressor)
-_LAYOUT = Layout("left_child", "right_child", "feature", "threshold", np.float32)
+_LAYOUT = Layout("left_child", "right_child", "feature", "threshold")
 
 
 @lean_form(*CLASSIFIERS)
 def tree_classifier(estimator: Any, compiler: Compiler) -> Methods:
-    singles, leaf_values = singles_for(takes_missing(estimator)), estimator.tree_.predict
-    shares = shares_of(estimator)
-    return classifier_methods(lambda X: shares(leaf_values(singles(X))), estimator)
+    to_float32 = float32_converter(supports_missing_values(estimator))
+    leaf_values = estimator.tree_.predict
+    probabilities = leaf_probabilities(estimator)
+    return classifier_methods(lambda X: probabilities(leaf_values(to_float32(X))), estimator)
 
 
 @lean_form(*REGRESSORS)
 def tree_regressor(estimator: Any, compiler: Compiler) -> Methods:
-    singles, leaf_values = singles_for(takes_missing(estimator)), estimator.tree_.predict
+    to_float32 = float32_converter(supports_missing_values(estimator))
+    leaf_values = estimator.tree_.predict
     if estimator.n_outputs_ == 1:
-        return {"predict": lambda X: leaf_values(singles(X))[:, 0]}
-    return {"predict": lambda X: leaf_values(singles(X))[:, :, 0]}
+        return {"predict": lambda X: leaf_values(to_float32(X))[:, 0]}
+    return {"predict": lambda X: leaf_values(to_float32(X))[:, :, 0]}
 
 
-def takes_missing(tree: Any) -> bool:
-    """Return whether a fitted tree takes missing values."""
+def supports_missing_values(tree: Any) -> bool:
+    """Return whether a fitted tree accepts NaN."""
     return bool(tree._support_missing_values(np.empty((1, 1))))
 
 
-def singles_for(takes_missing: bool) -> Call:
-    """Return what makes of X the array in single precision that a tree takes.
+def float32_converter(allow_nan: bool) -> Call:
+    """Return a function that converts X to the C-ordered float32 array that trees take.
 
-    :param takes_missing: whether missing values are left in, but for sparse rows
+    It raises :class:`Decline` for an infinite value, or NaN where it is not allowed.
+
+    :param allow_nan: whether NaN is allowed; it never is in sparse rows
     """
 
-    def singles(X: Any) -> NDArray[np.float32]:
-        narrow: NDArray[np.float32] = dense(X).astype(np.float32, order="C")
-        if not is_finite(narrow):
-            is_refused = type(X) in Sparse or not takes_missing
-            if is_refused or np.isinf(narrow).any():
-                raise Decline("a value is missing, or beyond single precision")
-        return narrow
+    def to_float32(X: Any) -> NDArray[np.float32]:
+        converted: NDArray[np.float32] = dense_doubles(X).astype(np.float32, order="C")
+        if not is_finite(converted):
+            is_refused = isinstance(X, SparseRows) or not allow_nan
+            if is_refused or np.isinf(converted).any():
+                raise Decline("a value is missing, or too large for single precision")
+        return converted
 
-    return singles
-
-
-def dense(X: Any) -> NDArray[np.float64]:
-    """Return X as an array of doubles, also where it is sparse."""
-    return X.dense() if type(X) in Sparse else doubles(X)
+    return to_float32
 
 
-def shares_of(estimator: Any) -> Call:
-    """Return what makes of values of leaves the shares of classes, for several outputs a list.
+def are_trees(estimators: Sequence[Any], classes: tuple[type, ...]) -> bool:
+    """Return whether all estimators are trees of the given classes with one output."""
+    return all(type(each) in classes and each.n_outputs_ == 1 for each in estimators)
 
-    The values are of shape (rows, classes), or (rows, outputs, most classes).
+
+def dense_doubles(X: Any) -> NDArray[np.float64]:
+    """Return X as an array of doubles, also if it is sparse."""
+    return X.to_numpy() if isinstance(X, SparseRows) else doubles(X)
+
+
+def leaf_probabilities(estimator: Any) -> Call:
+    """Return a function that takes class probabilities from leaf values.
+
+    Leaf values have the shape (rows, classes), or (rows, outputs, largest number of classes). For
+    several outputs the result is a list.
     """
     if estimator.n_outputs_ == 1:
         count = int(estimator.n_classes_)
         return lambda values: values[:, :count]
     counts = [int(count) for count in estimator.n_classes_]
-    return lambda values: [values[:, place, :count] for place, count in enumerate(counts)]
+    return lambda values: [values[:, index, :count] for index, count in enumerate(counts)]
 
 
 def classifier_methods(predict_proba: Call, estimator: Any) -> Methods:
-    """Return the methods of a classifier, of one output or several, that follow from one."""
+    """Return the methods of a classifier with one or several outputs, given one of them."""
     classes = estimator.classes_
     if estimator.n_outputs_ == 1:
         return {
@@ -104,26 +114,26 @@ def classifier_methods(predict_proba: Call, estimator: Any) -> Methods:
         }
 
     def predict(X: Any) -> Array:
-        chosen = [
-            labels.take(shares.argmax(axis=1))
-            for labels, shares in zip(classes, predict_proba(X), strict=True)
+        labels_of_outputs = [
+            labels.take(probabilities.argmax(axis=1))
+            for labels, probabilities in zip(classes, predict_proba(X), strict=True)
         ]
-        return np.array(chosen, dtype=classes[0].dtype).T
+        return np.array(labels_of_outputs, dtype=classes[0].dtype).T
 
     return {
         "predict": predict,
         "predict_proba": predict_proba,
-        "predict_log_proba": lambda X: [np.log(shares) for shares in predict_proba(X)],
+        "predict_log_proba": lambda X: [np.log(each) for each in predict_proba(X)],
     }
 
 
 class LeafValues:
-    """What the leaves of many trees hold, for each tree and row.
+    """The values of the leaves of several trees, for each tree and row.
 
     :param trees: fitted estimators, each with a ``tree_``
-    :param values: for each tree what each of its nodes holds, of shape (nodes, ...)
-    :param width: how many columns X has
-    :param features: for each tree the columns that it was fitted on, None where all
+    :param values: for each tree the values of its nodes, of shape (nodes, ...)
+    :param width: the number of columns of X
+    :param features: for each tree the columns that it was fitted on; None if on all of them
     """
 
     def __init__(
@@ -134,32 +144,32 @@ class LeafValues:
         features: Sequence[Array] | None = None,
     ) -> None:
         self._each = [
-            (tree.tree_.apply, own, None if features is None else features[place])
-            for place, (tree, own) in enumerate(zip(trees, values, strict=True))
+            (tree.tree_.apply, node_values, None if features is None else features[index])
+            for index, (tree, node_values) in enumerate(zip(trees, values, strict=True))
         ]
-        self._walk = _walk_of([tree.tree_ for tree in trees], values, width, features)
-        if self._walk is not None:
-            switch = np.zeros((len(trees) - 1, *values[0].shape[1:]))
-            self._values = np.concatenate([switch, *values])
+        self._joined = _joined([tree.tree_ for tree in trees], values, width, features)
+        if self._joined is not None:
+            selector = np.zeros((len(trees) - 1, *values[0].shape[1:]))
+            self._values = np.concatenate([selector, *values])
             self._has_negative_zeros = bool(np.signbit(self._values[self._values == 0]).any())
 
-    def each(self, X: NDArray[np.float32]) -> Array:
-        """Return the value of the leaf that each row ends at in each tree.
+    def of_each_tree(self, X: NDArray[np.float32]) -> Array:
+        """Return the value of each row's leaf in each tree.
 
-        :param X: of shape (rows, columns)
-        :return: of shape (trees, rows, ...)
+        :param X: an array of shape (rows, columns)
+        :returns: an array of shape (trees, rows, ...)
         """
-        if self._walk is not None and self._walk.takes(X):
-            return self._values.take(self._walk(X), axis=0)
+        if self._joined is not None and self._joined.is_faster(X):
+            return self._values.take(self._joined(X), axis=0)
         return np.stack([_values_in(*tree, X) for tree in self._each])
 
     def total(self, X: NDArray[np.float32]) -> Array:
-        """Return the sums of the trees' values, added in their order, of shape (rows, ...)."""
-        if self._walk is not None and self._walk.takes(X):
-            found = self._values.take(self._walk(X), axis=0)
+        """Return the sum over the trees, added in their order, of shape (rows, ...)."""
+        if self._joined is not None and self._joined.is_faster(X):
+            values = self._values.take(self._joined(X), axis=0)
             if self._has_negative_zeros:
-                found[0] += 0.0  # what scikit-learn adds all to
-            return summed(found)
+                values[0] += 0.0  # scikit-learn adds the values to zeros
+            return sum_in_order(values)
         total = np.zeros((len(X), *self._each[0][1].shape[1:]))
         for tree in self._each:
             total += _values_in(*tree, X)
@@ -167,24 +177,24 @@ class LeafValues:
 
 
 def _values_in(apply: Call, values: Array, features: Array | None, X: Array) -> Array:
-    taken: Array = values.take(apply(X if features is None else X[:, features]), axis=0)
-    return taken
+    leaf_values: Array = values.take(apply(X if features is None else X[:, features]), axis=0)
+    return leaf_values
 
 
-def _walk_of(
+def _joined(
     trees: Sequence[Any],
     values: Sequence[Array],
     width: int,
     features: Sequence[Array] | None,
-) -> Trees | None:
-    """Return the trees as one, None where their nodes would take too much memory."""
+) -> JoinedTrees | None:
+    """Return the trees joined into one, None if the copy would take too much memory."""
     parts = [tree.__getstate__()["nodes"] for tree in trees]
-    if sum(part.nbytes for part in parts) + sum(own.nbytes for own in values) > MOST_BYTES:
+    if sum(part.nbytes for part in parts) + sum(each.nbytes for each in values) > MAX_BYTES:
         return None
-    inner = [part["left_child"] >= 0 for part in parts]
+    is_split = [part["left_child"] >= 0 for part in parts]
     if features is not None:
-        parts = list(map(_on_all_columns, parts, inner, features))
-    nodes = joined(parts, inner, width, _LAYOUT)
+        parts = list(map(_with_input_columns, parts, is_split, features))
+    nodes = join_trees(parts, is_split, width, _LAYOUT)
     tree = Tree(width + 1, np.array([1], dtype=np.intp), 1)
     depth = max(tree.max_depth for tree in trees) + len(trees).bit_length()
     tree.__setstate__(
@@ -195,10 +205,11 @@ def _walk_of(
             "values": np.zeros((len(nodes), 1, 1)),
         }
     )
-    return Trees(tree.apply, len(trees), np.float32)
+    return JoinedTrees(tree.apply, len(trees), np.float32)
 
 
-def _on_all_columns(nodes: Array, inner: Array, features: Array) -> Array:
+def _with_input_columns(nodes: Array, is_split: Array, features: Array) -> Array:
+    """Return nodes that refer to columns of X, for a tree that was fitted on some of them."""
     nodes = nodes.copy()
-    nodes["feature"][inner] = np.asarray(features)[nodes["feature"][inner]]
+    nodes["feature"][is_split] = np.asarray(features)[nodes["feature"][is_split]]
     return nodes

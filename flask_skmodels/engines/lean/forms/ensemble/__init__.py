@@ -1,10 +1,24 @@
-"""Lean forms of ``sklearn.ensemble``, in the files of its kinds of ensembles."""
+"""Lean forms of ``sklearn.ensemble``, one module for each kind of ensemble.
+
+The compiler imports this package at first use, so it imports all of them.
+"""
 
 from flask_skmodels.engines.lean.forms.ensemble import (
-    boosting,
-    forests,
-    histogram_boosting,
-    meta_estimators,
+    ada_boost,
+    bagging,
+    forest,
+    gradient_boosting,
+    hist_gradient_boosting,
+    stacking,
+    voting,
 )
 
-__all__ = ["boosting", "forests", "histogram_boosting", "meta_estimators"]
+__all__ = [
+    "ada_boost",
+    "bagging",
+    "forest",
+    "gradient_boosting",
+    "hist_gradient_boosting",
+    "stacking",
+    "voting",
+]

@@ -1,5 +1,22 @@
-"""Lean forms of ``sklearn.preprocessing``, in the files of its kinds of transformers."""
+"""Lean forms of ``sklearn.preprocessing``, one module for each kind of transformer.
 
-from flask_skmodels.engines.lean.forms.preprocessing import encoders, numeric, polynomial
+The compiler imports this package at first use, so it imports all of them.
+"""
 
-__all__ = ["encoders", "numeric", "polynomial"]
+from flask_skmodels.engines.lean.forms.preprocessing import (
+    discretization,
+    distributions,
+    encoders,
+    function_transformer,
+    polynomial,
+    scalers,
+)
+
+__all__ = [
+    "discretization",
+    "distributions",
+    "encoders",
+    "function_transformer",
+    "polynomial",
+    "scalers",
+]

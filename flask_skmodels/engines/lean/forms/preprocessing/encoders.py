@@ -1,4 +1,4 @@
-"""Lean forms of the encoders of ``sklearn.preprocessing``: a look-up for each value."""
+"""Lean forms of ``OneHotEncoder``, ``OrdinalEncoder`` and ``TargetEncoder``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flask_skmodels.engines.lean.compiler import (
     finite_or_missing,
     lean_form,
 )
-from flask_skmodels.engines.lean.containers import Ones, values
+from flask_skmodels.engines.lean.containers import OneHotRows, column_values
 from flask_skmodels.schema.frame import DeferredFrame
 
 _Code = TypeVar("_Code")
@@ -24,10 +24,10 @@ _DROPPED = -1
 
 
 class Lookup(Generic[_Code]):
-    """What an encoder makes of the values of one feature.
+    """The codes of the categories of one feature.
 
-    :param codes: for each category; a category may be nan
-    :param unknown: for all other values; None where the encoder refuses them
+    :param codes: pairs of a category, which may be NaN, and its code
+    :param unknown: the code of all other values; None if the encoder refuses them
     """
 
     __slots__ = ("_codes", "_nan", "_unknown")
@@ -38,15 +38,15 @@ class Lookup(Generic[_Code]):
         self._unknown = unknown
 
     def __call__(self, value: Any) -> _Code:
-        """Return what stands for a value.
+        """Return the code of a value.
 
-        :raises Decline: the encoder refuses it
+        :raises Decline: the encoder refuses the value
         """
         code = self._codes.get(value)
         if code is None:
             code = self._nan if value != value else self._unknown
             if code is None:
-                raise Decline("a category is not known")
+                raise Decline("a category is unknown")
         return code
 
 
@@ -58,20 +58,20 @@ def one_hot_encoder(encoder: OneHotEncoder, compiler: Compiler) -> Methods:
     if np.dtype(encoder.dtype) != np.float64:
         raise Decline("its output is of another dtype than float64")
     lookups, start = [], 0
-    for place, width in enumerate(encoder._n_features_outs):
-        lookups.append(_one_hot(encoder, place, start))
+    for index, width in enumerate(encoder._n_features_outs):
+        lookups.append(_one_hot(encoder, index, start))
         start += int(width)
-    coded = encoded(lookups)
+    codes_of = row_encoder(lookups)
     if encoder.sparse_output:
-        return {"transform": lambda X: Ones(coded(X), start)}
-    return {"transform": lambda X: Ones(coded(X), start).dense()}
+        return {"transform": lambda X: OneHotRows(codes_of(X), start)}
+    return {"transform": lambda X: OneHotRows(codes_of(X), start).to_numpy()}
 
 
-def _one_hot(encoder: OneHotEncoder, place: int, start: int) -> Lookup[int]:
-    categories = encoder.categories_[place].tolist()
-    grouped = _grouped(encoder, place)
+def _one_hot(encoder: OneHotEncoder, index: int, start: int) -> Lookup[int]:
+    categories = encoder.categories_[index].tolist()
+    grouped = _grouped(encoder, index)
     drops = encoder._drop_idx_after_grouping
-    drop = None if drops is None else drops[place]
+    drop = None if drops is None else drops[index]
 
     def column(code: int) -> int:
         code = code if grouped is None else int(grouped[code])
@@ -82,36 +82,36 @@ def _one_hot(encoder: OneHotEncoder, place: int, start: int) -> Lookup[int]:
     codes = [(category, column(code)) for code, category in enumerate(categories)]
     unknown: int | None = None if encoder.handle_unknown == "error" else _DROPPED
     if grouped is not None and encoder.handle_unknown in ("infrequent_if_exist", "warn"):
-        unknown = column(int(encoder._infrequent_indices[place][0]))
+        unknown = column(int(encoder._infrequent_indices[index][0]))
     return Lookup(codes, unknown)
 
 
-def _grouped(encoder: Any, place: int) -> NDArray[np.int64] | None:
-    """Return for each category its code once the rare ones are one; None where none is rare."""
+def _grouped(encoder: Any, index: int) -> NDArray[np.int64] | None:
+    """Return the code of each category with infrequent ones grouped, None if none is infrequent."""
     if not encoder._infrequent_enabled:
         return None
-    codes: NDArray[np.int64] | None = encoder._default_to_infrequent_mappings[place]
+    codes: NDArray[np.int64] | None = encoder._default_to_infrequent_mappings[index]
     return codes
 
 
 @lean_form(OrdinalEncoder)
 def ordinal_encoder(encoder: OrdinalEncoder, compiler: Compiler) -> Methods:
     dtype = np.dtype(encoder.dtype)
-    lookups = [_ordinal(encoder, place) for place in range(len(encoder.categories_))]
-    coded = encoded(lookups)
-    return {"transform": lambda X: np.array(coded(X), dtype=dtype)}
+    lookups = [_ordinal(encoder, index) for index in range(len(encoder.categories_))]
+    codes_of = row_encoder(lookups)
+    return {"transform": lambda X: np.array(codes_of(X), dtype=dtype)}
 
 
-def _ordinal(encoder: OrdinalEncoder, place: int) -> Lookup[float]:
-    missing = encoder._missing_indices.get(place)
-    grouped = _grouped(encoder, place)
+def _ordinal(encoder: OrdinalEncoder, index: int) -> Lookup[float]:
+    missing = encoder._missing_indices.get(index)
+    grouped = _grouped(encoder, index)
 
     def number(code: int) -> float:
         if code == missing:
             return encoder.encoded_missing_value  # type: ignore[no-any-return]
         return code if grouped is None else int(grouped[code])
 
-    categories = encoder.categories_[place].tolist()
+    categories = encoder.categories_[index].tolist()
     codes = [(category, number(code)) for code, category in enumerate(categories)]
     return Lookup(codes, encoder.unknown_value)
 
@@ -119,55 +119,56 @@ def _ordinal(encoder: OrdinalEncoder, place: int) -> Lookup[float]:
 @lean_form(TargetEncoder)
 def target_encoder(encoder: TargetEncoder, compiler: Compiler) -> Methods:
     if encoder.target_type_ == "multiclass":
-        return {"transform": _by_class(encoder)}
+        return {"transform": _multiclass_target(encoder)}
     means = float(encoder.target_mean_)
     lookups = [
         Lookup(list(zip(categories.tolist(), codes.tolist(), strict=True)), means)
         for categories, codes in zip(encoder.categories_, encoder.encodings_, strict=True)
     ]
-    coded = encoded(lookups)
-    return {"transform": lambda X: np.array(coded(X), dtype=np.float64)}
+    codes_of = row_encoder(lookups)
+    return {"transform": lambda X: np.array(codes_of(X), dtype=np.float64)}
 
 
-def _by_class(encoder: TargetEncoder) -> Callable[[Any], NDArray[np.float64]]:
+def _multiclass_target(encoder: TargetEncoder) -> Callable[[Any], NDArray[np.float64]]:
     count = len(encoder.classes_)
     lookups = [
         Lookup(
             [
-                (category, tuple(float(each[code]) for each in _of(encoder, place, count)))
+                (category, tuple(float(each[code]) for each in _encodings(encoder, index, count)))
                 for code, category in enumerate(categories.tolist())
             ],
             tuple(encoder.target_mean_.tolist()),
         )
-        for place, categories in enumerate(encoder.categories_)
+        for index, categories in enumerate(encoder.categories_)
     ]
-    coded = encoded(lookups)
+    codes_of = row_encoder(lookups)
 
     def transform(X: Any) -> NDArray[np.float64]:
-        rows = [[number for codes in row for number in codes] for row in coded(X)]
+        rows = [[number for codes in row for number in codes] for row in codes_of(X)]
         return np.array(rows, dtype=np.float64)
 
     return transform
 
 
-def _of(encoder: TargetEncoder, place: int, count: int) -> Sequence[NDArray[np.float64]]:
-    """Return the encodings of a feature, one array a class."""
-    found: Sequence[NDArray[np.float64]] = encoder.encodings_[place * count : (place + 1) * count]
-    return found
+def _encodings(encoder: TargetEncoder, index: int, count: int) -> Sequence[NDArray[np.float64]]:
+    """Return the encodings of a feature, one array for each class."""
+    start = index * count
+    encodings: Sequence[NDArray[np.float64]] = encoder.encodings_[start : start + count]
+    return encodings
 
 
-def encoded(lookups: Lookups) -> Callable[[Any], Sequence[Sequence[Any]]]:
-    """Return what looks up the values of X, row by row.
+def row_encoder(lookups: Lookups) -> Callable[[Any], Sequence[Sequence[Any]]]:
+    """Return a function that returns the codes of the values of X, row by row.
 
     :param lookups: one for each feature
     """
 
-    def of(X: Any) -> Sequence[Sequence[Any]]:
-        if type(X) is DeferredFrame and X.row is not None:
-            return _of_row(lookups, X.row, X.fields.missing)
+    def encode(X: Any) -> Sequence[Sequence[Any]]:
+        if isinstance(X, DeferredFrame) and X.row is not None:
+            return _encode_row(lookups, X.row, X.fields.missing)
         if isinstance(X, np.ndarray) and X.dtype.kind == "f":
             finite_or_missing(X)
-        columns = values(X)
+        columns = column_values(X)
         return list(
             zip(
                 *(
@@ -178,15 +179,15 @@ def encoded(lookups: Lookups) -> Callable[[Any], Sequence[Sequence[Any]]]:
             )
         )
 
-    return of
+    return encode
 
 
-def _of_row(
+def _encode_row(
     lookups: Lookups, row: Sequence[Any], missing: Sequence[Any]
 ) -> Sequence[Sequence[Any]]:
     return [
         [
-            lookup(gap if value is None else value)
-            for lookup, value, gap in zip(lookups, row, missing, strict=True)
+            lookup(missing_value if value is None else value)
+            for lookup, value, missing_value in zip(lookups, row, missing, strict=True)
         ]
     ]

@@ -1,4 +1,4 @@
-"""The lean form of polynomial features."""
+"""The lean form of ``PolynomialFeatures``."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _Terms = tuple[slice, NDArray[np.intp], NDArray[np.intp]]
 
 @lean_form(PolynomialFeatures)
 def polynomial_features(transformer: PolynomialFeatures, compiler: Compiler) -> Methods:
-    """Each term of a degree as one of the degree below times a feature, a degree at once."""
+    """Compute all terms of one degree at a time: terms of the degree below times a feature."""
     if transformer._max_degree < 1:
-        raise Decline("it has no term but the constant one")
+        raise Decline("its degree is 0")
     width, bias = transformer.n_features_in_, int(transformer.include_bias)
     terms = _terms(transformer, width, bias)
     count, order = transformer._n_out_full, transformer.order
@@ -32,30 +32,32 @@ def polynomial_features(transformer: PolynomialFeatures, compiler: Compiler) -> 
 
     def transform(X: Any) -> NDArray[np.float64]:
         X = finite(doubles(X))
-        found = np.empty((len(X), count), order=order)
-        found[:, :bias] = 1
-        found[:, bias : bias + width] = X
-        for place, below, features in terms:
-            found[:, place] = found[:, below] * X[:, features]
-        return _without(found, left_out, bias) if left_out else found
+        columns = np.empty((len(X), count), order=order)
+        columns[:, :bias] = 1
+        columns[:, bias : bias + width] = X
+        for terms_of_degree, below, features in terms:
+            columns[:, terms_of_degree] = columns[:, below] * X[:, features]
+        return _without_low_degrees(columns, left_out, bias) if left_out else columns
 
     return {"transform": transform}
 
 
-def _without(found: NDArray[np.float64], left_out: int, bias: int) -> NDArray[np.float64]:
+def _without_low_degrees(
+    columns: NDArray[np.float64], left_out: int, bias: int
+) -> NDArray[np.float64]:
     """Return the terms without those of the lowest degrees."""
     if not bias:
-        return np.array(found[:, left_out:], copy=True)
-    kept = np.empty_like(found, shape=(len(found), found.shape[1] - left_out))
+        return np.array(columns[:, left_out:], copy=True)
+    kept = np.empty_like(columns, shape=(len(columns), columns.shape[1] - left_out))
     kept[:, 0] = 1
-    kept[:, 1:] = found[:, left_out + 1 :]
+    kept[:, 1:] = columns[:, left_out + 1 :]
     return kept
 
 
 def _terms(transformer: PolynomialFeatures, width: int, bias: int) -> list[_Terms]:
-    """Return for each degree from two on which terms are made, and of which two factors each."""
+    """Return for each degree from 2 on its columns, and the two factors of each of its terms."""
     index = [*range(bias, bias + width), bias + width]
-    column, found = bias + width, []
+    column, terms = bias + width, []
     for _ in range(2, transformer._max_degree + 1):
         start, below, features = column, list[int](), list[int]()
         index_of_degree = []
@@ -70,5 +72,5 @@ def _terms(transformer: PolynomialFeatures, width: int, bias: int) -> list[_Term
             column += len(more)
         index = [*index_of_degree, column]
         if column > start:
-            found.append((slice(start, column), np.array(below), np.array(features)))
-    return found
+            terms.append((slice(start, column), np.array(below), np.array(features)))
+    return terms

@@ -1,4 +1,4 @@
-"""Lean forms of the forests of ``sklearn.ensemble``."""
+"""Lean forms of random forests, extra trees and ``IsolationForest``."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ from flask_skmodels.engines.lean.compiler import Compiler, Methods, lean_form
 from flask_skmodels.engines.lean.forms.tree import (
     LeafValues,
     classifier_methods,
-    shares_of,
-    singles_for,
-    takes_missing,
+    float32_converter,
+    leaf_probabilities,
+    supports_missing_values,
 )
 
 
 @lean_form(RandomForestClassifier, ExtraTreesClassifier)
 def forest_classifier(estimator: Any, compiler: Compiler) -> Methods:
-    trees, width = estimator.estimators_, estimator.n_features_in_
-    singles, shares, count = singles_for(takes_missing(trees[0])), shares_of(estimator), len(trees)
+    trees, count = estimator.estimators_, len(estimator.estimators_)
+    to_float32 = float32_converter(supports_missing_values(trees[0]))
+    probabilities = leaf_probabilities(estimator)
     values = [tree.tree_.value for tree in trees]
     if estimator.n_outputs_ == 1:
         values = [value[:, 0] for value in values]
-    leaves = LeafValues(trees, values, width)
+    leaves = LeafValues(trees, values, estimator.n_features_in_)
 
     def predict_proba(X: Any) -> Any:
-        total = leaves.total(singles(X))
+        total = leaves.total(to_float32(X))
         total /= count
-        return shares(total)
+        return probabilities(total)
 
     return classifier_methods(predict_proba, estimator)
 
@@ -46,15 +47,13 @@ def forest_classifier(estimator: Any, compiler: Compiler) -> Methods:
 @lean_form(RandomForestRegressor, ExtraTreesRegressor)
 def forest_regressor(estimator: Any, compiler: Compiler) -> Methods:
     trees, count = estimator.estimators_, len(estimator.estimators_)
-    singles, place = (
-        singles_for(takes_missing(trees[0])),
-        0 if estimator.n_outputs_ == 1 else slice(None),
-    )
-    values = [tree.tree_.value[:, place, 0] for tree in trees]
+    to_float32 = float32_converter(supports_missing_values(trees[0]))
+    outputs = 0 if estimator.n_outputs_ == 1 else slice(None)
+    values = [tree.tree_.value[:, outputs, 0] for tree in trees]
     leaves = LeafValues(trees, values, estimator.n_features_in_)
 
     def predict(X: Any) -> Any:
-        total = leaves.total(singles(X))
+        total = leaves.total(to_float32(X))
         total /= count
         return total
 
@@ -64,18 +63,18 @@ def forest_regressor(estimator: Any, compiler: Compiler) -> Methods:
 @lean_form(IsolationForest)
 def isolation_forest(estimator: IsolationForest, compiler: Compiler) -> Methods:
     trees, width, offset = estimator.estimators_, estimator.n_features_in_, estimator.offset_
-    singles = singles_for(get_tags(estimator).input_tags.allow_nan)
+    to_float32 = float32_converter(get_tags(estimator).input_tags.allow_nan)
     lengths = zip(
         estimator._decision_path_lengths, estimator._average_path_length_per_tree, strict=True
     )
     features = estimator.estimators_features_ if estimator._max_features != width else None
     leaves = LeafValues(trees, [path + mean - 1.0 for path, mean in lengths], width, features)
-    most = len(trees) * _average_path_length([estimator._max_samples])
+    denominator = len(trees) * _average_path_length([estimator._max_samples])
 
     def score_samples(X: Any) -> NDArray[np.float64]:
-        depths: NDArray[np.float64] = leaves.total(singles(X))
+        depths: NDArray[np.float64] = leaves.total(to_float32(X))
         scores: NDArray[np.float64] = np.ones_like(depths)
-        np.divide(depths, most, out=scores, where=most != 0)
+        np.divide(depths, denominator, out=scores, where=denominator != 0)
         return -(2**-scores)
 
     def decision_function(X: Any) -> NDArray[np.float64]:

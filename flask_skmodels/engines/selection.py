@@ -1,0 +1,97 @@
+"""The choice of the engine that computes a model's predictions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask_skmodels.artifacts.onnx import OnnxModel
+from flask_skmodels.engines.lean.compiler import Decline
+from flask_skmodels.engines.lean.verify import WrongForm, lean_calls
+from flask_skmodels.engines.native import Call, native_calls
+from flask_skmodels.engines.onnx import Difference, onnx_calls
+from flask_skmodels.errors import ModelError
+from flask_skmodels.models import Model, name_of, overrides
+from flask_skmodels.schema.schema import Schema
+
+_log = logging.getLogger("flask_skmodels.engines")
+
+ENGINES = ("lean", "sklearn", "onnx")
+Calls = Mapping[str, Call]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The engine of one version of a model.
+
+    :param name: ``"lean"``, ``"sklearn"`` or ``"onnx"``
+    :param reason: why this engine was chosen, or which methods and steps it leaves to the
+        estimator; None if it is the declared engine and computes everything
+    :param calls: a function of X for each method
+    :param difference: how far the results are from the estimator's; None if they are equal
+    """
+
+    name: str
+    reason: str | None
+    calls: Calls
+    difference: Difference | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Return the JSON object that describes the engine to clients."""
+        measured = {} if self.difference is None else self.difference.describe()
+        return {"name": self.name, "reason": self.reason} | measured
+
+    def check(self, tolerance: float) -> None:
+        """Check that the results are close enough to the estimator's.
+
+        :param tolerance: ``SKMODELS_ONNX_TOLERANCE``
+        :raises ModelError: the difference is larger than the tolerance
+        """
+        if self.difference is not None:
+            self.difference.check(tolerance)
+
+
+def choose_engine(model: Model, methods: tuple[str, ...], schema: Schema) -> Engine:
+    """Return the engine for a model.
+
+    :param model: the declaration, with a fitted estimator as its pipeline
+    :param methods: the methods that are served
+    :param schema: the schema of the rows
+    :raises ModelError: the declared engine does not exist, or ONNX Runtime cannot compute the
+        estimator
+    """
+    if model.engine not in ENGINES:
+        raise ModelError(f"engine must be one of {', '.join(ENGINES)}, not {model.engine!r}")
+    native = native_calls(model, methods)
+    if isinstance(model.pipeline, OnnxModel):
+        return Engine("onnx", "the pipeline is an ONNX graph", native)
+    if model.engine == "sklearn":
+        return Engine("sklearn", None, native)
+    replaceable = {name: call for name, call in native.items() if not overrides(model, name)}
+    if not replaceable:
+        return Engine("sklearn", "the model overrides the estimator's methods", native)
+    if model.engine == "onnx":
+        return _onnx(model, native, replaceable, schema)
+    return _lean(model, native, replaceable, schema)
+
+
+def _lean(model: Model, native: Calls, replaceable: Calls, schema: Schema) -> Engine:
+    try:
+        lean, exceptions = lean_calls(model.pipeline, replaceable, schema, model.examples)
+    except Decline as why:
+        level = logging.WARNING if isinstance(why, WrongForm) else logging.INFO
+        text = "model %r is served by scikit-learn's own methods: %s"
+        _log.log(level, text, name_of(model), why)
+        return Engine("sklearn", str(why), native)
+    if exceptions is not None:
+        _log.info("model %r is served by the lean engine %s", name_of(model), exceptions)
+    return Engine("lean", exceptions, {**native, **lean})
+
+
+def _onnx(model: Model, native: Calls, replaceable: Calls, schema: Schema) -> Engine:
+    calls, difference = onnx_calls(model, replaceable, schema)
+    others = ", ".join(method for method in native if method not in calls)
+    reason = f"except for {others}, which the graph does not have" if others else None
+    return Engine("onnx", reason, {**native, **calls}, difference)
