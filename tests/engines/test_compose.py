@@ -372,8 +372,8 @@ def test_transformer_of_a_dropped_column_alone_keeps_its_own_method() -> None:
     [
         (OneHotEncoder(dtype=np.float32), "another dtype than float64"),
         (KBinsDiscretizer(3, dtype=np.float32), "another dtype than float64"),
-        (FunctionTransformer(np.log1p, validate=True), "checks its input"),
-        (SimpleImputer(missing_values=3, strategy="most_frequent"), "fitted on whole numbers"),
+        (FunctionTransformer(np.log1p, validate=True), "validate is set"),
+        (SimpleImputer(missing_values=3, strategy="most_frequent"), "fitted on integers"),
         (MissingIndicator(features="all", sparse=True), "its output is sparse"),
     ],
     ids=str,
