@@ -15,23 +15,23 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
-from flask_skmodels import engines
+from flask_skmodels.engines import selection
 from flask_skmodels.engines.lean import verify
 
 _verified: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()
 _thread = threading.local()
-_lean_calls, _verify = engines.lean_calls, verify._verify
+_lean_calls, _verify = verify.lean_calls, verify._verify
 
 
 def verify_once(patch: pytest.MonkeyPatch) -> None:
     """Compare an estimator with its lean form once for the same methods, schema and examples."""
-    patch.setattr(engines, "lean_calls", lean_calls)
+    patch.setattr(selection, "lean_calls", lean_calls)
     patch.setattr(verify, "_verify", verify_unless_known)
 
 
 def verify_always(patch: pytest.MonkeyPatch) -> None:
     """Undo :func:`verify_once`."""
-    patch.setattr(engines, "lean_calls", _lean_calls)
+    patch.setattr(selection, "lean_calls", _lean_calls)
     patch.setattr(verify, "_verify", _verify)
 
 
