@@ -70,7 +70,8 @@ The servers and ``wrk`` share the processors.
 
 The slow estimators are an ``SVC`` with some thousand support vectors, a nearest-neighbors
 classifier on 400,000 points, and the probabilities of a Gaussian process on 1,000 points. They run
-on gunicorn with 2 workers of {SLOW_THREADS} threads."""
+on gunicorn with 2 workers of {SLOW_THREADS} threads.
+"""
 LIMITS = """\
 Why some targets are not reached, according to a sampling profiler on a worker that has the machine
 to itself:
@@ -87,7 +88,8 @@ to itself:
   row.
 - *gthread.* A connection stays with the worker that accepted it. In some rounds one of the two
   workers has most of the connections, which halves the rate of any server, including bare Flask.
-  This explains the wide ranges, also of the tail latencies."""
+  This explains the wide ranges, also of the tail latencies.
+"""
 NOTHING = "No run has been made for this page yet.\n"
 
 

@@ -47,7 +47,8 @@ one C-ordered block in the container that it was fitted on. The number of rows i
 layout in memory, change the last bit of the results of some scikit-learn methods; nothing else may
 change them. JSON, NDJSON and Arrow are equal to the last bit; numbers that are not finite are
 ``null`` in JSON. Text and CSV have as many digits as Python prints, which identify every bit too. A
-request causes no warning that the direct call does not cause."""
+request causes no warning that the direct call does not cause.
+"""
 LIMITS = """\
 Limits
 ------
@@ -60,7 +61,8 @@ Limits
 - LightGBM and XGBoost cannot be served if they were fitted on columns of the pandas type
   *category*: encode the columns in a pipeline.
 - A column that a transformer passes through unchanged is a number unless the schema says otherwise,
-  because the estimator does not store its type."""
+  because the estimator does not store its type.
+"""
 
 
 def render() -> str:
