@@ -21,7 +21,7 @@ MAX_INFLATION = 100  # how many times as large as the file its contents may be
 MIN_LIMIT = 32 * 1024 * 1024  # bytes that the contents of even a small file may have
 _MIN_VERSION = (0, 16)
 _SCHEMA = "schema.json"
-_BOMB = "{what}: it is refused as a bomb (a model of your own loads if it is saved uncompressed)"
+_BOMB = "{reason}: it is refused as a bomb (a model of your own loads if it is saved uncompressed)"
 
 
 def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Any:
@@ -117,7 +117,9 @@ class _Schema:
         key, file = item.get("__id__"), item.get("file")
         key = key if key and isinstance(key, (int, float, str)) else object()
         if self.lengths.setdefault(key, length) != length:
-            raise _Refused(_BOMB.format(what="its schema has a node that stands for a longer one"))
+            raise _Refused(
+                _BOMB.format(reason="its schema has a node that stands for a longer one")
+            )
         if isinstance(file, str):
             self.reads[key] = max(self.reads.get(key, 0), self.sizes.get(file, 0))
         return length
@@ -150,7 +152,7 @@ def _members(archive: ZipFile, limit: int) -> Iterator[tuple[str, int]]:
 
 def _check_size(size: int, limit: int) -> None:
     if size > limit:
-        raise _Refused(_BOMB.format(what=f"its contents claim {size:,} bytes, over {limit:,}"))
+        raise _Refused(_BOMB.format(reason=f"its contents claim {size:,} bytes, over {limit:,}"))
 
 
 def _not_trusted(untrusted: Sequence[str], trusted: Sequence[str]) -> str:

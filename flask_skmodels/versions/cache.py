@@ -33,7 +33,7 @@ class VersionCache:
         return entry[0] if entry is not None and entry[1] is version else None
 
     def put(self, label: str | None, file: File, version: ModelVersion) -> None:
-        """Keep a version, in place of another of its label."""
+        """Keep a version; it replaces another one of the same label."""
         self._loaded[label] = (file, version)
 
     def touch(self, label: str) -> None:

@@ -15,7 +15,7 @@ _Rules = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Compatibility:
-    """What clients rely on in a version; it holds no reference to the version's estimator.
+    """The fields and methods of a version that clients rely on, without its estimator.
 
     :param fields: the fields that the version takes, in their order, as JSON Schema
     :param required: names of the required fields
@@ -28,7 +28,7 @@ class Compatibility:
 
     @classmethod
     def of(cls, version: ModelVersion) -> Compatibility:
-        """Return what the clients of a version rely on."""
+        """Return the fields and methods of a version."""
         row = version.schema.json_schema()
         return cls(row["properties"], frozenset(row["required"]), frozenset(version.methods))
 

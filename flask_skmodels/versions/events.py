@@ -13,7 +13,7 @@ Event = tuple[str | None, ModelVersion | SKModelsError]
 
 
 class Events:
-    """What has happened to the versions of one model and is not reported yet, in its order."""
+    """The loads and failed loads of one model that are not reported yet, in their order."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []

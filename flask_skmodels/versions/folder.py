@@ -224,7 +224,7 @@ class VersionFolder:
 
     @contextmanager
     def _changing(self, sender: Sender) -> Iterator[None]:
-        """Hold the lock, and report when it is free what has happened."""
+        """Hold the lock; when it is free again, report what has been loaded and what has failed."""
         try:
             with self._lock:
                 try:

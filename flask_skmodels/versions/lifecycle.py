@@ -45,7 +45,7 @@ class Live:
 
     @property
     def compatibility(self) -> Compatibility:
-        """What the next version must keep to."""
+        """The fields and methods that the next version must keep."""
         return Compatibility.of(self.version)
 
 
@@ -55,7 +55,7 @@ class Unloaded:
 
     :param label: the label of the version that served last
     :param file: its file
-    :param compatibility: what the next version must keep to
+    :param compatibility: the fields and methods that the next version must keep
     """
 
     label: str | None

@@ -100,7 +100,7 @@ def alone(data: bytes) -> bytes:
 
 
 class Case(NamedTuple):
-    """A name, the format that it tells, and what writes such a file."""
+    """A file name, its format, and the function that writes such a file."""
 
     name: str
     kind: str
@@ -423,7 +423,7 @@ def test_list_may_be_signed_instead(listed: Path, policy: Policy) -> None:
 
 
 class Marker(BaseEstimator):
-    """What leaves a mark on the disk when it is made from a file."""
+    """Leaves a mark on the disk when it is created from a file."""
 
     def __init__(self, mark: str = "") -> None:
         self.mark = mark
@@ -1282,7 +1282,7 @@ def test_files_beside_a_pickle_are_not_read(tmp_path: Path, monkeypatch: Any) ->
 
 
 class _Marks:
-    """What makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: str) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""No road of an application leads to a pickle that is not pinned, whatever is done to the file."""
+"""An application never loads a pickle that is not pinned, whatever is done to the file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.versions_folder import (
 
 
 class Mark(BaseEstimator):
-    """What leaves a mark on the disk as soon as it is unpickled, and then is an estimator."""
+    """Leaves a mark on the disk as soon as it is unpickled, and is an estimator then."""
 
     def __init__(self, mark: str) -> None:
         self.mark = mark

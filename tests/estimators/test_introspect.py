@@ -1,4 +1,4 @@
-"""What a fitted estimator says of itself, held against what it does."""
+"""The description of a fitted estimator, compared with its behaviour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which version serves where none does yet: at the start, at first use, after it was let go of."""
+"""The version that serves where none does yet: at startup, at first use and after an unload."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Heard = list[tuple[str, str | None]]
 
 @pytest.fixture
 def heard() -> Heard:
-    """What model_loaded and model_load_failed tell of the model iris, in its order."""
+    """The signals model_loaded and model_load_failed of the model iris, in their order."""
     found: Heard = []
 
     def loaded(sender: Flask, model: Model, version: str | None, **extra: Any) -> None:
@@ -74,8 +74,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "iris"
 
 
-def let_go(app: Flask) -> None:
-    """Have another model take the place of the one that may be loaded."""
+def unload(app: Flask) -> None:
+    """Unload the model iris: the other one is loaded, and only one may be."""
     assert app.test_client().post("/other/predict/", json=ROW).status_code == 200
     assert deployment_of(app).versions.live is None
 
@@ -98,8 +98,8 @@ def test_first_request_passes_over_a_version_that_fails_on_the_examples(
     client = app.test_client()
     assert [answer_of(client) for _ in range(3)] == [("2", "2")] * 3
     assert failed(client) == ["3"]
-    told = [("loaded", "3")] if loading == "startup" else []
-    assert heard == [*told, ("failed", "3"), ("loaded", "2")]
+    at_startup = [("loaded", "3")] if loading == "startup" else []
+    assert heard == [*at_startup, ("failed", "3"), ("loaded", "2")]
 
 
 def test_nothing_predicts_before_the_first_request(folder: Path) -> None:
@@ -172,7 +172,7 @@ def test_pinned_version_that_fails_on_the_examples_serves(folder: Path) -> None:
     assert failed(client) == ["3"]
 
 
-def test_look_before_the_first_request(folder: Path, heard: Heard) -> None:
+def test_refresh_before_the_first_request(folder: Path, heard: Heard) -> None:
     app = application(Careful(), root=folder.parent)
     put(folder, "4")
     refresh(app)
@@ -196,7 +196,7 @@ def test_each_worker_runs_the_examples_after_its_fork(folder: Path) -> None:
     assert live.label == "3"  # in the master nothing has predicted
 
 
-# After it was let go of
+# After an unload
 
 
 def test_version_that_was_refused_does_not_serve_after_all_was_let_go_of(
@@ -209,23 +209,25 @@ def test_version_that_was_refused_does_not_serve_after_all_was_let_go_of(
     put(folder, "3", constant("bad"))
     refresh(app)
     for _ in range(2):
-        let_go(app)
+        unload(app)
         assert answer_of(client) == ("2", "2")
     assert heard.count(("failed", "3")) == 1
     assert failed(client) == ["3"]
 
 
-@pytest.mark.parametrize("looked", [False, True])
-def test_fields_are_those_of_the_version_that_was_let_go_of(tmp_path: Path, looked: bool) -> None:
+@pytest.mark.parametrize("is_refreshed", [False, True])
+def test_fields_are_those_of_the_version_that_was_unloaded(
+    tmp_path: Path, is_refreshed: bool
+) -> None:
     folder = tmp_path / "iris"
     put(folder, "1", lines(*"ab"))
     app = with_another(folder, Model(name="iris", pipeline="iris"))
     client = app.test_client()
     assert client.post("/iris/predict/", json=ROW).get_json()["version"] == "1"
     put(folder, "2", lines(*"abc"))
-    if looked:
+    if is_refreshed:
         refresh(app)
-    let_go(app)
+    unload(app)
     assert client.post("/iris/predict/", json=ROW).get_json()["version"] == "1"
     assert failed(client) == ["2"]
 
@@ -236,7 +238,7 @@ def test_version_that_was_let_go_of_is_not_asked_for_the_examples_again(folder: 
     app = with_another(folder, model)
     client = app.test_client()
     answer_of(client)
-    let_go(app)
+    unload(app)
     answer_of(client)
     assert model.calls == ["2"] * 3
 
@@ -245,7 +247,7 @@ def test_good_version_takes_over_from_one_that_was_let_go_of(folder: Path) -> No
     app = with_another(folder, Careful())
     client = app.test_client()
     answer_of(client)
-    let_go(app)
+    unload(app)
     put(folder, "4")
     assert answer_of(client) == ("4", "4")
 
@@ -256,7 +258,7 @@ def test_newest_that_loads_goes_on_after_it_was_let_go_of(tmp_path: Path) -> Non
     client = app.test_client()
     for _ in range(2):
         assert answer_of(client) == ("1", "1")
-        let_go(app)
+        unload(app)
 
 
 def test_nothing_serves_where_what_was_let_go_of_is_gone_and_the_rest_is_refused(
@@ -267,7 +269,7 @@ def test_nothing_serves_where_what_was_let_go_of_is_gone_and_the_rest_is_refused
     app = with_another(folder, Model(name="iris", pipeline="iris"))
     client = app.test_client()
     client.post("/iris/predict/", json=ROW)
-    let_go(app)
+    unload(app)
     put(folder, "2", lines(*"abc"))
     (folder / "1.joblib").unlink()
     problem(client.post("/iris/predict/", json=ROW), 503)

@@ -145,7 +145,7 @@ def test_refresh_and_versions_keep_to_the_number(root: Path) -> None:
     assert loaded(app) == "b"
 
 
-def test_model_that_was_down_counts_when_a_look_has_loaded_it(
+def test_model_that_was_down_counts_when_a_poll_has_loaded_it(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flask_skmodels.versions.polling.SECONDS_WHILE_DOWN", 0.0)
@@ -159,14 +159,14 @@ def test_model_that_was_down_counts_when_a_look_has_loaded_it(
     wait_for(lambda: loaded(app) == "a")
 
 
-def test_look_does_not_load_what_was_let_go_of(root: Path, gate: Gate) -> None:
+def test_poll_does_not_load_a_model_that_was_unloaded(root: Path, gate: Gate) -> None:
     app = serving(root, 1, SKMODELS_RELOAD=0)
     use(app, "a")
     put(root / "a", "a2")
     gate.hold("a2")
-    use(app, "a")  # it looks
+    use(app, "a")  # it polls
     assert gate.entered.wait(10)
-    use(app, "b")  # and does not wait for the look
+    use(app, "b")  # and does not wait for the poll
     gate.leave.set()
     wait_for(lambda: loaded(app) == "b")
     for thread in threading.enumerate():

@@ -49,13 +49,13 @@ from flask import Flask
 from flask_skmodels import Artifact, SKModels
 from flask_skmodels.versions.folder import VersionFolder
 
-looks = 0
+polls = 0
 refresh = VersionFolder._refresh
 
 def counted(self, sender, **options):
-    global looks
+    global polls
     refresh(self, sender, **options)
-    looks += 1
+    polls += 1
 
 VersionFolder._refresh = counted
 models = SKModels()
@@ -71,9 +71,9 @@ def name_worker(response):
     response.headers["X-Worker"] = str(os.getpid())
     return response
 
-@app.get("/looks")
-def count_looks():
-    return {{"looks": looks}}
+@app.get("/polls")
+def count_polls():
+    return {{"polls": polls}}
 """
 
 
@@ -113,7 +113,7 @@ def drop_by_rename(folder: Path, number: int) -> None:
 
 
 def drop_in_place(folder: Path, number: int) -> None:
-    """Write a file slowly enough for a look to find the half of it."""
+    """Write a file slowly enough for a poll to find the half of it."""
     data = content(number)
     with (folder / f"{number}.joblib").open("wb") as file:
         for part in (data[: len(data) // 2], data[len(data) // 2 :]):
@@ -160,21 +160,21 @@ class Client:
                 return
 
 
-def look_counts(server: Server, enough: dict[int, int] | None = None) -> dict[int, int]:
-    """Return how often each worker has looked at the folder; wait until each has often enough."""
+def poll_counts(server: Server, enough: dict[int, int] | None = None) -> dict[int, int]:
+    """Return how often each worker has polled the folder; wait until each has often enough."""
     found: dict[int, int] = {}
     deadline = monotonic() + 20
     while monotonic() < deadline:
         with closing(server.connect()) as connection:
             assert not wrong(ask(connection, "POST", PREDICT, ROW))
-            answer = ask(connection, "GET", "/looks")
-        looks = answer.document["looks"]
-        if enough is None or looks >= enough[answer.worker]:
-            found[answer.worker] = looks
+            answer = ask(connection, "GET", "/polls")
+        polls = answer.document["polls"]
+        if enough is None or polls >= enough[answer.worker]:
+            found[answer.worker] = polls
         if len(found) == WORKERS:
             return found
         sleep(0.005)
-    raise AssertionError(f"of the workers only {found} have looked")
+    raise AssertionError(f"of the workers only {found} have polled")
 
 
 def served_by_each(server: Server) -> dict[int, str | None]:
@@ -200,7 +200,7 @@ def server(tmp_path: Path, folder: Path) -> Iterator[Server]:
 
 
 def test_versions_are_dropped_under_load(server: Server, folder: Path) -> None:
-    look_counts(server)  # both workers are up
+    poll_counts(server)  # both workers are up
     stop = Event()
     clients = [Client(server, stop) for _ in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS) as pool:
@@ -210,9 +210,9 @@ def test_versions_are_dropped_under_load(server: Server, folder: Path) -> None:
                 drop = drop_in_place if number % 4 in (0, 3) else drop_by_rename
                 drop(folder, number)
                 sleep(INTERVAL / 2)
-            dropped = look_counts(server)
-            # One look may have been under way when the last file came; the next began after it.
-            look_counts(server, {worker: looks + 2 for worker, looks in dropped.items()})
+            dropped = poll_counts(server)
+            # One poll may have been under way when the last file came; the next began after it.
+            poll_counts(server, {worker: polls + 2 for worker, polls in dropped.items()})
             newest = served_by_each(server)
         finally:
             stop.set()
@@ -230,11 +230,11 @@ def test_versions_are_dropped_under_load(server: Server, folder: Path) -> None:
 
 
 def test_the_broken_are_told_and_not_served(server: Server, folder: Path) -> None:
-    look_counts(server)
+    poll_counts(server)
     for number in BROKEN:
         drop_by_rename(folder, number)
-    dropped = look_counts(server)
-    look_counts(server, {worker: looks + 2 for worker, looks in dropped.items()})
+    dropped = poll_counts(server)
+    poll_counts(server, {worker: polls + 2 for worker, polls in dropped.items()})
     assert served_by_each(server) == dict.fromkeys(dropped, "1")
     log = server.log.read_text(encoding="utf-8", errors="replace")
     for number in BROKEN:
@@ -243,7 +243,7 @@ def test_the_broken_are_told_and_not_served(server: Server, folder: Path) -> Non
 
 @pytest.fixture
 def idle(tmp_path: Path, folder: Path) -> Iterator[Server]:
-    """A server whose workers look when they are asked to, and not before."""
+    """A server whose workers poll only when a reload is requested."""
     module = APP.replace(f"SKMODELS_RELOAD={INTERVAL}", "SKMODELS_RELOAD=None")
     assert module != APP
     options = ("--worker-class", "gthread", "--threads", "4")
@@ -252,7 +252,7 @@ def idle(tmp_path: Path, folder: Path) -> Iterator[Server]:
 
 
 def come_to(server: Server, version: str) -> dict[int, str | None]:
-    """Return what each worker serves, as soon as that is one version for all of them."""
+    """Return the version of each worker, as soon as all workers serve the same."""
     deadline = monotonic() + 20
     while monotonic() < deadline:
         found = served_by_each(server)

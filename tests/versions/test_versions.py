@@ -75,7 +75,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def heard() -> Heard:
-    """What model_loaded and model_load_failed tell, in its order."""
+    """The signals model_loaded and model_load_failed, in their order."""
     found: Heard = []
 
     def loaded(sender: Flask, version: str | None, **extra: Any) -> None:
@@ -485,12 +485,12 @@ def test_version_that_is_not_there_is_not_waited_for(
     put(folder, "3")
     monkeypatch.setattr(joblib, "load", slow)
     with ThreadPoolExecutor(1) as pool:
-        look = pool.submit(refresh, app)
+        refreshing = pool.submit(refresh, app)
         assert entered.wait(10)
         problem(app.test_client().post("/iris/versions/9/predict/", json=ROW), 404)
-        assert not look.done()
+        assert not refreshing.done()
         leave.set()
-        look.result(10)
+        refreshing.result(10)
 
 
 def test_names_that_are_no_versions(tmp_path: Path) -> None:
@@ -809,7 +809,7 @@ def test_receiver_of_model_loaded_may_predict_at_start(folder: Path, *, late: bo
     assert found == ["2"] * (4 if late else 2)
 
 
-def test_requests_look_at_their_interval(folder: Path) -> None:
+def test_requests_poll_at_their_interval(folder: Path) -> None:
     app = serving(folder, SKMODELS_RELOAD=0)
     swapped = heard_of("3")
     put(folder, "3")
@@ -882,27 +882,27 @@ def heard_of(label: str) -> threading.Event:
 
 
 @pytest.mark.parametrize("interval", [None, 3600])
-def test_requests_do_not_look_before_their_time(
+def test_requests_do_not_poll_before_their_time(
     folder: Path, interval: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = serving(folder, SKMODELS_RELOAD=interval)
     put(folder, "3")
     before = threading.active_count()
-    monkeypatch.setattr(threading.Thread, "start", lambda self: pytest.fail("it looked"))
+    monkeypatch.setattr(threading.Thread, "start", lambda self: pytest.fail("it polled"))
     assert answer_of(app.test_client()) == ("2", "2")
     assert threading.active_count() == before
 
 
-def test_many_requests_are_one_look(folder: Path) -> None:
+def test_many_requests_are_one_poll(folder: Path) -> None:
     entered, leave = threading.Event(), threading.Event()
-    looks: list[int] = []
+    polls: list[int] = []
 
     class Slow(Model):
         name, pipeline, schema, examples = "iris", "iris", FIELDS, [ROW]
 
         def predict(self, X: Any) -> Any:
             if threading.current_thread().daemon:
-                looks.append(1)
+                polls.append(1)
                 entered.set()
                 assert leave.wait(10)
             return super().predict(X)
@@ -917,10 +917,10 @@ def test_many_requests_are_one_look(folder: Path) -> None:
     leave.set()
     assert swapped.wait(10)
     assert answer_of(client) == ("3", "3")
-    assert len(looks) == 1
+    assert len(polls) == 1
 
 
-def test_look_without_a_thread_to_spare(
+def test_poll_without_a_thread_to_spare(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = serving(folder, SKMODELS_RELOAD=0)
@@ -938,7 +938,7 @@ def test_look_without_a_thread_to_spare(
     assert swapped.wait(10)
 
 
-def test_receiver_that_raises_while_looking_is_logged(
+def test_receiver_that_raises_during_a_poll_is_logged(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = serving(folder, SKMODELS_RELOAD=0)
@@ -996,12 +996,12 @@ def test_requests_do_not_wait_for_a_load(folder: Path, monkeypatch: pytest.Monke
     put(folder, "3")
     monkeypatch.setattr(joblib, "load", slow)
     with ThreadPoolExecutor(1) as pool:
-        look = pool.submit(refresh, app)
+        refreshing = pool.submit(refresh, app)
         assert entered.wait(10)
         assert answer_of(client) == ("2", "2")
         assert answer_of(client, "/iris/versions/1/predict/") == ("1", "1")
         leave.set()
-        look.result(10)
+        refreshing.result(10)
     assert answer_of(client) == ("3", "3")
 
 
@@ -1016,8 +1016,8 @@ def test_broken_version_does_not_take_over(
     assert answer_of(client) == ("2", "2")
     assert failed(client) == ["3"]
     assert heard == [("loaded", "2"), ("failed", "3")]
-    told = [record for record in caplog.records if str(path) in record.getMessage()]
-    assert [(record.levelno, record.exc_info) for record in told] == [(logging.ERROR, None)]
+    logged = [record for record in caplog.records if str(path) in record.getMessage()]
+    assert [(record.levelno, record.exc_info) for record in logged] == [(logging.ERROR, None)]
     spoil(folder, "3", b"half, and then some")
     refresh(app)
     assert heard == [("loaded", "2"), ("failed", "3"), ("failed", "3")]
@@ -1027,7 +1027,9 @@ def test_broken_version_does_not_take_over(
     assert failed(client) == []
 
 
-def test_broken_version_is_not_told_again_when_another_comes(folder: Path, heard: Heard) -> None:
+def test_broken_version_is_not_reported_again_when_another_comes(
+    folder: Path, heard: Heard
+) -> None:
     app = serving(folder, pipeline=artifact())
     spoil(folder, "9")
     refresh(app)
@@ -1315,7 +1317,7 @@ def test_load_while_versions_are_dropped(folder: Path) -> None:
     assert answer_of(app.test_client()) == ("14", "14")
 
 
-def test_ready_looks_again_for_what_could_not_be_loaded(
+def test_readiness_check_polls_a_model_that_could_not_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(polling, "SECONDS_WHILE_DOWN", 0.0)
