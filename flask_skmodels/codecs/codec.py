@@ -11,6 +11,7 @@ from flask_skmodels.errors import SKModelsError
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import JSONObject
 
 FILE = "file"  # the field of a multipart form that holds a file to read in place of a form
 
@@ -122,6 +123,6 @@ class Codec(ABC):
         return None
 
 
-def _whole_body(media_type: str) -> dict[str, Any]:
+def _whole_body(media_type: str) -> JSONObject:
     text = {"type": "string"}
     return text if media_type.startswith("text/") else {**text, "format": "binary"}

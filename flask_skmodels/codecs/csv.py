@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from flask_skmodels.codecs.codec import Codec, Source
 from flask_skmodels.codecs.columns import (
@@ -32,7 +31,7 @@ from flask_skmodels.schema.fields import Field, read_integer, read_number
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import EXACT, Columns, Rows
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.types import ColumnValues
+from flask_skmodels.schema.types import Array, ColumnValues
 
 PYARROW_PAYS = 256 * 1024  # bytes; pyarrow takes longer for less, and half the time for 4 MB
 
@@ -332,11 +331,11 @@ def _exact_columns(
     return columns
 
 
-def _exact(column: Any, kind: Field | Literal[True]) -> NDArray[Any] | None:
+def _exact(column: Any, kind: Field | Literal[True]) -> Array | None:
     """Return a column as an array; None where the numbers may differ from those of the texts."""
     if column.null_count and (_is_integer(kind) or kind is True or not kind.nullable):
         return None
-    values: NDArray[Any] = column.to_numpy()
+    values: Array = column.to_numpy()
     present = values[~np.isnan(values)] if column.null_count else values
     if len(present) + column.null_count != len(values) or not (np.abs(present) < EXACT).all():
         return None

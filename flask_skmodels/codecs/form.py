@@ -11,6 +11,7 @@ from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Repeated, Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import JSONObject, ModelOutput
 
 
 class FormCodec(Codec):
@@ -31,13 +32,13 @@ class FormCodec(Codec):
     def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         return shapes.form
 
-    def example(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def example(self, row: Mapping[str, Any]) -> JSONObject:
         """Return the fields of a form, without the missing values."""
         given = {name: value for name, value in row.items() if value is not None}
         return {n: ",".join(map(_text, v)) if isinstance(v, list) else v for n, v in given.items()}
 
 
-def lines_of(outputs: Any) -> list[str]:
+def lines_of(outputs: ModelOutput) -> list[str]:
     """Return one line a row: its values separated by commas, floats by their ``repr``."""
     plain = plain_outputs(outputs)
     if is_multi_output(outputs):

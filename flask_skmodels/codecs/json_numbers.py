@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from flask_skmodels.schema.rows import EXACT, count_byte
+from flask_skmodels.schema.types import FloatArray
 
 LEAST_BYTES = 2048  # of a body; for less, json_text is as fast
 MOST_KEPT = 8 * 2**20  # bytes of a body up to which a thread keeps its parser and buffers
@@ -32,7 +32,7 @@ _kept = threading.local()  # one parser for each thread
 _IS_INSTALLED = find_spec("simdjson") is not None
 
 
-def read_matrix(body: bytes, width: int) -> NDArray[np.float64] | None:
+def read_matrix(body: bytes, width: int) -> FloatArray | None:
     """Return the array that a JSON document of equal rows of numbers holds.
 
     :param body: the JSON text
@@ -48,7 +48,7 @@ def read_matrix(body: bytes, width: int) -> NDArray[np.float64] | None:
         return None
 
 
-def _matrix_of_buffer(body: bytes, width: int) -> NDArray[np.float64] | None:
+def _matrix_of_buffer(body: bytes, width: int) -> FloatArray | None:
     document = _parsed(body)
     lengths = list(map(len, document))
     # The parser would flatten deeper nesting too, so the brackets are counted.
@@ -57,7 +57,7 @@ def _matrix_of_buffer(body: bytes, width: int) -> NDArray[np.float64] | None:
     return _numbers(document).reshape(len(lengths), width)
 
 
-def _matrix_of_lists(body: bytes, width: int) -> NDArray[np.float64] | None:
+def _matrix_of_lists(body: bytes, width: int) -> FloatArray | None:
     if b'"' in body or any(mark in body for mark in _LITERALS):
         return None
     rows = orjson.loads(body)
@@ -66,7 +66,7 @@ def _matrix_of_lists(body: bytes, width: int) -> NDArray[np.float64] | None:
     return _array_of(chain.from_iterable(rows), len(rows) * width).reshape(-1, width)
 
 
-def read_columns(body: bytes, name: str) -> dict[str, NDArray[np.float64]] | None:
+def read_columns(body: bytes, name: str) -> dict[str, FloatArray] | None:
     """Return the columns of numbers that a JSON document holds under a name.
 
     :param body: the JSON text, of an object with this name only
@@ -87,13 +87,13 @@ def read_columns(body: bytes, name: str) -> dict[str, NDArray[np.float64]] | Non
     return columns if columns and len(columns) == len(pairs) == arrays else None
 
 
-def _columns_of_buffers(body: bytes, name: str) -> list[tuple[str, NDArray[np.float64]]]:
+def _columns_of_buffers(body: bytes, name: str) -> list[tuple[str, FloatArray]]:
     document = _parsed(body)
     columns = document[name] if list(document) == [name] else {}
     return [(key, _numbers(columns[key])) for key in columns]
 
 
-def _columns_of_lists(body: bytes, name: str) -> list[tuple[str, NDArray[np.float64]]]:
+def _columns_of_lists(body: bytes, name: str) -> list[tuple[str, FloatArray]]:
     document = orjson.loads(body)
     columns = document[name] if list(document) == [name] else {}
     return [(key, _array_of(column, len(column))) for key, column in columns.items()]
@@ -106,7 +106,7 @@ def _has_only_names(body: bytes, count: int) -> bool:
     return not any(mark in part for part in body.split(b'"')[::2] for mark in _LITERALS)
 
 
-def _array_of(numbers: Iterable[float], count: int) -> NDArray[np.float64]:
+def _array_of(numbers: Iterable[float], count: int) -> FloatArray:
     return _exact(np.fromiter(numbers, np.float64, count))
 
 
@@ -127,11 +127,11 @@ def _parsed(body: bytes) -> Any:
     return _kept.parser.parse(body)
 
 
-def _numbers(array: Any) -> NDArray[np.float64]:
+def _numbers(array: Any) -> FloatArray:
     return _exact(np.frombuffer(array.as_buffer(of_type="d"), dtype=np.float64))
 
 
-def _exact(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+def _exact(numbers: FloatArray) -> FloatArray:
     if len(numbers) and max(numbers.max(), -numbers.min()) >= EXACT:
         raise OverflowError("an integer may have been rounded")
     return numbers

@@ -15,6 +15,7 @@ from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import ModelOutput
 
 
 class NDJSONCodec(Codec):
@@ -57,7 +58,7 @@ def _read_lines(lines: Iterable[bytes]) -> list[object]:
     return items
 
 
-def _rows(outputs: Any) -> Iterable[Any]:
+def _rows(outputs: ModelOutput) -> Iterable[Any]:
     plain = plain_outputs(outputs)
     if is_multi_output(outputs):
         return ([*row] for row in zip(*plain, strict=True))

@@ -12,11 +12,12 @@ from flask_skmodels.errors import InvalidInput
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Columns, Repeated, Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import JSONObject
 
 invalid = InvalidInput.of_request
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes) -> JSONObject:
     """Return the JSON object that a body holds.
 
     :raises InvalidInput: the body is no JSON object, or repeats a name
@@ -73,7 +74,7 @@ def read_instances(value: Any, schema: Schema) -> Rows:
     return read_rows(value, schema, "instances")
 
 
-def _rows_of_instance(instance: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows_of_instance(instance: JSONObject) -> list[JSONObject]:
     kinds = set(map(type, instance.values()))
     if isinstance(instance, Repeated) or kinds not in ({list}, {dict}):
         return [instance]

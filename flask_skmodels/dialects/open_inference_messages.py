@@ -32,6 +32,7 @@ from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Matrix, Repeated, Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import JSONObject
 
 _RAW = "raw_input"
 _SIZE = "binary_data_size"
@@ -110,7 +111,7 @@ def _entries(document: Any, name: str) -> list[Any]:
     return entries if isinstance(entries, list) else []
 
 
-def _object(value: Any, subject: str) -> dict[str, Any]:
+def _object(value: Any, subject: str) -> JSONObject:
     if not isinstance(value, dict):
         raise invalid("type", f"{subject} must be an object")
     if isinstance(value, Repeated):
@@ -118,7 +119,7 @@ def _object(value: Any, subject: str) -> dict[str, Any]:
     return value
 
 
-def _parameters(value: Mapping[str, Any], subject: str) -> dict[str, Any]:
+def _parameters(value: Mapping[str, Any], subject: str) -> JSONObject:
     parameters = value.get("parameters")
     return {} if parameters is None else _object(parameters, f"the parameters of {subject}")
 
@@ -142,7 +143,7 @@ def _flag(parameters: Mapping[str, Any], name: str, subject: str, *, default: bo
     return value
 
 
-def _named_entries(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def _named_entries(document: Mapping[str, Any], name: str) -> list[JSONObject]:
     """Return the inputs or outputs of a request, as JSON objects with unique names."""
     entries = document.get(name)
     if entries is None and name == "outputs":

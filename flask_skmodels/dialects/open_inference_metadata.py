@@ -14,6 +14,7 @@ from flask_skmodels.estimators.introspect import final_estimator
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.versions.version import ModelVersion
 
 _DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL"}
@@ -21,7 +22,7 @@ DEFAULT_OUTPUT = "output-0"
 _ANY_SIZE = -1  # of a dimension
 
 
-def input_tensors(schema: Schema) -> list[dict[str, Any]]:
+def input_tensors(schema: Schema) -> list[JSONObject]:
     """Return the input tensors of a model: one a field, or one for rows of unnamed numbers.
 
     :param schema: the fields of the model
@@ -35,7 +36,7 @@ def input_tensors(schema: Schema) -> list[dict[str, Any]]:
     return [_described(field.name, _datatype(field), [_ANY_SIZE, 1]) for field in fields]
 
 
-def output_tensors(version: ModelVersion) -> list[dict[str, Any]]:
+def output_tensors(version: ModelVersion) -> list[JSONObject]:
     """Return the output tensors of a version: one a method, or one for each of several outputs.
 
     :returns: the name, datatype and shape of each tensor; a size of -1 means any size
@@ -52,11 +53,11 @@ def _datatype(field: Field) -> str:
     return _DATATYPES.get(field.kind, BYTES)
 
 
-def _described(name: str, datatype: str, shape: Sequence[int]) -> dict[str, Any]:
+def _described(name: str, datatype: str, shape: Sequence[int]) -> JSONObject:
     return {"name": name, "datatype": datatype, "shape": list(shape)}
 
 
-def _outputs(version: ModelVersion, method: str) -> list[dict[str, Any]]:
+def _outputs(version: ModelVersion, method: str) -> list[JSONObject]:
     parts = _parts(version, method)
     if method == "predict":
         return [_predicted(version)]
@@ -74,7 +75,7 @@ def _parts(version: ModelVersion, method: str) -> list[list[Any]]:
     return classes if has_several else []
 
 
-def _predicted(version: ModelVersion) -> dict[str, Any]:
+def _predicted(version: ModelVersion) -> JSONObject:
     """Return the tensor of ``predict``, from the attributes of the fitted estimator."""
     parts = _parts(version, "predict_proba")
     labels = version.classes("predict_proba")
@@ -94,7 +95,7 @@ def _datatype_of(labels: Any) -> str:
     return tensor_of("", np.asarray(labels)).datatype
 
 
-def _targets(regressor: Any) -> list[int]:
+def _targets(regressor: Estimator) -> list[int]:
     coefficients: Any = getattr(regressor, "coef_", None)
     if getattr(coefficients, "ndim", 1) == 2:
         return [_ANY_SIZE, coefficients.shape[0]]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.errors import InvalidInput
 from flask_skmodels.estimators.outputs import plain_outputs
+from flask_skmodels.schema.types import Array, ModelOutput
 
 BYTES = "BYTES"
 DTYPES = {
@@ -42,7 +43,7 @@ LARGEST_DIMENSION = 2**63 - 1
 _LENGTH = struct.Struct("<I")
 _KINDS: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}}
 
-Flat = NDArray[Any] | list[Any]
+Flat = Array | list[Any]
 
 invalid = InvalidInput.of_request
 
@@ -145,7 +146,7 @@ def _numbers(flat: list[Any], dtype: np.dtype[Any], subject: str) -> Flat:
     return flat if has_nulls else np.array(flat, dtype=dtype)
 
 
-def _floats(flat: list[Any], dtype: np.dtype[Any], subject: str) -> NDArray[Any]:
+def _floats(flat: list[Any], dtype: np.dtype[Any], subject: str) -> Array:
     try:
         doubles = np.array(flat, dtype=np.float64)
     except OverflowError:
@@ -230,7 +231,7 @@ def _unpack_base64(value: bytes) -> bytes:
         return value
 
 
-def tensor_of(name: str, outputs: Any) -> Tensor:
+def tensor_of(name: str, outputs: ModelOutput) -> Tensor:
     """Return the tensor of an estimator's output; numbers keep their precision.
 
     :param name: name of the tensor
@@ -248,7 +249,7 @@ def tensor_of(name: str, outputs: Any) -> Tensor:
     return _tensor_of_objects(name, outputs)
 
 
-def _tensor_of_objects(name: str, outputs: Any) -> Tensor:
+def _tensor_of_objects(name: str, outputs: ModelOutput) -> Tensor:
     rows = plain_outputs(outputs)
     shape = np.shape(outputs) if isinstance(outputs, np.ndarray) else (len(rows),)
     flat = rows if isinstance(rows, list) else rows.tolist()

@@ -7,22 +7,21 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from flask_skmodels.schema.types import ColumnValues
+from flask_skmodels.schema.types import Array, ColumnValues, ModelOutput
 
 _UNCHANGED = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))
 _FINER_THAN_MICROSECONDS = {"ns", "ps", "fs", "as"}  # numpy's tolist gives these as integers
 
 
-def is_multi_output(outputs: Any) -> bool:
+def is_multi_output(outputs: ModelOutput) -> bool:
     """Return whether outputs are a list of arrays of shape (rows, classes), one for each output."""
     if not isinstance(outputs, list) or not outputs:
         return False
     return all(isinstance(part, np.ndarray) and part.ndim == 2 for part in outputs)
 
 
-def plain_outputs(outputs: Any) -> Any:
+def plain_outputs(outputs: ModelOutput) -> Any:
     """Return the outputs of an estimator as nested lists, or as an array that JSON can hold.
 
     Sparse matrices become dense, data frames become arrays, and floats become doubles (which hold
@@ -44,7 +43,7 @@ def plain_outputs(outputs: Any) -> Any:
     return _plain_array(np.asarray(outputs))
 
 
-def _plain_array(array: NDArray[Any]) -> Any:
+def _plain_array(array: Array) -> Any:
     if array.dtype in _UNCHANGED:
         return np.ascontiguousarray(array)
     if array.dtype.kind == "f":
@@ -72,7 +71,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def output_columns(outputs: Any, classes: Sequence[Any]) -> list[tuple[str, ColumnValues]]:
+def output_columns(outputs: ModelOutput, classes: Sequence[Any]) -> list[tuple[str, ColumnValues]]:
     """Return the outputs of an estimator as named columns.
 
     One column is called ``prediction``, several ``prediction_0`` and so on. Columns that stand for
@@ -110,7 +109,7 @@ def _named(
     return list(zip(names, columns, strict=True))
 
 
-def _split_columns(outputs: Any) -> list[ColumnValues]:
+def _split_columns(outputs: ModelOutput) -> list[ColumnValues]:
     if hasattr(outputs, "toarray"):
         outputs = outputs.toarray()
     array = outputs if _is_portable(outputs) else plain_outputs(outputs)
@@ -120,7 +119,7 @@ def _split_columns(outputs: Any) -> list[ColumnValues]:
     return [list(column) for column in zip(*rows, strict=True)] if _is_table(rows) else [rows]
 
 
-def _is_portable(outputs: Any) -> bool:
+def _is_portable(outputs: ModelOutput) -> bool:
     """Return whether outputs are an array of a dtype that every format can write unchanged."""
     if not isinstance(outputs, np.ndarray):
         return False

@@ -8,10 +8,9 @@ from typing import Any
 
 from flask_skmodels.codecs import problem
 from flask_skmodels.codecs.codec import FILE
+from flask_skmodels.schema.types import JSONObject
 
 PREFIX = "skmodels."  # of the components that belong to no model
-
-_Schema = Mapping[str, Any]
 
 
 def ref(kind: str, name: str) -> dict[str, str]:
@@ -27,7 +26,7 @@ def shared(kind: str, name: str) -> dict[str, str]:
     return ref(kind, PREFIX + name)
 
 
-def object_of(properties: Mapping[str, _Schema], optional: Iterable[str] = ()) -> dict[str, Any]:
+def object_of(properties: Mapping[str, JSONObject], optional: Iterable[str] = ()) -> JSONObject:
     """Return the schema of an object.
 
     :param properties: the schema of each property
@@ -37,12 +36,12 @@ def object_of(properties: Mapping[str, _Schema], optional: Iterable[str] = ()) -
     return {"type": "object", "properties": dict(properties), "required": required}
 
 
-def json_content(schema: _Schema) -> dict[str, Any]:
+def json_content(schema: JSONObject) -> JSONObject:
     """Return the content of a body that is JSON."""
     return {"application/json": {"schema": schema}}
 
 
-def response(status: int, description: str, content: _Schema, *headers: str) -> dict[str, Any]:
+def response(status: int, description: str, content: JSONObject, *headers: str) -> JSONObject:
     """Return a mapping of one status to its response.
 
     :param headers: names of the headers that it has besides ``X-Request-ID``
@@ -51,12 +50,12 @@ def response(status: int, description: str, content: _Schema, *headers: str) -> 
     return {str(status): {"description": description, "headers": references, "content": content}}
 
 
-def problem_responses(*statuses: int) -> dict[str, Any]:
+def problem_responses(*statuses: int) -> JSONObject:
     """Return a mapping of statuses to their responses, which are problem documents."""
     return {str(status): shared("responses", str(status)) for status in statuses}
 
 
-def _prefixed(components: Mapping[str, Any]) -> dict[str, Any]:
+def _prefixed(components: Mapping[str, Any]) -> JSONObject:
     return {PREFIX + name: component for name, component in components.items()}
 
 
@@ -69,11 +68,11 @@ _OBJECT = {"type": "object"}
 _TEXTS = {"type": "array", "items": _TEXT}
 
 
-def _array_of(schema: _Schema) -> dict[str, Any]:
+def _array_of(schema: JSONObject) -> JSONObject:
     return {"type": "array", "items": schema}
 
 
-def _or_null(schema: _Schema) -> dict[str, Any]:
+def _or_null(schema: JSONObject) -> JSONObject:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
@@ -230,10 +229,10 @@ _DESCRIPTIONS = {
 }
 
 
-def _problem_response(status: int, description: str) -> dict[str, Any]:
+def _problem_response(status: int, description: str) -> JSONObject:
     extra = ["Accept-Encoding"] if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE else []
     responses = response(status, description, _PROBLEMS, "X-Model-Version", *extra)
-    entry: dict[str, Any] = responses[str(status)]
+    entry: JSONObject = responses[str(status)]
     return entry
 
 
@@ -242,13 +241,13 @@ RESPONSES = _prefixed(
 )
 
 
-def shared_paths(prefix: str) -> dict[str, Any]:
+def shared_paths(prefix: str) -> JSONObject:
     """Return the paths that belong to no model: the list of models and the health checks.
 
     :param prefix: URL prefix of the paths
     """
     ready = json_content(shared("schemas", "Ready"))
-    operations: dict[str, dict[str, Any]] = {
+    operations: dict[str, JSONObject] = {
         "/-/models/": {
             "operationId": "models.list",
             "summary": "List the models",

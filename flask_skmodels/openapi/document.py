@@ -36,6 +36,7 @@ from flask_skmodels.schema.json_schema import (
     form_schema,
     jsonable,
 )
+from flask_skmodels.schema.types import JSONObject
 
 _MULTIPART = "multipart/form-data"
 _TAGS = (
@@ -79,7 +80,7 @@ class Site:
     is_guarded: bool = False
 
 
-def document(deployments: Iterable[Deployment], site: Site) -> dict[str, Any]:
+def document(deployments: Iterable[Deployment], site: Site) -> JSONObject:
     """Return the OpenAPI document of models.
 
     :param deployments: the models
@@ -95,7 +96,7 @@ def document(deployments: Iterable[Deployment], site: Site) -> dict[str, Any]:
         "parameters": PARAMETERS,
         "headers": HEADERS,
     }
-    content: dict[str, Any] = {
+    content: JSONObject = {
         "openapi": "3.1.0",
         "info": {"title": site.title, "version": version_of("Flask-SKModels")},
         "paths": paths,
@@ -106,7 +107,7 @@ def document(deployments: Iterable[Deployment], site: Site) -> dict[str, Any]:
         content["servers"] = [{"url": site.root}]
     if site.security_schemes:
         components["securitySchemes"] = dict(site.security_schemes)
-    plain: dict[str, Any] = orjson.loads(dumps(content))
+    plain: JSONObject = orjson.loads(dumps(content))
     return plain
 
 
@@ -124,7 +125,7 @@ class _DescribedModel:
     def tag(self) -> dict[str, str]:
         return {"name": self.name, "description": description_of(self.deployment.model)}
 
-    def paths(self, site: Site) -> Iterator[tuple[str, dict[str, Any]]]:
+    def paths(self, site: Site) -> Iterator[tuple[str, JSONObject]]:
         """Yield each path of the model with its operations."""
         start = f"{site.prefix}/{self.name}/"
         yield start, self._item("get", self._describe_operation(), site)
@@ -134,7 +135,7 @@ class _DescribedModel:
                 path = f"{start}versions/{{version}}/{method}/"
                 yield path, self._item("post", self._version_operation(method), site)
 
-    def schemas(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def schemas(self) -> Iterator[tuple[str, JSONObject]]:
         """Yield each schema of the model with its name."""
         row, fields = self._row, () if self.version is None else self.version.schema.fields
         forms = {"Form": form_schema(row, fields), "Upload": shared("schemas", "Upload")}
@@ -147,17 +148,17 @@ class _DescribedModel:
                 yield f"{self.name}.{method}.version.Answer", self._response_of_any(method)
 
     @cached_property
-    def _row(self) -> dict[str, Any]:
+    def _row(self) -> JSONObject:
         if self.version is None:
             return object_of({})
         return self.version.schema.json_schema()
 
     @property
-    def _array(self) -> Mapping[str, Any]:
+    def _array(self) -> JSONObject:
         if self.version is None:
             return _ANY_ARRAY
         if self.version.schema.unnamed:
-            array: Mapping[str, Any] = self._row["properties"][VALUES]
+            array: JSONObject = self._row["properties"][VALUES]
             return array
         return array_schema(self.version.schema.fields)
 
@@ -166,18 +167,18 @@ class _DescribedModel:
         fields = () if self.version is None else self.version.schema.fields
         return all(field.name != FILE for field in fields)
 
-    def _response(self, method: str) -> dict[str, Any]:
+    def _response(self, method: str) -> JSONObject:
         """Return the schema of a JSON response of the live version."""
         if self.version is None or self.deployment.model.traffic:
             return self._response_of_any(method)
         return self._response_with(method, predictions_schema(self.version, method))
 
-    def _response_of_any(self, method: str) -> dict[str, Any]:
+    def _response_of_any(self, method: str) -> JSONObject:
         """Return the schema of a JSON response of any version; their classes may differ."""
         return self._response_with(method, _ANY_ARRAY)
 
-    def _response_with(self, method: str, predictions: Mapping[str, Any]) -> dict[str, Any]:
-        properties: dict[str, Mapping[str, Any]] = {
+    def _response_with(self, method: str, predictions: JSONObject) -> JSONObject:
+        properties: dict[str, JSONObject] = {
             "model": {"type": "string", "const": self.name},
             "version": {"type": ["string", "null"]},
             "method": {"type": "string", "const": method},
@@ -186,7 +187,7 @@ class _DescribedModel:
         }
         return object_of(properties, ["classes"])
 
-    def _describe_operation(self) -> dict[str, Any]:
+    def _describe_operation(self) -> JSONObject:
         model = json_content(shared("schemas", "Model"))
         return {
             "operationId": f"{self.name}.describe",
@@ -196,7 +197,7 @@ class _DescribedModel:
             | problem_responses(500, *([503] if self.loads else [])),
         }
 
-    def _predict_operation(self, method: str, answer: str = "Answer") -> dict[str, Any]:
+    def _predict_operation(self, method: str, answer: str = "Answer") -> JSONObject:
         """Return the operation of a method.
 
         :param answer: the end of the name of its responses' schema
@@ -216,7 +217,7 @@ class _DescribedModel:
             | problem_responses(400, 403, 406, 413, 415, 500, *([404, 503] if self.loads else [])),
         }
 
-    def _version_operation(self, method: str) -> dict[str, Any]:
+    def _version_operation(self, method: str) -> JSONObject:
         """Return the operation of a method for one version, which the path names."""
         labels = [version["version"] for version in self.deployment.versions.describe()]
         version = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -232,9 +233,9 @@ class _DescribedModel:
         names["answer"] = answer
         return Shapes(**{k: ref("schemas", f"{self.name}.{name}") for k, name in names.items()})
 
-    def _content(self, shapes: Shapes) -> dict[str, Any]:
+    def _content(self, shapes: Shapes) -> JSONObject:
         """Return the content of a request for each media type that is read."""
-        content: dict[str, Any] = {}
+        content: JSONObject = {}
         for codec in writers():
             for media_type in codec.reads:
                 content[media_type] = {
@@ -245,7 +246,7 @@ class _DescribedModel:
             content[_MULTIPART] = {"schema": ref("schemas", f"{self.name}.{_UPLOAD}")}
         return _json_first(content)
 
-    def _examples(self, codec: Codec) -> dict[str, Any]:
+    def _examples(self, codec: Codec) -> JSONObject:
         """Return the model's examples in the format of a codec."""
         bodies = [codec.example(row) for row in self._example_rows]
         shown = [body for body in bodies if body is not None]
@@ -253,13 +254,13 @@ class _DescribedModel:
         return {"examples": examples} if examples else {}
 
     @cached_property
-    def _example_rows(self) -> list[dict[str, Any]]:
+    def _example_rows(self) -> list[JSONObject]:
         """The model's examples as rows with names; examples that are no rows are left out."""
         model = self.deployment.model if self.version is None else self.version.model
         rows = [jsonable(row) for row in model.examples]
         return [self._named(row) for row in rows if isinstance(row, dict | list)]
 
-    def _named(self, row: Any) -> dict[str, Any]:
+    def _named(self, row: Any) -> JSONObject:
         if isinstance(row, dict):
             return row
         if self.version is None or self.version.schema.unnamed:
@@ -267,19 +268,19 @@ class _DescribedModel:
         names = (field.name for field in self.version.schema.fields if not field.is_alias)
         return dict(zip(names, row, strict=False))
 
-    def _item(self, verb: str, operation: dict[str, Any], site: Site) -> dict[str, Any]:
+    def _item(self, verb: str, operation: JSONObject, site: Site) -> JSONObject:
         operation["tags"] = [self.name]
         return _guarded(
             {verb: operation}, site, by_decorators=bool(self.deployment.model.decorators)
         )
 
 
-def _json_first(content: Mapping[str, Any]) -> dict[str, Any]:
+def _json_first(content: JSONObject) -> JSONObject:
     """Return the content of a body with JSON first, since many tools use the first type only."""
     return dict(sorted(content.items(), key=lambda entry: entry[0] != "application/json"))
 
 
-def _guarded(item: dict[str, Any], site: Site, *, by_decorators: bool = False) -> dict[str, Any]:
+def _guarded(item: JSONObject, site: Site, *, by_decorators: bool = False) -> JSONObject:
     """Add the responses that the application's own guards may send to the operations of a path."""
     for operation in item.values():
         if "health" in operation["tags"]:

@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators.introspect import final_estimator
 from flask_skmodels.models import overrides
+from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.versions.version import ModelVersion
 
 NUMBER = {"type": ["number", "null"]}  # nan and infinity are null in JSON
@@ -22,7 +23,7 @@ _BINARIZERS = ("_label_binarizer", "label_binarizer_")
 _BY_CLASS = {"predict_proba", "predict_log_proba"}
 
 
-def predictions_schema(version: ModelVersion, method: str) -> dict[str, Any]:
+def predictions_schema(version: ModelVersion, method: str) -> JSONObject:
     """Return the schema of the predictions in a JSON response, one entry a row.
 
     :param version: the version of the model
@@ -36,7 +37,7 @@ def predictions_schema(version: ModelVersion, method: str) -> dict[str, Any]:
     return {"type": "array", "items": {}}
 
 
-def _entry(version: ModelVersion, method: str) -> dict[str, Any]:
+def _entry(version: ModelVersion, method: str) -> JSONObject:
     estimator = final_estimator(version.model.pipeline)
     classes = version.classes("predict_proba")
     if method == "predict":
@@ -48,7 +49,7 @@ def _entry(version: ModelVersion, method: str) -> dict[str, Any]:
     return NUMBER if method == "score_samples" else _transformed(estimator)
 
 
-def _labels(estimator: Any, classes: list[Any]) -> dict[str, Any]:
+def _labels(estimator: Estimator, classes: list[Any]) -> JSONObject:
     if all(isinstance(labels, list) for labels in classes):
         return _tuple([_label(labels) for labels in classes])
     label = _label(classes)
@@ -57,7 +58,7 @@ def _labels(estimator: Any, classes: list[Any]) -> dict[str, Any]:
     return {"anyOf": [label, {"type": "array", "items": label}]}
 
 
-def _label(classes: list[Any]) -> dict[str, Any]:
+def _label(classes: list[Any]) -> JSONObject:
     """Return the schema of a label: a boolean, or one of the classes."""
     values = [orjson.loads(dumps(value)) for value in classes]
     kinds = sorted({_TYPES[type(value)] for value in values})
@@ -65,7 +66,7 @@ def _label(classes: list[Any]) -> dict[str, Any]:
     return kind if kinds == ["boolean"] else {**kind, "enum": values}
 
 
-def _predicted(estimator: Any) -> dict[str, Any]:
+def _predicted(estimator: Estimator) -> JSONObject:
     if is_clusterer(estimator):
         return {"type": "integer"}
     if is_outlier_detector(estimator):
@@ -78,7 +79,7 @@ def _predicted(estimator: Any) -> dict[str, Any]:
     return NUMBER if width == 1 else _numbers(width)
 
 
-def _width(estimator: Any) -> int | None:
+def _width(estimator: Estimator) -> int | None:
     """Return the number of values that a regressor predicts for a row, None if it is unknown."""
     if not _is_multi_output(estimator):
         return 1
@@ -90,24 +91,24 @@ def _width(estimator: Any) -> int | None:
     return int(shape[0]) if len(shape) == 2 and shape[0] > 1 else None
 
 
-def _is_multi_output(estimator: Any) -> bool:
+def _is_multi_output(estimator: Estimator) -> bool:
     """Return whether an estimator can be fitted on several outputs."""
     return bool(get_tags(estimator).target_tags.multi_output)
 
 
-def _is_multilabel(estimator: Any) -> bool:
+def _is_multilabel(estimator: Estimator) -> bool:
     """Return whether a classifier gives each row any number of its classes."""
     binarizers = (getattr(estimator, name, None) for name in _BINARIZERS)
     return any(str(getattr(b, "y_type_", "")).startswith("multilabel") for b in binarizers)
 
 
-def _by_class(classes: list[Any] | None) -> dict[str, Any]:
+def _by_class(classes: list[Any] | None) -> JSONObject:
     if not classes or any(isinstance(labels, list) for labels in classes):
         return {}  # several outputs are one after the other, not row by row
     return _numbers(len(classes))
 
 
-def _scores(estimator: Any, classes: list[Any] | None) -> dict[str, Any]:
+def _scores(estimator: Estimator, classes: list[Any] | None) -> JSONObject:
     if not classes:
         return NUMBER if is_outlier_detector(estimator) else {}
     if any(isinstance(labels, list) for labels in classes):
@@ -117,21 +118,21 @@ def _scores(estimator: Any, classes: list[Any] | None) -> dict[str, Any]:
     return {"anyOf": [NUMBER, {"type": "array", "items": NUMBER}]}
 
 
-def _transformed(estimator: Any) -> dict[str, Any]:
+def _transformed(estimator: Estimator) -> JSONObject:
     is_table = _module(estimator) == "sklearn" and not is_regressor(estimator)
     if not is_table or type(estimator).__name__ == "FunctionTransformer":
         return {}
     return {"type": "array", "items": _SCALAR}
 
 
-def _numbers(count: int) -> dict[str, Any]:
+def _numbers(count: int) -> JSONObject:
     return {"type": "array", "items": NUMBER, "minItems": count, "maxItems": count}
 
 
-def _tuple(items: list[dict[str, Any]]) -> dict[str, Any]:
+def _tuple(items: list[JSONObject]) -> JSONObject:
     count = len(items)
     return {"type": "array", "prefixItems": items, "minItems": count, "maxItems": count}
 
 
-def _module(estimator: Any) -> str:
+def _module(estimator: Estimator) -> str:
     return type(estimator).__module__.partition(".")[0]
