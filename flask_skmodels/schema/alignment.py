@@ -1,4 +1,4 @@
-"""The match of a schema's fields to the columns that the estimator was fitted with."""
+"""Matching of the fields of a schema to the columns that the estimator was fitted with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration keys: defaults, precedence, and what they cannot hold."""
+"""The configuration keys: defaults, precedence and invalid values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_defaults() -> None:
     assert {f"SKMODELS_{key}" for key in KEYS} <= set(app.config)
 
 
-def test_configuration_beats_the_constructor() -> None:
+def test_configuration_overrides_the_constructor() -> None:
     app = Flask("host")
     app.config["SKMODELS_URL_PREFIX"] = "/from-config"
     SKModels(app, url_prefix="/from-constructor")
@@ -25,7 +25,7 @@ def test_configuration_beats_the_constructor() -> None:
     assert app.test_client().get("/from-constructor/-/models").status_code == 404
 
 
-def test_constructor_beats_the_default() -> None:
+def test_constructor_overrides_the_default() -> None:
     app = Flask("host")
     SKModels(app, url_prefix="/a/b")
     assert app.config["SKMODELS_URL_PREFIX"] == "/a/b"
@@ -62,7 +62,7 @@ def test_constructor_beats_the_default() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["skmodels", "other"])
-def test_value_that_a_key_cannot_hold(key: str, value: object, name: str) -> None:
+def test_invalid_value(key: str, value: object, name: str) -> None:
     app = Flask("host")
     full = f"{name.upper()}_{key}"
     app.config[full] = value
@@ -70,5 +70,5 @@ def test_value_that_a_key_cannot_hold(key: str, value: object, name: str) -> Non
         SKModels(app, name=name)
     assert isinstance(caught.value, SKModelsError)
     app.config.pop(full)
-    SKModels(app, name=name)  # nothing was left behind
+    SKModels(app, name=name)  # the rejected extension left no state
     assert app.test_client().get("/-/models").status_code == 200

@@ -42,7 +42,7 @@ from tests.support.helpers import (
 
 
 def described(model: Model) -> dict[str, Any]:
-    """Return what the page of a model says."""
+    """Return the document of the page of a model."""
     client = serve(model)
     document: dict[str, Any] = client.get("/-/models").get_json()["models"][0]
     return document
@@ -113,12 +113,12 @@ def test_name_of_the_class_reaches_receivers_and_both_of_two_extensions(pipeline
         ["a"],
     ],
 )
-def test_impossible_name(pipeline: Any, name: Any) -> None:
+def test_invalid_name(pipeline: Any, name: Any) -> None:
     with pytest.raises(ModelError, match=r"model name .* must match \[A-Za-z0-9\]"):
         SKModels().add(name, pipeline)
 
 
-def test_impossible_default_name(pipeline: Any) -> None:
+def test_invalid_default_name(pipeline: Any) -> None:
     with pytest.raises(ModelError, match="'_private' must match"):
         SKModels().register(type("_PrivateModel", (ValuesModel,), {"pipeline": pipeline}))
 
@@ -129,7 +129,7 @@ def test_reserved_name(pipeline: Any, name: str) -> None:
         SKModels().add(name, pipeline)
 
 
-def test_name_that_is_taken(models: SKModels, line_pipeline: Any) -> None:
+def test_name_that_is_in_use(models: SKModels, line_pipeline: Any) -> None:
     with pytest.raises(ModelError, match="'iris' is registered already: give this one another"):
         models.add("iris", line_pipeline)
     assert models["iris"].pipeline is not line_pipeline
@@ -228,7 +228,7 @@ def test_default_method() -> None:
     assert described(Model(pipeline=StandardScaler().fit(X)))["methods"] == ["transform"]
 
 
-def test_methods_are_exactly_what_is_served(pipeline: Any) -> None:
+def test_exactly_the_declared_methods_are_served(pipeline: Any) -> None:
     methods = ["decision_function", "predict", "predict"]
     model = Model(name="iris", pipeline=pipeline, methods=methods, probability=True)
     client = serve(model)
@@ -251,7 +251,7 @@ def test_method_is_the_estimators(estimator: Any, method: str) -> None:
     assert predictions(response) == getattr(estimator, method)(X[:3]).tolist()
 
 
-def test_hook_around_the_estimator(pipeline: Any) -> None:
+def test_overridden_method(pipeline: Any) -> None:
     class Named(KeyValueModel):
         schema = SCHEMA
         probability = True
@@ -269,7 +269,7 @@ def test_hook_around_the_estimator(pipeline: Any) -> None:
     assert client.post("/named/predict_proba/", data=SETOSA).status_code == 200
 
 
-def test_hook_may_fill_in_missing_values(pipeline: Any) -> None:
+def test_overridden_method_may_fill_in_missing_values(pipeline: Any) -> None:
     model = hooked(pipeline, lambda X: np.nan_to_num(X, nan=-1.0)[:, 0])
     model.schema = {**SCHEMA, "sepal_length": {"nullable": True}}
     response = post_json(serve(model), "/hooked/predict/", SETOSA | {"sepal_length": None})
@@ -294,7 +294,7 @@ def test_description(pipeline: Any) -> None:
     assert described(ValuesModel(pipeline=pipeline))["description"] == ""
 
 
-def test_estimator_that_leaves_the_number_of_values_open() -> None:
+def test_estimator_with_an_unknown_number_of_columns() -> None:
     class Sum:
         def predict(self, X: Any) -> Any:
             return X.sum(axis=1)

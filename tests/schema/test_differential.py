@@ -1,4 +1,4 @@
-"""The compiled checks against Cerberus: the same verdict, the same values, the same errors.
+"""The compiled checks compared with Cerberus: the same verdicts, values and errors.
 
 A schema with a validator class of its own is never compiled, so it is Cerberus's word alone.
 """
@@ -24,8 +24,8 @@ NAMES = ("a", "b", "c")
 FEW, MANY = 300, 20_000
 
 
-class Law(Validator):
-    """The library's validator under another name, which no check is compiled for."""
+class Uncompiled(Validator):
+    """A copy of the library's validator for which no checks are compiled."""
 
 
 numbers = st.one_of(
@@ -83,7 +83,7 @@ numeric_rules = st.fixed_dictionaries(
 
 @st.composite
 def schemas(draw: st.DrawFn) -> tuple[FixedSchema, FixedSchema] | None:
-    """Return a schema, compiled and not, or None where no schema can have these rules."""
+    """Return a schema with and without compiled checks, or None if the rules are not valid."""
     drawn = numeric_rules if draw(st.booleans()) else likely_rules
     declared: dict[str, Any] = {name: draw(drawn) for name in NAMES[: draw(st.integers(1, 3))]}
     columns = tuple(
@@ -99,7 +99,7 @@ def schemas(draw: st.DrawFn) -> tuple[FixedSchema, FixedSchema] | None:
     options: dict[str, Any] = {"purge_unknown": draw(st.booleans())}
     inputs = Inputs(columns=columns, named=True)
     try:
-        law = FixedSchema(declared, inputs, validator=Law, **options)
+        law = FixedSchema(declared, inputs, validator=Uncompiled, **options)
     except ModelError:
         return None
     return FixedSchema(declared, inputs, **options), law
@@ -212,8 +212,8 @@ def test_arrays_agree(dtype: Any, type_: str) -> None:
     column = np.array([0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1], dtype=dtype)
     inputs = Inputs(columns=(InputColumn(name="a"),), named=True)
     rules = {"a": {"type": type_, "max": 1} if type_ != "string" else {"type": type_}}
-    pair = (FixedSchema(rules, inputs), FixedSchema(rules, inputs, validator=Law))
-    if dtype is np.float32 and type_ == "number":  # the client's precision is kept
+    pair = (FixedSchema(rules, inputs), FixedSchema(rules, inputs, validator=Uncompiled))
+    if dtype is np.float32 and type_ == "number":  # float32 is kept
         X: Any = pair[0].clean(Columns({"a": column}))
         assert X.dtype == np.float32
     else:
@@ -224,7 +224,7 @@ def test_dates_agree() -> None:
     inputs = Inputs(columns=(InputColumn(name="a", type="string"),), named=True)
     for type_ in ("date", "datetime"):
         rules = {"a": {"type": type_}}
-        pair = (FixedSchema(rules, inputs), FixedSchema(rules, inputs, validator=Law))
+        pair = (FixedSchema(rules, inputs), FixedSchema(rules, inputs, validator=Uncompiled))
         for value in ("2024-02-29", "2024-02-30", date(2024, 2, 29), datetime(2024, 2, 29), 1):
             compare_records(pair, [{"a": value}], False, 10)
 
@@ -276,7 +276,7 @@ def test_edges_agree(own: dict[str, Any], fields: int) -> None:
     inputs = Inputs(columns=columns, named=True)
     pair = (
         FixedSchema(dict.fromkeys(names, own), inputs),
-        FixedSchema(dict.fromkeys(names, own), inputs, validator=Law),
+        FixedSchema(dict.fromkeys(names, own), inputs, validator=Uncompiled),
     )
     for value in EDGE_VALUES:
         row = dict.fromkeys(names, value)

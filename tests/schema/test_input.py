@@ -1,4 +1,4 @@
-"""Bad input of every kind: a 4xx that names the row, field and rule, and not the client's value."""
+"""Invalid input of every kind: a 4xx that names the row, field and rule, but not the value."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ SECRET = "s3cr3t-value"
 
 
 def part(name: bytes, value: bytes, extra: bytes = b"") -> bytes:
-    """Return a multipart body of one part."""
+    """Return a multipart body with one part."""
     head = b'--abc\r\nContent-Disposition: form-data; name="' + name + b'"' + extra
     return head + b"\r\n\r\n" + value + b"\r\n--abc--\r\n"
 
 
 def literal(value: str) -> bytes:
-    """Return a JSON row whose first field is what JSON need not be able to say."""
+    """Return a JSON row whose first field is a literal that may not be valid JSON."""
     return json.dumps(SETOSA | {"sepal_length": "?"}).replace('"?"', value).encode()
 
 
@@ -225,7 +225,7 @@ def test_bad_values(
     assert errors_of(post_bytes(client, "/line/predict/", body, content_type)) == errors
 
 
-def test_bad_value_is_named_by_its_place(line_pipeline: Any) -> None:
+def test_bad_value_is_named_by_its_index(line_pipeline: Any) -> None:
     client = serve(ValuesModel(name="line", pipeline=line_pipeline))
     response = client.post("/line/predict/", data={"values": "1,abc,nan"})
     assert messages_of(response) == [
@@ -250,7 +250,7 @@ def test_unknown_fields(pipeline: Any, body: bytes, content_type: str) -> None:
     assert messages_of(response) == ["unknown field"]
 
 
-def test_unknown_field_beside_values(line_pipeline: Any) -> None:
+def test_unknown_field_besides_values(line_pipeline: Any) -> None:
     client = serve(ValuesModel(name="line", pipeline=line_pipeline, purge_unknown=False))
     response = client.post("/line/predict/", data={"values": "1,3,7.2", "csrf_token": "x"})
     assert errors_of(response) == [(0, "csrf_token", "unknown")]
@@ -268,7 +268,7 @@ def test_long_name_of_an_unknown_field_is_cut(pipeline: Any) -> None:
     assert errors_of(response) == [(0, "k" * 100, "unknown")]
 
 
-def test_101_bad_rows_are_all_counted_and_100_told(client: FlaskClient) -> None:
+def test_101_bad_rows_are_all_counted_and_100_reported(client: FlaskClient) -> None:
     response = post_json(client, PATH, [SETOSA] + [SETOSA | {"petal_width": "x"}] * 101)
     document = problem(response, 400)
     assert document["error_count"] == 101
@@ -277,7 +277,7 @@ def test_101_bad_rows_are_all_counted_and_100_told(client: FlaskClient) -> None:
     assert rows == list(range(1, 101))
 
 
-def test_all_errors_come_at_once(client: FlaskClient) -> None:
+def test_all_errors_are_reported_together(client: FlaskClient) -> None:
     bad = {"sepal_length": "x", "sepal_width": -1, "petal_length": None}
     assert errors_of(post_json(client, PATH, [bad, SETOSA, without(SETOSA, "petal_width")])) == [
         (0, "sepal_length", "type"),
@@ -343,7 +343,7 @@ def test_no_value_is_a_server_error(pipeline: Any, rules: dict[str, Any]) -> Non
         {"transform": int},
     ],
 )
-def test_clients_value_is_in_no_answer(mixed_pipeline: Any, rules: dict[str, Any]) -> None:
+def test_value_of_the_client_is_in_no_response(mixed_pipeline: Any, rules: dict[str, Any]) -> None:
     model = KeyValueModel(
         name="birds", pipeline=mixed_pipeline, schema={"island": rules, "mass": {"nullable": True}}
     )
@@ -386,7 +386,7 @@ def _read_form() -> None:
     [
         ([_read_body], True),
         ([_read_body, _read_form], True),
-        ([_read_form], False),  # Werkzeug has let it pass, and the body is gone
+        ([_read_form], False),  # Werkzeug has accepted and consumed the body
         ([_read_form, _read_body], False),
     ],
 )
@@ -431,7 +431,7 @@ def test_body_that_the_host_has_read_already(models: SKModels) -> None:
 
 
 @pytest.mark.parametrize("count", [99, 101, 700])
-def test_bad_rows_among_many_are_the_ones_that_are_named(client: FlaskClient, count: int) -> None:
+def test_bad_rows_among_many_are_named(client: FlaskClient, count: int) -> None:
     rows = [dict(SETOSA) for _ in range(count)]
     rows[7]["petal_width"] = -1.0
     rows[count - 1].pop("sepal_width")

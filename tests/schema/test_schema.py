@@ -1,4 +1,4 @@
-"""Schemas: defaults, transforms, types and rules, in both forms, from text and typed."""
+"""Schemas: defaults, transforms, types and rules, in both forms, of text and typed values."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ ABSENT = object()
 
 
 class Echo:
-    """An estimator that returns X: what the schema made of a row."""
+    """An estimator whose predictions are X, as the schema built it."""
 
     def transform(self, X: Any) -> Any:
         return X
 
 
 def echo(schema: Any, **attributes: Any) -> FlaskClient:
-    """Return the client of a model that answers with X."""
+    """Return the client of a model that responds with X."""
     return serve(KeyValueModel(name="echo", pipeline=Echo(), schema=schema, **attributes))
 
 
 def of_form(client: FlaskClient, **row: str) -> Any:
-    """Return the cells of X that a form makes."""
+    """Return the values of X for a form."""
     return predictions(client.post(PATH, data=row, headers={"Accept": "application/json"}))[0]
 
 
@@ -108,7 +108,7 @@ def test_transform_is_called_after_the_default() -> None:
 @pytest.mark.parametrize(
     "exception", [ValueError, TypeError, KeyError, ZeroDivisionError, RuntimeError, AssertionError]
 )
-def test_what_a_transform_raises_is_an_error_of_the_field(exception: type[Exception]) -> None:
+def test_exception_of_a_transform_is_an_error_of_the_field(exception: type[Exception]) -> None:
     def transform(value: Any) -> Any:
         raise exception(f"s3cr3t {value}")
 
@@ -118,14 +118,14 @@ def test_what_a_transform_raises_is_an_error_of_the_field(exception: type[Except
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, "x", [1], None, 1j])
-def test_transform_that_makes_no_number(value: Any) -> None:
+def test_transform_that_returns_no_number(value: Any) -> None:
     client = echo([{"name": "age", "transform": lambda _: value}])
     response = client.post(PATH, data={"age": "1"})
     assert response.status_code == 400
     assert response.get_json()["errors"][0]["field"] == "age"
 
 
-def test_rules_hold_of_what_the_transform_makes() -> None:
+def test_rules_apply_to_the_result_of_the_transform() -> None:
     client = echo([{"name": "age", "transform": [str.strip, int], "max": 9}])
     assert of_form(client, age=" 9 ") == [9.0]
     assert errors_of(client.post(PATH, data={"age": "10"})) == [(0, "age", "max")]
@@ -242,7 +242,7 @@ def test_default_of_a_field() -> None:
 
 @pytest.fixture
 def nullable() -> FlaskClient:
-    """An estimator that accepts missing values, behind fields that may be missing."""
+    """Return the client of an estimator that accepts missing values, with nullable fields."""
     fitted = HistGradientBoostingClassifier(max_iter=2).fit(X, Y)
 
     class Seen(KeyValueModel):
@@ -283,7 +283,7 @@ def test_missing_values(nullable: FlaskClient) -> None:
     ]
 
 
-def test_nullable_where_the_estimator_takes_no_missing_value(pipeline: Any) -> None:
+def test_nullable_if_the_estimator_accepts_no_missing_value(pipeline: Any) -> None:
     schema = SCHEMA | {"petal_width": {"nullable": True}}
     client = serve(KeyValueModel(name="iris", pipeline=pipeline, schema=schema))
     for value in (None, float("nan")):
@@ -359,7 +359,7 @@ def test_rules_between_fields() -> None:
 
 
 class Own(cerberus.Validator):
-    """A validator of the application, on Cerberus's own."""
+    """A validator of the application that extends Cerberus's validator."""
 
     def _validate_even(self, even: bool, field: str, value: Any) -> None:
         """{'type': 'boolean'}"""
@@ -384,7 +384,7 @@ def test_validator_of_the_model(validator: type[Any]) -> None:
         assert errors_of(post_json(client, PATH, {"field": value})) == [(0, "field", "type")]
 
 
-def test_own_type_of_the_models_validator() -> None:
+def test_custom_type_of_a_validator() -> None:
     class Typed(cerberus.Validator):
         types_mapping = {
             **cerberus.Validator.types_mapping,
@@ -432,7 +432,7 @@ def test_dtype_of_x(schema: dict[str, Any], row: dict[str, Any], dtype: Any) -> 
     assert dtype_of(schema, row) == dtype
 
 
-# What the page of a model says of its fields
+# The fields on the page of a model
 
 
 def page(model: Model) -> dict[str, Any]:
@@ -536,7 +536,7 @@ def test_values_with_a_schema(line_pipeline: Any) -> None:
         ({"type": "datetime", "max": datetime(2026, 1, 1)}, "2999-01-01T00:00:00Z", "max"),
     ],
 )
-def test_bounds_of_dates_cannot_be_stepped_around(rules: Any, value: Any, rule: str) -> None:
+def test_bounds_of_dates_cannot_be_bypassed(rules: Any, value: Any, rule: str) -> None:
     schema = FixedSchema({"a": rules}, Inputs(columns=(InputColumn(name="a", type="string"),)))
     with pytest.raises(InvalidInput) as caught:
         schema.clean(Rows([{"a": value}]))
@@ -544,7 +544,7 @@ def test_bounds_of_dates_cannot_be_stepped_around(rules: Any, value: Any, rule: 
 
 
 class Strict(CerberusValidator):
-    """Rules of its own: one that knows no None, one with an error of its own."""
+    """A rule that does not expect None, and a rule with a custom error."""
 
     def _validate_weekday(self, weekday: int, field: str, value: Any) -> None:
         """{'type': 'integer'}"""
@@ -559,7 +559,7 @@ class Strict(CerberusValidator):
         ("2024-02-29", "weekday", "breaks the rule weekday"),
     ],
 )
-def test_rules_of_a_validator_of_its_own(value: Any, rule: str, message: str) -> None:
+def test_rules_of_a_custom_validator(value: Any, rule: str, message: str) -> None:
     rules = {"a": {"type": "date", "weekday": 1}}
     inputs = Inputs(columns=(InputColumn(name="a", type="string"),))
     with pytest.raises(InvalidInput) as caught:
