@@ -159,7 +159,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 def _no_version(folder: Path) -> str:
     names = sorted(entry.name for entry in folder.iterdir() if split_name(entry)[1] is not None)
     others = [name for name in names if name.isprintable() and not name.startswith(".")][:3]
-    hint = f"; {', '.join(others)} is no name of a version" if others else ""
+    hint = f"; not valid as the name of a version: {', '.join(others)}" if others else ""
     return f"the folder holds no version: put a file such as 1.skops in it{hint}"
 
 

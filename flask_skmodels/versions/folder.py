@@ -28,18 +28,19 @@ class VersionFolder:
     :mod:`~flask_skmodels.versions.lifecycle`::
 
         Absent --stage--> Unproven --go_live--> Live --unload--> Unloaded
-          ^                  |                  ^  ^                |
-          +-----unload-------+                  |  +----go_live-----+
+          ^                  |                  ^  ^                 |
+          +------unload------+                  |  +-----go_live-----+
                                                 |
-        Absent --go_live------------------------+    loaded by the first request
-        Live --go_live--------------------------+    replaced by a newer version
-                                                |
-        Absent or Unloaded --fail--> Down       |    needed, but nothing can be loaded
-        Down --go_live--------------------------+
+        Absent --go_live------------------------+  loaded by the first request
+        Live --go_live--------------------------+  replaced by a newer version
+        Down --go_live--------------------------+  loaded at last
+
+        Absent or Unloaded --fail--> Down          needed, but nothing can be loaded
 
     - ``stage``: :meth:`start` has loaded a version before a fork. Nothing may predict then, so it
       has not predicted the examples of the model yet. The first request has it do so.
-    - ``go_live``: a version has passed its checks and serves.
+    - ``go_live``: a version has passed its checks and serves. If none ever has, one that only loads
+      serves.
     - ``unload``: other models need the memory. The next request loads the model again.
     - ``fail``: a request needed the model and no version could be loaded. The next request tries
       again, and so does :meth:`poll`.
@@ -54,7 +55,7 @@ class VersionFolder:
     :param policy: how artifacts are loaded
     :param pinned: label of the version that serves; if None, the newest that is neither a canary
         nor the shadow
-    :param interval: seconds between two polls of the folder, None not to poll
+    :param interval: seconds between two polls of the folder, None to poll only when a reload is requested
     """
 
     is_reloadable = True

@@ -513,7 +513,9 @@ def test_names_that_are_no_versions(tmp_path: Path) -> None:
 
 def test_folder_of_names_that_are_no_versions(tmp_path: Path) -> None:
     put(tmp_path / "iris", "final version")
-    with pytest.raises(ArtifactError, match=r"; final version\.joblib is no name of a version"):
+    with pytest.raises(
+        ArtifactError, match=r"; not valid as the name of a version: final version\.joblib"
+    ):
         serving(tmp_path / "iris")
 
 
