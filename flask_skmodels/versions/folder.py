@@ -55,7 +55,8 @@ class VersionFolder:
     :param policy: how artifacts are loaded
     :param pinned: label of the version that serves; if None, the newest that is neither a canary
         nor the shadow
-    :param interval: seconds between two polls of the folder, None to poll only when a reload is requested
+    :param interval: seconds between two polls of the folder, None to poll only when a reload is
+        requested
     """
 
     is_reloadable = True
