@@ -16,7 +16,7 @@ from flask_skmodels.errors import ConfigurationError
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
 from flask_skmodels.models import Model, name_of
-from flask_skmodels.pages import api_docs, overview
+from flask_skmodels.pages import api_docs, page_routes
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.state import Decorator, State
 from flask_skmodels.telemetry.setup import listeners_of
@@ -26,7 +26,7 @@ from flask_skmodels.web.exchange import application
 from flask_skmodels.web.url_rules import uncollected
 
 _M = TypeVar("_M", bound=type[Model] | Model)
-_ADDRESSES = (routes, metrics, api_docs, dialects, overview)  # modules that add URL rules
+_ADDRESSES = (routes, metrics, api_docs, dialects, page_routes)  # modules that add URL rules
 
 
 class SKModels:

@@ -1,4 +1,4 @@
-"""The HTML pages, each with a JSON document for clients other than browsers.
+"""The HTML pages for browsers; other clients get the same content as JSON.
 
-Templates and static files are beside the modules.
+The templates and static files are in this folder too.
 """

@@ -20,8 +20,8 @@ from flask_skmodels.pages.page import (
     base_of,
     error_page,
     estimator_of,
+    recent_traffic_of,
     render_page,
-    traffic_of,
     varied,
     wants_page,
 )
@@ -82,13 +82,13 @@ class ModelPage(BaseView):
         request = exchange.request
         body = Body(request, self._predictor.max_rows)
         is_file = request.mimetype == "multipart/form-data"
-        # A field of the first form may have any name, so the method is in its address.
+        # The fields of the row form can have any name, so its method is in the address.
         named = (request.form if is_file else request.args).get("method")
         method = named or version.default_method
         if method not in version.methods:
             raise NotFound("this version does not serve the method")
-        answer = self._predict_file if is_file else self._predict_row
-        return answer(exchange, version, method, body)
+        predict = self._predict_file if is_file else self._predict_row
+        return predict(exchange, version, method, body)
 
     def _predict_row(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
@@ -98,12 +98,12 @@ class ModelPage(BaseView):
         texts = form.texts(dict(body.pairs))
         fields = FormFields(body, form.pairs(texts))
         try:
-            answer = self._answer(exchange, version, method, fields)
+            result = self._row_result(exchange, version, method, fields)
         except InvalidInput as error:
             return self._page(exchange, version, texts, errors=error.errors, status=400)
-        return self._page(exchange, version, texts, answer=answer)
+        return self._page(exchange, version, texts, row_result=result)
 
-    def _answer(
+    def _row_result(
         self, exchange: Exchange, version: ModelVersion, method: str, fields: FormFields
     ) -> RowResult:
         predict, codec = self._predictor.predict, FormCodec()
@@ -126,7 +126,7 @@ class ModelPage(BaseView):
         if "download" in exchange.request.args:
             return _attachment(codec.encode(prediction), codec, self._deployment.name)
         result = file_result(prediction, version, codec)
-        return self._page(exchange, version, texts, result=result)
+        return self._page(exchange, version, texts, file_result=result)
 
     def _page(
         self,
@@ -154,9 +154,9 @@ class ModelPage(BaseView):
         inputs, general = form.inputs(texts, errors)
         url = request.host_url.rstrip("/") + base_of(self._state, request) + f"/{name}"
         row, address = form.row(texts), f"{url}/{version.default_method}/"
-        traffic = traffic_of(self._state)
+        recent_traffic = recent_traffic_of(self._state)
         return {
-            **dict.fromkeys(("answer", "result", "file_errors")),
+            **dict.fromkeys(("row_result", "file_result", "file_errors")),
             "model": self._deployment.describe(exchange.app),
             "estimator": estimator_of(version),
             "inputs": inputs,
@@ -169,7 +169,7 @@ class ModelPage(BaseView):
             "python": code_samples.python(address, row),
             "curl_file": code_samples.curl_file(address, "text/csv", "rows.csv"),
             "suffixes": [suffix for codec in writers() for suffix in codec.suffixes],
-            "summary": statistics.summary(traffic.of(name), traffic.window(name)),
+            "summary": statistics.summary(recent_traffic.of(name), recent_traffic.window(name)),
             "csrf": _csrf_of(exchange.app),
             "histogram": charts.histogram,
             "bar_width": charts.bar_width,
@@ -179,10 +179,10 @@ class ModelPage(BaseView):
 
 
 class FormFields:
-    """The fields of a form that were read already, as the body of a request.
+    """The fields of a form, for a codec to decode in place of the body of the request.
 
-    :param body: the body that they came in
-    :param pairs: their names and values
+    :param body: the body that contained the fields
+    :param pairs: names and values of the fields
     """
 
     data = b""
@@ -195,21 +195,21 @@ class FormFields:
 
 
 def _methods_shown(version: ModelVersion) -> list[str]:
-    """Return the methods that the form offers; the first shows the probabilities as well."""
+    """Return the methods with a button of their own; the first method shows probabilities too."""
     return [method for method in version.methods[1:] if method != "predict_proba"]
 
 
 def _csrf_of(app: Flask) -> tuple[str, str] | None:
-    """Return the name and the value of the host's CSRF token, as Flask-WTF provides it."""
+    """Return the name and value of the application's CSRF token, as provided by Flask-WTF."""
     token = app.jinja_env.globals.get("csrf_token")
     name = app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
     return (str(name), str(token())) if callable(token) else None
 
 
 def _file_of(body: Body) -> tuple[UploadedFile, Codec]:
-    """Return the file of a form, and the codec that reads it.
+    """Return the uploaded file, and the codec that reads it.
 
-    :raises InvalidInput: there is no file, or no codec reads it
+    :raises InvalidInput: no file was uploaded, or no codec reads its format
     """
     files = body.files
     if not files:

@@ -35,7 +35,7 @@ SECURITY = {
         "frame-ancestors 'self'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # Flask-WTF wants a referrer over HTTPS
+    "Referrer-Policy": "same-origin",  # Flask-WTF requires a referrer over HTTPS
     "Cache-Control": "private, no-cache",
 }
 
@@ -111,33 +111,36 @@ def error_page(state: State, exchange: Exchange, exception: Exception) -> Respon
     return page
 
 
-def traffic_of(state: State) -> RecentTraffic:
-    """Return the recent traffic, which is counted wherever there are pages."""
+def recent_traffic_of(state: State) -> RecentTraffic:
+    """Return the recent traffic of the models.
+
+    :raises LookupError: the pages are turned off, so traffic is not counted
+    """
     traffic = state.recent_traffic
     if traffic is None:
-        raise LookupError("there are no pages")
+        raise LookupError("the pages are turned off")
     return traffic
 
 
 def wants_page(request: Request) -> bool:
-    """Return whether the client is a browser: it likes HTML better than JSON."""
+    """Return whether the client prefers HTML to JSON, as browsers do."""
     accept = request.accept_mimetypes
     return accept.quality("text/html") > accept.quality("application/json")
 
 
 def varied(response: Response) -> Response:
-    """Return a response after marking it as one that depends on ``Accept``."""
+    """Add ``Accept`` to the ``Vary`` header of a response, and return it."""
     response.vary.add("Accept")
     return response
 
 
 def base_of(state: State, request: Request) -> str:
-    """Return the path that the addresses of an extension begin with, as a browser sees it."""
+    """Return the path that all addresses of an extension begin with, as browsers see it."""
     return quote(request.script_root + state.settings.url_prefix)
 
 
 def estimator_of(version: ModelVersion) -> str:
-    """Return the names of the steps of a pipeline, or that of another estimator."""
+    """Return the class names of the steps of a pipeline, or of any other estimator."""
     pipeline = version.model.pipeline
     steps = [step for _, step in getattr(pipeline, "steps", ()) if hasattr(step, "fit")]
     names = [class_name(step) for step in steps or [pipeline]]

@@ -13,7 +13,12 @@ import numpy as np
 from flask_skmodels.pages.charts import bin_edges
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
-from flask_skmodels.telemetry.recent import Kept, ModelTraffic, RecentTraffic, measured_fields
+from flask_skmodels.telemetry.recent import (
+    KeptPrediction,
+    RecentModelTraffic,
+    RecentTraffic,
+    measured_fields,
+)
 from flask_skmodels.versions.version import ModelVersion
 
 MOST_OUTPUTS = 8  # output columns with a chart
@@ -22,7 +27,7 @@ _BOUNDS = {"min": "minimum", "max": "maximum", "allowed": "enum"}
 _META = ("title", "x-unit")
 
 
-def summary(traffic: ModelTraffic, window: Sequence[Kept]) -> dict[str, Any]:
+def summary(traffic: RecentModelTraffic, window: Sequence[KeptPrediction]) -> dict[str, Any]:
     """Return the counts of a model and the time that its estimator takes.
 
     :param traffic: recent traffic of the model
@@ -67,7 +72,9 @@ def iso_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def output_distributions(version: ModelVersion, window: Iterable[Kept]) -> list[dict[str, Any]]:
+def output_distributions(
+    version: ModelVersion, window: Iterable[KeptPrediction]
+) -> list[dict[str, Any]]:
     """Return the distribution of each output column, see :func:`distribution`.
 
     :param version: the version that serves; it determines whether the outputs are labels
@@ -106,7 +113,7 @@ def distribution(values: Sequence[Any], *, are_labels: bool = False) -> dict[str
     return {"rows": len(values), **_counts(values)}
 
 
-def _seconds(window: Iterable[Kept]) -> dict[str, float] | None:
+def _seconds(window: Iterable[KeptPrediction]) -> dict[str, float] | None:
     seconds = [kept.seconds for kept in window]
     if not seconds:
         return None
@@ -114,7 +121,7 @@ def _seconds(window: Iterable[Kept]) -> dict[str, float] | None:
     return {"median": median, "p95": p95}
 
 
-def _versions(window: Sequence[Kept]) -> list[dict[str, Any]]:
+def _versions(window: Sequence[KeptPrediction]) -> list[dict[str, Any]]:
     labels = dict.fromkeys(kept.version for kept in window)
     parts = {label: [kept for kept in window if kept.version == label] for label in labels}
     return [
@@ -123,7 +130,7 @@ def _versions(window: Sequence[Kept]) -> list[dict[str, Any]]:
     ]
 
 
-def _output_columns(kept: Kept) -> list[list[Any]]:
+def _output_columns(kept: KeptPrediction) -> list[list[Any]]:
     """Return the columns of the outputs; for probabilities, the most probable class of each row."""
     outputs = np.asarray(kept.outputs)
     if outputs.ndim == 1:
@@ -137,7 +144,7 @@ def _output_name(index: int, width: int) -> str:
     return "prediction" if width == 1 else f"prediction_{index}"
 
 
-def _inputs(version: ModelVersion, window: Iterable[Kept]) -> list[dict[str, Any]]:
+def _inputs(version: ModelVersion, window: Iterable[KeptPrediction]) -> list[dict[str, Any]]:
     fields = measured_fields(version)
     measured = [field for field in fields if field is not None]
     columns = _columns([kept.inputs for kept in window if kept.inputs is not None], len(measured))

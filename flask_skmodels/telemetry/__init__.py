@@ -1,4 +1,4 @@
-"""What listens to the signals of predictions: metrics, tracing, the log, and recent traffic.
+"""Listeners to the signals of predictions: metrics, tracing, the prediction log, recent traffic.
 
-``setup`` turns each of them on as the configuration says.
+``listener`` is the base of all of them; ``setup`` turns them on as configured.
 """

@@ -1,8 +1,8 @@
-"""The base of what follows the predictions of an extension by its signals.
+"""The base class of the listeners, and their connection to the signals of an extension.
 
-Several extensions may be on one application, and all of them send their signals in its name. So
-each signal has one receiver for each extension, a :class:`Relay`, which checks once whether the
-model is one of its extension and then calls all listeners.
+Several extensions can share an application, which is the sender of all their signals. Each signal
+therefore has one receiver for each extension, a :class:`Relay`. It checks once whether the model
+belongs to its extension, and then calls all listeners.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _L = TypeVar("_L", bound="Listener")
 
 
 class Listener:
-    """Base of a class that follows the models of one extension on one application."""
+    """Base class of the listeners to the models of one extension on one application."""
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
-        """Return the receiver of each signal that the listener follows."""
+        """Return the receiver for each signal that the listener handles."""
         raise NotImplementedError
 
 
 class Listeners:
     """The listeners of one extension on one application.
 
-    Signals hold their receivers weakly, so the listeners live as long as this object does.
+    Signals keep weak references to receivers, so the listeners work as long as this object exists.
 
     :param sender: the application
     :param caller: the function that the extension's models are bound to
@@ -57,7 +57,7 @@ class Listeners:
 
 
 class Relay:
-    """Receives one signal of an application and passes on what concerns one extension's models.
+    """The receiver of one signal, which forwards it for the models of one extension.
 
     :param caller: the function that the extension's models are bound to
     :ivar receivers: the receivers of the extension's listeners

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the predictions of an application, fed by the signals."""
+"""Prometheus metrics of the predictions of an application, updated by the signals."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ _lock = Lock()
 
 
 def is_multiprocess() -> bool:
-    """Return whether prometheus-client adds up the processes of a server."""
+    """Return whether prometheus-client combines the metrics of several processes."""
     return bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
 
 
 class Families:
     """The metrics, each with a time series for each combination of labels.
 
-    :param registry: the ``prometheus_client.CollectorRegistry`` that they are in, None for none
+    :param registry: the ``prometheus_client.CollectorRegistry`` to register them in, or None
     """
 
     def __init__(self, registry: Any) -> None:
@@ -69,31 +69,38 @@ class Families:
             name = PREFIX + name
             return Gauge(name, help_text, labels, registry=registry, multiprocess_mode=mode)
 
-        self.predictions = counter("predictions", "Predictions that were answered.")
-        self.rows = counter("rows", "Rows of the predictions that were answered.")
-        self.failures = counter("failures", "Predictions that the estimator failed to make.")
-        self.stopped = counter("stopped", "Predictions that a receiver of a signal has stopped.")
-        self.rejections = counter("rejections", "Requests whose input was turned down.")
+        self.predictions = counter("predictions", "Successful predictions.")
+        self.rows = counter("rows", "Rows of successful predictions.")
+        self.failures = counter(
+            "failures", "Predictions that failed because the estimator raised an exception."
+        )
+        self.stopped = counter("stopped", "Predictions that a receiver of a signal stopped.")
+        self.rejections = counter("rejections", "Requests with rejected input.")
         self.rejected_rows = counter(
             "rejected_rows",
-            "Rows turned down by field and rule, among the first 100 errors of a request.",
+            "Rejected rows by field and rule, among the first 100 errors of a request.",
             (*_VERSION, "field", "rule"),
         )
-        self.load_failures = counter("load_failures", "Versions that did not load.", _MODEL)
-        self.seconds = histogram("prediction_seconds", "What the estimator took.", SECONDS)
+        self.load_failures = counter("load_failures", "Versions that could not be loaded.", _MODEL)
+        self.seconds = histogram(
+            "prediction_seconds", "Time that the estimator took in seconds.", SECONDS
+        )
         self.sizes = histogram(
-            "batch_rows", "Rows that the estimator was called with for a prediction.", ROWS
+            "batch_rows", "Rows in the call of the estimator that made a prediction.", ROWS
         )
         self.in_flight = gauge(
-            "predictions_in_flight", "Predictions being made.", _MODEL, "livesum"
+            "predictions_in_flight", "Predictions in progress.", _MODEL, "livesum"
         )
         self.loaded_at = gauge(
-            "model_loaded_timestamp_seconds", "When a version was loaded.", _VERSION, "livemax"
+            "model_loaded_timestamp_seconds",
+            "Time at which a version was loaded.",
+            _VERSION,
+            "livemax",
         )
 
 
 class _Series:
-    """The time series of one method of one version, so that nobody has to look them up."""
+    """The time series of one method of one version, kept to avoid a lookup at each request."""
 
     __slots__ = (
         *("answered", "begun", "ended", "failed", "rejected", "rows", "seconds", "sizes"),
@@ -116,12 +123,12 @@ class _Series:
 
 
 class Metrics(Listener):
-    """Counts what the models of one extension do on one application.
+    """Counts the predictions of one extension on one application.
 
-    :param extension: the extension's name
-    :param deployments: its models, by name
-    :param registry: a ``prometheus_client.CollectorRegistry`` to put the metrics into; by default
-        one of their own
+    :param extension: name of the extension
+    :param deployments: models of the extension by name
+    :param registry: the ``prometheus_client.CollectorRegistry`` to register the metrics in, by
+        default a new one
     :raises ImportError: prometheus-client is not installed
     """
 
@@ -152,19 +159,19 @@ class Metrics(Listener):
         }
 
     def prepare(self, deployment: Deployment) -> None:
-        """Have the series of a model begin at zero, as far as it is loaded."""
+        """Create the time series of a model with the value zero, if the model is loaded."""
         live = deployment.versions.live
         for method in live.methods if live is not None else ():
             self._find((deployment.name, live.label if live is not None else None, method))
 
     def exposition(self) -> tuple[bytes, str]:
-        """Return the metrics in Prometheus's text format, and its content type.
+        """Return the metrics in the text format of Prometheus, and its content type.
 
-        Where several processes serve, they are those of all.
+        With several processes, these are the metrics of all processes.
         """
         from prometheus_client.exposition import choose_encoder
 
-        encode, content_type = choose_encoder("")  # the format that every version of it reads
+        encode, content_type = choose_encoder("")  # the format that all versions of Prometheus read
         return encode(_Shared(self._is_own) if is_multiprocess() else self._registry), content_type
 
     def _find(self, key: _Key) -> _Series:
@@ -221,7 +228,7 @@ class Metrics(Listener):
             self._families.rejected_rows.labels(*labels).inc()
 
     def _fields_of(self, name: str) -> set[str]:
-        """Return the fields that a model knows: a client may name any other."""
+        """Return the names of the fields of a model; a client can send other names."""
         live = self._deployments[name].versions.live
         return {VALUES, *(field.name for field in (() if live is None else live.schema.fields))}
 
@@ -242,9 +249,9 @@ class Metrics(Listener):
 
 
 class _Shared:
-    """The metrics of all processes, as prometheus-client collects them.
+    """A collector for the metrics of all processes.
 
-    :param is_own: whether only the library's own are shown
+    :param is_own: whether to collect the metrics of this library only
     """
 
     def __init__(self, is_own: bool) -> None:
@@ -254,15 +261,15 @@ class _Shared:
         from prometheus_client import CollectorRegistry, multiprocess
 
         collector: Any = multiprocess.MultiProcessCollector
-        found = collector(CollectorRegistry()).collect()
-        return [each for each in found if each.name.startswith(PREFIX) or not self._is_own]
+        metrics = collector(CollectorRegistry()).collect()
+        return [each for each in metrics if each.name.startswith(PREFIX) or not self._is_own]
 
 
 def _families_in(registry: Any) -> Families:
-    """Return the metrics in a registry.
+    """Return the metrics of a registry, created at the first call.
 
-    There is one of each in a registry; and in a process that shares its numbers with others, for
-    two of them would write to one place.
+    A registry can hold each metric only once. A process that shares its metrics with others has
+    only one set of them, because two sets would overwrite each other's values.
     """
     if is_multiprocess():
         return _shared_families()

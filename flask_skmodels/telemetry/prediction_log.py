@@ -1,4 +1,4 @@
-"""A line of JSON for each prediction, written through ``logging`` and fed by the signals."""
+"""The prediction log: a line of JSON for each prediction, written with ``logging``."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _PLAIN = (bool, Number, np.generic, date, time, timedelta, type(None))
 
 
 class PredictionLog(Listener):
-    """Logs what the models of one extension do on one application.
+    """Logs the predictions of one extension on one application.
 
-    A line has at most 10 rows, 1,000 values of them, and the first 100 characters of a text.
+    A line has at most 10 rows, 1,000 values, and the first 100 characters of each text.
 
-    :param deployments: its models, by name
-    :param hidden: the fields whose values are never logged; None for all
+    :param deployments: models of the extension by name
+    :param hidden: names of the fields whose values are not logged, None for all fields
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class PredictionLog(Listener):
     ) -> None:
         self._deployments = deployments
         self._hidden = None if hidden is None else frozenset(hidden)
-        # Made here and not before: what configures logging disables what it finds.
+        # Not at import: logging.config disables the loggers that exist when it runs.
         self._logger = logging.getLogger(LOGGER)
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
@@ -70,10 +70,10 @@ class PredictionLog(Listener):
         self._log(model, "prediction", lambda: self._described(prediction) | _outputs(prediction))
 
     def _fail(self, sender: Sender, model: Model, **arguments: Any) -> None:
-        self._log(model, "failure", lambda: self._broken(**arguments))
+        self._log(model, "failure", lambda: self._with_error(**arguments))
 
     def _stop(self, sender: Sender, model: Model, **arguments: Any) -> None:
-        self._log(model, "stop", lambda: self._broken(**arguments))
+        self._log(model, "stop", lambda: self._with_error(**arguments))
 
     def _reject(
         self,
@@ -116,18 +116,20 @@ class PredictionLog(Listener):
             return described
         return described | {"inputs": _inputs(prediction, self._shown(prediction))}
 
-    def _broken(self, prediction: Prediction, exception: Exception, **extra: Any) -> dict[str, Any]:
+    def _with_error(
+        self, prediction: Prediction, exception: Exception, **extra: Any
+    ) -> dict[str, Any]:
         return self._described(prediction) | {"error": type(exception).__qualname__}
 
     def _shown(self, prediction: Prediction) -> dict[int, str]:
-        """Return the names of the columns of X that may be logged, by their place."""
+        """Return the names of the columns of X to log, by the index of the column."""
         fields, hidden = self._fields(prediction.model), set(self._hidden or ())
         aliases = [field for field in fields if field.name in hidden and field.is_alias]
         if any("rename" not in alias.rules for alias in aliases):
-            return {}  # a function says which field it becomes
+            return {}  # the alias is renamed by a function, so its field is not known
         hidden |= {alias.rules["rename"] for alias in aliases}
         shown = {field.name for field in fields} - hidden
-        return {place: name for place, name in enumerate(prediction.fields) if name in shown}
+        return {index: name for index, name in enumerate(prediction.fields) if name in shown}
 
     def _fields(self, name: str) -> Sequence[Field]:
         live = self._deployments[name].versions.live
@@ -136,7 +138,7 @@ class PredictionLog(Listener):
         return live.schema.fields
 
     def _errors(self, name: str, errors: Iterable[InputError]) -> list[dict[str, Any]]:
-        """Return the first errors, without the fields that a client has made up."""
+        """Return the first errors; names of fields that the model does not have are left out."""
         known = {VALUES, *(field.name for field in self._fields(name))}
         return [
             {"row": e.row, "field": e.field if e.field in known else None, "rule": e.rule}
@@ -145,25 +147,27 @@ class PredictionLog(Listener):
 
 
 def _inputs(prediction: Prediction, shown: Mapping[int, str]) -> list[dict[str, Any]]:
-    """Return the first rows, by the names of the fields."""
+    """Return the first rows as values by field."""
     names = list(islice(shown.values(), MOST_VALUES))
     rows = min(prediction.rows, MOST_ROWS, MOST_VALUES // max(len(names), 1))
-    places = islice(shown.items(), len(names))
-    columns = [_column(prediction.X, place, name, rows) for place, name in places]
+    columns = [
+        _column(prediction.X, index, name, rows)
+        for index, name in islice(shown.items(), len(names))
+    ]
     return [dict(zip(names, map(_bounded, row), strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _column(X: Any, place: int, name: str, rows: int) -> list[Any]:
+def _column(X: Any, index: int, name: str, rows: int) -> list[Any]:
     """Return the first values of a column of X."""
     if isinstance(X, Tabular):
-        return list(X.validated_column(place)[:rows])
+        return list(X.validated_column(index)[:rows])
     if isinstance(X, np.ndarray) and X.ndim == 2:
-        return list(X[:rows, place])
+        return list(X[:rows, index])
     return [row.get(name) if isinstance(row, Mapping) else row for row in X[:rows]]
 
 
 def _outputs(prediction: Prediction) -> dict[str, Any]:
-    """Return the first outputs; what ``transform`` returns is the input, in another form."""
+    """Return the first outputs; none for ``transform``, whose outputs reveal the inputs."""
     if prediction.method == "transform":
         return {}
     outputs = prediction.outputs

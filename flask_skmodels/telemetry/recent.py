@@ -1,4 +1,7 @@
-"""What has lately gone through the models of an application in this process, for its pages."""
+"""The recent traffic of an application in this process: counts and the last predictions.
+
+The pages show it.
+"""
 
 from __future__ import annotations
 
@@ -23,26 +26,26 @@ from flask_skmodels.signals import Sender, after_prediction, input_rejected, pre
 from flask_skmodels.telemetry.listener import Listener, Receiver
 from flask_skmodels.versions.version import ModelVersion
 
-WINDOW = 500  # predictions of a model that are kept
-SAMPLE = 100  # rows that are kept of one of them
-CELLS = 50_000  # values that are kept of a model's inputs and outputs together
-WINDOWS = 100  # models of which predictions are kept, those that were asked last
-_BYTES = 65_536  # of the outputs of one prediction; hooks may return anything
+WINDOW = 500  # predictions kept for a model
+SAMPLE = 100  # rows kept for a prediction
+CELLS = 50_000  # values kept for a model, inputs and outputs together
+WINDOWS = 100  # models for which predictions are kept: the most recently used
+_BYTES = 65_536  # size of the outputs kept for a prediction; a hook can return any size
 _TEXTS = (str, bytes)
 _LABELS = (*_TEXTS, int, float, np.number, np.bool_, type(None))
-_COUNTED = 1000  # pairs of a field and a rule that are told apart
+_COUNTED = 1000  # pairs of a field and a rule with a count of their own
 
 
-class Kept(NamedTuple):
-    """What is kept of one prediction.
+class KeptPrediction(NamedTuple):
+    """The part of a prediction that is kept.
 
-    :param version: label of the version that answered
+    :param version: label of the version that made the prediction
     :param method: name of the estimator's method
-    :param seconds: how long the estimator took
-    :param inputs: the columns of X that can be measured, at most 100 rows; None where it has none
-    :param outputs: what the estimator returned for these rows; None if it is not kept
-    :param classes: what the columns of outputs stand for
-    :param cells: how many values that is
+    :param seconds: time that the estimator took
+    :param inputs: the measured columns of X, at most 100 rows; None if there are none
+    :param outputs: outputs of the estimator for these rows; None if they are not kept
+    :param classes: classes that the output columns stand for
+    :param cells: number of values in inputs and outputs
     """
 
     version: str | None
@@ -54,8 +57,8 @@ class Kept(NamedTuple):
     cells: int
 
 
-class ModelTraffic:
-    """The traffic of one model in this process: counts since its start, and the last predictions.
+class RecentModelTraffic:
+    """Recent traffic of one model: counts since the process started, and the last predictions.
 
     :param deployment: the model
     """
@@ -68,31 +71,31 @@ class ModelTraffic:
         self.rejections = 0
         self.rejected: Counter[tuple[str | None, str]] = Counter()
         self.last_at: float | None = None
-        self.window: deque[Kept] = deque()
+        self.window: deque[KeptPrediction] = deque()
         self._cells = 0
-        self._version: ref[ModelVersion] | None = None  # only weakly: it may be let go of
+        self._version: ref[ModelVersion] | None = None  # weak, so that the version can be unloaded
         self._columns: tuple[str, ...] = ()
         self._measured: list[int] = []
         self._fields: frozenset[str] = frozenset()
 
     def add(self, prediction: Prediction) -> None:
-        """Count a prediction, and keep it in the window."""
+        """Count a prediction and keep it in the window."""
         self.predictions += 1
         self.rows += prediction.rows
         self.last_at = time()
         if prediction.fields is not self._columns:
-            self._look_at_schema()
+            self._update_fields()
         measured = self._measured if prediction.fields == self._columns else []
-        kept = _kept_row(prediction, measured) or _kept(prediction, measured)
+        kept = _kept_single(prediction, measured) or _kept(prediction, measured)
         self.window.append(kept)
         self._cells += kept.cells
         while len(self.window) > WINDOW or self._cells > CELLS:
             self._cells -= self.window.popleft().cells
 
     def add_rejection(self, errors: Iterable[InputError]) -> None:
-        """Count a request that was turned down; names that the model does not know are not kept."""
+        """Count a rejected request; names of fields that the model does not have are not kept."""
         self.rejections += 1
-        self._look_at_schema()
+        self._update_fields()
         for error in errors:
             is_known = error.field in self._fields
             pair = (error.field if is_known else None, error.rule)
@@ -100,36 +103,37 @@ class ModelTraffic:
                 self.rejected[pair] += 1
 
     def forget(self) -> None:
-        """Let go of the predictions; the counts stay."""
+        """Delete the predictions in the window; the counts stay."""
         self.window.clear()
         self._cells = 0
 
-    def _look_at_schema(self) -> None:
+    def _update_fields(self) -> None:
+        """Read the fields of the live version, if it is another than before."""
         version = self.deployment.versions.live
-        known = None if self._version is None else self._version()
-        if version is not known and version is not None:
+        previous = None if self._version is None else self._version()
+        if version is not previous and version is not None:
             fields = measured_fields(version)
             self._version = ref(version)
             self._columns = version.schema.column_names
-            self._measured = [place for place, field in enumerate(fields) if field is not None]
+            self._measured = [index for index, field in enumerate(fields) if field is not None]
             self._fields = frozenset({"values", *(field.name for field in version.schema.fields)})
 
 
 class RecentTraffic(Listener):
-    """Listens to the signals of one extension on one application.
+    """Counts and keeps the predictions of one extension on one application.
 
-    What it keeps is bounded, whatever comes: for each of the 100 models that were asked last at
-    most 500 predictions, and of these at most 50,000 values. Texts of clients are not kept.
+    Memory is bounded: for each of the 100 most recently used models, at most 500 predictions with
+    50,000 values in all are kept. Free texts of clients are not kept.
 
-    :param deployments: the models
+    :param deployments: models of the extension by name
     """
 
     def __init__(self, deployments: Mapping[str, Deployment]) -> None:
         self.started_at = time()
         self._deployments = deployments
-        self._traffic: dict[str, ModelTraffic] = {}
-        self._latest: OrderedDict[str, ModelTraffic] = OrderedDict()
-        self._last: ModelTraffic | None = None
+        self._traffic: dict[str, RecentModelTraffic] = {}
+        self._latest: OrderedDict[str, RecentModelTraffic] = OrderedDict()
+        self._last: RecentModelTraffic | None = None
         self._lock = Lock()
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
@@ -139,20 +143,20 @@ class RecentTraffic(Listener):
             input_rejected: self._on_rejection,
         }
 
-    def of(self, name: str) -> ModelTraffic:
-        """Return the traffic of a model; it can change at any time."""
-        found = self._traffic.get(name)
-        if found is None:
-            found = self._traffic.setdefault(name, ModelTraffic(self._deployments[name]))
-        return found
+    def of(self, name: str) -> RecentModelTraffic:
+        """Return the recent traffic of a model; other threads can change it at any time."""
+        traffic = self._traffic.get(name)
+        if traffic is None:
+            traffic = self._traffic.setdefault(name, RecentModelTraffic(self._deployments[name]))
+        return traffic
 
-    def window(self, name: str) -> list[Kept]:
-        """Return the last predictions of a model, the oldest first."""
+    def window(self, name: str) -> list[KeptPrediction]:
+        """Return the last predictions of a model, oldest first."""
         with self._lock:
             return list(self.of(name).window)
 
     def rejected(self, name: str) -> Counter[tuple[str | None, str]]:
-        """Return how often each rule of each field of a model was broken."""
+        """Return the number of errors of a model for each field and rule."""
         with self._lock:
             return self.of(name).rejected.copy()
 
@@ -165,8 +169,8 @@ class RecentTraffic(Listener):
             if traffic is not self._last:
                 self._put_last(prediction.model, traffic)
 
-    def _put_last(self, name: str, traffic: ModelTraffic) -> None:
-        """Note that a model was asked last; too many, and the one asked first forgets its own."""
+    def _put_last(self, name: str, traffic: RecentModelTraffic) -> None:
+        """Mark a model as the most recently used; if there are too many, forget the oldest."""
         self._latest[name] = self._last = traffic
         self._latest.move_to_end(name)
         if len(self._latest) > WINDOWS:
@@ -184,21 +188,21 @@ class RecentTraffic(Listener):
 
 
 def measured_fields(version: ModelVersion) -> list[Field | None]:
-    """Return for each column of X its field; None for free texts and objects, which are not kept.
+    """Return the field of each column of X, or None for free texts and objects, which are not kept.
 
-    :param version: the model
+    :param version: a version of the model
     """
     fields = {field.column.name: field for field in version.schema.fields if not field.is_alias}
-    own = [fields[name] for name in version.schema.column_names]
-    return [field if _is_measured(field) else None for field in own]
+    in_order = [fields[name] for name in version.schema.column_names]
+    return [field if _is_measured(field) else None for field in in_order]
 
 
 def _is_measured(field: Field) -> bool:
     return field.is_number or field.kind == "boolean" or "allowed" in field.definition
 
 
-def _kept_row(prediction: Prediction, measured: list[int]) -> Kept | None:
-    """Return what is kept of a row of few numbers, None where it is none; most predictions are."""
+def _kept_single(prediction: Prediction, measured: list[int]) -> KeptPrediction | None:
+    """Return the kept part of a single row of numbers, None for others; a fast path for most."""
     X, outputs = prediction.X, prediction.outputs
     if (
         type(X) is type(outputs) is np.ndarray
@@ -208,17 +212,19 @@ def _kept_row(prediction: Prediction, measured: list[int]) -> Kept | None:
         and outputs.ndim <= 2
         and outputs.nbytes <= _BYTES
     ):
-        told = prediction.version, prediction.method, prediction.seconds
-        return Kept(*told, X, outputs, prediction.classes, len(measured) + _width(outputs))
+        facts = prediction.version, prediction.method, prediction.seconds
+        return KeptPrediction(
+            *facts, X, outputs, prediction.classes, len(measured) + _width(outputs)
+        )
     return None
 
 
-def _kept(prediction: Prediction, measured: list[int]) -> Kept:
+def _kept(prediction: Prediction, measured: list[int]) -> KeptPrediction:
     rows = prediction.rows
     step = 1 if rows <= SAMPLE else -(-rows // SAMPLE)
     inputs = _inputs(prediction.X, measured, step) if measured else None
     outputs = _outputs(prediction.outputs, prediction.method, step)
-    return Kept(
+    return KeptPrediction(
         prediction.version,
         prediction.method,
         prediction.seconds,
@@ -230,7 +236,7 @@ def _kept(prediction: Prediction, measured: list[int]) -> Kept:
 
 
 def _inputs(X: Any, measured: list[int], step: int) -> Any:
-    """Return the columns of X that are measured, of every row or of some: a matrix or a list."""
+    """Return the measured columns of X for every ``step``-th row: a matrix or a list."""
     matrix = matrix_of(X)
     if matrix is None:
         is_tabular = isinstance(X, Tabular)
@@ -241,7 +247,7 @@ def _inputs(X: Any, measured: list[int], step: int) -> Any:
 
 
 def _outputs(outputs: Any, method: str, step: int) -> Any:
-    """Return the outputs of every row or of some; None where they are no numbers or labels."""
+    """Return the outputs of every ``step``-th row, None if they are not numbers or labels."""
     if isinstance(outputs, np.ndarray) and outputs.ndim <= 2:
         return _array(outputs if step == 1 else outputs[::step], method)
     if isinstance(outputs, list):
@@ -250,7 +256,7 @@ def _outputs(outputs: Any, method: str, step: int) -> Any:
 
 
 def _array(outputs: NDArray[Any], method: str) -> NDArray[Any] | None:
-    """Return an array of its own, which keeps no larger one of which it is a part."""
+    """Return an array that is not a view, because a view keeps the larger array in memory."""
     if outputs.nbytes > _BYTES:
         return None
     if outputs.dtype.kind not in "OSU":
@@ -260,7 +266,7 @@ def _array(outputs: NDArray[Any], method: str) -> NDArray[Any] | None:
 
 
 def _labels(values: list[Any], method: str) -> list[Any] | None:
-    """Return labels, their texts cut short; a text that was transformed is a client's."""
+    """Return labels with their texts truncated, None if they contain texts of clients."""
     are_texts = any(isinstance(v, _TEXTS) for v in values)
     if (are_texts and method == "transform") or not all(isinstance(v, _LABELS) for v in values):
         return None

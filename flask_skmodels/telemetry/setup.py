@@ -1,4 +1,4 @@
-"""Turns on the listeners that an application's configuration asks for."""
+"""Turn on the listeners that are configured for an application."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def install_line(extra: str) -> str:
 
 
 def _given(setting: object) -> Any:
-    """Return the registry or provider that a setting holds, None where it is only on."""
+    """Return the registry or provider in a setting, None if the setting is only on or off."""
     return None if isinstance(setting, bool) else setting
 
 
 def _is_on(name: str, key: str, setting: object, library: str) -> bool:
-    """Return whether a setting is on; where it is None it is on if its library is installed.
+    """Return whether a setting is on; None means on if its library is installed.
 
-    :raises ConfigurationError: it is on, and its library is not installed
+    :raises ConfigurationError: the setting is on, and its library is not installed
     """
     if setting is False:
         return False
@@ -77,9 +77,9 @@ def _is_on(name: str, key: str, setting: object, library: str) -> bool:
 
 
 def _show(logger: logging.Logger) -> None:
-    """Write a logger's records to the server's log, unless the application has configured it.
+    """Write the records of a logger to the log of the server, unless the logger is configured.
 
-    This is what Flask does for its own logger.
+    Flask does the same for its own logger.
     """
     if not logger.level:
         logger.setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""A span of OpenTelemetry for each prediction, fed by the signals."""
+"""OpenTelemetry spans: one for each prediction, created from the signals."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _REJECTED = "InvalidInput"
 
 
 class Tracing(Listener):
-    """Traces the predictions of one extension on one application.
+    """Creates a span for each prediction of one extension on one application.
 
-    A span is of the current trace, so below that of the request where the application is traced. It
-    holds what a prediction is called and how many rows it has, and no value of a row: neither does
-    what is kept of an exception, which is its class.
+    The span belongs to the current trace; if the application is traced, its parent is the span of
+    the request. It has the names of model, version and method and the number of rows, but no
+    values. Of an exception it has the name of the class only.
 
     :param provider: an ``opentelemetry.trace.TracerProvider``, by default the global one
     :raises ImportError: opentelemetry-api is not installed
@@ -88,7 +88,7 @@ class Tracing(Listener):
             span.end()
 
     def _start(self, model: str, version: str | None, method: str) -> Any:
-        """Return a new span, None where there is nobody to trace for."""
+        """Return a new span, None if tracing is not set up in this process."""
         span = self._tracer.start_span(f"{method} {model}")
         if not span.get_span_context().is_valid:
             return None

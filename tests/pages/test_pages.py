@@ -777,7 +777,8 @@ def test_example_of_a_single_value(line_pipeline: Any, example: Any) -> None:
 
 def test_host_whose_templates_know_the_same_words(pipeline: Any) -> None:
     app = Flask("host")
-    words = "answer result file_errors errors general model models problem traffic name links"
+    words = "row_result file_result file_errors errors general model models problem"
+    words += " traffic name links"
     app.context_processor(lambda: dict.fromkeys(words.split(), "theirs"))
     SKModels(app).add("iris", pipeline, schema=SCHEMA)
     client = app.test_client()

@@ -1,0 +1,41 @@
+"""The page ``/{name}/pipeline/``: a diagram of a model's estimator, drawn by scikit-learn."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Response, render_template
+from sklearn.utils import estimator_html_repr
+
+from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.pages.page import SECURITY
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.views import BaseView
+
+_SCRIPT = re.compile(r"<script\b.*?</script>|\son\w+=\"[^\"]*\"", re.DOTALL)
+_SANDBOX = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+    "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+)
+
+
+class PipelineView(BaseView):
+    """``GET /{name}/pipeline/``: a diagram of the estimator, shown in a frame of the model's page.
+
+    The diagram of scikit-learn has inline styles, so it is in a sandbox; its scripts are removed.
+
+    :param deployment: the model
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    def respond(self, exchange: Exchange) -> Response:
+        version = self._deployment.current(exchange.app)
+        diagram = _SCRIPT.sub("", estimator_html_repr(version.model.pipeline))
+        html = render_template(
+            "skmodels/pipeline.html", name=self._deployment.name, diagram=diagram
+        )
+        response = Response(html, mimetype="text/html")
+        response.headers.update({**SECURITY, "Content-Security-Policy": _SANDBOX})
+        return response
