@@ -91,7 +91,7 @@ def read_text(
 
     :param body: the file
     :param schema: the fields of the model
-    :param header: whether the first line names the columns, None to tell by the line itself
+    :param header: whether the first line names the columns, None to decide by the line itself
     :param max_rows: the number of rows that the file may have at most
     :raises InvalidInput: the file is not valid CSV in UTF-8
     :raises TooManyRows: it has more rows

@@ -46,7 +46,7 @@ def output_tensors(version: ModelVersion) -> list[JSONObject]:
 
 def part_names(name: str, count: int) -> list[str]:
     """Return the names of the tensors of several outputs: ``predict_proba_0`` and so on."""
-    return [f"{name}_{place}" for place in range(count)]
+    return [f"{name}_{index}" for index in range(count)]
 
 
 def _datatype(field: Field) -> str:

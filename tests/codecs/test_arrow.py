@@ -66,7 +66,7 @@ def polars_bytes(write: str, **options: Any) -> bytes:
 
 
 def answer(response: Any) -> Any:
-    """Return the table of an answer that has come well."""
+    """Return the table of a successful response."""
     assert response.status_code == 200, response.text
     assert response.content_type == ARROW
     table = pa.ipc.open_stream(response.data).read_all()
@@ -75,7 +75,7 @@ def answer(response: Any) -> Any:
 
 
 class Echo(KeyValueModel):
-    """Keeps what its estimator is called with."""
+    """A model that keeps the input of its estimator."""
 
     name = "echo"
     seen: Any = None
@@ -92,7 +92,7 @@ def echo() -> Echo:
 
 
 def seen(echo: Echo, rules: dict[str, Any], column: Any) -> Any:
-    """Return what the estimator is called with for a column that is sent."""
+    """Return the input of the estimator for a column in a request."""
     echo.schema = {"a": rules}
     client = serve(echo)
     table = column if isinstance(column, pa.Table) else pa.table({"a": column})
@@ -221,7 +221,7 @@ def test_categories_and_nulls() -> None:
     assert rows[1]["prediction_0"] != rows[1]["prediction_0"]
 
 
-def test_each_batch_may_have_a_dictionary_of_its_own(echo: Echo) -> None:
+def test_each_batch_may_have_its_own_dictionary(echo: Echo) -> None:
     echo.schema = {"a": {"type": "string"}}
     chunks = [pa.array(list(text)).dictionary_encode() for text in ("ab", "cba", "b")]
     batches = [pa.record_batch({"a": chunk}) for chunk in chunks]
@@ -231,7 +231,7 @@ def test_each_batch_may_have_a_dictionary_of_its_own(echo: Echo) -> None:
 
 
 def one(column: Any, name: str = "sepal_length") -> Any:
-    """Return a table of one iris flower with another column in the place of one."""
+    """Return a table of one iris flower, with one of its columns replaced."""
     table = pa.table({name: [value] for name, value in SETOSA.items()})
     return table.set_column(table.column_names.index(name), name, column)
 
@@ -360,7 +360,7 @@ def test_corrupt_anywhere(client: FlaskClient, body: bytes) -> None:
         assert response.status_code in {200, 400, 413}, bytes(corrupt)
 
 
-# Bombs
+# Small bodies that unpack to large ones
 
 
 def limited(pipeline: Any, most: int = 100_000, **config: Any) -> FlaskClient:
@@ -441,7 +441,7 @@ def test_values_are_in_their_order(line_pipeline: Any) -> None:
     assert errors_of(response) == [(None, None, "type")]
 
 
-# Answers
+# Responses
 
 
 OUTPUTS: dict[str, tuple[Any, Any, list[Any]]] = {

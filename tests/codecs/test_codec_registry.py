@@ -46,7 +46,7 @@ class TSVCodec(Codec):
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
+    """Remove the codecs that a test registers after it."""
     for name in ("_CODECS", "_MISSING"):
         monkeypatch.setattr(codecs, name, dict(getattr(codecs, name)))
 
@@ -73,7 +73,7 @@ def test_codec_of_a_third_party(client: FlaskClient) -> None:
 
 
 @pytest.mark.usefixtures("registry")
-def test_codec_in_the_place_of_another(client: FlaskClient) -> None:
+def test_codec_that_replaces_another(client: FlaskClient) -> None:
     class Braces(JSONCodec):
         def encode(self, prediction: Prediction) -> bytes:
             return b"{}"
@@ -102,7 +102,7 @@ def test_codec_whose_library_is_missing(
 
 
 @pytest.mark.usefixtures("registry")
-def test_codec_in_the_place_of_one_that_is_missing() -> None:
+def test_codec_that_replaces_a_missing_one() -> None:
     register_codec(Absent())
     register_codec(TSVCodec())
     assert codecs.missing_codecs() == []

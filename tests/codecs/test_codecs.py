@@ -1,4 +1,4 @@
-"""Outputs of every kind as JSON and as text; codecs of one's own; JSON with care."""
+"""Outputs of every kind as JSON and as text, custom codecs, and strict JSON."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_classes_of_a_regressor_are_none(line_pipeline: Any) -> None:
     assert client.get("/line").get_json()["classes"] is None
 
 
-# JSON, read with care
+# Strict JSON
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_json_that_only_looks_odd(pipeline: Any, body: str) -> None:
     assert response.get_json()["predictions"] == [0]
 
 
-# A codec of one's own
+# A custom codec
 
 
 class Lines(Codec):
@@ -260,7 +260,7 @@ def lines() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("lines")
-def test_codec_of_ones_own(pipeline: Any) -> None:
+def test_custom_codec(pipeline: Any) -> None:
     client = serve(KeyValueModel(name="iris", pipeline=pipeline, schema=SCHEMA))
     for mark, content_type in ((";", "text/x-lines"), ("|", 'text/x-lines; mark="|"')):
         body = f"5.1{mark}3.5{mark}1.4{mark}.2\n6.3{mark}3.3{mark}6{mark}2.5"

@@ -132,7 +132,7 @@ def test_bad_body_of_deflate(client: FlaskClient, body: bytes) -> None:
     assert errors_of(send(client, body, "deflate")) == REFUSED
 
 
-def test_what_deflate_unpacks_to_is_bounded(limited: FlaskClient) -> None:
+def test_unpacked_length_of_deflate_is_bounded(limited: FlaskClient) -> None:
     bomb = zlib.compress(b"\0" * 1_500_000)
     assert errors_of(send(limited, bomb, "deflate"), 413) == TOO_LONG
 
@@ -225,7 +225,7 @@ def test_multipart(client: FlaskClient) -> None:
     assert predictions(send(client, gzip.compress(body), content_type=content_type)) == [0]
 
 
-def test_bad_multipart_is_told_as_rejected(app: Flask, client: FlaskClient) -> None:
+def test_bad_multipart_sends_input_rejected(app: Flask, client: FlaskClient) -> None:
     seen: list[Any] = []
 
     def receive(sender: Flask, errors: Any, **extra: Any) -> None:

@@ -1,4 +1,4 @@
-"""``text/csv`` in and out, and the roads of texts and of numbers, which must say the same."""
+"""``text/csv`` in and out; files of numbers give the same rows as when they are read as texts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BODY = HEADER + SETOSA + VIRGINICA
 
 
 def lines(response: Any) -> list[str]:
-    """Return the lines of an answer that has come well."""
+    """Return the lines of a successful response."""
     assert response.status_code == 200, response.text
     assert response.content_type == "text/csv; charset=utf-8"
     assert response.text.endswith("\r\n")
@@ -173,7 +173,7 @@ def test_index_of_a_bad_row_among_many(client: FlaskClient) -> None:
     assert errors_of(post_bytes(client, PATH, body, CSV)) == [(20_000, "sepal_width", "type")]
 
 
-def test_clients_value_is_in_no_answer(client: FlaskClient) -> None:
+def test_response_does_not_repeat_the_value(client: FlaskClient) -> None:
     secret = SECRET.encode()
     for row in (b"1,%b,3,4", b"%b", b'1,"%b', b'1,"2"%b,3,4', b"1,%b\0,3,4", b"1,%b\xff,3,4"):
         response = post_bytes(client, PATH, HEADER + row % secret, CSV)
@@ -267,7 +267,7 @@ def test_bad_values(line: FlaskClient, body: bytes, parameters: str, errors: lis
     assert errors_of(post_bytes(line, "/line/predict/", body, CSV + parameters)) == errors
 
 
-def test_estimator_of_an_open_number_of_values() -> None:
+def test_estimator_of_any_number_of_values() -> None:
     model = ValuesModel(name="any", pipeline=FunctionTransformer(), methods=["transform"])
     client = serve(model)
     response = post_bytes(client, "/any/transform/", b"1,2\n3,4.5\n", CSV)
@@ -334,7 +334,7 @@ def test_too_many_rows(pipeline: Any) -> None:
         assert messages_of(response, 413) == ["at most 2 rows are allowed, 3 were sent"]
 
 
-# Answers
+# Responses
 
 
 def test_answer_of_probabilities(client: FlaskClient, pipeline: Any) -> None:
@@ -363,7 +363,7 @@ def test_answer_to_csv_in_other_types(client: FlaskClient) -> None:
 
 
 class Hooked(KeyValueModel):
-    """An iris model whose prediction is what a test sets."""
+    """An iris model whose outputs are set by a test."""
 
     name = "iris"
     schema = SCHEMA
@@ -424,7 +424,7 @@ def test_probabilities_of_several_outputs() -> None:
     assert lines(response) == ["prediction_0,prediction_1", "a,x", "b,y"]
 
 
-# The roads
+# Numbers and texts
 
 NUMBERS: dict[str, dict[str, Any]] = {
     "number": {},
@@ -459,20 +459,20 @@ plain_files = st.integers(1, 4).flatmap(
 )
 
 
-def verdict(road: Any, schema: FixedSchema) -> Any:
+def verdict(read: Any, schema: FixedSchema) -> Any:
     try:
-        rows = road()
+        rows = read()
         return None if rows is None else schema.clean(rows)
     except InvalidInput as exception:
         return exception.errors
 
 
-class Law(Validator):
-    """A validator for which no check is compiled."""
+class UncompiledValidator(Validator):
+    """A validator without compiled checks."""
 
 
 @pytest.mark.parametrize("by_pyarrow", [True, False])
-@pytest.mark.parametrize("validator", [Validator, Law])
+@pytest.mark.parametrize("validator", [Validator, UncompiledValidator])
 @given(
     rows=plain_files | files,
     kinds=st.lists(st.sampled_from(sorted(NUMBERS)), min_size=4, max_size=4),
@@ -480,7 +480,7 @@ class Law(Validator):
     header=st.booleans(),
 )
 @settings(deadline=None, max_examples=examples(150))
-def test_roads_say_the_same(
+def test_numbers_and_texts_give_the_same_rows(
     *,
     rows: list[list[str]],
     kinds: list[str],
@@ -510,7 +510,7 @@ def test_roads_say_the_same(
 
 
 @pytest.mark.parametrize("by_pyarrow", [True, False])
-def test_numbers_take_the_fast_road(monkeypatch: pytest.MonkeyPatch, by_pyarrow: bool) -> None:
+def test_numbers_are_read_as_arrays(monkeypatch: pytest.MonkeyPatch, by_pyarrow: bool) -> None:
     monkeypatch.setattr(csv, "PYARROW_PAYS", 0 if by_pyarrow else 1e9)
     columns = tuple(InputColumn(name=name, nullable=True) for name in FIELDS)
     rules: dict[str, dict[str, Any]] = {
@@ -527,7 +527,7 @@ def test_numbers_take_the_fast_road(monkeypatch: pytest.MonkeyPatch, by_pyarrow:
     np.testing.assert_array_equal(schema.clean(rows), frame.to_numpy())
 
 
-def test_nulls_take_the_fast_road_of_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nulls_are_read_as_arrays_by_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv, "PYARROW_PAYS", 0)
     schema = FixedSchema(
         {"a": {"nullable": True}, "b": {}},

@@ -70,7 +70,7 @@ def replaced(name: str, column: object) -> bytes:
 
 
 def with_literal(literal: bytes) -> bytes:
-    """Return columns in which one value is what JSON need not be able to say."""
+    """Return columns with a literal that is not valid JSON."""
     return json.dumps({"columns": COLUMNS}).encode().replace(b"6.3", literal)
 
 
@@ -160,6 +160,6 @@ def test_too_many_rows(pipeline: Any) -> None:
     assert errors_of(response, 413) == [(None, None, "max_rows")]
 
 
-def test_columns_are_read_without_a_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_columns_are_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("json.loads", None)
     assert loads(json.dumps({"columns": COLUMNS}).encode()) == {"columns": COLUMNS}

@@ -25,7 +25,7 @@ BOUND = 2.0**52
 
 
 def echo() -> Any:
-    """A transformer that returns what it gets."""
+    """A transformer that returns its input."""
     return FunctionTransformer().fit(np.zeros((2, 3)))
 
 
@@ -44,12 +44,12 @@ def client() -> FlaskClient:
 
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What the fast parser has made arrays of."""
+    """The bodies that the fast parser has read."""
     found: list[bytes] = []
-    own = json_numbers._parsed
+    original = json_numbers._parsed
 
     def parse(body: bytes) -> Any:
-        document = own(body)
+        document = original(body)
         found.append(body)
         return document
 
@@ -62,7 +62,7 @@ def send(client: FlaskClient, body: bytes, name: str = "named") -> TestResponse:
 
 
 def slowly(client: FlaskClient, body: bytes, name: str = "named") -> TestResponse:
-    """Send a body to be read the ordinary way, which is answered as without the extra."""
+    """Send a body without the extra, then without reading numbers: the response is the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_numbers, "_IS_INSTALLED", False)
         plain = send(client, body, name)
@@ -77,10 +77,10 @@ def test_numbers_become_arrays_without_the_extra_too(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     found: list[Any] = []
-    own = getattr(json_numbers, name)
+    original = getattr(json_numbers, name)
 
-    def read(*told: Any) -> Any:
-        found.append(own(*told))
+    def read(*arguments: Any) -> Any:
+        found.append(original(*arguments))
         return found[-1]
 
     monkeypatch.setattr(json_numbers, "_IS_INSTALLED", False)
@@ -134,7 +134,7 @@ def test_rows_are_put_into_the_order_of_the_columns_of_x() -> None:
 
 
 def changed(place: str, value: str) -> bytes:
-    """Return rows of which one value, in the middle, is something else."""
+    """Return rows with another value in the middle."""
     body = json.dumps([[*row[:2], 7.0] for row in rows()]).encode()
     middle = body.index(b"7.0", len(body) // 2)
     return {
@@ -160,9 +160,7 @@ ODD = [
 
 
 @pytest.mark.parametrize(("place", "value"), ODD)
-def test_what_is_odd_is_answered_as_without_the_extra(
-    client: FlaskClient, place: str, value: str
-) -> None:
+def test_other_rows_get_the_same_response(client: FlaskClient, place: str, value: str) -> None:
     body = changed(place, value)
     fast, slow = send(client, body), slowly(client, body)
     assert (fast.status_code, fast.data) == (slow.status_code, slow.data)
@@ -190,7 +188,7 @@ def test_what_is_odd_is_answered_as_without_the_extra(
         lambda c: c,
     ],
 )
-def test_odd_columns_are_answered_as_without_the_extra(client: FlaskClient, change: Any) -> None:
+def test_other_columns_get_the_same_response(client: FlaskClient, change: Any) -> None:
     body = json.dumps(change(columns(rows()))).encode()
     for name in ("named", "values"):
         fast, slow = send(client, body, name), slowly(client, body, name)
@@ -213,7 +211,7 @@ def test_a_column_given_twice_is_an_error(client: FlaskClient) -> None:
     assert fast.data == slowly(client, body).data
 
 
-def test_every_bad_row_is_told() -> None:
+def test_every_bad_row_is_reported() -> None:
     client = client_of(min=0)
     found = [[abs(v) for v in row] for row in rows()]
     found[7][1], found[150][0] = -1.0, -2.0
@@ -231,7 +229,7 @@ def test_every_bad_row_is_told() -> None:
     ("rules", "are_numbers"),
     [({"type": "integer"}, False), ({"default": 1.0}, False), ({"type": "float"}, True)],
 )
-def test_fields_that_are_not_just_numbers_go_the_ordinary_way(
+def test_fields_that_take_other_values_are_read_by_json_text(
     parsed: list[bytes], rules: dict[str, Any], *, are_numbers: bool
 ) -> None:
     client = client_of(**rules)
@@ -240,7 +238,7 @@ def test_fields_that_are_not_just_numbers_go_the_ordinary_way(
     assert bool(parsed) == are_numbers
 
 
-def test_large_integers_are_held_to_their_bounds_before_they_are_rounded() -> None:
+def test_large_integers_are_compared_with_bounds_before_rounding() -> None:
     client = client_of(max=2**53)
     body = json.dumps([[1, 2, 3]] * 500 + [[1, 2, 2**53 + 1]]).encode()
     assert send(client, body).status_code == 400
@@ -263,7 +261,7 @@ def test_large_integers_are_held_to_their_bounds_before_they_are_rounded() -> No
         max_size=9,
     )
 )
-def test_any_numbers_are_answered_as_without_the_extra(found: list[list[float]]) -> None:
+def test_any_numbers_get_the_same_response(found: list[list[float]]) -> None:
     body = json.dumps(found * (1 + json_numbers.LEAST_BYTES // len(json.dumps(found)))).encode()
     assert len(body) >= json_numbers.LEAST_BYTES
     fast, slow = send(_CLIENT, body), slowly(_CLIENT, body)
@@ -276,7 +274,7 @@ _CLIENT = client_of(min=-BOUND)
 @pytest.mark.parametrize(
     "other", [b"[[1, 2]," * 400 + b"}", b'[["x", 2]]' + b" " * 3000, b'[{"a": 1}]' + b" " * 3000]
 )
-def test_parser_of_a_thread_reads_on_whatever_came_before(other: bytes) -> None:
+def test_parser_of_a_thread_works_after_any_other_body(other: bytes) -> None:
     pytest.importorskip("simdjson")
     rows = [[float(row), row + 0.5] for row in range(400)]
     kept = json_numbers.read_matrix(json.dumps(rows).encode(), 2)
@@ -288,7 +286,7 @@ def test_parser_of_a_thread_reads_on_whatever_came_before(other: bytes) -> None:
     assert again.tolist() == rows[::-1]
 
 
-def test_each_thread_has_a_parser_of_its_own() -> None:
+def test_each_thread_has_its_own_parser() -> None:
     bodies = [[[float(row * turn), -1.5] for row in range(2000)] for turn in range(16)]
 
     def reads_its_own(rows: list[list[float]]) -> bool:

@@ -94,7 +94,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def run(name: str, *command: object) -> str:
-    """Return what a program of a client's environment prints."""
+    """Return the output of a program in a client's environment."""
     done = subprocess.run(
         [_environment(name) / str(command[0]), *map(str, command[1:])],
         capture_output=True,

@@ -68,7 +68,7 @@ def addresses(app: Flask, *, of_model: bool) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_no_address_goes_around_the_login_of_a_model(pipeline: Any, late: bool) -> None:
+def test_every_address_of_a_model_needs_its_login(pipeline: Any, late: bool) -> None:
     app = Flask("guarded")
     app.config.update(SKMODELS_DIALECTS=DIALECTS, SKMODELS_MLFLOW_MODEL="iris")
     models = SKModels()
@@ -90,7 +90,7 @@ def test_no_address_goes_around_the_login_of_a_model(pipeline: Any, late: bool) 
     assert client.post("/v2/models/open/infer", json={"inputs": [TENSOR]}).status_code == 200
 
 
-def test_no_address_goes_around_the_login_of_the_extension(pipeline: Any) -> None:
+def test_every_address_needs_the_login_of_the_extension(pipeline: Any) -> None:
     app = Flask("guarded")
     app.config.update(SKMODELS_DIALECTS=DIALECTS, SKMODELS_MLFLOW_MODEL="iris")
     models = SKModels(app, decorators=[login])
@@ -234,7 +234,7 @@ def test_answers_that_json_cannot_hold(pipeline: Any) -> None:
     assert predict(client, {"instances": ROWS}).json == {"predictions": [None, None]}
 
 
-# Any garbage is answered with 200 or an error of the client
+# Any body gets status 200 or an error of the client
 
 
 LEAVES = (
@@ -305,7 +305,7 @@ def fuzzed() -> FlaskClient:
 
 
 def check(response: TestResponse, *keys: str) -> None:
-    """Check that an answer is a good one, or tells of an error of the client."""
+    """Check that a response is successful, or an error of the client."""
     assert response.status_code == 200 or 400 <= response.status_code < 500, response.text
     if response.status_code != 200:
         assert set(json.loads(response.data)) == set(keys)

@@ -50,7 +50,7 @@ def send(client: FlaskClient, body: bytes, content_type: str) -> TestResponse:
 
 
 def error(response: TestResponse, status: int = 400) -> str:
-    """Return the code of an answer that must be an error."""
+    """Return the code of a response that must be an error."""
     assert response.status_code == status, response.text
     assert response.content_type == "application/json"
     document = response.get_json()
@@ -244,7 +244,7 @@ def test_ping_and_version(client: FlaskClient) -> None:
     assert client.get("/version").text
 
 
-def test_ping_of_a_model_that_is_not_there(pipeline: Any, tmp_path: Path) -> None:
+def test_ping_of_a_missing_model(pipeline: Any, tmp_path: Path) -> None:
     (tmp_path / "iris.joblib").write_bytes(b"garbage")
     broken = Model(name="iris", pipeline=tmp_path / "iris.joblib")
     for models in ([], [broken]):
@@ -431,9 +431,7 @@ def test_signature_without_names(tmp_path: Path, pipeline: Any) -> None:
         ("saved_input_example_info", {"artifact_path": "MLmodel"}, "not valid JSON"),
     ],
 )
-def test_folder_that_is_refused(
-    tmp_path: Path, named: Any, key: str, value: Any, told: str
-) -> None:
+def test_bad_folder_is_refused(tmp_path: Path, named: Any, key: str, value: Any, told: str) -> None:
     path = folder(tmp_path / "model", named)
     document = yaml.safe_load((path / "MLmodel").read_text(encoding="utf-8"))
     document[key] = value

@@ -71,7 +71,7 @@ def infer(client: FlaskClient, document: Any, path: str = INFER, **options: Any)
 
 
 def ask(client: FlaskClient, *inputs: dict[str, Any], path: str = INFER, **more: Any) -> Any:
-    """Return the outputs of a request that must be answered well, by name."""
+    """Return the outputs of a successful response, by name."""
     response = infer(client, {"inputs": list(inputs), **more}, path)
     assert response.status_code == 200, response.text
     assert response.content_type == "application/json"
@@ -80,7 +80,7 @@ def ask(client: FlaskClient, *inputs: dict[str, Any], path: str = INFER, **more:
 
 
 def refused(response: TestResponse, status: int = 400) -> str:
-    """Return the error of an answer that must be one."""
+    """Return the error of a response that must be an error."""
     assert response.status_code == status, response.text
     assert response.content_type == "application/json"
     document = json.loads(response.data)
@@ -89,7 +89,7 @@ def refused(response: TestResponse, status: int = 400) -> str:
 
 
 def binary(*inputs: tuple[dict[str, Any], bytes], **more: Any) -> tuple[bytes, dict[str, str]]:
-    """Return a body with binary data, and the header that says where they begin."""
+    """Return a body with binary data, and the header with the length of its JSON."""
     described = [
         {"name": f"input-{place}", **each, "parameters": {"binary_data_size": len(data)}}
         for place, (each, data) in enumerate(inputs)
@@ -428,7 +428,7 @@ def test_narrow_floats_of_estimators_that_take_none(client: FlaskClient) -> None
 
 @pytest.fixture
 def texts() -> FlaskClient:
-    """A model of texts that gives each back."""
+    """A model that returns its texts."""
     vectorizer = CountVectorizer(analyzer=str.split).fit(["x"])
 
     class Echo(KeyValueModel):
@@ -711,7 +711,7 @@ class Same(BaseEstimator):
         return X
 
 
-def test_an_open_number_of_values() -> None:
+def test_any_number_of_values() -> None:
     client = speaking(Model(name="iris", pipeline=Same()))
     document = client.get("/v2/models/iris").get_json()
     assert document["inputs"] == [{"name": "values", "datatype": "FP64", "shape": [-1, -1]}]
@@ -823,7 +823,7 @@ def test_body_that_unpacks_to_too_much(client: FlaskClient) -> None:
     assert refused(send(client, b"x", {"Content-Encoding": "br"}), 415)
 
 
-# What is refused
+# Bad requests
 
 
 def entries(**changes: Any) -> dict[str, Any]:
@@ -979,7 +979,7 @@ def test_errors_name_row_and_field(client: FlaskClient) -> None:
     assert error == "row 1, field petal_width: min value is 0"
 
 
-def test_failures_of_the_estimator_are_not_told(
+def test_failures_of_the_estimator_are_not_shown(
     pipeline: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(X: Any) -> Any:

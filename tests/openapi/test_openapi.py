@@ -97,7 +97,7 @@ def test_operations_have_names_of_their_own(everything: dict[str, Any]) -> None:
     assert {"iris.predict", "iris.describe", "folder.predict.version"} <= set(names)
 
 
-def test_models_are_told_of_with_their_descriptions(everything: dict[str, Any]) -> None:
+def test_models_have_their_descriptions(everything: dict[str, Any]) -> None:
     assert everything["info"]["title"] == "described"
     assert {"name": "iris", "description": "Species of an iris flower."} in everything["tags"]
     assert operation(everything, "/iris/predict/")["tags"] == ["iris"]
@@ -425,7 +425,7 @@ def test_nothing_is_loaded_for_it(tmp_path: Path) -> None:
     assert client.get("/-/models/").get_json()["models"][0]["version"] is None
 
 
-def test_a_codec_of_ones_own_is_told_of(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_custom_codec_is_documented(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Lines(Codec):
         media_type = "text/x-lines"
         reads = ("text/x-lines",)
@@ -447,7 +447,7 @@ def test_a_field_of_the_name_file_is_no_file(line_pipeline: Any) -> None:
 # From Python
 
 
-def test_it_can_be_had_from_python(app: Flask, everything: dict[str, Any]) -> None:
+def test_document_from_python(app: Flask, everything: dict[str, Any]) -> None:
     models = app.extensions["skmodels"].models
     assert models.openapi(app) == everything
     with app.app_context():

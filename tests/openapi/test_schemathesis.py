@@ -169,7 +169,7 @@ def hold(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, coun
 
 
 @pytest.mark.parametrize("name", cases(described_models.NAMES, quick=["iris"]))
-def test_predictions_are_what_the_document_says(api: Any, name: str) -> None:
+def test_predictions_match_the_document(api: Any, name: str) -> None:
     own = [each for each in operations(api, f"/{name}/") if each.method == "post"]
     found: Found = Counter()
     for operation in own:
@@ -181,7 +181,7 @@ def test_predictions_are_what_the_document_says(api: Any, name: str) -> None:
 
 
 @pytest.mark.full
-def test_all_else_is_what_the_document_says(api: Any) -> None:
+def test_other_responses_match_the_document(api: Any) -> None:
     for operation in operations(api, "/"):
         if operation.method == "get":
             assert set(hold(operation, GenerationMode.POSITIVE, 40)) == {200}
