@@ -1,4 +1,7 @@
-"""Serve scikit-learn models inside Flask applications."""
+"""Serve scikit-learn models inside Flask applications.
+
+Every public name of the library is imported here, but for those of :mod:`flask_skmodels.testing`.
+"""
 
 from flask_skmodels.artifacts.declaration import Artifact
 from flask_skmodels.codecs import register_codec
