@@ -1,4 +1,4 @@
-"""The page that shows the API document: strict, whole, and asking nobody else."""
+"""The page of the API document: it works under its policy and sends no request to other hosts."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def open_operation(page: Page, path: str) -> None:
-    """Unfold an operation and have its form ready to be sent."""
+    """Open an operation and fill in its form."""
     page.locator(f".opblock-post:has([data-path='{path}']) .opblock-summary-control").click()
     page.get_by_role("button", name="Try it out").click()
 
 
 def answered(page: Page) -> str:
-    """Send what the form says and return the answer that is shown."""
+    """Send the form and return the response that is shown."""
     page.get_by_role("button", name="Execute").click()
     return page.locator(".live-responses-table .highlight-code").first.inner_text()
 

@@ -1,4 +1,4 @@
-"""The pages in a real browser: headless Chromium, as a person uses it."""
+"""The pages in a real browser, headless Chromium, used as a person would."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=390, hei
 def address(
     pipeline: Any, mixed_pipeline: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The address of a real server with models of several kinds, asked a few times."""
+    """The address of a real server with models of several kinds and a few predictions."""
     app = Flask("shown")
     app.config["SKMODELS_TRUST_PICKLE"] = True
     models = SKModels(app)
@@ -75,7 +75,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
-    """Open a page of a new visitor; at the end it has not complained and asked nobody else."""
+    """A page of a new visitor; it must log no error and send no request to other hosts."""
     context = browser.new_context(base_url=address, **options)
     page = context.new_page()
     page.set_default_timeout(15_000)
@@ -314,7 +314,7 @@ def test_prediction_of_each_row_is_in_sight_on_a_phone(browser: Browser, address
 
 
 def bring(page: Page, place: str) -> None:
-    """Bring a page to a place, or into a state."""
+    """Open a page, or bring it into a state."""
     page.goto(place if place.startswith("/") else "/iris/")
     if place == "error":
         page.fill("input[name=sepal_length]", "-3")

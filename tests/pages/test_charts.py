@@ -1,4 +1,4 @@
-"""The geometry of the drawings."""
+"""The geometry of the charts."""
 
 from __future__ import annotations
 

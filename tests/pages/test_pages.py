@@ -1,4 +1,4 @@
-"""The pages as they are without JavaScript, and the JSON documents beside them."""
+"""The pages without JavaScript, and their JSON documents."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ CSV = b"sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n6.3,
 
 @pytest.fixture(autouse=True)
 def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the applications raise where a template uses what it was not given."""
+    """Make templates raise an exception for an undefined variable."""
     monkeypatch.setattr(Flask, "jinja_options", {"undefined": StrictUndefined})
 
 
@@ -81,7 +81,7 @@ def flowers(pipeline: Any) -> FlaskClient:
 
 @pytest.fixture
 def mixed(mixed_pipeline: Any) -> FlaskClient:
-    """An application with a model of a text and a number that may be missing."""
+    """An application with a model of a text and a number that can be missing."""
     birds = KeyValueModel(
         name="birds",
         pipeline=mixed_pipeline,
@@ -672,7 +672,7 @@ def test_file_may_be_of_what_is_installed(
 
 
 def hint(client: FlaskClient) -> str:
-    """Return what is said of the files that can be chosen."""
+    """Return the hint about the accepted files."""
     return get(client, "/iris/").one(id="file-hint").text
 
 

@@ -1,4 +1,4 @@
-"""The metrics: what they count, where they are kept apart, and that they add up over processes."""
+"""The metrics: their counts, their separation by label and extension, several processes."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ PREDICT = IRIS | {"method": "predict"}
 
 
 def read(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Return the value of each time series of an exposition."""
+    """Return the value of each time series in the text format."""
     families = text_string_to_metric_families(text)
     samples = [sample for family in families for sample in family.samples]
     return {(s.name, frozenset(s.labels.items())): s.value for s in samples}
 
 
 def scrape(client: FlaskClient, path: str = "/-/metrics") -> Callable[..., float | None]:
-    """Return a function that gives the value of a time series, None where there is none."""
+    """Return a function that returns the value of a time series, None if there is none."""
     response = client.get(path)
     assert response.status_code == 200
     assert response.content_type.startswith("text/plain; version=")
@@ -62,7 +62,7 @@ def scrape(client: FlaskClient, path: str = "/-/metrics") -> Callable[..., float
 
 
 def fields_and_rules(client: FlaskClient) -> dict[tuple[str, str], float]:
-    """Return how many rows were rejected, by field and rule."""
+    """Return the number of rejected rows by field and rule."""
     found = read(client.get("/-/metrics").text)
     return {
         (dict(labels)["field"], dict(labels)["rule"]): value

@@ -1,4 +1,4 @@
-"""The line of JSON that is logged for each prediction: what it holds, and what it never holds."""
+"""The prediction log: the content of its lines, and the values that it leaves out."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ALL = ("event", "method", "model", "outputs", "request_id", "rows", "seconds", "
 
 
 class Lines:
-    """The lines that were logged, read from JSON."""
+    """The logged lines, parsed as JSON."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
@@ -342,7 +342,7 @@ logging.config.dictConfig({
 
 
 def standard_error(setup: str = "", late: str = "") -> list[str]:
-    """Return the lines that a process writes which logs one prediction."""
+    """Return the lines written by a process that logs one prediction."""
     script = SCRIPT.format(setup=setup, late=late)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", script]

@@ -1,4 +1,4 @@
-"""What is counted of the traffic, and that it is bounded whatever comes."""
+"""The recent traffic: its counts, its window, and the bounds of its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spans of predictions, with the real SDK and a traced Flask application."""
+"""The spans of predictions, with the OpenTelemetry SDK and a traced Flask application."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def provider(exporter: InMemorySpanExporter) -> Iterator[TracerProvider]:
 
 @pytest.fixture
 def app(models: SKModels, provider: TracerProvider) -> Iterator[Flask]:
-    """An application whose requests are traced, and its predictions with them."""
+    """An application whose requests and predictions are traced."""
     app = Flask("iris_app")
     app.config["SKMODELS_TRACING"] = provider
     models.init_app(app)
@@ -52,7 +52,7 @@ def app(models: SKModels, provider: TracerProvider) -> Iterator[Flask]:
 
 @pytest.fixture
 def spans(exporter: InMemorySpanExporter) -> Callable[[], list[ReadableSpan]]:
-    """What gives the spans of the library, not those of the host."""
+    """A function that returns the spans of the library, without those of the application."""
 
     def of_predictions() -> list[ReadableSpan]:
         found = exporter.get_finished_spans()
