@@ -103,7 +103,7 @@ class _Series:
     """The time series of one method of one version, kept to avoid a lookup at each request."""
 
     __slots__ = (
-        *("answered", "begun", "ended", "failed", "rejected", "rows", "seconds", "sizes"),
+        *("succeeded", "begun", "ended", "failed", "rejected", "rows", "seconds", "sizes"),
         "stopped",
     )
 
@@ -113,7 +113,7 @@ class _Series:
         in_flight = families.in_flight.labels(extension, model)
         self.begun: Callable[[], None] = in_flight.inc
         self.ended: Callable[[], None] = in_flight.dec
-        self.answered: Callable[[], None] = families.predictions.labels(*labels).inc
+        self.succeeded: Callable[[], None] = families.predictions.labels(*labels).inc
         self.rows: Callable[[float], None] = families.rows.labels(*labels).inc
         self.sizes: Callable[[float], None] = families.sizes.labels(*labels).observe
         self.seconds: Callable[[float], None] = families.seconds.labels(*labels).observe
@@ -149,8 +149,8 @@ class Metrics(Listener):
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
         return {
-            before_prediction: self._begin,
-            after_prediction: self._answer,
+            before_prediction: self._start,
+            after_prediction: self._succeed,
             prediction_failed: self._fail,
             prediction_stopped: self._stop,
             input_rejected: self._reject,
@@ -184,13 +184,13 @@ class Metrics(Listener):
         key = prediction.model, prediction.version, prediction.method
         return self._series.get(key) or self._find(key)
 
-    def _begin(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+    def _start(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
         self._of(prediction).begun()
 
-    def _answer(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+    def _succeed(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
         series = self._of(prediction)
         series.ended()
-        series.answered()
+        series.succeeded()
         series.rows(prediction.rows)
         series.sizes(prediction.batch_rows)
         series.seconds(prediction.seconds)

@@ -60,13 +60,13 @@ class PredictionLog(Listener):
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
         return {
-            after_prediction: self._answer,
+            after_prediction: self._succeed,
             prediction_failed: self._fail,
             prediction_stopped: self._stop,
             input_rejected: self._reject,
         }
 
-    def _answer(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+    def _succeed(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
         self._log(model, "prediction", lambda: self._described(prediction) | _outputs(prediction))
 
     def _fail(self, sender: Sender, model: Model, **arguments: Any) -> None:
