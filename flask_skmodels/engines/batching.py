@@ -16,19 +16,19 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from threading import Lock, get_ident
 from time import perf_counter
-from typing import Any
 from weakref import WeakSet
 
 from flask_skmodels.engines.native import Call
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.schema.tabular import concatenate, layout_of
+from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 MAX_ROWS = 16  # a call with more rows has little to gain from being combined
 MIN_SECONDS = 500e-6  # calls of one row are combined if each takes at least this long
 _TRIALS = 5  # calls of one row that are timed; the first one may include a warm-up
 
 # The outputs, the seconds spent in the queue, and the number of rows in the combined call.
-CombinedResult = tuple[Any, float, int]
+CombinedResult = tuple[ModelOutput, float, int]
 
 
 class Combiner:
@@ -52,7 +52,7 @@ class Combiner:
         self._leader: int | None = None  # the identifier of the leader's thread
         self._queue: deque[_Waiting] = deque()
 
-    def call(self, X: Any, most_rows: int) -> CombinedResult:
+    def call(self, X: ModelInput, most_rows: int) -> CombinedResult:
         """Call the method, together with other callers if they are waiting.
 
         :param X: an array, a table or a list
@@ -79,7 +79,7 @@ class Combiner:
             self._wait(waiting)
         return self._lead(waiting) if waiting.batch else waiting.result(self._call)
 
-    def _timed_call(self, X: Any) -> Any:
+    def _timed_call(self, X: ModelInput) -> ModelOutput:
         """Call for this X alone. After enough calls of one row, decide whether to combine."""
         started = perf_counter()
         outputs = self._call(X)
@@ -178,7 +178,7 @@ class _Waiting:
 
     __slots__ = ("X", "batch", "combined", "layout", "most_rows", "since", "turn")
 
-    def __init__(self, X: Any, most_rows: int) -> None:
+    def __init__(self, X: ModelInput, most_rows: int) -> None:
         self.X = X
         self.most_rows = most_rows
         self.layout = layout_of(X)
@@ -196,7 +196,7 @@ class _Waiting:
         return call(self.X), queue, len(self.X)
 
 
-def _split(outputs: Any, batch: Sequence[_Waiting]) -> list[Any]:
+def _split(outputs: ModelOutput, batch: Sequence[_Waiting]) -> list[ModelOutput]:
     """Return the outputs of each caller.
 
     :raises ValueError: the outputs do not have one entry for each row

@@ -12,8 +12,9 @@ import sklearn
 from flask_skmodels.engines.threadpools import uses_joblib_workers, without_joblib_workers
 from flask_skmodels.models import Model
 from flask_skmodels.schema.tabular import to_sklearn
+from flask_skmodels.schema.types import ModelInput, ModelOutput
 
-Call = Callable[[Any], Any]
+Call = Callable[[ModelInput], ModelOutput]
 """A method of an estimator, or its lean form: called with X, returns one entry for each row."""
 
 
@@ -32,15 +33,15 @@ def native_calls(model: Model, methods: tuple[str, ...]) -> dict[str, Call]:
 
 
 def _native_call(model: Model, call: Call, is_parallel: bool) -> Call:
-    def native(X: Any) -> Any:
+    def native(X: ModelInput) -> ModelOutput:
         with _call_context(model, is_parallel):
-            X = to_sklearn(X)
+            converted = to_sklearn(X)
             try:
-                return call(X)
+                return call(converted)
             except (TypeError, ValueError):
-                if not _is_float32(X):
+                if not _is_float32(converted):
                     raise
-                return call(X.astype(np.float64))
+                return call(converted.astype(np.float64))
 
     return native
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE
 from flask_skmodels.artifacts.onnx import OnnxModel
@@ -25,8 +24,9 @@ from flask_skmodels.estimators import introspect
 from flask_skmodels.models import Model
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import Array, Estimator, ModelInput, ModelOutput
 
-Feed = dict[str, NDArray[Any]]
+Feed = dict[str, Array]
 _ALL = "X"  # the name of the input if the graph has one input for all columns
 _MISSING = "engine = 'onnx' needs skl2onnx and onnxruntime: pip install 'Flask-SKModels[onnx]'"
 
@@ -87,7 +87,7 @@ def onnx_calls(
 
 def convert_to_onnx(
     model: Model, native: Mapping[str, Call], schema: Schema
-) -> tuple[OnnxModel, Difference, Mapping[str, Any]]:
+) -> tuple[OnnxModel, Difference, Mapping[str, ModelOutput]]:
     """Return the graph of an estimator, the difference, and the estimator's results for the probes.
 
     :param model: as for :func:`onnx_calls`
@@ -118,12 +118,12 @@ def _check_installed() -> None:
         raise ModelError(_MISSING)
 
 
-def _decline(X: Any) -> Any:
+def _decline(X: ModelInput) -> ModelOutput:
     raise Decline("there is no graph yet; only the estimator is called")
 
 
 def _closest_graph(
-    estimator: Any, X: Any, expected: Mapping[str, Any]
+    estimator: Estimator, X: ModelInput, expected: Mapping[str, ModelOutput]
 ) -> tuple[OnnxModel, Difference]:
     """Return the first graph within the default tolerance, or else the closest one."""
     results: list[tuple[OnnxModel, Difference]] = []
@@ -143,7 +143,7 @@ def _closest_graph(
 
 
 def _compared(
-    estimator: Any, data: bytes, X: Any, expected: Mapping[str, Any]
+    estimator: Estimator, data: bytes, X: ModelInput, expected: Mapping[str, ModelOutput]
 ) -> tuple[OnnxModel, Difference]:
     graph = OnnxModel(Path(introspect.class_name(estimator)), data)
     names = _output_names(graph, expected)
@@ -154,7 +154,7 @@ def _compared(
     return graph, _difference({method: expected[method] for method in names}, results)
 
 
-def _conversions(estimator: Any, X: Any) -> Iterator[Callable[[], bytes]]:
+def _conversions(estimator: Estimator, X: ModelInput) -> Iterator[Callable[[], bytes]]:
     """Yield functions that convert the estimator, the most precise conversion first.
 
     The ONNX operators of trees only take single precision. scikit-learn's trees also round doubles
@@ -166,7 +166,7 @@ def _conversions(estimator: Any, X: Any) -> Iterator[Callable[[], bytes]]:
         yield partial(_convert, estimator, types(single=True))
 
 
-def _convert(estimator: Any, types: Sequence[tuple[str, Any]]) -> bytes:
+def _convert(estimator: Estimator, types: Sequence[tuple[str, Any]]) -> bytes:
     from skl2onnx import to_onnx
 
     is_classifier = hasattr(estimator, "predict_proba")
@@ -181,7 +181,7 @@ def _convert(estimator: Any, types: Sequence[tuple[str, Any]]) -> bytes:
     return data
 
 
-def _with_rounding_before_last_step(estimator: Any) -> Any:
+def _with_rounding_before_last_step(estimator: Estimator) -> Estimator:
     from skl2onnx.sklapi import CastTransformer
     from sklearn.pipeline import Pipeline
 
@@ -190,14 +190,14 @@ def _with_rounding_before_last_step(estimator: Any) -> Any:
     return Pipeline([*steps[:-1], rounding, steps[-1]])
 
 
-def _input_types(X: Any) -> list[Callable[..., list[tuple[str, Any]]]]:
+def _input_types(X: ModelInput) -> list[Callable[..., list[tuple[str, Any]]]]:
     """Return the possible inputs of the graph: one for each column of a data frame, or one for all.
 
     An estimator that selects columns by name needs the first, one that takes only numbers the
     second.
     """
     if not isinstance(X, DeferredFrame):
-        return [partial(_one_input, np.shape(X)[1])]
+        return [partial(_one_input, np.asarray(X).shape[1])]
     by_column = partial(_input_per_column, X)
     if not all(field.is_number for field in X.fields):
         return [by_column]
@@ -223,7 +223,7 @@ def _input_per_column(X: DeferredFrame, *, single: bool) -> list[tuple[str, Any]
     return [(f.column.name, types.get(f.kind, types["number"])([None, 1])) for f in X.fields]
 
 
-def feed(X: Any, inputs: Sequence[str]) -> Feed:
+def feed(X: ModelInput, inputs: Sequence[str]) -> Feed:
     """Return the arrays of X by the names of the graph's inputs. A missing text becomes empty."""
     if not isinstance(X, DeferredFrame):
         return {_ALL: np.asarray(X, dtype=np.float64)}
@@ -235,24 +235,26 @@ def feed(X: Any, inputs: Sequence[str]) -> Feed:
     }
 
 
-def _column(kind: str, values: Sequence[Any]) -> NDArray[Any]:
+def _column(kind: str, values: Sequence[Any]) -> Array:
     if kind == "string":
         texts = [value if isinstance(value, str) else "" for value in values]
         return np.array(texts, dtype=object).reshape(-1, 1)
     return np.array(values, dtype=np.int64 if kind == "integer" else np.float64).reshape(-1, 1)
 
 
-def _call(graph: OnnxModel, output: str, like: Any) -> Call:
+def _call(graph: OnnxModel, output: str, like: ModelOutput) -> Call:
     return lambda X: _like(like, graph.run(output, graph.cast(feed(X, graph.input_names))))
 
 
-def _like(like: Any, output: Any) -> NDArray[Any]:
+def _like(like: ModelOutput, output: ModelOutput) -> Array:
     """Return an output of the graph in the shape and dtype of the estimator's output."""
     array = np.asarray(output)
     return array.reshape((len(array), *like.shape[1:])).astype(like.dtype)
 
 
-def _difference(expected: Mapping[str, Any], results: Mapping[str, Any]) -> Difference:
+def _difference(
+    expected: Mapping[str, ModelOutput], results: Mapping[str, ModelOutput]
+) -> Difference:
     numbers, labels = 0.0, 0.0
     for method, native in expected.items():
         if native.dtype.kind == "f":
@@ -263,7 +265,7 @@ def _difference(expected: Mapping[str, Any], results: Mapping[str, Any]) -> Diff
     return Difference(len(next(iter(expected.values()))), numbers, labels)
 
 
-def _largest_difference(expected: NDArray[Any], result: NDArray[Any]) -> float:
+def _largest_difference(expected: Array, result: Array) -> float:
     same = (expected == result) | (np.isnan(expected) & np.isnan(result))
     differences = np.abs(result - expected) / np.maximum(1.0, np.abs(expected))
     differences = np.where(np.isnan(differences), np.inf, differences)

@@ -23,6 +23,7 @@ import joblib
 from threadpoolctl import ThreadpoolController
 
 from flask_skmodels.estimators.requirements import parts_of
+from flask_skmodels.schema.types import Estimator
 
 _WORKERS = re.compile(r"(?:-w|--workers)[ =]?([0-9]+)")
 _sized = threading.local()
@@ -74,7 +75,7 @@ def _libraries(process: int) -> list[Any]:
     return controllers
 
 
-def uses_joblib_workers(estimator: Any) -> bool:
+def uses_joblib_workers(estimator: Estimator) -> bool:
     """Return whether a method of the estimator would start joblib workers at each call."""
     return any(getattr(part, "n_jobs", None) not in (None, 1) for part in parts_of(estimator))
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flask_skmodels.engines.lean.inverse_transforms import Breakpoints, map_back
+from flask_skmodels.schema.types import Array, Estimator
 
 MAX_VALUES = 200  # for each column
 _MAX_ESTIMATORS = 20  # inner estimators that are searched
@@ -20,7 +20,9 @@ _THRESHOLDS = ("threshold", "binarize")  # parameters that apply to all columns
 _DEVIATIONS = (-3.0, -1.0, -0.5, 0.5, 1.0, 3.0)
 
 
-def find_breakpoints(estimator: Any, width: int, names: Sequence[str] | None = None) -> Breakpoints:
+def find_breakpoints(
+    estimator: Estimator, width: int, names: Sequence[str] | None = None
+) -> Breakpoints:
     """Return the breakpoints of each column of X.
 
     These are thresholds of trees, edges of bins, categories, means and values around them, and the
@@ -34,7 +36,7 @@ def find_breakpoints(estimator: Any, width: int, names: Sequence[str] | None = N
     return [_distinct(values) for values in columns]
 
 
-def _breakpoints_of(estimator: Any, width: int, names: list[str]) -> Breakpoints:
+def _breakpoints_of(estimator: Estimator, width: int, names: list[str]) -> Breakpoints:
     if hasattr(estimator, "steps"):
         return _of_pipeline([step for _, step in estimator.steps], width, names)
     if hasattr(estimator, "transformers_"):
@@ -51,7 +53,7 @@ def _breakpoints_of(estimator: Any, width: int, names: list[str]) -> Breakpoints
     )
 
 
-def _of_pipeline(steps: Sequence[Any], width: int, names: list[str]) -> Breakpoints:
+def _of_pipeline(steps: Sequence[Estimator], width: int, names: list[str]) -> Breakpoints:
     """Return the breakpoints of the first step, and those of later steps in its input columns."""
     if not steps:
         return [[] for _ in range(width)]
@@ -64,7 +66,7 @@ def _of_pipeline(steps: Sequence[Any], width: int, names: list[str]) -> Breakpoi
     return breakpoints
 
 
-def _output_width(step: Any, rest: Sequence[Any], width: int) -> int:
+def _output_width(step: Estimator, rest: Sequence[Estimator], width: int) -> int:
     """Return the number of columns that a step returns."""
     if step in (None, "passthrough"):
         return width
@@ -72,7 +74,7 @@ def _output_width(step: Any, rest: Sequence[Any], width: int) -> int:
     return width if following is None else int(following.n_features_in_)
 
 
-def _of_column_transformer(estimator: Any, width: int, names: list[str]) -> Breakpoints:
+def _of_column_transformer(estimator: Estimator, width: int, names: list[str]) -> Breakpoints:
     breakpoints: Breakpoints = [[] for _ in range(width)]
     input_indices = getattr(estimator, "_transformer_to_input_indices", {})
     for name, part, _ in estimator.transformers_:
@@ -86,7 +88,7 @@ def _of_column_transformer(estimator: Any, width: int, names: list[str]) -> Brea
     return breakpoints
 
 
-def _of_tree(estimator: Any, width: int) -> Breakpoints:
+def _of_tree(estimator: Estimator, width: int) -> Breakpoints:
     tree = getattr(estimator, "tree_", None)
     breakpoints: Breakpoints = [[] for _ in range(width)]
     if tree is not None:
@@ -96,7 +98,7 @@ def _of_tree(estimator: Any, width: int) -> Breakpoints:
     return breakpoints
 
 
-def _of_hist_gradient_boosting(estimator: Any, width: int) -> Breakpoints:
+def _of_hist_gradient_boosting(estimator: Estimator, width: int) -> Breakpoints:
     breakpoints: Breakpoints = [[] for _ in range(width)]
     with suppress(Exception):  # private attributes may change between releases
         indices = _column_order(estimator, width)
@@ -109,7 +111,7 @@ def _of_hist_gradient_boosting(estimator: Any, width: int) -> Breakpoints:
     return breakpoints
 
 
-def _column_order(estimator: Any, width: int) -> Sequence[int]:
+def _column_order(estimator: Estimator, width: int) -> Sequence[int]:
     """Return the column of X of each feature of histogram boosting, which puts categories first."""
     is_categorical = getattr(estimator, "is_categorical_", None)
     if is_categorical is None:
@@ -117,7 +119,7 @@ def _column_order(estimator: Any, width: int) -> Sequence[int]:
     return [int(index) for index in np.argsort(~np.asarray(is_categorical), kind="stable")]
 
 
-def _of_attributes(estimator: Any, width: int) -> Breakpoints:
+def _of_attributes(estimator: Estimator, width: int) -> Breakpoints:
     breakpoints: Breakpoints = [[] for _ in range(width)]
     for value in _fitted_attributes(estimator).values():
         if _is_sequence(value) and len(value) == width:
@@ -137,13 +139,13 @@ def _is_sequence(value: Any) -> bool:
     return isinstance(value, list | tuple) or getattr(value, "dtype", None) == np.object_
 
 
-def _add_array(breakpoints: Breakpoints, array: NDArray[Any], width: int) -> None:
+def _add_array(breakpoints: Breakpoints, array: Array, width: int) -> None:
     if array.ndim in (1, 2) and array.shape[-1] == width and len(array):
         for index, column in enumerate(np.atleast_2d(array).T):
             breakpoints[index] += _evenly_spaced(column.tolist())
 
 
-def _add_deviations(breakpoints: Breakpoints, estimator: Any, width: int) -> None:
+def _add_deviations(breakpoints: Breakpoints, estimator: Estimator, width: int) -> None:
     mean = getattr(estimator, "mean_", getattr(estimator, "center_", None))
     scale = getattr(estimator, "scale_", None)
     if mean is not None and scale is not None and np.shape(mean) == np.shape(scale) == (width,):
@@ -151,7 +153,7 @@ def _add_deviations(breakpoints: Breakpoints, estimator: Any, width: int) -> Non
             breakpoints[index] += [float(mean[index] + d * scale[index]) for d in _DEVIATIONS]
 
 
-def _of_bagging(estimator: Any, width: int) -> Breakpoints:
+def _of_bagging(estimator: Estimator, width: int) -> Breakpoints:
     """Return the breakpoints of inner estimators that are each fitted on some of the columns."""
     breakpoints: Breakpoints = [[] for _ in range(width)]
     inner = getattr(estimator, "estimators_", ())
@@ -164,9 +166,9 @@ def _of_bagging(estimator: Any, width: int) -> Breakpoints:
     return breakpoints
 
 
-def _inner_estimators(estimator: Any, width: int) -> list[Any]:
+def _inner_estimators(estimator: Estimator, width: int) -> list[Estimator]:
     """Return the fitted inner estimators that take the same columns."""
-    parts: list[Any] = []
+    parts: list[Estimator] = []
     for value in _fitted_attributes(estimator).values():
         for entry in _entries(value):
             parts += [_calibrated_classifier(part) for part in _entries(entry)]
@@ -180,12 +182,12 @@ def _entries(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _calibrated_classifier(part: Any) -> Any:
+def _calibrated_classifier(part: Estimator) -> Any:
     """Return the classifier inside a calibrated one, and anything else unchanged."""
     return part if hasattr(part, "n_features_in_") else getattr(part, "estimator", None)
 
 
-def _fitted_attributes(estimator: Any) -> Mapping[str, Any]:
+def _fitted_attributes(estimator: Estimator) -> Mapping[str, Any]:
     attributes: Mapping[str, Any] = getattr(estimator, "__dict__", {})
     return {
         name: value

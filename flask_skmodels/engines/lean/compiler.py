@@ -21,6 +21,7 @@ from flask_skmodels.engines.threadpools import uses_joblib_workers, without_jobl
 from flask_skmodels.estimators import introspect
 from flask_skmodels.schema.frame import FEW, DeferredFrame
 from flask_skmodels.schema.tabular import Tabular, to_sklearn
+from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput, ModelOutput
 
 __all__ = [
     "Call",
@@ -90,7 +91,7 @@ class Compiler:
         self.declined: list[str] = []
         self._watch = watch
 
-    def methods(self, estimator: Any) -> Methods:
+    def methods(self, estimator: Estimator) -> Methods:
         """Return a function of X for each method of an estimator, lean where possible."""
         name = introspect.class_name(estimator)
         native = {method: _native(estimator, method) for method in introspect.methods(estimator)}
@@ -109,7 +110,7 @@ class Compiler:
             for method, call in native.items()
         }
 
-    def _watched(self, estimator: Any, method: str, call: Call) -> Call:
+    def _watched(self, estimator: Estimator, method: str, call: Call) -> Call:
         return call if self._watch is None else self._watch(estimator, method, call)
 
 
@@ -129,7 +130,7 @@ def _import_forms(module: str) -> None:
         import_module(name)
 
 
-def doubles(X: Any) -> NDArray[np.float64]:
+def doubles(X: ModelInput) -> FloatArray:
     """Return X as an array of doubles of shape (rows, columns).
 
     :raises Decline: scikit-learn would not convert X to such an array
@@ -144,7 +145,7 @@ def doubles(X: Any) -> NDArray[np.float64]:
     raise Decline("X is not an array of doubles")
 
 
-def finite(X: NDArray[np.float64]) -> NDArray[np.float64]:
+def finite(X: FloatArray) -> FloatArray:
     """Return the array unchanged after checking that all its values are finite.
 
     :raises Decline: a value is missing or infinite
@@ -154,7 +155,7 @@ def finite(X: NDArray[np.float64]) -> NDArray[np.float64]:
     return X
 
 
-def finite_or_missing(X: NDArray[np.float64]) -> NDArray[np.float64]:
+def finite_or_missing(X: FloatArray) -> FloatArray:
     """Return the array unchanged after checking that it has no infinite values; NaN is allowed.
 
     :raises Decline: a value is infinite
@@ -164,7 +165,7 @@ def finite_or_missing(X: NDArray[np.float64]) -> NDArray[np.float64]:
     return X
 
 
-def as_row(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+def as_row(numbers: FloatArray) -> FloatArray:
     """Return an array of one number for each column in the shape (1, columns).
 
     numpy takes half the time to add such an array to one row of X, because both have the same
@@ -173,7 +174,7 @@ def as_row(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     return numbers.reshape(1, -1)
 
 
-def labels_by_sign(scores: NDArray[np.float64], classes: NDArray[Any]) -> NDArray[Any]:
+def labels_by_sign(scores: FloatArray, classes: Array) -> Array:
     """Return the second of two classes where the score is positive, else the first.
 
     :param scores: an array of shape (rows,)
@@ -191,19 +192,19 @@ def is_finite(X: NDArray[np.floating[Any]]) -> bool:
     return bool(np.isfinite(X).all())
 
 
-def _native(estimator: Any, method: str) -> Call:
+def _native(estimator: Estimator, method: str) -> Call:
     """Return a method of the estimator as a step between lean forms."""
     call = getattr(estimator, method)
     needs_names = hasattr(estimator, "feature_names_in_")
 
-    def native(X: Any) -> Any:
+    def native(X: ModelInput) -> ModelOutput:
         if needs_names and not isinstance(X, DeferredFrame):
             raise Decline(f"{introspect.class_name(estimator)} was fitted on named columns")
         if isinstance(X, np.ndarray):
             X = X.copy(order="K")  # the method may modify it
         return from_sklearn(call(to_sklearn(X)))
 
-    def without_workers(X: Any) -> Any:
+    def without_workers(X: ModelInput) -> ModelOutput:
         with without_joblib_workers():
             return native(X)
 

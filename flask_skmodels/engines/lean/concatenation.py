@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.sparse import hstack, issparse
@@ -18,6 +17,7 @@ from flask_skmodels.engines.lean.containers import (
 )
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import to_sklearn
+from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 _NUMBERS = {"number"}
 
@@ -25,7 +25,7 @@ _NUMBERS = {"number"}
 def concatenate_dense(calls: Sequence[Call]) -> Call:
     """Return a function of X that puts the outputs of transformers into one dense array."""
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         return _dense([call(X) for call in calls], len(X))
 
     return transform
@@ -34,7 +34,7 @@ def concatenate_dense(calls: Sequence[Call]) -> Call:
 def concatenate_sparse(calls: Sequence[Call]) -> Call:
     """Return a function of X that puts the outputs of transformers into sparse rows."""
 
-    def transform(X: Any) -> Csr:
+    def transform(X: ModelInput) -> Csr:
         return _sparse([call(X) for call in calls], len(X))
 
     return transform
@@ -43,7 +43,7 @@ def concatenate_sparse(calls: Sequence[Call]) -> Call:
 def concatenate(calls: Sequence[Call]) -> Call:
     """Return a function of X that joins the outputs of transformers, sparse if any of them is."""
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         outputs = [call(X) for call in calls]
         if any(isinstance(output, SparseRows) or issparse(output) for output in outputs):
             return _sparse(outputs, len(X))
@@ -52,14 +52,14 @@ def concatenate(calls: Sequence[Call]) -> Call:
     return transform
 
 
-def _dense(outputs: Sequence[Any], rows: int) -> Any:
+def _dense(outputs: Sequence[ModelOutput], rows: int) -> ModelOutput:
     row = _row_of_numbers(outputs) if rows == 1 else None
     if row is not None:
         return np.array((row,), dtype=np.float64)
     return np.concatenate([to_array(output) for output in outputs], axis=1)
 
 
-def _row_of_numbers(outputs: Sequence[Any]) -> list[float | None] | None:
+def _row_of_numbers(outputs: Sequence[ModelOutput]) -> list[float | None] | None:
     """Return the values of one row, None unless all of its columns are doubles."""
     row: list[float | None] = []
     for output in outputs:
@@ -74,7 +74,7 @@ def _row_of_numbers(outputs: Sequence[Any]) -> list[float | None] | None:
     return row
 
 
-def _sparse(outputs: Sequence[Any], rows: int) -> Csr:
+def _sparse(outputs: Sequence[ModelOutput], rows: int) -> Csr:
     if rows == 1:
         return _sparse_row(outputs)
     matrix = hstack([to_sklearn(output) for output in outputs]).tocsr()
@@ -83,7 +83,7 @@ def _sparse(outputs: Sequence[Any], rows: int) -> Csr:
     return to_csr(matrix)
 
 
-def _sparse_row(outputs: Sequence[Any]) -> Csr:
+def _sparse_row(outputs: Sequence[ModelOutput]) -> Csr:
     data: list[float] = []
     indices: list[int] = []
     width = 0
@@ -99,7 +99,7 @@ def _sparse_row(outputs: Sequence[Any]) -> Csr:
     return Csr(np.array(data), np.array(indices, dtype=np.int32), indptr, (1, width))
 
 
-def _add_row(output: Any, data: list[float], indices: list[int], width: int) -> None:
+def _add_row(output: ModelOutput, data: list[float], indices: list[int], width: int) -> None:
     if isinstance(output, np.ndarray) and output.dtype == np.float64:
         for index, value in enumerate(output[0].tolist(), width):
             if value:

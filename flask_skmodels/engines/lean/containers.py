@@ -11,6 +11,7 @@ from scipy import sparse
 
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import Tabular
+from flask_skmodels.schema.types import Array, FloatArray, ModelOutput
 
 
 class SparseRows(Tabular):
@@ -46,7 +47,7 @@ class Csr(SparseRows):
 
     def __init__(
         self,
-        data: NDArray[np.float64],
+        data: FloatArray,
         indices: NDArray[np.int32],
         indptr: NDArray[np.int32],
         shape: tuple[int, int],
@@ -65,13 +66,13 @@ class Csr(SparseRows):
         """Return itself."""
         return self
 
-    def to_numpy(self) -> NDArray[np.float64]:
+    def to_numpy(self) -> FloatArray:
         """Return a C-ordered array of shape (rows, columns)."""
         dense = np.zeros(self.shape)
         sparse._sparsetools.csr_todense(*self.shape, self.indptr, self.indices, self.data, dense)
         return dense
 
-    def dot(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def dot(self, weights: FloatArray) -> FloatArray:
         """Return the product with weights. Each sum is in the order of the columns.
 
         :param weights: an array of shape (columns,) or (columns, outputs)
@@ -115,7 +116,7 @@ class OneHotRows(SparseRows):
         np.cumsum(counts, out=indptr[1:])
         return Csr(np.ones(len(flat)), np.array(flat, dtype=np.int32), indptr, self.shape)
 
-    def to_numpy(self) -> NDArray[np.float64]:
+    def to_numpy(self) -> FloatArray:
         """Return a C-ordered array of shape (rows, columns)."""
         if len(self.codes) > 1:
             return self.to_csr().to_numpy()
@@ -153,14 +154,14 @@ class ObjectColumns(Tabular):
         return ObjectColumns([self.columns[index] for index in indices])
 
 
-def from_sklearn(output: Any) -> Any:
+def from_sklearn(output: ModelOutput) -> ModelOutput:
     """Return the output of an estimator's own method, with a sparse matrix of doubles as `Csr`."""
     if type(output) is sparse.csr_matrix and output.dtype == np.float64:
         return Csr(output.data, output.indices, output.indptr, output.shape)
     return output
 
 
-def to_array(X: Any) -> NDArray[Any]:
+def to_array(X: ModelOutput) -> Array:
     """Return the output of a step as a dense array."""
     if isinstance(X, np.ndarray):
         return X
@@ -169,7 +170,7 @@ def to_array(X: Any) -> NDArray[Any]:
     return X.toarray() if sparse.issparse(X) else np.asarray(X)
 
 
-def column_values(X: Any) -> Sequence[Sequence[Any]]:
+def column_values(X: ModelOutput) -> Sequence[Sequence[Any]]:
     """Return the values of each column as Python objects."""
     if isinstance(X, DeferredFrame):
         return [X.column(index) for index in range(len(X.fields))]
@@ -179,7 +180,7 @@ def column_values(X: Any) -> Sequence[Sequence[Any]]:
     return columns
 
 
-def to_csr(X: Any) -> Csr:
+def to_csr(X: ModelOutput) -> Csr:
     """Return the output of a step as sparse rows."""
     if isinstance(X, SparseRows):
         return X.to_csr()

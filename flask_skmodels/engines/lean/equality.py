@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array, issparse
+
+from flask_skmodels.schema.types import Array
 
 
 def same(one: Any, other: Any) -> bool:
@@ -27,14 +28,14 @@ def same(one: Any, other: Any) -> bool:
     return _has_same_values(one, other)
 
 
-def _has_same_values(one: NDArray[Any], other: NDArray[Any]) -> bool:
+def _has_same_values(one: Array, other: Array) -> bool:
     if one.dtype.kind == "f":
         equal = (one == other) & (np.signbit(one) == np.signbit(other))
         return bool((equal | (np.isnan(one) & np.isnan(other))).all())
     return bool((one == other).all())
 
 
-def _parts(matrix: Any) -> list[NDArray[Any]]:
+def _parts(matrix: Any) -> list[Array]:
     """Return the stored values of a sparse matrix, including zeros, their indices and its shape."""
     stored = coo_array(matrix)
     indices = [each.astype(np.int64) for each in stored.coords]

@@ -7,13 +7,14 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from flask_skmodels.schema.types import Estimator, FloatArray
 
 Breakpoints = list[list[Any]]
 """For each column some values."""
 
 
-def map_back(step: Any, breakpoints: Breakpoints, width: int) -> Breakpoints:
+def map_back(step: Estimator, breakpoints: Breakpoints, width: int) -> Breakpoints:
     """Return the values of a transformer's input columns that give some values of its output.
 
     :param step: a fitted transformer; values that it cannot invert are left out
@@ -31,14 +32,18 @@ def map_back(step: Any, breakpoints: Breakpoints, width: int) -> Breakpoints:
     return _inverse_transform(step, breakpoints, width)
 
 
-def _through_pipeline(steps: Sequence[Any], breakpoints: Breakpoints, width: int) -> Breakpoints:
+def _through_pipeline(
+    steps: Sequence[Estimator], breakpoints: Breakpoints, width: int
+) -> Breakpoints:
     for index in reversed(range(len(steps))):
         step_width = getattr(steps[index], "n_features_in_", width) if index else width
         breakpoints = map_back(steps[index], breakpoints, step_width)
     return breakpoints
 
 
-def _through_column_transformer(step: Any, breakpoints: Breakpoints, width: int) -> Breakpoints:
+def _through_column_transformer(
+    step: Estimator, breakpoints: Breakpoints, width: int
+) -> Breakpoints:
     inputs: Breakpoints = [[] for _ in range(width)]
     for name, part, _ in step.transformers_:
         indices = list(step._transformer_to_input_indices.get(name, ()))
@@ -51,14 +56,14 @@ def _through_column_transformer(step: Any, breakpoints: Breakpoints, width: int)
     return inputs
 
 
-def _through_selector(step: Any, breakpoints: Breakpoints, width: int) -> Breakpoints:
+def _through_selector(step: Estimator, breakpoints: Breakpoints, width: int) -> Breakpoints:
     inputs: Breakpoints = [[] for _ in range(width)]
     for index, values in zip(step.get_support(indices=True), breakpoints, strict=True):
         inputs[index] = values
     return inputs
 
 
-def _inverse_transform(step: Any, breakpoints: Breakpoints, width: int) -> Breakpoints:
+def _inverse_transform(step: Estimator, breakpoints: Breakpoints, width: int) -> Breakpoints:
     rows = max(map(len, breakpoints), default=0)
     if not rows:
         return [[] for _ in range(width)]
@@ -66,5 +71,5 @@ def _inverse_transform(step: Any, breakpoints: Breakpoints, width: int) -> Break
     for index, values in enumerate(breakpoints):
         if values:
             table[:, index] = np.resize(np.array(values, dtype=np.float64), rows)
-    inverse: NDArray[np.float64] = step.inverse_transform(table)
+    inverse: FloatArray = step.inverse_transform(table)
     return [column.tolist() for column in inverse.T]

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from flask_skmodels.schema.types import Array, FloatArray
 
 MAX_BYTES = 64 * 2**20  # size of the copied nodes: larger copies take too much of a worker's memory
 MAX_ROWS = 64  # with more rows, the trees are as fast one by one
 MAX_VALUES = 2**18  # size of the copies of X, one for each tree
 
-Array = NDArray[Any]
 FindLeaves = Callable[[Array], Array]
 """Called with X of shape (rows, columns + 1), returns the leaf of each row or its value."""
 
@@ -113,14 +113,14 @@ def _add_selector(nodes: Array, roots: list[int], width: int, layout: Layout) ->
     add_split(0, len(roots) - 1)
 
 
-def sum_in_order(values: Array) -> NDArray[np.float64]:
+def sum_in_order(values: Array) -> FloatArray:
     """Return the sum over the first axis, added from first to last as scikit-learn does.
 
     :param values: an array of shape (count, ...)
     """
     # np.add.reduce adds in pairs if the result is a single number.
     add = np.add.reduce if values[0].size > 1 else _last_cumulative_sum
-    total: NDArray[np.float64] = add(values, axis=0)
+    total: FloatArray = add(values, axis=0)
     return total
 
 

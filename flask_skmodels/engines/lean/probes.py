@@ -18,6 +18,7 @@ from flask_skmodels.errors import InvalidInput
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.schema import FixedSchema, Schema
+from flask_skmodels.schema.types import Estimator, ModelInput
 
 PROBES = 512
 _GENERIC = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.7, -12.25, 100.0, 1e-9, 12345.678)
@@ -37,7 +38,7 @@ class Probes:
     :raises Decline: no values can be drawn for one of the fields
     """
 
-    def __init__(self, schema: Schema, estimator: Any, examples: Sequence[Any]) -> None:
+    def __init__(self, schema: Schema, estimator: Estimator, examples: Sequence[Any]) -> None:
         if not isinstance(schema, FixedSchema) or not schema.column_fields:
             raise Decline("X is not a table of known columns")
         self._schema = schema
@@ -54,7 +55,7 @@ class Probes:
             for field, pool in zip(self._schema.column_fields, self._pools, strict=True)
         ]
 
-    def build(self, columns: Sequence[Sequence[Any]], *, by_column: bool = False) -> Any:
+    def build(self, columns: Sequence[Sequence[Any]], *, by_column: bool = False) -> ModelInput:
         """Return X for valid rows.
 
         :param columns: the values of each column
@@ -79,7 +80,7 @@ class Probes:
                 extremes[-1][index] = [value]
         return extremes
 
-    def examples(self) -> Any:
+    def examples(self) -> ModelInput | None:
         """Return X for the model's examples, None if it has none or they are invalid."""
         try:
             return self._schema.clean(from_python(self._examples)) if self._examples else None

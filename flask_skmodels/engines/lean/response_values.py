@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.multiclass import type_of_target
 
 from flask_skmodels.engines.lean.compiler import Call, Decline, Methods
+from flask_skmodels.schema.types import Estimator
 
 
-def response_values(estimator: Any, methods: Methods, method: str) -> Call:
+def response_values(estimator: Estimator, methods: Methods, method: str) -> Call:
     """Return a method of an estimator, for two classes reduced to the positive class.
 
     :param estimator: a fitted estimator
@@ -32,7 +31,7 @@ def response_values(estimator: Any, methods: Methods, method: str) -> Call:
     return call
 
 
-def positive_class_score(estimator: Any, methods: Methods) -> Call:
+def positive_class_score(estimator: Estimator, methods: Methods) -> Call:
     """Return a function for the score of the positive class, of shape (rows,)."""
     if is_regressor(estimator):
         return methods["predict"]

@@ -18,6 +18,7 @@ from flask_skmodels.engines.lean.probes import PROBES, Probes, repeat_rows, row_
 from flask_skmodels.estimators import introspect
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.tabular import copy_of, to_sklearn
+from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
 MAX_ROWS = PROBES  # verified up to this number; with more rows, scikit-learn's checks cost nothing
 SECONDS = 0.25  # time limit for the estimator's own calls of one method
@@ -34,7 +35,7 @@ class Mismatch(Exception):
     :param X: the input
     """
 
-    def __init__(self, message: str, X: Any) -> None:
+    def __init__(self, message: str, X: ModelInput) -> None:
         super().__init__(message)
         self.X = X
 
@@ -44,7 +45,7 @@ class WrongForm(Decline):
 
 
 def lean_calls(
-    estimator: Any,
+    estimator: Estimator,
     native: Mapping[str, Call],
     schema: Schema,
     examples: Sequence[Any] = (),
@@ -97,7 +98,7 @@ def _with_fallback(lean: Call, native: Call) -> Call:
     """Return a function that calls the estimator's own method if the lean form raises."""
 
     @np.errstate(all="ignore")  # as a decorator it costs half of what it does in a with statement
-    def call(X: Any) -> Any:
+    def call(X: ModelInput) -> ModelOutput:
         if len(X) <= MAX_ROWS:
             try:
                 return to_sklearn(lean(X))
@@ -133,14 +134,14 @@ def _verify(lean: Call, native: Call, probes: Probes) -> None:
         _compare(lean, native, examples, "the examples")
 
 
-def _returns(lean: Call, X: Any, expected: Any) -> bool:
+def _returns(lean: Call, X: ModelInput, expected: ModelOutput) -> bool:
     try:
         return same(lean(X), expected)
     except Exception:
         return False
 
 
-def _output_slice(output: Any, start: int, stop: int) -> Any:
+def _output_slice(output: ModelOutput, start: int, stop: int) -> ModelOutput:
     if isinstance(output, list):
         return [part[start:stop] for part in output]
     return output[start:stop]
@@ -177,7 +178,7 @@ def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     return repeat_rows(good, PROBES)
 
 
-def _compare(lean: Call, native: Call, X: Any, rows: str) -> Any:
+def _compare(lean: Call, native: Call, X: ModelInput, rows: str) -> ModelOutput:
     """Return the estimator's result after checking that the lean form returns the same."""
     try:
         expected = native(copy_of(X))  # the estimator may modify its input
@@ -192,7 +193,7 @@ def _compare(lean: Call, native: Call, X: Any, rows: str) -> Any:
     return expected
 
 
-def _compare_extreme(lean: Call, native: Call, X: Any) -> bool:
+def _compare_extreme(lean: Call, native: Call, X: ModelInput) -> bool:
     """Compare the results for a row on which both the lean form and the estimator may raise.
 
     :returns: whether the lean form returns a result
@@ -211,7 +212,7 @@ def _compare_extreme(lean: Call, native: Call, X: Any) -> bool:
     return True
 
 
-def _is_deterministic(native: Mapping[str, Call], X: Any) -> bool:
+def _is_deterministic(native: Mapping[str, Call], X: ModelInput) -> bool:
     """Return whether the estimator returns the same result for the same input twice."""
     try:
         return all(same(call(copy_of(X)), call(copy_of(X))) for call in native.values())
@@ -219,12 +220,12 @@ def _is_deterministic(native: Mapping[str, Call], X: Any) -> bool:
         return True
 
 
-def _wrong_step(estimator: Any, native: Mapping[str, Call], X: Any) -> str:
+def _wrong_step(estimator: Estimator, native: Mapping[str, Call], X: ModelInput) -> str:
     """Return the class name of the innermost step whose lean form is wrong for X."""
     wrong: list[str] = []
 
-    def watch(step: Any, method: str, call: Call) -> Call:
-        def watched(X: Any) -> Any:
+    def watch(step: Estimator, method: str, call: Call) -> Call:
+        def watched(X: ModelInput) -> ModelOutput:
             try:
                 result = call(X)
             except Exception:

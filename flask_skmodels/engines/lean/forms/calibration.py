@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.calibration import CalibratedClassifierCV, _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Methods, finite, lean_form
 from flask_skmodels.engines.lean.response_values import response_values
+from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput, ModelOutput
+
+# A function that converts scores, of shape (rows,) or (rows, classes), to probabilities.
+Calibrator = Callable[[FloatArray], FloatArray]
 
 
 @lean_form(CalibratedClassifierCV)
@@ -21,7 +23,7 @@ def calibrated_classifier(estimator: CalibratedClassifierCV, compiler: Compiler)
     parts = [_calibrated(part, compiler) for part in estimator.calibrated_classifiers_]
     classes = estimator.classes_
 
-    def predict_proba(X: Any) -> Any:
+    def predict_proba(X: ModelInput) -> ModelOutput:
         total = np.zeros((len(X), len(classes)))
         for part in parts:
             total += part(X)
@@ -34,7 +36,7 @@ def calibrated_classifier(estimator: CalibratedClassifierCV, compiler: Compiler)
     }
 
 
-def _calibrated(part: Any, compiler: Compiler) -> Call:
+def _calibrated(part: Estimator, compiler: Compiler) -> Call:
     """Return the ``predict_proba`` of one calibrated classifier."""
     methods = compiler.methods(part.estimator)
     method = "decision_function" if "decision_function" in methods else "predict_proba"
@@ -44,7 +46,7 @@ def _calibrated(part: Any, compiler: Compiler) -> Call:
     else:
         calibrate = _calibrators(part, [_calibrator(each) for each in part.calibrators])
 
-    def predict_proba(X: Any) -> Any:
+    def predict_proba(X: ModelInput) -> ModelOutput:
         scores = response(X)
         probabilities = calibrate(scores.reshape(-1, 1) if scores.ndim == 1 else scores)
         probabilities[(probabilities > 1.0) & (probabilities <= 1.0 + 1e-5)] = 1.0
@@ -53,12 +55,12 @@ def _calibrated(part: Any, compiler: Compiler) -> Call:
     return predict_proba
 
 
-def _calibrators(part: Any, calibrators: Sequence[Call]) -> Call:
+def _calibrators(part: Estimator, calibrators: Sequence[Calibrator]) -> Calibrator:
     """Return a function that calibrates the scores of each class and normalizes their sum to 1."""
     count = len(part.classes)
     indices = np.searchsorted(part.classes, part.estimator.classes_) + (count == 2)
 
-    def calibrate(scores: NDArray[np.float64]) -> Any:
+    def calibrate(scores: FloatArray) -> FloatArray:
         probabilities = np.zeros((len(scores), count))
         for index, calibrator, column in zip(indices, calibrators, scores.T, strict=False):
             probabilities[:, index] = calibrator(column)
@@ -66,40 +68,42 @@ def _calibrators(part: Any, calibrators: Sequence[Call]) -> Call:
             probabilities[:, 0] = 1.0 - probabilities[:, 1]
             return probabilities
         sums = probabilities.sum(axis=1)[:, np.newaxis]
-        uniform = np.full_like(probabilities, 1 / count)
-        return np.divide(probabilities, sums, out=uniform, where=sums != 0)
+        normalized: FloatArray = np.full_like(probabilities, 1 / count)
+        np.divide(probabilities, sums, out=normalized, where=sums != 0)
+        return normalized
 
     return calibrate
 
 
-def _calibrator(calibrator: Any) -> Call:
+def _calibrator(calibrator: Estimator) -> Calibrator:
     """Return a function that converts the scores of one class to probabilities."""
     if type(calibrator) is _SigmoidCalibration:
         slope, intercept = calibrator.a_, calibrator.b_
         return lambda scores: expit(-(slope * scores + intercept))
     if type(calibrator) is IsotonicRegression and calibrator.out_of_bounds == "clip":
         return _isotonic(calibrator)
-    native: Call = calibrator.predict
+    native: Calibrator = calibrator.predict
     return native
 
 
-def _isotonic(calibrator: IsotonicRegression) -> Call:
+def _isotonic(calibrator: IsotonicRegression) -> Calibrator:
     low, high, interpolate = calibrator.X_min_, calibrator.X_max_, calibrator.f_
     dtype = calibrator.X_thresholds_.dtype
 
-    def predict(scores: NDArray[np.float64]) -> Any:
+    def predict(scores: FloatArray) -> FloatArray:
         clipped = np.clip(finite(scores).astype(dtype, copy=False), low, high)
-        return interpolate(clipped).astype(dtype, copy=False)
+        probabilities: FloatArray = interpolate(clipped).astype(dtype, copy=False)
+        return probabilities
 
     return predict
 
 
-def _temperature(part: Any, method: str) -> Call:
+def _temperature(part: Estimator, method: str) -> Calibrator:
     """Return a function that divides the scores of all classes by one temperature."""
-    predict: Call = part.calibrators[0].predict
+    predict: Calibrator = part.calibrators[0].predict
     is_binary_probability = len(part.classes) == 2 and method == "predict_proba"
 
-    def calibrate(scores: NDArray[np.float64]) -> Any:
+    def calibrate(scores: FloatArray) -> FloatArray:
         if is_binary_probability and scores.shape[1] == 1:
             scores = np.concatenate([1 - scores, scores], axis=1)
         return predict(scores)

@@ -14,6 +14,7 @@ from flask_skmodels.engines.lean.containers import Csr, SparseRows, to_array
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import Tabular
+from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
 
 @lean_form(ColumnTransformer)
@@ -39,7 +40,7 @@ def transformed_target(estimator: TransformedTargetRegressor, compiler: Compiler
     inverse = estimator.transformer_.inverse_transform
     squeezes = estimator._training_dim == 1
 
-    def predict(X: Any) -> Any:
+    def predict(X: ModelInput) -> ModelOutput:
         transformed = call(X)
         y = inverse(transformed.reshape(-1, 1) if transformed.ndim == 1 else transformed)
         return y.squeeze(axis=1) if squeezes and y.shape[1] == 1 else y
@@ -52,7 +53,7 @@ def weighted(call: Call, weight: float | None) -> Call:
     if weight is None:
         return call
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         output = call(X)
         if isinstance(output, SparseRows):
             rows = output.to_csr()
@@ -63,7 +64,7 @@ def weighted(call: Call, weight: float | None) -> Call:
 
 
 def _part(
-    estimator: ColumnTransformer, name: str, step: Any, columns: Any, compiler: Compiler
+    estimator: ColumnTransformer, name: str, step: Estimator, columns: Any, compiler: Compiler
 ) -> Call:
     indices = [int(index) for index in estimator._transformer_to_input_indices[name]]
     if isinstance(columns, str) or np.isscalar(columns):
@@ -77,7 +78,7 @@ def _part(
     return lambda X: call(select(X))
 
 
-def _depends_on_memory_layout(part: Any) -> bool:
+def _depends_on_memory_layout(part: Estimator) -> bool:
     """Return whether the memory layout of X may change the last bits of a transformer's output.
 
     If columns are selected in reverse order, pandas returns them with a negative stride, and
@@ -87,12 +88,12 @@ def _depends_on_memory_layout(part: Any) -> bool:
     return not is_native or getattr(part, "func", None) is not None
 
 
-def _vectorizer(index: int, step: Any) -> Call:
+def _vectorizer(index: int, step: Estimator) -> Call:
     """Return the transform of a text vectorizer, which takes one column as a list."""
     if not hasattr(step, "build_analyzer"):
         raise Decline("a transformer is given a column that is not a table")
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         if not isinstance(X, DeferredFrame):
             raise Decline("X is not a data frame")
         return step.transform(X.column(index))
@@ -109,7 +110,7 @@ def column_selector(indices: Sequence[int], columns: Any) -> Callable[[Any], Any
     key = columns if isinstance(columns, slice) else np.array(indices)
     selected = tuple(indices)
 
-    def select(X: Any) -> Any:
+    def select(X: ModelInput) -> ModelOutput:
         if isinstance(X, Tabular):
             return X.select(selected)
         if isinstance(X, np.ndarray):

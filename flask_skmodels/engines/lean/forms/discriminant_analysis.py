@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.discriminant_analysis import (
     LinearDiscriminantAnalysis,
@@ -18,8 +15,7 @@ from flask_skmodels.engines.lean.forms.linear_model import (
     methods_of_scores,
     softmax,
 )
-
-Doubles = NDArray[np.float64]
+from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 
 @lean_form(LinearDiscriminantAnalysis)
@@ -27,14 +23,14 @@ def linear_discriminant(estimator: LinearDiscriminantAnalysis, compiler: Compile
     decision, is_binary = decision_function_of(estimator), len(estimator.classes_) == 2
     smallest = np.finfo(np.float64).smallest_normal
 
-    def predict_proba(X: Any) -> Any:
+    def predict_proba(X: ModelInput) -> ModelOutput:
         scores = decision(X)
         if not is_binary:
             return softmax(scores)
         positive = expit(scores)
         return np.stack([1 - positive, positive], axis=1)
 
-    def predict_log_proba(X: Any) -> Any:
+    def predict_log_proba(X: ModelInput) -> ModelOutput:
         probabilities = predict_proba(X)
         probabilities[probabilities == 0.0] += smallest
         return np.log(probabilities)
@@ -50,7 +46,7 @@ def _projection(estimator: LinearDiscriminantAnalysis) -> Methods:
     mean = estimator.xbar_ if estimator.solver == "svd" else None
     scalings, count = estimator.scalings_, estimator._max_components
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         X = finite(doubles(X))
         return ((X if mean is None else X - mean) @ scalings)[:, :count]
 
@@ -65,17 +61,17 @@ def quadratic_discriminant(estimator: QuadraticDiscriminantAnalysis, compiler: C
     volumes = np.array([np.sum(np.log(scaling)) for scaling in estimator.scalings_])
     means, priors = estimator.means_, np.log(estimator.priors_)
 
-    def scores(X: Any) -> Any:
+    def scores(X: ModelInput) -> ModelOutput:
         X = finite(doubles(X))
         pairs = zip(means, weights, strict=True)
         norms = np.array([np.sum(np.dot(X - mean, w) ** 2, axis=1) for mean, w in pairs]).T
         return -0.5 * (norms + volumes) + priors
 
-    def decision_function(X: Any) -> Any:
+    def decision_function(X: ModelInput) -> ModelOutput:
         joint = scores(X)
         return joint[:, 1] - joint[:, 0] if len(classes) == 2 else joint
 
-    def predict_log_proba(X: Any) -> Any:
+    def predict_log_proba(X: ModelInput) -> ModelOutput:
         joint = scores(X)
         joint = joint - joint.max(axis=1)[:, np.newaxis]
         return joint - np.log(np.exp(joint).sum(axis=1)[:, np.newaxis])

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lean_form
+from flask_skmodels.schema.types import ModelOutput
 
 
 @lean_form(DummyClassifier)
@@ -24,5 +25,5 @@ def dummy_regressor(estimator: DummyRegressor, compiler: Compiler) -> Methods:
     return {"predict": _repeated(estimator.predict(np.zeros((1, 1))))}
 
 
-def _repeated(output: Any) -> Any:
+def _repeated(output: ModelOutput) -> Any:
     return lambda X: np.repeat(output, len(X), axis=0)

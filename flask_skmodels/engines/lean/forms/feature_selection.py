@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn.feature_selection import (
     RFE,
     RFECV,
@@ -30,6 +28,7 @@ from flask_skmodels.engines.lean.compiler import (
 )
 from flask_skmodels.engines.lean.containers import SparseRows, to_array, to_csr
 from flask_skmodels.schema.tabular import to_sklearn
+from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
 
 @lean_form(
@@ -43,12 +42,12 @@ from flask_skmodels.schema.tabular import to_sklearn
     SequentialFeatureSelector,
     VarianceThreshold,
 )
-def selector(selector: Any, compiler: Compiler) -> Methods:
+def selector(selector: Estimator, compiler: Compiler) -> Methods:
     return {"transform": _selection(selector)}
 
 
 @lean_form(RFE, RFECV)
-def recursive_feature_elimination(selector: Any, compiler: Compiler) -> Methods:
+def recursive_feature_elimination(selector: Estimator, compiler: Compiler) -> Methods:
     """Select columns, then call a method of the estimator that was fitted on them."""
     select = _selection(selector)
     inner = compiler.methods(selector.estimator_)
@@ -61,13 +60,13 @@ def _after(select: Call, call: Call) -> Call:
     return lambda X: call(select(X))
 
 
-def _selection(selector: Any) -> Call:
+def _selection(selector: Estimator) -> Call:
     selected = selector.get_support()
     if not selected.any():
         raise Decline("it selects no columns")
     check = finite_or_missing if get_tags(selector).input_tags.allow_nan else finite
 
-    def select(X: Any) -> Any:
+    def select(X: ModelInput) -> ModelOutput:
         if isinstance(X, SparseRows):
             return to_csr(to_sklearn(X)[:, selected])
         X = to_array(X)

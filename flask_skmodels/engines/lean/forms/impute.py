@@ -20,8 +20,9 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import ObjectColumns, column_values
+from flask_skmodels.schema.types import BoolArray, FloatArray, ModelInput, ModelOutput
 
-Mask = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
+Mask = Callable[[FloatArray], BoolArray]
 
 
 @lean_form(SimpleImputer)
@@ -42,8 +43,8 @@ def simple_imputer(imputer: SimpleImputer, compiler: Compiler) -> Methods:
     return {"transform": _filled(mask_of(imputer.missing_values), fills, kept, indicated)}
 
 
-def _nan_filled(fills: NDArray[np.float64]) -> Call:
-    def transform(X: Any) -> Any:
+def _nan_filled(fills: FloatArray) -> Call:
+    def transform(X: ModelInput) -> ModelOutput:
         X = doubles(X).copy(order="K")
         if not is_finite(X):
             np.copyto(finite_or_missing(X), fills, where=np.isnan(X))
@@ -54,11 +55,11 @@ def _nan_filled(fills: NDArray[np.float64]) -> Call:
 
 def _filled(
     mask: Mask,
-    fills: NDArray[np.float64],
+    fills: FloatArray,
     kept: NDArray[np.intp],
     indicated: NDArray[np.intp] | None,
 ) -> Call:
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         X = doubles(X)
         missing = mask(X)
         if len(kept) == X.shape[1]:
@@ -84,16 +85,16 @@ def mask_of(marker: Any) -> Mask:
     if marker is None or isinstance(marker, str):
         raise Decline("its missing_values is not a number")
 
-    def mask(X: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def mask(X: FloatArray) -> BoolArray:
         if not is_finite(X):
             raise Decline("a value is not finite")
-        missing: NDArray[np.bool_] = np.equal(X, marker)
+        missing: BoolArray = np.equal(X, marker)
         return missing
 
     return mask
 
 
-def _indicators(missing: NDArray[np.bool_], features: NDArray[np.intp]) -> NDArray[np.bool_]:
+def _indicators(missing: BoolArray, features: NDArray[np.intp]) -> BoolArray:
     return missing[:, features] if len(features) < missing.shape[1] else missing
 
 
@@ -108,7 +109,7 @@ def _objects(imputer: SimpleImputer) -> Call:
     if imputer.indicator_ is not None:
         indicated = imputer.indicator_.features_.tolist()
 
-    def transform(X: Any) -> ObjectColumns:
+    def transform(X: ModelInput) -> ObjectColumns:
         columns = column_values(X)
         missing = [list(map(is_missing, column)) for column in columns]
         filled: list[Sequence[Any]] = [
@@ -146,7 +147,7 @@ def missing_indicator(indicator: MissingIndicator, compiler: Compiler) -> Method
     new = np.setdiff1d(np.arange(indicator.n_features_in_), features)
     refuses = indicator.features == "missing-only" and indicator.error_on_new and len(new)
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         missing = mask(doubles(X))
         if refuses and missing[:, new].any():
             raise Decline("values are missing in a column without missing values at fit")

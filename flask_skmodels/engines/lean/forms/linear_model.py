@@ -22,8 +22,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import Csr, SparseRows
-
-Scores = NDArray[np.float64]
+from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput
 
 
 def _if_available(name: str) -> list[type]:
@@ -32,7 +31,7 @@ def _if_available(name: str) -> list[type]:
 
 
 @lean_form(linear_model.LogisticRegression, linear_model.LogisticRegressionCV)
-def logistic_regression(estimator: Any, compiler: Compiler) -> Methods:
+def logistic_regression(estimator: Estimator, compiler: Compiler) -> Methods:
     decision = decision_function_of(estimator)
     probabilities = one_vs_rest_probabilities if len(estimator.classes_) <= 2 else softmax
     methods = methods_of_scores(decision, estimator.classes_)
@@ -54,7 +53,7 @@ def sgd_classifier(estimator: linear_model.SGDClassifier, compiler: Compiler) ->
     linear_model.RidgeClassifier,
     linear_model.RidgeClassifierCV,
 )
-def linear_classifier(estimator: Any, compiler: Compiler) -> Methods:
+def linear_classifier(estimator: Estimator, compiler: Compiler) -> Methods:
     if np.ndim(estimator.classes_[0]):
         raise Decline("it predicts several labels for each row")
     return methods_of_scores(decision_function_of(estimator), estimator.classes_)
@@ -85,12 +84,12 @@ def linear_classifier(estimator: Any, compiler: Compiler) -> Methods:
     linear_model.RidgeCV,
     linear_model.TheilSenRegressor,
 )
-def linear_regressor(estimator: Any, compiler: Compiler) -> Methods:
+def linear_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
     return {"predict": linear_predictor(estimator.coef_.T, estimator.intercept_)}
 
 
 @lean_form(*_if_available("PassiveAggressiveRegressor"), linear_model.SGDRegressor)
-def sgd_regressor(estimator: Any, compiler: Compiler) -> Methods:
+def sgd_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
     value = linear_predictor(estimator.coef_.T, estimator.intercept_)
     return {"predict": lambda X: value(X).ravel()}
 
@@ -100,7 +99,7 @@ def sgd_one_class_svm(estimator: linear_model.SGDOneClassSVM, compiler: Compiler
     score = linear_predictor(estimator.coef_.T, -estimator.offset_)
     offset = estimator.offset_
 
-    def predict(X: Any) -> NDArray[np.int32]:
+    def predict(X: ModelInput) -> NDArray[np.int32]:
         return np.where(score(X).ravel() >= 0, np.int32(1), np.int32(-1))
 
     return {
@@ -113,17 +112,19 @@ def sgd_one_class_svm(estimator: linear_model.SGDOneClassSVM, compiler: Compiler
 @lean_form(
     linear_model.GammaRegressor, linear_model.PoissonRegressor, linear_model.TweedieRegressor
 )
-def generalized_linear_regressor(estimator: Any, compiler: Compiler) -> Methods:
+def generalized_linear_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
     value, link = linear_predictor(estimator.coef_, estimator.intercept_), estimator._base_loss.link
     return {"predict": lambda X: link.inverse(value(X))}
 
 
-def methods_of_scores(decision: Call, classes: NDArray[Any]) -> Methods:
+def methods_of_scores(decision: Call, classes: Array) -> Methods:
     """Return the methods of a classifier that follow from its decision function."""
     return {"decision_function": decision, "predict": labels_from_scores(decision, classes)}
 
 
-def probability_methods(decision: Call, probabilities: Callable[[Scores], Scores]) -> Methods:
+def probability_methods(
+    decision: Call, probabilities: Callable[[FloatArray], FloatArray]
+) -> Methods:
     """Return ``predict_proba`` and ``predict_log_proba`` of a linear classifier.
 
     :param decision: the decision function
@@ -150,21 +151,21 @@ def linear_predictor(weights: Any, intercept: Any) -> Call:
         intercept = as_row(intercept)
     is_contiguous = weights.flags.c_contiguous or weights.flags.f_contiguous
 
-    def value(X: Any) -> Scores:
+    def value(X: ModelInput) -> FloatArray:
         if isinstance(X, SparseRows):
             rows: Csr = X.to_csr()
             return finite(rows.dot(weights) + intercept)
         X = doubles(X)
         # For one row, dot calls the same BLAS function as @ and is faster, except for views.
         is_row = len(X) == 1 and is_contiguous and X.flags.c_contiguous
-        scores: Scores = X.dot(weights) if is_row else X @ weights
+        scores: FloatArray = X.dot(weights) if is_row else X @ weights
         scores += intercept
         return finite(scores)
 
     return value
 
 
-def decision_function_of(estimator: Any) -> Call:
+def decision_function_of(estimator: Estimator) -> Call:
     """Return the decision function of a linear classifier."""
     weights = estimator.coef_.T
     scores = linear_predictor(weights, estimator.intercept_)
@@ -172,7 +173,7 @@ def decision_function_of(estimator: Any) -> Call:
     return (lambda X: scores(X).reshape(-1)) if is_column else scores
 
 
-def labels_from_scores(decision: Call, classes: NDArray[Any]) -> Call:
+def labels_from_scores(decision: Call, classes: Array) -> Call:
     """Return a function that predicts the class of the largest score.
 
     For two classes there is one score, and a positive score means the second class.
@@ -182,9 +183,9 @@ def labels_from_scores(decision: Call, classes: NDArray[Any]) -> Call:
     return lambda X: classes.take(decision(X).argmax(1))
 
 
-def one_vs_rest_probabilities(scores: Scores) -> Scores:
+def one_vs_rest_probabilities(scores: FloatArray) -> FloatArray:
     """Return probabilities from the scores of one logistic regression for each class."""
-    positive: Scores = expit(scores, out=scores)
+    positive: FloatArray = expit(scores, out=scores)
     if positive.ndim == 1:
         return np.stack([1 - positive, positive], axis=1)
     total = positive.sum(axis=1)
@@ -195,7 +196,7 @@ def one_vs_rest_probabilities(scores: Scores) -> Scores:
     return positive
 
 
-def softmax(scores: Scores) -> Scores:
+def softmax(scores: FloatArray) -> FloatArray:
     """Return the softmax of each row. The argument is overwritten."""
     scores -= scores.max(axis=1).reshape(-1, 1)
     np.exp(scores, out=scores)

@@ -18,6 +18,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.response_values import positive_class_score
+from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
 
 @lean_form(OneVsRestClassifier)
@@ -39,7 +40,7 @@ def one_vs_rest(estimator: OneVsRestClassifier, compiler: Compiler) -> Methods:
     return methods
 
 
-def _index_of_largest(scores: list[Call], X: Any) -> Any:
+def _index_of_largest(scores: list[Call], X: ModelInput) -> Any:
     """Return for each row the index of the largest score.
 
     :raises Decline: a score is NaN
@@ -50,14 +51,14 @@ def _index_of_largest(scores: list[Call], X: Any) -> Any:
     return each.argmax(axis=0)
 
 
-def _threshold(estimator: Any, methods: Methods) -> float:
+def _threshold(estimator: Estimator, methods: Methods) -> float:
     return 0.0 if "decision_function" in methods and is_classifier(estimator) else 0.5
 
 
 def _normalized(calls: list[Call]) -> Call:
     """Return a function for the probabilities of the classes, divided by their sum."""
 
-    def predict_proba(X: Any) -> Any:
+    def predict_proba(X: ModelInput) -> ModelOutput:
         probabilities = np.array([call(X)[:, 1] for call in calls]).T
         if len(calls) == 1:
             probabilities = np.concatenate((1 - probabilities, probabilities), axis=1)
@@ -84,14 +85,14 @@ def one_vs_one(estimator: OneVsOneClassifier, compiler: Compiler) -> Methods:
     scores = [positive_class_score(*pair) for pair in zip(parts, each, strict=True)]
     is_binary = estimator.n_classes_ == 2
 
-    def decision_function(X: Any) -> Any:
+    def decision_function(X: ModelInput) -> ModelOutput:
         X = doubles(X)
         predicted = np.vstack([label(X) for label in labels]).T
         confidences = np.vstack([score(X) for score in scores]).T
         votes = _ovr_decision_function(predicted, confidences, len(classes))
         return votes[:, 1] if is_binary else votes
 
-    def predict(X: Any) -> Any:
+    def predict(X: ModelInput) -> ModelOutput:
         votes = decision_function(X)
         if is_binary:
             return classes.take((votes > _threshold(parts[0], each[0])).astype(np.intp))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.multioutput import (
     ClassifierChain,
     MultiOutputClassifier,
@@ -15,10 +12,11 @@ from sklearn.multioutput import (
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Methods, doubles, finite, lean_form
 from flask_skmodels.engines.lean.response_values import response_values
+from flask_skmodels.schema.types import Estimator, FloatArray
 
 
 @lean_form(MultiOutputClassifier, MultiOutputRegressor)
-def multi_output(estimator: Any, compiler: Compiler) -> Methods:
+def multi_output(estimator: Estimator, compiler: Compiler) -> Methods:
     """The outputs of each inner estimator, side by side."""
     each = list(map(compiler.methods, estimator.estimators_))
     methods: Methods = {
@@ -30,7 +28,7 @@ def multi_output(estimator: Any, compiler: Compiler) -> Methods:
 
 
 @lean_form(ClassifierChain, RegressorChain)
-def chain(estimator: Any, compiler: Compiler) -> Methods:
+def chain(estimator: Estimator, compiler: Compiler) -> Methods:
     """Each inner estimator takes X and the outputs of the estimators before it."""
     parts = estimator.estimators_
     each = list(map(compiler.methods, parts))
@@ -50,9 +48,7 @@ def chain(estimator: Any, compiler: Compiler) -> Methods:
     return methods
 
 
-def _run_chain(
-    features: list[Call], calls: list[Call], X: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _run_chain(features: list[Call], calls: list[Call], X: FloatArray) -> FloatArray:
     """Return the outputs of a chain, of shape (rows, estimators).
 
     :param features: for each estimator a function for the column that it adds to X

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 
 from flask_skmodels.engines.lean.compiler import (
@@ -18,8 +17,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import Csr, SparseRows
-
-Doubles = NDArray[np.float64]
+from flask_skmodels.schema.types import Array, FloatArray, ModelInput, ModelOutput
 
 
 @lean_form(GaussianNB)
@@ -29,12 +27,12 @@ def gaussian_nb(estimator: GaussianNB, compiler: Compiler) -> Methods:
     norms = [-0.5 * np.sum(np.log(2.0 * np.pi * variance)) for variance in variances]
     priors_of_row, norms_of_row = np.array(priors), np.array(norms)
 
-    def joint_of_row(X: Doubles) -> Doubles:
+    def joint_of_row(X: FloatArray) -> FloatArray:
         distances = np.sum((X - means) ** 2 / variances, axis=1)
-        scores: Doubles = (priors_of_row + (norms_of_row - 0.5 * distances)).reshape(1, -1)
+        scores: FloatArray = (priors_of_row + (norms_of_row - 0.5 * distances)).reshape(1, -1)
         return scores
 
-    def joint(X: Any) -> Doubles:
+    def joint(X: ModelInput) -> FloatArray:
         X = finite(doubles(X))
         if len(X) == 1:
             return joint_of_row(X)
@@ -70,10 +68,10 @@ def bernoulli_nb(estimator: BernoulliNB, compiler: Compiler) -> Methods:
     prior = estimator.class_log_prior_ + negative.sum(axis=1)
     product = _product(weights)
 
-    def joint(X: Any) -> Doubles:
+    def joint(X: ModelInput) -> FloatArray:
         if threshold is not None:
             X = _binarized(threshold, X)
-        scores: Doubles = product(X)
+        scores: FloatArray = product(X)
         scores += prior
         return scores
 
@@ -85,20 +83,20 @@ def categorical_nb(estimator: CategoricalNB, compiler: Compiler) -> Methods:
     tables = [table.T.copy() for table in estimator.feature_log_prob_]
     shape, prior = (len(estimator.classes_),), estimator.class_log_prior_
 
-    def joint(X: Any) -> Doubles:
+    def joint(X: ModelInput) -> FloatArray:
         codes = finite(doubles(X)).astype(np.intp)
         if (codes < 0).any():
             raise Decline("a category is negative")
         scores = np.zeros((len(codes), *shape))
         for index, table in enumerate(tables):
             scores += table[codes[:, index]]
-        total: Doubles = scores + prior
+        total: FloatArray = scores + prior
         return total
 
     return _methods_of_joint(joint, estimator.classes_)
 
 
-def _binarized(threshold: float, X: Any) -> Any:
+def _binarized(threshold: float, X: ModelInput) -> Any:
     """Return ones for the numbers above a threshold, zeros for the others."""
     if not isinstance(X, SparseRows):
         return (finite(doubles(X)) > threshold).astype(np.float64)
@@ -109,26 +107,26 @@ def _binarized(threshold: float, X: Any) -> Any:
     return Csr(data, rows.indices, rows.indptr, rows.shape)
 
 
-def _product(weights: Doubles) -> Call:
-    def product(X: Any) -> Doubles:
+def _product(weights: FloatArray) -> Call:
+    def product(X: ModelInput) -> FloatArray:
         if isinstance(X, SparseRows):
             rows: Csr = X.to_csr()
             finite(rows.data)
             return rows.dot(weights)
-        dense: Doubles = finite(doubles(X)) @ weights
+        dense: FloatArray = finite(doubles(X)) @ weights
         return dense
 
     return product
 
 
-def _methods_of_joint(joint: Call, classes: NDArray[Any]) -> Methods:
+def _methods_of_joint(joint: Call, classes: Array) -> Methods:
     """Return the methods of a classifier.
 
     :param joint: a function for the joint log likelihoods, of shape (rows, classes)
     :param classes: the labels
     """
 
-    def log_probabilities(X: Any) -> Any:
+    def log_probabilities(X: ModelInput) -> ModelOutput:
         scores = joint(X)
         return scores - _logsumexp(scores)
 
@@ -139,7 +137,7 @@ def _methods_of_joint(joint: Call, classes: NDArray[Any]) -> Methods:
     }
 
 
-def _logsumexp(scores: Doubles) -> Doubles:
+def _logsumexp(scores: FloatArray) -> FloatArray:
     """Return the log of the sum of the exponentials of each row, of shape (rows, 1).
 
     This is scipy's ``logsumexp`` without its overhead, with the same order of operations.
@@ -152,5 +150,5 @@ def _logsumexp(scores: Doubles) -> Doubles:
     shift = np.where(np.isfinite(largest), largest, 0)
     rest = np.exp(others - shift).sum(axis=1, keepdims=True)
     rest = np.where(rest == 0, rest, rest / count)
-    total: Doubles = np.log1p(rest) + np.log(count) + largest
+    total: FloatArray = np.log1p(rest) + np.log(count) + largest
     return total

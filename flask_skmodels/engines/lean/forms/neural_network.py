@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Methods, doubles, finite, lean_form
 from flask_skmodels.engines.lean.containers import SparseRows
-
-Doubles = NDArray[np.float64]
+from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput, ModelOutput
 
 
 @lean_form(MLPClassifier)
@@ -21,14 +18,14 @@ def mlp_classifier(estimator: MLPClassifier, compiler: Compiler) -> Methods:
     forward, binarizer = _forward(estimator), estimator._label_binarizer
     classes, kind = binarizer.classes_, binarizer.y_type_
 
-    def predict(X: Any) -> Any:
+    def predict(X: ModelInput) -> ModelOutput:
         outputs = forward(X)
         if kind == "multiclass":
             return classes.take(outputs.argmax(axis=1), mode="clip")
         is_positive = (outputs > 0.5).astype(np.intp)
         return classes[is_positive.ravel()] if kind == "binary" else is_positive
 
-    def predict_proba(X: Any) -> Any:
+    def predict_proba(X: ModelInput) -> ModelOutput:
         outputs = forward(X)
         if estimator.n_outputs_ > 1:
             return outputs
@@ -49,19 +46,19 @@ def mlp_regressor(estimator: MLPRegressor, compiler: Compiler) -> Methods:
     return {"predict": (lambda X: forward(X).ravel()) if is_flat else forward}
 
 
-def _log(probabilities: Doubles) -> Doubles:
-    logarithms: Doubles = np.log(probabilities, out=probabilities)
+def _log(probabilities: FloatArray) -> FloatArray:
+    logarithms: FloatArray = np.log(probabilities, out=probabilities)
     return logarithms
 
 
-def _forward(estimator: Any) -> Call:
+def _forward(estimator: Estimator) -> Call:
     """Return a function for the outputs of the network's last layer, of shape (rows, outputs)."""
     hidden = _ACTIVATIONS[estimator.activation]
     last = _ACTIVATIONS[estimator.out_activation_]
     layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
     (weights, intercept), *rest = layers
 
-    def forward(X: Any) -> Doubles:
+    def forward(X: ModelInput) -> FloatArray:
         if isinstance(X, SparseRows):
             rows = X.to_csr()
             finite(rows.data)
@@ -74,19 +71,19 @@ def _forward(estimator: Any) -> Call:
             activation = activation @ layer_weights
             activation += layer_intercept
         last(activation)
-        outputs: Doubles = activation
+        outputs: FloatArray = activation
         return outputs
 
     return forward
 
 
-def _softmax(X: Doubles) -> None:
+def _softmax(X: FloatArray) -> None:
     shifted = X - X.max(axis=1)[:, np.newaxis]
     np.exp(shifted, out=X)
     X /= X.sum(axis=1)[:, np.newaxis]
 
 
-_ACTIVATIONS: dict[str, Callable[[Doubles], object]] = {
+_ACTIVATIONS: dict[str, Callable[[FloatArray], object]] = {
     "identity": lambda X: None,
     "exp": lambda X: np.exp(X, out=X),
     "tanh": lambda X: np.tanh(X, out=X),

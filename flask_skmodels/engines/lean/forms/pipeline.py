@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Methods, lean_form
 from flask_skmodels.engines.lean.concatenation import concatenate
 from flask_skmodels.engines.lean.forms.compose import weighted
+from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 
 @lean_form(Pipeline)
@@ -38,7 +37,7 @@ def _chain(transforms: list[Call], last: Call) -> Call:
         first = transforms[0]
         return lambda X: last(first(X))
 
-    def chained(X: Any) -> Any:
+    def chained(X: ModelInput) -> ModelOutput:
         for transform in transforms:
             X = transform(X)
         return last(X)

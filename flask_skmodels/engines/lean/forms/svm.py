@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.utils.multiclass import _ovr_decision_function
 
@@ -23,8 +20,7 @@ from flask_skmodels.engines.lean.forms.linear_model import (
     linear_predictor,
     methods_of_scores,
 )
-
-Doubles = NDArray[np.float64]
+from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput, ModelOutput
 
 
 @lean_form(LinearSVC)
@@ -38,29 +34,29 @@ def linear_svr(estimator: LinearSVR, compiler: Compiler) -> Methods:
 
 
 @lean_form(SVC, NuSVC)
-def svc(estimator: Any, compiler: Compiler) -> Methods:
+def svc(estimator: Estimator, compiler: Compiler) -> Methods:
     """Calls libsvm as the estimator does, without the checks before it."""
     if estimator.break_ties:
         raise Decline("break_ties is set")
     _check(estimator)
     classes, predict_index = estimator.classes_, estimator._dense_predict
 
-    def predict(X: Any) -> NDArray[Any]:
+    def predict(X: ModelInput) -> Array:
         indices = np.asarray(predict_index(_contiguous(X)), dtype=np.intp)
-        labels: NDArray[Any] = classes.take(indices)
+        labels: Array = classes.take(indices)
         return labels
 
     return {"predict": predict, "decision_function": _decision_function(estimator)}
 
 
-def _decision_function(estimator: Any) -> Call:
+def _decision_function(estimator: Estimator) -> Call:
     count, scores_of = len(estimator.classes_), estimator._dense_decision_function
     if count == 2:
         return lambda X: -scores_of(_contiguous(X)).ravel()
     if estimator.decision_function_shape != "ovr":
         return lambda X: scores_of(_contiguous(X))
 
-    def decision_function(X: Any) -> Any:
+    def decision_function(X: ModelInput) -> ModelOutput:
         scores = scores_of(_contiguous(X))
         return _ovr_decision_function(scores < 0, -scores, count)
 
@@ -68,7 +64,7 @@ def _decision_function(estimator: Any) -> Call:
 
 
 @lean_form(SVR, NuSVR)
-def svr(estimator: Any, compiler: Compiler) -> Methods:
+def svr(estimator: Estimator, compiler: Compiler) -> Methods:
     _check(estimator)
     predict = estimator._dense_predict
     return {"predict": lambda X: predict(_contiguous(X))}
@@ -86,10 +82,10 @@ def one_class_svm(estimator: OneClassSVM, compiler: Compiler) -> Methods:
     }
 
 
-def _check(estimator: Any) -> None:
+def _check(estimator: Estimator) -> None:
     if estimator._sparse or callable(estimator.kernel) or estimator.kernel == "precomputed":
         raise Decline("it was fitted on a sparse matrix, or its kernel is custom or precomputed")
 
 
-def _contiguous(X: Any) -> Doubles:
+def _contiguous(X: ModelInput) -> FloatArray:
     return np.ascontiguousarray(finite(doubles(X)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,12 @@ from flask_skmodels.engines.lean.compiler import (
 from flask_skmodels.engines.lean.containers import SparseRows
 from flask_skmodels.engines.lean.joined_trees import (
     MAX_BYTES,
-    Array,
     JoinedTrees,
     Layout,
     join_trees,
     sum_in_order,
 )
+from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput, ModelOutput
 
 CLASSIFIERS = (DecisionTreeClassifier, ExtraTreeClassifier)
 REGRESSORS = (DecisionTreeRegressor, ExtraTreeRegressor)
@@ -40,7 +40,7 @@ _LAYOUT = Layout("left_child", "right_child", "feature", "threshold")
 
 
 @lean_form(*CLASSIFIERS)
-def tree_classifier(estimator: Any, compiler: Compiler) -> Methods:
+def tree_classifier(estimator: Estimator, compiler: Compiler) -> Methods:
     to_float32 = float32_converter(supports_missing_values(estimator))
     leaf_values = estimator.tree_.predict
     probabilities = leaf_probabilities(estimator)
@@ -48,7 +48,7 @@ def tree_classifier(estimator: Any, compiler: Compiler) -> Methods:
 
 
 @lean_form(*REGRESSORS)
-def tree_regressor(estimator: Any, compiler: Compiler) -> Methods:
+def tree_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
     to_float32 = float32_converter(supports_missing_values(estimator))
     leaf_values = estimator.tree_.predict
     if estimator.n_outputs_ == 1:
@@ -56,7 +56,7 @@ def tree_regressor(estimator: Any, compiler: Compiler) -> Methods:
     return {"predict": lambda X: leaf_values(to_float32(X))[:, :, 0]}
 
 
-def supports_missing_values(tree: Any) -> bool:
+def supports_missing_values(tree: Estimator) -> bool:
     """Return whether a fitted tree accepts NaN."""
     return bool(tree._support_missing_values(np.empty((1, 1))))
 
@@ -69,7 +69,7 @@ def float32_converter(allow_nan: bool) -> Call:
     :param allow_nan: whether NaN is allowed; it never is in sparse rows
     """
 
-    def to_float32(X: Any) -> NDArray[np.float32]:
+    def to_float32(X: ModelInput) -> NDArray[np.float32]:
         converted: NDArray[np.float32] = dense_doubles(X).astype(np.float32, order="C")
         if not is_finite(converted):
             is_refused = isinstance(X, SparseRows) or not allow_nan
@@ -85,12 +85,12 @@ def are_trees(estimators: Sequence[Any], classes: tuple[type, ...]) -> bool:
     return all(type(each) in classes and each.n_outputs_ == 1 for each in estimators)
 
 
-def dense_doubles(X: Any) -> NDArray[np.float64]:
+def dense_doubles(X: ModelInput) -> FloatArray:
     """Return X as an array of doubles, also if it is sparse."""
     return X.to_numpy() if isinstance(X, SparseRows) else doubles(X)
 
 
-def leaf_probabilities(estimator: Any) -> Call:
+def leaf_probabilities(estimator: Estimator) -> Callable[[Array], ModelOutput]:
     """Return a function that takes class probabilities from leaf values.
 
     Leaf values have the shape (rows, classes), or (rows, outputs, largest number of classes). For
@@ -103,7 +103,7 @@ def leaf_probabilities(estimator: Any) -> Call:
     return lambda values: [values[:, index, :count] for index, count in enumerate(counts)]
 
 
-def classifier_methods(predict_proba: Call, estimator: Any) -> Methods:
+def classifier_methods(predict_proba: Call, estimator: Estimator) -> Methods:
     """Return the methods of a classifier with one or several outputs, given one of them."""
     classes = estimator.classes_
     if estimator.n_outputs_ == 1:
@@ -113,7 +113,7 @@ def classifier_methods(predict_proba: Call, estimator: Any) -> Methods:
             "predict_log_proba": lambda X: np.log(predict_proba(X)),
         }
 
-    def predict(X: Any) -> Array:
+    def predict(X: ModelInput) -> Array:
         labels_of_outputs = [
             labels.take(probabilities.argmax(axis=1))
             for labels, probabilities in zip(classes, predict_proba(X), strict=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor
 
@@ -23,7 +21,7 @@ from flask_skmodels.engines.lean.forms.tree import (
     are_trees,
     float32_converter,
 )
-from flask_skmodels.engines.lean.joined_trees import Array
+from flask_skmodels.schema.types import Array, Estimator, ModelInput, ModelOutput
 
 
 @lean_form(AdaBoostClassifier)
@@ -34,7 +32,7 @@ def ada_boost_classifier(estimator: AdaBoostClassifier, compiler: Compiler) -> M
         raise Decline("it was fitted on a single class")
     votes = _votes(estimator, compiler)
 
-    def decision_function(X: Any) -> Any:
+    def decision_function(X: ModelInput) -> ModelOutput:
         scores = np.asfortranarray(votes(X))  # scikit-learn's memory layout, for the order of sums
         scores /= total
         if count > 2:
@@ -42,11 +40,11 @@ def ada_boost_classifier(estimator: AdaBoostClassifier, compiler: Compiler) -> M
         scores[:, 0] *= -1
         return scores.sum(axis=1)
 
-    def predict(X: Any) -> Any:
+    def predict(X: ModelInput) -> ModelOutput:
         scores = decision_function(X)
         return classes.take(scores > 0 if count == 2 else scores.argmax(axis=1))
 
-    def predict_proba(X: Any) -> Any:
+    def predict_proba(X: ModelInput) -> ModelOutput:
         return estimator._compute_proba_from_decision(decision_function(X), count)
 
     if len(weights) < len(estimator.estimators_):
@@ -75,14 +73,14 @@ def _votes(estimator: AdaBoostClassifier, compiler: Compiler) -> Call:
         return lambda X: leaves.total(to_float32(X))
     calls = [(compiler.methods(part)["predict"], weight) for part, weight in pairs]
 
-    def votes(X: Any) -> Any:
+    def votes(X: ModelInput) -> ModelOutput:
         X = finite(doubles(X))
         return sum(vote(predict(X), weight) for predict, weight in calls)
 
     return votes
 
 
-def labels_of_nodes(tree: Any) -> Array:
+def labels_of_nodes(tree: Estimator) -> Array:
     """Return the class of each node of a tree classifier with one output."""
     labels: Array = tree.classes_.take(tree.tree_.value[:, 0].argmax(axis=1))
     return labels
@@ -93,7 +91,7 @@ def ada_boost_regressor(estimator: AdaBoostRegressor, compiler: Compiler) -> Met
     """The weighted median of the predictions."""
     predictions, weights = _predictions(estimator, compiler), estimator.estimator_weights_
 
-    def predict(X: Any) -> Any:
+    def predict(X: ModelInput) -> ModelOutput:
         each = predictions(X)
         ranked, rows = each.argsort(axis=1), np.arange(len(each))
         cumulative = weights[ranked].cumsum(axis=1)
@@ -113,7 +111,7 @@ def _predictions(estimator: AdaBoostRegressor, compiler: Compiler) -> Call:
         return lambda X: leaves.of_each_tree(to_float32(X)).T
     calls = [compiler.methods(part)["predict"] for part in parts]
 
-    def predictions(X: Any) -> Any:
+    def predictions(X: ModelInput) -> ModelOutput:
         X = finite(doubles(X))
         return np.array([predict(X) for predict in calls]).T
 

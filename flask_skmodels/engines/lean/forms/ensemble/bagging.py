@@ -18,7 +18,7 @@ from flask_skmodels.engines.lean.forms.tree import (
     float32_converter,
     supports_missing_values,
 )
-from flask_skmodels.engines.lean.joined_trees import Array
+from flask_skmodels.schema.types import Array, Estimator, ModelInput, ModelOutput
 
 # The methods of an inner estimator, the columns that it was fitted on, the indices of its classes.
 _Part = tuple[Methods, Array, Any]
@@ -45,7 +45,7 @@ def bagging_classifier(estimator: BaggingClassifier, compiler: Compiler) -> Meth
     else:
         total = _sum_of_probabilities(estimator, parts)
 
-    def predict_proba(X: Any) -> Any:
+    def predict_proba(X: ModelInput) -> ModelOutput:
         return total(X) / count
 
     methods: Methods = {
@@ -61,7 +61,7 @@ def bagging_classifier(estimator: BaggingClassifier, compiler: Compiler) -> Meth
     return methods
 
 
-def _parts(estimator: Any, compiler: Compiler) -> list[_Part]:
+def _parts(estimator: Estimator, compiler: Compiler) -> list[_Part]:
     pairs = zip(estimator.estimators_, estimator.estimators_features_, strict=True)
     return [
         (compiler.methods(part), features, getattr(part, "classes_", None))
@@ -72,7 +72,7 @@ def _parts(estimator: Any, compiler: Compiler) -> list[_Part]:
 def _sum_of(parts: Sequence[_Part], method: str) -> Call:
     calls = [(methods[method], features) for methods, features, _ in parts]
 
-    def total(X: Any) -> Any:
+    def total(X: ModelInput) -> ModelOutput:
         X = doubles(X)
         return sum(call(X[:, features]) for call, features in calls)
 
@@ -85,7 +85,7 @@ def _sum_of_probabilities(estimator: BaggingClassifier, parts: Sequence[_Part]) 
     if any("predict_proba" not in methods for methods, _, _ in parts):
         return _sum_of_votes(count, parts)
 
-    def total(X: Any) -> Any:
+    def total(X: ModelInput) -> ModelOutput:
         X = doubles(X)
         sums = np.zeros((len(X), count))
         for methods, features, classes in parts:
@@ -100,7 +100,7 @@ def _sum_of_probabilities(estimator: BaggingClassifier, parts: Sequence[_Part]) 
 
 
 def _sum_of_votes(count: int, parts: Sequence[_Part]) -> Call:
-    def votes(X: Any) -> Any:
+    def votes(X: ModelInput) -> ModelOutput:
         X = doubles(X)
         total, rows = np.zeros((len(X), count)), np.arange(len(X))
         for methods, features, _ in parts:
@@ -115,7 +115,7 @@ def _mean_of_log_probabilities(estimator: BaggingClassifier, parts: Sequence[_Pa
     count = estimator.n_classes_
     to_dense = dense_doubles if are_trees(estimator.estimators_, CLASSIFIERS) else doubles
 
-    def predict_log_proba(X: Any) -> Any:
+    def predict_log_proba(X: ModelInput) -> ModelOutput:
         X = to_dense(X)
         total = np.full((len(X), count), -np.inf)
         for methods, features, classes in parts:
@@ -127,14 +127,14 @@ def _mean_of_log_probabilities(estimator: BaggingClassifier, parts: Sequence[_Pa
     return predict_log_proba
 
 
-def _node_probabilities(tree: Any, estimator: BaggingClassifier) -> Array:
+def _node_probabilities(tree: Estimator, estimator: BaggingClassifier) -> Array:
     """Return the class probabilities of each node of a tree, of shape (nodes, classes)."""
     probabilities = np.zeros((tree.tree_.node_count, estimator.n_classes_))
     probabilities[:, tree.classes_] = tree.tree_.value[:, 0]
     return probabilities
 
 
-def _sum_of_leaves(estimator: Any, values: Sequence[Array]) -> Call:
+def _sum_of_leaves(estimator: Estimator, values: Sequence[Array]) -> Call:
     trees, width = estimator.estimators_, estimator.n_features_in_
     to_float32 = float32_converter(supports_missing_values(trees[0]))
     leaves = LeafValues(trees, values, width, estimator.estimators_features_)

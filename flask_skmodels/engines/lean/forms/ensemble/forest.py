@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -24,10 +21,11 @@ from flask_skmodels.engines.lean.forms.tree import (
     leaf_probabilities,
     supports_missing_values,
 )
+from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput, ModelOutput
 
 
 @lean_form(RandomForestClassifier, ExtraTreesClassifier)
-def forest_classifier(estimator: Any, compiler: Compiler) -> Methods:
+def forest_classifier(estimator: Estimator, compiler: Compiler) -> Methods:
     trees, count = estimator.estimators_, len(estimator.estimators_)
     to_float32 = float32_converter(supports_missing_values(trees[0]))
     probabilities = leaf_probabilities(estimator)
@@ -36,7 +34,7 @@ def forest_classifier(estimator: Any, compiler: Compiler) -> Methods:
         values = [value[:, 0] for value in values]
     leaves = LeafValues(trees, values, estimator.n_features_in_)
 
-    def predict_proba(X: Any) -> Any:
+    def predict_proba(X: ModelInput) -> ModelOutput:
         total = leaves.total(to_float32(X))
         total /= count
         return probabilities(total)
@@ -45,14 +43,14 @@ def forest_classifier(estimator: Any, compiler: Compiler) -> Methods:
 
 
 @lean_form(RandomForestRegressor, ExtraTreesRegressor)
-def forest_regressor(estimator: Any, compiler: Compiler) -> Methods:
+def forest_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
     trees, count = estimator.estimators_, len(estimator.estimators_)
     to_float32 = float32_converter(supports_missing_values(trees[0]))
     outputs = 0 if estimator.n_outputs_ == 1 else slice(None)
     values = [tree.tree_.value[:, outputs, 0] for tree in trees]
     leaves = LeafValues(trees, values, estimator.n_features_in_)
 
-    def predict(X: Any) -> Any:
+    def predict(X: ModelInput) -> ModelOutput:
         total = leaves.total(to_float32(X))
         total /= count
         return total
@@ -71,13 +69,13 @@ def isolation_forest(estimator: IsolationForest, compiler: Compiler) -> Methods:
     leaves = LeafValues(trees, [path + mean - 1.0 for path, mean in lengths], width, features)
     denominator = len(trees) * _average_path_length([estimator._max_samples])
 
-    def score_samples(X: Any) -> NDArray[np.float64]:
-        depths: NDArray[np.float64] = leaves.total(to_float32(X))
-        scores: NDArray[np.float64] = np.ones_like(depths)
+    def score_samples(X: ModelInput) -> FloatArray:
+        depths: FloatArray = leaves.total(to_float32(X))
+        scores: FloatArray = np.ones_like(depths)
         np.divide(depths, denominator, out=scores, where=denominator != 0)
         return -(2**-scores)
 
-    def decision_function(X: Any) -> NDArray[np.float64]:
+    def decision_function(X: ModelInput) -> FloatArray:
         return score_samples(X) - float(offset)
 
     return {

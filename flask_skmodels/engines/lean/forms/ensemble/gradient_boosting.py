@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.ensemble._gradient_boosting import predict_stages
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Methods, lean_form
 from flask_skmodels.engines.lean.forms.tree import float32_converter
+from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput, ModelOutput
 
 _CONSTANT_STRATEGIES = {"prior", "most_frequent", "constant", "mean", "median", "quantile"}
 
@@ -31,14 +29,14 @@ def gradient_boosting_classifier(
     raw_predict, loss, classes = _raw_predict(estimator), estimator._loss, estimator.classes_
     is_binary = estimator.n_trees_per_iteration_ == 1
 
-    def decision_function(X: Any) -> Any:
+    def decision_function(X: ModelInput) -> ModelOutput:
         return raw_predict(X).ravel() if is_binary else raw_predict(X)
 
-    def predict(X: Any) -> Any:
+    def predict(X: ModelInput) -> ModelOutput:
         scores = decision_function(X)
         return classes.take((scores >= 0).astype(np.intp) if is_binary else scores.argmax(axis=1))
 
-    def predict_proba(X: Any) -> Any:
+    def predict_proba(X: ModelInput) -> ModelOutput:
         return loss.predict_proba(decision_function(X))
 
     return {
@@ -49,21 +47,21 @@ def gradient_boosting_classifier(
     }
 
 
-def _raw_predict(estimator: Any) -> Call:
+def _raw_predict(estimator: Estimator) -> Call:
     """Return a function that returns raw scores of shape (rows, trees of an iteration)."""
     to_float32, initial = float32_converter(allow_nan=False), _initial_scores(estimator)
     trees, rate = estimator.estimators_, estimator.learning_rate
 
-    def raw_predict(X: Any) -> NDArray[np.float64]:
+    def raw_predict(X: ModelInput) -> FloatArray:
         X = to_float32(X)
-        scores: NDArray[np.float64] = initial(X)
+        scores: FloatArray = initial(X)
         predict_stages(trees, X, rate, scores)
         return scores
 
     return raw_predict
 
 
-def _initial_scores(estimator: Any) -> Call:
+def _initial_scores(estimator: Estimator) -> Call:
     """Return a function that returns the scores to which those of the trees are added."""
     native: Call = estimator._raw_predict_init
     init = estimator.init_

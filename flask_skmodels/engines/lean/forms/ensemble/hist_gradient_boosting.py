@@ -7,7 +7,6 @@ from math import nan
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 
@@ -22,13 +21,13 @@ from flask_skmodels.engines.lean.compiler import (
 from flask_skmodels.engines.lean.forms.compose import column_selector
 from flask_skmodels.engines.lean.joined_trees import (
     MAX_BYTES,
-    Array,
     JoinedTrees,
     Layout,
     join_trees,
     sum_in_order,
 )
 from flask_skmodels.schema.tabular import Tabular
+from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput, ModelOutput
 
 _LAYOUT = Layout("left", "right", "feature_idx", "num_threshold")
 
@@ -49,10 +48,10 @@ def hist_gradient_boosting_classifier(
     probabilities = estimator._loss.predict_proba
     is_binary = estimator.n_trees_per_iteration_ == 1
 
-    def decision_function(X: Any) -> Any:
+    def decision_function(X: ModelInput) -> ModelOutput:
         return raw_predict(X).ravel() if is_binary else raw_predict(X)
 
-    def predict(X: Any) -> Any:
+    def predict(X: ModelInput) -> ModelOutput:
         scores = decision_function(X)
         return labels_by_sign(scores, classes) if is_binary else classes.take(scores.argmax(axis=1))
 
@@ -63,12 +62,12 @@ def hist_gradient_boosting_classifier(
     }
 
 
-def _raw_predict(estimator: Any) -> Call:
+def _raw_predict(estimator: Estimator) -> Call:
     """Return a function that returns raw scores of shape (rows, trees of an iteration)."""
     preprocess, leaves = _preprocessor(estimator), _LeafValues(estimator)
     count = estimator.n_trees_per_iteration_
 
-    def raw_predict(X: Any) -> NDArray[np.float64]:
+    def raw_predict(X: ModelInput) -> FloatArray:
         values = leaves.of_each_tree(preprocess(X))
         return sum_in_order(values.reshape(-1, count, values.shape[1])).T
 
@@ -82,7 +81,7 @@ class _LeafValues:
     the first iteration.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Estimator) -> None:
         bitsets, indices = estimator._bin_mapper.make_known_categories_bitsets()
         self._categories = bitsets, indices, 1  # the last one is the number of threads
         self._trees = [tree for trees in estimator._predictors for tree in trees]
@@ -97,7 +96,7 @@ class _LeafValues:
                 lambda X: tree.predict(X, *categories), len(self._trees), np.float64
             )
 
-    def of_each_tree(self, X: NDArray[np.float64]) -> Array:
+    def of_each_tree(self, X: FloatArray) -> Array:
         """Return the value of each row's leaf in each tree, of shape (trees, rows)."""
         if self._joined is not None and self._joined.is_faster(X):
             return self._joined(X)
@@ -122,7 +121,7 @@ def _joined(trees: Sequence[TreePredictor], width: int) -> TreePredictor:
     return TreePredictor(nodes, all_bitsets, all_bitsets)
 
 
-def _preprocessor(estimator: Any) -> Call:
+def _preprocessor(estimator: Estimator) -> Call:
     """Return a function that converts X to codes of categories, followed by the numeric columns."""
     is_categorical = getattr(estimator, "is_categorical_", None)
     if is_categorical is None or estimator._preprocessor is None:
@@ -133,7 +132,7 @@ def _preprocessor(estimator: Any) -> Call:
     numeric = np.flatnonzero(~is_categorical).tolist()
     select_numeric = column_selector(numeric, numeric)
 
-    def preprocess(X: Any) -> NDArray[np.float64]:
+    def preprocess(X: ModelInput) -> FloatArray:
         columns = np.empty((len(X), len(categorical) + len(numeric)))
         for column, (index, code_of) in zip(columns.T, codes, strict=False):
             column[:] = [code_of.get(value, nan) for value in _column_values(X, index)]
@@ -153,7 +152,7 @@ def _codes_of(categories: Array) -> dict[Any, float]:
     }
 
 
-def _column_values(X: Any, index: int) -> Sequence[Any]:
+def _column_values(X: ModelInput, index: int) -> Sequence[Any]:
     if isinstance(X, Tabular):
         return X.column(index)
     column: list[float] = doubles(X)[:, index].tolist()

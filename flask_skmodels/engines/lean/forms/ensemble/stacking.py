@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.ensemble import StackingClassifier, StackingRegressor
 
@@ -15,6 +13,7 @@ from flask_skmodels.engines.lean.compiler import (
     doubles,
     lean_form,
 )
+from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
 
 @lean_form(StackingRegressor)
@@ -46,14 +45,14 @@ def stacking_classifier(estimator: StackingClassifier, compiler: Compiler) -> Me
     }
 
 
-def _transform(estimator: Any, compiler: Compiler) -> Call:
+def _transform(estimator: Estimator, compiler: Compiler) -> Call:
     """Return a function for the final estimator's input: predictions, then X for passthrough."""
     pairs = zip(estimator.estimators_, estimator.stack_method_, strict=True)
     calls = [(compiler.methods(part)[method], method) for part, method in pairs]
     is_binary = len(getattr(estimator, "classes_", ())) == 2
     includes_X = estimator.passthrough
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         blocks = []
         for call, method in calls:
             output = call(X)

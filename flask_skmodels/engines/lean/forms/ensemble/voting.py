@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Methods, lean_form
-from flask_skmodels.engines.lean.joined_trees import Array
+from flask_skmodels.schema.types import Array, ModelInput, ModelOutput
 
 
 @lean_form(VotingClassifier)
@@ -34,10 +34,10 @@ def _soft_voting(
 ) -> Methods:
     calls = [methods["predict_proba"] for methods in each]
 
-    def probabilities(X: Any) -> Array:
+    def probabilities(X: ModelInput) -> Array:
         return np.asarray([call(X) for call in calls])
 
-    def predict_proba(X: Any) -> Any:
+    def predict_proba(X: ModelInput) -> ModelOutput:
         return np.average(probabilities(X), axis=0, weights=weights)
 
     methods: Methods = {

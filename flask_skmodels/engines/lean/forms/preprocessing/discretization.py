@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import Binarizer, KBinsDiscretizer
@@ -17,6 +16,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import OneHotRows
+from flask_skmodels.schema.types import ModelInput
 
 
 @lean_form(KBinsDiscretizer)
@@ -26,13 +26,13 @@ def k_bins_discretizer(discretizer: KBinsDiscretizer, compiler: Compiler) -> Met
     inner_edges = [each[1:-1].tolist() for each in discretizer.bin_edges_]
     starts = np.cumsum([0, *discretizer.n_bins_]).tolist()
 
-    def bins(X: Any) -> list[list[int]]:
+    def bins(X: ModelInput) -> list[list[int]]:
         return [
             [bisect_right(inner, value) for inner, value in zip(inner_edges, row, strict=True)]
             for row in finite(doubles(X)).tolist()
         ]
 
-    def one_hot(X: Any) -> OneHotRows:
+    def one_hot(X: ModelInput) -> OneHotRows:
         codes = [
             [start + code for start, code in zip(starts, row, strict=False)] for row in bins(X)
         ]

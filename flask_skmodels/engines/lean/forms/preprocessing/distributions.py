@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy.special import boxcox
 from scipy.stats import yeojohnson
@@ -17,6 +15,7 @@ from flask_skmodels.engines.lean.compiler import (
     finite_or_missing,
     lean_form,
 )
+from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 
 @lean_form(PowerTransformer)
@@ -29,7 +28,7 @@ def power_transformer(transformer: PowerTransformer, compiler: Compiler) -> Meth
     if transformer.standardize:
         standardize = compiler.methods(transformer._scaler)["transform"]
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         X = finite_or_missing(doubles(X)).copy(order="K")
         if needs_positive and not np.nanmin(X) > 0:
             raise Decline("a value is not positive")
@@ -44,7 +43,7 @@ def power_transformer(transformer: PowerTransformer, compiler: Compiler) -> Meth
 def quantile_transformer(transformer: QuantileTransformer, compiler: Compiler) -> Methods:
     """Call scikit-learn's private function, which does not check its input."""
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         X = finite_or_missing(doubles(X)).copy(order="K")
         return transformer._transform(X, inverse=False)
 

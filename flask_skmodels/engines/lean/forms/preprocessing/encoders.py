@@ -18,6 +18,7 @@ from flask_skmodels.engines.lean.compiler import (
 )
 from flask_skmodels.engines.lean.containers import OneHotRows, column_values
 from flask_skmodels.schema.frame import DeferredFrame
+from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput
 
 _Code = TypeVar("_Code")
 _DROPPED = -1
@@ -86,7 +87,7 @@ def _one_hot(encoder: OneHotEncoder, index: int, start: int) -> Lookup[int]:
     return Lookup(codes, unknown)
 
 
-def _grouped(encoder: Any, index: int) -> NDArray[np.int64] | None:
+def _grouped(encoder: Estimator, index: int) -> NDArray[np.int64] | None:
     """Return the code of each category with infrequent ones grouped, None if none is infrequent."""
     if not encoder._infrequent_enabled:
         return None
@@ -129,7 +130,7 @@ def target_encoder(encoder: TargetEncoder, compiler: Compiler) -> Methods:
     return {"transform": lambda X: np.array(codes_of(X), dtype=np.float64)}
 
 
-def _multiclass_target(encoder: TargetEncoder) -> Callable[[Any], NDArray[np.float64]]:
+def _multiclass_target(encoder: TargetEncoder) -> Callable[[Any], FloatArray]:
     count = len(encoder.classes_)
     lookups = [
         Lookup(
@@ -143,17 +144,17 @@ def _multiclass_target(encoder: TargetEncoder) -> Callable[[Any], NDArray[np.flo
     ]
     codes_of = row_encoder(lookups)
 
-    def transform(X: Any) -> NDArray[np.float64]:
+    def transform(X: ModelInput) -> FloatArray:
         rows = [[number for codes in row for number in codes] for row in codes_of(X)]
         return np.array(rows, dtype=np.float64)
 
     return transform
 
 
-def _encodings(encoder: TargetEncoder, index: int, count: int) -> Sequence[NDArray[np.float64]]:
+def _encodings(encoder: TargetEncoder, index: int, count: int) -> Sequence[FloatArray]:
     """Return the encodings of a feature, one array for each class."""
     start = index * count
-    encodings: Sequence[NDArray[np.float64]] = encoder.encodings_[start : start + count]
+    encodings: Sequence[FloatArray] = encoder.encodings_[start : start + count]
     return encodings
 
 
@@ -163,7 +164,7 @@ def row_encoder(lookups: Lookups) -> Callable[[Any], Sequence[Sequence[Any]]]:
     :param lookups: one for each feature
     """
 
-    def encode(X: Any) -> Sequence[Sequence[Any]]:
+    def encode(X: ModelInput) -> Sequence[Sequence[Any]]:
         if isinstance(X, DeferredFrame) and X.row is not None:
             return _encode_row(lookups, X.row, X.fields.missing)
         if isinstance(X, np.ndarray) and X.dtype.kind == "f":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer
 
 from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, doubles, lean_form
 from flask_skmodels.schema.frame import DeferredFrame
+from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 
 @lean_form(FunctionTransformer)
@@ -21,7 +20,7 @@ def function_transformer(transformer: FunctionTransformer, compiler: Compiler) -
         return {"transform": lambda X: X}
     takes_integers = any(types[0] == "l" for types in getattr(function, "types", ()))
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         if isinstance(X, DeferredFrame) and isinstance(function, np.ufunc):
             if takes_integers and any(field.kind == "integer" for field in X.fields):
                 raise Decline("the function may overflow on integers")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import PolynomialFeatures
@@ -16,6 +14,7 @@ from flask_skmodels.engines.lean.compiler import (
     finite,
     lean_form,
 )
+from flask_skmodels.schema.types import FloatArray, ModelInput
 
 _Terms = tuple[slice, NDArray[np.intp], NDArray[np.intp]]
 
@@ -30,7 +29,7 @@ def polynomial_features(transformer: PolynomialFeatures, compiler: Compiler) -> 
     count, order = transformer._n_out_full, transformer.order
     left_out = count - transformer.n_output_features_
 
-    def transform(X: Any) -> NDArray[np.float64]:
+    def transform(X: ModelInput) -> FloatArray:
         X = finite(doubles(X))
         columns = np.empty((len(X), count), order=order)
         columns[:, :bias] = 1
@@ -42,9 +41,7 @@ def polynomial_features(transformer: PolynomialFeatures, compiler: Compiler) -> 
     return {"transform": transform}
 
 
-def _without_low_degrees(
-    columns: NDArray[np.float64], left_out: int, bias: int
-) -> NDArray[np.float64]:
+def _without_low_degrees(columns: FloatArray, left_out: int, bias: int) -> FloatArray:
     """Return the terms without those of the lowest degrees."""
     if not bias:
         return np.array(columns[:, left_out:], copy=True)

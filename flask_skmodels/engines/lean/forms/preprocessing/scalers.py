@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
@@ -26,8 +24,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import Csr, SparseRows
-
-Doubles = NDArray[np.float64]
+from flask_skmodels.schema.types import FloatArray, ModelInput, ModelOutput
 
 
 @lean_form(StandardScaler)
@@ -48,7 +45,7 @@ def max_abs_scaler(scaler: MaxAbsScaler, compiler: Compiler) -> Methods:
     if not getattr(scaler, "clip", False):
         return {"transform": scaled}
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         output = scaled(X)
         numbers = output.data if type(output) is Csr else output
         np.clip(numbers, -1.0, 1.0, out=numbers)
@@ -57,11 +54,11 @@ def max_abs_scaler(scaler: MaxAbsScaler, compiler: Compiler) -> Methods:
     return {"transform": transform}
 
 
-def _scaled(center: Doubles | None, scale: Doubles | None) -> Call:
+def _scaled(center: FloatArray | None, scale: FloatArray | None) -> Call:
     inverse = None if scale is None else 1.0 / scale
     centers, scales = (None if part is None else as_row(part) for part in (center, scale))
 
-    def transform(X: Any) -> Any:
+    def transform(X: ModelInput) -> ModelOutput:
         if isinstance(X, SparseRows) and centers is None:
             return _scaled_sparse(X.to_csr(), inverse)
         X = finite_or_missing(doubles(X))
@@ -73,7 +70,7 @@ def _scaled(center: Doubles | None, scale: Doubles | None) -> Call:
     return transform
 
 
-def _scaled_sparse(rows: Csr, factors: Doubles | None) -> Csr:
+def _scaled_sparse(rows: Csr, factors: FloatArray | None) -> Csr:
     finite_or_missing(rows.data)
     data = rows.data.copy() if factors is None else rows.data * factors[rows.indices]
     return Csr(data, rows.indices, rows.indptr, rows.shape)
@@ -84,12 +81,12 @@ def min_max_scaler(scaler: MinMaxScaler, compiler: Compiler) -> Methods:
     scale, offset = as_row(scaler.scale_), as_row(scaler.min_)
     bounds = [np.float64(bound) for bound in scaler.feature_range] if scaler.clip else None
 
-    def transform(X: Any) -> Doubles:
+    def transform(X: ModelInput) -> FloatArray:
         X = finite_or_missing(doubles(X)) * scale
         X += offset
         if bounds is not None:
             np.clip(X, *bounds, out=X)
-        scaled: Doubles = X
+        scaled: FloatArray = X
         return scaled
 
     return {"transform": transform}
@@ -100,17 +97,17 @@ def normalizer(normalizer: Normalizer, compiler: Compiler) -> Methods:
     norms = _NORMS[normalizer.norm]
     smallest = 10 * np.finfo(np.float64).eps
 
-    def transform(X: Any) -> Doubles:
+    def transform(X: ModelInput) -> FloatArray:
         X = finite(doubles(X))
         lengths = norms(X)
         lengths[lengths < smallest] = 1.0
-        scaled: Doubles = X / lengths[:, np.newaxis]
+        scaled: FloatArray = X / lengths[:, np.newaxis]
         return scaled
 
     return {"transform": transform}
 
 
-_NORMS: dict[str, Callable[[Doubles], Doubles]] = {
+_NORMS: dict[str, Callable[[FloatArray], FloatArray]] = {
     "l1": lambda X: np.sum(np.abs(X), axis=1),
     "l2": lambda X: np.sqrt(np.einsum("ij,ij->i", X, X)),
     "max": lambda X: np.max(np.abs(X), axis=1),
