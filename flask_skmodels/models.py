@@ -78,6 +78,7 @@ class Model:
     shadow: str | None = None
 
     configuration: dict[str, Any] | None = None
+    caller: Callable[..., Any] | None = None
 
     attributes: ClassVar[tuple[str, ...]] = (
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
@@ -106,7 +107,7 @@ class Model:
 
         :param caller: called with the name of the model, the rows, the method and options
         """
-        self._caller = caller
+        self.caller = caller
         self.name = name_of(self)
         self.configuration = sklearn.get_config()
 
@@ -115,19 +116,14 @@ class Model:
         """True after an extension has registered this model."""
         return self.configuration is not None
 
-    def is_bound_to(self, caller: Callable[..., Any]) -> bool:
-        """Return whether :meth:`bind` was called with that function."""
-        return getattr(self, "_caller", None) == caller
-
     def __call__(self, rows: Any, method: str | None = None, **options: Any) -> Any:
         """Predict in this process; see :meth:`SKModels.predict <flask_skmodels.SKModels.predict>`.
 
         :raises RuntimeError: the model is not registered
         """
-        caller = getattr(self, "_caller", None)
-        if caller is None:
+        if self.caller is None:
             raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
-        return caller(name_of(self), rows, method, **options)
+        return self.caller(name_of(self), rows, method, **options)
 
     def predict(self, X: Any) -> ModelOutput:
         """Return the estimator's predictions. Override it to change X or the predictions.

@@ -7,7 +7,7 @@ signals of one application only. Receivers take the keyword arguments that they 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Sequence
 from typing import Protocol
 
 from blinker import NamedSignal, Namespace
@@ -131,9 +131,14 @@ def send(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     """
     if not signal.receivers:
         return
-    failures = call_all(signal.receivers_for(sender), sender, arguments)
-    if failures:
-        raise failures[0]
+    first: Exception | None = None
+    for receiver in signal.receivers_for(sender):
+        try:
+            receiver(sender, **arguments)
+        except Exception as error:
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
@@ -146,12 +151,14 @@ def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     """
     if not signal.receivers:
         return
-    failures = call_all(signal.receivers_for(sender), sender, arguments)
-    if failures and (sender.testing or sender.debug):
-        failures[0].add_note(f"{_NOTE}{signal.name}")
-        raise failures[0]
-    for failure in failures:
-        sender.logger.error("a receiver of %s failed", signal.name, exc_info=failure)
+    failures: list[Exception] = []
+    for receiver in signal.receivers_for(sender):
+        try:
+            receiver(sender, **arguments)
+        except Exception as failure:
+            failures.append(failure)
+    if failures:
+        _report(failures, signal, sender)
 
 
 def is_receiver_error(exception: Exception) -> bool:
@@ -159,14 +166,10 @@ def is_receiver_error(exception: Exception) -> bool:
     return any(note.startswith(_NOTE) for note in getattr(exception, "__notes__", ()))
 
 
-def call_all(
-    receivers: Iterable[Callable[..., object]], sender: Sender, arguments: Mapping[str, object]
-) -> list[Exception]:
-    """Call every receiver, also after one has failed, and return their exceptions."""
-    failures = []
-    for receiver in receivers:
-        try:
-            receiver(sender, **arguments)
-        except Exception as failure:
-            failures.append(failure)
-    return failures
+def _report(failures: Sequence[Exception], signal: NamedSignal, sender: Sender) -> None:
+    """Log the exceptions of receivers, or raise the first in tests and debug mode."""
+    if sender.testing or sender.debug:
+        failures[0].add_note(f"{_NOTE}{signal.name}")
+        raise failures[0]
+    for failure in failures:
+        sender.logger.error("a receiver of %s failed", signal.name, exc_info=failure)

@@ -22,7 +22,7 @@ class FormCodec(Codec):
 
     def decode(self, source: Source, schema: Schema) -> Rows:
         row = Repeated(source.pairs)
-        if any(_is_broken(name) or _is_broken(str(value)) for name, value in row.items()):
+        if _is_broken("".join([*row, *map(str, row.values())])):
             raise InvalidInput.of_request("form", "the body is not valid UTF-8")
         return Rows([row if row.names else dict(row)], text=True)
 

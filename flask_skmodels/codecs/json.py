@@ -33,7 +33,7 @@ class JSONCodec(Codec):
                 return numbers
         document = loads(body)
         if isinstance(document, dict):
-            if _has_columns(document, schema):
+            if COLUMNS in document and _has_columns(document, schema):
                 return _columns(document, schema)
             return Rows([document])
         if isinstance(document, list):

@@ -124,7 +124,8 @@ class InferView(DialectView):
         predictor = self._predictor
         version = predicting_version(exchange, predictor)
         body = Body(exchange.request, predictor.max_rows)
-        with rejecting(predictor.call(exchange, version, version.default_method)):
+        app, method = exchange.app, version.default_method
+        with rejecting(predictor.deployment.call(app, version, method, exchange.request_id)):
             header_length = _header_length(exchange.request.environ)
             request = read_request(body.data, header_length, version.schema)
             methods = _methods(request, version)

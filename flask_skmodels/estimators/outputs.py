@@ -31,7 +31,8 @@ def plain_outputs(outputs: ModelOutput) -> Any:
     :returns: a C-ordered array of numbers or booleans, or nested lists of anything else
     """
     if type(outputs) is np.ndarray:
-        return _plain_array(outputs)
+        is_plain = outputs.dtype in _UNCHANGED
+        return np.ascontiguousarray(outputs) if is_plain else _plain_array(outputs)
     if is_multi_output(outputs):
         return [plain_outputs(part) for part in outputs]
     if hasattr(outputs, "toarray"):
@@ -44,8 +45,6 @@ def plain_outputs(outputs: ModelOutput) -> Any:
 
 
 def _plain_array(array: Array) -> Any:
-    if array.dtype in _UNCHANGED:
-        return np.ascontiguousarray(array)
     if array.dtype.kind == "f":
         return np.ascontiguousarray(array, dtype=np.float64)
     if array.dtype.kind in "iub":

@@ -114,8 +114,8 @@ class Deployment:
         :raises UnknownModel: the model has no version of that label
         :raises ArtifactError: it cannot be loaded
         """
-        self.versions.poll(sender)
-        if self._loaded_models is not None:
+        if self.versions.is_reloadable:
+            self.versions.poll(sender)
             self._touch()
         if label is not None:
             return self.versions.get(label, sender)
@@ -162,8 +162,7 @@ class Deployment:
         :raises SKModelsError: no version of the model can serve
         """
         self.versions.poll(sender)
-        if self._loaded_models is not None:
-            self._touch()
+        self._touch()
         return self.versions.current(sender)
 
     def start(self, sender: Sender) -> None:
@@ -171,8 +170,7 @@ class Deployment:
 
         :raises SKModelsError: no version of the model can serve
         """
-        if self._loaded_models is not None:
-            self._touch()
+        self._touch()
         self.versions.start(sender)
 
     def describe(self, sender: Sender) -> dict[str, Any]:

@@ -68,6 +68,8 @@ class FieldCheck:
         self.tests = _tests(definition)
         self.is_bounded = field.is_plain_number
         self.is_unconverted = self.coerce is None and not field.typed_readers
+        is_number = self.is_bounded and self.is_unconverted
+        self.read_number = field.text_readers[0] if is_number else None
         self.is_float = (
             self.is_bounded
             and float in self.types
@@ -83,7 +85,11 @@ class FieldCheck:
             :data:`~flask_skmodels.schema.fields.ABSENT`
         :param text: whether it came as text
         """
-        if not text and self._passes(value):
+        if text:
+            number = self.read_number(value) if self.read_number and type(value) is str else None
+            if type(number) in self.types and self.low <= number <= self.high:
+                return number
+        elif self._passes(value):
             return value
         value, errors = self._examine(value, text)
         return REFUSED if errors else value

@@ -12,7 +12,7 @@ from flask_skmodels.errors import InputError, InvalidInput
 
 EXACT = 2.0**53  # float64 holds every integer below this exactly
 
-_FEW = 4096  # bytes; bytes.count is faster for fewer
+FEW_BYTES = 4096  # bytes; bytes.count is faster for fewer
 _PART = 2**17  # bytes compared at a time, so that no mask as large as the body is made
 _PLAIN = frozenset({int, float, str, bool, type(None)})
 
@@ -134,7 +134,7 @@ def count_byte(body: bytes, byte: bytes) -> int:
 
     :param byte: bytes of length 1
     """
-    if len(body) < _FEW:
+    if len(body) < FEW_BYTES:
         return body.count(byte)
     if byte not in body:
         return 0

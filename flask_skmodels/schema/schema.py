@@ -118,8 +118,9 @@ class FixedSchema:
             rows = rows.in_order(self._positional)
         if self._checks is None:
             return self._clean_by_cerberus(rows)
-        if len(rows) == 1 and (not isinstance(rows, Columns) or _is_float64(rows)):
-            row = self._checks.row(rows.item(0), text=rows.text)
+        if len(rows.items) == 1 or (_is_float64(rows) and len(rows) == 1):
+            item = rows.items[0] if len(rows.items) == 1 else rows.item(0)
+            row = self._checks.row(item, text=rows.text)
             if row is not None:
                 return self._builder.row(row)
         columns, refused = self._check(rows, self._checks)
@@ -294,7 +295,7 @@ class FixedSchema:
                     raise ModelError(f"the default of field {field.name!r}: {message_of(error)}")
 
 
-def _is_float64(rows: Columns) -> bool:
+def _is_float64(rows: Rows) -> bool:
     """Return whether rows are an array whose values do not change as Python floats."""
     return isinstance(rows, Matrix) and rows.values.dtype == np.float64
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from blinker import NamedSignal
 
 from flask_skmodels.models import Model
-from flask_skmodels.signals import Sender, call_all
+from flask_skmodels.signals import Sender
 
 Receiver: TypeAlias = Callable[..., None]
 _L = TypeVar("_L", bound="Listener")
@@ -68,7 +68,13 @@ class Relay:
         self._caller = caller
 
     def __call__(self, sender: Sender, model: Model, **arguments: object) -> None:
-        if model.is_bound_to(self._caller):
-            failures = call_all(self.receivers, sender, {"model": model, **arguments})
-            if failures:
-                raise failures[0]
+        if model.caller != self._caller:
+            return
+        first: Exception | None = None
+        for receiver in self.receivers:
+            try:
+                receiver(sender, model=model, **arguments)
+            except Exception as error:
+                first = first or error
+        if first is not None:
+            raise first

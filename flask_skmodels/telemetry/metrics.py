@@ -122,6 +122,19 @@ class _Series:
         self.rejected: Callable[[], None] = families.rejections.labels(*labels).inc
 
 
+class _AllSeries(dict[_Key, _Series]):
+    """The time series of each method of each version, which begin when they are first needed."""
+
+    def __init__(self, families: Families, extension: str) -> None:
+        super().__init__()
+        self._families = families
+        self._extension = extension
+
+    def __missing__(self, key: _Key) -> _Series:
+        series = self[key] = _Series(self._families, self._extension, key)
+        return series
+
+
 class Metrics(Listener):
     """Counts the predictions of one extension on one application.
 
@@ -145,7 +158,7 @@ class Metrics(Listener):
         self._is_own = registry is None
         self._registry = CollectorRegistry() if registry is None else registry
         self._families = _families_in(self._registry)
-        self._series: dict[_Key, _Series] = {}
+        self._series = _AllSeries(self._families, extension)
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
         return {
@@ -162,7 +175,7 @@ class Metrics(Listener):
         """Create the time series of a model with the value zero, if the model is loaded."""
         live = deployment.versions.live
         for method in live.methods if live is not None else ():
-            self._find((deployment.name, live.label if live is not None else None, method))
+            self._series[deployment.name, live.label if live is not None else None, method]
 
     def exposition(self) -> tuple[bytes, str]:
         """Return the metrics in the text format of Prometheus, and its content type.
@@ -174,21 +187,11 @@ class Metrics(Listener):
         encode, content_type = choose_encoder("")  # the format that all versions of Prometheus read
         return encode(_Shared(self._is_own) if is_multiprocess() else self._registry), content_type
 
-    def _find(self, key: _Key) -> _Series:
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = _Series(self._families, self._extension, key)
-        return series
-
-    def _of(self, prediction: Prediction) -> _Series:
-        key = prediction.model, prediction.version, prediction.method
-        return self._series.get(key) or self._find(key)
-
     def _start(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
-        self._of(prediction).begun()
+        self._series[prediction.model, prediction.version, prediction.method].begun()
 
     def _succeed(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
-        series = self._of(prediction)
+        series = self._series[prediction.model, prediction.version, prediction.method]
         series.ended()
         series.succeeded()
         series.rows(prediction.rows)
@@ -196,12 +199,12 @@ class Metrics(Listener):
         series.seconds(prediction.seconds)
 
     def _fail(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
-        series = self._of(prediction)
+        series = self._series[prediction.model, prediction.version, prediction.method]
         series.ended()
         series.failed()
 
     def _stop(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
-        series = self._of(prediction)
+        series = self._series[prediction.model, prediction.version, prediction.method]
         series.ended()
         series.stopped()
 
@@ -217,7 +220,7 @@ class Metrics(Listener):
         **extra: Any,
     ) -> None:
         name = model.name
-        series = self._find((name, version, method))
+        series = self._series[name, version, method]
         series.rejected()
         if prediction is not None:
             series.ended()

@@ -213,9 +213,8 @@ def _kept_single(prediction: Prediction, measured: list[int]) -> KeptPrediction 
         and outputs.nbytes <= _BYTES
     ):
         facts = prediction.version, prediction.method, prediction.seconds
-        return KeptPrediction(
-            *facts, X, outputs, prediction.classes, len(measured) + _width(outputs)
-        )
+        cells = len(measured) + (outputs.shape[1] if outputs.ndim == 2 else 1)
+        return KeptPrediction(*facts, X, outputs, prediction.classes, cells)
     return None
 
 

@@ -76,7 +76,8 @@ class ModelVersion:
 
         :raises UnknownModel: the model does not serve that method
         """
-        self._check_method(method)
+        if method not in self.methods:
+            raise self._unknown_method(method)
         return self.engine.calls[method]
 
     def combiner(self, method: str) -> Combiner:
@@ -84,14 +85,13 @@ class ModelVersion:
 
         :raises UnknownModel: the model does not serve that method
         """
-        self._check_method(method)
+        if method not in self.methods:
+            raise self._unknown_method(method)
         return self._combiners[method]
 
-    def _check_method(self, method: str) -> None:
-        if method not in self.methods:
-            raise UnknownModel(
-                f"model {self.name!r} does not serve {method!r}, only {', '.join(self.methods)}"
-            )
+    def _unknown_method(self, method: str) -> UnknownModel:
+        served = ", ".join(self.methods)
+        return UnknownModel(f"model {self.name!r} does not serve {method!r}, only {served}")
 
     def check(self, policy: Policy) -> None:
         """Check that the results of the engine are as close to the estimator's as the policy says.

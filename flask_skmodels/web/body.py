@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from flask import Request
 from werkzeug.datastructures import FileStorage, MultiDict
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import UnsupportedMediaType
 
 from flask_skmodels.codecs import type_of_file
 from flask_skmodels.codecs.codec import FILE
@@ -63,25 +63,15 @@ class Body:
     def read(self) -> bytes:
         """Return the body as it was sent, and keep it for those who parse it later.
 
-        Werkzeug cuts a body that comes without its length at the limit, and does not say so.
-
         :raises RequestEntityTooLarge: the body is longer than the limit
         """
-        request, limit = self._request, self.max_bytes
-        body = whole_body(request, limit)
-        if body is not None:
-            return body
-        body = request.get_data()
-        is_cut = request.content_length is None and len(body) >= limit > 0
-        if is_cut and request.environ["wsgi.input"].read(1):
-            raise RequestEntityTooLarge
-        return body
+        return whole_body(self._request, self.max_bytes)
 
     @property
     def data(self) -> bytes:
+        """The body without its content encoding."""
         if self._data is None:
-            body = self.read()
-            coding = self._coding
+            body, coding = whole_body(self._request, self.max_bytes), self._coding
             self._data = unpack(body, coding, self.max_bytes) if coding else body
         return self._data
 

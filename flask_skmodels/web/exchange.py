@@ -33,7 +33,7 @@ class Exchange:
 
     def __init__(self) -> None:
         self.request = cast(Request, request._get_current_object())  # type: ignore[attr-defined]
-        self.app = application()
+        self.app = cast(Flask, current_app._get_current_object())  # type: ignore[attr-defined]
         given = self.request.environ.get("HTTP_X_REQUEST_ID")
         self.request_id = given if given and REQUEST_ID.fullmatch(given) else uuid4().hex
         self.label: str | None = (self.request.view_args or {}).get("version")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from io import BytesIO
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 from urllib.parse import parse_qsl
 
 from flask import Request, Response
-from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from flask_skmodels.codecs.codec import TooLarge
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
 _RELATIVE = {"location", "content-location"}  # headers that Werkzeug makes absolute
+_NAME = itemgetter(0)  # of a header
 _MOST_DIGITS = 18  # of a content length
 
 
@@ -38,19 +39,24 @@ class WholeResponse(Response):
         self._is_watched = True
         return super().call_on_close(func)
 
-    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
-        names = {name.lower() for name, _ in self.headers}
-        if self.status_code == 200 and "content-length" in names and names.isdisjoint(_RELATIVE):
-            return self.headers
-        return super().get_wsgi_headers(environ)
-
-    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
-        body = self.response
-        is_whole = type(body) is list and len(body) == 1 and type(body[0]) is bytes
-        is_sent = environ["REQUEST_METHOD"] == "POST" and self.status_code == 200
-        if is_whole and is_sent and not self._is_watched:
-            return cast(Iterable[bytes], body)
-        return super().get_app_iter(environ)
+    def get_wsgi_response(
+        self, environ: WSGIEnvironment
+    ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+        body, headers = self.response, self.headers
+        names = set(map(str.lower, map(_NAME, headers)))
+        is_whole = (
+            self.status_code == 200
+            and environ["REQUEST_METHOD"] == "POST"
+            and "content-length" in names
+            and names.isdisjoint(_RELATIVE)
+            and not self._is_watched
+            and type(body) is list
+            and len(body) == 1
+            and type(body[0]) is bytes
+        )
+        if is_whole:
+            return cast(Iterable[bytes], body), self.status, headers.to_wsgi_list()
+        return super().get_wsgi_response(environ)
 
 
 class Respondent(Protocol):
@@ -91,25 +97,37 @@ def view_function(view: Respondent, name: str) -> Callable[..., Response]:
     return respond
 
 
-def whole_body(request: Request, limit: int) -> bytes | None:
-    """Return a body whose length the client has sent; None where Werkzeug has to read it.
+def whole_body(request: Request, limit: int) -> bytes:
+    """Return a body as it was sent, and keep it for those who parse it later.
 
-    Werkzeug's stream costs as much as a small prediction, and a large body twice its memory.
+    A body whose length the client has sent is read at once: Werkzeug's stream costs as much as a
+    small prediction, and for a large body twice its memory.
 
     :param request: the request
     :param limit: the most bytes that it may have
+    :raises RequestEntityTooLarge: it has more
+    :raises ClientDisconnected: it ends before its length
     """
     length = request.environ.get("CONTENT_LENGTH", "")
     known = vars(request)
     is_read = "stream" in known or "_cached_data" in known
     if is_read or not (length.isascii() and length.isdecimal()) or len(length) > _MOST_DIGITS:
-        return None
+        return _body_by_werkzeug(request, limit)
     if int(length) > limit:
-        return None
+        return _body_by_werkzeug(request, limit)
     body: bytes = request.environ["wsgi.input"].read(int(length))
     if len(body) < int(length):
         raise ClientDisconnected
-    known["_cached_data"], known["stream"] = body, BytesIO()  # for those who read after us
+    known["_cached_data"], known["stream"] = body, BytesIO()
+    return body
+
+
+def _body_by_werkzeug(request: Request, limit: int) -> bytes:
+    """Return the body; Werkzeug cuts one without a length at the limit, and does not say so."""
+    body = request.get_data()
+    is_cut = request.content_length is None and len(body) >= limit > 0
+    if is_cut and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
     return body
 
 

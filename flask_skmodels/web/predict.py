@@ -9,7 +9,7 @@ from werkzeug.exceptions import NotFound
 from flask_skmodels.config import Settings
 from flask_skmodels.errors import UnknownModel
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.inference.prediction import Prediction, PredictionCall, prepare, rejecting
+from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.versions.version import ModelVersion
@@ -61,16 +61,6 @@ class Predictor:
         exchange.version = version.label
         return version
 
-    def call(
-        self, exchange: Exchange, version: ModelVersion, method: str, request_id: str | None = None
-    ) -> PredictionCall:
-        """Return a call of a method of a version.
-
-        :param request_id: identifier of the call, by default that of the request
-        """
-        request_id = exchange.request_id if request_id is None else request_id
-        return self.deployment.call(exchange.app, version, method, request_id)
-
     def predict(
         self,
         exchange: Exchange,
@@ -95,11 +85,12 @@ class Predictor:
         :raises InvalidInput: the rows cannot be read, are too many, or are not valid
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
-        call = self.call(exchange, version, method, request_id)
+        deployment = self.deployment
+        call = deployment.call(exchange.app, version, method, request_id or exchange.request_id)
         with rejecting(call):
             rows = reader.decode(source, version.schema)
             prediction = prepare(call, rows, self.max_rows)
-        self.deployment.execute(call, prediction, is_shadowed=exchange.label is None)
+        deployment.execute(call, prediction, is_shadowed=exchange.label is None)
         if self._has_timing:
             exchange.time(prediction)
         return prediction
