@@ -1,0 +1,184 @@
+"""The time that each short-cut around Flask and Werkzeug saves, in microseconds.
+
+``python -m benchmarks.bench_short_cuts`` times each short-cut and the usual way in turn, and prints
+the best of several rounds of both. The figures stand in ``flask_skmodels/web/fast_path.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from time import thread_time
+from typing import Any
+from uuid import uuid4
+
+from flask import Flask, Request, Response, current_app, request
+from flask.views import View
+from werkzeug.routing import Map, Rule
+
+from benchmarks.count_calls import BODIES
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.fast_path import WholeResponse, form_pairs, view_function, whole_body
+from flask_skmodels.web.url_rules import lazy
+
+ROUNDS = 20
+CALLS = 500  # of each side in a round
+SECONDS = 0.1  # at most, of a side in a round
+LIMIT = 1 << 20
+JSON, FORM = BODIES["JSON"][0], BODIES["form"][0]
+LARGE = JSON * 10_000
+URLENCODED = "application/x-www-form-urlencoded"
+
+Side = Callable[[], Any]
+
+
+def environ(body: bytes, content_type: str = "application/json") -> dict[str, Any]:
+    return {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(body),
+        "CONTENT_TYPE": content_type,
+        "CONTENT_LENGTH": str(len(body)),
+    }
+
+
+def start(status: str, headers: Any, error: Any = None) -> Any:
+    """Accept a response, as a server does."""
+
+
+def responses() -> tuple[Side, Side]:
+    """Send a response as it is, and by Werkzeug."""
+    sent = environ(JSON)
+
+    def send(kind: type[Response]) -> Side:
+        def side() -> bytes:
+            body = kind(b"{}", content_type="application/json")(sent, start)
+            joined = b"".join(body)
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+            return joined
+
+        return side
+
+    return send(WholeResponse), send(Response)
+
+
+class Nothing(View):
+    """A view that returns at once."""
+
+    init_every_request = False
+
+    def respond(self, exchange: Exchange) -> Response:
+        return RESPONSE
+
+    def refuse(self, exchange: Exchange, exception: Exception) -> Response:
+        return RESPONSE
+
+    def dispatch_request(self) -> Response:
+        try:
+            exchange = Exchange()
+            response = self.respond(exchange)
+        except Exception as error:
+            response = self.refuse(exchange, error)
+        return exchange.finish(response)
+
+
+RESPONSE = Response(b"")
+
+
+def view_functions() -> tuple[Side, Side]:
+    """Call a view by our own function, and by that of Flask's ``View.as_view``."""
+    return view_function(Nothing(), "nothing"), Nothing.as_view("nothing")
+
+
+def bodies(body: bytes) -> tuple[Side, Side]:
+    """Read a body at once, and by Werkzeug's stream."""
+    size = max(LIMIT, len(body))
+
+    def by_werkzeug() -> bytes:
+        asked = Request(environ(body))
+        asked.max_content_length = size
+        return asked.get_data()
+
+    return lambda: whole_body(Request(environ(body)), size), by_werkzeug
+
+
+def forms() -> tuple[Side, Side]:
+    """Parse a form from its bytes, and by Werkzeug's parser."""
+
+    def by_werkzeug() -> Any:
+        asked = Request(environ(FORM, URLENCODED))
+        asked.max_content_length = LIMIT
+        return list(asked.form.items(multi=True))
+
+    return lambda: form_pairs(whole_body(Request(environ(FORM, URLENCODED)), LIMIT)), by_werkzeug
+
+
+def lookups() -> tuple[Side, Side]:
+    """Look the request and the application up once, and use Flask's proxies."""
+
+    def by_proxies() -> Any:
+        headers = request.environ.get("HTTP_X_REQUEST_ID"), request.environ.get("CONTENT_TYPE")
+        view_args, accept = request.view_args, request.environ.get("HTTP_ACCEPT")
+        return headers, view_args, accept, current_app.name, uuid4().hex, request.method
+
+    def once() -> Any:
+        exchange = Exchange()
+        asked, app = exchange.request, exchange.app
+        headers = asked.environ.get("HTTP_X_REQUEST_ID"), asked.environ.get("CONTENT_TYPE")
+        return headers, asked.view_args, asked.environ.get("HTTP_ACCEPT"), app.name, asked.method
+
+    return once, by_proxies
+
+
+def rules() -> tuple[Side, Side]:
+    """Add a rule that compiles its URL builder when it is used, and one of Werkzeug's."""
+
+    def add(kind: type[Rule]) -> Side:
+        return lambda: Map([kind("/iris/predict/", endpoint="iris", methods={"POST"})])
+
+    return add(lazy(Rule)), add(Rule)
+
+
+SHORT_CUTS: dict[str, Callable[[], tuple[Side, Side]]] = {
+    "WholeResponse": responses,
+    "view_function": view_functions,
+    "whole_body, small": lambda: bodies(JSON),
+    "whole_body, large": lambda: bodies(LARGE),
+    "form_pairs": forms,
+    "Exchange": lookups,
+    "url_rules.lazy": rules,
+}
+
+
+def best_of(sides: tuple[Side, Side]) -> list[float]:
+    """Return the microseconds of processor time that each side takes at best, timed in turn."""
+    calls = [max(1, min(CALLS, int(SECONDS / _seconds(side, 3)))) for side in sides]
+    rounds = [
+        [_seconds(side, count) * 1e6 for side, count in zip(sides, calls, strict=True)]
+        for _ in range(ROUNDS)
+    ]
+    return [min(times) for times in zip(*rounds, strict=True)]
+
+
+def _seconds(side: Side, calls: int) -> float:
+    started = thread_time()
+    for _ in range(calls):
+        side()
+    return (thread_time() - started) / calls
+
+
+def main() -> None:
+    app = Flask("short-cuts")
+    with app.test_request_context("/", method="POST"):
+        for name, sides in SHORT_CUTS.items():
+            short, usual = best_of(sides())
+            print(f"{name:20} {short:8.1f} us {usual:8.1f} us {usual - short:8.1f} us saved")
+
+
+if __name__ == "__main__":
+    main()
