@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from io import BytesIO
 from time import thread_time
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from flask import Flask, Request, Response, current_app, request
@@ -71,6 +71,7 @@ class Nothing(View):
     """A view that returns at once."""
 
     init_every_request = False
+    methods: ClassVar[list[str]] = ["POST"]
 
     def respond(self, exchange: Exchange) -> Response:
         return RESPONSE
