@@ -1,7 +1,8 @@
 """The trees of an ensemble joined into one tree, so that one call finds the leaves of all of them.
 
-Calling each of 100 trees for one row takes 540 microseconds; calling the joined tree takes 58. From
-about 64 rows on the trees are as fast one by one.
+Measured with a random forest of 100 trees of depth 11: one row takes 15 microseconds instead of 414
+tree by tree, 8 rows take 48 instead of 630, and 64 rows take 643 instead of 1,092. With more rows
+the copies of X cost too much memory.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from flask_skmodels.schema.types import Array, FloatArray
 
 MAX_BYTES = 64 * 2**20  # size of the copied nodes: larger copies take too much of a worker's memory
-MAX_ROWS = 64  # with more rows, the trees are as fast one by one
+MAX_ROWS = 64  # with more rows, the trees one by one are about as fast
 MAX_VALUES = 2**18  # size of the copies of X, one for each tree
 
 FindLeaves = Callable[[Array], Array]
