@@ -1,4 +1,4 @@
-"""Files that become estimators, and files that must not: nothing runs before it is known."""
+"""Model files: formats, digests and trust; nothing in a file runs before the file is trusted."""
 
 from __future__ import annotations
 

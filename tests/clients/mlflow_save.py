@@ -1,4 +1,4 @@
-"""Have MLflow write folders with a model, one a format: ``mlflow_save.py FOLDER``."""
+"""Save a model in a folder of MLflow for each format: ``mlflow_save.py FOLDER``."""
 
 from __future__ import annotations
 

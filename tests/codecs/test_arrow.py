@@ -1,4 +1,4 @@
-"""Arrow in and out: values as they are, and no stream that is a server error."""
+"""Arrow requests and responses: exact values, and no stream that causes a server error."""
 
 from __future__ import annotations
 

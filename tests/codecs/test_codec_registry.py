@@ -1,4 +1,4 @@
-"""The registry of codecs: one of a third party, and one whose library is not installed."""
+"""The registry of codecs: a codec of another package, and one whose library is missing."""
 
 from __future__ import annotations
 

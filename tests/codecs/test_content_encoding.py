@@ -1,4 +1,4 @@
-"""``Content-Encoding``: the same as the body unpacked, and no further than the limit."""
+"""``Content-Encoding``: compressed bodies of requests, and the limit of their size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``text/csv`` in and out; files of numbers give the same rows as when they are read as texts."""
+"""``text/csv`` requests and responses; the fast reader gives the same rows as the slow one."""
 
 from __future__ import annotations
 

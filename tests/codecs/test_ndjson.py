@@ -1,4 +1,4 @@
-"""``application/x-ndjson``: one record a line, one answer a line."""
+"""``application/x-ndjson``: one record a line, one prediction a line."""
 
 from __future__ import annotations
 

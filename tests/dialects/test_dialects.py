@@ -1,4 +1,4 @@
-"""What holds for all protocols of other servers: their logins, KServe's rows, and any garbage."""
+"""Rules of all protocols of other servers: logins, rows of KServe, and random bytes."""
 
 from __future__ import annotations
 

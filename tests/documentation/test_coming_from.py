@@ -1,4 +1,4 @@
-"""The pages for who comes from another library: their files run, and answer what they show."""
+"""The pages on coming from another library: their files run and give the responses shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Concurrent calls that become one: whose answer is whose, and what one caller costs another."""
+"""Concurrent calls that are combined: each caller gets its own rows, errors and timeout."""
 
 from __future__ import annotations
 

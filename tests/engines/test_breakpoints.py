@@ -1,4 +1,4 @@
-"""The values that probes are drawn from: where the fit has left them, as the columns of X."""
+"""The values that probes are drawn from: those at which a fitted estimator changes its output."""
 
 from __future__ import annotations
 

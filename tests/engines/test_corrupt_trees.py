@@ -1,4 +1,4 @@
-"""A walk, or a sum, that is wrong is found out at load, and the estimator's own method serves."""
+"""A wrong lean form of trees is detected at load, and the estimator's own method serves."""
 
 from __future__ import annotations
 

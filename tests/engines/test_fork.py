@@ -1,4 +1,4 @@
-"""What is checked at load leaves nothing behind that does not survive a fork."""
+"""Models that are loaded and verified before a fork predict in the worker processes."""
 
 from __future__ import annotations
 

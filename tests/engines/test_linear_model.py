@@ -1,4 +1,4 @@
-"""Lean linear models, and what else multiplies X with weights."""
+"""Lean linear models, and other estimators that multiply X with weights."""
 
 from __future__ import annotations
 

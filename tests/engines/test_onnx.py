@@ -1,4 +1,4 @@
-"""ONNX Runtime as the engine of a model: near to the estimator, compared at load, or refused."""
+"""ONNX Runtime as the engine of a model: compared with the estimator at load, or refused."""
 
 from __future__ import annotations
 

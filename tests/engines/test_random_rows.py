@@ -1,4 +1,4 @@
-"""Rows that nobody thought of: the lean engine and the estimator say the same, or both refuse."""
+"""Random rows: the lean engine and the estimator return the same, or both raise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that nobody thought of: what the lean engine says is what the estimator says."""
+"""Random rows for trees: the lean engine returns what the estimator returns."""
 
 from __future__ import annotations
 

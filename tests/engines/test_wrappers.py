@@ -1,4 +1,4 @@
-"""Lean wrappers of one estimator, or of one for each class or output."""
+"""Lean estimators that wrap one estimator, or one for each class or output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The extension on an application: registration, several of each, and a host left as it was."""
+"""The extension on an application: registration, several extensions, and the host's routes."""
 
 from __future__ import annotations
 

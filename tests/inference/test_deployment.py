@@ -1,4 +1,4 @@
-"""Canaries, which answer a share of the requests, and shadows, which are asked beside."""
+"""Canary versions, which get a share of the requests, and shadow versions, which get a copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that a code generator makes from the document, against the server itself."""
+"""A client that a code generator makes from the API document, used against the server."""
 
 from __future__ import annotations
 

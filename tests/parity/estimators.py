@@ -1,4 +1,4 @@
-"""Every estimator of scikit-learn: how it is fitted, or why it is not served."""
+"""Every estimator of scikit-learn: its parameters and data, or the reason it is not served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How rows are sent and answers read, format by format, with no help from the package."""
+"""The formats of rows and responses, written and read without code of the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real mixed pipelines, and estimators of other libraries, each fitted when it is asked for."""
+"""Real pipelines, and estimators of other libraries, each fitted at its first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A case behind HTTP: ask it, and hold the answer against the estimator's own."""
+"""A model behind HTTP, whose responses are compared with the estimator's output."""
 
 from __future__ import annotations
 

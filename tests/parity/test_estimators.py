@@ -1,4 +1,4 @@
-"""Every estimator of scikit-learn, in every format: the answer is the estimator's own."""
+"""Every estimator of scikit-learn in every format: the response has the estimator's output."""
 
 from __future__ import annotations
 

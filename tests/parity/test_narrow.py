@@ -1,4 +1,4 @@
-"""Floats of 32 bits, by the Open Inference Protocol: the answer is the estimator's own to them."""
+"""32-bit floats in the Open Inference Protocol: the response has the estimator's output."""
 
 from __future__ import annotations
 

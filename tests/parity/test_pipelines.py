@@ -1,4 +1,4 @@
-"""Real pipelines and other libraries' estimators: the answer is their own."""
+"""Real pipelines and other libraries' estimators: the response has their output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of the documentation is up to date."""
+"""The parity page of the documentation is up to date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmarks' own promises: right answers asked for, figures judged rightly, a true page."""
+"""The benchmarks: correct requests, correct figures, and a page that matches the results."""
 
 from __future__ import annotations
 

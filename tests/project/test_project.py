@@ -1,4 +1,4 @@
-"""The project's own promises: its README, its metadata, the size and the order of its modules."""
+"""The project: its README, its metadata, and the size of its modules and functions."""
 
 from __future__ import annotations
 

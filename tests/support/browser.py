@@ -1,4 +1,4 @@
-"""A real browser for the tests: the system's Chromium, which asks nobody but the test's server."""
+"""A real browser for the tests: the system's Chromium, which may only call the test's server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ARGUMENTS = (
 
 @contextmanager
 def serving(app: Flask) -> Iterator[str]:
-    """Serve an application; what is given is its address."""
+    """Serve an application in a thread, and yield its address."""
     server = make_server(HOST, 0, app, threaded=True)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -50,10 +50,10 @@ def chromium() -> Iterator[Browser]:
 
 
 class Witness:
-    """What happens in a page that should not: errors, and requests to elsewhere.
+    """Records what must not happen in a page: errors, and requests to other servers.
 
     :param page: the page
-    :param address: of the server that it may ask
+    :param address: of the only server that the page may call
     """
 
     def __init__(self, page: Page, address: str) -> None:

@@ -1,4 +1,4 @@
-"""The pages of the documentation, as tests read them: code, commands, and the answers shown."""
+"""The pages of the documentation as tests read them: code, commands and responses."""
 
 from __future__ import annotations
 

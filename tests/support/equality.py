@@ -1,4 +1,4 @@
-"""Hold a model that the lean engine serves to its estimator, to the last bit."""
+"""Compare the lean engine with the estimator, bit for bit."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ COUNTS = (1, 2, 7, 64, 65, 200)
 
 
 def check(estimator: Any, X: Any, counts: Sequence[int] = COUNTS) -> None:
-    """Hold every method of an estimator, for some numbers of rows, to what the lean engine says.
+    """Compare every method of an estimator with the lean engine, for several numbers of rows.
 
-    The estimator's own methods answer no more once the model is served, so that no call can be left
-    to them.
+    The estimator's methods are replaced by one that raises, so that no call can fall back to them.
 
     :param estimator: fitted
-    :param X: rows to predict; the last number of rows must not be above theirs
-    :param counts: of the first rows that are predicted at once
+    :param X: rows to predict, as many as the largest count or more
+    :param counts: numbers of first rows that are predicted in one call
     """
     served = methods(estimator)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""What the tests say often."""
+"""Data and functions that most tests use: iris rows, a client, and checks of responses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def hooked(pipeline: Any, hook: Callable[[Any], Any]) -> KeyValueModel:
 def post_json(
     client: FlaskClient, path: str, document: object, accept: str | None = None
 ) -> TestResponse:
-    """Send a document as JSON; what Python writes for ``nan`` is what is sent."""
+    """Send a document as JSON, in which Python writes ``NaN`` for a float that is not a number."""
     headers = {} if accept is None else {"Accept": accept}
     return client.post(path, data=json.dumps(document), content_type=JSON, headers=headers)
 
@@ -61,21 +61,21 @@ def post_bytes(client: FlaskClient, path: str, body: bytes, content_type: str) -
 
 
 def predictions(response: TestResponse) -> Any:
-    """Return the predictions of an answer that has come well."""
+    """Return the predictions of a JSON response with status 200."""
     assert response.status_code == 200, response.text
     assert response.content_type == JSON
     return json.loads(response.data)["predictions"]
 
 
 def line(response: TestResponse) -> str:
-    """Return an answer in text that has come well."""
+    """Return the text of a response with status 200."""
     assert response.status_code == 200, response.text
     assert response.content_type == "text/plain; charset=utf-8"
     return response.text
 
 
 def problem(response: TestResponse, status: int) -> dict[str, Any]:
-    """Return an answer that must be a problem document of this status."""
+    """Return the problem document of a response, which must have this status."""
     assert response.status_code == status, response.text
     assert response.content_type == PROBLEM
     document: dict[str, Any] = json.loads(response.data)
@@ -88,7 +88,7 @@ def problem(response: TestResponse, status: int) -> dict[str, Any]:
 
 
 def errors_of(response: TestResponse, status: int = 400) -> list[Error]:
-    """Return the row, field and rule of each error of an answer that must be a problem."""
+    """Return the row, field and rule of each error in a problem document."""
     return [(e["row"], e["field"], e["rule"]) for e in problem(response, status)["errors"]]
 
 

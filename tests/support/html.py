@@ -1,4 +1,4 @@
-"""Pages as a browser without JavaScript sees them: forms, texts, tables, links."""
+"""Pages as a browser without JavaScript shows them: forms, text, tables and links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers to fit estimators on: five columns, whole and with holes."""
+"""Small data to fit estimators on: five columns of numbers, with and without missing values."""
 
 from __future__ import annotations
 

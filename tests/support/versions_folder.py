@@ -1,4 +1,4 @@
-"""Folders of versions, for the tests."""
+"""Folders of model versions: functions that write versions and serve them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The version that serves where none does yet: at startup, at first use and after an unload."""
+"""The first version that a process loads: at startup, at first use and after an unload."""
 
 from __future__ import annotations
 

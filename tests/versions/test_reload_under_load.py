@@ -1,4 +1,4 @@
-"""New versions under load: nobody is refused, and nobody is answered by what is half there."""
+"""New versions under load: no request fails, and no half-written file is served."""
 
 from __future__ import annotations
 

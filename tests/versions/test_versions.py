@@ -1,4 +1,4 @@
-"""Files and folders as models: loading, versions, and how one takes over from another."""
+"""Files and folders as models: loading, versions, and the change from one to the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ``Server-Timing`` of answers."""
+"""The ``Server-Timing`` header of responses."""
 
 from __future__ import annotations
 

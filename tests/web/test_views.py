@@ -1,4 +1,4 @@
-"""The addresses: what they answer, in which media type, and how they refuse."""
+"""The URLs of a model: their responses, media types and errors."""
 
 from __future__ import annotations
 
