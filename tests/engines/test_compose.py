@@ -28,6 +28,7 @@ from sklearn.preprocessing import (
 )
 
 from flask_skmodels import SKModels
+from flask_skmodels.engines.lean import verify
 from tests.support.equality import assert_equal, check
 from tests.support.selection import cases, examples
 
@@ -314,6 +315,15 @@ def test_function_of_columns(function: Any) -> None:
     )
     scaled = make_pipeline(transformer, StandardScaler(), Ridge())
     check(scaled.fit(FULL, TARGET), FULL)
+
+
+def test_rows_that_the_estimator_accepts_are_found_on_a_busy_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Negative probes become NaN, which Ridge refuses; a slow first call must not end the search."""
+    monkeypatch.setattr(verify, "SECONDS", 0)
+    transformer = ColumnTransformer([("log", FunctionTransformer(np.log1p), ["income", "visits"])])
+    check(make_pipeline(transformer, StandardScaler(), Ridge()).fit(FULL, TARGET), FULL)
 
 
 @pytest.mark.parametrize(

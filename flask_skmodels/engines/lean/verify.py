@@ -22,6 +22,7 @@ from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
 MAX_ROWS = PROBES  # verified up to this number; with more rows, scikit-learn's checks cost nothing
 SECONDS = 0.25  # time limit for the estimator's own calls of one method
+LEAST_TRIES = 32  # calls that may find no row, whatever time they take: each halves the rows
 _SIZES = (1, 2, 65, 1, 64, 1, 33, 8, 3, *[1] * 20)
 _PARTS = list(pairwise(accumulate(_SIZES, initial=0)))
 
@@ -154,7 +155,9 @@ def _count_of_rows(rows: int) -> str:
 def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     """Return probe rows on which the estimator does not raise.
 
-    On rows where it raises, the lean form must raise as well.
+    On rows where it raises, the lean form must raise as well. The search ends after ``SECONDS``, but
+    not before ``LEAST_TRIES`` calls have found no such row: on a busy machine a few calls can take
+    that long.
 
     :raises Decline: the estimator raises on all rows
     :raises Mismatch: the lean form returns a result for a row on which the estimator raises
@@ -162,7 +165,9 @@ def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     deadline = perf_counter() + SECONDS
     good: list[ProbeRows] = []
     parts: list[ProbeRows] = [probes.rows()]
-    while parts and perf_counter() < deadline:
+    tries = 0
+    while parts and (perf_counter() < deadline or (not good and tries < LEAST_TRIES)):
+        tries += 1
         part = parts.pop()
         count = len(part[0])
         try:
