@@ -320,7 +320,7 @@ def test_function_of_columns(function: Any) -> None:
 def test_rows_that_the_estimator_accepts_are_found_on_a_busy_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Negative probes become NaN, which Ridge refuses; a slow first call must not end the search."""
+    """Negative probes become NaN, which Ridge refuses; a slow call must not end the search."""
     monkeypatch.setattr(verify, "SECONDS", 0)
     transformer = ColumnTransformer([("log", FunctionTransformer(np.log1p), ["income", "visits"])])
     check(make_pipeline(transformer, StandardScaler(), Ridge()).fit(FULL, TARGET), FULL)

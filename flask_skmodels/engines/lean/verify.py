@@ -155,9 +155,9 @@ def _count_of_rows(rows: int) -> str:
 def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     """Return probe rows on which the estimator does not raise.
 
-    On rows where it raises, the lean form must raise as well. The search ends after ``SECONDS``, but
-    not before ``LEAST_TRIES`` calls have found no such row: on a busy machine a few calls can take
-    that long.
+    On rows where it raises, the lean form must raise as well. The search ends after ``SECONDS``.
+    If no row is found by then, it goes on to ``LEAST_TRIES`` calls: on a busy machine a few calls
+    can take that long.
 
     :raises Decline: the estimator raises on all rows
     :raises Mismatch: the lean form returns a result for a row on which the estimator raises
