@@ -612,7 +612,7 @@ def _accept(*_: object) -> bool:
     return True
 
 
-@pytest.mark.parametrize("mmap_mode", ["r", "c"])
+@pytest.mark.parametrize("mmap_mode", cases(["r", "c"], quick=["r"]))
 @pytest.mark.parametrize("verify", cases([None, _accept], quick=[None]))
 def test_arrays_are_mapped_through_the_file_that_was_hashed(
     tmp_path: Path, policy: Policy, mmap_mode: Any, verify: Any

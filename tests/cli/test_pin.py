@@ -13,6 +13,7 @@ from flask import Flask
 
 from flask_skmodels import SKModels
 from tests.support.command_line import output
+from tests.support.skips import needs_program
 from tests.support.versions_folder import (
     iris,
     put,
@@ -26,6 +27,7 @@ def test_pin_prints_the_declaration_of_a_file(app: Flask, tmp_path: Path, named:
     assert output(app, "pin", str(path)) == f'Artifact("{path}", sha256="{digest}")\n'
 
 
+@needs_program("sha256sum")
 def test_pin_prints_a_list_that_sha256sum_checks(
     app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,7 @@ def own(estimator: Any, method: str, X: Any) -> Any:
 def test_narrow_floats(name: str) -> None:
     known = cases_of(name)
     if not known:
-        pytest.skip("it takes no floats")
+        pytest.skip("the estimator takes no floats")
     for found in known:
         behind = served(found)
         for method in behind.methods:
