@@ -62,13 +62,13 @@ input_rejected = _signals.signal(
     doc="""Sent when the input was rejected.
 
     :param model: the :class:`~flask_skmodels.Model`
-    :param version: label of the version that rejected it, None where the model has no versions
+    :param version: label of the version that rejected it, None if the model has no versions
     :param method: name of the method that was called
     :param errors: the :class:`~flask_skmodels.InvalidInput`'s errors, a tuple of
         :class:`~flask_skmodels.InputError`, at most 100
     :param request_id: identifier of the request; None for a call in process without one
-    :param prediction: the :class:`~flask_skmodels.Prediction` where the rows were valid and the
-        model or its estimator rejected them, else None
+    :param prediction: the :class:`~flask_skmodels.Prediction` if the rows were valid and the model
+        or its estimator rejected them, else None
     """,
 )
 
@@ -77,7 +77,7 @@ model_loaded = _signals.signal(
     doc="""Sent when a version of a model has been loaded and is ready to serve.
 
     :param model: the :class:`~flask_skmodels.Model`
-    :param version: label of the version, None where the model has no versions
+    :param version: label of the version, None if the model has no versions
     :param artifact: a mapping that describes the file: ``sha256``, ``sklearn_version`` and
         ``loaded_at``
     """,
@@ -88,15 +88,14 @@ model_load_failed = _signals.signal(
     doc="""Sent when a version of a model could not be loaded or failed its checks.
 
     :param model: the :class:`~flask_skmodels.Model`
-    :param version: label of the version, None where the model has no
-        versions or none was found
+    :param version: label of the version, None if the model has no versions or none was found
     :param exception: the reason
     """,
 )
 
 shadow_prediction = _signals.signal(
     "shadow-prediction",
-    doc="""Sent from a thread of its own when the shadow of a model has made a prediction.
+    doc="""Sent from a separate thread when the shadow of a model has made a prediction.
 
     :param model: the :class:`~flask_skmodels.Model`
     :param prediction: the :class:`~flask_skmodels.Prediction` that the client got

@@ -20,7 +20,7 @@ _L = TypeVar("_L", bound=Listener)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything that an application keeps of an extension, in ``app.extensions``.
+    """The state of an extension on one application, kept in ``app.extensions``.
 
     :param models: the extension
     :param app: the application
@@ -44,17 +44,17 @@ class State:
 
     @property
     def decorators(self) -> tuple[Decorator, ...]:
-        """The view decorators around every address except the health checks."""
+        """The view decorators around every URL except the health checks."""
         return tuple(self.models.decorators)
 
     @property
     def metrics(self) -> Metrics | None:
-        """The metrics, None where they are off."""
+        """The metrics, None if they are off."""
         return self._listener(Metrics)
 
     @property
     def recent_traffic(self) -> RecentTraffic | None:
-        """The recent traffic that the pages show, None where there are no pages."""
+        """The recent traffic that the pages show, None if there are no pages."""
         return self._listener(RecentTraffic)
 
     def visible(self) -> list[Deployment]:
@@ -64,7 +64,7 @@ class State:
         return deployments if may_see is None else [d for d in deployments if may_see(d.model)]
 
     def decorators_of(self, deployment: Deployment) -> tuple[Decorator, ...]:
-        """Return the view decorators around every address that reaches a model."""
+        """Return the view decorators around every URL of a model."""
         return (*deployment.model.decorators, *self.decorators)
 
     def _listener(self, kind: type[_L]) -> _L | None:

@@ -1,4 +1,4 @@
-"""The code that computes predictions: scikit-learn's own methods, the lean engine, ONNX Runtime.
+"""The code that computes predictions: native methods, the lean engine, and ONNX Runtime.
 
-Also the combining of concurrent calls and the sizes of thread pools.
+It also combines concurrent calls and sets the sizes of thread pools.
 """

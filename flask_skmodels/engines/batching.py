@@ -1,6 +1,6 @@
 """Concurrent calls of a method are combined into one call, without a thread and without waiting.
 
-The first caller calls the method at once. Callers that arrive during this call wait in a queue.
+The first caller calls the method immediately. Callers that arrive during this call wait in a queue.
 When it ends, one of them becomes the leader: it calls the method for all rows in the queue and
 hands out the results.
 
@@ -59,7 +59,7 @@ class Combiner:
         :param most_rows: the maximum number of rows in a combined call; below 2 nothing is combined
         :returns: the outputs for this X, the seconds that it waited for other callers, and the
             number of rows in the call, including those of other callers
-        :raises BaseException: whatever the method raises for this X
+        :raises BaseException: the exception that the method raises for this X
         """
         if not self._is_worth_it:
             call = self._timed_call if self._is_worth_it is None else self._call
@@ -92,7 +92,7 @@ class Combiner:
     def _wait(self, waiting: _Waiting) -> None:
         try:
             waiting.turn.acquire()
-        except BaseException:  # this caller was interrupted; the others go on
+        except BaseException:  # this caller was interrupted; the others continue
             with self._lock:
                 if waiting in self._queue:
                     self._queue.remove(waiting)
@@ -174,7 +174,7 @@ if hasattr(os, "register_at_fork"):  # a lock that was held at the fork is never
 
 
 class _Waiting:
-    """A caller, and what is needed to call for it."""
+    """A waiting caller, with its input and its result."""
 
     __slots__ = ("X", "batch", "combined", "layout", "most_rows", "since", "turn")
 

@@ -47,7 +47,7 @@ def _native_call(model: Model, call: Call, is_parallel: bool) -> Call:
 
 
 def _is_float32(X: Any) -> bool:
-    """Return whether all of X is float32, which KMeans and others only accept when fitted on it."""
+    """Return whether all of X is float32; KMeans and others accept it only if fitted on it."""
     dtypes = {X.dtype} if isinstance(X, np.ndarray) else set(getattr(X, "dtypes", ()))
     return dtypes == {np.dtype(np.float32)}
 

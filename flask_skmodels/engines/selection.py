@@ -30,7 +30,8 @@ class Engine:
     :param reason: why this engine was chosen, or which methods and steps it leaves to the
         estimator; None if it is the declared engine and computes everything
     :param calls: a function of X for each method
-    :param difference: how far the results are from the estimator's; None if they are equal
+    :param difference: the difference between its results and the estimator's; None if they are
+        equal
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Limits on threads: the pools of BLAS and OpenMP, and the workers of joblib.
 
 The server runs as many requests in parallel as it has cores, so a request that uses several threads
-only takes cores from the others. Measured on 2 cores:
+only takes cores away from others. Measured on 2 cores:
 
 - Histogram gradient boosting in two processes: 415 predictions a second with OpenMP's default
   number of threads, 1,816 with one thread set once per worker, and 328 with one thread set at each

@@ -1,4 +1,4 @@
-"""Predictions inside the application: the steps, the version that answers, and the shadow.
+"""Predictions inside the application: their steps, the choice of the version, and the shadow.
 
 Nothing here knows HTTP.
 """

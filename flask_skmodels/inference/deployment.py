@@ -1,4 +1,4 @@
-"""A model as one application serves it: the version that answers, and the calls of it."""
+"""A model as one application serves it: the choice of a version, and calls of its methods."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ TrafficKey = str | Callable[["Request"], str | None] | None
 
 
 class LoadedModels:
-    """The most recently used of very many models; those used longest ago are unloaded.
+    """The most recently used models; if too many are loaded, the least recently used is unloaded.
 
     Models whose estimator is in memory do not count, because they cannot be loaded again.
 
-    :param most: how many models stay loaded
+    :param most: the maximum number of loaded models
     """
 
     def __init__(self, most: int) -> None:
@@ -39,7 +39,7 @@ class LoadedModels:
         self._lock = Lock()
 
     def touch(self, versions: Versions) -> None:
-        """Record the use of a model, and unload the one used longest ago if there are too many."""
+        """Record the use of a model; if too many are loaded, unload the least recently used."""
         if not versions.is_reloadable:
             return
         with self._lock:
@@ -58,7 +58,7 @@ class Deployment:
     :param loaded_models: limits the number of loaded models, None for no limit
     :param threads: size of the thread pools of a worker, None for the size that the environment
         suggests
-    :param batch_rows: the most rows for which calls at the same time are combined
+    :param batch_rows: the maximum number of rows in a combined call
     """
 
     def __init__(
@@ -82,10 +82,10 @@ class Deployment:
             versions.on_load = self._touch
 
     def key(self, sender: Sender, request: Request) -> str | None:
-        """Return the key of a request that decides which version it gets, None if it has none.
+        """Return the key of a request, which decides its version; None if the request has no key.
 
-        A ``traffic_key`` function that fails gives no key: that is logged once for each class of
-        exception, and the client is answered.
+        If the ``traffic_key`` function fails, there is no key. The failure is logged once for each
+        class of exception, and the prediction continues.
 
         :param sender: the application
         :param request: the request
@@ -106,13 +106,13 @@ class Deployment:
     def version(
         self, sender: Sender, label: str | None = None, key: str | None = None
     ) -> ModelVersion:
-        """Return the version that answers one request.
+        """Return the version that serves one request.
 
         :param sender: the application
-        :param label: label of the version, where the request names one
-        :param key: the key that the traffic is split by: one key always gets the same version
-        :raises UnknownModel: the model has no version of that label
-        :raises ArtifactError: it cannot be loaded
+        :param label: label of the version, if the request names one
+        :param key: the key that the traffic is split by; the same key always gets the same version
+        :raises UnknownModel: the model has no version with that label
+        :raises ArtifactError: the version cannot be loaded
         """
         if self.versions.is_reloadable:
             self.versions.poll(sender)
@@ -125,7 +125,7 @@ class Deployment:
     def call(
         self, sender: Sender, version: ModelVersion, method: str, request_id: str | None = None
     ) -> PredictionCall:
-        """Return a call of a method, whose time runs from now on.
+        """Return a call of a method; its time is measured from now on.
 
         :param sender: the application
         :param version: the version to call, from :meth:`version`
@@ -139,12 +139,12 @@ class Deployment:
     def execute(
         self, call: PredictionCall, prediction: Prediction, *, is_shadowed: bool = True
     ) -> Prediction:
-        """Make a prediction that was prepared, and have the shadow make it as well.
+        """Make a prepared prediction, and have the shadow make it too.
 
         :param call: the call
         :param prediction: its record, from :func:`~flask_skmodels.inference.prediction.prepare`
         :param is_shadowed: whether the shadow runs, if the model has one
-        :returns: the record, now complete
+        :returns: the record, complete
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
         announce(call, prediction)
@@ -156,7 +156,7 @@ class Deployment:
         return prediction
 
     def current(self, sender: Sender) -> ModelVersion:
-        """Return the live version, which is loaded first if need be.
+        """Return the live version; it is loaded first if necessary.
 
         :param sender: the application
         :raises SKModelsError: no version of the model can serve
@@ -166,7 +166,7 @@ class Deployment:
         return self.versions.current(sender)
 
     def start(self, sender: Sender) -> None:
-        """Load the model, before the first request.
+        """Load the model before the first request.
 
         :raises SKModelsError: no version of the model can serve
         """
@@ -174,7 +174,7 @@ class Deployment:
         self.versions.start(sender)
 
     def describe(self, sender: Sender) -> dict[str, Any]:
-        """Return a description of the model for a client; the model is loaded first if need be."""
+        """Return a description of the model for clients; it is loaded first if necessary."""
         described = self.current(sender).describe()
         if self.versions.is_folder:
             described["versions"] = self.versions.describe()
@@ -184,7 +184,7 @@ class Deployment:
         return described
 
     def summary(self) -> dict[str, Any]:
-        """Return as much of the description as is known without loading the model."""
+        """Return the part of the description that is known without loading the model."""
         live = self.versions.live
         if live is not None:
             return live.describe()
@@ -215,7 +215,7 @@ class Deployment:
         return live
 
     def _canary(self, label: str, live: ModelVersion, sender: Sender) -> ModelVersion:
-        """Return a canary, or the live version where the canary cannot serve: logged once."""
+        """Return a canary; if it cannot serve, log that once and return the live version."""
         try:
             version = self.versions.get(label, sender)
             problem = self._problem(version, live)
@@ -229,13 +229,13 @@ class Deployment:
     def _log_once(
         self, of: object, problem: str, sender: Sender, text: str, *arguments: object
     ) -> None:
-        """Log a problem, unless it is the same as the last one of that kind."""
+        """Log a problem, unless it is the same as the last one of its kind."""
         if self._logged.get(of) != problem:
             self._logged[of] = problem
             sender.logger.warning(text, *arguments, problem)
 
     def _problem(self, canary: ModelVersion, live: ModelVersion) -> str:
-        """Return why a canary cannot stand in for the live version, empty if it can."""
+        """Return why a canary cannot replace the live version, an empty text if it can."""
         label = str(canary.label)
         files = (live.label, live.sha256, canary.sha256)
         known = self._canaries.get(label)
@@ -254,7 +254,7 @@ def _problem_of(canary: ModelVersion, live: ModelVersion) -> str:
 
 
 def share_of(key: str | None, name: str) -> float:
-    """Return a number in [0, 1): fixed for one key and model, random without a key."""
+    """Return a number in [0, 1): the same for each key and model, random without a key."""
     if key is None:
         return random()  # noqa: S311 - no secret
     digest = sha256(f"{name}\0{key}".encode("utf-8", "replace")).digest()

@@ -47,18 +47,19 @@ class Prediction:
     """The record of one prediction, completed step by step.
 
     :ivar model: name of the model
-    :ivar version: label of the version that answered, None where the model has no versions
+    :ivar version: label of the version that predicts, None if the model has no versions
     :ivar method: name of the estimator's method
     :ivar X: the validated rows: an array, a list, or the table of a data frame
-    :ivar fields: names of the columns of X; empty where the estimator leaves their number open
+    :ivar fields: names of the columns of X; empty if the estimator does not fix their number
     :ivar rows: number of rows
-    :ivar outputs: what the estimator returned, unchanged, one entry for each row; None before that
-    :ivar classes: the classes that the columns of ``outputs`` stand for, None where they are not
-        classes
+    :ivar outputs: the estimator's return value, unchanged, with one entry for each row; None before
+        the call
+    :ivar classes: the classes that the columns of ``outputs`` stand for, None if they do not stand
+        for classes
     :ivar decode: seconds spent reading the rows from the body
     :ivar validate: seconds spent checking the rows and building X
-    :ivar queue: seconds that the call waited for the calls that it was combined with
-    :ivar batch_rows: number of rows of the combined call, its own included
+    :ivar queue: seconds that the call waited to be combined with others
+    :ivar batch_rows: number of rows in the combined call, including those of this prediction
     :ivar seconds: seconds that the estimator took
     :ivar request_id: identifier of the request; None for a call in process without one
     """
@@ -96,7 +97,7 @@ class PredictionCall:
     :param version: the version to call
     :param method: name of the estimator's method
     :param request_id: identifier of the request; None for a call in process without one
-    :param combiner: calls the method, together with calls that come at the same time
+    :param combiner: calls the method, and combines calls that arrive at the same time
     :ivar started: value of ``perf_counter()`` when the call began to read its rows
     """
 
@@ -110,8 +111,8 @@ class PredictionCall:
     def notify_rejected(self, error: InvalidInput, prediction: Prediction | None = None) -> None:
         """Send ``input_rejected``.
 
-        :param error: what is wrong with the input
-        :param prediction: the record, where the rows were valid and the model rejected them
+        :param error: the errors of the input
+        :param prediction: the record, if the rows were valid and the model rejected them
         """
         notify(
             input_rejected,
@@ -129,8 +130,8 @@ class PredictionCall:
 class rejecting:  # noqa: N801 - used as contextlib's are
     """A ``with`` block that reads and validates the rows of a call.
 
-    Where the block raises :class:`~flask_skmodels.InvalidInput`, ``input_rejected`` is sent before
-    the exception goes on.
+    If the block raises :class:`~flask_skmodels.InvalidInput`, ``input_rejected`` is sent before the
+    exception is raised further.
     """
 
     call: PredictionCall
@@ -151,18 +152,18 @@ class rejecting:  # noqa: N801 - used as contextlib's are
 def prepare(call: PredictionCall, rows: Rows, max_rows: int | None = None) -> Prediction:
     """Validate the rows of a call and begin the record of its prediction.
 
-    :param call: the call, whose ``started`` is when the rows began to be read
+    :param call: the call; its ``started`` is the time at which reading began
     :param rows: the rows that were read
-    :param max_rows: the most rows that are allowed, None for any number
-    :raises TooManyRows: there are more
-    :raises InvalidInput: there are none, or they are not valid
+    :param max_rows: the maximum number of rows, None for no limit
+    :raises TooManyRows: there are more rows
+    :raises InvalidInput: there are no rows, or they are not valid
     """
     decoded = perf_counter()
     version, count = call.version, len(rows)
     if max_rows is not None and count > max_rows:
         raise TooManyRows(count, max_rows)
     if not count:
-        raise InvalidInput.of_request("empty", "there must be one row at least")
+        raise InvalidInput.of_request("empty", "there must be at least one row")
     cleaned = version.schema.clean(rows)
     return Prediction(
         model=version.name,
@@ -195,9 +196,9 @@ def announce(call: PredictionCall, prediction: Prediction) -> None:
 def execute(call: PredictionCall, prediction: Prediction, batch_rows: int = 0) -> None:
     """Call the estimator, complete the record, and send ``after_prediction``.
 
-    :param batch_rows: the most rows for which calls at the same time are combined; none below 2
+    :param batch_rows: the maximum number of rows in a combined call; below 2 nothing is combined
     :raises InvalidInput: the model rejects the rows, or they are too large for its estimator
-    :raises Exception: whatever else the estimator raised
+    :raises Exception: any other exception of the estimator
     """
     started = perf_counter()
     try:
@@ -213,7 +214,7 @@ def execute(call: PredictionCall, prediction: Prediction, batch_rows: int = 0) -
 
 
 def _raise_failure(call: PredictionCall, prediction: Prediction, error: Exception) -> NoReturn:
-    """Raise an error of the estimator, as bad input where the rows are to blame for it."""
+    """Raise an error of the estimator, as invalid input if the rows caused it."""
     rejection = _rejection_of(error, prediction, call.version)
     if rejection is None:
         failure = {"model": call.version.model, "prediction": prediction, "exception": error}
@@ -228,10 +229,10 @@ def _raise_failure(call: PredictionCall, prediction: Prediction, error: Exceptio
 def _rejection_of(
     error: Exception, prediction: Prediction, version: ModelVersion
 ) -> InvalidInput | None:
-    """Return an error of the estimator as bad input, None where the input is not to blame.
+    """Return an error of the estimator as invalid input, None if the input did not cause it.
 
-    Numbers that single precision cannot hold are bad input: trees compute in it, and the squares of
-    such numbers overflow in others.
+    Numbers that single precision cannot hold are invalid: trees convert them to it, and in other
+    estimators their squares overflow.
     """
     if isinstance(error, InvalidInput):
         return error
@@ -239,7 +240,7 @@ def _rejection_of(
 
 
 def _too_large(prediction: Prediction, version: ModelVersion) -> InvalidInput | None:
-    """Return an error for each number of X that is too large for the estimator, None if none is."""
+    """Return an error for each number of X that is too large, None if there are none."""
     report = Report()
     for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
         name, item = (
@@ -277,7 +278,7 @@ def _checked(outputs: Any, prediction: Prediction) -> Any:
 
 
 def _in_rows(outputs: Any, prediction: Prediction) -> Any:
-    """Return the outputs as rows: SparsePCA of scikit-learn returns those of one row flat."""
+    """Return the outputs as rows: scikit-learn's SparsePCA returns a flat array for one row."""
     is_flat = prediction.method == "transform" and getattr(outputs, "ndim", 0) == 1
     if is_flat and prediction.rows == 1 and len(outputs) > 1:
         return np.asarray(outputs)[np.newaxis]

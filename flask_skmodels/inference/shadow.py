@@ -54,10 +54,10 @@ class Comparison:
     ) -> None:
         """Add the outputs of one prediction by two versions.
 
-        :param outputs: the outputs of the version that answered
+        :param outputs: the outputs that the client gets
         :param others: the outputs of the other version
         :param labelled: whether the outputs are labels, whatever their type
-        :param comparable: whether the columns of both mean the same; if not, no row is equal
+        :param comparable: whether the columns of both mean the same; if not, no row counts as equal
         :param of: identifies the two versions; the comparison starts again when it changes
         """
         if self._of != of:
@@ -92,10 +92,11 @@ class ShadowCopy:
 
 
 class Shadow:
-    """Runs a second version of a model on the same rows, off the client's path, to compare both.
+    """Runs a second version of a model on the same rows in the background, to compare the two.
 
-    The queue is bounded: while 100 predictions or 100,000 rows wait, further ones are dropped and
-    counted. The thread starts with the first prediction in a process, so never before a fork.
+    The queue is bounded: while 100 predictions or 100,000 rows wait, further predictions are
+    dropped and counted. The thread starts with the first prediction in a process, so never before a
+    fork.
 
     :param label: the version to run
     """
@@ -112,9 +113,9 @@ class Shadow:
         self._lock = Lock()
 
     def copy(self, prediction: Prediction) -> ShadowCopy | None:
-        """Return a copy of the X of a prediction, None where the shadow will not run on it.
+        """Return a copy of the X of a prediction, None if the shadow will not run on it.
 
-        That is where the queue is full, or where the shadow's own version makes the prediction.
+        The shadow does not run if the queue is full, or if its version makes the prediction itself.
         """
         if prediction.version == self.label or not self._has_room(prediction):
             return None
@@ -127,12 +128,12 @@ class Shadow:
         prediction: Prediction,
         shadow_copy: ShadowCopy | None,
     ) -> None:
-        """Queue a completed prediction, unless the shadow's own version made it.
+        """Queue a completed prediction, unless the shadow's version made it itself.
 
         :param sender: the application
         :param versions: the versions of the model
         :param prediction: the record
-        :param shadow_copy: the copy of its X; without one it is counted as dropped
+        :param shadow_copy: the copy of its X; if it is None, the prediction counts as dropped
         """
         if prediction.version == self.label:
             return
@@ -178,7 +179,7 @@ class Shadow:
                 self.failed += 1
                 self._log(sender, versions.name, error)
             finally:
-                # Else the thread would keep the application alive while it waits.
+                # Otherwise the thread would keep the application alive while it waits.
                 del sender, versions, prediction, X
                 waiting.task_done()
 
@@ -235,7 +236,7 @@ class Shadow:
 def _check_inputs(version: ModelVersion, prediction: Prediction) -> None:
     is_frame, takes_frame = isinstance(prediction.X, DeferredFrame), version.container == "frame"
     if version.schema.column_names != prediction.fields or is_frame != takes_frame:
-        raise SKModelsError("the shadow's columns are not those of the version that answered")
+        raise SKModelsError("the shadow has other columns than the version that predicted")
 
 
 def _array(outputs: Any) -> NDArray[Any]:
@@ -255,7 +256,7 @@ def _difference(outputs: NDArray[Any], others: NDArray[Any], labelled: bool) -> 
 
 
 def _gaps(outputs: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
-    """Return the absolute differences: 0 where both are missing, infinite where one is."""
+    """Return the absolute differences: 0 where both values are missing, infinity where one is."""
     same = (outputs == others) | (np.isnan(outputs) & np.isnan(others))
     with np.errstate(invalid="ignore", over="ignore"):
         gaps = np.where(same, 0.0, np.abs(outputs - others))

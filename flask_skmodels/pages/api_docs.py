@@ -21,7 +21,7 @@ from flask_skmodels.web.views import BaseView
 
 _LIBRARY = "flask_swagger_ui"
 _INSTALL = "pip install 'Flask-SKModels[swagger]'"
-# The files of the page: those of the library, and ours that start it.
+# The files of the page: those of Swagger UI, and ours that start it.
 _ASSETS = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",

@@ -14,7 +14,7 @@ JSON = "application/json"
 def curl(url: str, row: Mapping[str, Any]) -> str:
     """Return a curl command that requests the prediction of one row.
 
-    :param url: address of the request
+    :param url: URL of the request
     :param row: values by field, as they are in JSON
     """
     body = shlex.quote(dumps(row).decode())
@@ -24,7 +24,7 @@ def curl(url: str, row: Mapping[str, Any]) -> str:
 def curl_file(url: str, content_type: str, name: str) -> str:
     """Return a curl command that requests the predictions of a file.
 
-    :param url: address of the request
+    :param url: URL of the request
     :param content_type: content type of the file
     :param name: name of the file
     """
@@ -35,7 +35,7 @@ def curl_file(url: str, content_type: str, name: str) -> str:
 def python(url: str, row: Mapping[str, Any]) -> str:
     """Return a Python program that requests the prediction of one row.
 
-    :param url: address of the request
+    :param url: URL of the request
     :param row: values by field
     """
     lines = [f"        {_literal(name)}: {_literal(value)}," for name, value in row.items()]

@@ -110,7 +110,7 @@ class InputForm:
         return boxes | sent
 
     def pairs(self, texts: Mapping[str, str]) -> list[tuple[str, str]]:
-        """Return the form fields to decode, as a client sends them to the prediction address.
+        """Return the form fields to decode, as a client sends them to the prediction URL.
 
         :param texts: texts of the inputs by name
         """
@@ -119,7 +119,7 @@ class InputForm:
         return [(VALUES, ",".join(texts.get(each.name, "") for each in self.fields))]
 
     def row(self, texts: Mapping[str, str]) -> dict[str, Any]:
-        """Return the row in the inputs, as it is in JSON.
+        """Return the row in the inputs, in its JSON form.
 
         :param texts: texts of the inputs by name
         """

@@ -82,7 +82,7 @@ class ModelPage(BaseView):
         request = exchange.request
         body = Body(request, self._predictor.max_rows)
         is_file = request.mimetype == "multipart/form-data"
-        # The fields of the row form can have any name, so its method is in the address.
+        # The fields of the row form can have any name, so its method is in the URL.
         named = (request.form if is_file else request.args).get("method")
         method = named or version.default_method
         if method not in version.methods:
@@ -195,7 +195,7 @@ class FormFields:
 
 
 def _methods_shown(version: ModelVersion) -> list[str]:
-    """Return the methods with a button of their own; the first method shows probabilities too."""
+    """Return the methods with a button; that of the first method also shows probabilities."""
     return [method for method in version.methods[1:] if method != "predict_proba"]
 
 

@@ -1,4 +1,4 @@
-"""The base of the pages: HTML for a browser, a JSON document for any other client."""
+"""The base class of the pages: HTML for a browser, a JSON document for any other client."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def varied(response: Response) -> Response:
 
 
 def base_of(state: State, request: Request) -> str:
-    """Return the path that all addresses of an extension begin with, as browsers see it."""
+    """Return the path that all URLs of an extension begin with, as browsers see it."""
     return quote(request.script_root + state.settings.url_prefix)
 
 

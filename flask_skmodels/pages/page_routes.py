@@ -1,4 +1,4 @@
-"""The URL rules of the pages: the index, and three addresses for each model."""
+"""The URL rules of the pages: the index, and three pages for each model."""
 
 from __future__ import annotations
 

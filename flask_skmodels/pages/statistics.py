@@ -22,7 +22,7 @@ from flask_skmodels.telemetry.recent import (
 from flask_skmodels.versions.version import ModelVersion
 
 MOST_OUTPUTS = 8  # output columns with a chart
-MOST_VALUES = 20  # distinct values of a column with a count of their own
+MOST_VALUES = 20  # distinct values of a column that are counted separately
 _BOUNDS = {"min": "minimum", "max": "maximum", "allowed": "enum"}
 _META = ("title", "x-unit")
 

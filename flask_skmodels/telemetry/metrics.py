@@ -231,7 +231,7 @@ class Metrics(Listener):
             self._families.rejected_rows.labels(*labels).inc()
 
     def _fields_of(self, name: str) -> set[str]:
-        """Return the names of the fields of a model; a client can send other names."""
+        """Return the names of the fields of a model, because a client can send other names."""
         live = self._deployments[name].versions.live
         return {VALUES, *(field.name for field in (() if live is None else live.schema.fields))}
 

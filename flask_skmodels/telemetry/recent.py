@@ -33,7 +33,7 @@ WINDOWS = 100  # models for which predictions are kept: the most recently used
 _BYTES = 65_536  # size of the outputs kept for a prediction; a hook can return any size
 _TEXTS = (str, bytes)
 _LABELS = (*_TEXTS, int, float, np.number, np.bool_, type(None))
-_COUNTED = 1000  # pairs of a field and a rule with a count of their own
+_COUNTED = 1000  # pairs of a field and a rule that are counted separately
 
 
 class KeptPrediction(NamedTuple):
@@ -108,7 +108,7 @@ class RecentModelTraffic:
         self._cells = 0
 
     def _update_fields(self) -> None:
-        """Read the fields of the live version, if it is another than before."""
+        """Read the fields of the live version, if it has changed."""
         version = self.deployment.versions.live
         previous = None if self._version is None else self._version()
         if version is not previous and version is not None:
@@ -202,7 +202,7 @@ def _is_measured(field: Field) -> bool:
 
 
 def _kept_single(prediction: Prediction, measured: list[int]) -> KeptPrediction | None:
-    """Return the kept part of a single row of numbers, None for others; a fast path for most."""
+    """Return the kept part of a single row of numbers, a fast path; None for other predictions."""
     X, outputs = prediction.X, prediction.outputs
     if (
         type(X) is type(outputs) is np.ndarray

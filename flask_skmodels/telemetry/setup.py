@@ -1,4 +1,4 @@
-"""Turn on the listeners that are configured for an application."""
+"""The listeners that an application's configuration turns on."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _is_on(name: str, key: str, setting: object, library: str) -> bool:
 
 
 def _show(logger: logging.Logger) -> None:
-    """Write the records of a logger to the log of the server, unless the logger is configured.
+    """Send the records of a logger to the server's log, unless the logger is already configured.
 
     Flask does the same for its own logger.
     """

@@ -28,7 +28,7 @@ class Tracing(Listener):
 
     The span belongs to the current trace; if the application is traced, its parent is the span of
     the request. It has the names of model, version and method and the number of rows, but no
-    values. Of an exception it has the name of the class only.
+    values. If an exception was raised, it has only the name of its class.
 
     :param provider: an ``opentelemetry.trace.TracerProvider``, by default the global one
     :raises ImportError: opentelemetry-api is not installed

@@ -29,8 +29,8 @@ class Body:
     """The body of a request, as codecs read it.
 
     :param request: the request
-    :param max_rows: the most rows that the body may hold
-    :ivar max_bytes: the most bytes that the body may have, compressed or not
+    :param max_rows: the maximum number of rows in the body
+    :ivar max_bytes: the maximum size of the body in bytes, compressed or not
     """
 
     def __init__(self, request: Request, max_rows: int) -> None:
@@ -50,7 +50,7 @@ class Body:
         return bool(self._request.mimetype)
 
     @property
-    def may_bring_files(self) -> bool:
+    def is_multipart(self) -> bool:
         """Whether the body is a multipart form."""
         return self._request.mimetype == _MULTIPART
 
@@ -61,7 +61,7 @@ class Body:
         return self._request.mimetype
 
     def read(self) -> bytes:
-        """Return the body as it was sent, and keep it for those who parse it later.
+        """Return the body as it was sent, and keep it for code that parses it later.
 
         :raises RequestEntityTooLarge: the body is longer than the limit
         """
@@ -83,7 +83,8 @@ class Body:
             except UnicodeDecodeError:
                 raise InvalidInput.of_request("form", "the body is not valid UTF-8") from None
         every: Iterable[tuple[str | None, str]] = self._form[0].items(multi=True)
-        return [(name, value) for name, value in every if name is not None]  # a part may have none
+        # A part of a form may have no name.
+        return [(name, value) for name, value in every if name is not None]
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -92,7 +93,7 @@ class Body:
     @property
     def files(self) -> list[FileStorage]:
         """The files with the name ``file`` of a multipart form."""
-        if not self.may_bring_files:
+        if not self.is_multipart:
             return []
         try:
             files = self._form[1].getlist(FILE)
@@ -132,7 +133,7 @@ class UploadedFile:
 
     @property
     def media_type(self) -> str:
-        """The type of its part of the form, or of its file name where the part has none."""
+        """The content type of the file in the form; if it has none, that of its file name."""
         declared = self._files[0].mimetype
         if declared in {_URLENCODED, _MULTIPART}:
             return ""

@@ -10,7 +10,7 @@ from werkzeug.exceptions import Forbidden
 # Content types that a page may send to another site without its consent (CORS: simple requests).
 _SIMPLE = {"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
 
-# Authentication schemes whose credentials a browser sends without being told to.
+# Authentication schemes whose credentials a browser sends automatically.
 _AUTOMATIC = {"basic", "digest", "negotiate", "ntlm"}
 
 
@@ -18,7 +18,7 @@ class CrossSite(Forbidden):
     """A page of another site sent a form together with the visitor's login."""
 
     rule = "origin"
-    description = "a form of another site is not accepted together with a login"
+    description = "a form from another site is not accepted together with a login"
 
 
 def check_origin(request: Request, trusted: Container[str]) -> None:
@@ -26,7 +26,7 @@ def check_origin(request: Request, trusted: Container[str]) -> None:
 
     Such a request is a form with a cookie, or with a login that browsers send automatically, and
     the browser says that it comes from another site: by ``Sec-Fetch-Site`` (W3C Fetch Metadata), or
-    by ``Origin`` (RFC 6454) where it does not send that header. Other clients send neither.
+    by ``Origin`` (RFC 6454) if it does not send that header. Other clients send neither.
 
     :param request: the request
     :param trusted: origins that may send forms

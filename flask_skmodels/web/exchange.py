@@ -16,17 +16,17 @@ REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
 
 class Exchange:
-    """The current request, with everything that its response says in its headers.
+    """The current request, and the values of the headers of its response.
 
     The request and the application are looked up once, here. They are the objects themselves:
     Flask's proxies cost time at each use, and signals compare their sender by identity.
 
     :ivar request: the request
     :ivar app: the application
-    :ivar request_id: the client's ``X-Request-ID`` where it is at most 128 visible ASCII
-        characters, else a new one
-    :ivar label: label of the version that the address names, None where it names none
-    :ivar version: label of the version that answers, sent as ``X-Model-Version``
+    :ivar request_id: the client's ``X-Request-ID`` if it has at most 128 visible ASCII characters,
+        else a new one
+    :ivar label: label of the version that the URL names, None if it names none
+    :ivar version: label of the version that predicts, sent as ``X-Model-Version``
     """
 
     __slots__ = ("_predicted_at", "_timed", "app", "label", "request", "request_id", "version")
@@ -42,7 +42,7 @@ class Exchange:
         self._predicted_at = 0.0
 
     def time(self, prediction: Prediction) -> None:
-        """Have ``Server-Timing`` include a prediction, which is encoded from now on."""
+        """Add a prediction to ``Server-Timing``; its encoding is timed from now on."""
         self._timed.append(prediction)
         self._predicted_at = perf_counter()
 

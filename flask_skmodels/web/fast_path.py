@@ -39,10 +39,10 @@ _MOST_DIGITS = 18  # of a content length
 
 
 class WholeResponse(Response):
-    """A response that is sent as it is, unless something has to be added to it first.
+    """A response that is sent unchanged, unless something has to be added to it first.
 
-    Werkzeug copies the headers of each response, looks for what it has to add, and wraps the body
-    to learn when it was sent.
+    Werkzeug copies the headers of each response, checks whether it has to add some, and wraps the
+    body to learn when it was sent.
     """
 
     _is_watched = False
@@ -84,10 +84,11 @@ class Respondent(Protocol):
 def view_function(view: Respondent, name: str) -> Callable[..., Response]:
     """Return the function that Flask calls for a view.
 
-    Flask's own, of ``View.as_view``, looks at each call whether the view is a coroutine.
+    The function that Flask's ``View.as_view`` returns checks at each call whether the view is a
+    coroutine.
 
     :param view: the view
-    :param name: a unique name, since decorators tell view functions apart by it
+    :param name: a unique name, because decorators distinguish view functions by name
     """
 
     def respond(**arguments: Any) -> Response:
@@ -110,15 +111,15 @@ def view_function(view: Respondent, name: str) -> Callable[..., Response]:
 
 
 def whole_body(request: Request, limit: int) -> bytes:
-    """Return a body as it was sent, and keep it for those who parse it later.
+    """Return a body as it was sent, and keep it for code that parses it later.
 
-    A body whose length the client has sent is read at once: Werkzeug's stream costs as much as a
-    small prediction, and for a large body twice its memory.
+    If the client has sent the length of the body, it is read in one step: Werkzeug's stream takes
+    as long as a small prediction, and for a large body twice its memory.
 
     :param request: the request
-    :param limit: the most bytes that it may have
-    :raises RequestEntityTooLarge: it has more
-    :raises ClientDisconnected: it ends before its length
+    :param limit: the maximum size of the body in bytes
+    :raises RequestEntityTooLarge: the body is larger
+    :raises ClientDisconnected: the body is shorter than the length that was sent
     """
     length = request.environ.get("CONTENT_LENGTH", "")
     known = vars(request)
@@ -135,7 +136,7 @@ def whole_body(request: Request, limit: int) -> bytes:
 
 
 def _body_by_werkzeug(request: Request, limit: int) -> bytes:
-    """Return the body; Werkzeug cuts one without a length at the limit, and does not say so."""
+    """Return the body. Werkzeug cuts a body without a length off at the limit, without an error."""
     body = request.get_data()
     is_cut = request.content_length is None and len(body) >= limit > 0
     if is_cut and request.environ["wsgi.input"].read(1):
@@ -144,17 +145,17 @@ def _body_by_werkzeug(request: Request, limit: int) -> bytes:
 
 
 def has_plain_form(request: Request) -> bool:
-    """Return whether a form can be read from the body, as Flask's own request class does.
+    """Return whether a form can be read from the body, as Flask's request class does it.
 
-    It cannot where the host has a request class of its own, or where a hook has read the form.
+    It cannot if the application has its own request class, or if a hook has read the form.
     """
     known = vars(request)
     return type(request) is Request and ("form" not in known or bool(known.get("_cached_data")))
 
 
 def form_pairs(body: bytes) -> list[tuple[str, str]]:
-    """Return the names and values of a form, which Werkzeug reads by the same function.
+    """Return the names and values of a form; Werkzeug reads them with the same function.
 
-    :raises UnicodeDecodeError: the body is not UTF-8, which Werkzeug would replace
+    :raises UnicodeDecodeError: the body is not UTF-8; Werkzeug would replace the invalid bytes
     """
     return parse_qsl(body.decode(), keep_blank_values=True, errors="strict")

@@ -1,4 +1,4 @@
-"""The address of the metrics."""
+"""The URL of the metrics."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class MissingMetricsView(BaseView):
 
 
 def add_rules(state: State) -> None:
-    """Add the address of the metrics, unless they are turned off."""
+    """Add the URL of the metrics, unless they are turned off."""
     metrics = state.metrics
     if metrics is not None:
         view: BaseView = MetricsView(metrics)
@@ -48,6 +48,6 @@ def add_rules(state: State) -> None:
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Start the metrics of a model at zero; they have no address of their own."""
+    """Start the metrics of a model at zero; a model adds no URL."""
     if state.metrics is not None:
         state.metrics.prepare(deployment)

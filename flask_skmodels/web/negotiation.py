@@ -21,7 +21,7 @@ class Plan:
 
     :param reader: the codec of the request
     :param writer: the codec of the response
-    :ivar content_type: of the response
+    :ivar content_type: content type of the response
     """
 
     __slots__ = ("content_type", "reader", "writer")
@@ -57,8 +57,8 @@ class Negotiator:
         source = _source_of(body, schema)
         reader = _reader(source.media_type)
         plan = Plan(reader, _writer(reader, request.accept_mimetypes))
-        if body.is_named and not body.may_bring_files:
-            if len(self._plans) >= MOST_PLANS:  # a client may send another header each time
+        if body.is_named and not body.is_multipart:
+            if len(self._plans) >= MOST_PLANS:  # a client may send a different header each time
                 self._plans.clear()
             self._plans[headers] = plan
         return source, plan
@@ -70,7 +70,7 @@ def content_type_of(media_type: str) -> str:
 
 
 def prefers_text(accept: MIMEAccept) -> bool:
-    """Return whether a client names ``text/plain`` and likes JSON no better."""
+    """Return whether a client accepts ``text/plain`` by name and does not prefer JSON."""
     named = any(media_type.startswith(("text/plain", "text/*")) for media_type in accept.values())
     json = max(_quality(accept, "application/json"), _quality(accept, MEDIA_TYPE))
     text = _quality(accept, "text/plain")
@@ -105,19 +105,19 @@ def _reader(media_type: str) -> Codec:
 
 
 def _writer(reader: Codec, accept: MIMEAccept) -> Codec:
-    """Return the codec that ``Accept`` likes best; the reader where it has no preference."""
+    """Return the codec that ``Accept`` prefers; the reader if it has no preference."""
     if not accept:
         return reader
     offers = [reader, *(codec for codec in writers() if codec is not reader)]
     best = max(offers, key=lambda codec: _quality(accept, codec.media_type))
     if not _quality(accept, best.media_type):
         known = ", ".join(codec.media_type for codec in writers())
-        raise NotAcceptable(f"the answer can be one of {known}")
+        raise NotAcceptable(f"the response can be one of {known}")
     return best
 
 
 def _quality(accept: MIMEAccept, media_type: str) -> float:
-    """Return how much a client likes a media type, which it may name with its charset."""
+    """Return the client's quality value of a media type, named with or without its charset."""
     wanted = (media_type, {"charset": "utf-8"})
     with_charset = (q for value, q in accept if parse_options_header(value.lower()) == wanted)
     return max(accept.quality(media_type), *with_charset, 0)

@@ -43,8 +43,8 @@ class Predictor:
         self._has_timing = settings.server_timing
 
     def version(self, exchange: Exchange) -> ModelVersion:
-        """Return the version that answers a request: the one that its address names, or the
-        canary that its key leads to, or the live version.
+        """Return the version that serves a request: the one that its URL names, or the canary that
+        its key selects, or the live version.
 
         :raises CrossSite: a page of another site sent the request
         :raises NotFound: the model has no such version
@@ -73,13 +73,13 @@ class Predictor:
     ) -> Prediction:
         """Read the rows of a request and predict them.
 
-        The shadow runs as well, unless the address names the version.
+        The shadow also runs, unless the URL names the version.
 
         :param exchange: the request and its response
         :param version: the version to call, from :meth:`version`
         :param method: name of the estimator's method
         :param reader: reads the rows
-        :param source: the body that they are in
+        :param source: the body that contains the rows
         :param request_id: identifier of the prediction, by default that of the request
         :raises TooLarge: the body unpacks to more bytes than are allowed
         :raises InvalidInput: the rows cannot be read, are too many, or are not valid

@@ -36,13 +36,13 @@ def problem_response(exception: Exception, request: Request) -> Response:
 
 
 def problem_response_with_id(exception: Exception) -> Response:
-    """Return an exception that none of our views has seen as a response, with a request id."""
+    """Return an exception that was raised outside our views as a response, with a request id."""
     exchange = Exchange()
     return exchange.finish(problem_response(exception, exchange.request))
 
 
 def response_of(exception: Exception) -> Response | None:
-    """Return the response that an exception brings with it, as ``abort(response)`` has it."""
+    """Return the response that an exception contains, such as that of ``abort(response)``."""
     if isinstance(exception, HTTPException) and exception.response is not None:
         return cast(Response, exception.get_response())
     return None
@@ -51,8 +51,8 @@ def response_of(exception: Exception) -> Response | None:
 def problem_of(exception: Exception, request: Request) -> Problem:
     """Return an exception as a problem.
 
-    One that is neither the library's nor an HTTP exception is logged with its traceback, and the
-    client learns nothing of it. The failure of a model to load was logged when it was tried.
+    An exception that is neither the library's nor an HTTP exception is logged with its traceback,
+    and its message is not sent to the client. The failure to load a model has already been logged.
     """
     if not isinstance(exception, HTTPException | InvalidInput | ArtifactError | ModelError):
         current_app.logger.error(

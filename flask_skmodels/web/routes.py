@@ -1,4 +1,4 @@
-"""The addresses that predict, the list of the models and the health checks."""
+"""The URLs of the predictions, the list of models and the health checks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from flask_skmodels.web.views import ModelsView, PredictionView
 
 
 def add_rules(state: State) -> None:
-    """Add the addresses that an application has once."""
+    """Add the URLs that exist once in an application."""
     add_url_rule(state, "-:models", "/-/models/", ModelsView(state), decorators=state.decorators)
     add_url_rule(state, "-:live", "/-/health/live/", LiveView())
     add_url_rule(state, "-:ready", "/-/health/ready/", ReadyView(state.deployments))
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Add the addresses of a model that predict, one for each method."""
+    """Add the prediction URLs of a model, one for each method."""
     name, decorators = deployment.name, state.decorators_of(deployment)
     predictor = Predictor(deployment, state.settings)
     for method in deployment.versions.methods:

@@ -1,6 +1,6 @@
-"""The ``Server-Timing`` header: how long each step of a prediction took.
+"""The ``Server-Timing`` header: the time of each step of a prediction.
 
-The header is that of https://www.w3.org/TR/server-timing/; browsers show it with a request.
+See https://www.w3.org/TR/server-timing/. Browsers show it with the request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""URL rules that cost next to nothing until they are used: an application may have thousands."""
+"""URL rules that cost little until they are used, because an application may have thousands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_url_rule(
     :param state: the extension on the application
     :param endpoint: name of the rule, without the extension's name
     :param address: path below the prefix, with a slash at both ends; it also matches without the
-        last one
+        trailing one
     :param view: the view, whose methods are the rule's
     :param decorators: view decorators around it
     """
@@ -49,7 +49,7 @@ def add_unprefixed_url_rule(
     The rule is added to the URL map directly, because Flask's own methods refuse it after a
     request.
     """
-    # Flask takes a dot in an endpoint for the end of a blueprint's name.
+    # Flask reads the part of an endpoint before a dot as the name of a blueprint.
     endpoint = f"{state.name}.{endpoint.replace('.', '%2E')}"
     function = view_function(view, endpoint)
     for decorator in decorators:
@@ -70,8 +70,8 @@ def lazy(rule_class: type[Rule]) -> type[Rule]:
     Werkzeug compiles it when a rule is added to the map, which takes most of the time of adding the
     rule. If a version of Werkzeug calls that method by another name, nothing changes.
 
-    One rule is enough for an address with and without its last slash: the rule is matched without
-    it, which Werkzeug accepts for both unless slashes are strict, and URLs are built with it.
+    One rule is enough for a path with and without a trailing slash. The rule is matched without the
+    slash, which Werkzeug accepts for both unless slashes are strict. URLs are built with it.
 
     :param rule_class: the application's class of rules
     """
@@ -111,8 +111,8 @@ def _slashed(domain: str, address: str, *, like: str) -> tuple[str, str]:
 def uncollected() -> Iterator[None]:
     """Keep the garbage collector off in a ``with`` block that adds many rules.
 
-    The rules stay, so there is nothing to collect; yet several full collections would walk over
-    every object of the process, which takes longer than making the rules.
+    The rules stay in memory, so there is nothing to collect. Several full collections would still
+    visit every object of the process, which takes longer than making the rules.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""The views of models, and the base of all views."""
+"""The views of models, and the base class of all views."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flask_skmodels.web.responses import json_response, problem_response
 
 
 class BaseView(View):
-    """Base of the views. ``fast_path.view_function`` calls them and adds the response's headers."""
+    """Base class of the views. ``fast_path.view_function`` calls them and adds the headers."""
 
     methods: ClassVar[list[str]] = ["GET"]
 

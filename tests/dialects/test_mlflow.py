@@ -195,7 +195,7 @@ def test_parquet(client: FlaskClient) -> None:
 def test_parquet_without_rows(client: FlaskClient) -> None:
     response = send(client, parquet(FRAME[:0]), PARQUET)
     assert error(response) == "BAD_REQUEST"
-    assert response.get_json()["message"] == "there must be one row at least"
+    assert response.get_json()["message"] == "there must be at least one row"
 
 
 def test_parquet_of_texts(mixed_pipeline: Any) -> None:

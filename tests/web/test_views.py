@@ -335,7 +335,7 @@ def test_problem_document(client: FlaskClient) -> None:
                 "row": None,
                 "field": None,
                 "rule": "empty",
-                "message": "there must be one row at least",
+                "message": "there must be at least one row",
             }
         ],
         "error_count": 1,

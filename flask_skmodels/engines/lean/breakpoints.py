@@ -1,6 +1,6 @@
 """Breakpoints: the values of the input columns at which a fitted estimator may change its output.
 
-The probes of the lean engine are drawn from them and from the numbers right beside them.
+The probes of the lean engine are drawn from them and from the numbers next to them.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _of_hist_gradient_boosting(estimator: Estimator, width: int) -> Breakpoints:
 
 
 def _column_order(estimator: Estimator, width: int) -> Sequence[int]:
-    """Return the column of X of each feature of histogram boosting, which puts categories first."""
+    """Return the column of X of each feature; histogram boosting sorts categorical ones first."""
     is_categorical = getattr(estimator, "is_categorical_", None)
     if is_categorical is None:
         return range(width)

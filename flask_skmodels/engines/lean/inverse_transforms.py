@@ -11,7 +11,7 @@ import numpy as np
 from flask_skmodels.schema.types import Estimator, FloatArray
 
 Breakpoints = list[list[Any]]
-"""For each column some values."""
+"""Some values for each column."""
 
 
 def map_back(step: Estimator, breakpoints: Breakpoints, width: int) -> Breakpoints:

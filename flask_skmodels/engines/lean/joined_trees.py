@@ -44,8 +44,8 @@ class JoinedTrees:
 
     The first nodes of the joined tree select one of the trees. They split on an additional column
     of X that holds the index of a tree. Each row of X is copied once for each tree, with the index
-    of that tree in the additional column, so one call of scikit-learn's own function finds the
-    leaves in all trees.
+    of that tree in the additional column, so one call of scikit-learn's function finds the leaves
+    in all trees.
 
     :param find_leaves: scikit-learn's function for the joined tree
     :param count: the number of trees

@@ -59,7 +59,7 @@ class Probes:
         """Return X for valid rows.
 
         :param columns: the values of each column
-        :param by_column: build a single row in the way in which several rows are built
+        :param by_column: whether to build a single row in the same way as several rows
         """
         if len(columns[0]) == 1 and not by_column:
             return self._schema.build_row([column[0] for column in columns])

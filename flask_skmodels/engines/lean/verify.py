@@ -20,9 +20,9 @@ from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.tabular import copy_of, to_sklearn
 from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
-MAX_ROWS = PROBES  # verified up to this number; with more rows, scikit-learn's checks cost nothing
+MAX_ROWS = PROBES  # verified up to this number; with more rows, scikit-learn's checks cost little
 SECONDS = 0.25  # time limit for the estimator's own calls of one method
-LEAST_TRIES = 32  # calls that may find no row, whatever time they take: each halves the rows
+LEAST_TRIES = 32  # calls made even after the time limit if no row is accepted; each halves the rows
 _SIZES = (1, 2, 65, 1, 64, 1, 33, 8, 3, *[1] * 20)
 _PARTS = list(pairwise(accumulate(_SIZES, initial=0)))
 
@@ -155,9 +155,9 @@ def _count_of_rows(rows: int) -> str:
 def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     """Return probe rows on which the estimator does not raise.
 
-    On rows where it raises, the lean form must raise as well. The search ends after ``SECONDS``.
-    If no row is found by then, it goes on to ``LEAST_TRIES`` calls: on a busy machine a few calls
-    can take that long.
+    On rows where it raises, the lean form must raise too. The search ends after ``SECONDS``. If no
+    row is found by then, it goes on to ``LEAST_TRIES`` calls: on a busy machine a few calls can
+    take that long.
 
     :raises Decline: the estimator raises on all rows
     :raises Mismatch: the lean form returns a result for a row on which the estimator raises
