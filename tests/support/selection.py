@@ -103,7 +103,8 @@ def pytest_terminal_summary(
 ) -> None:
     count = config.stash[_left_out]
     if count:
-        terminalreporter.write_line(f"{count} exhaustive tests were left out: pytest --full")
+        option = "-m differential" if config.getoption("full") else "--full"
+        terminalreporter.write_line(f"{count} exhaustive tests were left out: pytest {option}")
 
 
 def _markers_left_out(config: pytest.Config) -> list[str]:
