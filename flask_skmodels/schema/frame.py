@@ -163,9 +163,12 @@ class DeferredFrame(Tabular):
             cells[index] = self.column(index)
         return cells.T
 
-    def validated_column(self, index: int) -> ColumnValues:
-        """Return the values of one column as they were validated, None for a missing value."""
-        return self.columns[index] if self.matrix is None else self.matrix[:, index]
+    def validated_columns(self, indices: Sequence[int]) -> Sequence[ColumnValues]:
+        """Return the values of some columns as they were validated, None for a missing value."""
+        if self.matrix is not None:
+            return [self.matrix[:, index] for index in indices]
+        columns = self.columns
+        return [columns[index] for index in indices]
 
     def column(self, index: int) -> Sequence[Any]:
         """Return the values of one column as Python objects, a missing one as in a data frame."""

@@ -58,9 +58,9 @@ class Tabular:
         values: list[Any] = self.to_numpy()[:, index].tolist()
         return values
 
-    def validated_column(self, index: int) -> Sequence[Any] | NDArray[Any]:
-        """Return the values of one column as they were validated, None for a missing value."""
-        return self.column(index)
+    def validated_columns(self, indices: Sequence[int]) -> Sequence[Sequence[Any] | NDArray[Any]]:
+        """Return the values of some columns as they were validated, None for a missing value."""
+        return [self.column(index) for index in indices]
 
     def select(self, indices: tuple[int, ...]) -> Tabular:
         """Return a container of some of the columns, in the order of the indices.

@@ -160,7 +160,7 @@ def _inputs(prediction: Prediction, shown: Mapping[int, str]) -> list[dict[str, 
 def _column(X: Any, index: int, name: str, rows: int) -> list[Any]:
     """Return the first values of a column of X."""
     if isinstance(X, Tabular):
-        return list(X.validated_column(index)[:rows])
+        return list(X.validated_columns([index])[0][:rows])
     if isinstance(X, np.ndarray) and X.ndim == 2:
         return list(X[:rows, index])
     return [row.get(name) if isinstance(row, Mapping) else row for row in X[:rows]]

@@ -238,8 +238,9 @@ def _inputs(X: Any, measured: list[int], step: int) -> Any:
     """Return the measured columns of X for every ``step``-th row: a matrix or a list."""
     matrix = matrix_of(X)
     if matrix is None:
-        is_tabular = isinstance(X, Tabular)
-        return [X.validated_column(each)[::step] for each in measured] if is_tabular else None
+        if not isinstance(X, Tabular):
+            return None
+        return [column[::step] for column in X.validated_columns(measured)]
     if matrix.shape[1] != len(measured):
         return matrix[::step, measured]
     return matrix if step == 1 else matrix[::step].copy()
