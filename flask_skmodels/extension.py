@@ -26,21 +26,26 @@ from flask_skmodels.web.exchange import application
 from flask_skmodels.web.url_rules import uncollected
 
 _M = TypeVar("_M", bound=type[Model] | Model)
-_ADDRESSES = (routes, metrics, api_docs, dialects, page_routes)  # modules that add URL rules
+_MODULES_WITH_URLS = (
+    routes,
+    metrics,
+    api_docs,
+    dialects,
+    page_routes,
+)  # modules that add URL rules
 
 
 class SKModels:
     """Serves scikit-learn models in Flask applications.
 
-    :param app: an application to serve them in at once; see :meth:`init_app`
-    :param name: key of ``app.extensions``, name of the blueprint, and in capitals the beginning of
-        the configuration keys; a second extension on one application takes another one
-    :param decorators: view decorators around every address but health, as in Flask's ``View``
-    :param url_prefix: what the addresses begin with; ``SKMODELS_URL_PREFIX`` takes
-        precedence over it
+    :param app: an application to initialize now; otherwise call :meth:`init_app` later
+    :param name: the key in ``app.extensions``, the name of the blueprint and, in capitals, the
+        prefix of the configuration keys; a second extension on one application needs another name
+    :param decorators: view decorators for every URL except health, as in Flask's ``View``
+    :param url_prefix: the prefix of all URLs; ``SKMODELS_URL_PREFIX`` takes precedence
 
-    ``models["iris"]`` is a registered :class:`Model`, to be called with rows; ``in``, ``len`` and
-    iteration are over the names.
+    ``models["iris"]`` is a registered :class:`Model`, which can be called with rows. ``in``,
+    ``len`` and iteration use the names of the models.
     """
 
     def __init__(
@@ -62,21 +67,21 @@ class SKModels:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Serve the registered models, and those still to come, in an application.
+        """Serve the models in an application, including those that are registered later.
 
-        Sets defaults for the configuration keys, registers the blueprint, and adds a rule for each
-        method of each model.
+        This sets defaults for the configuration keys, registers the blueprint, and adds a URL rule
+        for each method of each model.
 
         :param app: the application
-        :raises RuntimeError: an extension of this name is on the application already
-        :raises ConfigurationError: a configuration key holds what it cannot hold
-        :raises ArtifactError: a file that is loaded at the start is refused
+        :raises RuntimeError: the application already has an extension of this name
+        :raises ConfigurationError: a configuration key has an invalid value
+        :raises ArtifactError: a model file cannot be loaded
         """
         if self.name in app.extensions:
             raise RuntimeError(
-                f"an extension named {self.name!r} is on this application already. Was init_app "
-                "called twice, or after SKModels(app)? Call it once; a second extension takes "
-                "another name and url_prefix, SKModels(name='other', url_prefix='/other')."
+                f"this application already has an extension named {self.name!r}. Was init_app "
+                "called twice, or after SKModels(app)? Call it once. A second extension needs "
+                "another name and url_prefix: SKModels(name='other', url_prefix='/other')."
             )
         settings = read_settings(app.config, self.name, self.url_prefix)
         others = [state for state in app.extensions.values() if isinstance(state, State)]
@@ -89,14 +94,14 @@ class SKModels:
             state = State(self, app, settings, loaded_models, listeners, deployments)
             app.extensions[self.name] = state
             app.cli.add_command(cli.group(self.name))
-            for module in _ADDRESSES:
+            for module in _MODULES_WITH_URLS:
                 module.add_rules(state)
-            self._check_versions_in_time(state)
+            self._schedule_version_check(state)
             for name in self.registry:
                 self._start(state, name)
             with uncollected():
                 for deployment in state.deployments.values():
-                    _add_addresses(state, deployment)
+                    _add_url_rules(state, deployment)
             self._apps.add(app)
 
     @overload
@@ -106,13 +111,13 @@ class SKModels:
     def register(self, model: None = None, **attributes: Any) -> Callable[[_M], _M]: ...
 
     def register(self, model: Any = None, **attributes: Any) -> Any:
-        """Register a model class or instance; a class decorator, bare or with attributes.
+        """Register a model class or instance. Also a class decorator, with or without attributes.
 
         :param model: the class or instance
         :param attributes: attributes of :class:`Model` to set on it
-        :returns: what was given, or the decorator
+        :returns: the class or instance, or the decorator if only attributes are given
         :raises ModelError: the model cannot be served; the message says why
-        :raises TypeError: it is no model
+        :raises TypeError: the argument is not a model
         """
         if model is None:
             return lambda decorated: self.register(decorated, **attributes)
@@ -120,7 +125,7 @@ class SKModels:
         if not isinstance(instance, Model):
             raise TypeError(f"register takes a Model, a class or an instance, not {model!r}")
         if instance.is_bound:
-            instance = copy(instance)  # the first registration keeps its own
+            instance = copy(instance)  # the instance belongs to its first registration
         instance.configure(**attributes)
         self._add(instance)
         return model
@@ -128,7 +133,7 @@ class SKModels:
     def add(self, name: str, pipeline: Any, **attributes: Any) -> Model:
         """Register a model without a class of its own.
 
-        :param name: first segment of its addresses
+        :param name: the name of the model, the first segment of its URLs
         :param pipeline: the fitted estimator
         :param attributes: any other attribute of :class:`Model`
         :returns: the model
@@ -147,17 +152,17 @@ class SKModels:
         version: str | None = None,
         app: Flask | None = None,
     ) -> Prediction:
-        """Predict in process: the same validation, signals and record as over HTTP.
+        """Predict in Python, with the same validation, signals and record as over HTTP.
 
-        :param name: name of the model
-        :param rows: a dict, a list of dicts or of lists in the order of the fields, a
-            two-dimensional array, or a data frame
-        :param method: name of the estimator's method, by default the model's first
-        :param version: label of the version, by default the one that serves
-        :param app: sender of the signals, by default the current application
-        :raises UnknownModel: there is no such model or version, or it does not serve the method
+        :param name: the name of the model
+        :param rows: a dict, a list of dicts, a list of lists in the order of the fields, an array
+            of shape (rows, fields), or a data frame
+        :param method: the name of the estimator's method; by default the model's first
+        :param version: the label of a version; by default the live one
+        :param app: the application, which sends the signals; by default the current one
+        :raises UnknownModel: there is no such model, version or method
         :raises InvalidInput: the rows are not valid
-        :raises RuntimeError: there is no application, or this extension is not on it
+        :raises RuntimeError: there is no application, or it does not have this extension
         """
         sender = self._sender(app)
         deployment = self._deployment(sender, name)
@@ -168,36 +173,39 @@ class SKModels:
         return deployment.execute(call, prediction, is_shadowed=version is None)
 
     def openapi(self, app: Flask | None = None) -> dict[str, Any]:
-        """Return the API document of all models, to be merged into one of the application's own.
+        """Return the OpenAPI document of all models.
 
-        :param app: the application, by default the current one
-        :returns: an OpenAPI 3.1 document; ``paths`` and ``components`` are what is to be merged
-        :raises RuntimeError: there is no application, or this extension is not on it
+        Merge its ``paths`` and ``components`` into the application's own document, if there is one.
+
+        :param app: the application; by default the current one
+        :returns: an OpenAPI 3.1 document
+        :raises RuntimeError: there is no application, or it does not have this extension
         """
         state: State = self._sender(app).extensions[self.name]
         return api_docs.document_of(state, state.deployments.values())
 
     def comparison(self, name: str, app: Flask | None = None) -> dict[str, Any] | None:
-        """Return how the shadow of a model compares in this process, None if it has no shadow.
+        """Return a comparison of a model with its shadow in this process; None without a shadow.
 
-        :param name: name of the model
-        :param app: the application, by default the current one
-        :returns: ``version`` is the shadow's, ``rows`` how many were compared, ``agreement`` the
-            share of equal labels, ``mean_difference`` and ``largest_difference`` those of numbers,
-            ``dropped`` and ``failed`` how many predictions the shadow did not answer
+        :param name: the name of the model
+        :param app: the application; by default the current one
+        :returns: a dict with the ``version`` of the shadow, the number of ``rows`` compared,
+            ``agreement``, the share of equal labels, ``mean_difference`` and
+            ``largest_difference`` of numbers, and the number of predictions that the shadow
+            ``dropped`` or at which it ``failed``
         :raises UnknownModel: there is no such model
-        :raises RuntimeError: there is no application, or this extension is not on it
+        :raises RuntimeError: there is no application, or it does not have this extension
         """
         shadow = self._deployment(self._sender(app), name).shadow
         return None if shadow is None else shadow.summary()
 
     def refresh(self, name: str, app: Flask | None = None) -> None:
-        """Look at the versions of a model now, in this process, and wait until that is done.
+        """Load new versions of a model in this process now, and wait until that is done.
 
-        :param name: name of the model
-        :param app: the application, by default the current one
+        :param name: the name of the model
+        :param app: the application; by default the current one
         :raises UnknownModel: there is no such model
-        :raises RuntimeError: there is no application, or this extension is not on it
+        :raises RuntimeError: there is no application, or it does not have this extension
         """
         sender = self._sender(app)
         self._deployment(sender, name).versions.refresh(sender)
@@ -217,14 +225,14 @@ class SKModels:
     def _sender(self, app: Flask | None) -> Flask:
         if app is None and not has_app_context():
             raise RuntimeError(
-                "there is no application: predict inside an app context, or give app="
+                "there is no current application: call this in an application context or pass app="
             )
         sender = application() if app is None else app
         state = sender.extensions.get(self.name)
         if state is None or state.models is not self:
             raise RuntimeError(
-                f"this extension is not on the application {sender.name!r}. Was init_app called "
-                "with it, and is this the SKModels that was?"
+                f"the application {sender.name!r} does not have this extension. Was init_app "
+                "called with it, and on this SKModels object?"
             )
         return sender
 
@@ -245,12 +253,12 @@ class SKModels:
                     state.deployments.pop(name, None)
                 raise
             for state, deployment in zip(states, deployments, strict=True):
-                _add_addresses(state, deployment)
+                _add_url_rules(state, deployment)
 
     def _start(self, state: State, name: str) -> Deployment:
-        """Have an application serve a model, loaded unless it is at first use.
+        """Deploy a model in an application, and load it unless that is left to its first use.
 
-        Its addresses are not there yet, but the receivers of ``model_loaded`` may predict.
+        It has no URLs yet, but receivers of ``model_loaded`` can already predict with it.
         """
         settings = state.settings
         versions = self.registry.serve(
@@ -266,10 +274,10 @@ class SKModels:
             deployment.start(state.app)
         return deployment
 
-    def _check_versions_in_time(self, state: State) -> None:
-        """Hold ``SKMODELS_VERSIONS`` against the models: now if they are registered, else later.
+    def _schedule_version_check(self, state: State) -> None:
+        """Check that ``SKMODELS_VERSIONS`` names registered models only.
 
-        That is when the first request for one of the extension's addresses comes.
+        If no model is registered yet, this is checked at the first request to the extension.
         """
         if len(self.registry):
             self._check_versions(state)
@@ -283,24 +291,24 @@ class SKModels:
                 known = ", ".join(self.registry) or "none"
                 raise ConfigurationError(
                     f"{self.name.upper()}_VERSIONS names the model {name!r}, which is not "
-                    f"registered; registered: {known}. Is it misspelt, or registered too late?"
+                    f"registered. Registered models: {known}. Is it misspelt, or registered late?"
                 )
 
 
-def _add_addresses(state: State, deployment: Deployment) -> None:
-    for module in _ADDRESSES:
+def _add_url_rules(state: State, deployment: Deployment) -> None:
+    for module in _MODULES_WITH_URLS:
         module.add_model_rules(state, deployment)
 
 
 def _check_prefix(name: str, settings: Settings, others: Iterable[State]) -> None:
-    """Refuse the prefix of another extension, which would hide this one's addresses.
+    """Check that no other extension has the same prefix, which would hide this one's URLs.
 
-    :raises ConfigurationError: one of the others has it
+    :raises ConfigurationError: another extension has it
     """
     for other in others:
         if other.settings.url_prefix == settings.url_prefix:
             raise ConfigurationError(
-                f"{name.upper()}_URL_PREFIX is {settings.url_prefix!r}, which the extension "
-                f"{other.name!r} has: give each its own, "
+                f"{name.upper()}_URL_PREFIX is {settings.url_prefix!r}, the prefix of the "
+                f"extension {other.name!r} as well. Give each another prefix: "
                 f"SKModels(name={name!r}, url_prefix='/{name}')"
             )

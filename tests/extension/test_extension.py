@@ -153,7 +153,7 @@ def test_several_applications(models: SKModels, line_pipeline: Any) -> None:
 
 
 def test_same_extension_twice(app: Flask, models: SKModels) -> None:
-    with pytest.raises(RuntimeError, match=r"'skmodels' is on this application already.*init_app"):
+    with pytest.raises(RuntimeError, match=r"already has an extension named 'skmodels'.*init_app"):
         models.init_app(app)
     with pytest.raises(RuntimeError, match="another name and url_prefix"):
         SKModels(app)
@@ -167,8 +167,8 @@ def test_second_extension_of_the_same_prefix_is_refused(prefix: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         SKModels(bare, name="other", url_prefix=prefix)
     assert str(caught.value) == (
-        f"OTHER_URL_PREFIX is {prefix!r}, which the extension 'skmodels' has: "
-        "give each its own, SKModels(name='other', url_prefix='/other')"
+        f"OTHER_URL_PREFIX is {prefix!r}, the prefix of the extension 'skmodels' as well. "
+        "Give each another prefix: SKModels(name='other', url_prefix='/other')"
     )
 
 

@@ -617,7 +617,9 @@ def test_pin_of_a_missing_folder(tmp_path: Path) -> None:
 
 
 def test_pin_of_an_unknown_model_at_start(folder: Path) -> None:
-    message = "SKMODELS_VERSIONS names the model 'irs', which is not registered; registered: iris."
+    message = (
+        "SKMODELS_VERSIONS names the model 'irs', which is not registered. Registered models: iris."
+    )
     with pytest.raises(ConfigurationError, match=message):
         serving(folder, SKMODELS_VERSIONS={"iris": "1", "irs": "1"})
 
