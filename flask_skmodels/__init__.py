@@ -1,6 +1,6 @@
 """Serve scikit-learn models inside Flask applications.
 
-Every public name of the library is imported here, but for those of :mod:`flask_skmodels.testing`.
+All public names are imported here, except those of :mod:`flask_skmodels.testing`.
 """
 
 from flask_skmodels.artifacts.declaration import Artifact

@@ -130,7 +130,7 @@ class Settings:
     mlflow_model: str | None
 
     def policy(self, root_path: str) -> Policy:
-        """Return the policy that artifacts are loaded by.
+        """Return the policy for loading artifacts.
 
         :param root_path: the root path of the application; ``ROOT`` is relative to it
         """

@@ -1,4 +1,4 @@
-"""The exceptions of the library. They are independent of HTTP; the views make responses of them."""
+"""The exceptions of the library. They are independent of HTTP; views turn them into responses."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class TooManyRows(InvalidInput):
 
 
 def in_one_line(error: BaseException) -> str:
-    """Return the class and the message of an exception in one line of at most some 300 letters."""
+    """Return the class and message of an exception in one line of at most about 300 characters."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:300]}".removesuffix(": ")
 

@@ -339,7 +339,7 @@ def _hint(method: str) -> str:
 
 
 def rules_from(inputs: Inputs) -> FieldRules | None:
-    """Return the rules that follow from the X that an estimator takes; None if it is not known."""
+    """Return the rules derived from the X that an estimator takes, None if it is not known."""
     if inputs.columns is None:
         return None
     if inputs.container == "sequence":

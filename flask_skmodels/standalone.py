@@ -24,12 +24,12 @@ from flask_skmodels.web.responses import problem_response_with_id
 def create_app(models: Iterable[Model | type[Model]], import_name: str = "flask_skmodels") -> Flask:
     """Return an application that serves models and nothing else.
 
-    All its errors are problem documents, 404 and 405 included, and ``/`` redirects to the list of
-    the models.
+    All its errors are problem documents, including 404 and 405, and ``/`` redirects to the list of
+    models.
 
     :param models: the models, classes or instances
     :param import_name: as for ``Flask``
-    :raises ModelError: a model cannot be served; the message says why
+    :raises ModelError: a model cannot be served; the message gives the reason
     """
     app = Flask(import_name, static_folder=None)
     extension = SKModels(app)

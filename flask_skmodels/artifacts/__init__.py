@@ -1,4 +1,4 @@
-"""Files that hold estimators: their declaration in an application, and how they are loaded safely.
+"""Files that contain estimators: their declaration in an application, and their safe loading.
 
-There is a module for each format; ``loading`` chooses among them.
+Each format has a module; ``loading`` chooses among them.
 """

@@ -1,4 +1,4 @@
-"""The declaration of an artifact in an application: its path, and what it has to be."""
+"""The declaration of an artifact in an application: its path, its pin and other requirements."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Artifact:
 
     :param path: the file, relative to ``SKMODELS_ROOT``; never taken from a request
     :param sha256: digest that the file must have, in hexadecimal
-    :param trusted: names of the types that a ``.skops`` file may hold besides those that skops
-        trusts itself
+    :param trusted: names of the types that a ``.skops`` file may contain besides those that skops
+        trusts
     :param version: the version to serve, if the path is a folder of versions
     :param mmap_mode: ``"r"`` or ``"c"`` to map the arrays of a ``.joblib`` file into memory
     :raises ValueError: an argument has a value that is not allowed
@@ -84,7 +84,7 @@ class VersionFile(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """The demands of an application's configuration on its artifacts.
+    """The requirements of an application's configuration for its artifacts.
 
     :param root: the folder that paths are relative to
     :param trust_pickle: True to load pickles that are not pinned
@@ -113,7 +113,7 @@ def resolve(artifact: Artifact, policy: Policy) -> Path:
 
 
 def split_name(path: str | os.PathLike[str]) -> tuple[str, str | None]:
-    """Return a file's name without its suffixes, and its format; None if it is no artifact's name.
+    """Return a file's name without its suffixes, and its format; None if the suffix is unknown.
 
     ``models/2.joblib.gz`` is ``("2", "joblib")``.
     """
@@ -133,5 +133,6 @@ def check_format(path: Path) -> str:
     format_ = split_name(path)[1]
     if format_ is None:
         known = ", ".join(_FORMATS)
-        raise ArtifactError(path, f"its name ends in none of {known} (pickles may be compressed)")
+        reason = f"its name must end with one of {known}; a pickle may be compressed"
+        raise ArtifactError(path, reason)
     return format_

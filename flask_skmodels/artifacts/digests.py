@@ -28,7 +28,7 @@ _ESCAPE = re.compile(r"\\([\\nr])")
 
 
 def check_digest(artifact: Artifact, policy: Policy, path: Path, digest: str) -> None:
-    """Refuse a file that has another digest than the pinned one, and a pickle without a pin.
+    """Refuse a file whose digest is not the pinned one, and a pickle without a pin.
 
     :param path: the path of the artifact
     :param digest: SHA-256 of its bytes, in lower case
@@ -36,7 +36,7 @@ def check_digest(artifact: Artifact, policy: Policy, path: Path, digest: str) ->
     """
     expected = artifact.sha256 or _digest_in_list(policy, path)
     if expected not in (None, digest):
-        raise ArtifactError(path, f"its SHA-256 is {digest}, expected is {expected}")
+        raise ArtifactError(path, f"its SHA-256 is {digest}, but its pin is {expected}")
     if expected is None and check_format(path) in PICKLED and not policy.trust_pickle:
         raise ArtifactError(path, _not_pinned(artifact, policy, digest))
 
@@ -70,8 +70,8 @@ def _not_pinned(artifact: Artifact, policy: Policy, digest: str) -> str:
     else:
         pin = f"declare {replace(artifact, sha256=digest)!r}, or list it in SKMODELS_SHA256SUMS"
     return (
-        "a pickle runs code when it is loaded, and this one is not pinned: if you know where it "
-        f"is from, {pin}; or convert it with flask skmodels convert {quote(path)} {quote(skops)}"
+        "a pickle runs code when it is loaded, and this one is not pinned: if you trust its "
+        f"source, {pin}; or convert it with flask skmodels convert {quote(path)} {quote(skops)}"
     )
 
 
@@ -87,7 +87,7 @@ def _how_to_list(artifact: Artifact, policy: Policy, digest: str) -> str:
     known += b"\n" * (known[-1:] not in (b"", b"\n"))
     whole = sha256(known + os.fsencode(f"{line}\n")).hexdigest()
     setting = f'SKMODELS_SHA256SUMS = ("{sums}", "{whole}")'
-    return f'add the line "{line}" to {sums}, and set {setting}, the digest that it has then'
+    return f'add the line "{line}" to {sums}, and set {setting}, its digest with that line'
 
 
 def _digest_in_list(policy: Policy, path: Path) -> str | None:
@@ -120,7 +120,7 @@ def _check_list(file: Path, policy: Policy, data: bytes) -> None:
     if policy.sha256sums_sha256 is not None:
         expected = policy.sha256sums_sha256.lower()
         if digest != expected:
-            raise ArtifactError(file, f"its SHA-256 is {digest}, expected is {expected}")
+            raise ArtifactError(file, f"its SHA-256 is {digest}, but its pin is {expected}")
     elif policy.verify is None:
         raise ArtifactError(
             file,

@@ -1,8 +1,8 @@
 """Loads an estimator from a file; nothing in the file is run or parsed before it is trusted.
 
-The digest, and the bytes that the application's ``verify`` gets, are those of the very bytes that
-are loaded: they are read into memory once, or mapped through the descriptor that they were hashed
-through. Then each block that is unpickled is compared with the block that was hashed.
+The same bytes are hashed, passed to the application's ``verify`` and loaded: they are read into
+memory once, or mapped through the descriptor that was used for hashing. In the latter case, each
+block that is unpickled is compared with the block that was hashed.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Loaded:
     :param path: the file
     :param format: ``"skops"``, ``"joblib"``, ``"pickle"`` or ``"onnx"``
     :param sha256: digest of the bytes that were loaded, in hexadecimal
-    :param sklearn_version: the version of scikit-learn that the estimator was fitted with, None
-        if the file does not say it
+    :param sklearn_version: the version of scikit-learn that the estimator was fitted with, None if
+        the file does not contain it
     :param loaded_at: when it was loaded, in UTC
     :param examples: rows that were stored with the estimator
     """
@@ -71,8 +71,8 @@ def load(artifact: Artifact, policy: Policy) -> Loaded:
     """Load the estimator from a file.
 
     :param artifact: the file
-    :param policy: the demands on it
-    :raises ArtifactError: the file is refused, or it holds nothing that can be served
+    :param policy: the requirements for artifacts
+    :raises ArtifactError: the file is refused, or it contains nothing that can be served
     """
     path = resolve(artifact, policy)
     if is_mlflow_model(path):
@@ -81,7 +81,7 @@ def load(artifact: Artifact, policy: Policy) -> Loaded:
 
 
 def _load_mlflow_model(artifact: Artifact, policy: Policy, folder: Path) -> Loaded:
-    """Load the file that a folder of MLflow names; the digest is the one of that file."""
+    """Load the file that a folder of MLflow names; the digest is that of this file."""
     described = read_mlflow_model(folder, partial(check_signature, policy))
     loaded = _load_file(artifact, policy, described.file)
     described.check(loaded.estimator)
@@ -114,7 +114,7 @@ class _OpenFile:
     :param descriptor: its descriptor, open for reading
     :ivar data: its content, None if it is only mapped
     :ivar sha256: digest of its content
-    :raises ArtifactError: it is no regular file, or empty
+    :raises ArtifactError: it is not a regular file, or empty
     """
 
     data: bytes | None = None
@@ -173,7 +173,7 @@ class _OpenFile:
         return blocks
 
     def _map(self, blocks: Blocks, mode: Literal["r", "c"]) -> Any:
-        """Load with the arrays mapped, from the hashed file and not from a new one of its name."""
+        """Load with the arrays mapped, from the hashed file, not from a newer one of its name."""
         through = f"/proc/self/fd/{self.descriptor}"
         name = _Name(through if Path(through).exists() else self.path)
         name.of_file = os.path.realpath(self.path)
@@ -232,7 +232,7 @@ def _os_errors(path: Path) -> Iterator[None]:
 
 
 def _parse(path: Path, policy: Policy, read: Callable[[], Any]) -> tuple[Any, str | None]:
-    """Return the object, and the version of scikit-learn that fitted it if it is another."""
+    """Return the object, and its version of scikit-learn if it differs from the installed one."""
     try:
         with version_warnings() as mismatches, one_file_only():
             estimator = read()
@@ -253,13 +253,13 @@ def _parse(path: Path, policy: Policy, read: Callable[[], Any]) -> tuple[Any, st
 
 def _mismatch(mismatches: Sequence[InconsistentVersionWarning]) -> str:
     versions = ", ".join(dict.fromkeys(str(w.original_sklearn_version) for w in mismatches))
-    return f"it was fitted with scikit-learn {versions}, and this is {sklearn.__version__}"
+    return f"it was fitted with scikit-learn {versions}, but {sklearn.__version__} is installed"
 
 
 def _sklearn_version_of(estimator: Any) -> str | None:
-    """Return this version of scikit-learn if a part of the estimator is from scikit-learn.
+    """Return the installed version of scikit-learn if a part of the estimator is from scikit-learn.
 
-    Nothing has warned of another version.
+    No warning has named a different version.
     """
     parts = [estimator, *getattr(estimator, "__dict__", {}).values()]
     with suppress(Exception):  # foreign parameters
@@ -275,7 +275,7 @@ def _is_sklearn(cls: type) -> bool:
 def _check_estimator(path: Path, estimator: Any) -> None:
     name = introspect.class_name(estimator)
     if isinstance(estimator, type):
-        raise ArtifactError(path, f"it holds the class {estimator.__name__}, not an estimator")
+        raise ArtifactError(path, f"it contains the class {estimator.__name__}, not an estimator")
     if not introspect.methods(estimator):
         methods = ", ".join(introspect.METHODS)
-        raise ArtifactError(path, f"it holds no estimator but a {name}, with none of {methods}")
+        raise ArtifactError(path, f"it contains a {name}, which has none of the methods {methods}")

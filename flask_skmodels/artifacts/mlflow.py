@@ -1,8 +1,8 @@
 """Folders that MLflow has saved a scikit-learn model in, read without MLflow.
 
 The file ``MLmodel`` in the folder names the file of the estimator, the columns of the model and an
-example of its input. The file of the estimator is loaded as any other and needs the same pin. The
-types that ``MLmodel`` says to trust in a file of skops are ignored.
+example of its input. The file of the estimator is loaded like any other and needs the same pin. The
+types that ``MLmodel`` lists as trusted for a file of skops are ignored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class MLflowModel:
     :param file: the file that holds the estimator
     :param names: names of the columns in the signature, empty if they have none; None without a
         signature
-    :param width: number of columns in the signature, None if it does not say
+    :param width: number of columns in the signature, None if it is unknown
     :param examples: rows of the input example
     """
 
@@ -111,7 +111,7 @@ def _read(path: Path, verify: _Verify) -> bytes:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """Return the path of a file in a folder; refuse a name that leads out of it."""
+    """Return the path of a file in a folder; refuse a name that points outside it."""
     path = Path(name)
     if path.is_absolute() or not path.name or ".." in path.parts:
         raise ArtifactError(folder / MLMODEL, "it names a file that is not in its folder")

@@ -2,11 +2,11 @@
 
 joblib maps the arrays of a file, but unpickles the rest from the file itself, which may have been
 changed since it was hashed. So joblib's unpickler reads here from :class:`Blocks`, which compares
-each block with the hashed one. The arrays stay in the file and are not compared: a change of them
-there changes predictions, but runs no code.
+each block with the hashed one. The arrays stay in the file and are not compared: if they are
+changed there, predictions change, but no code runs.
 
-Mapping saves memory and time. A file with an array of 200 MB takes 10 MB of memory of its own in
-each process instead of 209 MB, and loads in 0.4 of the time (``benchmarks/bench_mmap.py``).
+Mapping saves memory and time. For a file with an array of 200 MB, each process takes 10 MB of
+private memory instead of 209 MB, and loading takes 0.4 of the time (``benchmarks/bench_mmap.py``).
 """
 
 from __future__ import annotations

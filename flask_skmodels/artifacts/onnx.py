@@ -1,7 +1,7 @@
 """A graph of ONNX as an estimator, run by ONNX Runtime.
 
-The graph is described without running it, so that loading starts no thread: the session is made by
-the first call in each process, after any fork. The package ``onnx`` is imported when a graph is
+The graph is described without running it, so that loading starts no thread: the session is created
+by the first call in each process, after any fork. The package ``onnx`` is imported when a graph is
 loaded.
 """
 
@@ -43,7 +43,7 @@ def read_onnx(path: Path, data: bytes) -> OnnxModel:
 
     :param path: the file, for the messages
     :param data: its bytes
-    :raises ArtifactError: it is no graph, or keeps its weights in other files
+    :raises ArtifactError: it is not a graph, or keeps its weights in other files
     """
     from google.protobuf.message import DecodeError
 
@@ -65,9 +65,9 @@ class OnnxModel:
     :param path: the file, for the messages
     :param data: the bytes of the graph
     :raises ArtifactError: it keeps its weights in other files
-    :raises ValueError: it is no graph with an output
-    :ivar n_features_in_: number of columns, if the graph says it
-    :ivar feature_names_in_: names of the columns, if each is an input of its own
+    :raises ValueError: it is not a graph with an output
+    :ivar n_features_in_: number of columns, if the graph contains it
+    :ivar feature_names_in_: names of the columns, if each is a separate input
     :ivar data: the bytes of the graph
     :ivar classes_: the classes, if the graph names them
     """
@@ -97,7 +97,7 @@ class OnnxModel:
 
     @_if_output("_labels")
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the first output of the graph that is no probability.
+        """Return the first output of the graph that is not a probability.
 
         :param X: array or data frame of shape (rows, columns)
         :returns: array of shape (rows,), or (rows, outputs) if there is more than one
@@ -175,8 +175,8 @@ class _Value:
     """An input or an output of a graph.
 
     :param name: its name
-    :param dtype: the dtype of its tensor, None if it is no tensor
-    :param shape: the sizes of its dimensions; None for one that the graph leaves open
+    :param dtype: the dtype of its tensor, None if it is not a tensor
+    :param shape: the sizes of its dimensions; None for a size that the graph does not fix
     """
 
     name: str
@@ -185,12 +185,12 @@ class _Value:
 
     @property
     def width(self) -> int | None:
-        """The number of columns, None if the graph leaves it open."""
+        """The number of columns, None if the graph does not fix it."""
         return 1 if len(self.shape) == 1 else self.shape[1] if len(self.shape) == 2 else None
 
     @property
     def is_probability(self) -> bool:
-        """True for a dictionary of classes, and for floats that are called so."""
+        """True for a dictionary of classes, and for floats whose name says so."""
         is_float = self.dtype in (np.float32, np.float64)
         return self.dtype is None or (is_float and "prob" in self.name.lower())
 
@@ -209,7 +209,7 @@ class _Value:
 def _start(path: Path, data: bytes) -> Any:
     try:
         return start(data)
-    except Exception as error:  # its exceptions have no class in common
+    except Exception as error:  # its exceptions have no common base class
         raise ArtifactError(path, f"ONNX Runtime refuses it: {in_one_line(error)}") from error
 
 

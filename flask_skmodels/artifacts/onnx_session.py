@@ -22,7 +22,7 @@ def start(graph: bytes) -> Any:
     """Return a session of ONNX Runtime that computes on the thread of its caller.
 
     :param graph: the bytes of the graph
-    :raises Exception: ONNX Runtime refuses the graph; its exceptions have no class in common
+    :raises Exception: ONNX Runtime refuses the graph; its exceptions have no common base class
     """
     import onnxruntime
 
@@ -33,7 +33,7 @@ def start(graph: bytes) -> Any:
 
 
 def run_aside(graph: bytes, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return the outputs of a graph by their name, computed in another process.
+    """Return the outputs of a graph by name, computed in another process.
 
     ONNX Runtime starts a thread when it is imported, and a fork would lose that thread. So it is
     not imported in this process.

@@ -17,11 +17,11 @@ from zipfile import BadZipFile, ZipFile
 
 from flask_skmodels.errors import ArtifactError
 
-MAX_INFLATION = 100  # how many times as large as the file its contents may be
+MAX_INFLATION = 100  # the largest ratio of the size of the contents to the size of the file
 MIN_LIMIT = 32 * 1024 * 1024  # bytes that the contents of even a small file may have
 _MIN_VERSION = (0, 16)
 _SCHEMA = "schema.json"
-_BOMB = "{reason}: it is refused as a bomb (a model of your own loads if it is saved uncompressed)"
+_BOMB = "{reason}: it is refused as a zip bomb (your own model loads if you save it uncompressed)"
 
 
 def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Any:
@@ -29,8 +29,8 @@ def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Any:
 
     :param path: the file
     :param data: its bytes
-    :param trusted: names of the types that it may hold besides those that skops trusts
-    :raises ArtifactError: it is no file of skops, takes too much memory, or holds other types
+    :param trusted: names of the types that it may contain besides those that skops trusts
+    :raises ArtifactError: it is not a file of skops, takes too much memory, or contains other types
     """
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
@@ -50,7 +50,7 @@ def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Any:
 
 
 def untrusted_types(path: Path) -> list[str]:
-    """Return the names of the types in a file of skops that skops does not trust itself.
+    """Return the names of the types in a file of skops that skops does not trust.
 
     :returns: empty for a file of another format
     :raises ArtifactError: the file cannot be read
@@ -72,7 +72,7 @@ def untrusted_types(path: Path) -> list[str]:
 
 
 class _Refused(Exception):
-    """The file takes too much memory, or is no file of skops; the message is the reason."""
+    """The file takes too much memory, or is not a file of skops; the message is the reason."""
 
 
 def _check_archive(data: bytes) -> None:
@@ -152,12 +152,13 @@ def _members(archive: ZipFile, limit: int) -> Iterator[tuple[str, int]]:
 
 def _check_size(size: int, limit: int) -> None:
     if size > limit:
-        raise _Refused(_BOMB.format(reason=f"its contents claim {size:,} bytes, over {limit:,}"))
+        reason = f"its contents claim {size:,} bytes, more than the limit of {limit:,}"
+        raise _Refused(_BOMB.format(reason=reason))
 
 
 def _not_trusted(untrusted: Sequence[str], trusted: Sequence[str]) -> str:
     every = json.dumps([*trusted, *untrusted])
     return (
-        f"it holds types that are not trusted: {', '.join(untrusted)}; if you know each of them, "
-        f"declare the artifact with trusted={every}"
+        f"it contains types that are not trusted: {', '.join(untrusted)}; if you trust each of "
+        f"them, declare the artifact with trusted={every}"
     )

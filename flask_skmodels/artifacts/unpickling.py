@@ -1,4 +1,4 @@
-"""Guards that are set around the loading of a file: one file is loaded at a time in a process."""
+"""Guards around the loading of a file. In a process, one file is loaded at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def version_warnings() -> Iterator[list[InconsistentVersionWarning]]:
     """Collect this thread's warnings of another version of scikit-learn; show all others.
 
     ``warnings.showwarning`` belongs to the process: another thread may save our hook and restore it
-    after the block, so the hook does nothing by then.
+    after the block, so the hook does nothing after the block.
     """
     collected: list[InconsistentVersionWarning] = []
     thread, is_active = threading.get_ident(), True
@@ -42,13 +42,13 @@ def version_warnings() -> Iterator[list[InconsistentVersionWarning]]:
 
 @contextmanager
 def one_file_only() -> Iterator[None]:
-    """Refuse a file that names others beside it, as joblib's did before 0.10: nobody hashed them.
+    """Refuse a file that refers to others, as joblib wrote before 0.10: they were not hashed.
 
-    It patches joblib, and is used inside of :func:`version_warnings`, one file at a time.
+    It patches joblib, and is used within :func:`version_warnings`, one file at a time.
     """
 
     def refuse(self: Any, unpickler: Any) -> Any:
-        raise ValueError("it names a file beside it, as joblib did before 0.10: dump it again")
+        raise ValueError("it refers to another file, as joblib wrote before 0.10: dump it again")
 
     wrappers = (numpy_pickle_compat.NDArrayWrapper, numpy_pickle_compat.ZNDArrayWrapper)
     originals = [wrapper.read for wrapper in wrappers]

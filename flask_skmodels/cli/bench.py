@@ -1,4 +1,4 @@
-"""``flask skmodels bench``: how fast a model predicts, and how the time is divided."""
+"""``flask skmodels bench``: the speed of a model, and the time of each step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``flask skmodels check``: whether every version of every model can be served."""
+"""``flask skmodels check``: a check that every version of every model can be served."""
 
 from __future__ import annotations
 

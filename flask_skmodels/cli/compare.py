@@ -1,4 +1,4 @@
-"""``flask skmodels compare``: how a shadow differs from the live version in a running process."""
+"""``flask skmodels compare``: differences between a shadow and the live version."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flask_skmodels.cli.console import deployment_named, extension_state, in_app
     "--url",
     default="http://127.0.0.1:5000",
     show_default=True,
-    help="Address of the running application.",
+    help="URL of the running application.",
 )
 @in_application
 def compare_command(name: str, url: str) -> None:
@@ -40,7 +40,7 @@ def compare_command(name: str, url: str) -> None:
 
 
 def _read(url: str) -> dict[str, Any]:
-    """Return the JSON document at an address, empty if it is not a JSON object."""
+    """Return the JSON document at a URL, empty if it is not a JSON object."""
     if not url.startswith(("http://", "https://")):
         raise click.ClickException("--url must begin with http:// or https://")
     try:

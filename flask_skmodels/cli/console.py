@@ -1,4 +1,4 @@
-"""Shared by the commands: the application, its models, errors in one line, tables."""
+"""Helpers of the commands: the application, its models, errors in one line, tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _C = TypeVar("_C", bound=Callable[..., Any])
 
 
 class LocalSource:
-    """Bytes from this machine, for a codec to decode; without the limits of a request.
+    """Bytes from this machine, for a codec to decode without the limits of a request.
 
     :param data: the bytes
     """

@@ -1,6 +1,6 @@
-"""Codecs, one file a format: how a request's rows are read, and a prediction is written.
+"""Codecs, one module for each format: they read the rows of a request and write predictions.
 
-What they share is in ``codec``, ``columns``, ``json_text`` and ``arrow_tables``.
+Code that they share is in ``codec``, ``columns``, ``json_text`` and ``arrow_tables``.
 """
 
 from __future__ import annotations

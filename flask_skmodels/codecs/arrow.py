@@ -1,7 +1,7 @@
 """``application/vnd.apache.arrow.stream``: columns in Arrow's memory format, through pyarrow.
 
 The framing of a body is checked here before pyarrow reads it: pyarrow would unpack a small body to
-any size, and read a stream that is cut off without an error.
+any size, and would not report a stream that is cut off.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class _Table:
         return int(struct.unpack_from(form, self.data, offset)[0])
 
     def offset(self, field: int) -> int | None:
-        """Return the offset of a field's value, None where the field has its default."""
+        """Return the offset of a field's value, None if the field has its default."""
         size = self.number("<H", self._fields)
         entry = 4 + 2 * field
         distance = self.number("<H", self._fields + entry) if entry + 2 <= size else 0
@@ -127,7 +127,7 @@ def _size_at(data: memoryview, offset: int) -> int:
 
 
 def _stream_messages(data: memoryview) -> Iterator[_Message]:
-    """Yield the messages of a stream up to its end marker; without it the stream may be cut off."""
+    """Yield the messages of a stream up to its end marker, without which it may be cut off."""
     message, end = _message_at(data, 0)
     while message is not None:
         yield message

@@ -18,9 +18,9 @@ from flask_skmodels.schema.types import ColumnValues
 
 
 def check_table(table: Any, source: Source, schema: Schema) -> None:
-    """Check that a table keeps the limits of a request.
+    """Check that a table is within the limits of a request.
 
-    :raises InvalidInput: it has too many columns or none, or two of one field
+    :raises InvalidInput: it has too many columns or none, or two for one field
     :raises TooManyRows: it has too many rows
     :raises TooLarge: its values have too many bytes
     """
@@ -53,7 +53,7 @@ def rows_of_table(table: Any, schema: Schema) -> Rows:
 
 
 def _size(column: Any) -> int:
-    """Return the number of bytes of a column's values, also where buffers share them."""
+    """Return the number of bytes of a column's values, including those that share a buffer."""
     types = import_module("pyarrow").types
     if types.is_dictionary(column.type):
         return 0  # rows share the values of the dictionary when they are decoded too
@@ -69,7 +69,7 @@ def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues
 
     :param column: a column of a table
     :param shown: the name of its field in error messages
-    :param field: its field, None for one of unnamed values
+    :param field: its field, None for a column of unnamed values
     """
     pyarrow = import_module("pyarrow")
     types, kind = pyarrow.types, column.type
@@ -77,7 +77,7 @@ def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues
         message = "this Arrow type cannot be read: send numbers, texts, booleans or dates"
         raise InvalidInput([InputError(None, shown, "type", message)])
     if types.is_floating(kind) and (field is None or field.nullable or not column.null_count):
-        return _numbers(column)  # nan also stands for null where both mean a missing value
+        return _numbers(column)  # nan also stands for null if both mean a missing value
     if types.is_integer(kind) and not column.null_count:
         return _numbers(column)
     try:

@@ -13,15 +13,15 @@ from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import JSONObject
 
-FILE = "file"  # the field of a multipart form that holds a file to read in place of a form
+FILE = "file"  # the field of a multipart form with a file to read instead of the form
 
 
 class TooLarge(SKModelsError):
-    """A body unpacks to more bytes than are allowed."""
+    """A body unpacks to more bytes than allowed."""
 
 
 class Source(Protocol):
-    """The body of a request, with the limits that hold for it."""
+    """The body of a request, with its limits."""
 
     @property
     def data(self) -> bytes:
@@ -37,19 +37,19 @@ class Source(Protocol):
 
     @property
     def max_bytes(self) -> int:
-        """The number of bytes that the body may unpack to at most."""
+        """The maximum number of bytes that the body may unpack to."""
 
     @property
     def max_rows(self) -> int:
-        """The number of rows that the body may hold at most.
+        """The maximum number of rows in the body.
 
-        A codec may check it early; it is checked again after decoding in any case.
+        A codec may check it early; it is always checked again after decoding.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shapes:
-    """JSON Schemas of the parts that the requests and responses of a model are made of.
+    """JSON Schemas of the parts of a model's requests and responses.
 
     :ivar row: a row with names, as JSON
     :ivar array: a row without names, as JSON
@@ -66,7 +66,7 @@ class Shapes:
 
 
 class Codec(ABC):
-    """A media type: how rows are read from it and how a prediction is written in it.
+    """Reads rows from a media type, and writes predictions in it.
 
     :cvar media_type: the type that it writes, sent as ``Content-Type``
     :cvar reads: the types that it reads
@@ -82,7 +82,7 @@ class Codec(ABC):
     extra: ClassVar[str | None] = None
 
     def decode(self, source: Source, schema: Schema) -> Rows:
-        """Return the rows that a body holds.
+        """Return the rows in a body.
 
         :param source: the body
         :param schema: the fields of the model
@@ -100,7 +100,7 @@ class Codec(ABC):
     def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         """Return the JSON Schema of a request's body, for the API document.
 
-        By default the body is one text, or bytes where the media type is no text.
+        By default the body is one text, or bytes if the media type is not a text type.
 
         :param shapes: the schemas of the model's parts
         """
@@ -109,14 +109,14 @@ class Codec(ABC):
     def answer_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         """Return the JSON Schema of a response's body, for the API document.
 
-        By default the body is one text, or bytes where the media type is no text.
+        By default the body is one text, or bytes if the media type is not a text type.
 
         :param shapes: the schemas of the model's parts
         """
         return _whole_body(self.media_type)
 
     def example(self, row: Mapping[str, Any]) -> Any:
-        """Return a body of one row for the API document, None where it cannot be shown.
+        """Return a body of one row for the API document, None if it cannot be shown.
 
         :param row: the values of the fields as JSON values, None for a missing one; or ``values``
         """

@@ -25,14 +25,14 @@ def request_columns(
     """Return the columns of a request, by name or in the order of the fields.
 
     For rows of ``values`` the columns keep the order in which they were sent. Only if their names
-    are exactly the names of the fields are they sorted by name, so that no column is taken for
+    are exactly the names of the fields are they sorted by name, so that no column is mistaken for
     another one.
 
-    :param names: the names in the request, None where it has none
+    :param names: the names in the request, None if it has none
     :param columns: the values of each column
     :param schema: the fields of the model; columns that it does not know are kept
     :param text: whether the values are texts
-    :raises InvalidInput: there are too many columns, none, or two of one field
+    :raises InvalidInput: there are too many columns, none, or two for one field
     """
     check_width(len(columns), schema)
     fields = [field.name for field in schema.fields]
@@ -47,7 +47,7 @@ def request_columns(
 
 
 def check_width(count: int, schema: Schema) -> None:
-    """Check that a request may have a number of columns.
+    """Check the number of columns of a request.
 
     :raises InvalidInput: there are none, or more than 16,384 and twice the number of fields
     """
@@ -60,13 +60,13 @@ def check_width(count: int, schema: Schema) -> None:
 
 
 def check_row_marks(body: bytes, marks: bytes, max_rows: int) -> None:
-    """Check before parsing that a body does not certainly hold too many rows.
+    """Refuse a body that must contain too many rows, before it is parsed.
 
     :param body: the body
-    :param marks: bytes of which each row has one, such as line feeds; empty lines or nested values
-        may have more, so twice as many are allowed
-    :param max_rows: the number of rows that the body may hold at most
-    :raises TooManyRows: it has more marks than that many rows can have
+    :param marks: bytes that occur once in each row, such as line feeds; empty lines or nested
+        values may add more, so twice as many are allowed
+    :param max_rows: the maximum number of rows in the body
+    :raises TooManyRows: it has more marks than this number of rows can have
     """
     if len(body) <= max_rows:
         return
@@ -76,11 +76,11 @@ def check_row_marks(body: bytes, marks: bytes, max_rows: int) -> None:
 
 
 def check_unique(names: Iterable[str], fields: Iterable[str]) -> None:
-    """Check that no field is given by two columns.
+    """Check that no field has two columns.
 
     :param names: the names of the columns
     :param fields: the names of the fields; other names may be repeated
-    :raises InvalidInput: a field is given by two columns
+    :raises InvalidInput: a field has two columns
     """
     repeated = Repeated((name, None) for name in names).names
     if not repeated.isdisjoint(fields):
@@ -99,7 +99,7 @@ def answer_columns(prediction: Prediction) -> list[tuple[str, ColumnValues]]:
     ``0_setosa``.
 
     :returns: the name of each column and its values: an array of numbers or booleans as the
-        estimator made them, or a list of anything else. Outputs that are no table (rows of
+        estimator made them, or a list of anything else. Outputs that are not a table (rows of
         different lengths, or nested ones) are one column of JSON texts.
     """
     columns = output_columns(prediction.outputs, prediction.classes or [])

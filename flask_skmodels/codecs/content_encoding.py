@@ -22,7 +22,7 @@ def unpack(body: bytes, coding: str, most: int) -> bytes:
 
     :param body: one or several gzip members, one after the other, or one zlib stream
     :param coding: one of :data:`CODINGS`
-    :param most: the number of bytes that it may unpack to at most
+    :param most: the maximum number of bytes that it may unpack to
     :raises InvalidInput: it is cut off or corrupt, or has too many members
     :raises TooLarge: it unpacks to more bytes
     """

@@ -1,7 +1,7 @@
-"""``text/csv``, as RFC 4180 describes it: the fields decide the types, nothing is guessed.
+"""``text/csv``, as in RFC 4180. The fields of the model decide the types; nothing is guessed.
 
-A file of plain numbers is read straight into arrays, anything else as texts. Both give the same
-rows; the first is about four times as fast from the bytes to X.
+A file of plain numbers is read directly into arrays, any other file as texts. Both ways give the
+same rows; from the bytes to X, the first is about four times as fast.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from flask_skmodels.schema.rows import EXACT, Columns, Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import Array, ColumnValues
 
-PYARROW_PAYS = 256 * 1024  # bytes; pyarrow takes longer for less, and half the time for 4 MB
+PYARROW_PAYS = 256 * 1024  # bytes; pyarrow is slower below this, and takes half the time for 4 MB
 
 _BOM = b"\xef\xbb\xbf"
 _CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
@@ -48,7 +48,7 @@ _TO_QUOTE = re.compile('[",\r\n]')
 
 
 class CSVCodec(Codec):
-    """One line a row in; a column ``prediction`` out, or one column a class.
+    """One line for each row in; a column ``prediction`` out, or one column for each class.
 
     The first line names the fields. For rows of ``values`` it may be left out: it is a header
     if none of its values is a number. The parameter ``header`` of the content type, ``present``
@@ -73,7 +73,7 @@ class CSVCodec(Codec):
         names, columns = zip(*answer_columns(prediction), strict=True)
         texts = [list(map(_text, _sequence(column))) for column in columns]
         lines = [",".join(map(_quoted, names)), *map(",".join, zip(*texts, strict=True))]
-        # An empty line would be no row at all for most readers.
+        # Most readers skip an empty line.
         return "".join((line or '""') + "\r\n" for line in lines).encode("utf-8", "replace")
 
     def example(self, row: Mapping[str, Any]) -> str:
@@ -92,7 +92,7 @@ def read_text(
     :param body: the file
     :param schema: the fields of the model
     :param header: whether the first line names the columns, None to decide by the line itself
-    :param max_rows: the number of rows that the file may have at most
+    :param max_rows: the maximum number of rows in the file
     :raises InvalidInput: the file is not valid CSV in UTF-8
     :raises TooManyRows: it has more rows
     """
@@ -123,8 +123,8 @@ def read_numbers(body: bytes, schema: Schema, *, header: bool | None = None) -> 
     :param body: the file
     :param schema: the fields of the model
     :param header: as for :func:`read_text`
-    :returns: None where :func:`read_text` might give anything else
-    :raises InvalidInput: there are too many columns, or two of one field
+    :returns: None if the result of :func:`read_text` might differ
+    :raises InvalidInput: there are too many columns, or two for one field
     """
     if b'"' in body or b"\0" in body or not schema.takes_arrays:
         return None
@@ -154,8 +154,8 @@ def _header_parameter(parameters: Mapping[str, str]) -> bool | None:
 def _is_header(cells: Sequence[str], schema: Schema, header: bool | None) -> bool:
     """Return whether the first line names the columns.
 
-    If only one of its values is a text, that is a wrong value and not a name: to take the line
-    for a header would lose a row.
+    If only one of its values is a text, it is a wrong value and not a name: a row would be lost if
+    the line were read as a header.
     """
     if header is not None or not schema.unnamed:
         return header is not False
@@ -177,7 +177,7 @@ def _split(text: str, most: int = sys.maxsize) -> tuple[list[list[str]], int, bo
     """Return the values of each line that is not empty.
 
     :param text: the file
-    :param most: number of lines to return; those after them are counted only
+    :param most: number of lines to return; further lines are only counted
     :returns: the lines, their number, and whether all quotes are closed
     """
     if '"' in text:
@@ -189,7 +189,7 @@ def _split(text: str, most: int = sys.maxsize) -> tuple[list[list[str]], int, bo
 
 
 def _split_quoted(text: str, most: int) -> tuple[list[list[str]], int, bool]:
-    # The module has one limit for the whole process, 128 KiB by default. A body has its own.
+    # The csv module has one limit on values for the whole process, 128 KiB by default.
     if len(text) > csv.field_size_limit():
         csv.field_size_limit(_LONGEST_CELL)
     rows: list[list[str]] = []
@@ -237,7 +237,7 @@ def _check_widths(rows: Sequence[Sequence[str]], width: int) -> None:
 def _kinds(names: Sequence[str] | None, width: int, schema: Schema) -> list[_Kind] | None:
     """Return the kind of each column: its field, True for any number, None for no field.
 
-    :returns: None where a field takes anything but plain numbers
+    :returns: None if a field takes anything but plain numbers
     """
     if not schema.fields:
         return [True] * width
@@ -262,9 +262,9 @@ def _read(body: bytes, kinds: Sequence[_Kind], *, has_header: bool) -> list[Colu
 
 
 def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[ColumnValues] | None:
-    """Read all values as one JSON array: each number in JSON is one in a text as well."""
+    """Read all values as one JSON array: every JSON number is a valid number in CSV too."""
     if _NEGATIVE_ZERO.search(body):
-        return None  # an integer in JSON, and so without its sign
+        return None  # JSON reads it as an integer, without the sign
     lines = [line for line in body.translate(None, b"\r").split(b"\n") if line]
     if body.translate(None, _NUMBER_BYTES) or {line.count(b",") + 1 for line in lines} != {
         len(kinds)
@@ -312,7 +312,7 @@ def _read_by_pyarrow(
             arrow_csv.ConvertOptions(
                 column_types=types, include_columns=[*types], null_values=[""]
             ),
-            pyarrow.system_memory_pool(),  # the default pool keeps as much again as the body takes
+            pyarrow.system_memory_pool(),  # the default pool keeps as much memory as the body takes
         )
     except pyarrow.ArrowException:
         return None
@@ -332,7 +332,7 @@ def _exact_columns(
 
 
 def _exact(column: Any, kind: Field | Literal[True]) -> Array | None:
-    """Return a column as an array; None where the numbers may differ from those of the texts."""
+    """Return a column as an array; None if the numbers may differ from those of the texts."""
     if column.null_count and (_is_integer(kind) or kind is True or not kind.nullable):
         return None
     values: Array = column.to_numpy()

@@ -15,7 +15,7 @@ from flask_skmodels.schema.types import JSONObject, ModelOutput
 
 
 class FormCodec(Codec):
-    """A form is one row of texts; the response is the prediction alone, one line a row."""
+    """A form is one row of texts; the response is the predictions alone, one line for each row."""
 
     media_type = "text/plain"
     reads = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -39,7 +39,7 @@ class FormCodec(Codec):
 
 
 def lines_of(outputs: ModelOutput) -> list[str]:
-    """Return one line a row: its values separated by commas, floats by their ``repr``."""
+    """Return one line for each row: its values separated by commas, floats by their ``repr``."""
     plain = plain_outputs(outputs)
     if is_multi_output(outputs):
         return [",".join(map(_text, row)) for row in zip(*plain, strict=True)]

@@ -1,4 +1,4 @@
-"""``application/json``: an object is one row, or the columns of many; an array is many rows."""
+"""``application/json``: an object is one row, or columns of several; an array is several rows."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _columns(document: Mapping[str, object], schema: Schema) -> Rows:
 
 def _check_repeated(columns: Repeated, schema: Schema) -> None:
     fields = [field.name for field in schema.fields]
-    # Without one of the columns, those that go by order would be taken for one another.
+    # If one of the columns were lost, columns that are read by order would be mixed up.
     if schema.unnamed or not columns.names.isdisjoint(fields):
         repeated = [name for name in fields if name in columns.names] or [COLUMNS]
         raise InvalidInput(

@@ -1,9 +1,9 @@
-"""Plain numbers in JSON, read straight into arrays, without a Python object for each value.
+"""Plain numbers in JSON, read directly into arrays, without a Python object for each value.
 
 From the bytes to X a matrix of 100 kB or more is read four to six times as fast as by ``json_text``
 with the extra ``fast`` (pysimdjson), columns two to three times; without it a matrix is read 1.3 to
-4 times as fast, and large columns 1.2 times. A body of anything else is left to ``json_text``, so
-that its errors are reported as always.
+4 times as fast, and large columns 1.2 times. Any other body is left to ``json_text``, so that its
+errors are reported as usual.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _IS_INSTALLED = find_spec("simdjson") is not None
 
 
 def read_matrix(body: bytes, width: int) -> FloatArray | None:
-    """Return the array that a JSON document of equal rows of numbers holds.
+    """Return a JSON document of rows of numbers of equal length as an array.
 
     :param body: the JSON text
     :param width: the number of values that each row must have
@@ -67,7 +67,7 @@ def _matrix_of_lists(body: bytes, width: int) -> FloatArray | None:
 
 
 def read_columns(body: bytes, name: str) -> dict[str, FloatArray] | None:
-    """Return the columns of numbers that a JSON document holds under a name.
+    """Return the columns of numbers under a name in a JSON document.
 
     :param body: the JSON text, of an object with this name only
     :param name: the name of the object of columns
@@ -100,7 +100,7 @@ def _columns_of_lists(body: bytes, name: str) -> list[tuple[str, FloatArray]]:
 
 
 def _has_only_names(body: bytes, count: int) -> bool:
-    """Return whether the only texts of a body are that many names, and it has no literals."""
+    """Return whether the only texts in a body are this number of names, and it has no literals."""
     if b"\\" in body or count_byte(body, b'"') != 2 * count:
         return False
     return not any(mark in part for part in body.split(b'"')[::2] for mark in _LITERALS)
@@ -117,7 +117,7 @@ def _is_readable(body: bytes) -> bool:
 def _parsed(body: bytes) -> Any:
     """Return a document that is parsed by the parser of this thread, or by a new one if it is long.
 
-    The buffers of a parser are about ten times as long as the body. To keep them halves the time:
+    The buffers of a parser are about ten times as long as the body. Keeping them halves the time:
     otherwise the allocator may return them to the kernel after each request.
     """
     if len(body) > MOST_KEPT:

@@ -1,4 +1,4 @@
-"""JSON documents: read with care for repeated names, written without ``NaN``."""
+"""JSON documents: read without losing repeated names, written without ``NaN``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 def loads(
     body: bytes, subject: str = "the body", count_names: Callable[[Any], int] | None = None
 ) -> Any:
-    """Return the document that a JSON body holds.
+    """Return the document in a JSON body.
 
     An object with a repeated name is returned as :class:`~flask_skmodels.schema.rows.Repeated`.
     ``NaN`` and ``Infinity`` are accepted here, and a number too large for a double becomes
@@ -52,7 +52,7 @@ def dumps(document: Any) -> bytes:
 
 
 def _text(value: object) -> str:
-    """Return a value that JSON has no type for as a text; bytes are the name of a class."""
+    """Return a value that has no JSON type as a text; bytes are the name of a class."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
@@ -64,7 +64,7 @@ def _count_names(document: Any) -> int:
 
 
 def _loads_strictly(body: bytes, subject: str) -> Any:
-    """Return the document, read by the standard library, which shows repeated names."""
+    """Return the document, read by the standard library, which reports repeated names."""
     try:
         document = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_int=_parse_int)
         json.dumps(document, ensure_ascii=False).encode("utf-8")  # raises for lone surrogates

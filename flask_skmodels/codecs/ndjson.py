@@ -1,4 +1,4 @@
-"""``application/x-ndjson``: one row a line in, one prediction a line out, each as JSON."""
+"""``application/x-ndjson``: one row in each line in, one prediction in each line out, as JSON."""
 
 from __future__ import annotations
 

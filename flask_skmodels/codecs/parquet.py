@@ -18,10 +18,10 @@ _INDEX = re.compile(r"__index_level_[0-9]+__")  # pandas' name for the index of 
 
 
 class ParquetCodec(Codec):
-    """A Parquet file in. Nothing is written, so it is not registered; the MLflow dialect uses it.
+    """Reads a Parquet file. It writes nothing, so it is not registered; the MLflow dialect uses it.
 
-    Texts stay dictionary-encoded while they are read, with each value of a column once: decoded,
-    a small file could become texts of any size.
+    Texts stay dictionary-encoded while they are read, so each value of a column exists once. If
+    they were decoded, a small file could become texts of any size.
     """
 
     media_type = "application/vnd.apache.parquet"

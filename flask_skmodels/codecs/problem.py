@@ -18,10 +18,10 @@ _RULES = {406: "accept", 413: "max_content_length", 415: "content_type"}
 
 
 class Problem:
-    """An exception as a client may see it: a status, a sentence and a list of errors.
+    """An exception in the form that a client may see: a status, a sentence and a list of errors.
 
-    :param exception: the exception; nothing but its status is shown unless it is
-        :class:`InvalidInput` or an ``HTTPException``
+    :param exception: the exception; only its status is shown, unless it is :class:`InvalidInput` or
+        an ``HTTPException``
     """
 
     def __init__(self, exception: Exception) -> None:

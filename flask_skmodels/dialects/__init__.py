@@ -1,6 +1,6 @@
 """The protocols of other model servers: KServe V1, Open Inference (KServe V2) and MLflow.
 
-Each translates its requests to rows and predictions to its responses.
+Each module translates the requests of a protocol to rows, and predictions to its responses.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ _DIALECTS = {"open-inference": open_inference, "kserve-v1": kserve, "mlflow": ml
 
 
 def add_rules(state: State) -> None:
-    """Add the addresses of the enabled protocols that an application has once."""
+    """Add the URLs of the enabled protocols that exist once in an application."""
     for name in dict.fromkeys(state.settings.dialects):
         _DIALECTS[name].add_rules(state)
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Add the addresses of a model in the enabled protocols."""
+    """Add the URLs of a model in the enabled protocols."""
     for name in dict.fromkeys(state.settings.dialects):
         _DIALECTS[name].add_model_rules(state, deployment)

@@ -1,4 +1,4 @@
-"""Views and error messages that the protocols of other servers share."""
+"""Views and error messages of several protocols of other servers."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class DialectView(BaseView):
         return error_response(problem, dumps(self.error(problem)), "application/json")
 
     def error(self, problem: Problem) -> Mapping[str, object]:
-        """Return the JSON object that the protocol has for a problem."""
+        """Return the protocol's JSON object for a problem."""
         return {"error": sentence_of(problem)}
 
 
 class ReadyView(DialectView):
-    """Whether a model, or a version of it, can predict; it is loaded first if need be.
+    """Reports whether a model, or a version of it, can predict; it is loaded first if necessary.
 
     :param deployment: the model
     """
@@ -75,34 +75,34 @@ class ListView(DialectView):
 
 
 class UnknownView(DialectView):
-    """The address of a model, or of a version of one, that does not exist."""
+    """The URL of a model, or of a version of a model, that does not exist."""
 
     def respond(self, exchange: Exchange) -> Response:
         raise NotFound("there is no such model or version")
 
 
 class UnknownCallView(UnknownView):
-    """The address for predictions of a model that does not exist."""
+    """The prediction URL of a model that does not exist."""
 
     methods: ClassVar[list[str]] = ["POST"]
 
 
 def predicting_version(exchange: Exchange, predictor: Predictor) -> ModelVersion:
-    """Return the version that answers a request, whatever content type the request claims.
+    """Return the version that serves a request, regardless of its content type.
 
     :raises SKModelsError: as :meth:`Predictor.version`
     """
     if callable(predictor.deployment.model.traffic_key):
-        # The function may parse the form that the body claims to be, so the body is kept first.
+        # The function may parse the body as a form, which consumes it, so the body is kept first.
         Body(exchange.request, predictor.max_rows).read()
     return predictor.version(exchange)
 
 
 def version_at(exchange: Exchange, deployment: Deployment) -> ModelVersion:
-    """Return the version that the address of a request names, or the live one.
+    """Return the version that the URL of a request names, or the live one.
 
     :raises NotFound: there is no such version
-    :raises SKModelsError: it cannot be loaded
+    :raises SKModelsError: the version cannot be loaded
     """
     try:
         return deployment.version(exchange.app, exchange.label)

@@ -18,9 +18,9 @@ invalid = InvalidInput.of_request
 
 
 def read_object(body: bytes) -> JSONObject:
-    """Return the JSON object that a body holds.
+    """Return the JSON object in a body.
 
-    :raises InvalidInput: the body is no JSON object, or repeats a name
+    :raises InvalidInput: the body is not a JSON object, or repeats a name
     """
     document = loads(body, count_names=_count_names)
     if not isinstance(document, dict):
@@ -34,7 +34,8 @@ def read_rows(value: Any, schema: Schema, name: str) -> Rows:
     """Return the rows of an array of rows, of an object of columns, or of an array of values.
 
     An array of values is for models of one field; each value is a row. An object without arrays is
-    one row. For a model of unnamed values, an object with the only name ``values`` holds the rows.
+    one row. For a model of unnamed values, an object whose only name is ``values`` contains the
+    rows.
 
     :param value: the array or object
     :param schema: the fields of the model
@@ -56,14 +57,14 @@ def read_rows(value: Any, schema: Schema, name: str) -> Rows:
 
 
 def read_instances(value: Any, schema: Schema) -> Rows:
-    """Return the rows of KServe's ``instances``; one instance may hold several rows.
+    """Return the rows of KServe's ``instances``; one instance may contain several rows.
 
     Such an instance is an array of objects, or an object of columns. Its columns are arrays, or
     objects by index as pandas writes a data frame.
 
     :param value: the array of instances
     :param schema: the fields of the model
-    :raises InvalidInput: it is no such array
+    :raises InvalidInput: the value is not such an array
     """
     if isinstance(value, list) and not schema.unnamed:
         kinds = set(map(type, value))
@@ -80,7 +81,7 @@ def _rows_of_instance(instance: JSONObject) -> list[JSONObject]:
         return [instance]
     columns = [v if isinstance(v, list) else list(v.values()) for v in instance.values()]
     if len(set(map(len, columns))) > 1:
-        raise invalid("length", "the columns of an instance must all be of one length")
+        raise invalid("length", "the columns of an instance must all have the same length")
     return [dict(zip(instance, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
@@ -91,7 +92,7 @@ def read_table(columns: Any, data: Any, schema: Schema, name: str) -> Rows:
     :param data: the array of arrays
     :param schema: the fields of the model
     :param name: name of the two in error messages
-    :raises InvalidInput: the columns are no array of unique names, or a row has more or fewer
+    :raises InvalidInput: the columns are not an array of unique names, or a row has more or fewer
         values than there are names
     """
     if not isinstance(columns, list) or not all(type(column) in (str, int) for column in columns):
@@ -118,7 +119,7 @@ def _columns(value: Mapping[str, Any], schema: Schema, name: str) -> Rows:
 
 
 def _count_names(document: Any) -> int:
-    """Return the number of names in an object, in the objects in it and in the rows in it."""
+    """Return the number of names in an object, in its objects and in its rows."""
     if not isinstance(document, dict):
         return 0
     objects = [value for value in document.values() if isinstance(value, dict)]

@@ -1,4 +1,4 @@
-"""KServe's V1 protocol, which is that of TensorFlow Serving."""
+"""KServe's V1 protocol, which is also the protocol of TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_request(body: bytes, schema: Schema) -> Rows:
 
 
 class AliveView(DialectView):
-    """``GET /`` below the protocol's own prefix: the server runs."""
+    """``GET /`` below the prefix of the protocol: the server runs."""
 
     def respond(self, exchange: Exchange) -> Response:
         return json_response({"status": "alive"})
@@ -78,9 +78,9 @@ class PredictView(DialectView):
 
 
 def add_rules(state: State) -> None:
-    """Add the addresses that an application has once."""
+    """Add the URLs that exist once in an application."""
     prefix, login = _prefix(state), state.decorators
-    if prefix != state.settings.url_prefix:  # otherwise the address belongs to the extension
+    if prefix != state.settings.url_prefix:  # otherwise the URL belongs to the extension
         add_unprefixed_url_rule(state, "-:v1:alive", f"{prefix}/", AliveView())
     models = f"{prefix}/v1/models/"
     unknown = f"{models}<name>/", f"{models}<name>:predict/"
@@ -92,7 +92,7 @@ def add_rules(state: State) -> None:
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Add the addresses of a model."""
+    """Add the URLs of a model."""
     name, decorators = deployment.name, state.decorators_of(deployment)
     path = f"{_prefix(state)}/v1/models/{name}"
     ready, predict = ReadyView(deployment), PredictView(Predictor(deployment, state.settings))

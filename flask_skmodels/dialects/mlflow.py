@@ -174,13 +174,13 @@ class VersionView(DialectView):
 
 
 def add_rules(state: State) -> None:
-    """Add the addresses that an application has once.
+    """Add the URLs that exist once in an application.
 
     :raises ConfigurationError: the configuration names no model
     """
     if state.settings.mlflow_model is None:
         key = f"{state.name.upper()}_MLFLOW_MODEL"
-        raise ConfigurationError(f"{key} must name the model of the address /invocations")
+        raise ConfigurationError(f"{key} must name the model of the URL /invocations")
     prefix = _prefix(state)
     for name in ("ping", "health"):
         add_unprefixed_url_rule(state, f"-:mlflow:{name}", f"{prefix}/{name}/", PingView(state))
@@ -191,7 +191,7 @@ def add_rules(state: State) -> None:
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Add the address of a model if the configuration names it."""
+    """Add the URL of a model if the configuration names it."""
     if deployment.name == state.settings.mlflow_model:
         path, decorators = f"{_prefix(state)}/invocations/", state.decorators_of(deployment)
         view = InvocationsView(Predictor(deployment, state.settings))

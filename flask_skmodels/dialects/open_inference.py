@@ -1,4 +1,4 @@
-"""The views and addresses of the Open Inference Protocol v2 over HTTP."""
+"""The views and URLs of the Open Inference Protocol v2 over HTTP."""
 
 from __future__ import annotations
 
@@ -165,9 +165,12 @@ def _methods(request: InferRequest, version: ModelVersion) -> dict[str, str]:
     known = {name: method for name, method in methods.items() if method is not None}
     if len(known) < len(methods):
         index = list(methods.values()).index(None)
-        raise invalid("outputs", f"output {index}: the model has no output of this name")
+        raise invalid("outputs", f"output {index}: the model has no output with this name")
     if any(name.startswith(f"{method}_") and method in known for name, method in known.items()):
-        raise invalid("unique", "an output is requested alone and with the others of its method")
+        raise invalid(
+            "unique",
+            "an output is requested alone and with the other outputs of its method",
+        )
     return known
 
 
@@ -201,7 +204,7 @@ def _response(
 
 
 def add_rules(state: State) -> None:
-    """Add the addresses that an application has once."""
+    """Add the URLs that exist once in an application."""
     prefix, login = _prefix(state), state.decorators
     add_unprefixed_url_rule(state, "-:v2", f"{prefix}/v2/", ServerView(), decorators=login)
     models = f"{prefix}/v2/models/"
@@ -218,7 +221,7 @@ def add_rules(state: State) -> None:
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Add the addresses of a model."""
+    """Add the URLs of a model."""
     name, decorators = deployment.name, state.decorators_of(deployment)
     views = {
         "": MetadataView(deployment),
@@ -235,7 +238,7 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
 
 
 def _paths(prefix: str, name: str) -> list[str]:
-    """Return the addresses of a model and of its versions."""
+    """Return the URL paths of a model and of its versions."""
     model = f"{prefix}/v2/models/{name}/"
     return [model, f"{model}versions/<version>/"]
 

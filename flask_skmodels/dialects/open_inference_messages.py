@@ -71,7 +71,7 @@ class InferRequest:
 
 
 def read_request(body: bytes, header_length: int | None, schema: Schema) -> InferRequest:
-    """Return the request that a body holds.
+    """Return the request in a body.
 
     :param body: JSON, then binary data
     :param header_length: length of the JSON in bytes; None if the whole body is JSON, 0 if the
@@ -191,7 +191,7 @@ def _inputs(document: Mapping[str, Any], data: memoryview | None) -> list[Tensor
 def _tensor(
     entry: Mapping[str, Any], data: memoryview | None, subject: str
 ) -> tuple[Tensor, memoryview | None]:
-    """Return a tensor, and the binary data after its own."""
+    """Return a tensor, and the binary data that follows its data."""
     parameters = _parameters(entry, subject)
     datatype = entry.get("datatype")
     if datatype not in (*DTYPES, BYTES):
@@ -236,13 +236,13 @@ def _raw_tensor(body: bytes, schema: Schema) -> Tensor:
 
 
 def rows_of(request: InferRequest, schema: Schema) -> Rows:
-    """Return the rows that the tensors of a request hold.
+    """Return the rows in the tensors of a request.
 
     One tensor of shape (rows, columns) has its columns in the order of the fields. Otherwise each
     tensor is the column of the field with its name, of shape (rows,) or (rows, 1).
 
     :param schema: the fields of the model
-    :raises InvalidInput: a shape is that of no column, or the tensors differ in length
+    :raises InvalidInput: a shape is not that of a column, or the tensors differ in length
     """
     tensors = request.inputs
     if len(tensors) > 1 and request.content_type in {"np", "str"}:

@@ -23,7 +23,7 @@ _ANY_SIZE = -1  # of a dimension
 
 
 def input_tensors(schema: Schema) -> list[JSONObject]:
-    """Return the input tensors of a model: one a field, or one for rows of unnamed numbers.
+    """Return the input tensors of a model: one for each field, or one for rows of unnamed numbers.
 
     :param schema: the fields of the model
     :returns: the name, datatype and shape of each tensor; a size of -1 means any size
@@ -37,7 +37,7 @@ def input_tensors(schema: Schema) -> list[JSONObject]:
 
 
 def output_tensors(version: ModelVersion) -> list[JSONObject]:
-    """Return the output tensors of a version: one a method, or one for each of several outputs.
+    """Return the output tensors of a version: one for each method, or for each of several outputs.
 
     :returns: the name, datatype and shape of each tensor; a size of -1 means any size
     """

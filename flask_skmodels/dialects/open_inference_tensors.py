@@ -198,14 +198,14 @@ def _split_texts(data: memoryview, count: int, subject: str) -> list[bytes]:
         texts.append(bytes(data[start:end]))
         position = end
     if position != len(data) or len(texts) != count:
-        raise invalid("data", f"{subject}: its binary data does not match its shape")
+        raise invalid("data", f"{subject}: binary data does not match its shape")
     return texts
 
 
 def texts_of(tensor: Tensor, subject: str) -> list[str | None]:
     """Return the elements of a tensor of texts, decoded if its content type is base64.
 
-    An element that is not valid base64 is taken unchanged, as in MLServer.
+    An element that is not valid base64 stays unchanged, as in MLServer.
 
     :param subject: name of the tensor in error messages
     :raises InvalidInput: an element is not valid UTF-8

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Tags, get_tags
 
-# The attribute in which a meta-estimator of scikit-learn keeps the estimators that get its own X.
+# The attribute in which a meta-estimator of scikit-learn keeps the estimators that get its X.
 _SAME_X = {
     "best_estimator_": {"BaseSearchCV"},
     "calibrated_classifiers_": {"CalibratedClassifierCV"},
@@ -48,17 +48,17 @@ def _is_defined_in_sklearn(cls: type) -> bool:
 
 
 def sklearn_classes(estimator: Any) -> list[str]:
-    """Return the names of the classes of scikit-learn that an estimator is an instance of."""
+    """Return the names of the scikit-learn classes that an estimator is an instance of."""
     return [cls.__name__ for cls in type(estimator).__mro__ if _is_defined_in_sklearn(cls)]
 
 
 def is_a(estimator: Any, *names: str) -> bool:
-    """Return True if an estimator is an instance of a class of scikit-learn with such a name."""
+    """Return True if an estimator is an instance of a scikit-learn class with such a name."""
     return not set(names).isdisjoint(sklearn_classes(estimator))
 
 
 def to_python(value: Any) -> Any:
-    """Return arrays, also in lists, as lists, and the scalars of NumPy as Python's own."""
+    """Return arrays, also those in lists, as lists, and NumPy scalars as Python objects."""
     if isinstance(value, (np.ndarray, list)):
         return [to_python(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
@@ -73,6 +73,6 @@ def wrapped(estimator: Any) -> list[Any]:
 
 
 def active_steps(pipeline: Any) -> list[Any]:
-    """Return the steps that act when a pipeline predicts: no passthrough, no sampler."""
+    """Return the steps that run when a pipeline predicts, without passthrough and samplers."""
     steps = [step for _, step in pipeline.steps if step is not None and step != "passthrough"]
     return [step for step in steps[:-1] if has(step, "transform")] + steps[-1:]

@@ -4,8 +4,8 @@ Only fitted attributes and tags are read: nothing is predicted or transformed. N
 
 A :class:`_Walk` goes through the estimator as a row would, with a :class:`_Feature` for each
 feature between two steps. An encoder claims the categories of the column that reaches it. A step
-that accepts no missing values rejects them for the columns that could bring it one. Of a step that
-is not known, the tags say whether it accepts them.
+that accepts no missing values rejects them for the columns from which one could reach it. For an
+unknown step, the tags say whether it accepts them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def inputs(estimator: Any) -> Inputs:
     """Return the X that a fitted estimator takes.
 
     :param estimator: a fitted estimator of scikit-learn, or one that follows its API
-    :returns: its columns and their container; an array of unknown width if it does not say
+    :returns: its columns and their container; an array of unknown width if they are unknown
     """
     with suppress(Exception):  # a foreign object with unusual attributes
         return _inputs(estimator, _container(estimator), _names(estimator))
@@ -107,7 +107,7 @@ def _names(estimator: Any) -> list[str] | None:
 
 
 def _width(estimator: Any) -> int | None:
-    """Return the number of columns that an estimator says itself.
+    """Return the number of columns that an estimator declares itself.
 
     CatBoost says 0 after it was loaded from a file, but it still has the names.
     """
@@ -116,7 +116,7 @@ def _width(estimator: Any) -> int | None:
 
 
 def _column_count(estimator: Any) -> int | None:
-    """Return the number of columns that an estimator or the first one inside it says."""
+    """Return the number of columns that an estimator or the first one inside it declares."""
     count = 1 if is_a(estimator, "IsotonicRegression") else _width(estimator)
     if count is not None:
         return int(count)
@@ -143,7 +143,7 @@ class _Feature:
     :param source: index of the column that it is made from, None if from several
     :param is_exact: True if its values are those of the column
     :param missing: indices of the columns whose missing values can reach it
-    :param fills: the values that an imputer has put for missing ones
+    :param fills: the values that an imputer has put in place of missing ones
     :param is_sparse: True if it is in a sparse matrix
     """
 
@@ -160,14 +160,14 @@ _TYPES = {bool: "boolean", int: "number", float: "number"}
 
 
 def _combined(X: _Features) -> _Feature:
-    """Return a feature made from all of these; made from one, its column is still known."""
+    """Return a feature made from all of these; if there is only one, its column stays known."""
     missing: frozenset[int] = frozenset().union(*(feature.missing for feature in X))
     source = X[0].source if len(X) == 1 else None
     return _Feature(source, False, missing, is_sparse=any(feature.is_sparse for feature in X))
 
 
 def _fitted_to(X: _Features, count: int | None) -> _Features:
-    """Return as many features as a step takes; if the numbers differ, each may be any of X."""
+    """Return as many features as a step takes; if the numbers differ, each may come from any."""
     return X if count is None or count == len(X) else [_combined(X)] * count
 
 
@@ -180,7 +180,7 @@ class _Walk:
     those that leave it.
 
     :param with_nan: True if a missing value is ``nan``, False if it is ``None``
-    :param used: indices of the columns that make a difference
+    :param used: indices of the columns that affect the prediction
     :param rejected: indices of the columns in which a missing value is rejected
     :param claims: for each column, the types that steps expect and the values that they know
     """
@@ -193,7 +193,7 @@ class _Walk:
     )
 
     def use(self, X: Iterable[_Feature]) -> None:
-        """Note that the columns of features make a difference."""
+        """Note that the columns of features affect the prediction."""
         self.used.update(feature.source for feature in X if feature.source is not None)
 
     def reject_missing(self, X: Iterable[_Feature]) -> None:
@@ -213,7 +213,7 @@ class _Walk:
         visits = (getattr(self, f"visit_{name}", None) for name in names)
         try:
             return next(filter(None, visits), self.visit_any)(estimator, X)
-        except Exception:  # a foreign object with unusual attributes: nothing is known of it
+        except Exception:  # a foreign object with unusual attributes: nothing is known about it
             self.use(X)
             self.reject_missing(X)
             return [_combined(X)]
@@ -233,7 +233,7 @@ class _Walk:
         return _outputs(estimator, X)
 
     def takes_missing(self, estimator: Any, X: _Features) -> bool:
-        """Return True if the tags say so; no tree takes a missing value in a sparse matrix."""
+        """Return True if the tags allow missing values; no tree accepts them in a sparse matrix."""
         tags = tags_of(estimator)
         if tags is None or tags.no_validation or is_a(estimator, "_ConstantPredictor"):
             return tags is not None
@@ -314,7 +314,7 @@ class _Walk:
         return [self.encoded(encoder, feature, to_python(values)) for feature, values in pairs]
 
     def encoded(self, encoder: Any, feature: _Feature, values: list[Any]) -> _Feature:
-        """Return the feature that an encoder makes; claim the categories that it had in fit."""
+        """Return the feature that an encoder makes; claim the categories that it was fitted on."""
         has_none, has_nan = None in values, any(v != v for v in values)
         rejects_unknown = get(encoder, "handle_unknown") == "error"  # never in a TargetEncoder
         known = tuple(v for v in values if v is not None and v == v)
@@ -332,7 +332,7 @@ class _Walk:
 
 
 def _outputs(estimator: Any, X: _Features) -> _Features:
-    """Return the features that leave an estimator that no method of the walk is for."""
+    """Return the features that leave an estimator that has no method in the walk."""
     if is_a(estimator, "FunctionTransformer") and estimator.func is None:
         return X
     if has(estimator, "get_support"):

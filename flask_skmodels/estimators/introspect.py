@@ -46,7 +46,7 @@ def methods(estimator: Any) -> tuple[str, ...]:
     """Return the names of the methods that an estimator has and that can be served.
 
     :param estimator: any object
-    :returns: names from :data:`METHODS`, in that order, without those that its parameters disable
+    :returns: names from :data:`METHODS`, in this order, without those that its parameters disable
     """
     return tuple(name for name in METHODS if callable(get(estimator, name)))
 

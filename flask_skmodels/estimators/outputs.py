@@ -28,7 +28,7 @@ def plain_outputs(outputs: ModelOutput) -> Any:
     the exact value of a narrower float). Several outputs stay a list with one entry for each.
 
     :param outputs: array, sparse matrix, data frame or list, or a list of arrays
-    :returns: a C-ordered array of numbers or booleans, or nested lists of anything else
+    :returns: a C-ordered array of numbers or booleans; nested lists for any other values
     """
     if type(outputs) is np.ndarray:
         is_plain = outputs.dtype in _UNCHANGED
@@ -79,9 +79,9 @@ def output_columns(outputs: ModelOutput, classes: Sequence[Any]) -> list[tuple[s
 
     :param outputs: anything that a method of an estimator returns, one entry a row
     :param classes: the classes that the columns stand for (a list of lists for several outputs);
-        empty where the columns are not classes
+        empty if the columns are not classes
     :returns: the name of each column and its values: an array of numbers or booleans as the
-        estimator made them, or a list. Rows that are no table (of different lengths, empty or
+        estimator made them, or a list. Rows that are not a table (of different lengths, empty or
         nested) are one column of lists.
     """
     if not is_multi_output(outputs):

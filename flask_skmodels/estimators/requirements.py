@@ -13,10 +13,10 @@ from flask_skmodels.estimators import introspect
 
 
 def check_pipeline(pipeline: Any) -> None:
-    """Check that the pipeline of a model is a fitted estimator that requests can be made for.
+    """Check that the pipeline of a model is a fitted estimator that can be served.
 
     :param pipeline: the value of the model's attribute
-    :raises ModelError: it is not; the message says why and what to do
+    :raises ModelError: it is not; the message gives the reason and the remedy
     """
     if pipeline is None:
         raise ModelError("it has no pipeline: set pipeline to a fitted estimator")
@@ -59,7 +59,7 @@ def _opens_files(estimator: Any) -> bool:
 
 def _takes_categories(estimator: Any) -> bool:
     """Return True for an estimator of LightGBM or XGBoost that was fitted on pandas categories."""
-    with suppress(Exception):  # it is not fitted: a part that is only a template to be cloned
+    with suppress(Exception):  # not fitted: a template that is only cloned
         if hasattr(estimator, "booster_"):
             return bool(estimator.booster_.pandas_categorical)
         if hasattr(estimator, "get_booster"):

@@ -10,7 +10,7 @@ from flask_skmodels.codecs import problem
 from flask_skmodels.codecs.codec import FILE
 from flask_skmodels.schema.types import JSONObject
 
-PREFIX = "skmodels."  # of the components that belong to no model
+PREFIX = "skmodels."  # of the components that belong to no single model
 
 
 def ref(kind: str, name: str) -> dict[str, str]:
@@ -37,7 +37,7 @@ def object_of(properties: Mapping[str, JSONObject], optional: Iterable[str] = ()
 
 
 def json_content(schema: JSONObject) -> JSONObject:
-    """Return the content of a body that is JSON."""
+    """Return the content of a JSON body."""
     return {"application/json": {"schema": schema}}
 
 
@@ -78,8 +78,8 @@ def _or_null(schema: JSONObject) -> JSONObject:
 
 _UPLOAD = {
     **object_of({FILE: {"type": "string", "format": "binary"}}),
-    "description": "A file in one of the types that a request may have. Its type is that of its "
-    "part of the form, or follows from its name. The form may have the fields of a row instead.",
+    "description": "A file in one of the types that a request may have. Its type is the content "
+    "type of the part, or follows from its name. The form may have the fields of a row instead.",
 }
 _INPUT_ERROR = object_of(
     {
@@ -210,7 +210,7 @@ PARAMETERS = _prefixed(
         "Content-Encoding": {
             "name": "Content-Encoding",
             "in": "header",
-            "description": "The encoding by which the body is compressed.",
+            "description": "The encoding that the body is compressed with.",
             "schema": shared("schemas", "ContentEncoding"),
         },
     }
@@ -219,7 +219,7 @@ _PROBLEMS = {problem.MEDIA_TYPE: {"schema": shared("schemas", "Problem")}}
 _PROBLEMS |= {"text/plain": {"schema": _TEXT}}
 _DESCRIPTIONS = {
     400: "The input is not valid; the errors name the rows and fields.",
-    403: "A page of another site sent the form, or the application refused the request.",
+    403: "A page from another site sent the form, or the application refused the request.",
     404: "There is no such version, or it does not serve this method.",
     406: "None of the media types in Accept can be written.",
     413: "The body is too long, or has too many rows.",

@@ -51,7 +51,7 @@ _SUMMARIES = {
     "transform": "Transform",
     "score_samples": "Score",
 }
-# These are no components of their own: openapi-python-client ignores them there, and the client
+# These are not separate components: openapi-python-client ignores them there, and the client
 # that it generates fails for bodies of several types if one of them is an array.
 _FORM, _UPLOAD = "Row/$defs/Form", "Row/$defs/Upload"
 _REQUEST_HEADERS = ("X-Request-ID", "Content-Encoding")
@@ -63,7 +63,7 @@ _UNAUTHENTICATED = {"401": {"description": "The client is not authenticated."}} 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The addresses of the models, and how clients authenticate.
+    """The URLs of the models, and how clients authenticate.
 
     :param title: title of the document
     :param prefix: URL prefix of all paths
@@ -84,7 +84,7 @@ def document(deployments: Iterable[Deployment], site: Site) -> JSONObject:
     """Return the OpenAPI document of models.
 
     :param deployments: the models
-    :param site: their addresses
+    :param site: their URLs
     :returns: the document, of JSON's types only
     """
     described = [_DescribedModel(deployment) for deployment in deployments]
@@ -112,7 +112,7 @@ def document(deployments: Iterable[Deployment], site: Site) -> JSONObject:
 
 
 class _DescribedModel:
-    """The paths and schemas of one model, of its live version."""
+    """The paths and schemas of the live version of one model."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -255,7 +255,7 @@ class _DescribedModel:
 
     @cached_property
     def _example_rows(self) -> list[JSONObject]:
-        """The model's examples as rows with names; examples that are no rows are left out."""
+        """The model's examples as rows with names; examples that are not rows are left out."""
         model = self.deployment.model if self.version is None else self.version.model
         rows = [jsonable(row) for row in model.examples]
         return [self._named(row) for row in rows if isinstance(row, dict | list)]
@@ -276,12 +276,12 @@ class _DescribedModel:
 
 
 def _json_first(content: JSONObject) -> JSONObject:
-    """Return the content of a body with JSON first, since many tools use the first type only."""
+    """Return the content of a body with JSON first, because many tools use only the first type."""
     return dict(sorted(content.items(), key=lambda entry: entry[0] != "application/json"))
 
 
 def _guarded(item: JSONObject, site: Site, *, by_decorators: bool = False) -> JSONObject:
-    """Add the responses that the application's own guards may send to the operations of a path."""
+    """Add the responses that the application's guards may send to the operations of a path."""
     for operation in item.values():
         if "health" in operation["tags"]:
             continue

@@ -1,4 +1,4 @@
-"""JSON Schema of the outputs of an estimator's methods, from its fitted attributes and tags."""
+"""JSON Schemas of the outputs of an estimator's methods, from its fitted attributes and tags."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _BY_CLASS = {"predict_proba", "predict_log_proba"}
 
 
 def predictions_schema(version: ModelVersion, method: str) -> JSONObject:
-    """Return the schema of the predictions in a JSON response, one entry a row.
+    """Return the schema of the predictions in a JSON response, with one entry for each row.
 
     :param version: the version of the model
     :param method: name of the estimator's method
-    :returns: the schema of an array, with items of any type where a method of the declared model
-        makes them, or the estimator does not show their type
+    :returns: the schema of an array, with items of any type if a method of the declared model makes
+        them, or if their type cannot be derived from the estimator
     """
     with suppress(Exception):  # the attributes of foreign estimators may be of any type
         entry = {} if overrides(version.model, method) else _entry(version, method)

@@ -376,7 +376,7 @@ def test_pins(tmp_path: Path, named: Any) -> None:
     listed = served(path, SKMODELS_TRUST_PICKLE=False, **config)
     assert invoke(listed, {"inputs": ROWS}).json == {"predictions": [0, 2]}
     joblib.dump(clone(named), path / "model.pkl")
-    with pytest.raises(ArtifactError, match="expected is"):
+    with pytest.raises(ArtifactError, match="its pin is "):
         speaking(Model(name="iris", pipeline=Artifact(path, sha256=digest)))
 
 
@@ -422,7 +422,7 @@ def test_signature_without_names(tmp_path: Path, pipeline: Any) -> None:
         ("flavors", {"sklearn": {"pickled_model": "/model.pkl"}}, "not in its folder"),
         ("flavors", {"sklearn": {"pickled_model": ""}}, "not in its folder"),
         ("flavors", {"sklearn": {"pickled_model": "other.pkl"}}, "no such file"),
-        ("flavors", {"sklearn": {"pickled_model": "MLmodel"}}, "its name ends in none"),
+        ("flavors", {"sklearn": {"pickled_model": "MLmodel"}}, "its name must end with"),
         ("signature", {"inputs": "{"}, "signature cannot be read"),
         ("signature", {"inputs": 7}, "signature cannot be read"),
         ("signature", {"inputs": "[7]"}, "signature cannot be read"),
