@@ -167,7 +167,7 @@ def _combined(X: _Features) -> _Feature:
 
 
 def _fitted_to(X: _Features, count: int | None) -> _Features:
-    """Return as many features as a step takes; if the numbers differ, each may come from any."""
+    """Return as many features as a step takes; if the numbers differ, each combines all of X."""
     return X if count is None or count == len(X) else [_combined(X)] * count
 
 

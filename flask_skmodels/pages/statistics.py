@@ -77,7 +77,7 @@ def output_distributions(
 ) -> list[dict[str, Any]]:
     """Return the distribution of each output column, see :func:`distribution`.
 
-    :param version: the version that serves; it determines whether the outputs are labels
+    :param version: the live version; it determines whether the outputs are labels
     :param window: predictions; only those by the first method of the model are counted
     """
     method = version.default_method

@@ -1,4 +1,4 @@
-"""The versions of a model: discovery, loading, polling, checks, and the one that is live.
+"""The versions of a model: discovery, loading, polling, checks, and the choice of the live one.
 
-``folder`` is where to start; each of the other modules does one part of its work.
+Start with ``folder``; each of the other modules does one part of its work.
 """

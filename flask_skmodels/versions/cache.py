@@ -33,18 +33,18 @@ class VersionCache:
         return entry[0] if entry is not None and entry[1] is version else None
 
     def put(self, label: str | None, file: File, version: ModelVersion) -> None:
-        """Keep a version; it replaces another one of the same label."""
+        """Keep a version; it replaces one with the same label."""
         self._loaded[label] = (file, version)
 
     def touch(self, label: str) -> None:
-        """Note that a request has named a version; this alone is called without the lock."""
+        """Note that a request has named a version; only this method is called without the lock."""
         self._requested_at[label] = monotonic()
 
     def evict(self, needed: Set[str | None], files: Container[str | None]) -> None:
-        """Drop the versions whose file is gone, and those that are neither needed nor recent.
+        """Drop the versions whose file is gone, and those neither needed nor used recently.
 
-        :param needed: labels of the version that serves and of the canaries and the shadow
-        :param files: labels of the files that are there
+        :param needed: labels of the live version, the canaries and the shadow
+        :param files: labels of the files that exist
         """
         requested_at = dict(self._requested_at)
         others = requested_at.keys() - needed

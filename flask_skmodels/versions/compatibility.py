@@ -1,4 +1,4 @@
-"""The checks that a new version must pass before it replaces the one that serves."""
+"""The checks that a new version must pass before it replaces the live one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Rules = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Compatibility:
-    """The fields and methods of a version that clients rely on, without its estimator.
+    """The fields and methods of a version that clients rely on.
 
     :param fields: the fields that the version takes, in their order, as JSON Schema
     :param required: names of the required fields
@@ -33,21 +33,21 @@ class Compatibility:
         return cls(row["properties"], frozenset(row["required"]), frozenset(version.methods))
 
     def check(self, version: ModelVersion) -> None:
-        """Check that a version accepts all requests that the clients may send.
+        """Check that a version accepts every request that clients may send.
 
         :raises ModelError: its fields are not the same, in the same order, of the same types; it
             requires a field that was optional, no longer allows a value, or lacks a method
         """
         other = Compatibility.of(version)
         if list(other.fields) != list(self.fields):
-            raise ModelError("its fields are not those of the version that serves")
+            raise ModelError("its fields are not those of the live version")
         for name, rules in self.fields.items():
             if not _accepts(other.fields[name], rules):
-                raise ModelError(f"its field {name!r} differs from that of the version that serves")
+                raise ModelError(f"its field {name!r} differs from that of the live version")
         if not other.required <= self.required:
-            raise ModelError("it requires a field that the version that serves does not")
+            raise ModelError("it requires a field that is optional in the live version")
         if not self.methods <= other.methods:
-            raise ModelError("it lacks methods of the version that serves")
+            raise ModelError("it lacks methods of the live version")
 
 
 def check_examples(version: ModelVersion) -> None:
@@ -68,7 +68,7 @@ def check_examples(version: ModelVersion) -> None:
 
 
 def _accepts(new: _Rules, old: _Rules) -> bool:
-    """Return True if the rules are equal, but that the new ones may allow more values."""
+    """Return True if the rules are equal, except that the new ones may allow more values."""
     others = [{key: rules[key] for key in rules if key != "enum"} for rules in (new, old)]
     return others[0] == others[1] and (
         "enum" not in new or ("enum" in old and all(v in new["enum"] for v in old["enum"]))

@@ -19,7 +19,7 @@ from flask_skmodels.artifacts.mlflow import is_mlflow_model
 from flask_skmodels.errors import ArtifactError
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
-REQUEST_FILE = ".reload"  # its time is when a reload of its folder was requested last
+REQUEST_FILE = ".reload"  # its modification time is that of the last reload request
 
 Stamp = tuple[int, int]
 Signature = tuple[int, int, int, int]
@@ -28,12 +28,12 @@ _NOT_THERE: Signature = (0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The file of one version, as it was when it was listed.
+    """The file of one version, in the state in which it was listed.
 
     :param artifact: the file
-    :param signature: inode, size in bytes, and the times in nanoseconds when its content and its
-        permissions were changed last
-    :param others: names of the files in its folder that have the same label
+    :param signature: inode, size in bytes, and the times in nanoseconds of the last change of its
+        content and of its permissions
+    :param others: names of other files in its folder with the same label
     """
 
     artifact: Artifact
@@ -48,7 +48,7 @@ def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
         version is the name of its file without the suffix; the order is natural, ``2`` before
         ``10``
     :param policy: its root is the folder that the path is relative to
-    :raises ArtifactError: it does not exist, or the folder holds no version
+    :raises ArtifactError: it does not exist, or the folder contains no version
     """
     path = resolve(artifact, policy)
     if not _exists(path):
@@ -77,12 +77,12 @@ def is_folder(artifact: Artifact, policy: Policy) -> bool:
 
 
 def marker(artifact: Artifact, policy: Policy) -> str:
-    """Return the path of the file whose time is when a reload of a folder was requested last."""
+    """Return the path of the file whose modification time is that of the last reload request."""
     return os.fspath(resolve(artifact, policy) / REQUEST_FILE)
 
 
 def changed_at(path: str | Path) -> int:
-    """Return when a file or folder was changed last, in nanoseconds; 0 if it is not there."""
+    """Return when a file or folder was last changed, in nanoseconds; 0 if it does not exist."""
     try:
         return os.stat(path).st_mtime_ns  # noqa: PTH116 - called for each request
     except (OSError, ValueError):
@@ -92,7 +92,8 @@ def changed_at(path: str | Path) -> int:
 def stamp(artifact: Artifact, policy: Policy) -> Stamp:
     """Return a value that changes when a rejected file may have become acceptable.
 
-    It does so when a file beside it changes, such as its signature, and when a reload is requested.
+    It changes when another file in the folder changes, such as a signature, and when a reload is
+    requested.
     """
     path = resolve(artifact, policy)
     folder = path if _is_folder(path) else path.parent
@@ -120,7 +121,7 @@ def versions_in(folder: Path) -> list[Path]:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError) as error:  # its name is too long or holds a zero byte
+    except (OSError, ValueError) as error:  # its name is too long or contains a zero byte
         raise ArtifactError(path, f"it cannot be accessed: {error}") from error
 
 
@@ -159,8 +160,8 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 def _no_version(folder: Path) -> str:
     names = sorted(entry.name for entry in folder.iterdir() if split_name(entry)[1] is not None)
     others = [name for name in names if name.isprintable() and not name.startswith(".")][:3]
-    hint = f"; not valid as the name of a version: {', '.join(others)}" if others else ""
-    return f"the folder holds no version: put a file such as 1.skops in it{hint}"
+    hint = f"; not valid names of versions: {', '.join(others)}" if others else ""
+    return f"the folder contains no version: put a file such as 1.skops in it{hint}"
 
 
 def _signature(path: Path) -> Signature:

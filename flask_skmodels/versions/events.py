@@ -1,4 +1,4 @@
-"""Loads and failed loads of versions, which are reported when the lock is free."""
+"""Loads and failed loads of versions, which are reported after the lock is released."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Event = tuple[str | None, ModelVersion | SKModelsError]
 
 
 class Events:
-    """The loads and failed loads of one model that are not reported yet, in their order."""
+    """The loads and failed loads of one model that are not yet reported, in their order."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
@@ -21,7 +21,7 @@ class Events:
     def add(self, label: str | None, result: ModelVersion | SKModelsError) -> None:
         """Add a version that was loaded, or the error of one that was not.
 
-        :param label: the label of the version, None where the model has no versions
+        :param label: the label of the version, None if the model has no versions
         """
         self._events.append((label, result))
 
@@ -38,7 +38,7 @@ class Events:
 def report(events: Iterable[Event], model: Model, sender: Sender) -> None:
     """Send ``model_loaded`` or ``model_load_failed`` for each event; log the failures.
 
-    The lock of the versions must be free: a receiver may predict.
+    The lock of the versions must be free, because a receiver may predict.
     """
     for label, result in events:
         if isinstance(result, ModelVersion):

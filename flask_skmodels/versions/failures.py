@@ -1,4 +1,4 @@
-"""The files of one model that were rejected, and why."""
+"""The files of one model that were rejected, and the reasons."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from flask_skmodels.versions.discovery import File, Stamp
 class Failure:
     """A rejected file.
 
-    :param file: the file, as it was when it was rejected
+    :param file: the file, in the state in which it was rejected
     :param stamp: the stamp of its folder at that time
     :param error: the reason; without a traceback, which would keep the data of the file in memory
-    :param loads: True if the file loads, and only may not replace the version that serves
+    :param loads: True if the file loads, but may not replace the live version
     """
 
     file: File
@@ -29,7 +29,7 @@ class Failure:
 class Failures:
     """The rejected files by the label of their version, so that each is tried and reported once.
 
-    :ivar stamp: the stamp of the folder when its files were listed last
+    :ivar stamp: the stamp of the folder when its files were last listed
     """
 
     def __init__(self) -> None:
@@ -38,9 +38,9 @@ class Failures:
         self._of_all: str | None = None
 
     def add(self, label: str | None, file: File, error: SKModelsError, *, loads: bool) -> bool:
-        """Note why a file is rejected.
+        """Record why a file is rejected.
 
-        :param loads: True if the file loads, and only may not replace the version that serves
+        :param loads: True if the file loads, but may not replace the live version
         :returns: True if this file was not rejected before
         """
         known = self._by_label.get(label)
@@ -48,16 +48,16 @@ class Failures:
         return known is None or known.file != file
 
     def add_of_all(self, error: SKModelsError) -> bool:
-        """Note why no file can serve at all, for example because the folder is gone.
+        """Record why no file can serve, for example because the folder is gone.
 
-        :returns: True if the reason is another than before
+        :returns: True if the reason is new
         """
         is_new = self._of_all != str(error)
         self._of_all = str(error)
         return is_new
 
     def clear_of_all(self) -> None:
-        """Forget why no file could serve at all."""
+        """Forget why no file could serve."""
         self._of_all = None
 
     def check(self, label: str | None, file: File, *, unless_it_loads: bool = False) -> None:
@@ -77,7 +77,7 @@ class Failures:
         self._by_label.pop(label, None)
 
     def accept_load(self, label: str | None) -> None:
-        """Forget that a version did not load; keep that it may not serve."""
+        """Forget that a version failed to load; remember if it may not serve."""
         if label in self._by_label and not self._by_label[label].loads:
             del self._by_label[label]
 
@@ -86,9 +86,9 @@ class Failures:
         self._by_label = {k: v for k, v in self._by_label.items() if k in labels}
 
     def messages(self, files: Mapping[str | None, File]) -> dict[str | None, str]:
-        """Return the reasons by the label of the version; the key None is for all of them.
+        """Return the reasons by the label of the version; the key None is for all versions.
 
-        :param files: the files that are there; failures of earlier files are left out
+        :param files: the files that exist; failures of earlier files are left out
         """
         of_all = {} if self._of_all is None else {None: self._of_all}
         failures = list(self._by_label.items())

@@ -1,4 +1,4 @@
-"""The versions of a model that are files, and the one among them that serves."""
+"""The versions of a model that are files, and the live one among them."""
 
 from __future__ import annotations
 
@@ -37,23 +37,22 @@ class VersionFolder:
 
         Absent or Unloaded --fail--> Down          needed, but nothing can be loaded
 
-    - ``stage``: :meth:`start` has loaded a version before a fork. Nothing may predict then, so it
-      has not predicted the examples of the model yet. The first request has it do so.
-    - ``go_live``: a version has passed its checks and serves. If none ever has, one that only loads
-      serves.
-    - ``unload``: other models need the memory. The next request loads the model again.
-    - ``fail``: a request needed the model and no version could be loaded. The next request tries
-      again, and so does :meth:`poll`.
+    - ``stage``: :meth:`start` has loaded a version before a fork. Nothing may predict before the
+    fork, so the version has not predicted the examples of the model yet. It does so at the first
+    request. - ``go_live``: a version has passed its checks and serves. If no version has ever
+    passed them, one that only loads serves. - ``unload``: the memory is needed for other models.
+    The next request loads the model again. - ``fail``: a request needed the model and no version
+    could be loaded. The next request tries again, and so does :meth:`poll`.
 
     A new version is loaded and checked by the thread that needs it while requests use the old one;
-    one assignment of the state switches to it. All that the lock guards (the state, the files and
-    the loader) is written under the lock only and read without it, so a request waits for a load
-    only if it needs the version that is being loaded. Signals are sent when the lock is free.
+    one assignment of the state switches to it. The state, the files and the loader are written only
+    under the lock and read without it, so a request waits for a load only if it needs the version
+    that is being loaded. Signals are sent when the lock is free.
 
     :param model: the declaration, with an artifact as its pipeline
     :param artifact: the file or folder
     :param policy: how artifacts are loaded
-    :param pinned: label of the version that serves; if None, the newest that is neither a canary
+    :param pinned: label of the version to serve; if None, the newest one that is neither a canary
         nor the shadow
     :param interval: seconds between two polls of the folder, None to poll only when a reload is
         requested
@@ -84,7 +83,7 @@ class VersionFolder:
 
     @property
     def live(self) -> ModelVersion | None:
-        """The version that serves, or that will at the first request; None if none is loaded."""
+        """The live version, or the one that is live from the first request on; None if unloaded."""
         return self._state.version
 
     @property
@@ -94,17 +93,17 @@ class VersionFolder:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods that are served; before a version is loaded, those that may be."""
+        """The methods that are served; before a version is loaded, those that may be served."""
         version = self.live
         return declared_methods_of(self.model) if version is None else version.methods
 
     @property
     def failures(self) -> Mapping[str | None, str]:
-        """Why versions were rejected, by label; the key None is for what is wrong with all."""
+        """The reasons why versions were rejected, by label; the key None is for all versions."""
         return self._loader.failures.messages(self._files)
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return an entry for each version, the newest first; of a loaded one with its artifact."""
+        """Return an entry for each version, the newest first; with its artifact if it is loaded."""
         if not self.is_folder:
             return []
         labels = discovery.newest_first(self._files)
@@ -116,10 +115,10 @@ class VersionFolder:
         ]
 
     def check_pin(self) -> None:
-        """Check that the version that the model is pinned to is there.
+        """Check that the version that the model is pinned to exists.
 
-        :raises ModelError: it is not
-        :raises ArtifactError: the folder holds no version or cannot be listed
+        :raises ModelError: it does not exist
+        :raises ArtifactError: the folder contains no version or cannot be listed
         """
         if self._promotion.pinned is not None:
             try:
@@ -128,19 +127,19 @@ class VersionFolder:
                 raise self._loader.named(error) from error
 
     def start(self, sender: Sender) -> None:
-        """Load the version that is to serve, and those on trial that load.
+        """Load the version to serve, and those canaries and shadows that load.
 
         :raises ArtifactError: no version can be loaded
-        :raises ModelError: no version can be served, or the pinned one is not there
+        :raises ModelError: no version can be served, or the pinned one does not exist
         """
         with self._changing(sender):
             self._update(with_trials=True, may_predict=not isinstance(self._state, Absent))
 
     def current(self, sender: Sender) -> ModelVersion:
-        """Return the version that serves; load it if necessary.
+        """Return the live version; load it if necessary.
 
         :raises ArtifactError: no version can be loaded
-        :raises ModelError: no version can be served, or the pinned one is not there
+        :raises ModelError: no version can be served, or the pinned one does not exist
         """
         state = self._state
         if isinstance(state, Live):
@@ -156,7 +155,7 @@ class VersionFolder:
     def get(self, label: str, sender: Sender) -> ModelVersion:
         """Return a version by its label; load it if necessary.
 
-        :raises UnknownModel: the model has no such version
+        :raises UnknownModel: the model has no version with this label
         :raises ArtifactError: it cannot be loaded
         :raises ModelError: it cannot be served
         """
@@ -165,7 +164,7 @@ class VersionFolder:
             self._loader.cache.touch(label)
             return version
         if self._files:
-            self._file(label)  # a label that is unknown need not wait for the lock
+            self._file(label)  # an unknown label is refused without waiting for the lock
         with self._changing(sender):
             self._files = self._files or self._loader.find()
             version = self._loaded(label) or self._loader.load(label, self._file(label))
@@ -174,7 +173,7 @@ class VersionFolder:
             return version
 
     def get_shadow(self, label: str, sender: Sender) -> ModelVersion | None:
-        """Return a version that predicts beside the live one, None if the model is unloaded.
+        """Return a version that predicts alongside the live one, None if the model is unloaded.
 
         :raises SKModelsError: as :meth:`get`
         """
@@ -214,7 +213,7 @@ class VersionFolder:
         self._refresh(sender, loads=True)
 
     def _refresh(self, sender: Sender, *, loads: bool) -> None:
-        """Serve the newest version; unless ``loads``, not of a model that is not loaded."""
+        """Serve the newest version; load a model that is not loaded only if ``loads`` is true."""
         try:
             with self._changing(sender):
                 if loads or self.live is not None or self.is_down:
@@ -222,11 +221,11 @@ class VersionFolder:
                     self._update(with_trials=True)
                     self._evict()
         except SKModelsError as error:
-            sender.logger.debug("model %r stays as it is: %s", self.name, error)
+            sender.logger.debug("model %r keeps its version: %s", self.name, error)
 
     @contextmanager
     def _changing(self, sender: Sender) -> Iterator[None]:
-        """Hold the lock; when it is free again, report what has been loaded and what has failed."""
+        """Hold the lock; after its release, report the versions that were loaded or have failed."""
         try:
             with self._lock:
                 try:
@@ -286,7 +285,7 @@ class VersionFolder:
         return version
 
     def _loaded(self, label: str | None) -> ModelVersion | None:
-        """Return a version if it is loaded and its file is unchanged; the live one always."""
+        """Return a version if it is loaded and its file is unchanged, or if it is live."""
         live = self.live
         if live is not None and live.label == label:
             return live
@@ -296,17 +295,19 @@ class VersionFolder:
         file = self._files.get(label)
         if file is None:
             known = discovery.labels_text(self._files)
-            raise UnknownModel(f"model {self.name!r} has no version {label!r}; it has {known}")
+            raise UnknownModel(
+                f"model {self.name!r} has no version {label!r}; its versions: {known}"
+            )
         return file
 
     def _load_trials(self, files: Mapping[str | None, File]) -> None:
-        """Load the canaries and the shadow; the loader keeps the error of one that fails."""
+        """Load the canaries and the shadow; the loader keeps the errors of those that fail."""
         for label in sorted(label for label in self._promotion.on_trial if label in files):
             with suppress(SKModelsError):
                 self._loader.load(label, files[label])
 
     def _evict(self) -> None:
-        """Drop versions that are gone, or neither needed nor requested recently."""
+        """Drop versions whose file is gone, and those neither needed nor requested recently."""
         live = None if self.live is None else self.live.label
         self._loader.cache.evict({live, *self._promotion.on_trial}, self._files)
         self._loader.failures.keep(self._files)

@@ -15,7 +15,7 @@ from flask_skmodels.versions.version import ModelVersion
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """No version has served in this process, and none is loaded that could."""
+    """No version has served in this process, and none is loaded."""
 
     version = None
 
@@ -32,7 +32,7 @@ class Live:
     """A version serves.
 
     :param version: the version
-    :param file: the file that it was loaded from, None if that has been replaced by a bad one
+    :param file: the file that it was loaded from, None if the file has been replaced by a bad one
     """
 
     version: ModelVersion
@@ -79,7 +79,7 @@ State = Absent | Unproven | Live | Unloaded | Down
 
 
 def stage(version: ModelVersion) -> Unproven:
-    """Keep a version that was loaded at startup, when nothing may predict yet."""
+    """Keep a version that was loaded at startup, before anything may predict."""
     return Unproven(version)
 
 
@@ -87,7 +87,7 @@ def go_live(version: ModelVersion, file: File | None) -> Live:
     """Serve a version that has passed its checks.
 
     :param version: the version
-    :param file: the file that it was loaded from, None if that has been replaced
+    :param file: the file that it was loaded from, None if the file has been replaced
     """
     return Live(version, file)
 
@@ -100,13 +100,13 @@ def unload(state: State) -> State:
 
 
 def fail(state: State) -> Down:
-    """Note that no version could be loaded for a request."""
+    """Record that no version could be loaded for a request."""
     last = last_served(state)
     return Down(last if isinstance(last, Unloaded) else None)
 
 
 def last_served(state: State) -> Live | Unloaded | None:
-    """Return the version that serves or the one that served last, None if none has served yet."""
+    """Return the live version or the one that served last, None if none has served yet."""
     if isinstance(state, Live | Unloaded):
         return state
     return state.last if isinstance(state, Down) else None

@@ -1,4 +1,4 @@
-"""The loaded files of a process, each kept once however many applications use it."""
+"""The loaded files of a process, each kept once for all applications that use it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _lock = Lock()
 
 
 def load_once(file: File, policy: Policy) -> Loaded:
-    """Return the content of a file, loaded once in a process however many applications use it.
+    """Return the content of a file, loaded once in a process for all applications that use it.
 
-    :raises ArtifactError: it cannot be loaded, or another file has the same label
+    :raises ArtifactError: the file cannot be loaded, or another file has the same label
     """
     if file.others:
         others = ", ".join(file.others)
-        reason = f"{others} in its folder has the same version: leave one of them there"
+        reason = f"{others} in its folder has the same version: remove all but one of them"
         raise ArtifactError(resolve(file.artifact, policy), reason)
     key = _key(file, policy)
     with _lock:
@@ -39,7 +39,7 @@ def load_once(file: File, policy: Policy) -> Loaded:
 
 
 def _key(file: File, policy: Policy) -> _Key:
-    """Return a key that is equal for two applications with the same demands of the same file."""
+    """Return a key that is equal for applications with the same requirements for the same file."""
     artifact, sums = file.artifact, policy.sha256sums
     rest = replace(policy, root=Path(), verify=None)
     if sums is not None:
@@ -58,7 +58,7 @@ def _hashable(value: object) -> object:
 
 
 class _Identity:
-    """Stands in a key for an object that has no hash; equal only for the same object."""
+    """Represents an object without a hash in a key; equal only for the same object."""
 
     def __init__(self, of: object) -> None:
         self._of = of

@@ -37,7 +37,7 @@ class VersionLoader:
         self.events = Events()
 
     def find(self) -> Mapping[str | None, File]:
-        """Return the files that are there now, as :func:`~.discovery.find` does."""
+        """Return the files that exist now, as :func:`~.discovery.find` does."""
         self.failures.stamp = discovery.stamp(self._artifact, self._policy)
         return discovery.find(self._artifact, self._policy)
 
@@ -62,10 +62,10 @@ class VersionLoader:
     def reject(
         self, label: str | None, file: File, error: SKModelsError, *, loads: bool = False
     ) -> SKModelsError:
-        """Note why a file is rejected, to be reported once for each file.
+        """Record why a file is rejected, to be reported once for each file.
 
         :param error: the reason
-        :param loads: True if the file loads, and only may not replace the version that serves
+        :param loads: True if the file loads, but may not replace the live version
         :returns: the exception to raise
         """
         if not isinstance(error, ArtifactError):
@@ -76,9 +76,9 @@ class VersionLoader:
         return copy(named)
 
     def reject_all(self, label: str | None, error: SKModelsError) -> SKModelsError:
-        """Note why no file can serve at all, to be reported once for each reason.
+        """Record why no file can serve, to be reported once for each reason.
 
-        :param label: the version that the model is pinned to, None without one
+        :param label: the version that the model is pinned to, None if it is not pinned
         :returns: the exception to raise
         """
         named = self.named(error)

@@ -1,7 +1,7 @@
-"""When the files of a model are polled: at an interval, or because a reload was requested.
+"""Polling of the files of a model: at an interval, and when a reload was requested.
 
 A reload is requested by a file in the folder, :data:`REQUEST_FILE`: each process that serves the
-folder compares the time of that file with the one it saw last.
+folder compares the modification time of that file with the last one that it saw.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SECONDS_WHILE_DOWN = 1.0  # between two polls of a model that could not be loade
 
 
 class Polling:
-    """The polls of the files of one model, one at a time, each in a thread of its own.
+    """The polls of the files of one model, one at a time, each in a new thread.
 
     :param name: name of the model
     :param artifact: its file or folder
@@ -40,7 +40,7 @@ class Polling:
         self._is_polling = Lock()
 
     def request(self) -> None:
-        """Have every process that serves the folder poll it at its next request.
+        """Make every process that serves the folder poll it at its next request.
 
         :raises ArtifactError: the folder cannot be written
         """

@@ -1,4 +1,4 @@
-"""The choice of the version that is to serve."""
+"""The choice of the version to serve."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Promotion:
     def candidates(self, files: Files) -> list[str | None]:
         """Return the labels of the versions that may serve, the best first.
 
-        :raises ModelError: the model is pinned to a version that is not there
+        :raises ModelError: the model is pinned to a version that does not exist
         """
         if self.pinned is None:
             newest = discovery.newest_first(files)
             return [label for label in newest if label not in self.on_trial] or newest
         if self.pinned not in files:
             raise ModelError(
-                f"model {self._name!r} is pinned to version {self.pinned!r}, which is not there; "
-                f"it has {discovery.labels_text(files)}"
+                f"model {self._name!r} is pinned to version {self.pinned!r}, which does not exist; "
+                f"its versions: {discovery.labels_text(files)}"
             )
         return [self.pinned]
 
@@ -50,11 +50,11 @@ class Promotion:
     ) -> ModelVersion:
         """Return the first candidate that loads and passes its checks.
 
-        The version that is live stays live if its own file has been replaced by a bad one.
+        The live version stays live if its file has been replaced by a bad one.
 
         :param state: the state of the model
-        :param may_predict: False before a fork: the examples are not checked then
-        :raises SKModelsError: no candidate can serve; it is the error of the first
+        :param may_predict: False before a fork, when the examples are not checked
+        :raises SKModelsError: no candidate can serve; this is the error of the first
         """
         first: SKModelsError | None = None
         for label in candidates:
@@ -91,7 +91,7 @@ class Promotion:
     def _fallback(
         self, candidates: Sequence[str | None], files: Files, state: State
     ) -> ModelVersion | None:
-        """Return a version that loads but fails its checks, if none has ever served."""
+        """Return a version that loads but fails its checks, if no version has ever served."""
         if last_served(state) is not None:
             return None
         if isinstance(state, Unproven):

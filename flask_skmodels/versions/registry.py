@@ -1,4 +1,4 @@
-"""The models of an extension by their names."""
+"""The models of an extension by name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Registry(Mapping[str, Model]):
         """
         name = name_of(model)
         if name in self._models:
-            raise ModelError(f"model {name!r} is registered already: give this one another name")
+            raise ModelError(f"model {name!r} is already registered: give this model another name")
         check_traffic(model)
         if artifact_of(model) is None:
             self._in_memory[name] = SingleVersion(model)
@@ -35,7 +35,7 @@ class Registry(Mapping[str, Model]):
         return name
 
     def discard(self, name: str) -> None:
-        """Remove a model that turned out not to be servable."""
+        """Remove a model that cannot be served."""
         self._models.pop(name, None)
         self._in_memory.pop(name, None)
 
@@ -70,7 +70,7 @@ class Registry(Mapping[str, Model]):
 
         :param name: the name of the model
         :param policy: how artifacts are loaded
-        :param pinned: label of the version that serves, the artifact's own if None
+        :param pinned: label of the version to serve, by default that of the artifact
         :param interval: seconds between two polls of a folder of versions
         :raises ModelError: the model needs a folder of versions and has none, or the pinned
             version is not in it
@@ -91,7 +91,9 @@ class Registry(Mapping[str, Model]):
             return self._models[name]
         except KeyError:
             known = ", ".join(self._models) or "none"
-            raise UnknownModel(f"no model is named {name!r}; registered: {known}") from None
+            raise UnknownModel(
+                f"there is no model named {name!r}. Registered models: {known}"
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._models))

@@ -23,7 +23,7 @@ class ModelVersion:
     """A model, checked and compiled, ready to predict.
 
     :param model: the declaration, with a fitted estimator as its pipeline
-    :param label: label of the version, None where the model has no versions
+    :param label: label of the version, None if the model has no versions
     :param loaded: the loaded file, None for an estimator in memory
     :raises ModelError: it cannot be served; the message names the model
     """
@@ -50,7 +50,7 @@ class ModelVersion:
 
     @property
     def default_method(self) -> str:
-        """The method that is called where a request names none."""
+        """The method that is called if a request names none."""
         return self.methods[0]
 
     @cached_property
@@ -68,7 +68,7 @@ class ModelVersion:
         return None if self.loaded is None else self.loaded.sha256
 
     def classes(self, method: str) -> list[object] | None:
-        """Return the classes that the columns of a method's output stand for, None without any."""
+        """Return the classes of the columns of a method's output, None if there are none."""
         return self._classes if method in _WITH_CLASSES else None
 
     def callable(self, method: str) -> Callable[[Any], Any]:
@@ -81,7 +81,7 @@ class ModelVersion:
         return self.engine.calls[method]
 
     def combiner(self, method: str) -> Combiner:
-        """Return the combiner of calls of a method that arrive at the same time.
+        """Return the combiner for calls of a method that arrive at the same time.
 
         :raises UnknownModel: the model does not serve that method
         """
@@ -94,7 +94,8 @@ class ModelVersion:
         return UnknownModel(f"model {self.name!r} does not serve {method!r}, only {served}")
 
     def check(self, policy: Policy) -> None:
-        """Check that the results of the engine are as close to the estimator's as the policy says.
+        """Check that the results of the engine are as close to the estimator's as the policy
+        requires.
 
         :raises ModelError: they are not
         """
@@ -135,7 +136,7 @@ class ModelVersion:
 
 
 class Versions(Protocol):
-    """All versions of a model, as one application serves it.
+    """All versions of a model that one application serves.
 
     :ivar is_folder: True if its versions have labels
     :ivar is_reloadable: True if it can be loaded again after :meth:`unload`
@@ -150,7 +151,7 @@ class Versions(Protocol):
 
     @property
     def live(self) -> ModelVersion | None:
-        """The version that serves, or that will at the first request; None if none is loaded."""
+        """The live version, or the one that is live from the first request on; None if unloaded."""
 
     @property
     def is_down(self) -> bool:
@@ -158,26 +159,26 @@ class Versions(Protocol):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods that are served; before a version is loaded, those that may be."""
+        """The methods that are served; before a version is loaded, those that may be served."""
 
     @property
     def failures(self) -> Mapping[str | None, str]:
-        """Why versions were rejected, by label; the key None is for what is wrong with all."""
+        """The reasons why versions were rejected, by label; the key None is for all versions."""
 
     def describe(self) -> list[dict[str, Any]]:
         """Return an entry for each version, the newest first; empty without labels."""
 
     def current(self, sender: Sender) -> ModelVersion:
-        """Return the version that serves; load it if necessary."""
+        """Return the live version; load it if necessary."""
 
     def get(self, label: str, sender: Sender) -> ModelVersion:
         """Return a version by its label; load it if necessary."""
 
     def get_shadow(self, label: str, sender: Sender) -> ModelVersion | None:
-        """Return a version that predicts beside the live one, None if the model is unloaded."""
+        """Return a version that predicts alongside the live one, None if the model is unloaded."""
 
     def start(self, sender: Sender) -> None:
-        """Load the version that is to serve, before any fork."""
+        """Load the version to serve, before any fork."""
 
     def poll(self, sender: Sender) -> None:
         """Start a thread that loads a newer version, if it is time to."""
@@ -189,7 +190,7 @@ class Versions(Protocol):
         """Unload all versions; the next request loads them again."""
 
     def request_reload(self) -> None:
-        """Have every process that serves the folder poll it at its next request."""
+        """Make every process that serves the folder poll it at its next request."""
 
 
 class SingleVersion:
@@ -221,7 +222,9 @@ class SingleVersion:
 
     def get(self, label: str, sender: Sender) -> ModelVersion:
         """Raise UnknownModel: there are no labels."""
-        raise UnknownModel(f"model {self.name!r} has no version {label!r}; it has none")
+        raise UnknownModel(
+            f"model {self.name!r} has no version {label!r}: it is not a folder of versions"
+        )
 
     def get_shadow(self, label: str, sender: Sender) -> ModelVersion | None:
         """Raise UnknownModel: there are no labels."""

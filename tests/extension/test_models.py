@@ -130,7 +130,7 @@ def test_reserved_name(pipeline: Any, name: str) -> None:
 
 
 def test_name_that_is_in_use(models: SKModels, line_pipeline: Any) -> None:
-    with pytest.raises(ModelError, match="'iris' is registered already: give this one another"):
+    with pytest.raises(ModelError, match="'iris' is already registered: give this model another"):
         models.add("iris", line_pipeline)
     assert models["iris"].pipeline is not line_pipeline
 

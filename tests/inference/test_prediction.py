@@ -272,7 +272,7 @@ def test_application_without_the_extension(app: Flask, models: SKModels) -> None
 def test_unknown_model_or_method(app: Flask, models: SKModels) -> None:
     with pytest.raises(UnknownModel) as caught:
         models.predict("tulip", SETOSA, app=app)
-    assert str(caught.value) == "no model is named 'tulip'; registered: iris"
+    assert str(caught.value) == "there is no model named 'tulip'. Registered models: iris"
     with pytest.raises(KeyError):
         models["tulip"]
     with pytest.raises(UnknownModel) as caught:
@@ -280,7 +280,7 @@ def test_unknown_model_or_method(app: Flask, models: SKModels) -> None:
     assert (
         str(caught.value) == "model 'iris' does not serve 'transform', only predict, predict_proba"
     )
-    with pytest.raises(UnknownModel, match="registered: none"):
+    with pytest.raises(UnknownModel, match="Registered models: none"):
         SKModels()["iris"]
     assert str(UnknownModel()) == ""
 

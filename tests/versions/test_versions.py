@@ -514,7 +514,7 @@ def test_names_that_are_no_versions(tmp_path: Path) -> None:
 def test_folder_of_names_that_are_no_versions(tmp_path: Path) -> None:
     put(tmp_path / "iris", "final version")
     with pytest.raises(
-        ArtifactError, match=r"; not valid as the name of a version: final version\.joblib"
+        ArtifactError, match=r"; not valid names of versions: final version\.joblib"
     ):
         serving(tmp_path / "iris")
 
@@ -531,7 +531,7 @@ def test_version_in_process_and_in_records(folder: Path) -> None:
         one = models.predict("iris", ROW, version="1", app=app)
         newest = models["iris"](ROW, app=app)
     assert found == [one.version, newest.version] == ["1", "2"]
-    with pytest.raises(UnknownModel, match="has no version '3'; it has 2, 1"):
+    with pytest.raises(UnknownModel, match="has no version '3'; its versions: 2, 1"):
         models.predict("iris", ROW, version="3", app=app)
 
 
@@ -583,7 +583,7 @@ def test_version_of_a_model_in_memory() -> None:
     app = Flask("memory")
     models = SKModels(app)
     models.add("iris", constant("1"), schema=FIELDS)
-    with pytest.raises(UnknownModel, match="has no version '1'; it has none"):
+    with pytest.raises(UnknownModel, match="has no version '1': it is not a folder"):
         models.predict("iris", ROW, version="1", app=app)
     assert app.test_client().post("/iris/versions/1/predict/", json=ROW).status_code == 404
     models.refresh("iris", app)
@@ -606,7 +606,7 @@ def test_pin(folder: Path, code: str | None, configured: dict[str, str], serves:
 
 @pytest.mark.parametrize("loading", ["startup", "first-use"])
 def test_unknown_pin_at_start(folder: Path, loading: str) -> None:
-    message = "model 'iris' is pinned to version '9', which is not there; it has 2, 1"
+    message = "model 'iris' is pinned to version '9', which does not exist; its versions: 2, 1"
     with pytest.raises(ModelError, match=message):
         serving(folder, SKMODELS_VERSIONS={"iris": "9"}, SKMODELS_LOADING=loading)
 
@@ -665,7 +665,7 @@ def test_folder_without_versions(tmp_path: Path, content: str | None) -> None:
     (tmp_path / "iris").mkdir()
     if content is not None:
         (tmp_path / "iris" / content).touch()
-    with pytest.raises(ArtifactError, match="the folder holds no version"):
+    with pytest.raises(ArtifactError, match="the folder contains no version"):
         serving(tmp_path / "iris")
 
 
@@ -1236,7 +1236,9 @@ def test_field_may_not_be_newly_required(folder: Path) -> None:
     assert live is not None
     contract = Compatibility.of(live)
     contract.check(live)
-    with pytest.raises(ModelError, match="it requires a field that the version that serves does"):
+    with pytest.raises(
+        ModelError, match="it requires a field that is optional in the live version"
+    ):
         replace(contract, required=frozenset("a")).check(live)
 
 
