@@ -148,7 +148,7 @@ def examples(models: SKModels) -> list[Any]:
 
 
 class FakeEstimator:
-    """A replacement for a fitted estimator that returns given outputs.
+    """A replacement for a fitted estimator that returns declared outputs.
 
     The answer of a method is one output for all rows, an exception to raise, or a function that
     takes X and returns the outputs of all rows. Answers can be changed later:

@@ -27,7 +27,7 @@ PICKLED = frozenset({"joblib", "pickle"})
 
 @dataclass(frozen=True, repr=False)
 class Artifact:
-    """A file that holds a fitted estimator. Nothing is read before the file is loaded.
+    """A file that contains a fitted estimator. It is not read before it is loaded.
 
     :param path: the file, relative to ``SKMODELS_ROOT``; never taken from a request
     :param sha256: digest that the file must have, in hexadecimal
@@ -69,7 +69,7 @@ class Artifact:
 
 @dataclass(frozen=True, repr=False)
 class VersionFile(Artifact):
-    """One file of a folder of versions. It is declared by the folder, not by itself."""
+    """One file of a folder of versions, which is declared as a whole."""
 
     @classmethod
     def of(cls, folder: Artifact, name: str) -> VersionFile:

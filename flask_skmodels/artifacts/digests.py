@@ -1,4 +1,4 @@
-"""The digests of artifacts, and the application's own check of their bytes."""
+"""Checks of artifacts: their digests, and the application's ``verify``."""
 
 from __future__ import annotations
 

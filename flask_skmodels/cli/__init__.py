@@ -1,6 +1,6 @@
 """The commands of ``flask skmodels``, one module for each command.
 
-``console`` holds what the commands share: the application, its models, errors, tables.
+``console`` has helpers for all commands: the application, its models, errors, tables.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ def _unpacked_size(batch: _Table, body: memoryview) -> int:
 
 
 def _read_table(source: Source, schema: Schema) -> Any:
-    """Return the table that a body holds, validated and within the limits."""
+    """Return the table in a body, after checking that it is valid and within the limits."""
     body = source.data
     is_file = body.startswith(_FILE_MAGIC) and body.endswith(_FILE_MAGIC)
     messages = (_file_messages if is_file else _stream_messages)(memoryview(body))

@@ -208,7 +208,7 @@ def _report_unreadable(
     names: Sequence[str] | None, rows: Sequence[Sequence[str]], schema: Schema
 ) -> None:
     if any(map(_UNREADABLE.search, names or ())):
-        raise InvalidInput.of_request("csv", "the header is not valid UTF-8, or holds a zero byte")
+        raise InvalidInput.of_request("csv", "the header is not valid UTF-8, or has a zero byte")
     fields = [field.name for field in schema.fields]
     shown = fields if names is None else [name if name in fields else None for name in names]
     report = Report()
@@ -216,7 +216,7 @@ def _report_unreadable(
         for column, cell in enumerate(row):
             if _UNREADABLE.search(cell):
                 name = shown[column] if column < len(shown) else None
-                report.add(index, name, "csv", "the value is not valid UTF-8, or holds a zero byte")
+                report.add(index, name, "csv", "the value is not valid UTF-8, or has a zero byte")
     report.raise_if_any()
 
 

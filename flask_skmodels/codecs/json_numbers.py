@@ -24,7 +24,7 @@ from flask_skmodels.schema.types import FloatArray
 LEAST_BYTES = 2048  # of a body; for less, json_text is as fast
 MOST_KEPT = 8 * 2**20  # bytes of a body up to which a thread keeps its parser and buffers
 MOST_COLUMNS = 1024  # the parser searches all names for each column
-# Raised by the parser if the document is not JSON, or holds anything but plain numbers.
+# Raised by the parser if the document is not JSON, or contains anything but plain numbers.
 _NOT_NUMBERS = (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError)
 _LITERALS = (b"t", b"f", b"n")  # each of true, false and null has one of these letters
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

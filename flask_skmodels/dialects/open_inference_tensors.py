@@ -267,7 +267,7 @@ def _tensor_of_objects(name: str, outputs: ModelOutput) -> Tensor:
 
 
 def in_json(tensor: Tensor) -> Tensor:
-    """Return a tensor that JSON can hold: one of FP16, which it cannot, becomes FP32."""
+    """Return a tensor that JSON can represent: a tensor of FP16 becomes FP32."""
     if tensor.datatype != "FP16":
         return tensor
     return replace(tensor, datatype="FP32", flat=np.asarray(tensor.flat, dtype=np.float32))

@@ -64,7 +64,7 @@ class Combiner:
         if not self._is_worth_it:
             call = self._timed_call if self._is_worth_it is None else self._call
             return call(X), 0.0, len(X)
-        # An estimator that calls this method from inside its own call would wait for itself.
+        # An estimator that calls this method during its own call would wait for itself.
         is_nested = self._leader == get_ident()
         if is_nested or most_rows < 2 or len(X) > MAX_ROWS:
             return self._call(X), 0.0, len(X)

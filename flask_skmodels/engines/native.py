@@ -1,4 +1,4 @@
-"""The estimator's own methods, called with the configuration that a server needs."""
+"""The native methods of an estimator, called with the configuration that a server needs."""
 
 from __future__ import annotations
 

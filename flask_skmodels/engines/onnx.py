@@ -74,7 +74,7 @@ def onnx_calls(
     """Return a function of X for each method that the graph has, and the difference.
 
     :param model: the declaration, with a fitted estimator as its pipeline
-    :param native: the estimator's own methods that are served
+    :param native: the native methods that are served
     :param schema: the schema of the rows
     :raises ModelError: the estimator cannot be converted, or the graph cannot be run
     """

@@ -83,7 +83,7 @@ def _lean(model: Model, native: Calls, replaceable: Calls, schema: Schema) -> En
         lean, exceptions = lean_calls(model.pipeline, replaceable, schema, model.examples)
     except Decline as why:
         level = logging.WARNING if isinstance(why, WrongForm) else logging.INFO
-        text = "model %r is served by scikit-learn's own methods: %s"
+        text = "model %r is served by scikit-learn's native methods: %s"
         _log.log(level, text, name_of(model), why)
         return Engine("sklearn", str(why), native)
     if exceptions is not None:

@@ -109,7 +109,7 @@ def _names(estimator: Any) -> list[str] | None:
 def _width(estimator: Any) -> int | None:
     """Return the number of columns that an estimator declares itself.
 
-    CatBoost says 0 after it was loaded from a file, but it still has the names.
+    CatBoost reports 0 after it was loaded from a file, but it still has the names.
     """
     count: int | None = get(estimator, "n_features_in_")
     return len(get(estimator, "feature_names_") or ()) or None if count == 0 else count
@@ -193,15 +193,15 @@ class _Walk:
     )
 
     def use(self, X: Iterable[_Feature]) -> None:
-        """Note that the columns of features affect the prediction."""
+        """Record that the columns of features affect the prediction."""
         self.used.update(feature.source for feature in X if feature.source is not None)
 
     def reject_missing(self, X: Iterable[_Feature]) -> None:
-        """Note that no feature may have a missing value."""
+        """Record that no feature may have a missing value."""
         self.rejected.update(*(feature.missing for feature in X))
 
     def claim(self, feature: _Feature, kind: str, allowed: _Values | None = None) -> None:
-        """Note the type of a feature's column, and its values if no others are accepted."""
+        """Record the type of a feature's column, and its values if no others are accepted."""
         if feature.source is not None and (feature.is_exact or kind == "string"):
             self.claims[feature.source].append((kind, allowed if feature.is_exact else None))
 

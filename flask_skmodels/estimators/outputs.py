@@ -11,7 +11,7 @@ import numpy as np
 from flask_skmodels.schema.types import Array, ColumnValues, ModelOutput
 
 _UNCHANGED = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))
-_FINER_THAN_MICROSECONDS = {"ns", "ps", "fs", "as"}  # numpy's tolist gives these as integers
+_FINER_THAN_MICROSECONDS = {"ns", "ps", "fs", "as"}  # numpy's tolist returns these as integers
 
 
 def is_multi_output(outputs: ModelOutput) -> bool:
@@ -22,10 +22,10 @@ def is_multi_output(outputs: ModelOutput) -> bool:
 
 
 def plain_outputs(outputs: ModelOutput) -> Any:
-    """Return the outputs of an estimator as nested lists, or as an array that JSON can hold.
+    """Return the outputs of an estimator as nested lists, or as an array that JSON can represent.
 
-    Sparse matrices become dense, data frames become arrays, and floats become doubles (which hold
-    the exact value of a narrower float). Several outputs stay a list with one entry for each.
+    Sparse matrices become dense, data frames become arrays, and floats become doubles (which
+    represent narrower floats exactly). Several outputs stay a list with one entry for each.
 
     :param outputs: array, sparse matrix, data frame or list, or a list of arrays
     :returns: a C-ordered array of numbers or booleans; nested lists for any other values

@@ -97,7 +97,7 @@ def _is_multi_output(estimator: Estimator) -> bool:
 
 
 def _is_multilabel(estimator: Estimator) -> bool:
-    """Return whether a classifier gives each row any number of its classes."""
+    """Return whether a classifier can predict any number of classes for each row."""
     binarizers = (getattr(estimator, name, None) for name in _BINARIZERS)
     return any(str(getattr(b, "y_type_", "")).startswith("multilabel") for b in binarizers)
 

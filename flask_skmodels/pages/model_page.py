@@ -179,7 +179,7 @@ class ModelPage(BaseView):
 
 
 class FormFields:
-    """The fields of a form, for a codec to decode in place of the body of the request.
+    """The fields of a form, for a codec to decode instead of the body of the request.
 
     :param body: the body that contained the fields
     :param pairs: names and values of the fields

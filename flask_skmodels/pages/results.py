@@ -17,7 +17,7 @@ from flask_skmodels.pages.charts import bar_width
 from flask_skmodels.pages.statistics import distribution
 from flask_skmodels.versions.version import ModelVersion
 
-MOST_BARS = 12  # classes with a bar: the most probable ones
+MOST_BARS = 12  # classes with a bar: the most probable
 MOST_OUTPUTS = 60  # outputs listed for one row
 MOST_ROWS = 20  # rows in the table of a file
 MOST_COLUMNS = 12  # fields in that table, and as many outputs

@@ -1,4 +1,4 @@
-"""Matching of the fields of a schema to the columns that the estimator was fitted with."""
+"""Matches the fields of a schema to the columns that the estimator was fitted with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flask_skmodels.schema.types import FieldRules
 def columns_of(rules: FieldRules, inputs: Inputs) -> dict[str, InputColumn]:
     """Return the column that each field fills, by the field's name, in the order of X.
 
-    :raises ModelError: a field is missing, surplus or misspelt
+    :raises ModelError: a field is missing, unknown or misspelt
     """
     names = [name for name, field_rules in rules.items() if not is_alias(field_rules)]
     if inputs.columns is None:
@@ -39,7 +39,7 @@ def _check_names(names: list[str], known: list[str]) -> None:
     missing = [repr(name) for name in known if name not in names]
     surplus = [_with_hint(name, known) for name in names if name not in known]
     problems = [f"missing: {', '.join(missing)}"] * bool(missing)
-    problems += [f"unknown to it: {', '.join(surplus)}"] * bool(surplus)
+    problems += [f"unknown: {', '.join(surplus)}"] * bool(surplus)
     if problems:
         raise ModelError(
             "the schema's fields differ from the columns that the estimator was fitted with; "
@@ -49,10 +49,10 @@ def _check_names(names: list[str], known: list[str]) -> None:
 
 def _with_hint(name: str, known: list[str]) -> str:
     close = get_close_matches(name, known, n=1)
-    return f"{name!r} (is it {close[0]!r}?)" if close else repr(name)
+    return f"{name!r} (did you mean {close[0]!r}?)" if close else repr(name)
 
 
 def aliases_of(rules: FieldRules) -> dict[str, str]:
-    """Return the field that each alias passes its value to, by the alias; see ``rename``."""
+    """Return the target field of each alias, by the alias; see ``rename``."""
     renames = {name: each["rename"] for name, each in rules.items() if "rename" in each}
     return {name: other for name, other in renames.items() if other in rules}

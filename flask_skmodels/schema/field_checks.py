@@ -1,6 +1,6 @@
 """Fast checks of a field, of one value or of a whole column.
 
-A check accepts the values that Cerberus would accept, and changes them as Cerberus would. If it
+A check accepts the values that Cerberus would accept, and converts them as Cerberus would. If it
 refuses a value, Cerberus validates the row again to report the reason.
 """
 

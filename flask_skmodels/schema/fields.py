@@ -152,13 +152,13 @@ def declared(declaration: Declaration) -> dict[str, dict[str, Any]]:
         rules = _rules(entry, f"entry {index} of the schema")
         name = rules.pop("name", None)
         if not isinstance(name, str) or name in fields:
-            raise ModelError(f"each entry of the schema needs a name of its own, not {name!r}")
+            raise ModelError(f"each entry of the schema needs a unique name, not {name!r}")
         fields[name] = rules
     return fields
 
 
 def compile_field(name: str, rules: Rules, column: InputColumn) -> Field:
-    """Return the field of some declared rules.
+    """Return the field for declared rules.
 
     :param name: the name that clients use
     :param rules: Cerberus rules and ``transform``
@@ -186,7 +186,7 @@ def is_alias(rules: Rules) -> bool:
 
 
 def read_number(text: str) -> object:
-    """Return the number that a text holds, or the text itself if it holds no number.
+    """Return the number in a text, or the text itself if it is not a number.
 
     Blanks around it are ignored. ``nan`` and ``inf`` are converted; the validation rejects them.
     """
@@ -201,7 +201,7 @@ def read_number(text: str) -> object:
 
 
 def read_integer(text: str) -> object:
-    """Return the integer that a text holds, or the text itself if it holds no integer.
+    """Return the integer in a text, or the text itself if it is not an integer.
 
     A number of more than 400 digits becomes infinity: its conversion would be slow, and validation
     rejects it either way.
@@ -218,12 +218,12 @@ def read_boolean(text: str) -> object:
 
 
 def read_datetime(text: str) -> object:
-    """Return the date and time of a text in ISO 8601, or the text itself if it holds none."""
+    """Return the date and time in a text in ISO 8601, or the text itself if it is neither."""
     return _from_iso(datetime, text)
 
 
 def read_date(text: str) -> object:
-    """Return the date of a text in ISO 8601, or the text itself if it holds none."""
+    """Return the date in a text in ISO 8601, or the text itself if it is not a date."""
     return _from_iso(date, text)
 
 
@@ -265,7 +265,7 @@ def _rules(rules: object, subject: str) -> dict[str, Any]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return the value of a rule that may be one value or several: ``None`` is no value."""
+    """Return the value of a rule as a list; the rule may be one value, several, or ``None``."""
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]

@@ -21,7 +21,7 @@ FEW = 4096  # BLAS uses one thread for fewer numbers than this
 
 
 class Fields(tuple[Field, ...]):
-    """The fields of the columns of a data frame, with what is derived from all of them."""
+    """The fields of the columns of a data frame, with properties derived from all of them."""
 
     @cached_property
     def kinds(self) -> frozenset[str]:
@@ -51,7 +51,7 @@ class Fields(tuple[Field, ...]):
 
 
 class DeferredFrame(Tabular):
-    """Validated columns, in the estimator's order, of which a pandas data frame is made on demand.
+    """Validated columns, in the estimator's order, converted to a pandas data frame on demand.
 
     The values are held in one of three forms: as columns, as one matrix of numbers of one kind
     (:meth:`from_matrix`), or as one row (:meth:`from_row`).
@@ -135,7 +135,7 @@ class DeferredFrame(Tabular):
 
         :raises OverflowError: an integer is too large for float64 to hold exactly
         :raises TypeError: a column holds values other than numbers and booleans
-        :raises ValueError: likewise
+        :raises ValueError: the same
         """
         if self.matrix is not None:
             array: FloatArray = self.matrix.astype(np.float64, copy=False)
@@ -149,7 +149,7 @@ class DeferredFrame(Tabular):
         return array
 
     def to_numpy(self) -> Array:
-        """Return the values as one array, with the dtype that a data frame's ``to_numpy`` gives.
+        """Return the values as one array, with the dtype that a data frame's ``to_numpy`` returns.
 
         :raises OverflowError: an integer is too large for float64 to hold exactly
         """
@@ -225,7 +225,7 @@ def _kind(field: Field) -> str:
 def object_array(column: ColumnValues, missing: object) -> Array:
     """Return a column as an array of objects.
 
-    :param missing: the value that takes the place of None
+    :param missing: the value that replaces None
     """
     values = np.empty(len(column), dtype=object)
     values[:] = [missing if value is None else value for value in column]

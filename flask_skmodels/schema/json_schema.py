@@ -200,7 +200,7 @@ def _type_schema(types: Any, *, nullable: bool) -> JSONObject:
 
 
 def jsonable(value: Any) -> Any:
-    """Return a value of a declaration as JSON can hold it."""
+    """Return a value of a declaration in a form that JSON can represent."""
     value = plain(value)
     if isinstance(value, date):
         return value.isoformat()

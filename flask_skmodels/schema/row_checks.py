@@ -25,7 +25,7 @@ class RowChecks:
     :param checks: the check of each field by its name, in the order of X
     :param positional: the names of the fields in the order of a row without names
     :param known: every name that a client may use
-    :param aliases: the field that each alias passes its value to
+    :param aliases: the target field of each alias
     :param unnamed: whether a row is one field ``values``
     :param purge_unknown: whether unknown fields are ignored
     :param as_arrays: whether X holds numbers as NumPy's types; if not, they stay Python objects
@@ -244,7 +244,7 @@ def compile_checks(
 
 
 def rename(item: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
-    """Return a row in which the value of each alias is passed to the field that it is for."""
+    """Return a row in which the value of each alias is passed to its target field."""
     renamed = dict(item)
     for alias, name in aliases.items():
         if alias in renamed:
@@ -253,7 +253,7 @@ def rename(item: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any
 
 
 def _blank(flat: list[Any], types: set[type]) -> list[int]:
-    """Replace the values of some types by nan, and return their indices."""
+    """Replace the values of given types by nan, and return their indices."""
     indices = [index for index, value in enumerate(flat) if type(value) in types] if types else []
     for index in indices:
         flat[index] = nan

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flask_skmodels.errors import InputError, InvalidInput
 
-EXACT = 2.0**53  # float64 holds every integer below this exactly
+EXACT = 2.0**53  # float64 represents every integer below this exactly
 
 FEW_BYTES = 4096  # bytes; bytes.count is faster for fewer
 _PART = 2**17  # bytes compared at a time, so that no mask as large as the body is made

@@ -112,7 +112,7 @@ class FixedSchema:
         """Return X, the validated input of the estimator.
 
         :param rows: the rows of the request
-        :raises InvalidInput: with one error for each row, field and rule that is wrong
+        :raises InvalidInput: with one error for each row, field and broken rule
         """
         if isinstance(rows, Columns) and self.unnamed:
             rows = rows.in_order(self._positional)
@@ -262,7 +262,7 @@ class FixedSchema:
         report.add(index, str(name)[:LONGEST_NAME], rule, message)
 
     def _validator(self) -> Any:
-        # A Cerberus validator keeps the document that it validates, so each thread needs its own.
+        # A Cerberus validator keeps the document that it validates, so each thread needs one.
         if not hasattr(self._local, "validator"):
             self._local.validator = self._new_validator()
         return self._local.validator
@@ -296,7 +296,7 @@ class FixedSchema:
 
 
 def _is_float64(rows: Rows) -> bool:
-    """Return whether rows are an array whose values do not change as Python floats."""
+    """Return whether rows are an array whose values stay the same as Python floats."""
     return isinstance(rows, Matrix) and rows.values.dtype == np.float64
 
 

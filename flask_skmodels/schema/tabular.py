@@ -1,7 +1,7 @@
-"""The protocol of the containers that X may be in, and the same operations for arrays and lists.
+"""The base class of the containers of X, and the same operations for arrays and lists.
 
 X is a NumPy array, a list of texts or mappings, or a container of this library. The functions here
-take any of them, so that only this module has to tell the containers apart.
+take any of them, so that only this module has to distinguish them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 class Tabular:
     """Base class of the containers of this library; each holds rows of a fixed number of columns.
 
-    A container overrides what it can do. It is a plain base class and not a
+    A container overrides the methods that it supports. It is a plain base class and not a
     :class:`typing.Protocol`, because ``isinstance`` is several times faster with a plain class.
     """
 

@@ -1,4 +1,4 @@
-"""The schema of an estimator that does not say how many columns it takes."""
+"""The schema of an estimator that does not fix its number of columns."""
 
 from __future__ import annotations
 

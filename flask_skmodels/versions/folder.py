@@ -192,7 +192,7 @@ class VersionFolder:
         self._unload_if_requested()
 
     def request_reload(self) -> None:
-        """Have every process that serves the folder poll it at its next request.
+        """Make every process that serves the folder poll it at its next request.
 
         :raises ArtifactError: the folder cannot be written
         """

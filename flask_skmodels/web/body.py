@@ -117,7 +117,7 @@ class Body:
 
 
 class UploadedFile:
-    """A file of a multipart form, read as a body of the file's own type.
+    """A file of a multipart form, read as a body with the type of the file.
 
     :param files: the files that were sent with the name; there must be exactly one
     :param body: the form

@@ -59,5 +59,5 @@ class Exchange:
 
 
 def application() -> Flask:
-    """Return the current application itself, not Flask's proxy of it."""
+    """Return the current application, not Flask's proxy."""
     return cast(Flask, current_app._get_current_object())  # type: ignore[attr-defined]

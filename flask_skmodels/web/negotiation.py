@@ -41,7 +41,7 @@ class Negotiator:
     def plan(
         self, request: Request, body: Body, schema: Schema
     ) -> tuple[Body | UploadedFile, Plan]:
-        """Return the body or the uploaded file that holds the rows, and the codecs.
+        """Return the body or uploaded file that contains the rows, and the codecs.
 
         :param request: the request
         :param body: its body

@@ -24,7 +24,7 @@ class Reader(Protocol[S_contra]):
     """Reads the rows of a request, as a codec does."""
 
     def decode(self, source: S_contra, schema: Schema) -> Rows:
-        """Return the rows that a body holds."""
+        """Return the rows in a body."""
         ...
 
 

@@ -46,8 +46,7 @@ def add_unprefixed_url_rule(
 ) -> None:
     """Add a rule at a path of the application, also after its first request.
 
-    The rule is added to the URL map directly, because Flask's own methods refuse it after a
-    request.
+    The rule is added to the URL map directly, because Flask's methods refuse it after a request.
     """
     # Flask reads the part of an endpoint before a dot as the name of a blueprint.
     endpoint = f"{state.name}.{endpoint.replace('.', '%2E')}"

@@ -1,4 +1,4 @@
-"""A wrong lean form is detected at load, and the estimator's own method serves."""
+"""A wrong lean form is detected at load, and the native method serves."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def test_corrupt_form_is_not_served(
     assert engine["reason"].startswith(f"{step}: ")
     assert [
         record.getMessage() for record in caplog.records if "scikit-learn's own" in record.msg
-    ] == [f"model 'case' is served by scikit-learn's own methods: {engine['reason']}"]
+    ] == [f"model 'case' is served by scikit-learn's native methods: {engine['reason']}"]
     for count in (1, 5):
         outputs = models.predict("case", rows[:count], method, app=app).outputs
         assert_equal(outputs, getattr(estimator, method)(rows[:count]))

@@ -1,4 +1,4 @@
-"""A wrong lean form of trees is detected at load, and the estimator's own method serves."""
+"""A wrong lean form of trees is detected at load, and the native method serves."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ def hold_to_fallback(
     engine = (app.test_client().get("/case/").json or {})["engine"]
     assert engine["name"] == "sklearn"
     assert engine["reason"].startswith(f"{step}: the lean form ")
-    line = f"model 'case' is served by scikit-learn's own methods: {engine['reason']}"
+    line = f"model 'case' is served by scikit-learn's native methods: {engine['reason']}"
     assert line in caplog.messages
     for count in (1, 70):
         outputs = models.predict("case", rows[:count], app=app).outputs

@@ -177,9 +177,9 @@ def test_model_that_cannot_be_served(attributes: dict[str, Any], message: str) -
         ({**SCHEMA, "petal_width": 5}, "the rules of field petal_width must be a mapping"),
         ({**SCHEMA, "petal_width": "no_such_set"}, "field petal_width must be a mapping"),
         ("petal_width", "schema must be a mapping of names to rules, or a list"),
-        ([{"min": 0}], "needs a name of its own, not None"),
-        ([{"name": 5}], "needs a name of its own, not 5"),
-        ([{"name": "a"}, {"name": "a"}], "needs a name of its own, not 'a'"),
+        ([{"min": 0}], "needs a unique name, not None"),
+        ([{"name": 5}], "needs a unique name, not 5"),
+        ([{"name": "a"}, {"name": "a"}], "needs a unique name, not 'a'"),
         ([5], "must be a mapping"),
         ({"a": {}}, "the schema has 1 fields, the estimator takes 4 columns"),
         ({**SCHEMA, "petal_width": {"required": False}}, "'petal_width' is not required"),
@@ -203,7 +203,7 @@ def test_schema_that_does_not_fit_the_columns() -> None:
     with pytest.raises(ModelError, match=r"^model 'iris': the schema's fields differ") as caught:
         SKModels().add("iris", fitted, schema=schema)
     assert "missing: 'petal_width'" in str(caught.value)
-    assert "'petal_witdh' (is it 'petal_width'?), 'color'" in str(caught.value)
+    assert "'petal_witdh' (did you mean 'petal_width'?), 'color'" in str(caught.value)
 
 
 def test_key_value_model_without_schema_or_names(pipeline: Any) -> None:

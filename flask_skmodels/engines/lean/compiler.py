@@ -48,15 +48,15 @@ _ZERO = np.zeros(1)  # for a few scores, numpy compares with an array faster tha
 
 
 class Decline(Exception):
-    """A lean form leaves a call, or an estimator, to the estimator's own method."""
+    """A lean form leaves a call, or an estimator, to the native method."""
 
 
 def lean_form(*classes: type) -> Callable[[_F], _F]:
     """Register the lean form of one or more estimator classes; a decorator.
 
     The decorated function takes the fitted estimator and a :class:`Compiler`, which compiles the
-    estimators inside it. It returns a function of X for each method that it supports; the others
-    stay the estimator's own methods. X is an array of doubles of shape (rows, columns), or a
+    estimators inside it. It returns a function of X for each method that it supports; the other
+    methods stay native. X is an array of doubles of shape (rows, columns), or a
     :class:`~flask_skmodels.schema.tabular.Tabular` such as the data frame of a request or the
     sparse rows of an encoder. It must not be modified. Results must be equal to
     the estimator's to the last bit, for one row and for many, so the form must do the same
@@ -81,8 +81,8 @@ class Compiler:
     :param watch: called with each estimator, method name and lean function; it returns the function
         to use instead
     :ivar lean: the class names of the steps that have a lean form
-    :ivar native: the class names of the steps that keep their own methods
-    :ivar declined: for some of the latter, the reason
+    :ivar native: the class names of the steps that keep their native methods
+    :ivar declined: the reasons why some of the latter have no lean form
     """
 
     def __init__(self, watch: Callable[[Any, str, Call], Call] | None = None) -> None:
@@ -134,7 +134,7 @@ def doubles(X: ModelInput) -> FloatArray:
     """Return X as an array of doubles of shape (rows, columns).
 
     :raises Decline: scikit-learn would not convert X to such an array
-    :raises TypeError: likewise, for a container without numbers
+    :raises TypeError: the same, for a container without numbers
     """
     if type(X) is np.ndarray and X.dtype == _DOUBLE:
         return X
@@ -175,7 +175,7 @@ def as_row(numbers: FloatArray) -> FloatArray:
 
 
 def labels_by_sign(scores: FloatArray, classes: Array) -> Array:
-    """Return the second of two classes where the score is positive, else the first.
+    """Return the second of two classes if the score is positive, else the first.
 
     :param scores: an array of shape (rows,)
     """

@@ -155,7 +155,7 @@ class ObjectColumns(Tabular):
 
 
 def from_sklearn(output: ModelOutput) -> ModelOutput:
-    """Return the output of an estimator's own method, with a sparse matrix of doubles as `Csr`."""
+    """Return the output of a native method, with a sparse matrix of doubles as `Csr`."""
     if type(output) is sparse.csr_matrix and output.dtype == np.float64:
         return Csr(output.data, output.indices, output.indptr, output.shape)
     return output

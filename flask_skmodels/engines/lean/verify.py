@@ -21,7 +21,7 @@ from flask_skmodels.schema.tabular import copy_of, to_sklearn
 from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
 MAX_ROWS = PROBES  # verified up to this number; with more rows, scikit-learn's checks cost little
-SECONDS = 0.25  # time limit for the estimator's own calls of one method
+SECONDS = 0.25  # time limit for the native calls of one method
 LEAST_TRIES = 32  # calls made even after the time limit if no row is accepted; each halves the rows
 _SIZES = (1, 2, 65, 1, 64, 1, 33, 8, 3, *[1] * 20)
 _PARTS = list(pairwise(accumulate(_SIZES, initial=0)))
@@ -57,11 +57,11 @@ def lean_calls(
     one thread, so that no thread pool is left behind that a fork would break.
 
     :param estimator: a fitted estimator
-    :param native: the estimator's own methods that are served
+    :param native: the native methods that are served
     :param schema: the schema of the rows
     :param examples: further rows to verify
-    :returns: a function of X for each method, and a phrase that names the steps that keep their own
-        methods (None if there are none)
+    :returns: a function of X for each method, and a phrase that names the steps that keep their
+        native methods (None if there are none)
     :raises Decline: no step has a lean form; the message names the step and the reason
     :raises WrongForm: a lean form returns other results than the estimator
     """
@@ -85,7 +85,7 @@ def lean_calls(
 
 
 def _exceptions(compiler: Compiler) -> str | None:
-    """Return a phrase that names the steps that keep their own methods, and why."""
+    """Return a phrase that names the steps that keep their native methods, and the reasons."""
     steps = ", ".join(dict.fromkeys(compiler.native))
     reasons = "".join(f"; {reason}" for reason in compiler.declined)
     return f"except for the methods of {steps}{reasons}" if steps else None
@@ -96,14 +96,14 @@ def _with_sklearn_output(call: Call) -> Call:
 
 
 def _with_fallback(lean: Call, native: Call) -> Call:
-    """Return a function that calls the estimator's own method if the lean form raises."""
+    """Return a function that calls the native method if the lean form raises."""
 
     @np.errstate(all="ignore")  # as a decorator it costs half of what it does in a with statement
     def call(X: ModelInput) -> ModelOutput:
         if len(X) <= MAX_ROWS:
             try:
                 return to_sklearn(lean(X))
-            except Exception:  # noqa: S110 - the estimator's own method raises the right exception
+            except Exception:  # noqa: S110 - the native method raises the right exception
                 pass
         return native(X)
 
@@ -113,8 +113,8 @@ def _with_fallback(lean: Call, native: Call) -> Call:
 def _verify(lean: Call, native: Call, probes: Probes) -> None:
     """Compare a lean form with the estimator on many rows, on fewer rows and on single rows.
 
-    When the time limit is over, small parts are compared with the estimator's results for many
-    rows, and only compared again with its own call if they differ.
+    After the time limit, small parts are compared with the estimator's results for many rows, and
+    compared with a separate call only if they differ.
     """
     started, rows = perf_counter(), probes.rows()
     try:
@@ -156,8 +156,8 @@ def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     """Return probe rows on which the estimator does not raise.
 
     On rows where it raises, the lean form must raise too. The search ends after ``SECONDS``. If no
-    row is found by then, it goes on to ``LEAST_TRIES`` calls: on a busy machine a few calls can
-    take that long.
+    row was accepted by then, it continues to ``LEAST_TRIES`` calls, because on a busy machine a few
+    calls can take that long.
 
     :raises Decline: the estimator raises on all rows
     :raises Mismatch: the lean form returns a result for a row on which the estimator raises

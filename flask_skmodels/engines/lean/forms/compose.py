@@ -35,7 +35,7 @@ def column_transformer(estimator: ColumnTransformer, compiler: Compiler) -> Meth
 
 @lean_form(TransformedTargetRegressor)
 def transformed_target(estimator: TransformedTargetRegressor, compiler: Compiler) -> Methods:
-    """The regressor's predictions, put through the transformer's own ``inverse_transform``."""
+    """The regressor's predictions, converted by the transformer's native ``inverse_transform``."""
     call = compiler.methods(estimator.regressor_)["predict"]
     inverse = estimator.transformer_.inverse_transform
     squeezes = estimator._training_dim == 1
@@ -49,7 +49,7 @@ def transformed_target(estimator: TransformedTargetRegressor, compiler: Compiler
 
 
 def weighted(call: Call, weight: float | None) -> Call:
-    """Return a transform whose output is multiplied with its ``transformer_weights`` entry."""
+    """Return a transform whose output is multiplied by its ``transformer_weights`` entry."""
     if weight is None:
         return call
 
@@ -73,7 +73,7 @@ def _part(
     if isinstance(step, str):
         return select
     if indices != sorted(indices) and any(map(_depends_on_memory_layout, parts_of(step))):
-        raise Decline("a function is given columns in another order than that of X")
+        raise Decline("a function takes columns in another order than that of X")
     call = compiler.methods(step)["transform"]
     return lambda X: call(select(X))
 
@@ -82,7 +82,7 @@ def _depends_on_memory_layout(part: Estimator) -> bool:
     """Return whether the memory layout of X may change the last bits of a transformer's output.
 
     If columns are selected in reverse order, pandas returns them with a negative stride, and
-    numpy's functions use another loop for those. scikit-learn's own transformers copy them first.
+    numpy's functions use another loop for those. scikit-learn's transformers copy them first.
     """
     is_native = type(part).__module__.partition(".")[0] == "sklearn"
     return not is_native or getattr(part, "func", None) is not None
@@ -91,7 +91,7 @@ def _depends_on_memory_layout(part: Estimator) -> bool:
 def _vectorizer(index: int, step: Estimator) -> Call:
     """Return the transform of a text vectorizer, which takes one column as a list."""
     if not hasattr(step, "build_analyzer"):
-        raise Decline("a transformer is given a column that is not a table")
+        raise Decline("a transformer takes a column that is not a table")
 
     def transform(X: ModelInput) -> ModelOutput:
         if not isinstance(X, DeferredFrame):
