@@ -242,7 +242,7 @@ def test_corrupt_form_is_not_served(
     assert engine["name"] == "sklearn"
     assert engine["reason"].startswith(f"{step}: ")
     assert [
-        record.getMessage() for record in caplog.records if "scikit-learn's own" in record.msg
+        record.getMessage() for record in caplog.records if "scikit-learn's native" in record.msg
     ] == [f"model 'case' is served by scikit-learn's native methods: {engine['reason']}"]
     for count in (1, 5):
         outputs = models.predict("case", rows[:count], method, app=app).outputs
