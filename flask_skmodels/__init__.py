@@ -4,9 +4,9 @@ All public names are imported here, except those of :mod:`flask_skmodels.testing
 """
 
 from flask_skmodels.artifacts.declaration import Artifact
-from flask_skmodels.codecs import register_codec
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns
+from flask_skmodels.codecs.registration import register_codec
 from flask_skmodels.errors import (
     ArtifactError,
     ConfigurationError,

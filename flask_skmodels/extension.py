@@ -10,8 +10,9 @@ from weakref import WeakSet
 
 from flask import Blueprint, Flask, has_app_context
 
-from flask_skmodels import cli, dialects
+from flask_skmodels.cli import commands
 from flask_skmodels.config import Settings, read_settings
+from flask_skmodels.dialects import enabled as enabled_dialects
 from flask_skmodels.errors import ConfigurationError
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
@@ -30,7 +31,7 @@ _MODULES_WITH_URLS = (
     routes,
     metrics,
     api_docs,
-    dialects,
+    enabled_dialects,
     page_routes,
 )  # modules that add URL rules
 
@@ -93,7 +94,7 @@ class SKModels:
             app.register_blueprint(self.blueprint)
             state = State(self, app, settings, loaded_models, listeners, deployments)
             app.extensions[self.name] = state
-            app.cli.add_command(cli.group(self.name))
+            app.cli.add_command(commands.group(self.name))
             for module in _MODULES_WITH_URLS:
                 module.add_rules(state)
             self._schedule_version_check(state)

@@ -16,8 +16,8 @@ from flask_skmodels.cli.console import (
     one_line_errors,
     table,
 )
-from flask_skmodels.codecs import reader_of
 from flask_skmodels.codecs.json_text import dumps
+from flask_skmodels.codecs.registration import reader_of
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes
 from flask_skmodels.errors import ModelError

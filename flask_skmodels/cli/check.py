@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from flask_skmodels.cli.console import counted, extension_state, in_application, one_line
-from flask_skmodels.codecs import missing_codecs
+from flask_skmodels.codecs.registration import missing_codecs
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.versions.compatibility import check_examples

@@ -12,8 +12,8 @@ from flask_skmodels.cli.console import (
     in_application,
     one_line_errors,
 )
-from flask_skmodels.codecs import missing_codecs, reader_of, type_of_file
 from flask_skmodels.codecs.codec import Codec
+from flask_skmodels.codecs.registration import missing_codecs, reader_of, type_of_file
 from flask_skmodels.errors import InvalidInput
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from flask import Request, Response
 from werkzeug.exceptions import UnsupportedMediaType
 
-from flask_skmodels.codecs import reader_of
 from flask_skmodels.codecs.parquet import ParquetCodec
 from flask_skmodels.codecs.problem import Problem
+from flask_skmodels.codecs.registration import reader_of
 from flask_skmodels.dialects.common import (
     DialectView,
     predicting_version,

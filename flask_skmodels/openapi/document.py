@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from flask_skmodels.codecs import writers
 from flask_skmodels.codecs.codec import FILE, Codec, Shapes
 from flask_skmodels.codecs.json_text import dumps
+from flask_skmodels.codecs.registration import writers
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.models import description_of
 from flask_skmodels.openapi.components import (

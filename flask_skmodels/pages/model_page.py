@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from flask import Flask, Response
 from werkzeug.exceptions import NotFound
 
-from flask_skmodels.codecs import reader_of, writers
 from flask_skmodels.codecs.codec import FILE, Codec
 from flask_skmodels.codecs.form import FormCodec
 from flask_skmodels.codecs.problem import Problem
+from flask_skmodels.codecs.registration import reader_of, writers
 from flask_skmodels.errors import InputError, InvalidInput
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, code_samples, statistics

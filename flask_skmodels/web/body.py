@@ -11,9 +11,9 @@ from flask import Request
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import UnsupportedMediaType
 
-from flask_skmodels.codecs import type_of_file
 from flask_skmodels.codecs.codec import FILE
 from flask_skmodels.codecs.content_encoding import CODINGS, unpack
+from flask_skmodels.codecs.registration import type_of_file
 from flask_skmodels.config import MAX_CONTENT_LENGTH
 from flask_skmodels.errors import InputError, InvalidInput
 from flask_skmodels.web.fast_path import form_pairs, has_plain_form, whole_body

@@ -7,9 +7,9 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 from werkzeug.http import parse_options_header
 
-from flask_skmodels.codecs import missing_codecs, reader_of, writers
 from flask_skmodels.codecs.codec import FILE, Codec
 from flask_skmodels.codecs.problem import MEDIA_TYPE
+from flask_skmodels.codecs.registration import missing_codecs, reader_of, writers
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.web.body import Body, UploadedFile
 

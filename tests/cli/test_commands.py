@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from flask_skmodels import Model, SKModels
-from flask_skmodels.cli import COMMANDS, commands
+from flask_skmodels.cli.commands import COMMANDS, commands
 from tests.support.command_line import error, flask_process, output, run
 from tests.support.versions_folder import (
     application,

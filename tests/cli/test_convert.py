@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from flask_skmodels import Artifact
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.artifacts.loading import load
-from flask_skmodels.cli import commands
+from flask_skmodels.cli.commands import commands
 from tests.support.helpers import X
 from tests.support.versions_folder import (
     constant,

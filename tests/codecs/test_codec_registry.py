@@ -14,7 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 
-from flask_skmodels import Codec, InvalidInput, Prediction, SKModels, codecs, register_codec
+from flask_skmodels import Codec, InvalidInput, Prediction, SKModels, register_codec
+from flask_skmodels.codecs import registration
 from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.codecs.json import JSONCodec
 from flask_skmodels.schema.rows import Rows
@@ -48,7 +49,7 @@ class TSVCodec(Codec):
 def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the codecs that a test registers after it."""
     for name in ("_CODECS", "_MISSING"):
-        monkeypatch.setattr(codecs, name, dict(getattr(codecs, name)))
+        monkeypatch.setattr(registration, name, dict(getattr(registration, name)))
 
 
 ROWS = ("\t".join(FIELDS) + "\n5.1\t3.5\t1.4\t0.2\n").encode()
@@ -105,7 +106,7 @@ def test_codec_whose_library_is_missing(
 def test_codec_that_replaces_a_missing_one() -> None:
     register_codec(Absent())
     register_codec(TSVCodec())
-    assert codecs.missing_codecs() == []
+    assert registration.missing_codecs() == []
 
 
 WITHOUT_PYARROW = """

@@ -17,8 +17,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from flask_skmodels import Codec, KeyValueModel, Model, Prediction, ValuesModel, codecs
+from flask_skmodels import Codec, KeyValueModel, Model, Prediction, ValuesModel
 from flask_skmodels import register_codec as register
+from flask_skmodels.codecs import registration
 from flask_skmodels.codecs.codec import Source
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -256,7 +257,7 @@ class Lines(Codec):
 def lines() -> Iterator[None]:
     register(Lines())
     yield
-    codecs._CODECS.pop(Lines.media_type)
+    registration._CODECS.pop(Lines.media_type)
 
 
 @pytest.mark.usefixtures("lines")

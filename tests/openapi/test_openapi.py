@@ -19,7 +19,8 @@ from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomFore
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.neighbors import KNeighborsRegressor
 
-from flask_skmodels import Codec, Model, SKModels, ValuesModel, codecs, register_codec
+from flask_skmodels import Codec, Model, SKModels, ValuesModel, register_codec
+from flask_skmodels.codecs import registration
 from tests.support import described_models
 from tests.support.helpers import FIELDS, FORM, JSON, SCHEMA, SETOSA, X, Y, serve
 from tests.support.versions_folder import application, put
@@ -430,7 +431,7 @@ def test_custom_codec_is_documented(pipeline: Any, monkeypatch: pytest.MonkeyPat
         media_type = "text/x-lines"
         reads = ("text/x-lines",)
 
-    monkeypatch.setattr(codecs, "_CODECS", dict(codecs._CODECS))
+    monkeypatch.setattr(registration, "_CODECS", dict(registration._CODECS))
     register_codec(Lines())
     found = operation(document(serve(Model(name="iris", pipeline=pipeline))), "/iris/predict/")
     assert found["requestBody"]["content"]["text/x-lines"] == {"schema": {"type": "string"}}

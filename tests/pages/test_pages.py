@@ -31,8 +31,8 @@ from flask_skmodels import (
     SKModels,
     ValuesModel,
     before_prediction,
-    codecs,
 )
+from flask_skmodels.codecs import registration
 from tests.support.helpers import FIELDS, JSON, SCHEMA, SETOSA, VIRGINICA, X, Y, problem, serve
 from tests.support.html import (
     HTML,
@@ -667,7 +667,7 @@ def test_file_may_be_of_what_is_installed(
     flowers: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert hint(flowers).startswith("CSV with a header, NDJSON, JSON or Arrow")
-    monkeypatch.delitem(codecs._CODECS, "application/vnd.apache.arrow.stream")
+    monkeypatch.delitem(registration._CODECS, "application/vnd.apache.arrow.stream")
     assert hint(flowers).startswith("CSV with a header, NDJSON or JSON, with the")
 
 

@@ -25,8 +25,6 @@ SHARED_NAMES = {
     "outputs": "of estimators, and their description in the API document",
     "predict": "a prediction from the command line, and over HTTP",
 }
-# Packages whose __init__ holds code as well, which is to move to a module.
-WITH_CODE = {"cli", "codecs", "dialects"}
 
 
 def name_of(package: Path) -> str:
@@ -80,7 +78,7 @@ def test_package_says_what_it_holds(package: Path) -> None:
 def test_package_holds_no_code_but_imports(package: Path) -> None:
     _docstring, *statements = tree_of(package).body
     code = [ast.unparse(node) for node in statements if not is_import_or_list_of_names(node)]
-    assert code == [] or name_of(package) in WITH_CODE
+    assert code == []
 
 
 def test_packages_import_in_the_order_of_their_dependencies() -> None:

@@ -64,9 +64,9 @@ def flask_process(
 
 def without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the Arrow format unavailable, as if pyarrow were not installed."""
-    arrow = flask_skmodels.codecs._CODECS["application/vnd.apache.arrow.stream"]
-    monkeypatch.delitem(flask_skmodels.codecs._CODECS, arrow.media_type)
-    monkeypatch.setitem(flask_skmodels.codecs._MISSING, arrow.media_type, arrow)
+    arrow = flask_skmodels.codecs.registration._CODECS["application/vnd.apache.arrow.stream"]
+    monkeypatch.delitem(flask_skmodels.codecs.registration._CODECS, arrow.media_type)
+    monkeypatch.setitem(flask_skmodels.codecs.registration._MISSING, arrow.media_type, arrow)
 
 
 def schema_of(names: str) -> list[dict[str, Any]]:
