@@ -1,4 +1,7 @@
-"""The exceptions of the library. They are independent of HTTP; views turn them into responses."""
+"""The exceptions of the library. They do not know HTTP.
+
+``web.error_responses`` has the status and the text of the response to each of them.
+"""
 
 from __future__ import annotations
 

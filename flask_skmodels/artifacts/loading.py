@@ -27,12 +27,12 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
 from flask_skmodels.artifacts.declaration import PICKLED, Artifact, Policy, check_format, resolve
-from flask_skmodels.artifacts.digests import check_digest, check_signature
+from flask_skmodels.artifacts.load_guards import one_file_only, version_warnings
 from flask_skmodels.artifacts.mlflow import is_mlflow_model, read_mlflow_model
 from flask_skmodels.artifacts.mmap import BLOCK, Blocks, unpickle
 from flask_skmodels.artifacts.onnx import read_onnx
+from flask_skmodels.artifacts.pins import check_digest, check_signature
 from flask_skmodels.artifacts.skops import read_skops
-from flask_skmodels.artifacts.unpickling import one_file_only, version_warnings
 from flask_skmodels.errors import ArtifactError, in_one_line
 from flask_skmodels.estimators import introspect
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from flask_skmodels.artifacts.declaration import Artifact
-from flask_skmodels.artifacts.digests import sums_line
+from flask_skmodels.artifacts.pins import sums_line
 from flask_skmodels.cli.console import one_line_errors
 from flask_skmodels.versions.discovery import versions_in
 

@@ -11,12 +11,12 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.errors import InputError, SKModelsError, UnknownModel
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
+from flask_skmodels.web.error_responses import Problem
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import error_response, json_response, problem_of, response_of

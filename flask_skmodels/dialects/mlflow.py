@@ -11,7 +11,6 @@ from flask import Request, Response
 from werkzeug.exceptions import UnsupportedMediaType
 
 from flask_skmodels.codecs.parquet import ParquetCodec
-from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.codecs.registration import reader_of
 from flask_skmodels.dialects.common import (
     DialectView,
@@ -28,6 +27,7 @@ from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.state import State
 from flask_skmodels.web.body import Body
+from flask_skmodels.web.error_responses import Problem
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.predict import Predictor, Reader
 from flask_skmodels.web.responses import json_response

@@ -22,8 +22,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from flask_skmodels.engines.batching import Combiner
-from flask_skmodels.errors import InvalidInput, Report, SKModelsError, TooManyRows
+from flask_skmodels.errors import InvalidInput, Report, SKModelsError
 from flask_skmodels.estimators.outputs import is_multi_output
+from flask_skmodels.inference.limits import row_count_error
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.tabular import to_sklearn
@@ -160,10 +161,8 @@ def prepare(call: PredictionCall, rows: Rows, max_rows: int | None = None) -> Pr
     """
     decoded = perf_counter()
     version, count = call.version, len(rows)
-    if max_rows is not None and count > max_rows:
-        raise TooManyRows(count, max_rows)
-    if not count:
-        raise InvalidInput.of_request("empty", "there must be at least one row")
+    if not 0 < count <= (max_rows or count):
+        raise row_count_error(count, max_rows)
     cleaned = version.schema.clean(rows)
     return Prediction(
         model=version.name,

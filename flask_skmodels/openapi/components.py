@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask_skmodels.codecs import problem
 from flask_skmodels.codecs.codec import FILE
 from flask_skmodels.schema.types import JSONObject
 
+PROBLEM_MEDIA_TYPE = "application/problem+json"  # RFC 9457
 PREFIX = "skmodels."  # of the components that belong to no single model
 
 
@@ -215,7 +215,7 @@ PARAMETERS = _prefixed(
         },
     }
 )
-_PROBLEMS = {problem.MEDIA_TYPE: {"schema": shared("schemas", "Problem")}}
+_PROBLEMS = {PROBLEM_MEDIA_TYPE: {"schema": shared("schemas", "Problem")}}
 _PROBLEMS |= {"text/plain": {"schema": _TEXT}}
 _DESCRIPTIONS = {
     400: "The input is not valid; the errors name the rows and fields.",

@@ -28,7 +28,7 @@ from flask_skmodels.openapi.components import (
     shared,
     shared_paths,
 )
-from flask_skmodels.openapi.outputs import predictions_schema
+from flask_skmodels.openapi.output_schemas import predictions_schema
 from flask_skmodels.schema.json_schema import (
     VALUES,
     array_schema,

@@ -10,7 +10,6 @@ from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs.codec import FILE, Codec
 from flask_skmodels.codecs.form import FormCodec
-from flask_skmodels.codecs.problem import Problem
 from flask_skmodels.codecs.registration import reader_of, writers
 from flask_skmodels.errors import InputError, InvalidInput
 from flask_skmodels.inference.deployment import Deployment
@@ -36,6 +35,7 @@ from flask_skmodels.pages.results import (
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body, UploadedFile
+from flask_skmodels.web.error_responses import Problem
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response

@@ -8,8 +8,8 @@ from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 from werkzeug.http import parse_options_header
 
 from flask_skmodels.codecs.codec import FILE, Codec
-from flask_skmodels.codecs.problem import MEDIA_TYPE
 from flask_skmodels.codecs.registration import missing_codecs, reader_of, writers
+from flask_skmodels.openapi.components import PROBLEM_MEDIA_TYPE
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.web.body import Body, UploadedFile
 
@@ -72,7 +72,7 @@ def content_type_of(media_type: str) -> str:
 def prefers_text(accept: MIMEAccept) -> bool:
     """Return whether a client accepts ``text/plain`` by name and does not prefer JSON."""
     named = any(media_type.startswith(("text/plain", "text/*")) for media_type in accept.values())
-    json = max(_quality(accept, "application/json"), _quality(accept, MEDIA_TYPE))
+    json = max(_quality(accept, "application/json"), _quality(accept, PROBLEM_MEDIA_TYPE))
     text = _quality(accept, "text/plain")
     return named and text > 0 and text >= json
 

@@ -9,8 +9,9 @@ from flask import Request, Response, current_app
 from werkzeug.exceptions import HTTPException
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.codecs.problem import MEDIA_TYPE, Problem
 from flask_skmodels.errors import ArtifactError, InvalidInput, ModelError
+from flask_skmodels.openapi.components import PROBLEM_MEDIA_TYPE
+from flask_skmodels.web.error_responses import Problem
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.negotiation import content_type_of, prefers_text
 
@@ -32,7 +33,7 @@ def problem_response(exception: Exception, request: Request) -> Response:
     problem = problem_of(exception, request)
     if prefers_text(request.accept_mimetypes):
         return error_response(problem, problem.as_text(), content_type_of("text/plain"))
-    return error_response(problem, problem.as_json(), MEDIA_TYPE)
+    return error_response(problem, problem.as_json(), PROBLEM_MEDIA_TYPE)
 
 
 def problem_response_with_id(exception: Exception) -> Response:

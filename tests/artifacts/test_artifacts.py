@@ -40,7 +40,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from flask_skmodels.artifacts import digests, loading
+from flask_skmodels.artifacts import loading, pins
 from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve, split_name
 from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.errors import ArtifactError, SKModelsError
@@ -593,7 +593,7 @@ def test_mapped_file_written_over_with_its_time_forged_does_not_run(
     artifact = Artifact("a.joblib", sha256=digest_of(path), mmap_mode="r")
 
     def write_over(*arguments: Any) -> None:
-        digests.check_digest(*arguments)
+        pins.check_digest(*arguments)
         status, length = path.stat(), len(path.read_bytes())
         with path.open("r+b") as file:
             file.write(pickle.dumps(Marker(str(mark))).ljust(length, b"\0"))

@@ -22,7 +22,6 @@ SHARED_NAMES = {
     "metrics": "measured in telemetry, served by web",
     "mlflow": "a format of model files, and a protocol of clients",
     "onnx": "a format of model files, and an engine that runs them",
-    "outputs": "of estimators, and their description in the API document",
     "predict": "a prediction from the command line, and over HTTP",
 }
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-import flask_skmodels
+from flask_skmodels.codecs import registration
 
 ROOT = Path(__file__).parent.parent.parent
 # The extension that tests register as an entry point comes from the installed distribution.
@@ -64,9 +64,9 @@ def flask_process(
 
 def without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the Arrow format unavailable, as if pyarrow were not installed."""
-    arrow = flask_skmodels.codecs.registration._CODECS["application/vnd.apache.arrow.stream"]
-    monkeypatch.delitem(flask_skmodels.codecs.registration._CODECS, arrow.media_type)
-    monkeypatch.setitem(flask_skmodels.codecs.registration._MISSING, arrow.media_type, arrow)
+    arrow = registration._CODECS["application/vnd.apache.arrow.stream"]
+    monkeypatch.delitem(registration._CODECS, arrow.media_type)
+    monkeypatch.setitem(registration._MISSING, arrow.media_type, arrow)
 
 
 def schema_of(names: str) -> list[dict[str, Any]]:

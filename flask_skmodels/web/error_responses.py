@@ -1,4 +1,4 @@
-"""Exceptions as problem documents (RFC 9457) or lines of text."""
+"""The HTTP status, the text and the problem document (RFC 9457) of each exception."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.errors import ArtifactError, InputError, InvalidInput, ModelError, TooManyRows
-
-MEDIA_TYPE = "application/problem+json"
 
 _RULES = {406: "accept", 413: "max_content_length", 415: "content_type"}
 
