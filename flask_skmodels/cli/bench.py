@@ -53,9 +53,10 @@ _HEAD = ("ROWS", "REQUESTS/SECOND", "ROWS/SECOND", "DECODE", "VALIDATE", "PREDIC
 def bench_command(name: str, method: str | None, rows: tuple[int, ...], seconds: float) -> None:
     """Measure how fast a model predicts.
 
-    NAME is the name of the model. The command makes up rows that fit the schema and predicts them
+    NAME is the name of the model. The command generates rows that fit the schema and predicts them
     as JSON requests, without a server. The last four columns show how the time of a request is
-    divided.
+    divided; the rest, up to 100%, is spent on the record of the prediction and on the receivers
+    of signals.
 
     Example: flask skmodels bench iris --rows 1 --rows 1000
     """
@@ -109,7 +110,7 @@ def measure(
     :param method: method of the estimator
     :param rows: number of rows in a request
     :param seconds: duration of the measurement
-    :raises ModelError: no rows can be made up from the schema
+    :raises ModelError: no rows can be generated from the schema
     """
     codec: Any = reader_of("application/json")
     source = LocalSource(dumps(synthetic_rows(version, rows)))
@@ -129,17 +130,17 @@ def measure(
 
 
 def synthetic_rows(version: ModelVersion, count: int) -> list[Any]:
-    """Return valid rows, made up from the schema and from the values that the estimator knows.
+    """Return valid rows, generated from the schema and from the values that the estimator knows.
 
     :param version: version of the model
     :param count: number of rows
     :returns: rows as a client sends them in JSON
-    :raises ModelError: no rows can be made up
+    :raises ModelError: no rows can be generated
     """
     try:
         columns = Probes(version.schema, version.model.pipeline, ()).rows(count)
     except Decline as why:
-        raise ModelError(f"cannot make up rows for model {version.name!r}: {why}") from why
+        raise ModelError(f"cannot generate rows for model {version.name!r}: {why}") from why
     fields = version.schema.fields
     outputs: Any = getattr(version.schema, "outputs", fields)
     names = [field.name for field in outputs]

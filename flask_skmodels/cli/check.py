@@ -19,8 +19,8 @@ from flask_skmodels.web.exchange import application
 def check_command() -> None:
     """Check that every version of every model can be served.
 
-    Loads each version and predicts the examples of its model. Prints one line for each version,
-    and one for each format that needs a library that is not installed. The exit status is 1 if a
+    Loads each version and predicts the examples of its model. Prints one line for each version.
+    Also prints one line for each format whose library is not installed. The exit status is 1 if a
     version cannot be served.
 
     Example: flask skmodels check

@@ -213,7 +213,7 @@ class _DescribedModel:
                 "required": bool(self._row["required"]),
                 "content": self._content(shapes),
             },
-            "responses": response(200, "One prediction a row.", _json_first(content), *headers)
+            "responses": response(200, "One prediction per row.", _json_first(content), *headers)
             | problem_responses(400, 403, 406, 413, 415, 500, *([404, 503] if self.loads else [])),
         }
 

@@ -43,4 +43,4 @@ def test_bench_fails_if_no_rows_can_be_made_up(app: Flask, models: SKModels) -> 
     unbounded = FailingEstimator().fit([[0, 0]])
     del unbounded.n_features_in_  # it leaves the number of its columns open
     models.add("open", unbounded)
-    assert "cannot make up rows for model 'open'" in error(app, "bench", "open")
+    assert "cannot generate rows for model 'open'" in error(app, "bench", "open")
