@@ -222,9 +222,7 @@ class SingleVersion:
 
     def get(self, label: str, sender: Sender) -> ModelVersion:
         """Raise UnknownModel: there are no labels."""
-        raise UnknownModel(
-            f"model {self.name!r} has no version {label!r}: it is not a folder of versions"
-        )
+        raise UnknownModel(f"model {self.name!r} has no versions, so there is no version {label!r}")
 
     def get_shadow(self, label: str, sender: Sender) -> ModelVersion | None:
         """Raise UnknownModel: there are no labels."""

@@ -583,7 +583,7 @@ def test_version_of_a_model_in_memory() -> None:
     app = Flask("memory")
     models = SKModels(app)
     models.add("iris", constant("1"), schema=FIELDS)
-    with pytest.raises(UnknownModel, match="has no version '1': it is not a folder"):
+    with pytest.raises(UnknownModel, match="has no versions, so there is no version '1'"):
         models.predict("iris", ROW, version="1", app=app)
     assert app.test_client().post("/iris/versions/1/predict/", json=ROW).status_code == 404
     models.refresh("iris", app)
