@@ -42,9 +42,10 @@ _NUMBER_BYTES = b"0123456789+-.eE,\r\n \t"
 _NEGATIVE_ZERO = re.compile(rb"-0+[ \t]*(?:[,\r\n]|\Z)")
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
 _Kind = Field | Literal[True] | None  # of a column: its field, any number, or unknown
-_LONGEST_CELL = 2**31 - 1
 _UNREADABLE = re.compile("[\0\udc80-\udcff]")  # a zero byte, or a byte that is not UTF-8
 _TO_QUOTE = re.compile('[",\r\n]')
+# A quoted or plain cell and its end, or a quote that is not closed.
+_CELL = re.compile(r'(?:("[^"]*+(?:""[^"]*+)*+")|([^",\r\n][^,\r\n]*+)?)(,|\r\n?|\n|\Z)|(")(?s:.*)')
 
 
 class CSVCodec(Codec):
@@ -189,9 +190,6 @@ def _split(text: str, most: int = sys.maxsize) -> tuple[list[list[str]], int, bo
 
 
 def _split_quoted(text: str, most: int) -> tuple[list[list[str]], int, bool]:
-    # The csv module has one limit on values for the whole process, 128 KiB by default.
-    if len(text) > csv.field_size_limit():
-        csv.field_size_limit(_LONGEST_CELL)
     rows: list[list[str]] = []
     count = 0
     try:
@@ -200,7 +198,33 @@ def _split_quoted(text: str, most: int) -> tuple[list[list[str]], int, bool]:
             if count <= most:
                 rows.append(row)
     except csv.Error:
+        if len(text) > csv.field_size_limit():
+            return _split_long_cells(text, most)
         return rows, count, False
+    return rows, count, True
+
+
+def _split_long_cells(text: str, most: int) -> tuple[list[list[str]], int, bool]:
+    """Return what :func:`_split_quoted` does, for cells that csv.reader refuses as too long.
+
+    Its limit, 128 KiB by default, is one for the whole process, so it is not for a library to set.
+    This takes two to three times as long.
+    """
+    rows: list[list[str]] = []
+    row: list[str] = []
+    count = 0
+    for match in _CELL.finditer(text):
+        quoted, plain, end, unclosed = match.groups()
+        if unclosed:
+            return rows, count, False
+        if not (row or quoted or plain or end == ","):
+            continue  # an empty line
+        row.append(quoted[1:-1].replace('""', '"') if quoted else plain or "")
+        if end != ",":
+            count += 1
+            if count <= most:
+                rows.append(row)
+            row = []
     return rows, count, True
 
 

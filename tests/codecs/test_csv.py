@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv as stdlib
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
@@ -564,6 +565,31 @@ def test_quoting_is_that_of_the_standard_library(rows: list[list[str]]) -> None:
     sink = io.StringIO(newline="")
     stdlib.writer(sink).writerows(rows)
     assert csv._split(sink.getvalue()) == (rows, len(rows), True)
+
+
+@pytest.fixture
+def short_cells() -> Iterator[None]:
+    """Have csv.reader refuse every cell of more than one character."""
+    limit = stdlib.field_size_limit(1)
+    yield
+    stdlib.field_size_limit(limit)
+
+
+@given(text=st.text('ab",\r\n', max_size=12))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_long_cells_are_split_as_short_ones(short_cells: None, text: str) -> None:
+    split = csv._split(text)
+    stdlib.field_size_limit(1000)
+    wanted = csv._split(text)
+    stdlib.field_size_limit(1)
+    assert split == wanted
+
+
+def test_limit_of_the_standard_library_is_left_alone(birds: FlaskClient) -> None:
+    limit = stdlib.field_size_limit()
+    body = b'mass,island,note\n5000,Biscoe,"' + b"x" * 2 * limit + b'"\n'
+    assert post_bytes(birds, "/birds/predict/", body, CSV).status_code == 200
+    assert stdlib.field_size_limit() == limit
 
 
 @given(text=st.text('a",\n', max_size=12))
