@@ -95,7 +95,7 @@ class ModelPage(BaseView):
     ) -> Response:
         """Return the page with the prediction for the form of one row."""
         form = InputForm(version)
-        texts = form.texts(dict(body.pairs))
+        texts = form.texts(_fields_of(body))
         fields = FormFields(body, form.pairs(texts))
         try:
             result = self._row_result(exchange, version, method, fields)
@@ -192,6 +192,14 @@ class FormFields:
         self.pairs = pairs
         self.max_bytes = body.max_bytes
         self.max_rows = body.max_rows
+
+
+def _fields_of(body: Body) -> dict[str, str]:
+    """Return the fields of a form; the page shows them again, also where they are not UTF-8."""
+    try:
+        return dict(body.pairs)
+    except InvalidInput:
+        return dict(body.lenient_pairs)
 
 
 def _methods_shown(version: ModelVersion) -> list[str]:

@@ -82,6 +82,11 @@ class Body:
                 return form_pairs(self.data)
             except UnicodeDecodeError:
                 raise InvalidInput.of_request("form", "the body is not valid UTF-8") from None
+        return self.lenient_pairs
+
+    @property
+    def lenient_pairs(self) -> Iterable[tuple[str, str]]:
+        """The pairs as Werkzeug reads them, which replaces bytes that are not UTF-8."""
         every: Iterable[tuple[str | None, str]] = self._form[0].items(multi=True)
         # A part of a form may have no name.
         return [(name, value) for name, value in every if name is not None]

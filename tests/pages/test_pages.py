@@ -33,6 +33,7 @@ from flask_skmodels import (
     before_prediction,
 )
 from flask_skmodels.codecs import registration
+from flask_skmodels.testing import record_signals
 from tests.support.helpers import FIELDS, JSON, SCHEMA, SETOSA, VIRGINICA, X, Y, problem, serve
 from tests.support.html import (
     HTML,
@@ -371,7 +372,11 @@ def test_unknown_fields_are_not_shown(pipeline: Any) -> None:
 @pytest.mark.parametrize("body", [b"sepal_length=%ff", b"sepal_length=1%00"])
 def test_broken_form_is_a_bad_request(flowers: FlaskClient, body: bytes) -> None:
     form = "application/x-www-form-urlencoded"
-    read(flowers.post("/iris/", data=body, content_type=form, headers=HTML), 400)
+    with record_signals() as sent:
+        page = read(flowers.post("/iris/", data=body, content_type=form, headers=HTML), 400)
+    assert sent.names == ["input-rejected"]
+    assert page.one(id="predict").all("form")
+    assert "sepal_length" in errors_beside(page)
 
 
 def test_request_as_code(flowers: FlaskClient) -> None:
