@@ -21,7 +21,7 @@ from flask_skmodels.versions.loaded_files import load_once
 from flask_skmodels.web.responses import problem_response_with_id
 
 
-def create_app(models: Iterable[Model | type[Model]], import_name: str = "flask_skmodels") -> Flask:
+def create_app(models: Iterable[Model | type[Model]], import_name: str = __name__) -> Flask:
     """Return an application that serves models and nothing else.
 
     All its errors are problem documents, including 404 and 405, and ``/`` redirects to the list of

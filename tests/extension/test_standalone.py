@@ -11,7 +11,8 @@ import joblib
 import pytest
 import skops.io
 
-from flask_skmodels import ArtifactError, serve
+from flask_skmodels import ArtifactError, create_app, serve
+from flask_skmodels.telemetry.prediction_log import LOGGER
 from tests.support.command_line import flask
 from tests.support.helpers import SETOSA
 
@@ -25,6 +26,10 @@ def test_serve_serves_all_methods_of_a_file(tmp_path: Path, named: Any) -> None:
     ]
     assert client.post("/iris/predict/", json=SETOSA).get_json()["predictions"] == [0]
     assert client.get("/none/").content_type == "application/problem+json"
+
+
+def test_handlers_of_an_applications_log_do_not_get_the_predictions() -> None:
+    assert not LOGGER.startswith(create_app([]).logger.name)
 
 
 def test_serve_takes_a_pin_and_a_name(tmp_path: Path, named: Any) -> None:
