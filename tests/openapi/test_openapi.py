@@ -453,5 +453,5 @@ def test_document_from_python(app: Flask, everything: dict[str, Any]) -> None:
     assert models.openapi(app) == everything
     with app.app_context():
         assert models.openapi() == everything
-    with pytest.raises(RuntimeError, match="no application"):
+    with pytest.raises(RuntimeError, match="no current application"):
         models.openapi()

@@ -22,7 +22,7 @@ from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
 MAX_ROWS = PROBES  # verified up to this number; with more rows, scikit-learn's checks cost little
 SECONDS = 0.25  # time limit for the native calls of one method
-LEAST_TRIES = 32  # calls made even after the time limit if no row is accepted; each halves the rows
+FIRST_ROW_SECONDS = 5  # time limit for finding one probe row that the estimator accepts
 _SIZES = (1, 2, 65, 1, 64, 1, 33, 8, 3, *[1] * 20)
 _PARTS = list(pairwise(accumulate(_SIZES, initial=0)))
 
@@ -155,19 +155,16 @@ def _count_of_rows(rows: int) -> str:
 def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     """Return probe rows on which the estimator does not raise.
 
-    On rows where it raises, the lean form must raise too. The search ends after ``SECONDS``. If no
-    row was accepted by then, it continues to ``LEAST_TRIES`` calls, because on a busy machine a few
-    calls can take that long.
+    On rows where it raises, the lean form must raise too. The search ends after ``SECONDS``, but
+    not before a row is found: on a busy machine a few calls can take that long.
 
     :raises Decline: the estimator raises on all rows
     :raises Mismatch: the lean form returns a result for a row on which the estimator raises
     """
-    deadline = perf_counter() + SECONDS
+    started = perf_counter()
     good: list[ProbeRows] = []
     parts: list[ProbeRows] = [probes.rows()]
-    tries = 0
-    while parts and (perf_counter() < deadline or (not good and tries < LEAST_TRIES)):
-        tries += 1
+    while parts and perf_counter() - started < (SECONDS if good else FIRST_ROW_SECONDS):
         part = parts.pop()
         count = len(part[0])
         try:
