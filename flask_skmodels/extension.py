@@ -24,7 +24,7 @@ from flask_skmodels.telemetry.setup import listeners_of
 from flask_skmodels.versions.registry import Registry
 from flask_skmodels.web import metrics, routes
 from flask_skmodels.web.exchange import application
-from flask_skmodels.web.url_rules import uncollected
+from flask_skmodels.web.url_rules import without_garbage_collection
 
 _M = TypeVar("_M", bound=type[Model] | Model)
 _MODULES_WITH_URLS = (
@@ -100,7 +100,7 @@ class SKModels:
             self._schedule_version_check(state)
             for name in self.registry:
                 self._start(state, name)
-            with uncollected():
+            with without_garbage_collection():
                 for deployment in state.deployments.values():
                     _add_url_rules(state, deployment)
             self._apps.add(app)

@@ -175,7 +175,7 @@ class _OpenFile:
     def _map(self, blocks: Blocks, mode: Literal["r", "c"]) -> Any:
         """Load with the arrays mapped, from the hashed file, not from a newer one of its name."""
         through = f"/proc/self/fd/{self.descriptor}"
-        name = _Name(through if Path(through).exists() else self.path)
+        name = _MappedPath(through if Path(through).exists() else self.path)
         name.of_file = os.path.realpath(self.path)
         self._check_unchanged(name)
         estimator = unpickle(blocks, name, mode)
@@ -188,7 +188,7 @@ class _OpenFile:
                 raise ArtifactError(self.path, "it was changed while it was loaded")
 
 
-class _Name(str):
+class _MappedPath(str):
     """The path that a mapped file is opened by; ``numpy.memmap`` keeps the file's real path.
 
     joblib sends an array to another process by its path alone, and the path of a descriptor is

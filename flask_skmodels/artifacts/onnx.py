@@ -139,7 +139,7 @@ class OnnxModel:
         :param output: its name
         :param feed: an array for each input
         """
-        return self._session_here().run([output], feed)[0]
+        return self._session_of_process().run([output], feed)[0]
 
     def cast(self, feed: Mapping[str, NDArray[Any]]) -> Feed:
         """Return an array for each input, of the dtype that the graph takes.
@@ -151,7 +151,7 @@ class OnnxModel:
     def _run(self, output: str | None, X: Any) -> Any:
         return self.run(output, self._feed(X))
 
-    def _session_here(self) -> Any:
+    def _session_of_process(self) -> Any:
         """Return the session of this process; a forked process cannot use its parent's."""
         process, session = self._session
         if session is None or process != os.getpid():

@@ -32,7 +32,7 @@ def start(graph: bytes) -> Any:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def run_aside(graph: bytes, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def run_in_subprocess(graph: bytes, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Return the outputs of a graph by name, computed in another process.
 
     ONNX Runtime starts a thread when it is imported, and a fork would lose that thread. So it is
@@ -57,7 +57,7 @@ def run_aside(graph: bytes, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArr
 
 
 def run_packed(packed: bytes) -> bytes:
-    """Run the graph that :func:`run_aside` has packed with its inputs, and pack the outputs."""
+    """Run a graph that :func:`run_in_subprocess` packed with its inputs; pack the outputs."""
     with np.load(io.BytesIO(packed)) as given:
         session = start(given["graph"].tobytes())
         arrays = [given[f"arr_{index}"] for index in range(len(given["names"]))]

@@ -14,7 +14,7 @@ import numpy as np
 
 from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE
 from flask_skmodels.artifacts.onnx import OnnxModel
-from flask_skmodels.artifacts.onnx_session import run_aside
+from flask_skmodels.artifacts.onnx_session import run_in_subprocess
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes
 from flask_skmodels.engines.lean.verify import accepted_rows
@@ -149,7 +149,7 @@ def _compared(
     names = _output_names(graph, expected)
     if not names:
         raise ModelError(f"the graph has none of the methods {', '.join(expected)}")
-    outputs = run_aside(data, graph.cast(feed(X, graph.input_names)))
+    outputs = run_in_subprocess(data, graph.cast(feed(X, graph.input_names)))
     results = {method: _like(expected[method], outputs[name]) for method, name in names.items()}
     return graph, _difference({method: expected[method] for method in names}, results)
 

@@ -120,7 +120,7 @@ class Deployment:
         if label is not None:
             return self.versions.get(label, sender)
         live = self.versions.current(sender)
-        return self._chosen(key, live, sender) if self.model.traffic else live
+        return self._canary_or_live(key, live, sender) if self.model.traffic else live
 
     def call(
         self, sender: Sender, version: ModelVersion, method: str, request_id: str | None = None
@@ -205,20 +205,20 @@ class Deployment:
         if self._loaded_models is not None:
             self._loaded_models.touch(self.versions)
 
-    def _chosen(self, key: str | None, live: ModelVersion, sender: Sender) -> ModelVersion:
+    def _canary_or_live(self, key: str | None, live: ModelVersion, sender: Sender) -> ModelVersion:
         """Return a canary for its share of the requests, else the live version."""
         share_left = share_of(key, self.name)
         for label, share in (self.model.traffic or {}).items():
             share_left -= share
             if share_left < 0:
-                return self._canary(label, live, sender)
+                return self._usable_canary(label, live, sender)
         return live
 
-    def _canary(self, label: str, live: ModelVersion, sender: Sender) -> ModelVersion:
+    def _usable_canary(self, label: str, live: ModelVersion, sender: Sender) -> ModelVersion:
         """Return a canary; if it cannot serve, log that once and return the live version."""
         try:
             version = self.versions.get(label, sender)
-            problem = self._problem(version, live)
+            problem = self._problem_of(version, live)
         except SKModelsError as error:
             problem = str(error)
         if not problem:
@@ -234,17 +234,17 @@ class Deployment:
             self._logged[of] = problem
             sender.logger.warning(text, *arguments, problem)
 
-    def _problem(self, canary: ModelVersion, live: ModelVersion) -> str:
+    def _problem_of(self, canary: ModelVersion, live: ModelVersion) -> str:
         """Return why a canary cannot replace the live version, an empty text if it can."""
         label = str(canary.label)
         files = (live.label, live.sha256, canary.sha256)
         known = self._canaries.get(label)
         if known is None or known[0] != files:
-            self._canaries[label] = known = files, _problem_of(canary, live)
+            self._canaries[label] = known = files, _check_canary(canary, live)
         return known[1]
 
 
-def _problem_of(canary: ModelVersion, live: ModelVersion) -> str:
+def _check_canary(canary: ModelVersion, live: ModelVersion) -> str:
     try:
         Compatibility.of(live).check(canary)
         check_examples(canary)

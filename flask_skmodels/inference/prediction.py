@@ -235,10 +235,10 @@ def _rejection_of(
     """
     if isinstance(error, InvalidInput):
         return error
-    return _too_large(prediction, version) if isinstance(error, ValueError) else None
+    return _too_large_numbers(prediction, version) if isinstance(error, ValueError) else None
 
 
-def _too_large(prediction: Prediction, version: ModelVersion) -> InvalidInput | None:
+def _too_large_numbers(prediction: Prediction, version: ModelVersion) -> InvalidInput | None:
     """Return an error for each number of X that is too large, None if there are none."""
     report = Report()
     for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
@@ -266,7 +266,7 @@ def _checked(outputs: Any, prediction: Prediction) -> Any:
 
     :raises WrongOutput: they do not
     """
-    outputs = _in_rows(outputs, prediction)
+    outputs = _as_rows(outputs, prediction)
     for part in outputs if is_multi_output(outputs) else (outputs,):
         if _length(part) != prediction.rows:
             raise WrongOutput(
@@ -276,7 +276,7 @@ def _checked(outputs: Any, prediction: Prediction) -> Any:
     return outputs
 
 
-def _in_rows(outputs: Any, prediction: Prediction) -> Any:
+def _as_rows(outputs: Any, prediction: Prediction) -> Any:
     """Return the outputs as rows: scikit-learn's SparsePCA returns a flat array for one row."""
     is_flat = prediction.method == "transform" and getattr(outputs, "ndim", 0) == 1
     if is_flat and prediction.rows == 1 and len(outputs) > 1:

@@ -249,19 +249,19 @@ def _array(outputs: Any) -> NDArray[Any]:
 def _difference(outputs: NDArray[Any], others: NDArray[Any], labelled: bool) -> _Difference:
     rows = len(outputs)
     if not labelled and outputs.dtype.kind == "f" and others.dtype.kind in "fiu":
-        per_row = _gaps(outputs, others).reshape(rows, -1).max(axis=1)
+        per_row = _absolute_differences(outputs, others).reshape(rows, -1).max(axis=1)
         return _Difference(rows, None, float(per_row.sum()), float(per_row.max()))
     equal = np.equal(outputs.astype(object), others.astype(object))
     return _Difference(rows, int(equal.astype(bool).reshape(rows, -1).all(axis=1).sum()), 0.0, 0.0)
 
 
-def _gaps(outputs: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+def _absolute_differences(outputs: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
     """Return the absolute differences: 0 where both values are missing, infinity where one is."""
     same = (outputs == others) | (np.isnan(outputs) & np.isnan(others))
     with np.errstate(invalid="ignore", over="ignore"):
-        gaps = np.where(same, 0.0, np.abs(outputs - others))
-    gaps[np.isnan(gaps)] = np.inf
-    return gaps
+        differences = np.where(same, 0.0, np.abs(outputs - others))
+    differences[np.isnan(differences)] = np.inf
+    return differences
 
 
 def _ratio(total: float, differences: list[_Difference]) -> float | None:

@@ -89,7 +89,7 @@ class InputForm:
         by_name = {each.name: each for each in inputs}
         general = []
         for error in errors:
-            name, message = self._located(error)
+            name, message = self._input_of_error(error)
             if name in by_name:
                 by_name[name].errors.append(message)
             else:
@@ -145,7 +145,7 @@ class InputForm:
         hint = f"{count} numbers" if count else "numbers"
         return Input(name=VALUES, label="Values", kind="area", hint=f"{hint}, separated by commas")
 
-    def _located(self, error: InputError) -> tuple[str | None, str]:
+    def _input_of_error(self, error: InputError) -> tuple[str | None, str]:
         """Return the name of the input that an error belongs to, and the message to show there."""
         match = _ITEM.fullmatch(error.message) if error.field == VALUES else None
         if match is None or self._is_single or int(match[1]) >= len(self.fields):

@@ -86,7 +86,7 @@ class RecentModelTraffic:
         if prediction.fields is not self._columns:
             self._update_fields()
         measured = self._measured if prediction.fields == self._columns else []
-        kept = _kept_single(prediction, measured) or _kept(prediction, measured)
+        kept = _kept_of_one_row(prediction, measured) or _kept(prediction, measured)
         self.window.append(kept)
         self._cells += kept.cells
         while len(self.window) > WINDOW or self._cells > CELLS:
@@ -167,9 +167,9 @@ class RecentTraffic(Listener):
             traffic = self._traffic.get(prediction.model) or self.of(prediction.model)
             traffic.add(prediction)
             if traffic is not self._last:
-                self._put_last(prediction.model, traffic)
+                self._mark_as_recent(prediction.model, traffic)
 
-    def _put_last(self, name: str, traffic: RecentModelTraffic) -> None:
+    def _mark_as_recent(self, name: str, traffic: RecentModelTraffic) -> None:
         """Mark a model as the most recently used; if there are too many, forget the oldest."""
         self._latest[name] = self._last = traffic
         self._latest.move_to_end(name)
@@ -201,7 +201,7 @@ def _is_measured(field: Field) -> bool:
     return field.is_number or field.kind == "boolean" or "allowed" in field.definition
 
 
-def _kept_single(prediction: Prediction, measured: list[int]) -> KeptPrediction | None:
+def _kept_of_one_row(prediction: Prediction, measured: list[int]) -> KeptPrediction | None:
     """Return the kept part of a single row of numbers, a fast path; None for other predictions."""
     X, outputs = prediction.X, prediction.outputs
     if (

@@ -40,11 +40,11 @@ def listeners_of(
     if settings.pages:
         listeners.add(RecentTraffic(deployments))
     if _is_on(name, "METRICS", settings.metrics, "prometheus_client"):
-        listeners.add(Metrics(name, deployments, _given(settings.metrics)))
+        listeners.add(Metrics(name, deployments, _object_in(settings.metrics)))
     if _is_on(name, "TRACING", settings.tracing, "opentelemetry.trace"):
-        listeners.add(Tracing(_given(settings.tracing)))
+        listeners.add(Tracing(_object_in(settings.tracing)))
     if settings.log_predictions:
-        _show(logging.getLogger(LOGGER))
+        _write_to_server_log(logging.getLogger(LOGGER))
         listeners.add(PredictionLog(deployments, settings.log_hidden_fields))
     return listeners
 
@@ -54,7 +54,7 @@ def install_line(extra: str) -> str:
     return f"pip install 'Flask-SKModels[{extra}]'"
 
 
-def _given(setting: object) -> Any:
+def _object_in(setting: object) -> Any:
     """Return the registry or provider in a setting, None if the setting is only on or off."""
     return None if isinstance(setting, bool) else setting
 
@@ -76,7 +76,7 @@ def _is_on(name: str, key: str, setting: object, library: str) -> bool:
     return True
 
 
-def _show(logger: logging.Logger) -> None:
+def _write_to_server_log(logger: logging.Logger) -> None:
     """Send the records of a logger to the server's log, unless the logger is already configured.
 
     Flask does the same for its own logger.

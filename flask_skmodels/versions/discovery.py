@@ -23,7 +23,7 @@ REQUEST_FILE = ".reload"  # its modification time is that of the last reload req
 
 Stamp = tuple[int, int]
 Signature = tuple[int, int, int, int]
-_NOT_THERE: Signature = (0, 0, 0, 0)
+_ABSENT: Signature = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _signature(path: Path) -> Signature:
     try:
         status = path.stat()
     except OSError:
-        return _NOT_THERE
+        return _ABSENT
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 

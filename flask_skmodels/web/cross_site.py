@@ -8,10 +8,10 @@ from flask import Request
 from werkzeug.exceptions import Forbidden
 
 # Content types that a page may send to another site without its consent (CORS: simple requests).
-_SIMPLE = {"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
+_SIMPLE_TYPES = {"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
 
 # Authentication schemes whose credentials a browser sends automatically.
-_AUTOMATIC = {"basic", "digest", "negotiate", "ntlm"}
+_AUTOMATIC_SCHEMES = {"basic", "digest", "negotiate", "ntlm"}
 
 
 class CrossSite(Forbidden):
@@ -35,16 +35,17 @@ def check_origin(request: Request, trusted: Container[str]) -> None:
     environ = request.environ
     if "HTTP_ORIGIN" not in environ and "HTTP_SEC_FETCH_SITE" not in environ:
         return
-    if request.mimetype in _SIMPLE and _has_login(request) and _is_foreign(request, trusted):
+    is_simple = request.mimetype in _SIMPLE_TYPES
+    if is_simple and _has_login(request) and _is_cross_site(request, trusted):
         raise CrossSite
 
 
 def _has_login(request: Request) -> bool:
     scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
-    return "Cookie" in request.headers or scheme in _AUTOMATIC
+    return "Cookie" in request.headers or scheme in _AUTOMATIC_SCHEMES
 
 
-def _is_foreign(request: Request, trusted: Container[str]) -> bool:
+def _is_cross_site(request: Request, trusted: Container[str]) -> bool:
     origin = request.headers.get("Origin", "")
     if origin in trusted:
         return False

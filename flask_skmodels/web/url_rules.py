@@ -107,7 +107,7 @@ def _slashed(domain: str, address: str, *, like: str) -> tuple[str, str]:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """Keep the garbage collector off in a ``with`` block that adds many rules.
 
     The rules stay in memory, so there is nothing to collect. Several full collections would still

@@ -25,7 +25,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from flask_skmodels import Artifact, ModelError, SKModels
-from flask_skmodels.artifacts.onnx_session import run_aside, run_packed
+from flask_skmodels.artifacts.onnx_session import run_in_subprocess, run_packed
 from tests.support.helpers import X, Y
 
 RANDOM = np.random.default_rng(0)
@@ -226,7 +226,7 @@ def test_answers_of_the_process_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     types = [("city", skl2onnx.common.data_types.StringTensorType([None, 1]))]
     graph = skl2onnx.to_onnx(model, initial_types=types, options={"zipmap": False})
     data, feed = graph.SerializeToString(), {"city": frame.to_numpy()[:3]}
-    aside = run_aside(data, feed)
+    aside = run_in_subprocess(data, feed)
 
     class Done:
         returncode = 0
@@ -235,11 +235,11 @@ def test_answers_of_the_process_aside(monkeypatch: pytest.MonkeyPatch) -> None:
             self.stdout = run_packed(options["input"])
 
     monkeypatch.setattr(subprocess, "run", Done)
-    here = run_aside(data, feed)
+    here = run_in_subprocess(data, feed)
     assert aside.keys() == here.keys()
     assert here["label"].tolist() == aside["label"].tolist() == ["a", "b", "c"]
 
 
 def test_process_aside_tells_what_is_wrong() -> None:
     with pytest.raises(RuntimeError, match=r"(?i)protobuf"):
-        run_aside(b"nonsense", {})
+        run_in_subprocess(b"nonsense", {})
