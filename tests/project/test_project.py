@@ -225,3 +225,14 @@ def test_request_is_known_to_web_and_above_alone(path: Path) -> None:
 )
 def test_guard_sees_every_use_of_the_request(source: str) -> None:
     assert uses_of_request(ast.parse(source))
+
+
+def test_minimum_versions_are_the_lower_bounds() -> None:
+    """``tox -e minimum`` installs what setup.cfg promises to work."""
+    [line] = lines_of("options.extras_require", "all")
+    extras = line.partition("[")[2].rstrip("]").split(",")
+    sections = [lines_of("options", "install_requires")]
+    sections += [lines_of("options.extras_require", extra) for extra in extras]
+    bounds = {line.replace(">=", "==") for lines in sections for line in lines}
+    listed = (ROOT / "tests/minimum.txt").read_text(encoding="utf-8").splitlines()
+    assert sorted(bounds) == [line for line in listed if not line.startswith("#")]
