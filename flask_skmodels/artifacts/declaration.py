@@ -92,7 +92,7 @@ class Policy:
     :param sha256sums_sha256: digest of that file; without it, ``verify`` must accept the file
     :param verify: called with the path and the bytes of each file before anything in it is read;
         the file is refused if it raises or returns False
-    :param version_mismatch: what to do with an estimator that was fitted with another version of
+    :param version_mismatch: the treatment of an estimator that was fitted with another version of
         scikit-learn
     :param onnx_tolerance: the largest difference allowed between a graph of ONNX and the estimator
         that it was converted from

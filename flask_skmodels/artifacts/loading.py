@@ -159,7 +159,7 @@ class _OpenFile:
         start = os.read(self.descriptor, len(_PICKLE))
         os.lseek(self.descriptor, 0, os.SEEK_SET)
         if format_ not in PICKLED or start != _PICKLE:
-            refusal = "it cannot be memory-mapped: only what joblib.dump writes uncompressed can"
+            refusal = "it cannot be memory-mapped: only uncompressed files of joblib.dump can be"
             raise ArtifactError(self.path, refusal)
 
     def _hashed_blocks(self, policy: Policy) -> Blocks:

@@ -47,7 +47,7 @@ class MLflowModel:
             return
         fitted = [column.name for column in inputs.columns]
         if inputs.named and self.names and set(self.names) != set(fitted):
-            reason = "the columns of its signature are not those that the estimator was fitted on"
+            reason = "its signature has other columns than those that the estimator was fitted on"
             raise ArtifactError(self.file.parent / MLMODEL, reason)
         if self.width is not None and self.width != len(fitted):
             reason = f"its signature has {self.width} columns, the estimator takes {len(fitted)}"

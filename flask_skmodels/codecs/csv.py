@@ -205,7 +205,7 @@ def _split_quoted(text: str, most: int) -> tuple[list[list[str]], int, bool]:
 
 
 def _split_long_cells(text: str, most: int) -> tuple[list[list[str]], int, bool]:
-    """Return what :func:`_split_quoted` does, for cells that csv.reader refuses as too long.
+    """Return the result of :func:`_split_quoted` for cells that csv.reader refuses as too long.
 
     Its limit, 128 KiB by default, is one for the whole process, so it is not for a library to set.
     This takes two to three times as long.

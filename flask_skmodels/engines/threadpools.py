@@ -50,7 +50,7 @@ def size_pools(count: int | None) -> None:
 
 
 def threads_per_worker(environ: Mapping[str, str]) -> int:
-    """Return how many threads each worker process may use: 1 if their number is unknown.
+    """Return the number of threads that each worker process may use, 1 if it is unknown.
 
     :param environ: the environment variables of the process
     """

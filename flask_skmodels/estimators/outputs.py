@@ -77,7 +77,7 @@ def output_columns(outputs: ModelOutput, classes: Sequence[Any]) -> list[tuple[s
     classes have the names of the classes. With several outputs the number of the output comes
     first: ``0_setosa``.
 
-    :param outputs: anything that a method of an estimator returns, one entry a row
+    :param outputs: the return value of an estimator's method, with one entry for each row
     :param classes: the classes that the columns stand for (a list of lists for several outputs);
         empty if the columns are not classes
     :returns: the name of each column and its values: an array of numbers or booleans as the

@@ -195,7 +195,7 @@ class FormFields:
 
 
 def _fields_of(body: Body) -> dict[str, str]:
-    """Return the fields of a form; the page shows them again, also where they are not UTF-8."""
+    """Return the fields of a form; the page shows them again, even if they are not UTF-8."""
     try:
         return dict(body.pairs)
     except InvalidInput:

@@ -159,7 +159,7 @@ class RowChecks:
         return columns, np.flatnonzero(refused).tolist()
 
     def count_errors(self, item: object, *, text: bool) -> int | None:
-        """Return the number of errors that Cerberus would report for a row; None if not known."""
+        """Return the number of errors that Cerberus would report for a row, None if unknown."""
         source = self._source(item, text)
         if source is None or not self._can_count:
             return None
@@ -170,7 +170,7 @@ class RowChecks:
         )
 
     def _source(self, item: Any, text: bool) -> Any:
-        """Return a row as a dictionary or a sequence of the right length; None if it is neither."""
+        """Return a row as a dictionary or a sequence of the right length, None if it is neither."""
         if self._unnamed and type(item) is dict:
             item = _split(item.get(VALUES), text) if self._are_known(item) else None
         elif type(item) is dict:

@@ -135,7 +135,7 @@ class DeferredFrame(Tabular):
 
         :raises OverflowError: an integer is too large for float64 to hold exactly
         :raises TypeError: a column holds values other than numbers and booleans
-        :raises ValueError: the same
+        :raises ValueError: as for ``TypeError``
         """
         if self.matrix is not None:
             array: FloatArray = self.matrix.astype(np.float64, copy=False)

@@ -18,7 +18,7 @@ _PLAIN = frozenset({int, float, str, bool, type(None)})
 
 
 class Repeated(dict[str, object]):
-    """The fields of a row that has a name more than once; the last value of each is kept.
+    """The fields of a row with a repeated name; the last value of each name is kept.
 
     :param pairs: names and values, in the order of the request
     :ivar names: the repeated names

@@ -142,7 +142,7 @@ class FixedSchema:
     def _report_refused(self, rows: Rows, refused: Sequence[int], checks: RowChecks) -> bool:
         """Raise the errors of the refused rows; return False if Cerberus accepts one of them.
 
-        Errors beyond those that are reported are only counted, by the faster compiled checks.
+        Errors that are not reported are only counted, by the faster compiled checks.
         """
         report = Report()
         for index in refused:
@@ -190,7 +190,7 @@ class FixedSchema:
     def _document(
         self, item: object, index: int, text: bool, report: Report
     ) -> dict[str, object] | None:
-        """Return a row as the document that Cerberus validates, or None if that is not possible."""
+        """Return a row as the document that Cerberus validates, None if it has no such form."""
         if isinstance(item, Mapping) and not self._report_repeated(item, index, report):
             if not self._purge_unknown:
                 self._report_unknown(item, index, report)

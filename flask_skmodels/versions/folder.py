@@ -127,7 +127,7 @@ class VersionFolder:
                 raise self._loader.named(error) from error
 
     def start(self, sender: Sender) -> None:
-        """Load the version to serve, and those canaries and shadows that load.
+        """Load the version to serve, and the canaries and the shadow if they can be loaded.
 
         :raises ArtifactError: no version can be loaded
         :raises ModelError: no version can be served, or the pinned one does not exist

@@ -93,7 +93,7 @@ def go_live(version: ModelVersion, file: File | None) -> Live:
 
 
 def unload(state: State) -> State:
-    """Drop the loaded version; remember what its clients rely on if it has served."""
+    """Drop the loaded version; if it has served, remember its fields and methods."""
     if isinstance(state, Live):
         return Unloaded(state.label, state.file, state.compatibility)
     return Absent() if isinstance(state, Unproven) else state

@@ -221,7 +221,7 @@ class SingleVersion:
         return self.live
 
     def get(self, label: str, sender: Sender) -> ModelVersion:
-        """Raise UnknownModel: there are no labels."""
+        """Raise :class:`UnknownModel`: there are no labels."""
         raise UnknownModel(f"model {self.name!r} has no versions, so there is no version {label!r}")
 
     def get_shadow(self, label: str, sender: Sender) -> ModelVersion | None:

@@ -164,7 +164,7 @@ class UnsupportedEncoding(UnsupportedMediaType):
 
 
 def _coding(request: Request) -> str | None:
-    """Return the content encoding of a request, None where it has none.
+    """Return the content encoding of a request, None if it has none.
 
     :raises UnsupportedEncoding: it has more than one, or one that is not supported
     """

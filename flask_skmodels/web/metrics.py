@@ -29,7 +29,7 @@ class MetricsView(BaseView):
 
 
 class MissingMetricsView(BaseView):
-    """``GET /-/metrics`` where prometheus-client is not installed."""
+    """``GET /-/metrics`` if prometheus-client is not installed."""
 
     def respond(self, exchange: Exchange) -> Response:
         raise NotFound(f"prometheus-client is not installed: {install_line('metrics')}")

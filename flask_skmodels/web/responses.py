@@ -22,7 +22,7 @@ def json_response(document: Mapping[str, Any], status: int = 200) -> Response:
 
 
 def problem_response(exception: Exception, request: Request) -> Response:
-    """Return an exception as a response: a problem document, or text where ``Accept`` prefers it.
+    """Return an exception as a response: a problem document, or text if ``Accept`` prefers it.
 
     :param exception: the exception that stopped the request
     :param request: the request

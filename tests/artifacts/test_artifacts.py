@@ -646,7 +646,7 @@ def test_what_cannot_be_mapped_is_refused(
 ) -> None:
     write(pipeline, trusting.root / name)
     reason = refused(Artifact(name, mmap_mode="r"), trusting)
-    assert reason == "it cannot be memory-mapped: only what joblib.dump writes uncompressed can"
+    assert reason == "it cannot be memory-mapped: only uncompressed files of joblib.dump can be"
 
 
 # Versions of scikit-learn

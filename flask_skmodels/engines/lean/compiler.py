@@ -63,7 +63,7 @@ def lean_form(*classes: type) -> Callable[[_F], _F]:
     arithmetic in the same order.
 
     Both the decorated function and the functions that it returns raise :class:`Decline` if the
-    estimator would raise an exception, or if they do not know what it would return.
+    estimator would raise an exception, or if they cannot determine its result.
 
     :param classes: the exact classes; their subclasses are not included
     """
@@ -134,7 +134,7 @@ def doubles(X: ModelInput) -> FloatArray:
     """Return X as an array of doubles of shape (rows, columns).
 
     :raises Decline: scikit-learn would not convert X to such an array
-    :raises TypeError: the same, for a container without numbers
+    :raises TypeError: X is in a container without numbers
     """
     if type(X) is np.ndarray and X.dtype == _DOUBLE:
         return X

@@ -54,7 +54,7 @@ def lean_calls(
     """Return verified lean functions for the methods of an estimator, and the steps without one.
 
     They are verified on hundreds of rows together and on some of them one at a time. This runs on
-    one thread, so that no thread pool is left behind that a fork would break.
+    one thread, so that it leaves no thread pool that a fork would break.
 
     :param estimator: a fitted estimator
     :param native: the native methods that are served
@@ -98,7 +98,7 @@ def _with_sklearn_output(call: Call) -> Call:
 def _with_fallback(lean: Call, native: Call) -> Call:
     """Return a function that calls the native method if the lean form raises."""
 
-    @np.errstate(all="ignore")  # as a decorator it costs half of what it does in a with statement
+    @np.errstate(all="ignore")  # as a decorator it costs half as much as in a with statement
     def call(X: ModelInput) -> ModelOutput:
         if len(X) <= MAX_ROWS:
             try:
