@@ -239,11 +239,11 @@ def check_traffic(model: Model) -> None:
         problem = "traffic and shadow need a folder of versions as the pipeline"
     elif not _are_shares(model.traffic or {}):
         problem = (
-            "traffic must be a mapping of versions, which are text, to shares from 0 to 1 with a "
+            "traffic must be a mapping of version labels (strings) to shares from 0 to 1 with a "
             "sum of at most 1"
         )
     elif not _is_label(model.shadow):
-        problem = "shadow must be a version, which is text"
+        problem = "shadow must be the label of a version (a string)"
     elif not _is_traffic_key(model.traffic_key):
         problem = "traffic_key must be 'header:NAME', 'cookie:NAME' or a function of the request"
     if problem:
@@ -317,7 +317,7 @@ def _wanted_methods(model: Model, available: tuple[str, ...]) -> tuple[str, ...]
     if model.methods is None:
         wanted = ("predict",) if "predict" in available else ("transform",)
     elif isinstance(model.methods, str):
-        raise ModelError(f"methods must be a list of names, not the text {model.methods!r}")
+        raise ModelError(f"methods must be a list of names, not the string {model.methods!r}")
     else:
         wanted = tuple(dict.fromkeys(model.methods))
     if model.probability and "predict_proba" not in wanted:

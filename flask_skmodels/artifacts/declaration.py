@@ -47,11 +47,13 @@ class Artifact:
     def __post_init__(self) -> None:
         trusted = () if isinstance(self.trusted, str) else tuple(self.trusted)
         if isinstance(self.trusted, str) or not all(isinstance(name, str) for name in trusted):
-            raise ValueError(f"trusted must be a list of names of types, not {self.trusted!r}")
+            raise ValueError(f"trusted must be a list of type names, not {self.trusted!r}")
         if self.sha256 is not None and not _DIGEST.fullmatch(self.sha256):
             raise ValueError(f"sha256 must be 64 hexadecimal digits, not {self.sha256!r}")
         if self.version is not None and not isinstance(self.version, str):
-            raise ValueError(f"version must be a label, which is text, not {self.version!r}")
+            raise ValueError(
+                f"version must be the label of a version (a string), not {self.version!r}"
+            )
         if self.mmap_mode not in (None, "r", "c"):
             raise ValueError(f"mmap_mode must be 'r', 'c' or None, not {self.mmap_mode!r}")
         object.__setattr__(self, "path", os.fspath(self.path))

@@ -183,7 +183,7 @@ class DeferredFrame(Tabular):
         return [missing if value is None else value for value in values]
 
     def copy(self) -> DeferredFrame:
-        """Return a copy that shares no array, and no data frame that was made, with this one."""
+        """Return a copy that shares neither arrays nor a data frame with this one."""
         columns = [each.copy() if isinstance(each, np.ndarray) else each for each in self._columns]
         duplicate = DeferredFrame(self.fields, columns)
         duplicate.row = self.row

@@ -14,7 +14,7 @@ from flask_skmodels.schema.types import Array, JSONObject, ModelInput
 
 
 class UnboundedSchema:
-    """A schema of rows of numbers, of any length that is the same for all rows of a request.
+    """A schema of rows of numbers; all rows of a request must have the same length.
 
     The first row of a request sets the length. All values are validated as one column.
     """

@@ -157,7 +157,7 @@ def test_artifact_shows_itself_as_it_is_declared() -> None:
         ({"trusted": "numpy.dtype"}, "trusted must be a list"),
         ({"trusted": [int]}, "trusted must be a list"),
         ({"mmap_mode": "r+"}, "mmap_mode must be"),
-        ({"version": 2}, "version must be a label, which is text"),
+        ({"version": 2}, r"version must be the label of a version \(a string\)"),
     ],
 )
 def test_artifact_refuses_what_it_cannot_be(wrong: dict[str, Any], message: str) -> None:

@@ -157,7 +157,7 @@ def test_name_that_is_in_use(models: SKModels, line_pipeline: Any) -> None:
         ({"pipeline": SVC().fit(X, Y), "methods": []}, "methods is empty"),
         (
             {"pipeline": SVC().fit(X, Y), "methods": "predict"},
-            "methods must be a list of names, not the text 'predict'",
+            "methods must be a list of names, not the string 'predict'",
         ),
     ],
 )
