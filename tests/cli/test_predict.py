@@ -73,7 +73,9 @@ def test_predict_rejects_unknown_methods_and_versions(app: Flask) -> None:
     rows = json.dumps([SETOSA, VIRGINICA])
     said = error(app, "predict", "iris", "--method", "transform", stdin=rows)
     assert "does not serve 'transform'" in said
-    assert "has no version '7'" in error(app, "predict", "iris", "--version", "7", stdin=rows)
+    assert "has no versions, so there is no version '7'" in error(
+        app, "predict", "iris", "--version", "7", stdin=rows
+    )
 
 
 def test_predict_with_a_version(tmp_path: Path) -> None:
