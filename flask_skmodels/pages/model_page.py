@@ -37,6 +37,7 @@ from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body, UploadedFile
 from flask_skmodels.web.error_responses import Problem
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.negotiation import needed_for
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.views import BaseView, PredictionView
@@ -226,7 +227,8 @@ def _file_of(body: Body) -> tuple[UploadedFile, Codec]:
     codec = reader_of(file.media_type)
     if codec is None:
         known = ", ".join(suffix for codec in writers() for suffix in codec.suffixes)
-        raise InvalidInput.of_request("content_type", f"the file must be one of {known}")
+        message = f"the file must be one of {known}{needed_for(file.media_type)}"
+        raise InvalidInput.of_request("content_type", message)
     return file, codec
 
 

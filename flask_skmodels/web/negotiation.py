@@ -83,11 +83,19 @@ def unsupported(media_type: str, known: str) -> UnsupportedMediaType:
     :param media_type: the content type that was sent
     :param known: the content types that are read
     """
-    needed = ""
+    message = f"the content type must be one of {known}{needed_for(media_type)}"
+    return UnsupportedMediaType(message)
+
+
+def needed_for(media_type: str) -> str:
+    """Return the end of a message: the command that installs what reads a content type.
+
+    :returns: empty where no command would help
+    """
     for codec in missing_codecs():
         if media_type in codec.reads:
-            needed = f"; {media_type} needs pip install 'Flask-SKModels[{codec.extra}]'"
-    return UnsupportedMediaType(f"the content type must be one of {known}{needed}")
+            return f"; {media_type} needs pip install 'Flask-SKModels[{codec.extra}]'"
+    return ""
 
 
 def _source_of(body: Body, schema: Schema) -> Body | UploadedFile:

@@ -34,6 +34,7 @@ from flask_skmodels import (
 )
 from flask_skmodels.codecs import registration
 from flask_skmodels.testing import record_signals
+from tests.support.command_line import without_pyarrow
 from tests.support.helpers import FIELDS, JSON, SCHEMA, SETOSA, VIRGINICA, X, Y, problem, serve
 from tests.support.html import (
     HTML,
@@ -690,6 +691,12 @@ def test_form_without_a_file(flowers: FlaskClient) -> None:
 def test_file_of_another_type(flowers: FlaskClient) -> None:
     page = upload(flowers, "/iris/", b"x", "rows.xlsx", 400)
     assert "the file must be one of" in page.one(id="file-result").text
+
+
+def test_file_that_needs_a_library(flowers: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pyarrow(monkeypatch)
+    page = upload(flowers, "/iris/", b"x", "rows.arrow", 400)
+    assert "pip install 'Flask-SKModels[arrow]'" in page.one(id="file-result").text
 
 
 def test_too_many_rows(pipeline: Any) -> None:
