@@ -157,6 +157,21 @@ def test_unpacked_length_is_bounded(limited: FlaskClient, length: int, status: i
         assert errors_of(response, 413) == TOO_LONG
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        (PATH, "application/x-www-form-urlencoded"),
+        (PATH, "multipart/form-data"),
+        ("/iris/", "application/x-www-form-urlencoded"),
+    ],
+)
+def test_unpacked_length_of_a_form_is_bounded(limited: FlaskClient, path: str, kind: str) -> None:
+    bomb, content_type = gzip.compress(b"a" * 1_500_000), f"{kind}; boundary=x"
+    headers = {"Content-Encoding": "gzip", "Accept": "text/html;q=0.9, application/json;q=0.8"}
+    response = limited.post(path, data=bomb, content_type=content_type, headers=headers)
+    assert response.status_code == 413
+
+
 def test_unpacked_length_of_all_members_is_bounded(limited: FlaskClient) -> None:
     member = gzip.compress(b" " * 700)
     assert errors_of(send(limited, member * 2 + PACKED + member), 413) == TOO_LONG
