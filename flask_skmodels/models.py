@@ -78,7 +78,7 @@ class Model:
     shadow: str | None = None
 
     configuration: dict[str, Any] | None = None
-    caller: Callable[..., Any] | None = None
+    _caller: Callable[..., Any] | None = None
 
     attributes: ClassVar[tuple[str, ...]] = (
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
@@ -107,7 +107,7 @@ class Model:
 
         :param caller: called with the name of the model, the rows, the method and options
         """
-        self.caller = caller
+        self._caller = caller
         self.name = name_of(self)
         self.configuration = sklearn.get_config()
 
@@ -121,9 +121,9 @@ class Model:
 
         :raises RuntimeError: the model is not registered
         """
-        if self.caller is None:
+        if self._caller is None:
             raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
-        return self.caller(name_of(self), rows, method, **options)
+        return self._caller(name_of(self), rows, method, **options)
 
     def predict(self, X: Any) -> ModelOutput:
         """Return the estimator's predictions. Override it to change X or the predictions.

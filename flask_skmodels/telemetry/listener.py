@@ -68,7 +68,7 @@ class Relay:
         self._caller = caller
 
     def __call__(self, sender: Sender, model: Model, **arguments: object) -> None:
-        if model.caller != self._caller:
+        if model._caller != self._caller:
             return
         first: Exception | None = None
         for receiver in self.receivers:
