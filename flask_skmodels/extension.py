@@ -19,6 +19,7 @@ from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.pages import api_docs, page_routes
 from flask_skmodels.schema.rows import from_python
+from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.state import Decorator, State
 from flask_skmodels.telemetry.setup import listeners_of
 from flask_skmodels.versions.registry import Registry
@@ -131,7 +132,7 @@ class SKModels:
         self._add(instance)
         return model
 
-    def add(self, name: str, pipeline: Any, **attributes: Any) -> Model:
+    def add(self, name: str, pipeline: Estimator, **attributes: Any) -> Model:
         """Register a model without a class of its own.
 
         :param name: the name of the model, the first segment of its URLs
@@ -173,7 +174,7 @@ class SKModels:
             prediction = prepare(call, from_python(rows))
         return deployment.execute(call, prediction, is_shadowed=version is None)
 
-    def openapi(self, app: Flask | None = None) -> dict[str, Any]:
+    def openapi(self, app: Flask | None = None) -> JSONObject:
         """Return the OpenAPI document of all models.
 
         Merge its ``paths`` and ``components`` into the application's own document, if there is one.
@@ -185,7 +186,7 @@ class SKModels:
         state: State = self._sender(app).extensions[self.name]
         return api_docs.document_of(state, state.deployments.values())
 
-    def comparison(self, name: str, app: Flask | None = None) -> dict[str, Any] | None:
+    def comparison(self, name: str, app: Flask | None = None) -> JSONObject | None:
         """Return a comparison of a model with its shadow in this process; None without a shadow.
 
         :param name: the name of the model

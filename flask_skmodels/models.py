@@ -17,7 +17,7 @@ from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.schema.fields import Declaration, InputColumn, Inputs, declared
 from flask_skmodels.schema.schema import FixedSchema, Schema
-from flask_skmodels.schema.types import Estimator, FieldRules, ModelOutput
+from flask_skmodels.schema.types import Estimator, FieldRules, JSONObject, ModelOutput
 from flask_skmodels.schema.unbounded import UnboundedSchema
 from flask_skmodels.schema.validator import Validator
 
@@ -77,7 +77,7 @@ class Model:
     traffic_key: str | Callable[..., str | None] | None = None
     shadow: str | None = None
 
-    configuration: dict[str, Any] | None = None
+    configuration: JSONObject | None = None
     _caller: Callable[..., Any] | None = None
 
     attributes: ClassVar[tuple[str, ...]] = (
@@ -347,10 +347,10 @@ def rules_from(inputs: Inputs) -> FieldRules | None:
     return {column.name: _column_rules(column) for column in inputs.columns}
 
 
-def _column_rules(column: InputColumn) -> dict[str, Any]:
+def _column_rules(column: InputColumn) -> JSONObject:
     if column.type == "any":
         return {"type": ["number", "string", "boolean"], "nullable": True, "required": False}
-    rules: dict[str, Any] = {"type": column.type}
+    rules: JSONObject = {"type": column.type}
     if column.allowed is not None:
         rules["allowed"] = list(column.allowed)
     return rules | {"nullable": True} if column.nullable else rules

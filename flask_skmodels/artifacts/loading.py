@@ -35,6 +35,7 @@ from flask_skmodels.artifacts.pins import check_digest, check_signature
 from flask_skmodels.artifacts.skops import read_skops
 from flask_skmodels.errors import ArtifactError, in_one_line
 from flask_skmodels.estimators import introspect
+from flask_skmodels.schema.types import Estimator
 
 logger = logging.getLogger("flask_skmodels")
 
@@ -58,7 +59,7 @@ class Loaded:
     :param examples: rows that were stored with the estimator
     """
 
-    estimator: Any
+    estimator: Estimator
     path: Path
     format: str
     sha256: str
@@ -256,7 +257,7 @@ def _mismatch(mismatches: Sequence[InconsistentVersionWarning]) -> str:
     return f"it was fitted with scikit-learn {versions}, but {sklearn.__version__} is installed"
 
 
-def _sklearn_version_of(estimator: Any) -> str | None:
+def _sklearn_version_of(estimator: Estimator) -> str | None:
     """Return the installed version of scikit-learn if a part of the estimator is from scikit-learn.
 
     No warning has named a different version.
@@ -272,7 +273,7 @@ def _is_sklearn(cls: type) -> bool:
     return cls.__module__.startswith("sklearn.")
 
 
-def _check_estimator(path: Path, estimator: Any) -> None:
+def _check_estimator(path: Path, estimator: Estimator) -> None:
     name = introspect.class_name(estimator)
     if isinstance(estimator, type):
         raise ArtifactError(path, f"it contains the class {estimator.__name__}, not an estimator")

@@ -16,6 +16,7 @@ from typing import Any
 
 from flask_skmodels.errors import ArtifactError
 from flask_skmodels.estimators import input_columns
+from flask_skmodels.schema.types import Estimator, JSONObject
 
 MLMODEL = "MLmodel"
 _Verify = Callable[[Path, bytes], None]
@@ -37,7 +38,7 @@ class MLflowModel:
     width: int | None
     examples: tuple[Any, ...]
 
-    def check(self, estimator: Any) -> None:
+    def check(self, estimator: Estimator) -> None:
         """Check that the signature has the columns that the estimator takes.
 
         :raises ArtifactError: the columns differ
@@ -85,7 +86,7 @@ def read_mlflow_model(folder: Path, verify: _Verify) -> MLflowModel:
     )
 
 
-def _read_yaml(path: Path, verify: _Verify) -> dict[str, Any]:
+def _read_yaml(path: Path, verify: _Verify) -> JSONObject:
     try:
         yaml = import_module("yaml")
     except ImportError as error:

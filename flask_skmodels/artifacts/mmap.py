@@ -22,6 +22,7 @@ from typing import Any, Literal
 from joblib.numpy_pickle import NumpyUnpickler
 
 from flask_skmodels.errors import ArtifactError
+from flask_skmodels.schema.types import JSONObject
 
 BLOCK = 1 << 16
 
@@ -96,7 +97,7 @@ def unpickle(blocks: Blocks, name: str, mode: Literal["r", "c"]) -> Any:
     :param mode: ``"r"`` for arrays that cannot be written to, ``"c"`` for copies of the pages that
         are written to
     """
-    options: dict[str, Any] = {"mmap_mode": mode}
+    options: JSONObject = {"mmap_mode": mode}
     if "ensure_native_byte_order" in signature(NumpyUnpickler).parameters:
         options["ensure_native_byte_order"] = False
     return NumpyUnpickler(name, io.BufferedReader(blocks, BLOCK), **options).load()

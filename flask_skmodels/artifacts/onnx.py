@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.metaestimators import available_if
 
 from flask_skmodels.artifacts.onnx_session import start
 from flask_skmodels.errors import ArtifactError, in_one_line
+from flask_skmodels.schema.types import Array, JSONObject
 
 if TYPE_CHECKING:
     from onnx import (
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _PASSES_ON = frozenset({"Cast", "Identity"})
 _LABELS = frozenset({"classlabels_ints", "classlabels_int64s", "classlabels_strings"})
 
-Feed = dict[str, NDArray[Any]]
+Feed = dict[str, Array]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -96,7 +96,7 @@ class OnnxModel:
             self.feature_names_in_ = np.array(self.input_names, dtype=object)
 
     @_if_output("_labels")
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any) -> Array:
         """Return the first output of the graph that is not a probability.
 
         :param X: array or data frame of shape (rows, columns)
@@ -107,7 +107,7 @@ class OnnxModel:
         return result.astype(str) if result.dtype == object else result
 
     @_if_output("_probabilities")
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class.
 
         :param X: array or data frame of shape (rows, columns)
@@ -119,7 +119,7 @@ class OnnxModel:
             return np.array([[row[key] for key in keys] for row in result], dtype=np.float32)
         return np.asarray(result)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> JSONObject:
         return {**self.__dict__, "_session": (0, None)}
 
     @property
@@ -133,7 +133,7 @@ class OnnxModel:
             return self._probabilities
         return self._labels if method in ("predict", "transform") else None
 
-    def run(self, output: str | None, feed: Mapping[str, NDArray[Any]]) -> Any:
+    def run(self, output: str | None, feed: Mapping[str, Array]) -> Any:
         """Return one output, computed by the session of this process.
 
         :param output: its name
@@ -141,7 +141,7 @@ class OnnxModel:
         """
         return self._session_of_process().run([output], feed)[0]
 
-    def cast(self, feed: Mapping[str, NDArray[Any]]) -> Feed:
+    def cast(self, feed: Mapping[str, Array]) -> Feed:
         """Return an array for each input, of the dtype that the graph takes.
 
         :raises ValueError: a fraction would be cut off
@@ -194,7 +194,7 @@ class _Value:
         is_float = self.dtype in (np.float32, np.float64)
         return self.dtype is None or (is_float and "prob" in self.name.lower())
 
-    def cast(self, values: NDArray[Any]) -> NDArray[Any]:
+    def cast(self, values: Array) -> Array:
         """Return values in the dtype and shape of this input.
 
         :raises ValueError: a fraction would be cut off

@@ -13,7 +13,8 @@ from multiprocessing import spawn
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from flask_skmodels.schema.types import Array
 
 _SECONDS = 120
 
@@ -32,7 +33,7 @@ def start(graph: bytes) -> Any:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def run_in_subprocess(graph: bytes, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def run_in_subprocess(graph: bytes, feed: Mapping[str, Array]) -> dict[str, Array]:
     """Return the outputs of a graph by name, computed in another process.
 
     ONNX Runtime starts a thread when it is imported, and a fork would lose that thread. So it is

@@ -24,6 +24,7 @@ from flask_skmodels.errors import ModelError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import prepare, rejecting
 from flask_skmodels.schema.json_schema import jsonable
+from flask_skmodels.schema.types import ModelOutput
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import application
@@ -142,7 +143,7 @@ def synthetic_rows(version: ModelVersion, count: int) -> list[Any]:
     except Decline as why:
         raise ModelError(f"cannot generate rows for model {version.name!r}: {why}") from why
     fields = version.schema.fields
-    outputs: Any = getattr(version.schema, "outputs", fields)
+    outputs: ModelOutput = getattr(version.schema, "outputs", fields)
     names = [field.name for field in outputs]
     records = [
         dict(zip(names, map(jsonable, row), strict=True)) for row in zip(*columns, strict=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from flask_skmodels.cli.console import counted, extension_state, in_application, one_line
 from flask_skmodels.codecs.registration import missing_codecs
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.compatibility import check_examples
 from flask_skmodels.web.exchange import application
 
@@ -54,7 +53,7 @@ def _check(deployment: Deployment) -> int:
     return failures
 
 
-def _versions(deployment: Deployment) -> list[dict[str, Any]]:
+def _versions(deployment: Deployment) -> list[JSONObject]:
     deployment.versions.refresh(application())
     return deployment.versions.describe() or [{"version": None}]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from http.client import HTTPException
-from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import click
 
 from flask_skmodels.cli.console import deployment_named, extension_state, in_application
+from flask_skmodels.schema.types import JSONObject
 
 
 @click.command("compare")
@@ -39,7 +39,7 @@ def compare_command(name: str, url: str) -> None:
         click.echo(f"{key}: {value}")
 
 
-def _read(url: str) -> dict[str, Any]:
+def _read(url: str) -> JSONObject:
     """Return the JSON document at a URL, empty if it is not a JSON object."""
     if not url.startswith(("http://", "https://")):
         raise click.ClickException("--url must begin with http:// or https://")

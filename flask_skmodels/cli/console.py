@@ -13,6 +13,7 @@ from flask.cli import ScriptInfo
 
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.schema.types import Estimator
 from flask_skmodels.state import State
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -46,7 +47,7 @@ def in_application(command: _C) -> _C:
             with app.app_context():
                 return context.invoke(command, *arguments, **options)
 
-    wrapped: Any = update_wrapper(run, command)
+    wrapped: Estimator = update_wrapper(run, command)
     return wrapped  # type: ignore[no-any-return]
 
 

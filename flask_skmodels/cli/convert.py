@@ -22,6 +22,7 @@ from flask_skmodels.errors import ArtifactError, ModelError, SKModelsError, in_o
 from flask_skmodels.estimators import introspect
 from flask_skmodels.models import Model, inputs_of
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import Estimator
 
 
 @click.command("convert")
@@ -77,7 +78,7 @@ def convert(source: Path, target: Path) -> Conversion:
     return write(loaded.estimator, target)
 
 
-def _to_skops(estimator: Any, target: Path) -> Conversion:
+def _to_skops(estimator: Estimator, target: Path) -> Conversion:
     try:
         import skops.io
     except ImportError as error:
@@ -94,7 +95,7 @@ def _to_skops(estimator: Any, target: Path) -> Conversion:
     return Conversion(Artifact(target, trusted=types), _compared(estimator, other))
 
 
-def _to_onnx(estimator: Any, target: Path) -> Conversion:
+def _to_onnx(estimator: Estimator, target: Path) -> Conversion:
     model, native, schema = _as_model(estimator)
     try:
         graph, difference, _ = convert_to_onnx(model, native, schema)
@@ -110,14 +111,14 @@ def _to_onnx(estimator: Any, target: Path) -> Conversion:
     return Conversion(Artifact(target), comparison + without)
 
 
-def _as_model(estimator: Any) -> tuple[Model, Mapping[str, Any], Schema]:
+def _as_model(estimator: Estimator) -> tuple[Model, Mapping[str, Any], Schema]:
     """Return a model for an estimator, the estimator's native methods, and its schema."""
     model = Model(name="converted", pipeline=estimator)
     methods = introspect.methods(estimator)
     return model, native_calls(model, methods), model.compile_schema(inputs_of(model, methods))
 
 
-def _compared(estimator: Any, other: Any) -> str:
+def _compared(estimator: Estimator, other: Any) -> str:
     """Return in words how the predictions of two estimators compare, to the last bit."""
     try:
         _, native, schema = _as_model(estimator)

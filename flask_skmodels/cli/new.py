@@ -18,6 +18,7 @@ from flask_skmodels.cli.console import FILE, one_line_errors, write_new
 from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.models import KeyValueModel, Model, name_of, rules_from
+from flask_skmodels.schema.types import FieldRules
 
 _MODULE = '''\
 """The model {name}."""
@@ -101,7 +102,7 @@ def module_source(name: str, file: Path, folder: Path) -> str:
 def _attributes(
     artifact: Artifact,
     loaded: Loaded,
-    rules: Mapping[str, Mapping[str, Any]] | None,
+    rules: FieldRules | None,
     folder: Path,
 ) -> list[str]:
     path = os.path.relpath(artifact.path, folder.absolute())

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Tags, get_tags
 
+from flask_skmodels.schema.types import Estimator
+
 # The attribute in which a meta-estimator of scikit-learn keeps the estimators that get its X.
 _SAME_X = {
     "best_estimator_": {"BaseSearchCV"},
@@ -31,14 +33,14 @@ def has(item: Any, name: str) -> bool:
     return get(item, name) is not None
 
 
-def tags_of(estimator: Any) -> Tags | None:
+def tags_of(estimator: Estimator) -> Tags | None:
     """Return the tags of an estimator, None if it has none or broken ones."""
     with suppress(Exception):
         return get_tags(estimator)
     return None
 
 
-def is_from_sklearn(estimator: Any) -> bool:
+def is_from_sklearn(estimator: Estimator) -> bool:
     """Return True if the class of an estimator is defined in scikit-learn."""
     return _is_defined_in_sklearn(type(estimator))
 
@@ -47,12 +49,12 @@ def _is_defined_in_sklearn(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == "sklearn"
 
 
-def sklearn_classes(estimator: Any) -> list[str]:
+def sklearn_classes(estimator: Estimator) -> list[str]:
     """Return the names of the scikit-learn classes that an estimator is an instance of."""
     return [cls.__name__ for cls in type(estimator).__mro__ if _is_defined_in_sklearn(cls)]
 
 
-def is_a(estimator: Any, *names: str) -> bool:
+def is_a(estimator: Estimator, *names: str) -> bool:
     """Return True if an estimator is an instance of a scikit-learn class with such a name."""
     return not set(names).isdisjoint(sklearn_classes(estimator))
 
@@ -64,15 +66,15 @@ def to_python(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def wrapped(estimator: Any) -> list[Any]:
+def wrapped(estimator: Estimator) -> list[Any]:
     """Return the estimators that a meta-estimator passes its X to unchanged."""
     names = [name for name, kinds in _SAME_X.items() if is_a(estimator, *kinds)]
     names += [] if is_from_sklearn(estimator) else ["best_estimator_", "estimator_"]
-    inner: Any = next((get(estimator, name) for name in names if has(estimator, name)), [])
+    inner: Estimator = next((get(estimator, name) for name in names if has(estimator, name)), [])
     return list(inner) if isinstance(inner, (list, tuple, np.ndarray)) else [inner]
 
 
-def active_steps(pipeline: Any) -> list[Any]:
+def active_steps(pipeline: Estimator) -> list[Any]:
     """Return the steps that run when a pipeline predicts, without passthrough and samplers."""
     steps = [step for _, step in pipeline.steps if step is not None and step != "passthrough"]
     return [step for step in steps[:-1] if has(step, "transform")] + steps[-1:]

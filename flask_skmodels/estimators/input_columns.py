@@ -33,9 +33,10 @@ from flask_skmodels.estimators.attributes import (
     wrapped,
 )
 from flask_skmodels.schema.fields import InputColumn, Inputs
+from flask_skmodels.schema.types import Estimator
 
 
-def inputs(estimator: Any) -> Inputs:
+def inputs(estimator: Estimator) -> Inputs:
     """Return the X that a fitted estimator takes.
 
     :param estimator: a fitted estimator of scikit-learn, or one that follows its API
@@ -46,7 +47,7 @@ def inputs(estimator: Any) -> Inputs:
     return Inputs(columns=None, named=False, container="array")
 
 
-def _inputs(estimator: Any, container: str, names: Sequence[str] | None) -> Inputs:
+def _inputs(estimator: Estimator, container: str, names: Sequence[str] | None) -> Inputs:
     if container == "sequence":
         text = InputColumn(name="x0", type="string")
         return Inputs(columns=(text,), named=False, container=container)
@@ -59,7 +60,7 @@ def _inputs(estimator: Any, container: str, names: Sequence[str] | None) -> Inpu
     return Inputs(columns=columns, named=bool(names), container="frame" if names else "array")
 
 
-def _columns(estimator: Any, names: Sequence[str]) -> tuple[InputColumn, ...]:
+def _columns(estimator: Estimator, names: Sequence[str]) -> tuple[InputColumn, ...]:
     walks = _Walk(with_nan=True), _Walk(with_nan=False)
     for walk in walks:
         X = [_Feature(index, missing=frozenset({index})) for index in range(len(names))]
@@ -80,7 +81,7 @@ def _column(index: int, name: str, with_nan: _Walk, with_none: _Walk) -> InputCo
     )
 
 
-def _first_inner(estimator: Any) -> list[Any]:
+def _first_inner(estimator: Estimator) -> list[Any]:
     """Return the inner estimators that get X first, without functions that are not fitted."""
     if is_a(estimator, "FeatureUnion"):
         return [t for _, t in estimator.transformer_list if not isinstance(t, str)]
@@ -90,7 +91,7 @@ def _first_inner(estimator: Any) -> list[Any]:
     return [s for s in steps if has(s, "n_features_in_") or not is_a(s, "FunctionTransformer")][:1]
 
 
-def _names(estimator: Any) -> list[str] | None:
+def _names(estimator: Estimator) -> list[str] | None:
     """Return the names of the columns in ``fit``, None if it got an array.
 
     LightGBM (``Column_0``) and CatBoost (``0``) make up names for the columns of an array.
@@ -106,7 +107,7 @@ def _names(estimator: Any) -> list[str] | None:
     return None if names == [f"Column_{i}" for i in numbers] else names
 
 
-def _width(estimator: Any) -> int | None:
+def _width(estimator: Estimator) -> int | None:
     """Return the number of columns that an estimator declares itself.
 
     CatBoost reports 0 after it was loaded from a file, but it still has the names.
@@ -115,7 +116,7 @@ def _width(estimator: Any) -> int | None:
     return len(get(estimator, "feature_names_") or ()) or None if count == 0 else count
 
 
-def _column_count(estimator: Any) -> int | None:
+def _column_count(estimator: Estimator) -> int | None:
     """Return the number of columns that an estimator or the first one inside it declares."""
     count = 1 if is_a(estimator, "IsotonicRegression") else _width(estimator)
     if count is not None:
@@ -123,7 +124,7 @@ def _column_count(estimator: Any) -> int | None:
     return next((n for n in map(_column_count, _first_inner(estimator)) if n is not None), None)
 
 
-def _container(estimator: Any) -> str:
+def _container(estimator: Estimator) -> str:
     """Return the container of X, as :class:`Inputs` names it, for columns without names."""
     for inner in _first_inner(estimator):
         return _container(inner)
@@ -205,7 +206,7 @@ class _Walk:
         if feature.source is not None and (feature.is_exact or kind == "string"):
             self.claims[feature.source].append((kind, allowed if feature.is_exact else None))
 
-    def run(self, estimator: Any, X: _Features) -> _Features:
+    def run(self, estimator: Estimator, X: _Features) -> _Features:
         """Visit an estimator and return the features that leave it."""
         if not is_a(estimator, "_BaseComposition") and not wrapped(estimator):
             self.use(X)
@@ -218,7 +219,7 @@ class _Walk:
             self.reject_missing(X)
             return [_combined(X)]
 
-    def visit_any(self, estimator: Any, X: _Features) -> _Features:
+    def visit_any(self, estimator: Estimator, X: _Features) -> _Features:
         X = _fitted_to(X, _width(estimator))
         parts = get(estimator, "estimators_features_") or repeat(range(len(X)))  # of bagging
         pairs = zip(wrapped(estimator), parts, strict=False)
@@ -232,7 +233,7 @@ class _Walk:
             self.reject_missing([X[index]])
         return _outputs(estimator, X)
 
-    def takes_missing(self, estimator: Any, X: _Features) -> bool:
+    def takes_missing(self, estimator: Estimator, X: _Features) -> bool:
         """Return True if the tags allow missing values; no tree accepts them in a sparse matrix."""
         tags = tags_of(estimator)
         if tags is None or tags.no_validation or is_a(estimator, "_ConstantPredictor"):
@@ -242,7 +243,7 @@ class _Walk:
         allows_nan = bool(tags.input_tags.allow_nan)
         return self.with_nan and allows_nan and not (is_sparse and is_predictor)
 
-    def visit_pipeline(self, pipeline: Any, X: _Features) -> _Features:
+    def visit_pipeline(self, pipeline: Estimator, X: _Features) -> _Features:
         return reduce(lambda features, step: self.run(step, features), active_steps(pipeline), X)
 
     def visit_featureunion(self, union: Any, X: _Features) -> _Features:
@@ -296,7 +297,7 @@ class _Walk:
             self.claim(feature, "string")
         return []
 
-    def visit_categoricalnb(self, classifier: Any, X: _Features) -> _Features:
+    def visit_categoricalnb(self, classifier: Estimator, X: _Features) -> _Features:
         for feature, count in zip(X, classifier.n_categories_, strict=True):
             self.claim(feature, "integer", tuple(range(count)))
         return self.visit_any(classifier, X)
@@ -309,11 +310,11 @@ class _Walk:
             self.run(encoder, [feature for feature, is_categorical in pairs if is_categorical])
         return self.visit_any(boosting, X)
 
-    def visit_baseencoder(self, encoder: Any, X: _Features) -> _Features:
+    def visit_baseencoder(self, encoder: Estimator, X: _Features) -> _Features:
         pairs = zip(_fitted_to(X, len(encoder.categories_)), encoder.categories_, strict=True)
         return [self.encoded(encoder, feature, to_python(values)) for feature, values in pairs]
 
-    def encoded(self, encoder: Any, feature: _Feature, values: list[Any]) -> _Feature:
+    def encoded(self, encoder: Estimator, feature: _Feature, values: list[Any]) -> _Feature:
         """Return the feature that an encoder makes; claim the categories that it was fitted on."""
         has_none, has_nan = None in values, any(v != v for v in values)
         rejects_unknown = get(encoder, "handle_unknown") == "error"  # never in a TargetEncoder
@@ -331,7 +332,7 @@ class _Walk:
         return _Feature(feature.source, False, missing, is_sparse=is_sparse)
 
 
-def _outputs(estimator: Any, X: _Features) -> _Features:
+def _outputs(estimator: Estimator, X: _Features) -> _Features:
     """Return the features that leave an estimator that has no method in the walk."""
     if is_a(estimator, "FunctionTransformer") and estimator.func is None:
         return X

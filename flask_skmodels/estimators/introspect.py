@@ -19,13 +19,14 @@ from flask_skmodels.estimators.attributes import (
     to_python,
     wrapped,
 )
+from flask_skmodels.schema.types import Estimator
 
 METHODS = tuple(
     "predict predict_proba predict_log_proba decision_function transform score_samples".split()
 )
 
 
-def is_fitted(estimator: Any) -> bool:
+def is_fitted(estimator: Estimator) -> bool:
     """Return True if an estimator is fitted, as ``check_is_fitted`` defines it.
 
     :param estimator: any object
@@ -42,7 +43,7 @@ def is_fitted(estimator: Any) -> bool:
     return False
 
 
-def methods(estimator: Any) -> tuple[str, ...]:
+def methods(estimator: Estimator) -> tuple[str, ...]:
     """Return the names of the methods that an estimator has and that can be served.
 
     :param estimator: any object
@@ -51,7 +52,7 @@ def methods(estimator: Any) -> tuple[str, ...]:
     return tuple(name for name in METHODS if callable(get(estimator, name)))
 
 
-def classes(estimator: Any) -> list[object] | None:
+def classes(estimator: Estimator) -> list[object] | None:
     """Return the classes of a classifier.
 
     :param estimator: a fitted estimator
@@ -69,7 +70,7 @@ def classes(estimator: Any) -> list[object] | None:
     return None
 
 
-def class_name(estimator: Any) -> str:
+def class_name(estimator: Estimator) -> str:
     """Return the name of the class of an estimator, without its module.
 
     :param estimator: any object; a pipeline is a ``"Pipeline"``
@@ -77,7 +78,7 @@ def class_name(estimator: Any) -> str:
     return type(estimator).__name__
 
 
-def final_estimator(estimator: Any) -> Any:
+def final_estimator(estimator: Estimator) -> Any:
     """Return the estimator that predicts in a pipeline, a search or a frozen estimator.
 
     :param estimator: a fitted estimator

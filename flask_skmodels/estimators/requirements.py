@@ -10,9 +10,10 @@ import numpy as np
 
 from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import introspect
+from flask_skmodels.schema.types import Estimator
 
 
-def check_pipeline(pipeline: Any) -> None:
+def check_pipeline(pipeline: Estimator) -> None:
     """Check that the pipeline of a model is a fitted estimator that can be served.
 
     :param pipeline: the value of the model's attribute
@@ -37,7 +38,7 @@ def check_pipeline(pipeline: Any) -> None:
         _check_part(part)
 
 
-def _check_part(part: Any) -> None:
+def _check_part(part: Estimator) -> None:
     name = introspect.class_name(part)
     if _takes_categories(part):
         raise ModelError(
@@ -51,13 +52,13 @@ def _check_part(part: Any) -> None:
         )
 
 
-def _opens_files(estimator: Any) -> bool:
+def _opens_files(estimator: Estimator) -> bool:
     """Return True for a vectorizer that reads its texts from files instead of its input."""
     is_vectorizer = hasattr(estimator, "build_analyzer")
     return is_vectorizer and getattr(estimator, "input", "content") != "content"
 
 
-def _takes_categories(estimator: Any) -> bool:
+def _takes_categories(estimator: Estimator) -> bool:
     """Return True for an estimator of LightGBM or XGBoost that was fitted on pandas categories."""
     with suppress(Exception):  # not fitted: a template that is only cloned
         if hasattr(estimator, "booster_"):
@@ -67,7 +68,7 @@ def _takes_categories(estimator: Any) -> bool:
     return False
 
 
-def parts_of(estimator: Any) -> Iterator[Any]:
+def parts_of(estimator: Estimator) -> Iterator[Any]:
     """Yield an estimator and all estimators in its attributes, fitted or not."""
     stack, seen = [*getattr(estimator, "__dict__", {}).values(), estimator], set[int]()
     while stack:

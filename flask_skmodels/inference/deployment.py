@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from random import random
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import HTTPException
 
@@ -15,6 +15,7 @@ from flask_skmodels.engines.threadpools import size_pools
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.inference.prediction import Prediction, PredictionCall, announce, execute
 from flask_skmodels.inference.shadow import Shadow
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.compatibility import Compatibility, check_examples
 from flask_skmodels.versions.version import ModelVersion, Versions
@@ -173,7 +174,7 @@ class Deployment:
         self._touch()
         self.versions.start(sender)
 
-    def describe(self, sender: Sender) -> dict[str, Any]:
+    def describe(self, sender: Sender) -> JSONObject:
         """Return a description of the model for clients; it is loaded first if necessary."""
         described = self.current(sender).describe()
         if self.versions.is_folder:
@@ -183,14 +184,14 @@ class Deployment:
             described["shadow"] = self.shadow.summary()
         return described
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> JSONObject:
         """Return the part of the description that is known without loading the model."""
         live = self.versions.live
         if live is not None:
             return live.describe()
         return {"name": self.name, "version": None, "methods": list(self.versions.methods)}
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> JSONObject:
         """Return the live version, its version of scikit-learn, and the versions that failed."""
         live = self.versions.live
         loaded = None if live is None else live.loaded

@@ -28,6 +28,7 @@ from flask_skmodels.inference.limits import row_count_error
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.tabular import to_sklearn
+from flask_skmodels.schema.types import ModelOutput
 from flask_skmodels.signals import (
     Sender,
     after_prediction,
@@ -73,7 +74,7 @@ class Prediction:
     rows: int
     classes: list[object] | None
     request_id: str | None
-    outputs: Any = field(default=None, repr=False)
+    outputs: ModelOutput = field(default=None, repr=False)
     decode: float = 0.0
     validate: float = 0.0
     queue: float = 0.0
@@ -261,7 +262,7 @@ def _large_numbers(inputs: Any) -> Any:
     return np.nonzero(np.abs(array.astype(np.float64)) > _LARGE)
 
 
-def _checked(outputs: Any, prediction: Prediction) -> Any:
+def _checked(outputs: ModelOutput, prediction: Prediction) -> Any:
     """Return the outputs if they have one entry for each row.
 
     :raises WrongOutput: they do not
@@ -276,7 +277,7 @@ def _checked(outputs: Any, prediction: Prediction) -> Any:
     return outputs
 
 
-def _as_rows(outputs: Any, prediction: Prediction) -> Any:
+def _as_rows(outputs: ModelOutput, prediction: Prediction) -> Any:
     """Return the outputs as rows: scikit-learn's SparsePCA returns a flat array for one row."""
     is_flat = prediction.method == "transform" and getattr(outputs, "ndim", 0) == 1
     if is_flat and prediction.rows == 1 and len(outputs) > 1:
@@ -284,7 +285,7 @@ def _as_rows(outputs: Any, prediction: Prediction) -> Any:
     return outputs
 
 
-def _length(outputs: Any) -> int | None:
+def _length(outputs: ModelOutput) -> int | None:
     if isinstance(outputs, list | tuple):
         return len(outputs)
     shape = getattr(outputs, "shape", None) or np.shape(outputs)

@@ -11,13 +11,13 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flask_skmodels.errors import SKModelsError
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import copy_of
+from flask_skmodels.schema.types import Array, JSONObject, ModelOutput
 from flask_skmodels.signals import Sender, notify, shadow_prediction
 from flask_skmodels.versions.version import ModelVersion, Versions
 
@@ -45,8 +45,8 @@ class Comparison:
 
     def add(
         self,
-        outputs: Any,
-        others: Any,
+        outputs: ModelOutput,
+        others: ModelOutput,
         *,
         labelled: bool = False,
         comparable: bool = True,
@@ -68,7 +68,7 @@ class Comparison:
         is_alike = comparable and one.shape == other.shape
         self._differences.append(_difference(one, other, labelled) if is_alike else unequal)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> JSONObject:
         """Return the rows, the share of equal labels, and the mean and largest difference."""
         differences = list(self._differences)
         labelled = [each for each in differences if each.agreeing is not None]
@@ -153,7 +153,7 @@ class Shadow:
             return True
         return self._rows + prediction.rows <= WAITING_ROWS and not self._waiting.full()
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> JSONObject:
         """Return the comparison, and the numbers of dropped and failed predictions."""
         counts = {"dropped": self.dropped, "failed": self.failed}
         return {"version": self.label, **self.comparison.summary(), **counts}
@@ -239,14 +239,14 @@ def _check_inputs(version: ModelVersion, prediction: Prediction) -> None:
         raise SKModelsError("the shadow has other columns than the version that predicted")
 
 
-def _array(outputs: Any) -> NDArray[Any]:
+def _array(outputs: ModelOutput) -> Array:
     """Return outputs as one array, with one row for each input row."""
     if is_multi_output(outputs):
         return np.concatenate(outputs, axis=1)
     return np.asarray(outputs.toarray() if hasattr(outputs, "toarray") else outputs)
 
 
-def _difference(outputs: NDArray[Any], others: NDArray[Any], labelled: bool) -> _Difference:
+def _difference(outputs: Array, others: Array, labelled: bool) -> _Difference:
     rows = len(outputs)
     if not labelled and outputs.dtype.kind == "f" and others.dtype.kind in "fiu":
         per_row = _absolute_differences(outputs, others).reshape(rows, -1).max(axis=1)
@@ -255,7 +255,7 @@ def _difference(outputs: NDArray[Any], others: NDArray[Any], labelled: bool) -> 
     return _Difference(rows, int(equal.astype(bool).reshape(rows, -1).all(axis=1).sum()), 0.0, 0.0)
 
 
-def _absolute_differences(outputs: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+def _absolute_differences(outputs: Array, others: Array) -> Array:
     """Return the absolute differences: 0 where both values are missing, infinity where one is."""
     same = (outputs == others) | (np.isnan(outputs) & np.isnan(others))
     with np.errstate(invalid="ignore", over="ignore"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version as version_of
@@ -36,7 +36,7 @@ from flask_skmodels.schema.json_schema import (
     form_schema,
     jsonable,
 )
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import FieldRules, JSONObject
 
 _MULTIPART = "multipart/form-data"
 _TAGS = (
@@ -76,7 +76,7 @@ class Site:
     title: str
     prefix: str = ""
     root: str = ""
-    security_schemes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    security_schemes: FieldRules = field(default_factory=dict)
     is_guarded: bool = False
 
 

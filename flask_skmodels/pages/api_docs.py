@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.resources import files
 from importlib.util import find_spec
-from typing import Any
 
 from flask import Response, render_template, url_for
 from werkzeug.exceptions import NotFound
@@ -13,6 +12,7 @@ from werkzeug.exceptions import NotFound
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.openapi import document
 from flask_skmodels.pages.page import error_page
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.responses import json_response, problem_response
@@ -49,7 +49,7 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add nothing: the models are in the one document."""
 
 
-def document_of(state: State, deployments: Iterable[Deployment], root: str = "") -> dict[str, Any]:
+def document_of(state: State, deployments: Iterable[Deployment], root: str = "") -> JSONObject:
     """Return the API document of models on an application.
 
     :param state: the extension on the application

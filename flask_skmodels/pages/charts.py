@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, log10
 from sys import float_info
-from typing import Any
+
+from flask_skmodels.schema.types import JSONObject
 
 BINS = 20
 WIDTH = 100.0
@@ -103,7 +104,7 @@ def bar_width(value: float | None, whole: float | None) -> float:
     return round(min(value / whole, 1.0) * WIDTH, 3)
 
 
-def range_bar(received: dict[str, Any]) -> RangeBar | None:
+def range_bar(received: JSONObject) -> RangeBar | None:
     """Return the range bar of a field, None if the field has received no numbers.
 
     :param received: ``least`` and ``most`` of the numbers received; ``minimum`` and ``maximum``

@@ -11,6 +11,7 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.models import description_of
 from flask_skmodels.pages import statistics
 from flask_skmodels.pages.page import Page, base_of, estimator_of, recent_traffic_of
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.web.exchange import Exchange
 
 MANY = 8  # models; with more, the index has a search field
@@ -22,7 +23,7 @@ class IndexPage(Page):
 
     template = "index.html"
 
-    def context(self, exchange: Exchange) -> dict[str, Any]:
+    def context(self, exchange: Exchange) -> JSONObject:
         visible = self.state.visible()
         matching = _matching(visible, exchange.request)
         return {
@@ -40,7 +41,7 @@ class IndexPage(Page):
             "models": [self._entry(exchange, deployment) for deployment in matching],
         }
 
-    def _entry(self, exchange: Exchange, deployment: Deployment) -> dict[str, Any]:
+    def _entry(self, exchange: Exchange, deployment: Deployment) -> JSONObject:
         live, name = deployment.versions.live, deployment.name
         recent_traffic = recent_traffic_of(self.state)
         return {

@@ -11,6 +11,7 @@ from typing import Any
 from flask_skmodels.errors import InputError
 from flask_skmodels.schema.fields import ABSENT, Field, as_list
 from flask_skmodels.schema.json_schema import VALUES, field_schema
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.version import ModelVersion
 
 MOST_OPTIONS = 500  # of a select; a field with more values is typed
@@ -118,7 +119,7 @@ class InputForm:
             return list(texts.items())
         return [(VALUES, ",".join(texts.get(each.name, "") for each in self.fields))]
 
-    def row(self, texts: Mapping[str, str]) -> dict[str, Any]:
+    def row(self, texts: Mapping[str, str]) -> JSONObject:
         """Return the row in the inputs, in its JSON form.
 
         :param texts: texts of the inputs by name
@@ -130,7 +131,7 @@ class InputForm:
             return {VALUES: [None if v is ABSENT else v for v in values.values()]}
         return {name: value for name, value in values.items() if value is not ABSENT}
 
-    def _by_name(self, example: Any) -> dict[str, Any]:
+    def _by_name(self, example: Any) -> JSONObject:
         """Return the values of an example by the names of the fields."""
         if isinstance(example, Mapping) and VALUES not in example:
             return {str(name): value for name, value in example.items()}
@@ -195,7 +196,7 @@ def _options(each: Field, schema: Mapping[str, Any]) -> list[tuple[str, str]]:
     return ([("", "not given")] if may_be_missing else [("", "choose")]) + options
 
 
-def _attributes(schema: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def _attributes(schema: Mapping[str, Any], kind: str) -> JSONObject:
     low, high = _bounds(schema)
     attributes = {"min": low, "max": high}
     if kind == "number":

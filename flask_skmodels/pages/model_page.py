@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from flask import Flask, Response
 from werkzeug.exceptions import NotFound
@@ -32,6 +32,7 @@ from flask_skmodels.pages.results import (
     format_value,
     row_result,
 )
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body, UploadedFile
@@ -150,7 +151,7 @@ class ModelPage(BaseView):
         version: ModelVersion,
         texts: Mapping[str, str],
         errors: Sequence[InputError],
-    ) -> dict[str, Any]:
+    ) -> JSONObject:
         name, form, request = self._deployment.name, InputForm(version), exchange.request
         inputs, general = form.inputs(texts, errors)
         url = request.host_url.rstrip("/") + base_of(self._state, request) + f"/{name}"

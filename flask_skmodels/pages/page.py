@@ -13,6 +13,7 @@ from flask import Request, Response, render_template
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.estimators.introspect import class_name
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.recent import RecentTraffic
 from flask_skmodels.versions.version import ModelVersion
@@ -59,7 +60,7 @@ class Page(BaseView):
     def refuse(self, exchange: Exchange, exception: Exception) -> Response:
         return error_page(self.state, exchange, exception)
 
-    def context(self, exchange: Exchange) -> dict[str, Any]:
+    def context(self, exchange: Exchange) -> JSONObject:
         """Return the variables of the template."""
         raise NotImplementedError
 

@@ -15,6 +15,7 @@ from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import bar_width
 from flask_skmodels.pages.statistics import distribution
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.version import ModelVersion
 
 MOST_BARS = 12  # classes with a bar: the most probable
@@ -72,7 +73,7 @@ class FileResult:
     header: Sequence[str]
     first_output: int
     rows: Sequence[Sequence[str]]
-    distributions: Sequence[dict[str, Any]]
+    distributions: Sequence[JSONObject]
     hidden_columns: int
     download: str | None
     file_name: str
@@ -183,7 +184,7 @@ def _inputs(prediction: Prediction, width: int) -> list[list[str]]:
     return [[format_value(row.get(name)) for row in rows] for name in names]
 
 
-def _distribution(name: str, values: Any, are_labels: bool) -> dict[str, Any]:
+def _distribution(name: str, values: Any, are_labels: bool) -> JSONObject:
     plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
     return {"name": name, **distribution(plain, are_labels=are_labels)}
 

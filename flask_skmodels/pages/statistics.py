@@ -13,6 +13,7 @@ import numpy as np
 from flask_skmodels.pages.charts import bin_edges
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.telemetry.recent import (
     KeptPrediction,
     RecentModelTraffic,
@@ -27,7 +28,7 @@ _BOUNDS = {"min": "minimum", "max": "maximum", "allowed": "enum"}
 _META = ("title", "x-unit")
 
 
-def summary(traffic: RecentModelTraffic, window: Sequence[KeptPrediction]) -> dict[str, Any]:
+def summary(traffic: RecentModelTraffic, window: Sequence[KeptPrediction]) -> JSONObject:
     """Return the counts of a model and the time that its estimator takes.
 
     :param traffic: recent traffic of the model
@@ -44,7 +45,7 @@ def summary(traffic: RecentModelTraffic, window: Sequence[KeptPrediction]) -> di
     }
 
 
-def details(recent_traffic: RecentTraffic, name: str) -> dict[str, Any]:
+def details(recent_traffic: RecentTraffic, name: str) -> JSONObject:
     """Return all statistics of a model, the JSON document of ``/{name}/traffic/``.
 
     :param recent_traffic: recent traffic of the application
@@ -74,7 +75,7 @@ def iso_time(seconds: float) -> str:
 
 def output_distributions(
     version: ModelVersion, window: Iterable[KeptPrediction]
-) -> list[dict[str, Any]]:
+) -> list[JSONObject]:
     """Return the distribution of each output column, see :func:`distribution`.
 
     :param version: the live version; it determines whether the outputs are labels
@@ -96,7 +97,7 @@ def output_distributions(
     ]
 
 
-def distribution(values: Sequence[Any], *, are_labels: bool = False) -> dict[str, Any]:
+def distribution(values: Sequence[Any], *, are_labels: bool = False) -> JSONObject:
     """Return the distribution of the values of one column.
 
     :param values: the values
@@ -121,7 +122,7 @@ def _seconds(window: Iterable[KeptPrediction]) -> dict[str, float] | None:
     return {"median": median, "p95": p95}
 
 
-def _versions(window: Sequence[KeptPrediction]) -> list[dict[str, Any]]:
+def _versions(window: Sequence[KeptPrediction]) -> list[JSONObject]:
     labels = dict.fromkeys(kept.version for kept in window)
     parts = {label: [kept for kept in window if kept.version == label] for label in labels}
     return [
@@ -144,7 +145,7 @@ def _output_name(index: int, width: int) -> str:
     return "prediction" if width == 1 else f"prediction_{index}"
 
 
-def _inputs(version: ModelVersion, window: Iterable[KeptPrediction]) -> list[dict[str, Any]]:
+def _inputs(version: ModelVersion, window: Iterable[KeptPrediction]) -> list[JSONObject]:
     fields = measured_fields(version)
     measured = [field for field in fields if field is not None]
     columns = _columns([kept.inputs for kept in window if kept.inputs is not None], len(measured))
@@ -161,7 +162,7 @@ def _columns(parts: Sequence[Any], width: int) -> list[list[Any]]:
     return columns
 
 
-def _input(field: Field, values: Sequence[Any]) -> dict[str, Any]:
+def _input(field: Field, values: Sequence[Any]) -> JSONObject:
     """Return the received values of a field, and the values that its schema allows."""
     definition, schema = field.definition, field_schema(field)
     # If a field is coerced, its JSON Schema describes the value before, its definition after.
@@ -169,7 +170,7 @@ def _input(field: Field, values: Sequence[Any]) -> dict[str, Any]:
         key: jsonable(definition[rule]) for rule, key in _BOUNDS.items() if rule in definition
     }
     present = [value for value in values if not _is_missing(value)]
-    received: dict[str, Any] = {"rows": len(values), "missing": len(values) - len(present)}
+    received: JSONObject = {"rows": len(values), "missing": len(values) - len(present)}
     if "allowed" in field.definition or field.kind == "boolean":
         received |= _counts(present, field.definition.get("allowed", (False, True)))
     else:
@@ -178,7 +179,7 @@ def _input(field: Field, values: Sequence[Any]) -> dict[str, Any]:
     return {"field": field.name, **bounds, **meta, **received}
 
 
-def _extent(numbers: Sequence[float]) -> dict[str, Any]:
+def _extent(numbers: Sequence[float]) -> JSONObject:
     if not numbers:
         return {"least": None, "most": None, "mean": None}
     with np.errstate(over="ignore"):
@@ -186,7 +187,7 @@ def _extent(numbers: Sequence[float]) -> dict[str, Any]:
     return {"least": min(numbers), "most": max(numbers), "mean": mean}
 
 
-def _counts(values: Iterable[Any], known: Iterable[Any] = ()) -> dict[str, Any]:
+def _counts(values: Iterable[Any], known: Iterable[Any] = ()) -> JSONObject:
     """Return the count of each value; known values are listed even if their count is 0."""
     counter = Counter(dict.fromkeys(map(_as_json, known), 0))
     counter.update(map(_as_json, values))
@@ -195,7 +196,7 @@ def _counts(values: Iterable[Any], known: Iterable[Any] = ()) -> dict[str, Any]:
     return {"counts": counts, "others": sum(count for _, count in ordered[MOST_VALUES:])}
 
 
-def _rejected(rejected: Counter[tuple[str | None, str]]) -> list[dict[str, Any]]:
+def _rejected(rejected: Counter[tuple[str | None, str]]) -> list[JSONObject]:
     return [
         {"field": field, "rule": rule, "count": count}
         for (field, rule), count in rejected.most_common(MOST_VALUES)

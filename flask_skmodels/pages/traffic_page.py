@@ -9,6 +9,7 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, statistics
 from flask_skmodels.pages.page import Page, recent_traffic_of
 from flask_skmodels.pages.results import format_value
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.web.exchange import Exchange
 
@@ -26,7 +27,7 @@ class TrafficPage(Page):
         super().__init__(state)
         self._deployment = deployment
 
-    def context(self, exchange: Exchange) -> dict[str, Any]:
+    def context(self, exchange: Exchange) -> JSONObject:
         return {
             "name": self._deployment.name,
             "traffic": self.document(exchange),

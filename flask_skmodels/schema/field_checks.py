@@ -13,11 +13,10 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flask_skmodels.schema.fields import ABSENT, Field
 from flask_skmodels.schema.rows import EXACT
-from flask_skmodels.schema.types import BoolArray, ColumnValues
+from flask_skmodels.schema.types import Array, BoolArray, ColumnValues
 from flask_skmodels.schema.validator import INT64_MAX, INT64_MIN
 
 REFUSED: Final = object()
@@ -204,7 +203,7 @@ class FieldCheck:
         return self._check_bounds(array, from_integers=int in kinds)
 
     def _check_bounds(
-        self, array: NDArray[Any], *, from_integers: bool = False
+        self, array: Array, *, from_integers: bool = False
     ) -> tuple[ColumnValues, BoolArray | None] | None:
         numbers = array.astype(np.float64, copy=False)
         if (from_integers or array.dtype.kind in "iu") and (np.abs(numbers) >= EXACT).any():

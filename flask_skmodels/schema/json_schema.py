@@ -14,7 +14,7 @@ VALUES = "values"
 COLUMNS = "columns"
 OPEN_ARRAY = {"type": "array", "items": {"type": "number"}, "minItems": 1}
 
-_TYPES: dict[str, dict[str, Any]] = {
+_TYPES: dict[str, JSONObject] = {
     "number": {"type": "number"},
     "float": {"type": "number"},
     "integer": {"type": "integer"},

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flask_skmodels.errors import InputError, InvalidInput
+from flask_skmodels.schema.types import Array, ColumnValues
 
 EXACT = 2.0**53  # float64 represents every integer below this exactly
 
@@ -69,7 +69,7 @@ class Columns(Rows):
 
     def __init__(
         self,
-        columns: Mapping[str, Sequence[Any] | NDArray[Any]],
+        columns: Mapping[str, ColumnValues],
         *,
         text: bool = False,
         positional: bool = False,
@@ -111,7 +111,7 @@ class Matrix(Columns):
 
     __slots__ = ("values",)
 
-    def __init__(self, values: NDArray[Any]) -> None:
+    def __init__(self, values: Array) -> None:
         Rows.__init__(self, ())
         if not values.shape[1]:
             raise InvalidInput.of_request("length", "there must be at least one column")
@@ -120,7 +120,7 @@ class Matrix(Columns):
         self.positional = True
 
     @property
-    def columns(self) -> Mapping[str, NDArray[Any]]:  # type: ignore[override]
+    def columns(self) -> Mapping[str, Array]:  # type: ignore[override]
         """The columns, by index."""
         return {str(index): column for index, column in enumerate(self.values.T)}
 
@@ -188,7 +188,7 @@ def _plain_row(row: Any) -> object:
     return plain(row)
 
 
-def _series(series: Any) -> Sequence[object] | NDArray[Any]:
+def _series(series: Any) -> Sequence[object] | Array:
     """Return a column of a data frame: numbers as an array, else a list with None for missing."""
     if getattr(getattr(series, "dtype", None), "kind", "") in ("f", "i", "u"):
         array = np.asarray(series)

@@ -21,6 +21,7 @@ from flask_skmodels.models import Model
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.tabular import Tabular
+from flask_skmodels.schema.types import JSONObject, ModelOutput
 from flask_skmodels.signals import (
     Sender,
     after_prediction,
@@ -98,12 +99,12 @@ class PredictionLog(Listener):
             },
         )
 
-    def _log(self, model: Model, event: str, describe: Callable[[], dict[str, Any]]) -> None:
+    def _log(self, model: Model, event: str, describe: Callable[[], JSONObject]) -> None:
         if self._logger.isEnabledFor(logging.INFO):
             when = datetime.now(UTC).isoformat(timespec="milliseconds")
             self._logger.info("%s", dumps({"time": when, "event": event, **describe()}).decode())
 
-    def _described(self, prediction: Prediction) -> dict[str, Any]:
+    def _described(self, prediction: Prediction) -> JSONObject:
         described = {
             "model": prediction.model,
             "version": prediction.version,
@@ -116,9 +117,7 @@ class PredictionLog(Listener):
             return described
         return described | {"inputs": _inputs(prediction, self._shown(prediction))}
 
-    def _with_error(
-        self, prediction: Prediction, exception: Exception, **extra: Any
-    ) -> dict[str, Any]:
+    def _with_error(self, prediction: Prediction, exception: Exception, **extra: Any) -> JSONObject:
         return self._described(prediction) | {"error": type(exception).__qualname__}
 
     def _shown(self, prediction: Prediction) -> dict[int, str]:
@@ -137,7 +136,7 @@ class PredictionLog(Listener):
             return ()
         return live.schema.fields
 
-    def _errors(self, name: str, errors: Iterable[InputError]) -> list[dict[str, Any]]:
+    def _errors(self, name: str, errors: Iterable[InputError]) -> list[JSONObject]:
         """Return the first errors; names of fields that the model does not have are left out."""
         known = {VALUES, *(field.name for field in self._fields(name))}
         return [
@@ -146,7 +145,7 @@ class PredictionLog(Listener):
         ]
 
 
-def _inputs(prediction: Prediction, shown: Mapping[int, str]) -> list[dict[str, Any]]:
+def _inputs(prediction: Prediction, shown: Mapping[int, str]) -> list[JSONObject]:
     """Return the first rows as values by field."""
     names = list(islice(shown.values(), MOST_VALUES))
     rows = min(prediction.rows, MOST_ROWS, MOST_VALUES // max(len(names), 1))
@@ -166,7 +165,7 @@ def _column(X: Any, index: int, name: str, rows: int) -> list[Any]:
     return [row.get(name) if isinstance(row, Mapping) else row for row in X[:rows]]
 
 
-def _outputs(prediction: Prediction) -> dict[str, Any]:
+def _outputs(prediction: Prediction) -> JSONObject:
     """Return the first outputs; none for ``transform``, whose outputs reveal the inputs."""
     if prediction.method == "transform":
         return {}
@@ -176,7 +175,7 @@ def _outputs(prediction: Prediction) -> dict[str, Any]:
     return {"outputs": _first(outputs)}
 
 
-def _first(outputs: Any) -> list[Any]:
+def _first(outputs: ModelOutput) -> list[Any]:
     part = outputs[:MOST_ROWS]
     rows = np.asarray(part.toarray() if hasattr(part, "toarray") else part, dtype=object)
     if rows.ndim == 1:

@@ -14,7 +14,6 @@ from weakref import ref
 
 import numpy as np
 from blinker import NamedSignal
-from numpy.typing import NDArray
 
 from flask_skmodels.errors import InputError
 from flask_skmodels.inference.deployment import Deployment
@@ -22,6 +21,7 @@ from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.tabular import Tabular, matrix_of
+from flask_skmodels.schema.types import Array, ModelOutput
 from flask_skmodels.signals import Sender, after_prediction, input_rejected, prediction_failed
 from flask_skmodels.telemetry.listener import Listener, Receiver
 from flask_skmodels.versions.version import ModelVersion
@@ -52,7 +52,7 @@ class KeptPrediction(NamedTuple):
     method: str
     seconds: float
     inputs: Any
-    outputs: Any
+    outputs: ModelOutput
     classes: list[object] | None
     cells: int
 
@@ -246,7 +246,7 @@ def _inputs(X: Any, measured: list[int], step: int) -> Any:
     return matrix if step == 1 else matrix[::step].copy()
 
 
-def _outputs(outputs: Any, method: str, step: int) -> Any:
+def _outputs(outputs: ModelOutput, method: str, step: int) -> Any:
     """Return the outputs of every ``step``-th row, None if they are not numbers or labels."""
     if isinstance(outputs, np.ndarray) and outputs.ndim <= 2:
         return _array(outputs if step == 1 else outputs[::step], method)
@@ -255,7 +255,7 @@ def _outputs(outputs: Any, method: str, step: int) -> Any:
     return None
 
 
-def _array(outputs: NDArray[Any], method: str) -> NDArray[Any] | None:
+def _array(outputs: Array, method: str) -> Array | None:
     """Return an array that is not a view, because a view keeps the larger array in memory."""
     if outputs.nbytes > _BYTES:
         return None
@@ -273,5 +273,5 @@ def _labels(values: list[Any], method: str) -> list[Any] | None:
     return [v[:SAMPLE] if isinstance(v, _TEXTS) else v for v in values]
 
 
-def _width(outputs: Any) -> int:
+def _width(outputs: ModelOutput) -> int:
     return int(outputs.shape[1]) if getattr(outputs, "ndim", 1) == 2 else 1

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Lock
-from typing import Any
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy
 from flask_skmodels.errors import SKModelsError, UnknownModel
 from flask_skmodels.models import Model, declared_methods_of, name_of
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions import discovery, events, lifecycle
 from flask_skmodels.versions.discovery import File
@@ -102,7 +102,7 @@ class VersionFolder:
         """The reasons why versions were rejected, by label; the key None is for all versions."""
         return self._loader.failures.messages(self._files)
 
-    def describe(self) -> list[dict[str, Any]]:
+    def describe(self) -> list[JSONObject]:
         """Return an entry for each version, the newest first; with its artifact if it is loaded."""
         if not self.is_folder:
             return []

@@ -14,6 +14,7 @@ from flask_skmodels.errors import ModelError, UnknownModel
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
 from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of
+from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.signals import Sender
 
 _WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_function"})
@@ -104,7 +105,7 @@ class ModelVersion:
         except ModelError as error:
             raise ModelError(f"model {self.name!r}: {error}") from error
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JSONObject:
         """Return the description of the model for clients, ready for JSON."""
         row = self.schema.json_schema()
         return {
@@ -165,7 +166,7 @@ class Versions(Protocol):
     def failures(self) -> Mapping[str | None, str]:
         """The reasons why versions were rejected, by label; the key None is for all versions."""
 
-    def describe(self) -> list[dict[str, Any]]:
+    def describe(self) -> list[JSONObject]:
         """Return an entry for each version, the newest first; empty without labels."""
 
     def current(self, sender: Sender) -> ModelVersion:
@@ -212,7 +213,7 @@ class SingleVersion:
         self.name = self.live.name
         self.methods = self.live.methods
 
-    def describe(self) -> list[dict[str, Any]]:
+    def describe(self) -> list[JSONObject]:
         """Return nothing: the version has no label."""
         return []
 
