@@ -21,6 +21,7 @@ from flask_skmodels.extension import SKModels
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model, artifact_of, rules_from
 from flask_skmodels.schema.fields import declared, is_alias
+from flask_skmodels.schema.types import ModelInput, ModelOutput
 from flask_skmodels.signals import SIGNALS, after_prediction
 
 __all__ = [
@@ -191,14 +192,14 @@ class FakeEstimator:
             return partial(self._call, name)
         raise AttributeError(f"the fake estimator has no answer for {name!r}")
 
-    def _call(self, method: str, X: Any) -> Any:
+    def _call(self, method: str, X: ModelInput) -> ModelOutput:
         self.calls.append((method, X))
         return self._answer(method, X)
 
-    def _most_probable(self, X: Any) -> Any:
+    def _most_probable(self, X: ModelInput) -> ModelOutput:
         return self.classes_[np.argmax(self._answer("predict_proba", X), axis=1)]
 
-    def _answer(self, method: str, X: Any) -> Any:
+    def _answer(self, method: str, X: ModelInput) -> ModelOutput:
         answer = self.answers[method]
         if isinstance(answer, Exception):
             raise answer

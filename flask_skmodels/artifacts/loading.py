@@ -173,7 +173,7 @@ class _OpenFile:
         self.sha256 = blocks.sha256
         return blocks
 
-    def _map(self, blocks: Blocks, mode: Literal["r", "c"]) -> Any:
+    def _map(self, blocks: Blocks, mode: Literal["r", "c"]) -> Estimator:
         """Load with the arrays mapped, from the hashed file, not from a newer one of its name."""
         through = f"/proc/self/fd/{self.descriptor}"
         name = _MappedPath(through if Path(through).exists() else self.path)

@@ -22,7 +22,7 @@ from typing import Any, Literal
 from joblib.numpy_pickle import NumpyUnpickler
 
 from flask_skmodels.errors import ArtifactError
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import Estimator, JSONObject
 
 BLOCK = 1 << 16
 
@@ -89,7 +89,7 @@ class Blocks(io.RawIOBase):
         return self._block
 
 
-def unpickle(blocks: Blocks, name: str, mode: Literal["r", "c"]) -> Any:
+def unpickle(blocks: Blocks, name: str, mode: Literal["r", "c"]) -> Estimator:
     """Return the object in a file that ``joblib.dump`` has written, with its arrays mapped.
 
     :param blocks: the file

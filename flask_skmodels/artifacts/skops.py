@@ -16,6 +16,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from flask_skmodels.errors import ArtifactError
+from flask_skmodels.schema.types import Estimator
 
 MAX_INFLATION = 100  # the largest ratio of the size of the contents to the size of the file
 MIN_LIMIT = 32 * 1024 * 1024  # bytes that the contents of even a small file may have
@@ -24,7 +25,7 @@ _SCHEMA = "schema.json"
 _BOMB = "{reason}: it is refused as a zip bomb (your own model loads if you save it uncompressed)"
 
 
-def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Any:
+def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Estimator:
     """Return the object in a file of skops.
 
     :param path: the file

@@ -6,7 +6,6 @@ Only fitted attributes and tags are read: nothing is predicted or transformed. N
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -78,7 +77,7 @@ def class_name(estimator: Estimator) -> str:
     return type(estimator).__name__
 
 
-def final_estimator(estimator: Estimator) -> Any:
+def final_estimator(estimator: Estimator) -> Estimator:
     """Return the estimator that predicts in a pipeline, a search or a frozen estimator.
 
     :param estimator: a fitted estimator

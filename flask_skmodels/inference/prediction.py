@@ -28,7 +28,7 @@ from flask_skmodels.inference.limits import row_count_error
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.tabular import to_sklearn
-from flask_skmodels.schema.types import ModelOutput
+from flask_skmodels.schema.types import ModelInput, ModelOutput
 from flask_skmodels.signals import (
     Sender,
     after_prediction,
@@ -69,7 +69,7 @@ class Prediction:
     model: str
     version: str | None
     method: str
-    X: Any = field(repr=False)
+    X: ModelInput = field(repr=False)
     fields: tuple[str, ...]
     rows: int
     classes: list[object] | None
@@ -262,7 +262,7 @@ def _large_numbers(inputs: Any) -> Any:
     return np.nonzero(np.abs(array.astype(np.float64)) > _LARGE)
 
 
-def _checked(outputs: ModelOutput, prediction: Prediction) -> Any:
+def _checked(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
     """Return the outputs if they have one entry for each row.
 
     :raises WrongOutput: they do not
@@ -277,7 +277,7 @@ def _checked(outputs: ModelOutput, prediction: Prediction) -> Any:
     return outputs
 
 
-def _as_rows(outputs: ModelOutput, prediction: Prediction) -> Any:
+def _as_rows(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
     """Return the outputs as rows: scikit-learn's SparsePCA returns a flat array for one row."""
     is_flat = prediction.method == "transform" and getattr(outputs, "ndim", 0) == 1
     if is_flat and prediction.rows == 1 and len(outputs) > 1:

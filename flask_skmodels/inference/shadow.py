@@ -17,7 +17,7 @@ from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import copy_of
-from flask_skmodels.schema.types import Array, JSONObject, ModelOutput
+from flask_skmodels.schema.types import Array, JSONObject, ModelInput, ModelOutput
 from flask_skmodels.signals import Sender, notify, shadow_prediction
 from flask_skmodels.versions.version import ModelVersion, Versions
 
@@ -88,7 +88,7 @@ class ShadowCopy:
     :param X: the copy
     """
 
-    X: Any
+    X: ModelInput
 
 
 class Shadow:
@@ -190,7 +190,9 @@ class Shadow:
             self._logged = text
             sender.logger.error("the shadow of model %r failed", name, exc_info=error)
 
-    def _run(self, sender: Sender, versions: Versions, prediction: Prediction, X: Any) -> None:
+    def _run(
+        self, sender: Sender, versions: Versions, prediction: Prediction, X: ModelInput
+    ) -> None:
         version = versions.get_shadow(self.label, sender)
         if version is None:
             with self._lock:

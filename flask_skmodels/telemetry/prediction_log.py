@@ -21,7 +21,7 @@ from flask_skmodels.models import Model
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.tabular import Tabular
-from flask_skmodels.schema.types import JSONObject, ModelOutput
+from flask_skmodels.schema.types import JSONObject, ModelInput, ModelOutput
 from flask_skmodels.signals import (
     Sender,
     after_prediction,
@@ -156,7 +156,7 @@ def _inputs(prediction: Prediction, shown: Mapping[int, str]) -> list[JSONObject
     return [dict(zip(names, map(_bounded, row), strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _column(X: Any, index: int, name: str, rows: int) -> list[Any]:
+def _column(X: ModelInput, index: int, name: str, rows: int) -> list[Any]:
     """Return the first values of a column of X."""
     if isinstance(X, Tabular):
         return list(X.validated_columns([index])[0][:rows])

@@ -21,7 +21,7 @@ from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.tabular import Tabular, matrix_of
-from flask_skmodels.schema.types import Array, ModelOutput
+from flask_skmodels.schema.types import Array, ModelInput, ModelOutput
 from flask_skmodels.signals import Sender, after_prediction, input_rejected, prediction_failed
 from flask_skmodels.telemetry.listener import Listener, Receiver
 from flask_skmodels.versions.version import ModelVersion
@@ -234,7 +234,7 @@ def _kept(prediction: Prediction, measured: list[int]) -> KeptPrediction:
     )
 
 
-def _inputs(X: Any, measured: list[int], step: int) -> Any:
+def _inputs(X: ModelInput, measured: list[int], step: int) -> Any:
     """Return the measured columns of X for every ``step``-th row: a matrix or a list."""
     matrix = matrix_of(X)
     if matrix is None:
@@ -246,7 +246,7 @@ def _inputs(X: Any, measured: list[int], step: int) -> Any:
     return matrix if step == 1 else matrix[::step].copy()
 
 
-def _outputs(outputs: ModelOutput, method: str, step: int) -> Any:
+def _outputs(outputs: ModelOutput, method: str, step: int) -> ModelOutput:
     """Return the outputs of every ``step``-th row, None if they are not numbers or labels."""
     if isinstance(outputs, np.ndarray) and outputs.ndim <= 2:
         return _array(outputs if step == 1 else outputs[::step], method)

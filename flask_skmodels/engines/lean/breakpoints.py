@@ -182,7 +182,7 @@ def _entries(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _calibrated_classifier(part: Estimator) -> Any:
+def _calibrated_classifier(part: Estimator) -> Estimator:
     """Return the classifier inside a calibrated one, and anything else unchanged."""
     return part if hasattr(part, "n_features_in_") else getattr(part, "estimator", None)
 

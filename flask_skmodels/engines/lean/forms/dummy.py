@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
@@ -25,5 +23,5 @@ def dummy_regressor(estimator: DummyRegressor, compiler: Compiler) -> Methods:
     return {"predict": _repeated(estimator.predict(np.zeros((1, 1))))}
 
 
-def _repeated(output: ModelOutput) -> Any:
+def _repeated(output: ModelOutput) -> ModelOutput:
     return lambda X: np.repeat(output, len(X), axis=0)
