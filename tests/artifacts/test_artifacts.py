@@ -1167,6 +1167,7 @@ def test_weights_in_other_files_are_refused(policy: Policy, place: str) -> None:
     assert "it keeps weights in other files" in refused(Artifact("a.onnx"), policy)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it counts threads in /proc")
 def test_onnx_is_imported_for_a_graph_alone_and_starts_no_thread(
     convert: Any, policy: Policy

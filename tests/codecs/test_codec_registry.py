@@ -143,6 +143,7 @@ print(json.dumps([[answer.status_code, answer.text[:600]] for answer in answers]
 """
 
 
+@pytest.mark.full
 def test_without_pyarrow() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", WITHOUT_PYARROW],

@@ -326,6 +326,7 @@ def test_any_inference(
     check(fuzzed.post(path, data=header + rest, headers=told), "error")
 
 
+@pytest.mark.full
 @FUZZ
 @given(body=st.binary(max_size=200), model=MODELS, length=st.integers(-3, 250) | st.none())
 def test_any_bytes(fuzzed: FlaskClient, body: bytes, model: str, length: int | None) -> None:
@@ -337,6 +338,7 @@ def test_any_bytes(fuzzed: FlaskClient, body: bytes, model: str, length: int | N
         check(response, "error_code", "message")
 
 
+@pytest.mark.full
 @FUZZ
 @given(document=CALLS | JSON, model=MODELS)
 def test_any_call(fuzzed: FlaskClient, document: Any, model: str) -> None:

@@ -17,6 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from tests.support.documentation import ROOT, files, page
 from tests.support.gunicorn import JSON_HEADERS, gunicorn
 
+pytestmark = pytest.mark.full  # they start real servers
+
 FILES = files(page("docker"))
 DOCKERFILE = FILES["Dockerfile"]
 ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}

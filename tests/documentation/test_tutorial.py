@@ -21,6 +21,8 @@ from flask_skmodels.telemetry.prediction_log import LOGGER
 from tests.support.documentation import ROOT, check_answer, conversations, files, page, sent
 from tests.support.gunicorn import JSON_HEADERS, gunicorn
 
+pytestmark = pytest.mark.full  # they start real servers
+
 TEXT = page("tutorial")
 STEPS = dict(re.findall(r"^(\d)\. .+\n-+\n((?:(?!^\d\. ).*\n)+)", TEXT, re.MULTILINE))
 TOKEN = {"Authorization": "Bearer 3f9c"}

@@ -185,6 +185,7 @@ def test_graph_from_a_file_is_computed_by_onnx(tmp_path: Path) -> None:
     assert description["engine"] == {"name": "onnx", "reason": "the pipeline is an ONNX graph"}
 
 
+@pytest.mark.full
 def test_loading_leaves_nothing_of_onnx_runtime_in_the_process() -> None:
     script = """
         import os, sys

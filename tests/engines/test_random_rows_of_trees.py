@@ -22,7 +22,7 @@ from sklearn.ensemble import (
 from flask_skmodels import SKModels
 from tests.support.equality import assert_equal, refuse
 from tests.support.samples import FRAME, HOLES, LABELS, SCORE, X
-from tests.support.selection import examples
+from tests.support.selection import cases, examples
 
 NUMBERS = st.one_of(
     st.sampled_from([float(value) for value in np.unique(X)[::9]]),
@@ -68,7 +68,7 @@ def _serve(estimator: Any) -> tuple[SKModels, Flask]:
     return models, app
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", cases(ESTIMATORS, quick=["forest"]))
 @given(data=st.data())
 @settings(max_examples=examples(60), deadline=None)
 def test_numbers(name: str, data: st.DataObject) -> None:
@@ -94,6 +94,7 @@ ROW = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.full
 @given(rows=st.lists(ROW, min_size=1, max_size=9))
 @settings(max_examples=examples(60), deadline=None)
 def test_categories(rows: list[dict[str, Any]]) -> None:

@@ -68,10 +68,10 @@ def test_it_shows_every_operation(page: Page, address: str) -> None:
 @pytest.mark.parametrize(
     ("system", "chosen", "paper"),
     [
-        ("light", None, "rgb(255, 255, 255)"),
         ("dark", None, "rgb(28, 32, 34)"),
-        ("dark", "light", "rgb(255, 255, 255)"),
-        ("light", "dark", "rgb(28, 32, 34)"),
+        pytest.param("light", None, "rgb(255, 255, 255)", marks=pytest.mark.full),
+        pytest.param("dark", "light", "rgb(255, 255, 255)", marks=pytest.mark.full),
+        pytest.param("light", "dark", "rgb(28, 32, 34)", marks=pytest.mark.full),
     ],
 )
 def test_it_is_light_or_dark_as_the_pages_are(

@@ -229,6 +229,7 @@ def test_search_without_a_finding_shows_no_markup_of_its_own(line_pipeline: Any)
     assert len(page.all("script")) == 1
 
 
+@pytest.mark.full
 def test_index_of_very_many_models_shows_the_first(line_pipeline: Any) -> None:
     client = serve(*(Model(name=f"m{n}", pipeline=line_pipeline) for n in range(120)))
     page = get(client, "/-/")

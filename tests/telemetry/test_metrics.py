@@ -522,6 +522,7 @@ print("# host", clients[2].get("/-/metrics").text.count("of_the_host_total 1"))
 """
 
 
+@pytest.mark.full
 def test_applications_of_one_process_do_not_write_over_each_other(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     command = [sys.executable, "-c", IN_ONE_PROCESS]

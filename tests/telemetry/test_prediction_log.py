@@ -352,6 +352,7 @@ def standard_error(setup: str = "", late: str = "") -> list[str]:
     return done.stderr.splitlines()
 
 
+@pytest.mark.full
 def test_lines_are_shown_where_nothing_is_configured() -> None:
     [line] = standard_error()
     assert json.loads(line)["rows"] == 2

@@ -226,6 +226,7 @@ def test_large_requests_are_sampled(client: FlaskClient) -> None:
     assert {*counted(traffic(client)["outputs"][0])} == {0, 1, 2}
 
 
+@pytest.mark.full
 def test_sum_of_values_is_bounded() -> None:
     wide, classes = make_classification(60, 4000, random_state=0)
     client = serve(Model(name="wide", pipeline=PCA(2).fit(wide, classes)))
