@@ -298,6 +298,8 @@ def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[ColumnValues] |
         flat = orjson.loads(b"[%b]" % b",".join(lines))
     except orjson.JSONDecodeError:
         return None
+    if len(flat) != len(lines) * len(kinds):
+        return None  # a single value of blanks
     matrix = np.array(flat, dtype=np.float64).reshape(len(lines), len(kinds))
     if (np.abs(matrix) >= EXACT).any():
         return None

@@ -612,3 +612,11 @@ def test_line_of_one_value() -> None:
     client = serve(model)
     response = post_bytes(client, "/one/transform/", b"\n1\n\n2\n", CSV)
     assert lines(response) == ["prediction", "1.0", "4.0"]
+
+
+@pytest.mark.parametrize("body", [b" ", b" \n", b"\t"])
+def test_blank_value_of_a_model_with_one_field(body: bytes) -> None:
+    """A blank value is a missing one, which this estimator takes."""
+    pipeline = FunctionTransformer(np.square).fit([[0.0]])
+    client = serve(ValuesModel(name="one", pipeline=pipeline, methods=["transform"]))
+    assert lines(post_bytes(client, "/one/transform/", body, CSV)) == ["prediction", '""']
