@@ -1,6 +1,7 @@
-"""The limits on the rows of a prediction.
+"""The limit on the rows of a prediction.
 
-Codecs check the sizes of a body before they parse it: see ``codecs.columns``.
+Its value is ``SKMODELS_MAX_ROWS``, which ``web.predict`` passes to ``prediction.prepare``. Codecs
+check the sizes of a body before they parse it: see ``codecs.columns``.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Several extensions can share an application, which is the sender of all their signals. Each signal
 therefore has one receiver for each extension, a :class:`Relay`. It checks once whether the model
 belongs to its extension, and then calls all listeners.
+
+``telemetry.setup`` turns the listeners of an application on.
 """
 
 from __future__ import annotations

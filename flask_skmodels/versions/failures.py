@@ -1,4 +1,7 @@
-"""The files of one model that were rejected, and the reasons."""
+"""The files of one model that were rejected, and the reasons.
+
+The text that a client gets is in ``web.error_responses``.
+"""
 
 from __future__ import annotations
 
