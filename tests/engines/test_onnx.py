@@ -62,6 +62,7 @@ def test_classifier_in_doubles(labels: Any) -> None:
     assert models.predict("case", X[:1], app=app).outputs.shape == (1,)
 
 
+@pytest.mark.full
 def test_regressor_of_a_data_frame() -> None:
     frame = pd.DataFrame(
         {
@@ -121,6 +122,7 @@ def test_model_that_differs_too_much_is_refused_with_the_figures() -> None:
     assert text.endswith("% of the labels; SKMODELS_ONNX_TOLERANCE is 1e-05")
 
 
+@pytest.mark.full
 def test_model_that_differs_is_served_where_the_tolerance_allows_it() -> None:
     forest = RandomForestClassifier(10, random_state=0).fit(X, LABELS)
     models, app, engine = serve(forest, tolerance=1.0)
@@ -129,6 +131,7 @@ def test_model_that_differs_is_served_where_the_tolerance_allows_it() -> None:
     assert (found == forest.predict(X)).mean() > 0.95
 
 
+@pytest.mark.full
 def test_tolerance_holds_for_files_as_well(tmp_path: Path) -> None:
     joblib = pytest.importorskip("joblib")
     joblib.dump(RandomForestClassifier(10, random_state=0).fit(X, Y), tmp_path / "a.joblib")
