@@ -7,7 +7,7 @@ from flask_skmodels.artifacts.declaration import Artifact
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.codecs.registration import register_codec
-from flask_skmodels.errors import (
+from flask_skmodels.exceptions import (
     ArtifactError,
     ConfigurationError,
     InputError,

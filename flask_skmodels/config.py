@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE, Policy
-from flask_skmodels.errors import ConfigurationError
+from flask_skmodels.exceptions import ConfigurationError
 
 MAX_CONTENT_LENGTH = 64 * 1024 * 1024
 MISMATCHES = ("refuse", "warn", "ignore")

@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, has_app_context
 from flask_skmodels.cli import commands
 from flask_skmodels.config import Settings, read_settings
 from flask_skmodels.dialects import enabled as enabled_dialects
-from flask_skmodels.errors import ConfigurationError
+from flask_skmodels.exceptions import ConfigurationError
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
 from flask_skmodels.models import Model, name_of

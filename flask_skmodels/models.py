@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import sklearn
 
 from flask_skmodels.artifacts.declaration import Artifact
-from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import input_columns, introspect
+from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.fields import Declaration, InputColumn, Inputs, declared
 from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.types import Estimator, FieldRules, JSONObject, ModelOutput

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
-from flask_skmodels.errors import ArtifactError
+from flask_skmodels.exceptions import ArtifactError
 
 _FORMATS = {
     ".skops": "skops",

@@ -33,8 +33,8 @@ from flask_skmodels.artifacts.mmap import BLOCK, Blocks, unpickle
 from flask_skmodels.artifacts.onnx import read_onnx
 from flask_skmodels.artifacts.pins import check_digest, check_signature
 from flask_skmodels.artifacts.skops import read_skops
-from flask_skmodels.errors import ArtifactError, in_one_line
 from flask_skmodels.estimators import introspect
+from flask_skmodels.exceptions import ArtifactError, in_one_line
 from flask_skmodels.schema.types import Estimator
 
 logger = logging.getLogger("flask_skmodels")

@@ -14,8 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from flask_skmodels.errors import ArtifactError
 from flask_skmodels.estimators import input_columns
+from flask_skmodels.exceptions import ArtifactError
 from flask_skmodels.schema.types import Estimator, JSONObject
 
 MLMODEL = "MLmodel"

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from joblib.numpy_pickle import NumpyUnpickler
 
-from flask_skmodels.errors import ArtifactError
+from flask_skmodels.exceptions import ArtifactError
 from flask_skmodels.schema.types import Estimator, JSONObject
 
 BLOCK = 1 << 16

@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from flask_skmodels.artifacts.onnx_session import start
-from flask_skmodels.errors import ArtifactError, in_one_line
+from flask_skmodels.exceptions import ArtifactError, in_one_line
 from flask_skmodels.schema.types import Array, JSONObject
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Checks of artifacts: their digests, and the application's ``verify``."""
+"""The two checks before an artifact is loaded: its SHA-256, and the application's ``verify``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flask_skmodels.artifacts.declaration import (
     resolve,
     split_name,
 )
-from flask_skmodels.errors import ArtifactError, in_one_line
+from flask_skmodels.exceptions import ArtifactError, in_one_line
 
 # As sha256sum writes it: a backslash if the name is escaped, the digest, text or binary, the name.
 _SUM = re.compile(r"(\\?)([0-9a-fA-F]{64}) [ *](.+)", re.ASCII)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from flask_skmodels.errors import ArtifactError
+from flask_skmodels.exceptions import ArtifactError
 from flask_skmodels.schema.types import Estimator
 
 MAX_INFLATION = 100  # the largest ratio of the size of the contents to the size of the file

@@ -20,7 +20,7 @@ from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.codecs.registration import reader_of
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes
-from flask_skmodels.errors import ModelError
+from flask_skmodels.exceptions import ModelError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import prepare, rejecting
 from flask_skmodels.schema.json_schema import jsonable

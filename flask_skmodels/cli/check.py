@@ -6,7 +6,7 @@ import click
 
 from flask_skmodels.cli.console import counted, extension_state, in_application, one_line
 from flask_skmodels.codecs.registration import missing_codecs
-from flask_skmodels.errors import SKModelsError
+from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.compatibility import check_examples

@@ -11,7 +11,7 @@ import click
 from flask import current_app
 from flask.cli import ScriptInfo
 
-from flask_skmodels.errors import SKModelsError
+from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.types import Estimator
 from flask_skmodels.state import State
@@ -54,7 +54,7 @@ def in_application(command: _C) -> _C:
 class one_line_errors:  # noqa: N801 - a context manager, named like those of contextlib
     """A context in which an error of the library ends the command with one line.
 
-    :raises click.ClickException: in place of an :class:`~flask_skmodels.errors.SKModelsError`
+    :raises click.ClickException: in place of an :class:`~flask_skmodels.exceptions.SKModelsError`
     """
 
     def __enter__(self) -> None:

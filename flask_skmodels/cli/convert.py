@@ -18,8 +18,8 @@ from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes
 from flask_skmodels.engines.native import native_calls
 from flask_skmodels.engines.onnx import convert_to_onnx
-from flask_skmodels.errors import ArtifactError, ModelError, SKModelsError, in_one_line
 from flask_skmodels.estimators import introspect
+from flask_skmodels.exceptions import ArtifactError, ModelError, SKModelsError, in_one_line
 from flask_skmodels.models import Model, inputs_of
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import Estimator

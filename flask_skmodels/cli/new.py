@@ -15,8 +15,8 @@ from flask_skmodels.artifacts.declaration import Artifact, Policy
 from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.artifacts.skops import untrusted_types
 from flask_skmodels.cli.console import FILE, one_line_errors, write_new
-from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import input_columns, introspect
+from flask_skmodels.exceptions import ModelError
 from flask_skmodels.models import KeyValueModel, Model, name_of, rules_from
 from flask_skmodels.schema.types import FieldRules
 

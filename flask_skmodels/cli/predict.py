@@ -14,7 +14,7 @@ from flask_skmodels.cli.console import (
 )
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.registration import missing_codecs, reader_of, type_of_file
-from flask_skmodels.errors import InvalidInput
+from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
 from flask_skmodels.web.exchange import application

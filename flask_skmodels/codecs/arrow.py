@@ -16,7 +16,7 @@ import numpy as np
 from flask_skmodels.codecs.arrow_tables import check_table, rows_of_table
 from flask_skmodels.codecs.codec import Codec, Source, TooLarge
 from flask_skmodels.codecs.columns import answer_columns
-from flask_skmodels.errors import InvalidInput
+from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema

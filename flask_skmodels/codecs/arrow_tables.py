@@ -10,7 +10,7 @@ import numpy as np
 
 from flask_skmodels.codecs.codec import Source, TooLarge
 from flask_skmodels.codecs.columns import check_unique, check_width, request_columns
-from flask_skmodels.errors import InputError, InvalidInput, TooManyRows
+from flask_skmodels.exceptions import InputError, InvalidInput, TooManyRows
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema

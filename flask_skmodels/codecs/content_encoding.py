@@ -6,7 +6,7 @@ import gzip
 import zlib
 
 from flask_skmodels.codecs.codec import TooLarge
-from flask_skmodels.errors import InvalidInput
+from flask_skmodels.exceptions import InvalidInput
 
 # The wbits argument of zlib: the largest window, with gzip's header or with zlib's header. The
 # encoding deflate has the latter.

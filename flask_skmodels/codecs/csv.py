@@ -25,7 +25,7 @@ from flask_skmodels.codecs.columns import (
     check_width,
     request_columns,
 )
-from flask_skmodels.errors import InputError, InvalidInput, Report, TooManyRows
+from flask_skmodels.exceptions import InputError, InvalidInput, Report, TooManyRows
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.fields import Field, read_integer, read_number
 from flask_skmodels.schema.json_schema import VALUES

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
-from flask_skmodels.errors import InvalidInput
 from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
+from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Repeated, Rows
 from flask_skmodels.schema.schema import Schema

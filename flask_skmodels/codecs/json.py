@@ -9,8 +9,8 @@ from flask_skmodels.codecs.codec import Codec, Shapes, Source
 from flask_skmodels.codecs.columns import check_row_marks, request_columns
 from flask_skmodels.codecs.json_numbers import LEAST_BYTES, read_columns, read_matrix
 from flask_skmodels.codecs.json_text import dumps, loads
-from flask_skmodels.errors import InputError, InvalidInput
 from flask_skmodels.estimators.outputs import plain_outputs
+from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.json_schema import COLUMNS
 from flask_skmodels.schema.rows import Matrix, Repeated, Rows

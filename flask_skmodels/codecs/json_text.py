@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from flask_skmodels.errors import InvalidInput
+from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.schema.fields import LONGEST_NUMBER
 from flask_skmodels.schema.rows import FEW_BYTES, Repeated, count_byte
 

@@ -10,8 +10,8 @@ import numpy as np
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
 from flask_skmodels.codecs.columns import check_row_marks
 from flask_skmodels.codecs.json_text import dumps, loads
-from flask_skmodels.errors import InvalidInput, Report, TooManyRows
 from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
+from flask_skmodels.exceptions import InvalidInput, Report, TooManyRows
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema

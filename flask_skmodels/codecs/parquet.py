@@ -9,7 +9,7 @@ from typing import Any
 from flask_skmodels.codecs.arrow_tables import check_table, rows_of_table
 from flask_skmodels.codecs.codec import Codec, Source, TooLarge
 from flask_skmodels.codecs.columns import check_width
-from flask_skmodels.errors import InvalidInput, TooManyRows
+from flask_skmodels.exceptions import InvalidInput, TooManyRows
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 
@@ -18,7 +18,9 @@ _INDEX = re.compile(r"__index_level_[0-9]+__")  # pandas' name for the index of 
 
 
 class ParquetCodec(Codec):
-    """Reads a Parquet file. It writes nothing, so it is not registered; the MLflow dialect uses it.
+    """Reads a Parquet file, for the MLflow dialect.
+
+    It writes nothing, so ``codecs.registration`` does not register it as a format of all models.
 
     Texts stay dictionary-encoded while they are read, so each value of a column exists once. If
     they were decoded, a small file could become texts of any size.

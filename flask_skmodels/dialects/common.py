@@ -11,7 +11,7 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.errors import InputError, SKModelsError, UnknownModel
+from flask_skmodels.exceptions import InputError, SKModelsError, UnknownModel
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
@@ -94,7 +94,7 @@ def predicting_version(exchange: Exchange, predictor: Predictor) -> ModelVersion
     """
     if callable(predictor.deployment.model.traffic_key):
         # The function may parse the body as a form, which consumes it, so the body is kept first.
-        Body(exchange.request, predictor.max_rows).read()
+        Body(exchange.request, predictor.limits).read()
     return predictor.version(exchange)
 
 

@@ -71,7 +71,7 @@ class PredictView(DialectView):
     def respond(self, exchange: Exchange) -> Response:
         predictor = self._predictor
         version = predicting_version(exchange, predictor)
-        body = Body(exchange.request, predictor.max_rows)
+        body = Body(exchange.request, predictor.limits)
         method = version.default_method
         prediction = predictor.predict(exchange, version, method, RequestReader(), body)
         return json_response({"predictions": plain_outputs(prediction.outputs)})

@@ -20,8 +20,8 @@ from flask_skmodels.dialects.common import (
     version_at,
 )
 from flask_skmodels.dialects.json_instances import invalid, read_object, read_rows, read_table
-from flask_skmodels.errors import ConfigurationError, SKModelsError
 from flask_skmodels.estimators.outputs import plain_outputs
+from flask_skmodels.exceptions import ConfigurationError, SKModelsError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -114,7 +114,7 @@ class InvocationsView(MLflowView):
         predictor = self._predictor
         version = predicting_version(exchange, predictor)
         reader = _reader_of(exchange.request)
-        body = Body(exchange.request, predictor.max_rows)
+        body = Body(exchange.request, predictor.limits)
         method = version.default_method
         prediction = predictor.predict(exchange, version, method, reader, body)
         return json_response({"predictions": plain_outputs(prediction.outputs)})

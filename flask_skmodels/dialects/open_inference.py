@@ -123,7 +123,7 @@ class InferView(DialectView):
     def respond(self, exchange: Exchange) -> Response:
         predictor = self._predictor
         version = predicting_version(exchange, predictor)
-        body = Body(exchange.request, predictor.max_rows)
+        body = Body(exchange.request, predictor.limits)
         app, method = exchange.app, version.default_method
         with rejecting(predictor.deployment.call(app, version, method, exchange.request_id)):
             header_length = _header_length(exchange.request.environ)

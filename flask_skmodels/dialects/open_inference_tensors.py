@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.errors import InvalidInput
 from flask_skmodels.estimators.outputs import plain_outputs
+from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.schema.types import Array, ModelOutput
 
 BYTES = "BYTES"

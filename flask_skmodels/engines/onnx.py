@@ -19,8 +19,8 @@ from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes
 from flask_skmodels.engines.lean.verify import accepted_rows
 from flask_skmodels.engines.native import Call
-from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import introspect
+from flask_skmodels.exceptions import ModelError
 from flask_skmodels.models import Model
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.schema import Schema
@@ -125,7 +125,10 @@ def _decline(X: ModelInput) -> ModelOutput:
 def _closest_graph(
     estimator: Estimator, X: ModelInput, expected: Mapping[str, ModelOutput]
 ) -> tuple[OnnxModel, Difference]:
-    """Return the first graph within the default tolerance, or else the closest one."""
+    """Return the first conversion whose outputs are within the default tolerance.
+
+    If none is, return the one with the smallest difference.
+    """
     results: list[tuple[OnnxModel, Difference]] = []
     reasons: list[str] = []
     for attempt in _conversions(estimator, X):

@@ -12,7 +12,7 @@ from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.verify import WrongForm, lean_calls
 from flask_skmodels.engines.native import Call, native_calls
 from flask_skmodels.engines.onnx import Difference, onnx_calls
-from flask_skmodels.errors import ModelError
+from flask_skmodels.exceptions import ModelError
 from flask_skmodels.models import Model, name_of, overrides
 from flask_skmodels.schema.schema import Schema
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.errors import ModelError
 from flask_skmodels.estimators import introspect
+from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.types import Estimator
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from werkzeug.exceptions import HTTPException
 
 from flask_skmodels.engines.threadpools import size_pools
-from flask_skmodels.errors import SKModelsError
+from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.inference.prediction import Prediction, PredictionCall, announce, execute
 from flask_skmodels.inference.shadow import Shadow
 from flask_skmodels.schema.types import JSONObject

@@ -22,9 +22,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from flask_skmodels.engines.batching import Combiner
-from flask_skmodels.errors import InvalidInput, Report, SKModelsError
 from flask_skmodels.estimators.outputs import is_multi_output
-from flask_skmodels.inference.limits import row_count_error
+from flask_skmodels.exceptions import InvalidInput, Report, SKModelsError
+from flask_skmodels.inference.limits import NO_LIMITS, Limits
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.tabular import to_sklearn
@@ -151,19 +151,19 @@ class rejecting:  # noqa: N801 - used as contextlib's are
             self.call.notify_rejected(error)
 
 
-def prepare(call: PredictionCall, rows: Rows, max_rows: int | None = None) -> Prediction:
+def prepare(call: PredictionCall, rows: Rows, limits: Limits = NO_LIMITS) -> Prediction:
     """Validate the rows of a call and begin the record of its prediction.
 
     :param call: the call; its ``started`` is the time at which reading began
     :param rows: the rows that were read
-    :param max_rows: the maximum number of rows, None for no limit
+    :param limits: the limits on the request
     :raises TooManyRows: there are more rows
     :raises InvalidInput: there are no rows, or they are not valid
     """
     decoded = perf_counter()
     version, count = call.version, len(rows)
-    if not 0 < count <= (max_rows or count):
-        raise row_count_error(count, max_rows)
+    if not 0 < count <= limits.max_rows:
+        raise limits.row_count_error(count)
     cleaned = version.schema.clean(rows)
     return Prediction(
         model=version.name,

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.errors import SKModelsError
 from flask_skmodels.estimators.outputs import is_multi_output
+from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import copy_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from flask_skmodels.errors import InputError
+from flask_skmodels.exceptions import InputError
 from flask_skmodels.schema.fields import ABSENT, Field, as_list
 from flask_skmodels.schema.json_schema import VALUES, field_schema
 from flask_skmodels.schema.types import JSONObject
@@ -132,7 +132,7 @@ class InputForm:
         return {name: value for name, value in values.items() if value is not ABSENT}
 
     def _by_name(self, example: Any) -> JSONObject:
-        """Return the values of an example by the names of the fields."""
+        """Return an example as an object: each value under the name of its field."""
         if isinstance(example, Mapping) and VALUES not in example:
             return {str(name): value for name, value in example.items()}
         values = example[VALUES] if isinstance(example, Mapping) else example

@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from flask_skmodels.codecs.codec import FILE, Codec
 from flask_skmodels.codecs.form import FormCodec
 from flask_skmodels.codecs.registration import reader_of, writers
-from flask_skmodels.errors import InputError, InvalidInput
+from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, code_samples, statistics
 from flask_skmodels.pages.input_form import InputForm
@@ -82,7 +82,7 @@ class ModelPage(BaseView):
         """Return the page with the predictions for a form that was sent from it."""
         version = self._predictor.version(exchange)
         request = exchange.request
-        body = Body(request, self._predictor.max_rows)
+        body = Body(request, self._predictor.limits)
         is_file = request.mimetype == "multipart/form-data"
         # The fields of the row form can have any name, so its method is in the URL.
         named = (request.form if is_file else request.args).get("method")

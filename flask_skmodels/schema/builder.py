@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.errors import ModelError
+from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.frame import DTYPES, DeferredFrame, Fields, object_array
 from flask_skmodels.schema.types import Array, ColumnValues, ModelInput

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from flask_skmodels.errors import ModelError
+from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.fields import InputColumn, Inputs, is_alias
 from flask_skmodels.schema.types import FieldRules
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import cerberus
 
-from flask_skmodels.errors import ModelError
+from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.types import FieldRules, Rules
 from flask_skmodels.schema.validator import NUMBER_TYPES
 

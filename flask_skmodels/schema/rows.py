@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.errors import InputError, InvalidInput
+from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.schema.types import Array, ColumnValues
 
 EXACT = 2.0**53  # float64 represents every integer below this exactly

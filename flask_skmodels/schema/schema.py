@@ -10,7 +10,7 @@ import cerberus
 import numpy as np
 from cerberus.errors import BaseErrorHandler, ValidationError
 
-from flask_skmodels.errors import ModelError, Report
+from flask_skmodels.exceptions import ModelError, Report
 from flask_skmodels.schema.builder import Builder, require_pandas
 from flask_skmodels.schema.column_order import aliases_of, columns_of
 from flask_skmodels.schema.compiled_checks import RowChecks, compile_checks, rename

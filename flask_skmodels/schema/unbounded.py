@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask_skmodels.errors import InputError, InvalidInput, Report
+from flask_skmodels.exceptions import InputError, InvalidInput, Report
 from flask_skmodels.schema.fields import InputColumn, Inputs
 from flask_skmodels.schema.json_schema import VALUES, values_schema
 from flask_skmodels.schema.rows import Matrix, Rows

@@ -142,7 +142,7 @@ def strict(validator: type[Any]) -> type[Any]:
 
 
 def leaves(errors: list[ValidationError]) -> Iterator[ValidationError]:
-    """Yield the leaves of Cerberus's tree of errors; a ``*of`` rule counts as one error."""
+    """Yield the single errors in Cerberus's tree of errors; a ``*of`` rule counts as one."""
     for error in errors:
         if error.is_group_error and not error.is_logic_error:
             yield from leaves(error.child_errors)

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from blinker import NamedSignal
 
-from flask_skmodels.errors import InputError
+from flask_skmodels.exceptions import InputError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model

@@ -13,8 +13,8 @@ import numpy as np
 from blinker import NamedSignal
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.errors import InputError
 from flask_skmodels.estimators.outputs import is_multi_output
+from flask_skmodels.exceptions import InputError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model

@@ -10,7 +10,7 @@ from typing import Any
 from flask.logging import has_level_handler, wsgi_errors_stream
 
 from flask_skmodels.config import Settings
-from flask_skmodels.errors import ConfigurationError
+from flask_skmodels.exceptions import ConfigurationError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.signals import Sender
 from flask_skmodels.telemetry.listener import Listeners

@@ -7,7 +7,7 @@ from typing import Any
 
 from blinker import NamedSignal
 
-from flask_skmodels.errors import InputError
+from flask_skmodels.exceptions import InputError
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model
 from flask_skmodels.signals import (

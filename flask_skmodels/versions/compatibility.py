@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask_skmodels.errors import InvalidInput, ModelError
+from flask_skmodels.exceptions import InvalidInput, ModelError
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.versions.version import ModelVersion
 

@@ -16,7 +16,7 @@ from flask_skmodels.artifacts.declaration import (
     split_name,
 )
 from flask_skmodels.artifacts.mlflow import is_mlflow_model
-from flask_skmodels.errors import ArtifactError
+from flask_skmodels.exceptions import ArtifactError
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 REQUEST_FILE = ".reload"  # its modification time is that of the last reload request

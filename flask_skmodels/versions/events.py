@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flask_skmodels.errors import SKModelsError
+from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.models import Model
 from flask_skmodels.signals import Sender, model_load_failed, model_loaded, notify
 from flask_skmodels.versions.version import ModelVersion

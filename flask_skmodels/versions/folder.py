@@ -8,7 +8,7 @@ from functools import partial
 from threading import Lock
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy
-from flask_skmodels.errors import SKModelsError, UnknownModel
+from flask_skmodels.exceptions import SKModelsError, UnknownModel
 from flask_skmodels.models import Model, declared_methods_of, name_of
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.signals import Sender
@@ -100,7 +100,7 @@ class VersionFolder:
     @property
     def failures(self) -> Mapping[str | None, str]:
         """The reasons why versions were rejected, by label; the key None is for all versions."""
-        return self._loader.failures.messages(self._files)
+        return self._loader.rejected.messages(self._files)
 
     def describe(self) -> list[JSONObject]:
         """Return an entry for each version, the newest first; with its artifact if it is loaded."""
@@ -254,7 +254,7 @@ class VersionFolder:
             candidates = self._promotion.candidates(files)
         except SKModelsError as error:
             raise self._loader.reject_all(self._promotion.pinned, error) from error
-        self._loader.failures.clear_of_all()
+        self._loader.rejected.clear_reason_of_all()
         version = self._switch(candidates, files, may_predict=may_predict)
         if with_trials:
             self._load_trials(files)
@@ -310,4 +310,4 @@ class VersionFolder:
         """Drop versions whose file is gone, and those neither needed nor requested recently."""
         live = None if self.live is None else self.live.label
         self._loader.cache.evict({live, *self._promotion.on_trial}, self._files)
-        self._loader.failures.keep(self._files)
+        self._loader.rejected.keep(self._files)

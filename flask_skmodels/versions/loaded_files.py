@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from flask_skmodels.artifacts.declaration import Policy, resolve
 from flask_skmodels.artifacts.loading import Loaded, load
-from flask_skmodels.errors import ArtifactError
+from flask_skmodels.exceptions import ArtifactError
 from flask_skmodels.versions.discovery import File
 
 _Key = tuple[object, ...]

@@ -7,13 +7,13 @@ from copy import copy
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve
 from flask_skmodels.artifacts.loading import Loaded
-from flask_skmodels.errors import ArtifactError, ModelError, SKModelsError
+from flask_skmodels.exceptions import ArtifactError, ModelError, SKModelsError
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.versions import discovery, loaded_files
 from flask_skmodels.versions.cache import VersionCache
 from flask_skmodels.versions.discovery import File
 from flask_skmodels.versions.events import Events
-from flask_skmodels.versions.failures import Failures
+from flask_skmodels.versions.rejected_files import RejectedFiles
 from flask_skmodels.versions.version import ModelVersion
 
 
@@ -24,7 +24,7 @@ class VersionLoader:
     :param artifact: its file or folder
     :param policy: how artifacts are loaded
     :ivar cache: the loaded versions
-    :ivar failures: the rejected files
+    :ivar rejected: the rejected files
     :ivar events: loads and failures that are not reported yet
     """
 
@@ -33,12 +33,12 @@ class VersionLoader:
         self._artifact = artifact
         self._policy = policy
         self.cache = VersionCache()
-        self.failures = Failures()
+        self.rejected = RejectedFiles()
         self.events = Events()
 
     def find(self) -> Mapping[str | None, File]:
         """Return the files that exist now, as :func:`~.discovery.find` does."""
-        self.failures.stamp = discovery.stamp(self._artifact, self._policy)
+        self.rejected.stamp = discovery.stamp(self._artifact, self._policy)
         return discovery.find(self._artifact, self._policy)
 
     def load(self, label: str | None, file: File) -> ModelVersion:
@@ -49,12 +49,12 @@ class VersionLoader:
         version = self.cache.get(label, file)
         if version is not None:
             return version
-        self.failures.check(label, file, unless_it_loads=True)
+        self.rejected.check(label, file, unless_it_loads=True)
         try:
             version = self._version_of(label, loaded_files.load_once(file, self._policy))
         except SKModelsError as error:
             raise self.reject(label, file, error) from error
-        self.failures.accept_load(label)
+        self.rejected.accept_load(label)
         self.cache.put(label, file, version)
         self.events.add(label, version)
         return version
@@ -71,7 +71,7 @@ class VersionLoader:
         if not isinstance(error, ArtifactError):
             error = ArtifactError.of(resolve(file.artifact, self._policy), error)
         named = self.named(error)
-        if self.failures.add(label, file, named, loads=loads):
+        if self.rejected.add(label, file, named, loads=loads):
             self.events.add(label, copy(named))
         return copy(named)
 
@@ -82,7 +82,7 @@ class VersionLoader:
         :returns: the exception to raise
         """
         named = self.named(error)
-        if self.failures.add_of_all(named):
+        if self.rejected.add_reason_of_all(named):
             self.events.add(label, copy(named))
         return named
 

@@ -12,7 +12,7 @@ from threading import Lock, Thread
 from time import monotonic
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy
-from flask_skmodels.errors import ArtifactError
+from flask_skmodels.exceptions import ArtifactError
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions import discovery
 

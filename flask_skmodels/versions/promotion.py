@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flask_skmodels.errors import ModelError, SKModelsError
+from flask_skmodels.exceptions import ModelError, SKModelsError
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.versions import discovery
 from flask_skmodels.versions.compatibility import check_examples
@@ -75,7 +75,7 @@ class Promotion:
         last = last_served(state)
         if last is not None and (last.label, last.file) == (label, file):
             return self._loader.load(label, file)  # it has passed its checks before
-        self._loader.failures.check(label, file)
+        self._loader.rejected.check(label, file)
         version = self._loader.load(label, file)
         try:
             if last is not None:
@@ -85,7 +85,7 @@ class Promotion:
         except SKModelsError as error:
             self._loader.events.discard(version)
             raise self._loader.reject(label, file, error, loads=True) from error
-        self._loader.failures.accept(label)
+        self._loader.rejected.accept(label)
         return version
 
     def _fallback(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from flask_skmodels.artifacts.declaration import Policy
-from flask_skmodels.errors import ModelError, UnknownModel
+from flask_skmodels.exceptions import ModelError, UnknownModel
 from flask_skmodels.models import Model, artifact_of, check_traffic, name_of
 from flask_skmodels.versions.folder import VersionFolder
 from flask_skmodels.versions.version import SingleVersion, Versions

@@ -10,9 +10,9 @@ from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.artifacts.loading import Loaded
 from flask_skmodels.engines.batching import Combiner
 from flask_skmodels.engines.selection import choose_engine
-from flask_skmodels.errors import ModelError, UnknownModel
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
+from flask_skmodels.exceptions import ModelError, UnknownModel
 from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.signals import Sender

@@ -15,7 +15,8 @@ from flask_skmodels.codecs.codec import FILE
 from flask_skmodels.codecs.content_encoding import CODINGS, unpack
 from flask_skmodels.codecs.registration import type_of_file
 from flask_skmodels.config import MAX_CONTENT_LENGTH
-from flask_skmodels.errors import InputError, InvalidInput
+from flask_skmodels.exceptions import InputError, InvalidInput
+from flask_skmodels.inference.limits import Limits
 from flask_skmodels.web.fast_path import form_pairs, has_plain_form, whole_body
 
 _URLENCODED = "application/x-www-form-urlencoded"
@@ -29,12 +30,12 @@ class Body:
     """The body of a request, as codecs read it.
 
     :param request: the request
-    :param max_rows: the maximum number of rows in the body
+    :param limits: the limits on a request to the model
     :ivar max_bytes: the maximum size of the body in bytes, compressed or not
     """
 
-    def __init__(self, request: Request, max_rows: int) -> None:
-        self.max_rows = max_rows
+    def __init__(self, request: Request, limits: Limits) -> None:
+        self.max_rows = limits.max_rows
         self._request = request
         has_coding = "HTTP_CONTENT_ENCODING" in request.environ
         self._coding = _coding(request) if has_coding else None

@@ -1,4 +1,7 @@
-"""The HTTP status, the text and the problem document (RFC 9457) of each exception."""
+"""The HTTP status, the text and the problem document (RFC 9457) of each exception.
+
+For example, 400 for a missing field and 503 for a model that cannot be loaded.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.errors import ArtifactError, InputError, InvalidInput, ModelError, TooManyRows
+from flask_skmodels.exceptions import (
+    ArtifactError,
+    InputError,
+    InvalidInput,
+    ModelError,
+    TooManyRows,
+)
 
 _RULES = {406: "accept", 413: "max_content_length", 415: "content_type"}
 

@@ -7,8 +7,9 @@ from typing import Protocol, TypeVar
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.config import Settings
-from flask_skmodels.errors import UnknownModel
+from flask_skmodels.exceptions import UnknownModel
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.inference.limits import Limits
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -33,12 +34,12 @@ class Predictor:
 
     :param deployment: the model
     :param settings: the extension's configuration on this application
-    :ivar max_rows: the most rows that a request may have
+    :ivar limits: the limits on a request to the model
     """
 
     def __init__(self, deployment: Deployment, settings: Settings) -> None:
         self.deployment = deployment
-        self.max_rows = settings.max_rows
+        self.limits = Limits.of(deployment.model, settings)
         self._trusted_origins = settings.trusted_origins
         self._has_timing = settings.server_timing
 
@@ -89,7 +90,7 @@ class Predictor:
         call = deployment.call(exchange.app, version, method, request_id or exchange.request_id)
         with rejecting(call):
             rows = reader.decode(source, version.schema)
-            prediction = prepare(call, rows, self.max_rows)
+            prediction = prepare(call, rows, self.limits)
         deployment.execute(call, prediction, is_shadowed=exchange.label is None)
         if self._has_timing:
             exchange.time(prediction)

@@ -9,7 +9,7 @@ from flask import Request, Response, current_app
 from werkzeug.exceptions import HTTPException
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.errors import ArtifactError, InvalidInput, ModelError
+from flask_skmodels.exceptions import ArtifactError, InvalidInput, ModelError
 from flask_skmodels.openapi.components import PROBLEM_MEDIA_TYPE
 from flask_skmodels.web.error_responses import Problem
 from flask_skmodels.web.exchange import Exchange

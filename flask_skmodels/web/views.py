@@ -51,7 +51,7 @@ class PredictionView(BaseView):
         method = self._method or version.default_method
         if method not in version.methods:
             raise NotFound("this version does not serve the method")
-        body = Body(exchange.request, self._predictor.max_rows)
+        body = Body(exchange.request, self._predictor.limits)
         source, plan = self._negotiator.plan(exchange.request, body, version.schema)
         prediction = self._predictor.predict(exchange, version, method, plan.reader, source)
         return WholeResponse(plan.writer.encode(prediction), content_type=plan.content_type)

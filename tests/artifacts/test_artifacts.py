@@ -43,8 +43,8 @@ from sklearn.preprocessing import OneHotEncoder
 from flask_skmodels.artifacts import loading, pins
 from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve, split_name
 from flask_skmodels.artifacts.loading import Loaded, load
-from flask_skmodels.errors import ArtifactError, SKModelsError
 from flask_skmodels.estimators import input_columns, introspect
+from flask_skmodels.exceptions import ArtifactError, SKModelsError
 from flask_skmodels.versions import discovery
 from tests.support.helpers import X, Y
 from tests.support.selection import cases

@@ -167,7 +167,7 @@ def _of_bagging(estimator: Estimator, width: int) -> Breakpoints:
 
 
 def _inner_estimators(estimator: Estimator, width: int) -> list[Estimator]:
-    """Return the fitted inner estimators that take the same columns."""
+    """Return the fitted estimators inside an estimator that take the same columns as it does."""
     parts: list[Estimator] = []
     for value in _fitted_attributes(estimator).values():
         for entry in _entries(value):

@@ -14,7 +14,7 @@ import numpy as np
 
 from flask_skmodels.engines.lean.breakpoints import find_breakpoints
 from flask_skmodels.engines.lean.compiler import Decline
-from flask_skmodels.errors import InvalidInput
+from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.schema import FixedSchema, Schema

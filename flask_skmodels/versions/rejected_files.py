@@ -9,12 +9,12 @@ from collections.abc import Container, Mapping
 from copy import copy
 from dataclasses import dataclass
 
-from flask_skmodels.errors import SKModelsError
+from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.versions.discovery import File, Stamp
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class RejectedFile:
     """A rejected file.
 
     :param file: the file, in the state in which it was rejected
@@ -29,7 +29,7 @@ class Failure:
     loads: bool
 
 
-class Failures:
+class RejectedFiles:
     """The rejected files by the label of their version, so that each is tried and reported once.
 
     :ivar stamp: the stamp of the folder when its files were last listed
@@ -37,7 +37,7 @@ class Failures:
 
     def __init__(self) -> None:
         self.stamp: Stamp = (0, 0)
-        self._by_label: dict[str | None, Failure] = {}
+        self._by_label: dict[str | None, RejectedFile] = {}
         self._of_all: str | None = None
 
     def add(self, label: str | None, file: File, error: SKModelsError, *, loads: bool) -> bool:
@@ -47,10 +47,10 @@ class Failures:
         :returns: True if this file was not rejected before
         """
         known = self._by_label.get(label)
-        self._by_label[label] = Failure(file, self.stamp, error, loads)
+        self._by_label[label] = RejectedFile(file, self.stamp, error, loads)
         return known is None or known.file != file
 
-    def add_of_all(self, error: SKModelsError) -> bool:
+    def add_reason_of_all(self, error: SKModelsError) -> bool:
         """Record why no file can serve, for example because the folder is gone.
 
         :returns: True if the reason is new
@@ -59,7 +59,7 @@ class Failures:
         self._of_all = str(error)
         return is_new
 
-    def clear_of_all(self) -> None:
+    def clear_reason_of_all(self) -> None:
         """Forget why no file could serve."""
         self._of_all = None
 
