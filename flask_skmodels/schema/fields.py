@@ -43,6 +43,11 @@ class InputColumn:
     :param allowed: the values that the estimator knows, if it rejects all others
     :param nullable: whether the estimator accepts missing values
     :param missing: the missing value in X, ``nan`` or ``None``
+    :param dtype: the dtype of the column in the data frame that the estimator was fitted on, as
+        pandas or polars writes it, such as ``"int64"``, ``"boolean"``, ``"int64[pyarrow]"`` or
+        ``"datetime64[ns, Europe/Oslo]"``; None to choose one from the type
+    :param categories: the categories of a column of categories, in order
+    :param is_ordered: whether the categories are ordered
     """
 
     name: str
@@ -50,6 +55,9 @@ class InputColumn:
     allowed: tuple[object, ...] | None = None
     nullable: bool = False
     missing: object = nan
+    dtype: str | None = None
+    categories: tuple[object, ...] | None = None
+    is_ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +66,16 @@ class Inputs:
 
     :param columns: the columns, in the order of ``fit``; None if their number is unknown
     :param named: whether the estimator was fitted with the names of the columns
-    :param container: ``"array"``, ``"frame"`` (a data frame), ``"sequence"`` (a list of texts),
-        ``"mapping"`` (a list of mappings) or ``"nothing"`` (it does not take rows of features)
+    :param container: ``"array"``, ``"frame"`` (a pandas data frame), ``"polars"`` (a polars data
+        frame), ``"sequence"`` (a list of texts), ``"mapping"`` (a list of mappings) or
+        ``"nothing"`` (it does not take rows of features)
+    :param is_profiled: whether a profile of the training data describes the columns
     """
 
     columns: tuple[InputColumn, ...] | None = None
     named: bool = False
     container: str = "array"
+    is_profiled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
