@@ -11,7 +11,8 @@ import click
 from flask import Flask, redirect, url_for
 from werkzeug.exceptions import HTTPException
 
-from flask_skmodels.artifacts.declaration import Artifact, Policy, split_name
+from flask_skmodels.artifacts.declaration import Artifact, Policy
+from flask_skmodels.artifacts.formats import split_name
 from flask_skmodels.cli.console import one_line_errors
 from flask_skmodels.estimators import introspect
 from flask_skmodels.extension import SKModels

@@ -1,4 +1,4 @@
 """Files that contain estimators: their declaration in an application, and their safe loading.
 
-Each format has a module; ``loading`` chooses among them.
+``formats`` lists the formats; ``loading`` calls the reader of each.
 """

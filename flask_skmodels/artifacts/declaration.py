@@ -10,19 +10,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
-from flask_skmodels.exceptions import ArtifactError
-
-_FORMATS = {
-    ".skops": "skops",
-    ".joblib": "joblib",
-    ".pkl": "pickle",
-    ".pickle": "pickle",
-    ".onnx": "onnx",
-}
-_COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".lzma", ".z", ".lz4"})
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 ONNX_TOLERANCE = 1e-5
-PICKLED = frozenset({"joblib", "pickle"})
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,29 +101,3 @@ class Policy:
 def resolve(artifact: Artifact, policy: Policy) -> Path:
     """Return the path of an artifact."""
     return Path(policy.root, artifact.path)
-
-
-def split_name(path: str | os.PathLike[str]) -> tuple[str, str | None]:
-    """Return a file's name without its suffixes, and its format; None if the suffix is unknown.
-
-    ``models/2.joblib.gz`` is ``("2", "joblib")``.
-    """
-    name = Path(path)
-    inner = name.with_suffix("") if name.suffix.lower() in _COMPRESSED else name
-    format_ = _FORMATS.get(inner.suffix.lower())
-    if format_ is None or (inner is not name and format_ not in PICKLED):
-        return name.name, None
-    return inner.stem, format_
-
-
-def check_format(path: Path) -> str:
-    """Return the format of a file by its name.
-
-    :raises ArtifactError: the name has none of the known suffixes
-    """
-    format_ = split_name(path)[1]
-    if format_ is None:
-        known = ", ".join(_FORMATS)
-        reason = f"its name must end with one of {known}; a pickle may be compressed"
-        raise ArtifactError(path, reason)
-    return format_

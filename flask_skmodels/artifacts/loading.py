@@ -26,7 +26,8 @@ import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
-from flask_skmodels.artifacts.declaration import PICKLED, Artifact, Policy, check_format, resolve
+from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve
+from flask_skmodels.artifacts.formats import PACKAGES, PICKLED, check_format
 from flask_skmodels.artifacts.load_guards import one_file_only, version_warnings
 from flask_skmodels.artifacts.mlflow import is_mlflow_model, read_mlflow_model
 from flask_skmodels.artifacts.mmap import BLOCK, Blocks, unpickle
@@ -40,8 +41,6 @@ from flask_skmodels.schema.types import Estimator
 logger = logging.getLogger("flask_skmodels")
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-# The packages that a format needs; the extra has the name of the format.
-_NEEDED = {"skops": ("skops",), "onnx": ("onnxruntime", "onnx")}
 _PICKLE = b"\x80"
 
 
@@ -150,7 +149,7 @@ class _OpenFile:
         return lambda: joblib.load(BytesIO(data))
 
     def _check_installed(self, format_: str) -> None:
-        for package in _NEEDED.get(format_, ()):
+        for package in PACKAGES.get(format_, ()):
             if find_spec(package) is None:
                 needed = f"it needs {package}: pip install 'Flask-SKModels[{format_}]'"
                 raise ArtifactError(self.path, needed)

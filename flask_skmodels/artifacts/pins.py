@@ -12,14 +12,12 @@ from pathlib import Path
 from shlex import quote
 
 from flask_skmodels.artifacts.declaration import (
-    PICKLED,
     Artifact,
     Policy,
     VersionFile,
-    check_format,
     resolve,
-    split_name,
 )
+from flask_skmodels.artifacts.formats import PICKLED, check_format, split_name
 from flask_skmodels.exceptions import ArtifactError, in_one_line
 
 # As sha256sum writes it: a backslash if the name is escaped, the digest, text or binary, the name.

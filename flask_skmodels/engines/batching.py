@@ -2,7 +2,7 @@
 
 The first caller calls the method immediately. Callers that arrive during this call wait in a queue.
 When it ends, one of them becomes the leader: it calls the method for all rows in the queue and
-hands out the results.
+hands out the results. A combined call has at most ``SKMODELS_BATCH_ROWS`` rows.
 
 Measured with a random forest in 2 workers with 32 threads each and 64 connections: 46 predictions a
 second without combining, 267 to 291 with a batching thread, and 800 with a leader.
@@ -23,7 +23,7 @@ from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.schema.tabular import concatenate, layout_of
 from flask_skmodels.schema.types import ModelInput, ModelOutput
 
-MAX_ROWS = 16  # a call with more rows has little to gain from being combined
+MAX_ROWS_OF_A_CALL = 16  # a call with more rows has little to gain from being combined
 MIN_SECONDS = 500e-6  # calls of one row are combined if each takes at least this long
 _TRIALS = 5  # calls of one row that are timed; the first one may include a warm-up
 
@@ -66,7 +66,7 @@ class Combiner:
             return call(X), 0.0, len(X)
         # An estimator that calls this method during its own call would wait for itself.
         is_nested = self._leader == get_ident()
-        if is_nested or most_rows < 2 or len(X) > MAX_ROWS:
+        if is_nested or most_rows < 2 or len(X) > MAX_ROWS_OF_A_CALL:
             return self._call(X), 0.0, len(X)
         waiting = _Waiting(X, most_rows)
         with self._lock:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from hashlib import sha256
-from random import random
 from threading import Lock
-from typing import TYPE_CHECKING
-
-from werkzeug.exceptions import HTTPException
 
 from flask_skmodels.engines.threadpools import size_pools
-from flask_skmodels.exceptions import SKModelsError
+from flask_skmodels.inference.canary import Canaries
 from flask_skmodels.inference.prediction import Prediction, PredictionCall, announce, execute
 from flask_skmodels.inference.shadow import Shadow
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.signals import Sender
-from flask_skmodels.versions.compatibility import Compatibility, check_examples
 from flask_skmodels.versions.version import ModelVersion, Versions
-
-if TYPE_CHECKING:
-    from flask import Request
-
-TrafficKey = str | Callable[["Request"], str | None] | None
 
 
 class LoadedModels:
@@ -77,32 +65,9 @@ class Deployment:
         self.name = versions.name
         self.shadow = None if versions.model.shadow is None else Shadow(versions.model.shadow)
         self._loaded_models = loaded_models if versions.is_reloadable else None
-        self._logged: dict[object, str] = {}
-        self._canaries: dict[str, tuple[tuple[str | None, ...], str]] = {}
+        self.canaries = Canaries(versions)
         if self._loaded_models is not None:
             versions.on_load = self._touch
-
-    def key(self, sender: Sender, request: Request) -> str | None:
-        """Return the key of a request, which decides its version; None if the request has no key.
-
-        If the ``traffic_key`` function fails, there is no key. The failure is logged once for each
-        class of exception, and the prediction continues.
-
-        :param sender: the application
-        :param request: the request
-        :raises HTTPException: the function aborted the request
-        """
-        if not self.model.traffic:
-            return None
-        try:
-            return _key_of(self.model.traffic_key, request)
-        except Exception as error:
-            if isinstance(error, HTTPException) and not isinstance(error, KeyError):
-                raise
-            kind = type(error).__name__
-            text = "traffic_key of model %r failed: %s"
-            self._log_once(("traffic_key", kind), kind, sender, text, self.name)
-            return None
 
     def version(
         self, sender: Sender, label: str | None = None, key: str | None = None
@@ -121,7 +86,7 @@ class Deployment:
         if label is not None:
             return self.versions.get(label, sender)
         live = self.versions.current(sender)
-        return self._canary_or_live(key, live, sender) if self.model.traffic else live
+        return self.canaries.choose(key, live, sender) if self.model.traffic else live
 
     def call(
         self, sender: Sender, version: ModelVersion, method: str, request_id: str | None = None
@@ -205,69 +170,3 @@ class Deployment:
     def _touch(self) -> None:
         if self._loaded_models is not None:
             self._loaded_models.touch(self.versions)
-
-    def _canary_or_live(self, key: str | None, live: ModelVersion, sender: Sender) -> ModelVersion:
-        """Return a canary for its share of the requests, else the live version."""
-        share_left = share_of(key, self.name)
-        for label, share in (self.model.traffic or {}).items():
-            share_left -= share
-            if share_left < 0:
-                return self._usable_canary(label, live, sender)
-        return live
-
-    def _usable_canary(self, label: str, live: ModelVersion, sender: Sender) -> ModelVersion:
-        """Return a canary; if it cannot serve, log that once and return the live version."""
-        try:
-            version = self.versions.get(label, sender)
-            problem = self._problem_of(version, live)
-        except SKModelsError as error:
-            problem = str(error)
-        if not problem:
-            return version
-        self._log_once(label, problem, sender, "canary %s of model %r: %s", label, self.name)
-        return live
-
-    def _log_once(
-        self, of: object, problem: str, sender: Sender, text: str, *arguments: object
-    ) -> None:
-        """Log a problem, unless it is the same as the last one of its kind."""
-        if self._logged.get(of) != problem:
-            self._logged[of] = problem
-            sender.logger.warning(text, *arguments, problem)
-
-    def _problem_of(self, canary: ModelVersion, live: ModelVersion) -> str:
-        """Return why a canary cannot replace the live version, an empty text if it can."""
-        label = str(canary.label)
-        files = (live.label, live.sha256, canary.sha256)
-        known = self._canaries.get(label)
-        if known is None or known[0] != files:
-            self._canaries[label] = known = files, _check_canary(canary, live)
-        return known[1]
-
-
-def _check_canary(canary: ModelVersion, live: ModelVersion) -> str:
-    try:
-        Compatibility.of(live).check(canary)
-        check_examples(canary)
-    except SKModelsError as error:
-        return str(error)
-    return ""
-
-
-def share_of(key: str | None, name: str) -> float:
-    """Return a number in [0, 1): the same for each key and model, random without a key."""
-    if key is None:
-        return random()  # noqa: S311 - no secret
-    digest = sha256(f"{name}\0{key}".encode("utf-8", "replace")).digest()
-    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
-
-
-def _key_of(declared: TrafficKey, request: Request) -> str | None:
-    if declared is None:
-        return None
-    if callable(declared):
-        key = declared(request)
-    else:
-        source, _, name = declared.partition(":")
-        key = (request.headers if source == "header" else request.cookies).get(name)
-    return None if key is None or key == "" else str(key)

@@ -9,7 +9,7 @@ from flask import Request
 
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.models import description_of
-from flask_skmodels.pages import statistics
+from flask_skmodels.pages import traffic_statistics
 from flask_skmodels.pages.page import Page, base_of, estimator_of, recent_traffic_of
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.web.exchange import Exchange
@@ -31,13 +31,13 @@ class IndexPage(Page):
             "count": len(matching),
             "total": len(visible),
             "search": exchange.request.args.get("q", "") if len(visible) > MANY else None,
-            "since": statistics.iso_time(recent_traffic_of(self.state).started_at),
+            "since": traffic_statistics.iso_time(recent_traffic_of(self.state).started_at),
         }
 
     def document(self, exchange: Exchange) -> Mapping[str, Any]:
         matching = _matching(self.state.visible(), exchange.request)
         return {
-            "since": statistics.iso_time(recent_traffic_of(self.state).started_at),
+            "since": traffic_statistics.iso_time(recent_traffic_of(self.state).started_at),
             "models": [self._entry(exchange, deployment) for deployment in matching],
         }
 
@@ -53,7 +53,9 @@ class IndexPage(Page):
             "is_loaded": live is not None,
             "is_down": deployment.versions.is_down,
             "methods": list(deployment.versions.methods),
-            "traffic": statistics.summary(recent_traffic.of(name), recent_traffic.window(name)),
+            "traffic": traffic_statistics.summary(
+                recent_traffic.of(name), recent_traffic.window(name)
+            ),
         }
 
 

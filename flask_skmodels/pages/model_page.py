@@ -13,7 +13,7 @@ from flask_skmodels.codecs.form import FormCodec
 from flask_skmodels.codecs.registration import reader_of, writers
 from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.pages import charts, code_samples, statistics
+from flask_skmodels.pages import charts, code_samples, traffic_statistics
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import (
     base_of,
@@ -171,7 +171,9 @@ class ModelPage(BaseView):
             "python": code_samples.python(address, row),
             "curl_file": code_samples.curl_file(address, "text/csv", "rows.csv"),
             "suffixes": [suffix for codec in writers() for suffix in codec.suffixes],
-            "summary": statistics.summary(recent_traffic.of(name), recent_traffic.window(name)),
+            "summary": traffic_statistics.summary(
+                recent_traffic.of(name), recent_traffic.window(name)
+            ),
             "csrf": _csrf_of(exchange.app),
             "histogram": charts.histogram,
             "bar_width": charts.bar_width,

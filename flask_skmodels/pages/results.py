@@ -14,7 +14,7 @@ from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import bar_width
-from flask_skmodels.pages.statistics import distribution
+from flask_skmodels.pages.traffic_statistics import distribution
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.version import ModelVersion
 

@@ -1,4 +1,7 @@
-"""The page ``/{name}/traffic/``: the recent traffic of a model."""
+"""The page ``/{name}/traffic/``: the recent traffic of a model.
+
+``traffic_statistics`` computes its numbers, ``charts`` draws them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.pages import charts, statistics
+from flask_skmodels.pages import charts, traffic_statistics
 from flask_skmodels.pages.page import Page, recent_traffic_of
 from flask_skmodels.pages.results import format_value
 from flask_skmodels.schema.types import JSONObject
@@ -39,7 +42,7 @@ class TrafficPage(Page):
 
     def document(self, exchange: Exchange) -> Mapping[str, Any]:
         deployment = self._deployment
-        details = statistics.details(recent_traffic_of(self.state), deployment.name)
+        details = traffic_statistics.details(recent_traffic_of(self.state), deployment.name)
         if deployment.versions.is_folder:
             details["shares"] = dict(deployment.model.traffic or {})
         if deployment.shadow is not None:

@@ -13,8 +13,8 @@ from flask_skmodels.artifacts.declaration import (
     Policy,
     VersionFile,
     resolve,
-    split_name,
 )
+from flask_skmodels.artifacts.formats import split_name
 from flask_skmodels.artifacts.mlflow import is_mlflow_model
 from flask_skmodels.exceptions import ArtifactError
 

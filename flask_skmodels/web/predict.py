@@ -54,7 +54,7 @@ class Predictor:
         deployment, app = self.deployment, exchange.app
         check_origin(exchange.request, self._trusted_origins)
         has_key = exchange.label is None and deployment.model.traffic
-        key = deployment.key(app, exchange.request) if has_key else None
+        key = deployment.canaries.key(app, exchange.request) if has_key else None
         try:
             version = deployment.version(app, exchange.label, key)
         except UnknownModel as error:

@@ -41,7 +41,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from flask_skmodels.artifacts import loading, pins
-from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve, split_name
+from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve
+from flask_skmodels.artifacts.formats import split_name
 from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.exceptions import ArtifactError, SKModelsError

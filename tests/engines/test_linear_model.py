@@ -98,10 +98,16 @@ POSITIVE = [
     linear_model.TweedieRegressor(power=1.5),
     linear_model.TweedieRegressor(power=0, link="identity"),
 ]
+# scikit-learn 1.6 does not have the parameter, and newer versions warn where it is missing.
+NO_LEGACY_ATTRIBUTES = (
+    {"use_legacy_attributes": False}
+    if "use_legacy_attributes" in linear_model.LogisticRegressionCV().get_params()
+    else {}
+)
 CLASSIFIERS = [
     linear_model.LogisticRegression(),
     linear_model.LogisticRegression(fit_intercept=False, solver="newton-cg"),
-    linear_model.LogisticRegressionCV(cv=3, use_legacy_attributes=False, scoring="neg_log_loss"),
+    linear_model.LogisticRegressionCV(cv=3, scoring="neg_log_loss", **NO_LEGACY_ATTRIBUTES),
     linear_model.Perceptron(),
     linear_model.RidgeClassifier(),
     linear_model.RidgeClassifierCV(),

@@ -16,7 +16,7 @@ from flask_skmodels.pages.charts import (
     histogram,
     range_bar,
 )
-from flask_skmodels.pages.statistics import distribution
+from flask_skmodels.pages.traffic_statistics import distribution
 
 NUMBERS = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30)
 
