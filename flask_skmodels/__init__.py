@@ -7,6 +7,7 @@ from flask_skmodels.artifacts.declaration import Artifact
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.codecs.registration import register_codec
+from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.exceptions import (
     ArtifactError,
     ConfigurationError,
@@ -46,6 +47,7 @@ __all__ = [
     "Model",
     "ModelError",
     "Prediction",
+    "Profile",
     "Rows",
     "SKModels",
     "SKModelsError",

@@ -48,6 +48,10 @@ class InputColumn:
         ``"datetime64[ns, Europe/Oslo]"``; None to choose one from the type
     :param categories: the categories of a column of categories, in order
     :param is_ordered: whether the categories are ordered
+    :param label: the label of the column in the data frame, if it is an integer
+    :param typical: a typical value in the training data; a date or time is a text in ISO 8601
+    :param range: the smallest and the largest value in the training data, rounded outwards
+    :param samples: values like those in the training data
     """
 
     name: str
@@ -58,6 +62,10 @@ class InputColumn:
     dtype: str | None = None
     categories: tuple[object, ...] | None = None
     is_ordered: bool = False
+    label: int | None = None
+    typical: Any = None
+    range: tuple[Any, Any] | None = None
+    samples: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
