@@ -214,7 +214,9 @@ class _DescribedModel:
                 "content": self._content(shapes),
             },
             "responses": response(200, "One prediction per row.", _json_first(content), *headers)
-            | problem_responses(400, 403, 406, 413, 415, 500, *([404, 503] if self.loads else [])),
+            | problem_responses(
+                400, 403, 406, 413, 415, 422, 500, *([404, 503] if self.loads else [])
+            ),
         }
 
     def _version_operation(self, method: str) -> JSONObject:

@@ -14,7 +14,7 @@ from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
 from flask_skmodels.exceptions import ModelError, UnknownModel
 from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONObject, ModelInput
 from flask_skmodels.signals import Sender
 
 _WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_function"})
@@ -26,6 +26,9 @@ class ModelVersion:
     :param model: the declaration, with a fitted estimator as its pipeline
     :param label: label of the version, None if the model has no versions
     :param loaded: the loaded file, None for an estimator in memory
+    :ivar accepted_rows: by method, X of a row that the estimator accepts, see
+        :mod:`~flask_skmodels.inference.rejected_rows`
+    :ivar probed_methods: the methods for which such a row was searched for among the probes
     :raises ModelError: it cannot be served; the message names the model
     """
 
@@ -48,6 +51,8 @@ class ModelVersion:
             }
         except ModelError as error:
             raise ModelError(f"model {self.name!r}: {error}") from error
+        self.accepted_rows: dict[str, ModelInput | None] = {}
+        self.probed_methods: set[str] = set()
 
     @property
     def default_method(self) -> str:
