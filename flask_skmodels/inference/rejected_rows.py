@@ -2,8 +2,9 @@
 
 An estimator raises ``ValueError`` or ``TypeError`` because of the client's rows, or because it is
 broken. To tell the two apart, it is called with rows that it is known to accept: the model's
-examples, a row that it has predicted before, or a probe. If it raises on them too, it is broken.
-Otherwise the rows are tried by halves until those that it rejects are known.
+examples, a row that it has predicted before, the typical row of its profile, or a probe. If it
+raises on them too, it is broken. Otherwise the rows are tried by halves until those that it rejects
+are known.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from time import perf_counter
 from sklearn.exceptions import NotFittedError
 
 from flask_skmodels.engines.lean.probes import Probes, row_slice
-from flask_skmodels.exceptions import REPORTED_ERRORS, RejectedRows
+from flask_skmodels.exceptions import REPORTED_ERRORS, InvalidInput, RejectedRows
 from flask_skmodels.schema.rows import Rows, from_python
 from flask_skmodels.schema.tabular import copy_of
 from flask_skmodels.schema.types import ModelInput
@@ -131,9 +132,10 @@ class _Search:
         return False
 
     def _candidates(self) -> Iterator[ModelInput]:
-        """Yield rows that the estimator may accept: probes, then rows of the call."""
+        """Yield rows that the estimator may accept: typical ones, probes, and rows of the call."""
         if self._method not in self._version.probed_methods:
             self._version.probed_methods.add(self._method)
+            yield from _typical_row_of(self._version)
             yield from _probes_of(self._version)
         count = len(self._rows)
         if count > 1:
@@ -184,6 +186,14 @@ def _examples_of(version: ModelVersion) -> ModelInput | None:
         if version.model.examples:
             return version.schema.clean(from_python(version.model.examples))
     return None
+
+
+def _typical_row_of(version: ModelVersion) -> Iterator[ModelInput]:
+    """Yield X for the typical values of the training data, if a profile has them."""
+    values = [field.column.typical for field in version.schema.fields if not field.is_alias]
+    with suppress(InvalidInput):
+        if any(value is not None for value in values):
+            yield version.schema.clean(Rows([values]))
 
 
 def _probes_of(version: ModelVersion) -> Iterator[ModelInput]:

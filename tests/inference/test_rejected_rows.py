@@ -235,6 +235,13 @@ def test_probe_that_the_estimator_accepts() -> None:
     rejected(post_json(client, "/positive/predict/", [[-1, -1]] * 3), 0, 1, 2)
 
 
+def test_typical_row_of_a_profile() -> None:
+    frame = pd.DataFrame([GOOD] * 50)
+    client = serve(towns(examples=(), profile=frame))
+    rejected(post_json(client, PATH, BAD), 0)
+    rejected(post_json(client, PATH, [BAD] * 3), 0, 1, 2)
+
+
 def test_probes_are_tried_once() -> None:
     model = towns(examples=())
     client = serve(model)
