@@ -29,6 +29,7 @@ from flask_skmodels import (
     shadow_prediction,
 )
 from tests.support.helpers import FIELDS, SCHEMA, X, Y
+from tests.support.templates import TemplateCache
 from tests.support.verified_once import verify_once
 
 pytest_plugins = ("tests.support.selection", "tests.support.skips")
@@ -47,9 +48,17 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def verified_once() -> Iterator[None]:
+def verified_once(pytestconfig: pytest.Config) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        verify_once(patch)
+        verify_once(patch, all_rows=pytestconfig.getoption("full"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Compile each template once, not once for each application."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Flask, "jinja_options", {"bytecode_cache": TemplateCache()})
         yield
 
 

@@ -59,9 +59,14 @@ def _size(column: Any) -> int:
         return 0  # rows share the values of the dictionary when they are decoded too
     if not types.is_string_view(column.type):
         return int(column.nbytes) if _is_readable(column.type, types) else 0
-    views = ((chunk, np.frombuffer(chunk.buffers()[1], dtype=np.int32)) for chunk in column.chunks)
-    lengths = (view.reshape(-1, 4)[chunk.offset :][: len(chunk), 0] for chunk, view in views)
-    return sum(int(length.sum(dtype=np.int64)) for length in lengths)
+    return sum(map(_size_of_views, column.chunks))
+
+
+def _size_of_views(array: Any) -> int:
+    """Return the number of bytes of an array of views of texts: 16 bytes each, the length first."""
+    count = array.offset + len(array)
+    views = np.frombuffer(array.buffers()[1], dtype=np.int32, count=4 * count) if count else []
+    return int(np.sum(views[4 * array.offset :: 4], dtype=np.int64))
 
 
 def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues:

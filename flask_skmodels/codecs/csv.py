@@ -27,10 +27,11 @@ from flask_skmodels.codecs.columns import (
 )
 from flask_skmodels.exceptions import InputError, InvalidInput, Report, TooManyRows
 from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.schema.fields import Field, read_integer, read_number
+from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import EXACT, Columns, Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.text_values import read_integer, read_number
 from flask_skmodels.schema.types import Array, ColumnValues
 
 PYARROW_PAYS = 256 * 1024  # bytes; pyarrow is slower below this, and takes half the time for 4 MB

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from flask_skmodels.exceptions import InvalidInput
-from flask_skmodels.schema.fields import LONGEST_NUMBER
 from flask_skmodels.schema.rows import FEW_BYTES, Repeated, count_byte
+from flask_skmodels.schema.text_values import LONGEST_NUMBER
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 

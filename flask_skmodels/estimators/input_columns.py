@@ -167,6 +167,18 @@ def _combined(X: _Features) -> _Feature:
     return _Feature(source, False, missing, is_sparse=any(feature.is_sparse for feature in X))
 
 
+def _trees_take_missing(estimator: Estimator) -> bool:
+    """Return False if an estimator is or has decision trees that reject missing values.
+
+    Before scikit-learn 1.9, trees with monotonic constraints do, against their tags.
+    """
+    if get(estimator, "monotonic_cst") is None:
+        return True
+    trees = get(estimator, "estimators_")
+    supports = get(estimator if trees is None else trees[0], "_support_missing_values")
+    return supports is None or bool(supports(np.empty((1, 1))))
+
+
 def _fitted_to(X: _Features, count: int | None) -> _Features:
     """Return as many features as a step takes; if the numbers differ, each combines all of X."""
     return X if count is None or count == len(X) else [_combined(X)] * count
@@ -240,7 +252,7 @@ class _Walk:
             return tags is not None
         is_sparse = any(feature.is_sparse for feature in X)
         is_predictor = is_from_sklearn(estimator) and not has(estimator, "transform")
-        allows_nan = bool(tags.input_tags.allow_nan)
+        allows_nan = bool(tags.input_tags.allow_nan) and _trees_take_missing(estimator)
         return self.with_nan and allows_nan and not (is_sparse and is_predictor)
 
     def visit_pipeline(self, pipeline: Estimator, X: _Features) -> _Features:

@@ -9,8 +9,9 @@ from datetime import date
 from typing import Any
 
 from flask_skmodels.exceptions import InputError
-from flask_skmodels.schema.fields import ABSENT, Field, as_list
+from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.json_schema import VALUES, field_schema
+from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.version import ModelVersion
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.schema.field_checks import REFUSED, FieldCheck, compile_check
-from flask_skmodels.schema.fields import ABSENT, Field
+from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import EXACT, Columns, Matrix, Rows
+from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import Array, BoolArray, ColumnValues
 
 _PLAIN_TYPES = {int, float, str, bool, type(None), list, dict}

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from flask_skmodels.schema.fields import ABSENT, Field
+from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import EXACT
+from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import Array, BoolArray, ColumnValues
 from flask_skmodels.schema.validator import INT64_MAX, INT64_MIN
 
@@ -81,7 +82,7 @@ class FieldCheck:
         """Return a value as Cerberus would return it, or :data:`REFUSED`.
 
         :param value: the value that the client sent, or
-            :data:`~flask_skmodels.schema.fields.ABSENT`
+            :data:`~flask_skmodels.schema.text_values.ABSENT`
         :param text: whether it came as text
         """
         if text:

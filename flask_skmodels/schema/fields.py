@@ -1,32 +1,32 @@
-"""The fields of a schema: their declarations, Cerberus rules and readers of text."""
+"""The fields of a schema: their declarations and Cerberus rules."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from math import inf, isnan, nan
-from typing import Any, Final
+from math import isnan, nan
+from typing import Any
 
 import cerberus
 
 from flask_skmodels.exceptions import ModelError
+from flask_skmodels.schema.text_values import (
+    ISO_READERS,
+    TEXT_READERS,
+    Reader,
+    first_reading,
+    read_blank,
+    readers_of,
+)
 from flask_skmodels.schema.types import FieldRules, Rules
 from flask_skmodels.schema.validator import NUMBER_TYPES
 
 Declaration = FieldRules | Sequence[Rules]
-Reader = Callable[[str], object]
 
-ABSENT: Final = object()
-LONGEST_NUMBER = 400  # digits
 NUMBER_KINDS = frozenset({"number", "integer"})
 
-_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
-_NOT_FINITE = {"nan": nan, "inf": inf, "infinity": inf}
-_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True}
-_BOOLEANS |= {"false": False, "0": False, "no": False, "off": False}
 _PLAIN_RULES = {"type", "min", "max", "nullable", "required", "default", "meta"}
 _LOGICAL_RULE = re.compile(r"(any|all|one|none)of(_.+)?")
 _TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
@@ -118,7 +118,7 @@ class Field:
 
     def __post_init__(self) -> None:
         types = _types(self.definition)
-        readers = () if "coerce" in self.rules else tuple(_readers(types, _TEXT_READERS))
+        readers = () if "coerce" in self.rules else tuple(readers_of(types, TEXT_READERS))
         derived = {
             "nullable": bool(self.definition.get("nullable")),
             "has_default": not self.definition.keys().isdisjoint({"default", "default_setter"}),
@@ -127,7 +127,7 @@ class Field:
             "is_plain_number": _is_plain_number(self.definition),
             "takes_text": self.kind == "string" or "string" in types,
             "text_readers": readers,
-            "typed_readers": tuple(_readers(types, _ISO_READERS)),
+            "typed_readers": tuple(readers_of(types, ISO_READERS)),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
@@ -142,18 +142,16 @@ class Field:
         """
         if isinstance(value, str):
             if value == "" or (text and not self.takes_text and value.isspace()):
-                return self._read_empty(text)
-            value = _first_reading(self.text_readers if text else self.typed_readers, value)
+                return read_blank(
+                    nullable=self.nullable,
+                    has_default=self.has_default,
+                    takes_text=self.takes_text,
+                    is_text=text,
+                )
+            value = first_reading(self.text_readers if text else self.typed_readers, value)
         if self.nullable and isinstance(value, float) and isnan(value):
             return None
         return value
-
-    def _read_empty(self, text: bool) -> object:
-        if self.nullable:
-            return None if text else ""
-        if self.has_default or (text and not self.takes_text):
-            return ABSENT
-        return ""
 
 
 def declared(declaration: Declaration) -> dict[str, dict[str, Any]]:
@@ -202,77 +200,6 @@ def compile_field(name: str, rules: Rules, column: InputColumn) -> Field:
 def is_alias(rules: Rules) -> bool:
     """Return whether a field only passes its value to another one, by Cerberus's ``rename``."""
     return not rules.keys().isdisjoint({"rename", "rename_handler"})
-
-
-def read_number(text: str) -> object:
-    """Return the number in a text, or the text itself if it is not a number.
-
-    Blanks around it are ignored. ``nan`` and ``inf`` are converted; the validation rejects them.
-    """
-    stripped = text.strip()
-    if _INTEGER.fullmatch(stripped):
-        number = read_integer(stripped)
-        return -0.0 if number == 0 and stripped[0] == "-" else number
-    if _NUMBER.fullmatch(stripped):
-        return float(stripped)
-    unsigned = _NOT_FINITE.get(stripped.lstrip("+-").lower())
-    return text if unsigned is None else unsigned
-
-
-def read_integer(text: str) -> object:
-    """Return the integer in a text, or the text itself if it is not an integer.
-
-    A number of more than 400 digits becomes infinity: its conversion would be slow, and validation
-    rejects it either way.
-    """
-    stripped = text.strip()
-    if not _INTEGER.fullmatch(stripped):
-        return text
-    return int(stripped) if len(stripped) <= LONGEST_NUMBER else inf
-
-
-def read_boolean(text: str) -> object:
-    """Return the boolean of a text (true, 1, yes, on; false, 0, no, off), or the text itself."""
-    return _BOOLEANS.get(text.strip().lower(), text)
-
-
-def read_datetime(text: str) -> object:
-    """Return the date and time in a text in ISO 8601, or the text itself if it is neither."""
-    return _from_iso(datetime, text)
-
-
-def read_date(text: str) -> object:
-    """Return the date in a text in ISO 8601, or the text itself if it is not a date."""
-    return _from_iso(date, text)
-
-
-def _from_iso(kind: type[date], text: str) -> object:
-    try:
-        return kind.fromisoformat(text.strip())
-    except ValueError:
-        return text
-
-
-_ISO_READERS: dict[str, Reader] = {"date": read_date, "datetime": read_datetime}
-_TEXT_READERS: dict[str, Reader] = {
-    "number": read_number,
-    "float": read_number,
-    "integer": read_integer,
-    "boolean": read_boolean,
-    **_ISO_READERS,
-}
-
-
-def _first_reading(readers: Iterable[Reader], value: str) -> object:
-    for reader in readers:
-        reading = reader(value)
-        if not isinstance(reading, str):
-            return reading
-    return value
-
-
-def _readers(types: Iterable[str], readers: Mapping[str, Reader]) -> list[Reader]:
-    return [readers[name] for name in types if name in readers]
 
 
 def _rules(rules: object, subject: str) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from flask_skmodels.exceptions import ModelError, Report
 from flask_skmodels.schema.builder import Builder, require_pandas
 from flask_skmodels.schema.column_order import aliases_of, columns_of
 from flask_skmodels.schema.compiled_checks import RowChecks, compile_checks, rename
-from flask_skmodels.schema.fields import ABSENT, Field, InputColumn, Inputs, compile_field
+from flask_skmodels.schema.fields import Field, InputColumn, Inputs, compile_field
 from flask_skmodels.schema.json_schema import VALUES, object_schema, values_schema
 from flask_skmodels.schema.rows import Columns, Matrix, Repeated, Rows
+from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import Array, ColumnValues, FieldRules, JSONObject, ModelInput
 from flask_skmodels.schema.validator import Validator, leaves, message_of, rule_of, strict
 

@@ -211,7 +211,7 @@ def test_booleans(echo: Echo) -> None:
 
 
 def test_categories_and_nulls() -> None:
-    frame = pd.DataFrame({"kind": ["a", "b", None], "size": [1.0, 2.0, 3.0]})
+    frame = pd.DataFrame({"kind": ["a", "b", np.nan], "size": [1.0, 2.0, 3.0]})
     columns = make_column_transformer((OrdinalEncoder(), ["kind"]), ("passthrough", ["size"]))
     client = serve(KeyValueModel(name="kinds", pipeline=columns.fit(frame), methods=["transform"]))
     table = pa.table({"size": [1.0, 2.0], "kind": pa.array(["b", None]).dictionary_encode()})
@@ -409,13 +409,21 @@ def test_large_text_of_a_dictionary_is_shared_by_its_rows(echo: Echo) -> None:
 
 
 def test_views_of_the_same_bytes_are_bounded(pipeline: Any) -> None:
-    data = pa.py_buffer(b"x" * 50_000)
-    view = struct.pack("<i4sii", 50_000, b"xxxx", 0, 0)
-    views = pa.Array.from_buffers(pa.string_view(), 100, [None, pa.py_buffer(view * 100), data])
+    views = pa.array(["x" * 50_000, *["short"] * 99], pa.string_view())
     table = pa.table(dict.fromkeys(FIELDS[:1], views) | dict.fromkeys(FIELDS[1:], np.zeros(100)))
-    body = stream(table)
+    short, long = struct.pack("<i12s", 5, b"short"), struct.pack("<i4sii", 50_000, b"xxxx", 0, 0)
+    body = stream(table).replace(short, long)
+    assert body.count(long) == 100
     assert len(body) < 100_000
     assert errors_of(post_bytes(limited(pipeline), PATH, body, ARROW), 413) == TOO_LONG
+
+
+def test_views_may_have_bytes_after_them(client: FlaskClient) -> None:
+    body = with_column(pa.array(["ab"], pa.string_view()))
+    buffers, larger = struct.pack("<4q", 0, 16, 16, 0), struct.pack("<4q", 0, 24, 16, 0)
+    assert body.count(buffers) == 1
+    response = post_bytes(client, PATH, body.replace(buffers, larger), ARROW)
+    assert errors_of(response) == [(0, "sepal_length", "type")]
 
 
 def test_delta_dictionaries_are_refused(client: FlaskClient) -> None:

@@ -28,6 +28,7 @@ from flask_skmodels import Artifact, ModelError, SKModels
 from flask_skmodels.artifacts.onnx_session import run_in_subprocess, run_packed
 from tests.support.helpers import X, Y
 
+SAME_PROCESS = pytest.mark.usefixtures("same_process")
 RANDOM = np.random.default_rng(0)
 LABELS = np.array(["setosa", "versicolor", "virginica"])[Y]
 
@@ -45,8 +46,31 @@ def serve(
     return models, app, description["engine"]
 
 
-@pytest.mark.parametrize("labels", [Y, LABELS], ids=["numbers", "texts"])
-def test_classifier_in_doubles(labels: Any) -> None:
+class CompletedHere:
+    """Takes the place of :func:`subprocess.run`: it runs the graph in this process."""
+
+    returncode = 0
+
+    def __init__(self, command: Any, **options: Any) -> None:
+        self.stdout = run_packed(options["input"])
+
+
+@pytest.fixture
+def same_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run graphs without a new process for each, where the process is not what is tested."""
+    monkeypatch.setattr(subprocess, "run", CompletedHere)
+
+
+def test_classifier_in_doubles() -> None:
+    check_classifier(Y)
+
+
+@SAME_PROCESS
+def test_classifier_of_texts_in_doubles() -> None:
+    check_classifier(LABELS)
+
+
+def check_classifier(labels: Any) -> None:
     estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, labels)
     models, app, engine = serve(estimator, probability=True)
     assert engine["name"] == "onnx"
@@ -63,6 +87,7 @@ def test_classifier_in_doubles(labels: Any) -> None:
 
 
 @pytest.mark.full
+@SAME_PROCESS
 def test_regressor_of_a_data_frame() -> None:
     frame = pd.DataFrame(
         {
@@ -86,6 +111,7 @@ def test_regressor_of_a_data_frame() -> None:
     np.testing.assert_allclose(found, estimator.predict(frame[:20]), rtol=1e-5)
 
 
+@SAME_PROCESS
 def test_data_frame_of_numbers_is_one_input() -> None:
     """What takes no columns by their name has no use for an input each."""
     frame = pd.DataFrame(X, columns=["sepal length (cm)", "b", "c", "d"])
@@ -98,6 +124,7 @@ def test_data_frame_of_numbers_is_one_input() -> None:
     np.testing.assert_allclose(found, estimator.predict_proba(frame[:1]), rtol=0, atol=1e-12)
 
 
+@SAME_PROCESS
 def test_transformer() -> None:
     models, app, engine = serve(StandardScaler().fit(X))
     assert engine["name"] == "onnx"
@@ -105,6 +132,7 @@ def test_transformer() -> None:
     np.testing.assert_allclose(found, StandardScaler().fit_transform(X), rtol=1e-12, atol=1e-12)
 
 
+@SAME_PROCESS
 def test_methods_that_the_graph_has_not_stay_the_estimators_own() -> None:
     estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
     models, app, engine = serve(estimator, methods=["predict", "decision_function"])
@@ -113,6 +141,7 @@ def test_methods_that_the_graph_has_not_stay_the_estimators_own() -> None:
     assert (found == estimator.decision_function(X)).all()
 
 
+@SAME_PROCESS
 def test_model_that_differs_too_much_is_refused_with_the_figures() -> None:
     forest = RandomForestClassifier(10, random_state=0).fit(X, LABELS)
     with pytest.raises(ModelError) as caught:
@@ -123,6 +152,7 @@ def test_model_that_differs_too_much_is_refused_with_the_figures() -> None:
 
 
 @pytest.mark.full
+@SAME_PROCESS
 def test_model_that_differs_is_served_where_the_tolerance_allows_it() -> None:
     forest = RandomForestClassifier(10, random_state=0).fit(X, LABELS)
     models, app, engine = serve(forest, tolerance=1.0)
@@ -132,6 +162,7 @@ def test_model_that_differs_is_served_where_the_tolerance_allows_it() -> None:
 
 
 @pytest.mark.full
+@SAME_PROCESS
 def test_tolerance_holds_for_files_as_well(tmp_path: Path) -> None:
     joblib = pytest.importorskip("joblib")
     joblib.dump(RandomForestClassifier(10, random_state=0).fit(X, Y), tmp_path / "a.joblib")
@@ -142,11 +173,13 @@ def test_tolerance_holds_for_files_as_well(tmp_path: Path) -> None:
         models.add("case", Artifact("a.joblib"), engine="onnx")
 
 
+@SAME_PROCESS
 def test_estimator_that_has_no_graph_is_refused() -> None:
     with pytest.raises(ModelError, match="it cannot be converted to ONNX: "):
         serve(NearestCentroid().fit(X, Y), tolerance=1.0)
 
 
+@SAME_PROCESS
 def test_method_that_no_graph_has_is_refused() -> None:
     machine = LinearSVC().fit(X, Y)
     with pytest.raises(ModelError, match="the graph has none of the methods decision_function"):
@@ -232,13 +265,7 @@ def test_answers_of_the_process_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     data, feed = graph.SerializeToString(), {"city": frame.to_numpy()[:3]}
     aside = run_in_subprocess(data, feed)
 
-    class Done:
-        returncode = 0
-
-        def __init__(self, command: Any, **options: Any) -> None:
-            self.stdout = run_packed(options["input"])
-
-    monkeypatch.setattr(subprocess, "run", Done)
+    monkeypatch.setattr(subprocess, "run", CompletedHere)
     here = run_in_subprocess(data, feed)
     assert aside.keys() == here.keys()
     assert here["label"].tolist() == aside["label"].tolist() == ["a", "b", "c"]

@@ -97,6 +97,7 @@ def test_a_model_is_tried_with_its_example(page: Page, address: str) -> None:
     assert witness.found == []
 
 
+@pytest.mark.full
 def test_a_form_is_tried(page: Page, address: str) -> None:
     page.goto(f"{address}{PATH}")
     open_operation(page, "/iris/predict/")

@@ -277,13 +277,11 @@ PLACES = [
     *("/-/", "/-/?q=none", "/iris/", "/birds/", "/line/", "/versions/", "/iris/traffic/"),
     *("/birds/traffic/", "/line/traffic/", "/versions/traffic/", "/more1/traffic/"),
 ]
-SHOWN = cases([*PLACES, "error", "answer", "file"], quick=["error", "answer"])
+SHOWN = cases([*PLACES, "error", "answer", "file"], quick=["error"])
 
 
 @pytest.mark.parametrize("scheme", cases(["light", "dark"], quick=["light"]))
-@pytest.mark.parametrize(
-    "place", cases([*PLACES, "error", "answer", "file"], quick=["error", "answer"])
-)
+@pytest.mark.parametrize("place", SHOWN)
 def test_axe_finds_nothing(browser: Browser, address: str, place: str, scheme: Any) -> None:
     with opened(browser, address, viewport=WIDE, color_scheme=scheme) as page:
         bring(page, place)
@@ -293,9 +291,7 @@ def test_axe_finds_nothing(browser: Browser, address: str, place: str, scheme: A
     assert told == []
 
 
-@pytest.mark.parametrize(
-    "place", cases([*PLACES, "error", "answer", "file"], quick=["error", "answer"])
-)
+@pytest.mark.parametrize("place", SHOWN)
 def test_page_fits_a_phone(browser: Browser, address: str, place: str) -> None:
     with opened(browser, address, viewport=NARROW) as page:
         bring(page, place)

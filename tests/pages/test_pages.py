@@ -61,7 +61,8 @@ CSV = b"sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n6.3,
 @pytest.fixture(autouse=True)
 def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make templates raise an exception for an undefined variable."""
-    monkeypatch.setattr(Flask, "jinja_options", {"undefined": StrictUndefined})
+    options = Flask.jinja_options | {"undefined": StrictUndefined}
+    monkeypatch.setattr(Flask, "jinja_options", options)
 
 
 @pytest.fixture

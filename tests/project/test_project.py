@@ -230,7 +230,7 @@ def test_guard_sees_every_use_of_the_request(source: str) -> None:
 def test_minimum_versions_are_the_lower_bounds() -> None:
     """``tox -e minimum`` installs the oldest versions that setup.cfg promises to work.
 
-    A dependency of a dependency may have a version too, with a comment that says why.
+    Another package may have a version too, with a comment that says why.
     """
     [line] = lines_of("options.extras_require", "all")
     extras = line.partition("[")[2].rstrip("]").split(",")

@@ -5,13 +5,16 @@ repeats the same check for every estimator, for drawn input, under load or with 
 marker ``full``, and only ``--full`` runs it. Use :func:`cases` to mark a part of the cases of one
 test, and :func:`examples` for the number of inputs that Hypothesis draws.
 
+A module whose tests are all exhaustive is not even imported in the plain run.
+
 ``conftest.py`` loads this module as a plugin of pytest.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +73,37 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     if isinstance(val, bytes) and not (len(val) < 40 and val.isascii()):
         return argname
     return None
+
+
+class ExhaustiveTest(pytest.Item):
+    """Stands for a test function that is left out, so that it is counted."""
+
+    def runtest(self) -> None:
+        raise AssertionError("this test is left out")
+
+
+class ExhaustiveModule(pytest.Module):
+    """A test module that is not imported, because the plain run leaves out all of its tests."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        for name in re.findall(r"^def (test_\w+)", self.path.read_text("utf-8"), re.MULTILINE):
+            test = ExhaustiveTest.from_parent(self, name=name)
+            test.add_marker("full")
+            yield test
+
+    def setup(self) -> None:
+        """Do nothing: there is no module to set up."""
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> pytest.Module | None:
+    if "full" in _markers_left_out(parent.config) and _is_exhaustive(module_path):
+        return ExhaustiveModule.from_parent(parent, path=module_path)
+    return None
+
+
+def _is_exhaustive(path: Path) -> bool:
+    pattern = r"^pytestmark = \[?pytest\.mark\.full\b"
+    return bool(re.search(pattern, path.read_text("utf-8"), re.MULTILINE))
 
 
 @pytest.hookimpl(trylast=True)

@@ -11,6 +11,7 @@ error.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 # Patterns of the reasons of skips that may remain where everything is installed.
 PERMITTED = {
@@ -75,6 +77,20 @@ def library(name: str, install: str = TEST_LIBRARIES) -> Any:
     except OSError as error:  # LightGBM's wheel needs OpenMP of the system
         reason = f"{name} cannot be loaded ({error}): apt-get install libgomp1"
     pytest.skip(reason)
+
+
+def has_version(name: str, version: str) -> bool:
+    """Return True if a package is installed in this version or a newer one."""
+    return Version(importlib.metadata.version(name)) >= Version(version)
+
+
+def needs_version(name: str, version: str) -> pytest.MarkDecorator:
+    """Return a mark that skips a test where an older version of a package is installed.
+
+    ``tox -e minimum`` installs the oldest supported versions.
+    """
+    reason = f"{name} is older than {version}"
+    return pytest.mark.skipif(not has_version(name, version), reason=reason)
 
 
 class MissingLibrary(pytest.Item):

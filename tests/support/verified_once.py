@@ -3,7 +3,10 @@
 Registering a model compiles its lean form and compares it with the estimator on hundreds of rows.
 Where several tests register the same estimator, that comparison is the same work each time, and by
 far the most of what such a test takes. So it is left out after the first time. The tests in
-``tests/engines`` test the comparison, and leave out nothing.
+``tests/engines`` test the comparison, and compare each time.
+
+The plain run also leaves out most of the single rows, for which the estimator is called once each:
+three in four of all its calls. Single rows remain among the first parts and the extreme values.
 """
 
 from __future__ import annotations
@@ -20,19 +23,29 @@ from flask_skmodels.engines.lean import verify
 
 _verified: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()
 _thread = threading.local()
-_lean_calls, _verify = verify.lean_calls, verify._verify
+_lean_calls, _verify, _parts = verify.lean_calls, verify._verify, verify._PARTS
 
 
-def verify_once(patch: pytest.MonkeyPatch) -> None:
-    """Compare an estimator with its lean form once for the same methods, schema and examples."""
+def verify_once(patch: pytest.MonkeyPatch, *, all_rows: bool) -> None:
+    """Compare an estimator with its lean form once for the same methods, schema and examples.
+
+    :param all_rows: whether to compare all single rows
+    """
     patch.setattr(selection, "lean_calls", lean_calls)
     patch.setattr(verify, "_verify", verify_unless_known)
+    if not all_rows:
+        patch.setattr(verify, "_PARTS", _parts[:3])
 
 
 def verify_always(patch: pytest.MonkeyPatch) -> None:
     """Undo :func:`verify_once`."""
     patch.setattr(selection, "lean_calls", _lean_calls)
     patch.setattr(verify, "_verify", _verify)
+
+
+def verify_all_rows(patch: pytest.MonkeyPatch) -> None:
+    """Compare all single rows and other parts, as the library does by itself."""
+    patch.setattr(verify, "_PARTS", _parts)
 
 
 def lean_calls(
