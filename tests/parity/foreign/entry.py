@@ -92,7 +92,7 @@ def case_of(name: str, entry: Entry, variant: str) -> Case:
     estimator, X, y = fitted(entry)
     if variant == BARE:
         return Case(name, estimator, X, entry.schema)
-    return Case(name, estimator, X, profile=flask_skmodels.Profile.of(X, y, estimator))
+    return Case(name, estimator, X, profile=Profile.of(X, y, estimator))
 
 
 def differences(case: Case) -> dict[str, str]:
