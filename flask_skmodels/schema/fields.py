@@ -187,7 +187,7 @@ def compile_field(name: str, rules: Rules, column: InputColumn) -> Field:
     if coercers:
         definition["coerce"] = coercers if len(coercers) > 1 else coercers[0]
     _add_type(definition, rules)
-    definition["nullable"] = bool(rules.get("nullable")) and column.nullable
+    definition["nullable"] = bool(rules.get("nullable"))
     _add_required(name, definition)
     kind = _kind(definition, column)
     is_untyped = "type" not in definition and not is_alias(rules)

@@ -197,7 +197,7 @@ class DeferredFrame(Tabular):
 
     def _new_frame(self) -> Any:
         pandas = import_module("pandas")
-        names = [field.column.name for field in self.fields]
+        names = list(map(_label_of, self.fields))
         if self.matrix is not None:
             return pandas.DataFrame(self.matrix, columns=names, copy=False)
         series = zip(names, map(_series, self.fields, self.columns), strict=True)
@@ -210,6 +210,10 @@ def _select(matrix: Array, indices: tuple[int, ...]) -> Array:
     if indices == tuple(range(first, first + count)):
         return matrix[:, first : first + count]
     return matrix.take(indices, axis=1)
+
+
+def _label_of(field: Field) -> object:
+    return field.column.name if field.column.label is None else field.column.label
 
 
 def _missing_of(field: Field) -> object:

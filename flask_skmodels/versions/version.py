@@ -10,6 +10,7 @@ from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.artifacts.loading import Loaded
 from flask_skmodels.engines.batching import Combiner
 from flask_skmodels.engines.selection import choose_engine
+from flask_skmodels.engines.trial import compile_tried
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
 from flask_skmodels.exceptions import ModelError, UnknownModel
@@ -43,8 +44,10 @@ class ModelVersion:
             check_pipeline(model.pipeline)
             self.methods = methods_of(model)
             inputs = inputs_of(model, self.methods)
+            inputs, self.schema = compile_tried(
+                model, self.methods, inputs, checks_examples=loaded is None
+            )
             self.container = inputs.container
-            self.schema = model.compile_schema(inputs)
             self.engine = choose_engine(model, self.methods, self.schema)
             self._combiners = {
                 method: Combiner(call, model.batching) for method, call in self.engine.calls.items()

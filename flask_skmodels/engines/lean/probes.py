@@ -6,6 +6,8 @@ Their values are drawn from the schema and from the breakpoints of the estimator
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date, datetime
 from itertools import cycle, islice, pairwise
 from math import inf, isfinite, nextafter
 from typing import Any
@@ -15,7 +17,7 @@ import numpy as np
 from flask_skmodels.engines.lean.breakpoints import find_breakpoints
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.exceptions import InvalidInput
-from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.types import Estimator, ModelInput
@@ -23,7 +25,18 @@ from flask_skmodels.schema.types import Estimator, ModelInput
 PROBES = 512
 _GENERIC = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.7, -12.25, 100.0, 1e-9, 12345.678)
 _EXTREME = (3.5e38, -3.5e38, 1e300, 1e-320, 3e154)
+_PLAIN = (1.0, 0.0, 0.5, 2.0, 100.0)
 _UNKNOWN = ("", "?", "unseen", "Unseen", " ")
+_DATES = (date(2024, 2, 29), date(2001, 1, 1))
+_BY_TYPE: dict[object, Sequence[Any]] = {
+    "number": _GENERIC,
+    "float": _GENERIC,
+    "integer": (1, 0, -1, 2, 100),
+    "boolean": (True, False),
+    "string": _UNKNOWN,
+    "date": _DATES,
+    "datetime": (datetime(2024, 2, 29, 12, 30), datetime(2001, 1, 1)),
+}
 _SHARE_MISSING = 0.08
 _LARGEST_SINGLE = 3e38
 _SIDES = np.array([-inf, inf], dtype=np.float32)
@@ -35,10 +48,18 @@ class Probes:
     :param schema: the schema of the model
     :param estimator: the fitted estimator
     :param examples: the example rows of the model
+    :param takes_any_type: whether to draw values for dates and for fields of several types too
     :raises Decline: no values can be drawn for one of the fields
     """
 
-    def __init__(self, schema: Schema, estimator: Estimator, examples: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        estimator: Estimator,
+        examples: Sequence[Any],
+        *,
+        takes_any_type: bool = False,
+    ) -> None:
         if not isinstance(schema, FixedSchema) or not schema.column_fields:
             raise Decline("X is not a table of known columns")
         self._schema = schema
@@ -46,7 +67,8 @@ class Probes:
         self._random = np.random.default_rng(0)
         names = [field.column.name for field in schema.column_fields]
         breakpoints = find_breakpoints(estimator, len(names), names)
-        self._pools = [_pool(*each) for each in zip(schema.column_fields, breakpoints, strict=True)]
+        pool = _pool_of_any_type if takes_any_type else _pool
+        self._pools = [pool(*each) for each in zip(schema.column_fields, breakpoints, strict=True)]
 
     def rows(self, count: int = PROBES) -> list[list[Any]]:
         """Return random valid rows as a list of values for each column."""
@@ -54,6 +76,15 @@ class Probes:
             self._column(field, pool, count)
             for field, pool in zip(self._schema.column_fields, self._pools, strict=True)
         ]
+
+    def sample(self, count: int) -> list[list[Any]]:
+        """Return some plain rows, such as all ones, and then random valid rows, none missing."""
+        columns = []
+        for field, pool in zip(self._schema.column_fields, self._pools, strict=True):
+            plain = [pool[pool.index(value)] for value in _PLAIN if value in pool]
+            drawn = [pool[index] for index in self._random.integers(len(pool), size=count)]
+            columns.append([*islice(cycle(plain or pool), len(_PLAIN)), *drawn])
+        return columns
 
     def build(self, columns: Sequence[Sequence[Any]], *, by_column: bool = False) -> ModelInput:
         """Return X for valid rows.
@@ -120,6 +151,17 @@ def _pool(field: Field, breakpoints: list[Any]) -> list[Any]:
     if field.nullable:
         return [None]  # the estimator drops the column
     raise Decline(f"no values can be drawn for field {field.name!r}")
+
+
+def _pool_of_any_type(field: Field, breakpoints: list[Any]) -> list[Any]:
+    """Return the values of a field of any type, those of one type after those of another."""
+    with suppress(Decline):
+        return _pool(field, breakpoints)
+    types = as_list(field.definition.get("type"))
+    pool = [value for kind in types if kind in _BY_TYPE for value in _BY_TYPE[kind]]
+    if not pool:
+        raise Decline(f"no values can be drawn for field {field.name!r}")
+    return pool
 
 
 def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:

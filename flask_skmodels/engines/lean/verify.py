@@ -71,7 +71,7 @@ def lean_calls(
         reasons = "; ".join(compiler.declined)
         raise Decline(reasons or f"{introspect.class_name(estimator)} has no lean form")
     lean = {method: compiled[method] for method in native if method in compiled}
-    with _quiet_on_one_thread():
+    with quiet_on_one_thread():
         probes = Probes(schema, estimator, examples)
         try:
             for method, call in lean.items():
@@ -249,7 +249,8 @@ def _wrong_step(estimator: Estimator, native: Mapping[str, Call], X: ModelInput)
 
 
 @contextmanager
-def _quiet_on_one_thread() -> Iterator[None]:
+def quiet_on_one_thread() -> Iterator[None]:
+    """Return a context without warnings, in which BLAS and OpenMP start no threads."""
     with warnings.catch_warnings(), threadpool_limits(1), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield

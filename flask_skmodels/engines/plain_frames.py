@@ -1,0 +1,99 @@
+"""Comparison of X with the plain data frame that a user would make of the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from math import nan
+from typing import Any
+
+import numpy as np
+
+from flask_skmodels.engines.native import Call
+from flask_skmodels.estimators.outputs import plain_outputs
+from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.schema import FixedSchema
+from flask_skmodels.schema.tabular import to_sklearn
+from flask_skmodels.schema.types import ModelOutput
+
+_TOLERANCE = 1e-9  # relative; the memory layout of X may change the last bits
+
+
+def fields_at_fault(
+    schema: FixedSchema, columns: Sequence[Sequence[Any]], calls: Mapping[str, Call]
+) -> list[str]:
+    """Return the names of the fields that make X differ from a plain data frame.
+
+    The data frames are compared first. The estimator is called only if they differ, and only a
+    difference of its results counts.
+
+    :param schema: the schema of a model whose X is a pandas data frame
+    :param columns: the values of each column, None for a missing value
+    :param calls: the native methods
+    :returns: an empty list if the results are the same, or if the estimator raises
+    """
+    X = to_sklearn(schema.build(columns))
+    plain = _plain_frame(schema.column_fields, columns, X)
+    labels = [label for label in X.columns if not _is_same(X[label], plain[label])]
+    if not labels:
+        return []
+    with suppress(Exception):
+        expected = {method: plain_outputs(call(plain.copy())) for method, call in calls.items()}
+        if _agrees(calls, X, expected):
+            return []
+        by_label = dict(zip(X.columns, (f.name for f in schema.column_fields), strict=True))
+        suspects = [each for each in labels if not _agrees(calls, _with(plain, X, each), expected)]
+        return [by_label[label] for label in suspects or labels]
+    return []
+
+
+def _plain_frame(fields: Sequence[Field], columns: Sequence[Sequence[Any]], X: Any) -> Any:
+    pandas = import_module("pandas")
+    data = {
+        label: _plain_column(field, values)
+        for label, field, values in zip(X.columns, fields, columns, strict=True)
+    }
+    return pandas.DataFrame(data, columns=X.columns)
+
+
+def _plain_column(field: Field, values: Sequence[Any]) -> Any:
+    """Return a column as a user would pass it: with the profile's dtype, else as pandas infers."""
+    pandas, column = import_module("pandas"), field.column
+    missing = None if column.missing is None else nan
+    plain = [missing if value is None else value for value in values]
+    if column.missing is None and None in plain:  # pandas would turn None among texts into nan
+        return pandas.Series(plain, dtype=object)
+    if column.dtype is None:
+        return plain
+    if column.categories is not None:
+        return pandas.Categorical(
+            plain, categories=list(column.categories), ordered=column.is_ordered
+        )
+    return pandas.Series(plain).astype(column.dtype)
+
+
+def _with(plain: Any, X: Any, label: Any) -> Any:
+    """Return a copy of the plain frame with one column of X."""
+    mixed = plain.copy()
+    mixed[label] = X[label]
+    return mixed
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Return whether two series have the same dtype and the same values."""
+    return bool(one.dtype == other.dtype and one.equals(other))
+
+
+def _agrees(calls: Mapping[str, Call], X: Any, expected: Mapping[str, ModelOutput]) -> bool:
+    return all(_is_close(plain_outputs(call(X.copy())), expected[m]) for m, call in calls.items())
+
+
+def _is_close(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and one.dtype.kind == "f":
+        return one.shape == other.shape and np.allclose(
+            one, other, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True
+        )
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_is_close, one, other))
+    return bool(np.array_equal(one, other)) or (one != one and other != other)
