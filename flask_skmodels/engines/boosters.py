@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from functools import partial
@@ -18,14 +18,15 @@ _METHODS = ("predict", "predict_proba", "predict_log_proba")
 
 
 @contextmanager
-def on_one_thread(model: Model) -> Iterator[Model | None]:
+def on_one_thread(model: Model, parts: Sequence[Estimator]) -> Iterator[Model | None]:
     """Return a context with a copy of a model whose booster predicts on one thread.
 
     :param model: the declaration, with a fitted estimator as its pipeline
+    :param parts: all estimators in its pipeline
     :returns: the model itself if it has no booster; None if a booster is inside an estimator that
         sets the number of threads itself
     """
-    if not _has_booster(model.pipeline):
+    if not any(map(_library, parts)):
         yield model
         return
     limited = _limited(model.pipeline)
@@ -34,7 +35,7 @@ def on_one_thread(model: Model) -> Iterator[Model | None]:
         return
     duplicate = copy(model)
     duplicate.pipeline = limited
-    boosters = [part for part in parts_of(model.pipeline) if _library(part) == "xgboost"]
+    boosters = [part for part in parts if _library(part) == "xgboost"]
     _set_threads(boosters, 1)
     try:
         yield duplicate

@@ -20,6 +20,16 @@ from flask_skmodels.schema.types import ModelOutput
 _TOLERANCE = 1e-9  # relative; the memory layout of X may change the last bits
 
 
+def different_labels(schema: FixedSchema, columns: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return the labels of the columns in which X differs from a plain data frame."""
+    X = to_sklearn(schema.build(columns))
+    return _different_labels(X, _plain_frame(schema.column_fields, columns, X))
+
+
+def _different_labels(X: Any, plain: Any) -> list[Any]:
+    return [label for label in X.columns if not _is_same(X[label], plain[label])]
+
+
 def fields_at_fault(
     schema: FixedSchema, columns: Sequence[Sequence[Any]], calls: Mapping[str, Call]
 ) -> list[str]:
@@ -35,7 +45,7 @@ def fields_at_fault(
     """
     X = to_sklearn(schema.build(columns))
     plain = _plain_frame(schema.column_fields, columns, X)
-    labels = [label for label in X.columns if not _is_same(X[label], plain[label])]
+    labels = _different_labels(X, plain)
     if not labels:
         return []
     with suppress(Exception):

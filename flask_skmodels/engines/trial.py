@@ -23,7 +23,7 @@ from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes, repeat_rows, row_slice
 from flask_skmodels.engines.lean.verify import quiet_on_one_thread
 from flask_skmodels.engines.native import Call, native_calls
-from flask_skmodels.engines.plain_frames import fields_at_fault
+from flask_skmodels.engines.plain_frames import different_labels, fields_at_fault
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.attributes import get, is_a, is_from_sklearn
 from flask_skmodels.estimators.outputs import is_multi_output
@@ -85,8 +85,11 @@ def compile_tried(
     schema = model.compile_schema(inputs)
     if isinstance(model.pipeline, OnnxModel) or inputs.container in {"sequence", "mapping"}:
         return inputs, schema
-    trial = _Trial(model, methods, checks_examples)
-    with on_one_thread(model) as limited:
+    parts = list(parts_of(model.pipeline))
+    trial = _Trial(model, methods, all(map(_is_known, parts)), checks_examples)
+    if not trial.is_needed(inputs, schema):
+        return inputs, schema
+    with on_one_thread(model, parts) as limited:
         if limited is None:  # it would start threads, which a fork would break
             return inputs, schema
         with quiet_on_one_thread():
@@ -99,19 +102,29 @@ class _Trial:
 
     :param model: the declaration
     :param methods: the methods that are served
+    :param is_known: whether the attributes of the estimator tell the container of X
     :param checks_examples: whether a model that fails on its examples is refused
     :ivar calls: the native methods, without threads
     """
 
-    def __init__(self, model: Model, methods: Sequence[str], checks_examples: bool) -> None:
+    def __init__(
+        self, model: Model, methods: Sequence[str], is_known: bool, checks_examples: bool
+    ) -> None:
         self._model = model
         self._name = introspect.class_name(model.pipeline)
-        self._is_certain = is_certain(model.pipeline) and not any(
-            overrides(model, method) for method in methods
-        )
+        self._is_certain = is_known and not any(overrides(model, method) for method in methods)
         self._checks_examples = checks_examples
         self._started = perf_counter()
         self.calls: Mapping[str, Call] = {}
+
+    def is_needed(self, inputs: Inputs, schema: Schema) -> bool:
+        """Return whether the estimator has to be called."""
+        if not isinstance(schema, FixedSchema):
+            return not (self._is_certain or self._model.examples)
+        if self._model.examples or not self._is_certain or _unproven(schema):
+            return True
+        rows = self._probes(schema) if inputs.container == "frame" else None
+        return rows is not None and bool(different_labels(schema, rows))
 
     def run(self, inputs: Inputs, schema: Schema) -> tuple[Inputs, Schema]:
         """Return the X that the model takes and its schema; see :func:`compile_tried`."""
@@ -119,13 +132,10 @@ class _Trial:
             self._try_unbounded(schema)
             return inputs, schema
         examples = self._examples(schema)
-        unproven = [f for f in schema.column_fields if f.nullable and not f.column.nullable]
-        if self._is_certain and examples is None and not unproven and inputs.container == "array":
-            return inputs, schema
         rows = self._probes(schema) if examples is None else examples
         if rows is None:
             return inputs, schema
-        if self._is_certain and examples is None and not unproven:
+        if self._is_certain and examples is None and not _unproven(schema):
             self._compare_with_plain_frame(inputs, schema, rows)
             return inputs, schema
         attempt = self._attempt(schema, rows, of_examples=examples is not None)
@@ -153,7 +163,8 @@ class _Trial:
     def _probes(self, schema: FixedSchema) -> Columns | None:
         """Return plain rows and random rows, None if no values can be drawn for a field."""
         try:
-            return Probes(schema, self._model.pipeline, (), takes_any_type=True).sample(ROWS)
+            source = None if self._is_certain else self._model.pipeline
+            return Probes(schema, source, (), takes_any_type=True).sample(ROWS)
         except Decline:
             return None
 
@@ -242,8 +253,6 @@ class _Trial:
 
     def _try_unbounded(self, schema: Schema) -> None:
         """Refuse an estimator that raises on rows of any width, each time for the same reason."""
-        if self._is_certain or self._model.examples:
-            return
         errors: dict[str, Exception] = {}
         for width in WIDTHS:
             rows = [[float(index) for index in range(width)] for _ in range(2)]
@@ -266,8 +275,7 @@ class _Trial:
         :raises ModelError: the estimator raises on each missing value in a nullable field
         """
         schema = attempt.schema
-        names = [f.name for f in schema.column_fields if f.nullable and not f.column.nullable]
-        for name in names:
+        for name in [field.name for field in _unproven(schema)]:
             if self._is_late or attempt.rows is None:
                 break
             inputs, schema = self._prove_nullable_field(inputs, schema, name, attempt.rows)
@@ -328,16 +336,12 @@ class _Trial:
             )
 
 
-def is_certain(estimator: Estimator) -> bool:
+def _is_known(part: Estimator) -> bool:
     """Return whether the attributes of an estimator tell the container of X.
 
     They do for scikit-learn and the boosting libraries, but not for classes of other libraries and
     for functions of the user's own.
     """
-    return all(_is_known(part) for part in parts_of(estimator))
-
-
-def _is_known(part: Estimator) -> bool:
     if not (is_from_sklearn(part) or is_booster(part)):
         return False
     function = get(part, "func") if is_a(part, "FunctionTransformer") else None
@@ -356,6 +360,11 @@ def _candidates(inputs: Inputs, schema: FixedSchema) -> Iterator[tuple[str, Inpu
         yield "labels", replace(inputs, container="frame", columns=tuple(columns))
     if inputs.container in ("array", "frame") and "polars" in sys.modules:
         yield "polars", replace(inputs, container="polars")
+
+
+def _unproven(schema: FixedSchema) -> list[Field]:
+    """Return the nullable fields whose columns may not accept a missing value."""
+    return [f for f in schema.column_fields if f.nullable and not f.column.nullable]
 
 
 def _with_columns(inputs: Inputs, schema: FixedSchema) -> Inputs:

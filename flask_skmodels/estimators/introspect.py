@@ -85,11 +85,11 @@ def final_estimator(estimator: Estimator) -> Estimator:
         itself
     """
     while True:
-        if isinstance(getattr(estimator, "steps", None), list):
+        if is_a(estimator, "Pipeline"):
             estimator = estimator.steps[-1][1]
-        elif hasattr(estimator, "best_estimator_"):
+        elif is_a(estimator, "BaseSearchCV") and has(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
-        elif type(estimator).__name__ == "FrozenEstimator":
+        elif is_a(estimator, "FrozenEstimator"):
             estimator = estimator.estimator
         else:
             return estimator

@@ -16,6 +16,7 @@ import numpy as np
 
 from flask_skmodels.engines.lean.breakpoints import find_breakpoints
 from flask_skmodels.engines.lean.compiler import Decline
+from flask_skmodels.engines.lean.inverse_transforms import Breakpoints
 from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.rows import from_python
@@ -46,7 +47,7 @@ class Probes:
     """A source of valid rows.
 
     :param schema: the schema of the model
-    :param estimator: the fitted estimator
+    :param estimator: the fitted estimator whose breakpoints are drawn; None for none
     :param examples: the example rows of the model
     :param takes_any_type: whether to draw values for dates and for fields of several types too
     :raises Decline: no values can be drawn for one of the fields
@@ -66,7 +67,9 @@ class Probes:
         self._examples = examples
         self._random = np.random.default_rng(0)
         names = [field.column.name for field in schema.column_fields]
-        breakpoints = find_breakpoints(estimator, len(names), names)
+        breakpoints: Breakpoints = [[] for _ in names]
+        if estimator is not None:
+            breakpoints = find_breakpoints(estimator, len(names), names)
         pool = _pool_of_any_type if takes_any_type else _pool
         self._pools = [pool(*each) for each in zip(schema.column_fields, breakpoints, strict=True)]
 
@@ -80,7 +83,7 @@ class Probes:
     def sample(self, count: int) -> list[list[Any]]:
         """Return some plain rows, such as all ones, and then random valid rows, none missing."""
         columns = []
-        for field, pool in zip(self._schema.column_fields, self._pools, strict=True):
+        for pool in self._pools:
             plain = [pool[pool.index(value)] for value in _PLAIN if value in pool]
             drawn = [pool[index] for index in self._random.integers(len(pool), size=count)]
             columns.append([*islice(cycle(plain or pool), len(_PLAIN)), *drawn])
