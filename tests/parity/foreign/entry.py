@@ -13,6 +13,7 @@ from typing import Any
 
 from sklearn.base import is_classifier
 
+from flask_skmodels import Profile
 from tests.parity.estimators import Case
 from tests.parity.foreign.data import convert, source
 from tests.parity.formats import FORMATS
