@@ -16,6 +16,7 @@ from flask_skmodels.artifacts.declaration import Artifact
 from flask_skmodels.estimators import attributes, input_columns, introspect
 from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.profile.profiled_inputs import profiled
+from flask_skmodels.estimators.profile.profiled_rules import with_ranges, with_types
 from flask_skmodels.exceptions import ArtifactError, ModelError
 from flask_skmodels.schema.fields import Declaration, InputColumn, Inputs, declared
 from flask_skmodels.schema.schema import FixedSchema, Schema
@@ -172,6 +173,7 @@ class Model:
         return self._compile(inputs, unnamed=unnamed)
 
     def _compile(self, inputs: Inputs, *, unnamed: bool) -> Schema:
+        rules: FieldRules | None
         rules = rules_from(inputs) if self.schema is None else declared(self.schema)
         if inputs.container == "nothing":
             raise ModelError("its estimator takes targets or images, not rows of features")
@@ -179,6 +181,10 @@ class Model:
             raise ModelError("its estimator takes mappings with any names: set schema")
         if rules is None:
             return UnboundedSchema()
+        if inputs.is_profiled:
+            rules = with_types(rules, inputs)
+        if self.enforce_ranges:
+            rules = with_ranges(rules, inputs)
         return FixedSchema(
             rules,
             inputs,

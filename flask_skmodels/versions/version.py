@@ -14,7 +14,7 @@ from flask_skmodels.engines.trial import compile_tried
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
 from flask_skmodels.exceptions import ModelError, UnknownModel
-from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of
+from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of, profile_of
 from flask_skmodels.schema.types import JSONObject, ModelInput
 from flask_skmodels.signals import Sender
 
@@ -43,6 +43,7 @@ class ModelVersion:
         try:
             check_pipeline(model.pipeline)
             self.methods = methods_of(model)
+            self.profile = profile_of(model)
             inputs = inputs_of(model, self.methods)
             inputs, self.schema = compile_tried(
                 model, self.methods, inputs, checks_examples=loaded is None

@@ -78,3 +78,70 @@ def test_profile_of_more_columns_than_an_array_had_is_refused() -> None:
     pipeline = StandardScaler().fit(X.to_numpy())
     with pytest.raises(ModelError, match="has 3 columns, the estimator takes 2"):
         SKModels().add("risk", pipeline, profile=frame())
+
+
+# Signature checks
+
+
+def scaler() -> Any:
+    return StandardScaler().fit(frame()[["age", "income"]])
+
+
+def test_type_of_a_field_without_rules_is_that_of_the_training_data() -> None:
+    models = SKModels()
+    X = frame()[["age", "income"]]
+    models.add("risk", scaler(), profile=X, schema={"age": {}, "income": {"min": 0}})
+    fields = fields_of(models, "risk")
+    assert [rules["type"] for rules in fields.values()] == ["integer", "number"]
+
+
+def test_declared_type_that_is_not_that_of_the_training_data_is_refused() -> None:
+    X = frame()[["age", "income"]]
+    schema = {"age": {"type": "string"}, "income": {}}
+    message = "model 'risk': its profile does not fit the schema: field 'age' .* dtype int64"
+    with pytest.raises(ModelError, match=message):
+        SKModels().add("risk", scaler(), profile=X, schema=schema)
+
+
+def test_declared_type_may_differ_where_the_field_converts() -> None:
+    X = frame()[["age", "income"]]
+    schema = {"age": {"type": "string", "transform": int}, "income": {"type": "number"}}
+    SKModels().add("risk", scaler(), profile=X, schema=schema)
+
+
+def test_file_that_is_no_profile_is_refused_with_the_name_of_the_model(tmp_path: Path) -> None:
+    path = tmp_path / "risk.profile.json"
+    path.write_text("[]", encoding="utf-8")
+    with pytest.raises(ModelError, match="model 'risk': its profile cannot be used: .*not a JSON"):
+        SKModels().add("risk", scaler(), profile=path)
+
+
+# Ranges
+
+
+def test_ranges_are_shown_and_not_enforced() -> None:
+    models = SKModels()
+    models.add("risk", scaler(), profile=frame()[["age", "income"]], methods=["transform"])
+    app = Flask("app")
+    models.init_app(app)
+    client = app.test_client()
+    age = client.get("/risk/").get_json()["fields"]["age"]
+    assert age["x-training-range"] == [18, 69]
+    assert "minimum" not in age
+    assert client.post("/risk/", json={"age": 150, "income": 1}).status_code == 200
+
+
+def test_enforced_ranges_are_bounds_where_none_are_declared() -> None:
+    models = SKModels()
+    schema = {"age": {}, "income": {"min": 0}}
+    X = frame()[["age", "income"]]
+    models.add("risk", scaler(), profile=X, schema=schema, enforce_ranges=True)
+    fields = fields_of(models, "risk")
+    assert (fields["age"]["minimum"], fields["age"]["maximum"]) == (18, 69)
+    assert fields["income"]["minimum"] == 0
+    assert fields["income"]["maximum"] > X.income.max()
+
+
+def test_ranges_cannot_be_enforced_without_a_profile() -> None:
+    with pytest.raises(ModelError, match="enforce_ranges needs a profile"):
+        SKModels().add("risk", scaler(), enforce_ranges=True)

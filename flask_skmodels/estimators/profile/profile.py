@@ -26,6 +26,7 @@ from flask_skmodels.schema.fields import Inputs
 from flask_skmodels.schema.types import Estimator, JSONObject
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,15 +75,7 @@ class Profile:
 
         :raises ArtifactError: the file cannot be read, is too large, or is not a profile
         """
-        file = Path(path)
-        try:
-            return cls(**read_document(parse(_read_bounded(file))))
-        except MalformedProfile as error:
-            raise ArtifactError(file, f"it is not a profile: {error}") from error
-        except OSError as error:
-            raise ArtifactError(file, f"it cannot be read: {error.strerror or error}") from error
-        except ValueError as error:  # a zero byte in the name
-            raise ArtifactError(file, f"it cannot be read: {error}") from error
+        return read_profile(Path(path))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the profile as JSON. A file of this name is replaced at once.
@@ -149,6 +142,23 @@ class Profile:
             )
 
 
+def read_profile(path: Path, *, is_final: bool = False) -> Profile:
+    """Return the profile in a file.
+
+    :param path: the file
+    :param is_final: True to refuse a link
+    :raises ArtifactError: the file cannot be read, is too large, or is not a profile
+    """
+    try:
+        return Profile(**read_document(parse(_read_bounded(path, is_final=is_final))))
+    except MalformedProfile as error:
+        raise ArtifactError(path, f"it is not a profile: {error}") from error
+    except OSError as error:
+        raise ArtifactError(path, f"it cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a zero byte in the name
+        raise ArtifactError(path, f"it cannot be read: {error}") from error
+
+
 def _differences(fitted: list[str], profiled: list[str]) -> list[str]:
     missing = [repr(name) for name in fitted if name not in set(profiled)]
     surplus = [repr(name) for name in profiled if name not in set(fitted)]
@@ -156,9 +166,9 @@ def _differences(fitted: list[str], profiled: list[str]) -> list[str]:
     return lines + [f"only in the profile: {', '.join(surplus[:10])}"] * bool(surplus)
 
 
-def _read_bounded(path: Path) -> bytes:
+def _read_bounded(path: Path, *, is_final: bool) -> bytes:
     """Return the content of a regular file; at most one byte more than a profile may have."""
-    descriptor = os.open(path, _FLAGS)
+    descriptor = os.open(path, _FLAGS | (_NO_LINK if is_final else 0))
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise MalformedProfile("it is not a regular file")
