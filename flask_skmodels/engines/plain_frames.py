@@ -77,10 +77,14 @@ def _plain_column(field: Field, values: Sequence[Any]) -> Any:
     if column.dtype is None:
         return plain
     if column.categories is not None:
+        known = [value if value in column.categories else None for value in plain]
         return pandas.Categorical(
-            plain, categories=list(column.categories), ordered=column.is_ordered
+            known, categories=list(column.categories), ordered=column.is_ordered
         )
-    return pandas.Series(plain).astype(column.dtype)
+    try:
+        return pandas.Series(plain).astype(column.dtype)
+    except (TypeError, ValueError):  # the declared type has values that the dtype cannot hold
+        return plain
 
 
 def _with(plain: Any, X: Any, label: Any) -> Any:

@@ -60,6 +60,11 @@ class ColumnSummary:
         self._add("integer" if values.dtype.kind in "iu" else "number", len(values))
         self._numbers.add(values)
 
+    def add_texts(self, values: Sequence[str]) -> None:
+        """Add the values of rows: texts."""
+        self._add("string", len(values))
+        self._counts.add_texts(values)
+
     def add_booleans(self, values: Array) -> None:
         """Add the values of rows: an array of booleans."""
         count = int(np.count_nonzero(values))
@@ -89,8 +94,7 @@ class ColumnSummary:
 
     def _add_objects(self, type_: str, values: Sequence[Any]) -> None:
         if type_ == "string":
-            self._add(type_, len(values))
-            self._counts.add(map(str, values))
+            self.add_texts(values)
         elif type_ == "boolean":
             self.add_booleans(np.array(values, dtype=np.bool_))
         elif type_ in ("integer", "number"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,11 @@ def _is_object(dtype: Any) -> bool:
     return bool(dtype == np.dtype(object))
 
 
+def _is_text(dtype: Any) -> bool:
+    """Return True for a dtype whose values are all texts."""
+    return isinstance(dtype, import_module("pandas").StringDtype)
+
+
 def _integer_type(dtype: Any) -> Any:
     return np.uint64 if str(dtype).lower().startswith("uint64") else np.int64
 
@@ -142,6 +148,7 @@ def type_of_categories(categories: list[Any]) -> str:
 
 
 def _add_objects(summary: ColumnSummary, series: Any) -> None:
+    add = summary.add_texts if _is_text(series.dtype) else summary.add_objects
     for start in range(0, len(series), PART):
         part = series.iloc[start : start + PART]
         mask = part.isna()
@@ -149,7 +156,7 @@ def _add_objects(summary: ColumnSummary, series: Any) -> None:
         if count:
             summary.add_missing(count, _object_marker(part[mask].iloc[0], _marker(series)))
             part = part[~mask]
-        summary.add_objects(part.tolist())
+        add(part.tolist())
 
 
 def _object_marker(value: Any, of_dtype: str) -> str:

@@ -6,8 +6,8 @@ They hold a bounded number of values, whatever the number of rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice, pairwise
 from math import isfinite, sqrt
 from typing import Any
 
@@ -20,7 +20,7 @@ from flask_skmodels.schema.types import Array
 LEAST_ROWS = 20  # that a frequent value and a bin stand for
 MOST_FREQUENT = 50
 MOST_BINS = 20
-MOST_COUNTED = 20_000  # values of a column that are counted at a time
+MOST_COUNTED = 50_000  # values of a column that are counted at a time
 LONGEST_TEXT = 100  # characters; longer texts are not kept
 _PART = 2**16  # rows
 
@@ -178,7 +178,7 @@ class Times:
 class Counts:
     """A summary of texts or booleans: how often each value occurs.
 
-    If a column has more than 20,000 values, the rare ones are dropped from time to time. The counts
+    If a column has more than 50,000 values, the rare ones are dropped from time to time. The counts
     are then lower bounds, so that a value that counts as frequent is frequent.
     """
 
@@ -186,17 +186,26 @@ class Counts:
         self.count = 0
         self._counts: Counter[Any] = Counter()
 
-    def add(self, values: Iterable[Any]) -> None:
-        """Add values, each of them hashable."""
-        self.add_counts(Counter(values))
+    def add_texts(self, values: Sequence[str]) -> None:
+        """Add texts; those of more than 100 characters are only counted."""
+        self.count += len(values)
+        if max(map(len, values), default=0) > LONGEST_TEXT:
+            values = [value for value in values if len(value) <= LONGEST_TEXT]
+        self._counts.update(values)
+        self._drop_rare_values()
 
     def add_counts(self, counts: Mapping[Any, int]) -> None:
         """Add the number of occurrences of each value."""
         self.count += sum(counts.values())
-        kept = {v: n for v, n in counts.items() if not isinstance(v, str) or _is_short(v)}
-        self._counts.update(kept)
-        if len(self._counts) > MOST_COUNTED:
-            self._counts = Counter(dict(self._counts.most_common(MOST_COUNTED // 2)))
+        self._counts.update(counts)
+        self._drop_rare_values()
+
+    def _drop_rare_values(self) -> None:
+        """Keep at most half of ``MOST_COUNTED`` values if there are more than ``MOST_COUNTED``."""
+        least = 1 if len(self._counts) > MOST_COUNTED else 0
+        while least and len(self._counts) > MOST_COUNTED // 2:
+            least += 1
+            self._counts = Counter({v: n for v, n in self._counts.items() if n >= least})
 
     def mode(self) -> Any:
         """Return the most frequent value, None if there is none."""
@@ -224,7 +233,8 @@ def frequent_of(counts: Mapping[Any, int], total: int) -> Frequent:
     :param total: the number of all values
     """
     often = [pair for pair in counts.items() if pair[1] >= LEAST_ROWS]
-    often = sorted(often, key=lambda pair: -pair[1])[:MOST_FREQUENT]
+    often.sort(key=lambda pair: -pair[1])
+    often = list(islice((pair for pair in often if _is_kept(pair[0])), MOST_FREQUENT))
     shares = tuple(round(count / total, 6) for _, count in often)
     return Frequent(tuple(value for value, _ in often), shares)
 
@@ -271,10 +281,8 @@ def _runs(values: Array) -> dict[Any, int]:
     return dict(zip(distinct[top].tolist(), counts[top].tolist(), strict=True))
 
 
-def _is_short(text: str) -> bool:
-    return len(text) <= LONGEST_TEXT and (text.isascii() or _is_unicode(text))
-
-
-def _is_unicode(text: str) -> bool:
-    """Return False for a text with half of a surrogate pair, which JSON cannot contain."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def _is_kept(value: Value) -> bool:
+    """Return False for a long text, and for half of a surrogate pair, which JSON cannot contain."""
+    if not isinstance(value, str):
+        return True
+    return len(value) <= LONGEST_TEXT and not any("\ud800" <= c <= "\udfff" for c in value)
