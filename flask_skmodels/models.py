@@ -388,7 +388,8 @@ def rules_from(inputs: Inputs) -> FieldRules | None:
 def _column_rules(column: InputColumn) -> JSONObject:
     if column.type == "any":
         return {"type": ["number", "string", "boolean"], "nullable": True, "required": False}
-    rules: JSONObject = {"type": column.type}
+    is_unknown = column.type == "unknown"
+    rules: JSONObject = {"type": ["number", "string", "boolean"] if is_unknown else column.type}
     if column.allowed is not None:
         rules["allowed"] = list(column.allowed)
     return rules | {"nullable": True} if column.nullable else rules
