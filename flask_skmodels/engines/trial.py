@@ -28,7 +28,7 @@ from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.attributes import get, is_a, is_from_sklearn
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.estimators.requirements import parts_of
-from flask_skmodels.exceptions import InvalidInput, ModelError
+from flask_skmodels.exceptions import InvalidInput, ModelError, SKModelsError
 from flask_skmodels.models import Model, name_of, overrides
 from flask_skmodels.schema.fields import Field, Inputs
 from flask_skmodels.schema.rows import from_python
@@ -45,6 +45,7 @@ FEW_ROWS = 8  # rows that are enough if the estimator does not accept all
 WIDTHS = (1, 2, 3, 4, 5, 8, 10, 13, 16, 30, 50, 100)  # of rows for an unknown number of columns
 _BROKEN = (ArithmeticError, AssertionError, OSError, MemoryError, RuntimeError)
 KNOWN_KINDS = frozenset({"number", "integer", "boolean", "string"})
+_EXAMPLE = "example"
 LONGEST_ERROR = 200  # characters
 _CONTAINERS = {
     "array": "an array",
@@ -112,7 +113,8 @@ class _Trial:
     ) -> None:
         self._model = model
         self._name = introspect.class_name(model.pipeline)
-        self._is_certain = is_known and not any(overrides(model, method) for method in methods)
+        self._is_certain = is_known
+        self._is_overridden = any(overrides(model, method) for method in methods)
         self._checks_examples = checks_examples
         self._started = perf_counter()
         self.calls: Mapping[str, Call] = {}
@@ -190,7 +192,7 @@ class _Trial:
         if error is None:
             return _Attempt(schema, rows)
         if of_examples:
-            return _Attempt(schema, None, error)
+            return self._attempt_each(schema, rows, error)
         good: list[Columns] = []
         for index in range(min(count, SINGLE_ROWS)):
             row = row_slice(rows, index, index + 1)
@@ -199,6 +201,18 @@ class _Trial:
             if self._is_late or len(good) == FEW_ROWS:
                 break
         return _Attempt(schema, repeat_rows(good, len(good)) if good else None, error)
+
+    def _attempt_each(self, schema: FixedSchema, rows: Columns, error: Exception) -> _Attempt:
+        """Call the methods with one example after the other, after a call with all has failed."""
+        for index in range(len(rows[0])):
+            if self._is_late:
+                break
+            row = [column[index] for column in rows]
+            problem = self._call(schema.build_row(row), 1)
+            if problem is not None:
+                problem.add_note(f"{_EXAMPLE} {index}")
+                return _Attempt(schema, None, problem)
+        return _Attempt(schema, rows, error)  # each alone is accepted
 
     # -- The container of X
 
@@ -233,11 +247,15 @@ class _Trial:
         Rows with made-up texts prove nothing if the estimator raises for one of these texts.
         """
         error = attempt.error
+        if isinstance(error, SKModelsError):  # the model itself rejects the rows
+            return
         if of_examples:
             if self._checks_examples:
-                raise ModelError(f"it fails on its examples: {_text_of(error)}") from error
+                notes = getattr(error, "__notes__", ["its examples"])
+                raise ModelError(f"it fails on {notes[-1]}: {_text_of(error)}") from error
             return
-        if isinstance(error, _BROKEN) or _may_be_the_values(error, attempt.schema, rows):
+        is_broken = self._is_overridden or isinstance(error, _BROKEN)
+        if is_broken or _may_be_the_values(error, attempt.schema, rows):
             _log.warning(
                 "model %r may not work: its %s raises on all rows that were tried at load (%s); "
                 "set examples to rows that it accepts",

@@ -165,7 +165,7 @@ def test_estimator_that_raises_on_some_rows_is_served() -> None:
 
 def test_estimator_that_raises_on_its_examples() -> None:
     options = {"schema": SCHEMA, "examples": [{"a": 1, "b": 2, "c": -3}]}
-    with pytest.raises(ModelError, match="model 'home': it fails on its examples: ValueError: neg"):
+    with pytest.raises(ModelError, match="model 'home': it fails on example 0: ValueError: neg"):
         SKModels().add("home", Picky().fit(FRAME, TARGET), **options)
 
 
