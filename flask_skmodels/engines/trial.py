@@ -123,7 +123,8 @@ class _Trial:
         """Return whether the estimator has to be called."""
         if not isinstance(schema, FixedSchema):
             return not (self._is_certain or self._model.examples)
-        if self._model.examples or not self._is_certain or _unproven(schema):
+        has_examples = self._checks_examples and bool(self._model.examples)
+        if has_examples or not self._is_certain or _unproven(schema):
             return True
         rows = self._probes(schema) if inputs.container == "frame" else None
         return rows is not None and bool(different_labels(schema, rows))
