@@ -258,8 +258,8 @@ class _DescribedModel:
     @cached_property
     def _example_rows(self) -> list[JSONObject]:
         """The model's examples as rows with names; examples that are not rows are left out."""
-        model = self.deployment.model if self.version is None else self.version.model
-        rows = [jsonable(row) for row in model.examples]
+        version, model = self.version, self.deployment.model
+        rows = [jsonable(r) for r in (model.examples if version is None else version.example_rows)]
         return [self._named(row) for row in rows if isinstance(row, dict | list)]
 
     def _named(self, row: Any) -> JSONObject:

@@ -96,6 +96,21 @@ def typical_value(field: Field) -> Any:
     return typical if is_within else None
 
 
+def typical_row(fields: Sequence[Field], *, unnamed: bool = False) -> JSONObject | None:
+    """Return a row of typical values of the training data, None if a required one is not known.
+
+    :param fields: the fields of the model
+    :param unnamed: whether a row has one field for all values
+    """
+    row: JSONObject = {}
+    for field in fields:
+        value = typical_value(field)
+        if value is None and not field.is_alias and (unnamed or not field.has_default):
+            return None
+        row |= {} if value is None else {field.name: value}
+    return {VALUES: list(row.values())} if unnamed and row else row or None
+
+
 def _rules_schema(field: Field) -> JSONObject:
     definition = field.definition
     schema = _value_schema(field) if _is_declared(definition.get("coerce")) else {}

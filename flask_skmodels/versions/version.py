@@ -15,6 +15,7 @@ from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
 from flask_skmodels.exceptions import ModelError, UnknownModel
 from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of, profile_of
+from flask_skmodels.schema.json_schema import typical_row
 from flask_skmodels.schema.types import JSONObject, ModelInput
 from flask_skmodels.signals import Sender
 
@@ -66,6 +67,14 @@ class ModelVersion:
     @cached_property
     def _classes(self) -> list[object] | None:
         return introspect.classes(self.model.pipeline)
+
+    @cached_property
+    def example_rows(self) -> list[Any]:
+        """The examples of the model; without any, a row of typical values of the training data."""
+        if self.model.examples:
+            return list(self.model.examples)
+        row = typical_row(self.schema.fields, unnamed=self.schema.unnamed)
+        return [] if row is None else [row]
 
     @property
     def is_classifier(self) -> bool:

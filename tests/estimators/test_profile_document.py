@@ -21,11 +21,8 @@ from flask_skmodels.estimators.profile.strict_reading import MalformedProfile, r
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 
-SCHEMA = json.loads(
-    (resources.files("flask_skmodels.estimators.profile") / "profile.schema.json").read_text(
-        "utf-8"
-    )
-)
+FILES = resources.files("flask_skmodels.estimators.profile")
+SCHEMA = json.loads((FILES / "profile.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 COLUMN = {"name": "a", "type": "number", "dtype": "float64", "count": 1}
 DOCUMENT = {

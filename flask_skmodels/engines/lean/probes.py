@@ -150,7 +150,11 @@ def _pool(field: Field, breakpoints: list[Any]) -> list[Any]:
     if field.kind == "boolean":
         return [False, True]
     if field.kind == "string":
-        return [value for value in breakpoints if isinstance(value, str)] + list(_UNKNOWN)
+        known = [value for value in breakpoints if isinstance(value, str)]
+        return known + [v for v in field.column.samples if isinstance(v, str)] + list(_UNKNOWN)
+    times = [reader(value) for reader in field.typed_readers for value in field.column.samples]
+    if times:
+        return [value for value in times if isinstance(value, date)]
     if field.nullable:
         return [None]  # the estimator drops the column
     raise Decline(f"no values can be drawn for field {field.name!r}")
@@ -172,7 +176,8 @@ def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
     between = [(low + high) / 2 for low, high in pairwise(numbers)]
     beside = [neighbour for number in numbers for neighbour in _neighbours(number)]
     bounds = [field.definition[rule] for rule in ("min", "max") if rule in field.definition]
-    generic = [*_GENERIC, *_scaled(numbers), *map(float, bounds)]
+    samples = [float(value) for value in field.column.samples if _is_number(value)]
+    generic = [*_GENERIC, *_scaled(numbers), *map(float, bounds), *samples]
     # Generic values are drawn as often as breakpoints.
     pool = [*numbers, *beside, *between] + generic * max(1, len(numbers) // len(generic))
     if field.kind == "integer":
