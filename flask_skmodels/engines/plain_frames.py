@@ -48,14 +48,21 @@ def fields_at_fault(
     labels = _different_labels(X, plain)
     if not labels:
         return []
-    with suppress(Exception):
-        expected = {method: plain_outputs(call(plain.copy())) for method, call in calls.items()}
-        if _agrees(calls, X, expected):
-            return []
-        by_label = dict(zip(X.columns, (f.name for f in schema.column_fields), strict=True))
-        suspects = [each for each in labels if not _agrees(calls, _with(plain, X, each), expected)]
-        return [by_label[label] for label in suspects or labels]
-    return []
+    at_fault: list[Any] = []
+    for call in calls.values():
+        with suppress(Exception):
+            at_fault += _labels_at_fault(X, plain, labels, call)
+    by_label = dict(zip(X.columns, (f.name for f in schema.column_fields), strict=True))
+    return [by_label[label] for label in dict.fromkeys(at_fault)]
+
+
+def _labels_at_fault(X: Any, plain: Any, labels: list[Any], call: Call) -> list[Any]:
+    """Return the labels of the columns of X that change the results for the plain data frame."""
+    expected = plain_outputs(call(plain.copy()))
+    if _agrees(call, X, expected):
+        return []
+    suspects = [label for label in labels if not _agrees(call, _with(plain, X, label), expected)]
+    return suspects or labels
 
 
 def _plain_frame(fields: Sequence[Field], columns: Sequence[Sequence[Any]], X: Any) -> Any:
@@ -99,8 +106,8 @@ def _is_same(one: Any, other: Any) -> bool:
     return bool(one.dtype == other.dtype and one.equals(other))
 
 
-def _agrees(calls: Mapping[str, Call], X: Any, expected: Mapping[str, ModelOutput]) -> bool:
-    return all(_is_close(plain_outputs(call(X.copy())), expected[m]) for m, call in calls.items())
+def _agrees(call: Call, X: Any, expected: ModelOutput) -> bool:
+    return _is_close(plain_outputs(call(X.copy())), expected)
 
 
 def _is_close(one: Any, other: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
@@ -46,6 +47,7 @@ WIDTHS = (1, 2, 3, 4, 5, 8, 10, 13, 16, 30, 50, 100)  # of rows for an unknown n
 _BROKEN = (ArithmeticError, AssertionError, OSError, MemoryError, RuntimeError)
 KNOWN_KINDS = frozenset({"number", "integer", "boolean", "string"})
 _EXAMPLE = "example"
+_WITHOUT_NAMES = "was fitted with feature names"
 LONGEST_ERROR = 200  # characters
 _CONTAINERS = {
     "array": "an array",
@@ -64,11 +66,13 @@ class _Attempt:
     :param schema: the schema that builds X
     :param rows: the rows that the estimator accepts, as columns; None if there are none
     :param error: the first exception, None if there was none
+    :param lacks_names: whether scikit-learn warns that an inner estimator knows names of columns
     """
 
     schema: FixedSchema
     rows: Columns | None = None
     error: Exception | None = None
+    lacks_names: bool = False
 
 
 def compile_tried(
@@ -95,6 +99,7 @@ def compile_tried(
             return inputs, schema
         with quiet_on_one_thread():
             trial.calls = native_calls(limited, tuple(methods))
+            trial.method = methods[0]
             return trial.run(inputs, schema)
 
 
@@ -106,6 +111,7 @@ class _Trial:
     :param is_known: whether the attributes of the estimator tell the container of X
     :param checks_examples: whether a model that fails on its examples is refused
     :ivar calls: the native methods, without threads
+    :ivar method: the name of the default method, the only one that the trial depends on
     """
 
     def __init__(
@@ -118,6 +124,7 @@ class _Trial:
         self._checks_examples = checks_examples
         self._started = perf_counter()
         self.calls: Mapping[str, Call] = {}
+        self.method = ""
 
     def is_needed(self, inputs: Inputs, schema: Schema) -> bool:
         """Return whether the estimator has to be called."""
@@ -142,7 +149,7 @@ class _Trial:
             self._compare_with_plain_frame(inputs, schema, rows)
             return inputs, schema
         attempt = self._attempt(schema, rows, of_examples=examples is not None)
-        if attempt.rows is None and not self._is_certain:
+        if (attempt.rows is None or attempt.lacks_names) and not self._is_certain:
             inputs, attempt = self._other_container(inputs, attempt, rows, examples is not None)
         if attempt.rows is None:
             self._refuse(attempt, rows, examples is not None)
@@ -174,10 +181,9 @@ class _Trial:
     # -- Calls
 
     def _call(self, X: ModelInput, count: int) -> Exception | None:
-        """Return the exception that a method raises, None if each returns an entry for each row."""
+        """Return the exception that the method raises, None if it returns an entry for each row."""
         try:
-            for method, call in self.calls.items():
-                _check_length(call(X), count, method)
+            _check_length(self.calls[self.method](X), count, self.method)
         except Exception as error:
             return error
         return None
@@ -189,9 +195,12 @@ class _Trial:
     def _attempt(self, schema: FixedSchema, rows: Columns, *, of_examples: bool) -> _Attempt:
         """Call the methods with all rows, and if they raise, with one row after the other."""
         count = len(rows[0])
-        error = self._call(schema.build(rows), count)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            error = self._call(schema.build(rows), count)
         if error is None:
-            return _Attempt(schema, rows)
+            lacks_names = any(_WITHOUT_NAMES in str(warning.message) for warning in caught)
+            return _Attempt(schema, rows, lacks_names=lacks_names)
         if of_examples:
             return self._attempt_each(schema, rows, error)
         good: list[Columns] = []
@@ -232,15 +241,18 @@ class _Trial:
             if not isinstance(schema, FixedSchema):
                 continue
             attempt = self._attempt(schema, rows, of_examples=of_examples)
-            if attempt.rows is not None:
-                _log.warning(
-                    "model %r gets %s, because its %s raises on %s (%s); a profile of its training "
-                    "data would say so",
-                    *(name_of(self._model), _CONTAINERS[container], self._name),
-                    *(_CONTAINERS[inputs.container], _text_of(first.error)),
-                )
+            if attempt.rows is not None and not attempt.lacks_names:
+                self._log_container(container, inputs.container, first.error)
                 return candidate, attempt
         return inputs, first
+
+    def _log_container(self, chosen: str, first: str, error: Exception | None) -> None:
+        reason = "it warns that the columns have no names" if error is None else _text_of(error)
+        _log.warning(
+            "model %r gets %s, because its %s does not accept %s (%s); a profile of its training "
+            "data would tell",
+            *(name_of(self._model), _CONTAINERS[chosen], self._name, _CONTAINERS[first], reason),
+        )
 
     def _refuse(self, attempt: _Attempt, rows: Columns, of_examples: bool) -> None:
         """Raise ModelError for an estimator that raises on all rows, or log a warning.
@@ -416,6 +428,8 @@ def _listed(column: Any) -> list[Any]:
 def _check_length(outputs: ModelOutput, count: int, method: str) -> None:
     """Check that outputs have one entry for each row, as every prediction is checked."""
     for part in outputs if is_multi_output(outputs) else (outputs,):
+        if count == 1 and isinstance(part, np.generic | np.ndarray) and part.ndim == 0:
+            continue
         shape = getattr(part, "shape", None) or np.shape(part)
         is_flat_row = method == "transform" and count == 1 and len(shape) == 1
         if not is_flat_row and (not shape or shape[0] != count):

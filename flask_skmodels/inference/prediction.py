@@ -301,7 +301,13 @@ def _checked(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
 
 
 def _as_rows(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
-    """Return the outputs as rows: scikit-learn's SparsePCA returns a flat array for one row."""
+    """Return the outputs as rows.
+
+    For one row, scikit-learn's SparsePCA returns a flat array, and others return a single number.
+    """
+    is_single = isinstance(outputs, np.generic | np.ndarray) and outputs.ndim == 0
+    if is_single and prediction.rows == 1:
+        return np.reshape(outputs, 1)
     is_flat = prediction.method == "transform" and getattr(outputs, "ndim", 0) == 1
     if is_flat and prediction.rows == 1 and len(outputs) > 1:
         return np.asarray(outputs)[np.newaxis]
