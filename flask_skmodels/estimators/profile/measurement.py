@@ -12,7 +12,7 @@ import numpy as np
 from flask_skmodels.estimators.profile import numpy_columns, pandas_columns, polars_columns
 from flask_skmodels.estimators.profile.column_profile import ColumnProfile
 from flask_skmodels.estimators.profile.column_summary import ColumnSummary
-from flask_skmodels.estimators.profile.estimator_figures import baseline_of, predictions_of
+from flask_skmodels.estimators.profile.estimator_figures import figures_of
 from flask_skmodels.estimators.profile.strict_reading import MAX_COLUMNS, MAX_OUTPUTS
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.types import Estimator
@@ -30,14 +30,15 @@ def measure(X: Any, y: Any = None, estimator: Estimator = None) -> dict[str, Any
     columns = columns_of(X, container, MAX_COLUMNS)
     if not columns:
         raise ModelError("the training data has no columns")
+    figures = None if estimator is None else figures_of(estimator, X)
     return {
         "container": container,
         "library_versions": library_versions(container, estimator),
         "rows": row_count(X),
         "columns": columns,
-        "target": () if y is None else outputs_of(y),
-        "predictions": () if estimator is None else outputs_of(predictions_of(estimator, X)),
-        "baseline": None if estimator is None else baseline_of(estimator, X),
+        "target": outputs_of(y),
+        "predictions": () if figures is None else outputs_of(figures.predictions),
+        "baseline": None if figures is None else figures.baseline,
     }
 
 
@@ -106,7 +107,12 @@ def _check_width(width: int, most: int) -> None:
 
 
 def outputs_of(y: Any) -> tuple[ColumnProfile, ...]:
-    """Return the profiles of the target or of predictions, one column for each output."""
+    """Return the profiles of the target or of predictions, one column for each output.
+
+    :param y: of shape (rows,) or (rows, outputs), None if there are none
+    """
+    if y is None:
+        return ()
     if _is_from(y, "pandas"):
         frame = y.to_frame("y" if y.name is None else y.name) if y.ndim == 1 else y
         return columns_of(frame, "pandas", MAX_OUTPUTS)

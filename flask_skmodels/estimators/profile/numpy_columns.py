@@ -51,7 +51,7 @@ def summary_of_values(values: Any, name: str = "x0") -> ColumnSummary:
     """Return the summary of the values of one column."""
     summary = ColumnSummary(name)
     summary.dtype = str(getattr(values, "dtype", "object"))
-    _add_objects(summary, values.tolist() if hasattr(values, "tolist") else values)
+    add_objects(summary, values.tolist() if hasattr(values, "tolist") else values)
     return summary
 
 
@@ -69,7 +69,7 @@ def _summary(name: str, values: Array) -> ColumnSummary:
         _add_present(summary, values, np.isnat(values), summary.add_times)
     else:
         for start in range(0, len(values), PART):
-            _add_objects(summary, values[start : start + PART].tolist())
+            add_objects(summary, values[start : start + PART].tolist())
     return summary
 
 
@@ -79,7 +79,7 @@ def _add_present(summary: ColumnSummary, values: Array, mask: Array, add: Any) -
     add(values[~mask] if count else values)
 
 
-def _add_objects(summary: ColumnSummary, values: Sequence[Any]) -> None:
+def add_objects(summary: ColumnSummary, values: Sequence[Any]) -> None:
     """Add Python objects, some of which may be missing: None, NaN, NaT or ``pandas.NA``."""
     missing = [marker for value in values if (marker := _marker_of(value)) is not None]
     for marker in dict.fromkeys(missing):
