@@ -17,6 +17,7 @@ LINES = 10_000  # of a batch of NDJSON
 # The texts that pandas.read_csv reads as missing values.
 MISSING = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"]
 MISSING += ["1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
+_INDEX = "__index_level_"  # pandas' name for the index of a frame in a file
 _INFERRED = ("int64", "float64", "bool_")
 
 Batch = Mapping[str, Any]
@@ -32,10 +33,10 @@ class TrainingFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read = _READERS.get(path.suffix.lower())
-        if self._read is None:
+        if path.suffix.lower() not in _READERS:
             known = ", ".join(_READERS)
             raise ArtifactError(path, f"the name of training data must end with one of {known}")
+        self._read = _READERS[path.suffix.lower()]
         self.is_csv = path.suffix.lower() == ".csv"
         self.pandas_dtypes: Mapping[str, str] = {}
         with _one_line_errors(path):
@@ -49,7 +50,6 @@ class TrainingFile:
         :param names: the columns to read
         :raises ArtifactError: the file cannot be read
         """
-        assert self._read is not None
         with _one_line_errors(self.path):
             yield from self._read(self.path, list(names))
 
@@ -65,9 +65,8 @@ class TrainingFile:
         if self._read is _read_ndjson:
             first = next(_read_ndjson(self.path, None), {})
             return list(first)
-        return [
-            name for name in self._arrow_schema().names if not name.startswith("__index_level_")
-        ]
+        names = self._arrow_schema().names
+        return [name for name in names if not name.startswith(_INDEX)]
 
 
 def _import(name: str) -> Any:

@@ -33,7 +33,7 @@ def frame(rows: int = ROWS) -> Any:
             "age": random.integers(18, 70, rows),
             "income": np.where(random.random(rows) < 0.1, np.nan, random.normal(3000, 99, rows)),
             "member": random.random(rows) < 0.5,
-            "town": np.where(random.random(rows) < 0.1, None, "Oslo"),
+            "town": random.choice(np.array(["Oslo", "Bergen", None]), rows),
             "risk": random.random(rows),
         }
     )
