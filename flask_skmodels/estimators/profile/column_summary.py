@@ -98,7 +98,8 @@ class ColumnSummary:
         elif type_ == "boolean":
             self.add_booleans(np.array(values, dtype=np.bool_))
         elif type_ in ("integer", "number"):
-            self.add_numbers(_array_of_numbers(values, type_))
+            self._add(type_, len(values))
+            self._numbers.add(_array_of_numbers(values, type_))
         elif type_ in ("datetime", "date"):
             self._add_python_times(values, is_date=type_ == "date")
         else:

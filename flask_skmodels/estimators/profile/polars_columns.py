@@ -54,7 +54,7 @@ def _add_floats(summary: ColumnSummary, values: Any) -> None:
 
 
 def _add_categories(summary: ColumnSummary, series: Any) -> None:
-    is_fixed = hasattr(series.dtype, "categories")
+    is_fixed = type(series.dtype).__name__ == "Enum"
     categories = series.dtype.categories if is_fixed else series.unique(maintain_order=True)
     summary.categories = tuple(map(str, categories.to_list()))
     summary.is_ordered = is_fixed
