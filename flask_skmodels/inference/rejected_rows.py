@@ -134,9 +134,11 @@ class _Search:
     def _candidates(self) -> Iterator[ModelInput]:
         """Yield rows that the estimator may accept: typical ones, probes, and rows of the call."""
         if self._method not in self._version.probed_methods:
-            self._version.probed_methods.add(self._method)
-            yield from _typical_row_of(self._version)
-            yield from _probes_of(self._version)
+            try:
+                yield from _typical_row_of(self._version)
+                yield from _probes_of(self._version)
+            finally:
+                self._version.probed_methods.add(self._method)
         count = len(self._rows)
         if count > 1:
             last = min(SAMPLES, count) - 1
