@@ -83,9 +83,9 @@ def measure_frame() -> Profile:
     Profile.of(X.head(1000))  # imports
     size_of_frame = X.memory_usage(index=False).sum() / 1e6
     print(f"frame: {len(X):,} rows, {X.shape[1]} columns, {size_of_frame:,.0f} MB")
-    took = seconds(lambda: Profile.of(X))
-    with Memory() as memory:
+    with Memory() as memory:  # first: a later call uses memory that an earlier one has freed
         profile = Profile.of(X)
+    took = seconds(lambda: Profile.of(X))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "profile.json")
         profile.save(file)

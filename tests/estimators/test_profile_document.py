@@ -216,7 +216,7 @@ def test_any_json_is_read_or_refused(document: Any) -> None:
 def test_changed_profile_is_read_or_refused(changes: Any, of_column: Any) -> None:
     document = DOCUMENT | {"columns": [COLUMN | of_column]} | changes
     try:
-        attributes = read_document(document)
+        profile = Profile(**read_document(document))
     except MalformedProfile:
         return
-    assert read_document(Profile(**attributes).to_json()) == attributes
+    assert Profile(**read_document(profile.to_json())) == profile

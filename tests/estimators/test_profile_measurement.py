@@ -244,7 +244,6 @@ def test_numbers_may_come_in_parts(parts: int) -> None:
     assert split.mean == pytest.approx(whole.mean)
     assert split.std == pytest.approx(whole.std)
     assert (split.min, split.max) == (whole.min, whole.max)
-    assert 4500 < len(split.sorted_sample()) < 5500
     assert split.describe()["typical"] == pytest.approx(10, abs=0.3)
 
 

@@ -55,10 +55,7 @@ class StreamedColumn:
         elif types.is_integer(kind):
             summary.add_numbers(column.to_numpy())
         elif types.is_floating(kind):
-            values = column.to_numpy().astype(np.float64, copy=False)
-            mask = np.isnan(values)
-            summary.add_missing(int(np.count_nonzero(mask)), "nan")
-            summary.add_numbers(values[~mask])
+            summary.add_floats(column.to_numpy().astype(np.float64, copy=False))
         elif types.is_timestamp(kind):
             self._add_times(column)
         elif types.is_string(kind) or types.is_large_string(kind):

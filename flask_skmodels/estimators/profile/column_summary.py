@@ -55,10 +55,20 @@ class ColumnSummary:
         if count and self.marker is None:
             self.marker = marker
 
-    def add_numbers(self, values: Array) -> None:
-        """Add the values of rows: an array of integers or floats without NaN."""
+    def add_numbers(self, values: Array, *, is_own: bool = False) -> None:
+        """Add the values of rows: an array of integers or floats without NaN.
+
+        :param is_own: True if nothing else uses the array, so that it may be changed
+        """
         self._add("integer" if values.dtype.kind in "iu" else "number", len(values))
-        self._numbers.add(values)
+        self._numbers.add(values, is_own=is_own)
+
+    def add_floats(self, values: Array) -> None:
+        """Add rows: an array of floats, NaN for a missing value."""
+        mask = np.isnan(values)
+        count = int(np.count_nonzero(mask))
+        self.add_missing(count, "nan")
+        self.add_numbers(values[~mask] if count else values, is_own=count > 0)
 
     def add_texts(self, values: Sequence[str]) -> None:
         """Add the values of rows: texts."""

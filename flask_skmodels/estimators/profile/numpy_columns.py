@@ -64,19 +64,15 @@ def _summary(name: str, values: Array) -> ColumnSummary:
     elif kind in "iu":
         summary.add_numbers(values)
     elif kind == "f":
-        _add_present(summary, values, np.isnan(values), summary.add_numbers)
+        summary.add_floats(values)
     elif kind == "M":
-        _add_present(summary, values, np.isnat(values), summary.add_times)
+        mask = np.isnat(values)
+        summary.add_missing(int(np.count_nonzero(mask)), "nan")
+        summary.add_times(values[~mask])
     else:
         for start in range(0, len(values), PART):
             add_objects(summary, values[start : start + PART].tolist())
     return summary
-
-
-def _add_present(summary: ColumnSummary, values: Array, mask: Array, add: Any) -> None:
-    count = int(np.count_nonzero(mask))
-    summary.add_missing(count, "nan")
-    add(values[~mask] if count else values)
 
 
 def add_objects(summary: ColumnSummary, values: Sequence[Any]) -> None:

@@ -106,10 +106,7 @@ def _add_floats(summary: ColumnSummary, series: Any) -> None:
         values = series.to_numpy()
     else:
         values = _present(summary, series).to_numpy(dtype=np.float64, na_value=np.nan)
-    mask = np.isnan(values)
-    count = int(np.count_nonzero(mask))
-    summary.add_missing(count, "nan")
-    summary.add_numbers(values[~mask] if count else values)
+    summary.add_floats(values)
 
 
 def _add_times(summary: ColumnSummary, series: Any) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from flask_skmodels.estimators.profile.column_summary import ColumnSummary
 from flask_skmodels.estimators.profile.pandas_columns import PART
 
@@ -32,7 +30,7 @@ def _add(summary: ColumnSummary, series: Any) -> None:
     elif series.dtype.is_integer():
         summary.add_numbers(present.to_numpy())
     elif series.dtype.is_float():
-        _add_floats(summary, present.to_numpy())
+        summary.add_floats(present.to_numpy())
     elif kind == "Datetime":
         summary.zone = series.dtype.time_zone
         local = present.dt.replace_time_zone(None) if summary.zone else present
@@ -44,13 +42,6 @@ def _add(summary: ColumnSummary, series: Any) -> None:
             summary.add_objects(present[start : start + PART].to_list())
     else:
         summary.add_other(len(present))
-
-
-def _add_floats(summary: ColumnSummary, values: Any) -> None:
-    mask = np.isnan(values)
-    count = int(np.count_nonzero(mask))
-    summary.add_missing(count, "nan")
-    summary.add_numbers(values[~mask] if count else values)
 
 
 def _add_categories(summary: ColumnSummary, series: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
@@ -36,7 +36,6 @@ MAX_OUTPUTS = 1_000
 MAX_TEXT = 10_000  # characters of a text
 
 _Reader = Callable[[Any], Any]
-_T = TypeVar("_T")
 
 
 class MalformedProfile(Exception):
@@ -69,39 +68,40 @@ def read_document(document: Mapping[str, Any]) -> dict[str, Any]:
         raise MalformedProfile(f"its format is not {FORMAT!r}")
     if (version := entries.pop("version", None)) != VERSION or isinstance(version, bool):
         raise MalformedProfile(f"its version is not {VERSION}: a newer library has written it")
-    attributes = {
-        "container": _take(entries, "container", _one_of(CONTAINERS)),
-        "library_versions": _take(entries, "library_versions", _texts_by_name, {}),
-        "rows": _take(entries, "rows", _count),
-        "columns": _take(entries, "columns", _columns(MAX_COLUMNS)),
-        "target": _take(entries, "target", _columns(MAX_OUTPUTS), ()),
-        "predictions": _take(entries, "predictions", _columns(MAX_OUTPUTS), ()),
-        "baseline": _take(entries, "baseline", _array(_number, MAX_BASELINE), None),
-    }
-    return attributes | {"extra": _unknown(entries)}
+    return _read_object(entries, _PROFILE, ("container", "rows", "columns"))
 
 
-_REQUIRED: Any = object()
+def _read_object(
+    entries: Mapping[str, Any], readers: Mapping[str, _Reader], required: Sequence[str]
+) -> dict[str, Any]:
+    """Return the values of known keys as their readers return them, and the others as ``extra``.
 
-
-def _take(
-    entries: dict[str, Any], key: str, read: Callable[[Any], _T], default: Any = _REQUIRED
-) -> _T:
-    """Remove a key, and return its value as a reader returns it."""
-    value = entries.pop(key, None)
-    if value is None:
-        if default is _REQUIRED:
+    A key whose value is null counts as left out.
+    """
+    attributes: dict[str, Any] = {}
+    extra: JSONObject = {}
+    for key, value in entries.items():
+        reader = readers.get(key)
+        if reader is None:
+            extra[key] = value
+        elif value is not None:
+            try:
+                attributes[key] = reader(value)
+            except MalformedProfile as error:
+                raise MalformedProfile(f"{key}: {error}") from None
+    for key in required:
+        if key not in attributes:
             raise MalformedProfile(f"{key!r} is missing")
-        return default  # type: ignore[no-any-return]
-    try:
-        return read(value)
-    except MalformedProfile as error:
-        raise MalformedProfile(f"{key}: {error}") from None
+    if extra:
+        _check_depth(extra)
+    return attributes | {"extra": extra}
 
 
 def _columns(most: int) -> Callable[[Any], tuple[ColumnProfile, ...]]:
+    read_all = _array(_column, most)
+
     def read(value: Any) -> tuple[ColumnProfile, ...]:
-        columns = _array(_column, most)(value)
+        columns = read_all(value)
         names = {column.name for column in columns}
         if len(names) != len(columns):
             raise MalformedProfile("two columns have the same name")
@@ -111,34 +111,14 @@ def _columns(most: int) -> Callable[[Any], tuple[ColumnProfile, ...]]:
 
 
 def _column(value: Any) -> ColumnProfile:
-    entries = dict(_object(value))
-    attributes = {
-        "name": _take(entries, "name", _text),
-        "label": _take(entries, "label", _integer, None),
-        "type": _take(entries, "type", _one_of(TYPES)),
-        "dtype": _take(entries, "dtype", _text),
-        "categories": _take(entries, "categories", _array(_value, MAX_CATEGORIES), None),
-        "is_ordered": _take(entries, "is_ordered", _boolean, False),
-        "zone": _take(entries, "zone", _text, None),
-        "share_missing": _take(entries, "share_missing", _share, 0.0),
-        "missing_marker": _take(entries, "missing_marker", _one_of(MARKERS), None),
-        "count": _take(entries, "count", _count),
-        "mean": _take(entries, "mean", _number, None),
-        "std": _take(entries, "std", _number, None),
-        "min": _take(entries, "min", _value, None),
-        "max": _take(entries, "max", _value, None),
-        "bins": _take(entries, "bins", _bins, None),
-        "frequent": _take(entries, "frequent", _frequent, Frequent()),
-        "share_other": _take(entries, "share_other", _share, 1.0),
-        "typical": _take(entries, "typical", _value, None),
-    }
+    attributes = _read_object(_object(value), _COLUMN, ("name", "type", "dtype", "count"))
     _check_kinds(attributes)
-    return ColumnProfile(**attributes, extra=_unknown(entries))
+    return ColumnProfile(**attributes)
 
 
 def _check_kinds(attributes: Mapping[str, Any]) -> None:
     """Check that the bounds are in order, and of the column's type."""
-    low, high, bins = attributes["min"], attributes["max"], attributes["bins"]
+    low, high, bins = (attributes.get(key) for key in ("min", "max", "bins"))
     edges = [] if bins is None else list(bins.edges)
     bounds = [value for value in (low, high, *edges) if value is not None]
     is_text = attributes["type"] in ("datetime", "date", "any")
@@ -150,8 +130,7 @@ def _check_kinds(attributes: Mapping[str, Any]) -> None:
 
 def _bins(value: Any) -> Bins:
     entries = _object(value)
-    edges = _array(_value, MAX_BINS + 1)(entries.get("edges"))
-    shares = _array(_share, MAX_BINS)(entries.get("shares"))
+    edges, shares = _edges(entries.get("edges")), _shares_of_bins(entries.get("shares"))
     if len(edges) != len(shares) + 1 or not shares:
         raise MalformedProfile("there must be one more edge than shares")
     if len({isinstance(edge, str) for edge in edges}) > 1:
@@ -161,8 +140,7 @@ def _bins(value: Any) -> Bins:
 
 def _frequent(value: Any) -> Frequent:
     entries = _object(value)
-    values = _array(_value, MAX_FREQUENT)(entries.get("values"))
-    shares = _array(_share, MAX_FREQUENT)(entries.get("shares"))
+    values, shares = _values(entries.get("values")), _shares(entries.get("shares"))
     if len(values) != len(shares):
         raise MalformedProfile("there must be as many shares as values")
     return Frequent(values, shares)
@@ -247,13 +225,13 @@ def _value(value: Any) -> Any:
     return value if isinstance(value, bool) else _number(value)
 
 
-def _unknown(entries: JSONObject) -> JSONObject:
-    """Return the keys that are left over, after a check of their depth."""
+def _check_depth(entries: JSONObject) -> None:
+    """Check that unknown keys are not nested too deeply."""
     level: list[Any] = list(entries.values())
     for _ in range(MAX_DEPTH):
         level = [inner for each in level for inner in _inner(each)]
         if not level:
-            return entries
+            return
     raise MalformedProfile(f"it is nested deeper than {MAX_DEPTH} levels")
 
 
@@ -261,3 +239,39 @@ def _inner(value: Any) -> Sequence[Any]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else ()
+
+
+_edges = _array(_value, MAX_BINS + 1)
+_shares_of_bins = _array(_share, MAX_BINS)
+_values = _array(_value, MAX_FREQUENT)
+_shares = _array(_share, MAX_FREQUENT)
+
+_COLUMN: dict[str, _Reader] = {
+    "name": _text,
+    "label": _integer,
+    "type": _one_of(TYPES),
+    "dtype": _text,
+    "categories": _array(_value, MAX_CATEGORIES),
+    "is_ordered": _boolean,
+    "zone": _text,
+    "share_missing": _share,
+    "missing_marker": _one_of(MARKERS),
+    "count": _count,
+    "mean": _number,
+    "std": _number,
+    "min": _value,
+    "max": _value,
+    "bins": _bins,
+    "frequent": _frequent,
+    "share_other": _share,
+    "typical": _value,
+}
+_PROFILE: dict[str, _Reader] = {
+    "container": _one_of(CONTAINERS),
+    "library_versions": _texts_by_name,
+    "rows": _count,
+    "columns": _columns(MAX_COLUMNS),
+    "target": _columns(MAX_OUTPUTS),
+    "predictions": _columns(MAX_OUTPUTS),
+    "baseline": _array(_number, MAX_BASELINE),
+}

@@ -37,19 +37,25 @@ class Numbers:
         self._random = np.random.default_rng(0)
         self._parts: list[Array] = []
         self._kept = 0
+        self._is_own = False
         self._sum_of_squares = 0.0
         self.count = 0
         self.mean = 0.0
         self.min: float | None = None
         self.max: float | None = None
 
-    def add(self, values: Array) -> None:
+    def add(self, values: Array, *, is_own: bool = False) -> None:
         """Add numbers.
 
         :param values: array of shape (values,) of integers or floats; infinite ones are left out
+        :param is_own: True if nothing else uses the array, so that it may be sorted in place
         """
         if values.dtype.kind == "f":
-            values = values[np.isfinite(values)].astype(_float_type(values), copy=False)
+            values = values.astype(_float_type(values), copy=False)
+            is_finite = np.isfinite(values)
+            if not is_finite.all():
+                values, is_own = values[is_finite], True
+        self._is_own = is_own
         if not len(values):
             return
         low, high = values.min().item(), values.max().item()
@@ -84,9 +90,13 @@ class Numbers:
         self._parts.append(new)
         self._kept = sum(map(len, self._parts))
 
-    def sorted_sample(self) -> Array:
-        """Return the sample in ascending order."""
-        return np.sort(self._parts[0] if len(self._parts) == 1 else np.concatenate(self._parts))
+    def take_sample(self) -> Array:
+        """Return the sample in ascending order, and no longer keep it."""
+        parts, self._parts = self._parts, []
+        if len(parts) == 1 and self._is_own:
+            parts[0].sort()
+            return parts[0]
+        return np.sort(parts[0]) if len(parts) == 1 else np.sort(np.concatenate(parts))
 
     @property
     def std(self) -> float:
@@ -104,7 +114,7 @@ class Numbers:
         """Return the attributes of a column's profile."""
         if not self.count or self.min is None or self.max is None:
             return {}
-        sample = self.sorted_sample()
+        sample = self.take_sample()
         frequent = frequent_of(_runs(sample), len(sample))
         median = sample[len(sample) // 2].item()
         is_frequent = median in frequent.values
@@ -155,7 +165,7 @@ class Times:
         low, high = self._numbers.min, self._numbers.max
         if low is None or high is None:
             return {}
-        sample = self._numbers.sorted_sample()
+        sample = self._numbers.take_sample()
         unit = unit_of(int(low), int(high))
         unit = "D" if self.is_date and unit in "smh" else unit
         times = [round_time(int(edge), unit, "down") for edge in _quantiles(sample)]
