@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from flask import Flask
@@ -14,6 +16,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from flask_skmodels import Model, Profile, SKModels
 from flask_skmodels.engines.lean.probes import Probes
+from flask_skmodels.testing import fake_model
+from tests.support.command_line import output
 from tests.support.html import HTML, fill, get, read, submit
 
 pd = pytest.importorskip("pandas")
@@ -100,3 +104,28 @@ def test_probes_are_drawn_from_the_profile() -> None:
     columns = Probes(version.schema, version.model.pipeline, ()).rows()
     assert {20, 30, 40} <= set(columns[0])
     assert {"Oslo", "Bergen"} <= set(columns[3])
+
+
+def test_show_prints_the_range_of_the_training_data() -> None:
+    app = Flask("app")
+    SKModels(app).register(model())
+    lines = [" ".join(line.split()) for line in output(app, "show", "risk").splitlines()]
+    assert "age integer yes 20 to 40 in training" in lines
+
+
+@pytest.mark.parametrize("profile", [Profile.of(X), "risk.profile.json"])
+def test_fake_of_a_model_with_a_profile_keeps_its_fields(profile: Any, tmp_path: Path) -> None:
+    Profile.of(X).save(tmp_path / "risk.profile.json")
+    joblib.dump(LinearRegression().fit(X[["age"]], X.age), tmp_path / "risk.joblib")
+    in_file = isinstance(profile, str)
+    pipeline = "risk.joblib" if in_file else model().pipeline
+    schema: Any = {name: {} for name in X} if in_file else None
+    models = SKModels()
+    models.add("risk", pipeline, profile=profile, schema=schema, enforce_ranges=True)
+    with fake_model(models, "risk", predict=7):
+        app = Flask("app")
+        models.init_app(app)
+        flags = {"member": 1, "town": 2} if in_file else {"member": True, "town": "Oslo"}
+        row = {"age": 30, "income": 120} | flags
+        response = app.test_client().post("/risk/predict/", json=row)
+    assert response.status_code == 200, response.text
