@@ -28,6 +28,12 @@ class Fields(tuple[Field, ...]):
         return frozenset(map(storage_in_frame, self))
 
     @cached_property
+    def labels(self) -> list[Any]:
+        """The labels of the columns of the data frame: names, or the integers used in ``fit``."""
+        columns = (field.column for field in self)
+        return [column.name if column.label is None else column.label for column in columns]
+
+    @cached_property
     def makers(self) -> list[Maker]:
         """The functions that make the columns of a data frame.
 
@@ -245,7 +251,7 @@ class DeferredFrame(Tabular):
             raise OverflowError("an integer is too large for float64 to hold exactly")
 
     def _new_frame(self) -> Any:
-        names = [field.column.name for field in self.fields]
+        names = self.fields.labels
         if self.matrix is not None and not self.fields.is_polars:
             return import_module("pandas").DataFrame(self.matrix, columns=names, copy=False)
         columns = self.columns if self.matrix is None else list(self.matrix.T)
