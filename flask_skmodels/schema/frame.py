@@ -241,7 +241,9 @@ class DeferredFrame(Tabular):
         fields = self.fields
         duplicate = DeferredFrame(fields, columns)
         duplicate.row = self.row
-        duplicate.matrix = None if self.matrix is None else self.matrix.copy()
+        if self.matrix is not None:
+            matrix = self.matrix.copy(order="K")
+            duplicate.matrix = by_column(matrix) if fields.is_by_column else matrix
         if self._frame is not None:
             duplicate._frame = self._frame.clone() if fields.is_polars else self._frame.copy()
         return duplicate
