@@ -17,6 +17,7 @@ from flask_skmodels.schema.schema import FixedSchema
 from flask_skmodels.schema.tabular import to_sklearn
 from flask_skmodels.schema.types import ModelOutput
 
+_PLAIN_DTYPES = frozenset({"int64", "float64", "bool"})  # that NumPy and pandas convert alike
 _TOLERANCE = 1e-9  # relative; the memory layout of X may change the last bits
 
 
@@ -89,6 +90,8 @@ def _plain_column(field: Field, values: Sequence[Any]) -> Any:
             known, categories=list(column.categories), ordered=column.is_ordered
         )
     try:
+        if column.dtype in _PLAIN_DTYPES and None not in values:
+            return np.array(plain, dtype=column.dtype)
         return pandas.Series(plain).astype(column.dtype)
     except (TypeError, ValueError):  # the declared type has values that the dtype cannot hold
         return plain

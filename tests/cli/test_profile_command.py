@@ -81,6 +81,7 @@ def test_profile_of_a_file_is_that_of_its_frame(app: Flask, tmp_path: Path, suff
     data = frame()
     file = write(data, tmp_path / f"train{suffix}")
     expected = tmp_path / "risk.profile.json"
+    data = pd.read_csv(file) if suffix == ".csv" else data
     printed = output(app, "profile", "risk", str(file), "--target", "risk")
     assert printed == f"wrote {expected}: {ROWS} rows, 4 columns\n"
     measured = Profile.load(expected)
