@@ -12,7 +12,7 @@ import numpy as np
 
 from flask_skmodels.engines.native import Call
 from flask_skmodels.estimators.outputs import plain_outputs
-from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.fields import Field, family_of
 from flask_skmodels.schema.schema import FixedSchema
 from flask_skmodels.schema.tabular import to_sklearn
 from flask_skmodels.schema.types import ModelOutput
@@ -89,12 +89,18 @@ def _plain_column(field: Field, values: Sequence[Any]) -> Any:
         return pandas.Categorical(
             known, categories=list(column.categories), ordered=column.is_ordered
         )
+    if family_of(column.dtype) == "integer" and any(map(_is_fraction, plain)):
+        return plain  # pandas would cut off the fraction
     try:
         if column.dtype in _PLAIN_DTYPES and None not in values:
             return np.array(plain, dtype=column.dtype)
         return pandas.Series(plain).astype(column.dtype)
     except (TypeError, ValueError):  # the declared type has values that the dtype cannot hold
         return plain
+
+
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, float) and value == value and not value.is_integer()
 
 
 def _with(plain: Any, X: Any, label: Any) -> Any:

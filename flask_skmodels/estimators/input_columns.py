@@ -34,6 +34,7 @@ from flask_skmodels.estimators.attributes import (
     to_python,
     wrapped,
 )
+from flask_skmodels.estimators.categories import RecordedCategories, recorded_categories
 from flask_skmodels.schema.fields import InputColumn, Inputs
 from flask_skmodels.schema.types import Estimator
 
@@ -80,8 +81,16 @@ def _column(index: int, name: str, with_nan: _Walk, with_none: _Walk) -> InputCo
     allowed = tuple(v for v in sets[0] if all(v in other for other in sets)) if sets else None
     takes_nan, takes_none = index not in with_nan.rejected, index not in with_none.rejected
     missing = None if takes_none and (claims or not takes_nan) else nan
+    recorded = with_nan.categories.get(index)
     return InputColumn(
-        name=name, type=kind, allowed=allowed, nullable=takes_nan or takes_none, missing=missing
+        name=name,
+        type=kind,
+        allowed=allowed,
+        nullable=takes_nan or takes_none,
+        missing=missing,
+        dtype=None if recorded is None else "category",
+        categories=None if recorded is None else recorded.values,
+        keeps_integers=index in with_nan.converted,
     )
 
 
@@ -227,7 +236,9 @@ class _Walk:
     :param used: indices of the columns that affect the prediction
     :param numeric: indices of the columns that an estimator takes as numbers
     :param unknown: indices of the columns that reach an estimator that may take any type
+    :param converted: indices of those that it transforms, perhaps from integers to texts
     :param rejected: indices of the columns in which a missing value is rejected
+    :param categories: the categories of the columns of categories
     :param claims: for each column, the types that steps expect and the values that they know
     """
 
@@ -235,7 +246,9 @@ class _Walk:
     used: set[int] = field(default_factory=set)
     numeric: set[int] = field(default_factory=set)
     unknown: set[int] = field(default_factory=set)
+    converted: set[int] = field(default_factory=set)
     rejected: set[int] = field(default_factory=set)
+    categories: dict[int, RecordedCategories] = field(default_factory=dict)
     claims: dict[int, list[tuple[str, _Values | None]]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -249,7 +262,12 @@ class _Walk:
         self.rejected.update(*(feature.missing for feature in X))
 
     def claim(self, feature: _Feature, kind: str, allowed: _Values | None = None) -> None:
-        """Record the type of a feature's column, and its values if no others are accepted."""
+        """Record the type of a feature's column, and its values if no others are accepted.
+
+        After a function that may convert any type to text, a text says nothing about the column.
+        """
+        if not feature.is_exact and feature.source in self.converted:
+            return
         if feature.source is not None and (feature.is_exact or kind == "string"):
             self.claims[feature.source].append((kind, allowed if feature.is_exact else None))
 
@@ -277,6 +295,7 @@ class _Walk:
             self.numeric |= columns
         else:
             self.unknown |= columns
+            self.converted |= columns if has(estimator, "transform") else set()
 
     def visit_any(self, estimator: Estimator, X: _Features) -> _Features:
         X = _fitted_to(X, _width(estimator))
@@ -292,7 +311,17 @@ class _Walk:
         for index in estimator.get_cat_feature_indices() if is_catboost else ():
             self.claim(X[index], "string")
             self.reject_missing([X[index]])
+        for index, recorded in recorded_categories(estimator).items():
+            self.claim_categories(X[index], recorded)
         return _outputs(estimator, X)
+
+    def claim_categories(self, feature: _Feature, recorded: RecordedCategories) -> None:
+        """Record that a column is one of categories, unless a step makes them."""
+        if feature.source is not None and feature.is_exact:
+            self.categories[feature.source] = recorded
+            self.claim(
+                feature, recorded.kind, recorded.values if recorded.rejects_unknown else None
+            )
 
     def takes_missing(self, estimator: Estimator, X: _Features) -> bool:
         """Return True if the tags allow missing values; no tree accepts them in a sparse matrix."""
@@ -335,6 +364,8 @@ class _Walk:
         for feature, value in pairs:
             if isinstance(value, str):
                 self.claim(feature, "string")
+            elif isinstance(value, bool):
+                self.claim(feature, "boolean")
             elif feature.source is not None and isinstance(value, float) and feature.is_exact:
                 self.numeric.add(feature.source)
         kept = [(f, v) for f, v in pairs if imputer.keep_empty_features or v == v]

@@ -57,11 +57,6 @@ def check_pipeline(pipeline: Estimator) -> None:
 
 def _check_part(part: Estimator) -> None:
     name = introspect.class_name(part)
-    if _takes_categories(part):
-        raise ModelError(
-            f"its {name} was fitted on columns that pandas calls categories, which no request can "
-            "contain: encode them in a pipeline, with OrdinalEncoder for example"
-        )
     if _opens_files(part):
         raise ModelError(
             f"its {name} has input={part.input!r} and would open files that a client names: "
@@ -121,16 +116,6 @@ def _sets_attributes(cls: type) -> bool:
         return False
     stores = (each.argval for each in dis.get_instructions(code) if each.opname == "STORE_ATTR")
     return any(name.endswith("_") for name in stores)
-
-
-def _takes_categories(estimator: Estimator) -> bool:
-    """Return True for an estimator of LightGBM or XGBoost that was fitted on pandas categories."""
-    with suppress(Exception):  # not fitted: a template that is only cloned
-        if hasattr(estimator, "booster_"):
-            return bool(estimator.booster_.pandas_categorical)
-        if hasattr(estimator, "get_booster"):
-            return "c" in (estimator.get_booster().feature_types or ())
-    return False
 
 
 def parts_of(estimator: Estimator) -> Iterator[Any]:

@@ -42,6 +42,11 @@ def maker_of(field: Field) -> Maker:
             f"column {field.column.name!r} of its training data has the dtype {dtype}, which no "
             "request can contain: convert the column before fit"
         )
+    if dtype == "category" and field.column.categories is None:
+        raise ModelError(
+            f"column {field.column.name!r} of its training data has categories that the estimator "
+            "did not record: declare a profile of the training data"
+        )
     if field.container == "polars":
         return partial(_polars_series, field, _polars_dtype(field), time_rule(field))
     return _typed_maker(field) if field.storage == "typed" else partial(_plain, field)
@@ -153,6 +158,8 @@ def _typed_maker(field: Field) -> Maker:
         return partial(_times, rule, _pandas_dtype(field))
     if field.column.categories is not None:
         return partial(_categorical, _category_codes(field), _category_dtype(field))
+    if field.column.dtype is None and not field.keeps_integers:
+        return partial(_inferred, field.column.missing)
     if field.keeps_integers:
         return partial(_numbers_by_value, _pandas_dtype(field))
     dtype = _pandas_dtype(field)
@@ -225,6 +232,14 @@ def _extension(dtype: Any, column: ColumnValues) -> Any:
 
 def _pandas_array(values: Any, dtype: Any) -> Any:
     return import_module("pandas").array(values, dtype=dtype)
+
+
+def _inferred(missing: object, column: ColumnValues) -> Any:
+    """Return a column in the dtype that pandas infers, as it does for records."""
+    values = [missing if value is None else value for value in _objects(column)]
+    is_text = missing is None and any(isinstance(value, str) for value in values)
+    # pandas would turn a None among texts into nan
+    return import_module("pandas").Series(values, dtype=object if is_text else None)
 
 
 def _times(rule: TimeRule, dtype: Any, column: ColumnValues) -> Any:

@@ -167,6 +167,7 @@ class Field:
         keeps_integers = _keeps_integers(types, self.kind, self.column)
         is_typed = keeps_integers or _is_typed(self.kind, self.column, self.container, nullable)
         is_typed |= is_time and self.column.dtype != "object"
+        is_typed |= _is_inferred(self.kind, self.column)
         derived = {
             "nullable": nullable,
             "is_time": is_time,
@@ -273,12 +274,19 @@ def _keeps_integers(types: Sequence[str], kind: str, column: InputColumn) -> boo
     return is_integer or (column.keeps_integers and column.dtype is None)
 
 
+def _is_inferred(kind: str, column: InputColumn) -> bool:
+    """Return whether pandas chooses the dtype, because neither estimator nor schema says it."""
+    return kind in {"object", "unknown"} and column.type == "unknown" and column.dtype is None
+
+
 def _is_typed(kind: str, column: InputColumn, container: str, nullable: bool) -> bool:
     """Return whether a data frame holds a column in another dtype than the default of its kind."""
     if column.categories is not None:
         return True
     if column.dtype is None:
         return False
+    if column.dtype == "category":
+        return True
     family = family_of(column.dtype)
     if kind in _HELD_BY and family is not None and family not in _HELD_BY[kind]:
         return False  # the declared type is another one, and it holds

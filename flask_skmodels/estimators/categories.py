@@ -1,0 +1,99 @@
+"""The categories that boosting libraries record of the data frame that they were fitted on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flask_skmodels.estimators.attributes import is_from, to_python
+from flask_skmodels.schema.types import Estimator
+
+_LIGHTGBM_INDICES = re.compile(r"^\[categorical_feature: ([\d,]+)\]$", re.MULTILINE)
+_KINDS = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCategories:
+    """The categories of one column.
+
+    :param values: the categories, in order; None if the library did not record them
+    :param rejects_unknown: whether another value is an error; if not, it counts as missing
+    """
+
+    values: tuple[object, ...] | None
+    rejects_unknown: bool
+
+    @property
+    def kind(self) -> str:
+        """The type of the categories, as :class:`~flask_skmodels.schema.fields.InputColumn` has it.
+
+        Integers and floats together are numbers; other types together are unknown.
+        """
+        kinds = {_KINDS.get(type(value), "unknown") for value in self.values or ()}
+        if kinds == {"integer", "number"}:
+            return "number"
+        return kinds.pop() if len(kinds) == 1 else "unknown"
+
+
+def recorded_categories(estimator: Estimator) -> dict[int, RecordedCategories]:
+    """Return the categories of the columns that an estimator was fitted on as pandas categories.
+
+    :param estimator: any object; LightGBM and XGBoost record such columns
+    :returns: the categories by the index of the column; nothing is raised
+    """
+    with suppress(Exception):  # not fitted, or attributes of another version
+        if is_from(estimator, "lightgbm"):
+            return _of_lightgbm(estimator.booster_)
+        if is_from(estimator, "xgboost"):
+            return _of_xgboost(estimator.get_booster())
+    return {}
+
+
+def _of_lightgbm(booster: Any) -> dict[int, RecordedCategories]:
+    """Return the categories of a LightGBM model, to which an unknown category is a missing value.
+
+    It records the categories in the order of the columns, and the indices only in its text.
+    """
+    lists = booster.pandas_categorical
+    if not lists:
+        return {}
+    match = _LIGHTGBM_INDICES.search(booster.model_to_string(num_iteration=1))
+    indices = [] if match is None else [int(index) for index in match[1].split(",")]
+    if len(indices) != len(lists):  # other columns were declared categorical as numbers
+        return {}
+    return {
+        index: RecordedCategories(_plain(values), rejects_unknown=False)
+        for index, values in zip(indices, lists, strict=True)
+    }
+
+
+def _of_xgboost(booster: Any) -> dict[int, RecordedCategories]:
+    """Return the categories of an XGBoost model, which gives unknown ones no certain meaning.
+
+    It records them from version 3.1 on.
+    """
+    types = booster.feature_types or ()
+    found = {index: None for index, kind in enumerate(types) if kind == "c"}
+    if not found:
+        return {}
+    recorded: dict[int, tuple[object, ...] | None] = {**found}
+    with suppress(AttributeError, TypeError, ImportError):
+        arrays = booster.get_categories(export_to_arrow=True).to_arrow()
+        recorded |= {
+            index: _plain(array.to_pylist())
+            for index, (_, array) in enumerate(arrays)
+            if index in found and array is not None
+        }
+    return {
+        index: RecordedCategories(values, rejects_unknown=True)
+        for index, values in recorded.items()
+    }
+
+
+def _plain(values: Iterable[Any]) -> tuple[object, ...]:
+    return tuple(to_python(np.asarray(values, dtype=object)))
