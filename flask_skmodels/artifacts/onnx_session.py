@@ -10,11 +10,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from multiprocessing import spawn
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flask_skmodels.schema.types import Array
+if TYPE_CHECKING:
+    from flask_skmodels.schema.types import Array
 
 _SECONDS = 120
 

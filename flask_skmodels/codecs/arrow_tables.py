@@ -65,8 +65,10 @@ def _size(column: Any) -> int:
 def _size_of_views(array: Any) -> int:
     """Return the number of bytes of an array of views of texts: 16 bytes each, the length first."""
     count = array.offset + len(array)
-    views = np.frombuffer(array.buffers()[1], dtype=np.int32, count=4 * count) if count else []
-    return int(np.sum(views[4 * array.offset :: 4], dtype=np.int64))
+    if not count:
+        return 0
+    views = np.frombuffer(array.buffers()[1], dtype=np.int32, count=4 * count)
+    return int(views[4 * array.offset :: 4].sum(dtype=np.int64))
 
 
 def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues:

@@ -30,7 +30,7 @@ def served(folder: Path) -> Iterator[tuple[Flask, str]]:
     prefix = {"SKMODELS_URL_PREFIX": "/models"}
     app = application(iris(shadow="2"), root=folder.parent, **prefix)
     server: BaseWSGIServer = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield app, f"http://127.0.0.1:{server.port}"

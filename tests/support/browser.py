@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 HOST = "127.0.0.1"
+POLL_SECONDS = 0.02  # a server that has to stop checks for it this often
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -26,7 +27,7 @@ ARGUMENTS = (
 def serving(app: Flask) -> Iterator[str]:
     """Serve an application in a thread, and yield its address."""
     server = make_server(HOST, 0, app, threaded=True)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
     thread.start()
     try:
         yield f"http://{HOST}:{server.port}"

@@ -118,7 +118,7 @@ def test_threads_keep_to_the_number(root: Path, most: int) -> None:
 
     def work(seed: int) -> None:
         source = Random(seed)
-        for _ in range(60):
+        for _ in range(30):
             use(app, source.choice(NAMES))
 
     with ThreadPoolExecutor(6) as pool:
