@@ -84,15 +84,27 @@ def _of_xgboost(booster: Any) -> dict[int, RecordedCategories]:
     recorded: dict[int, tuple[object, ...] | None] = {**found}
     with suppress(AttributeError, TypeError, ImportError):
         arrays = booster.get_categories(export_to_arrow=True).to_arrow()
-        recorded |= {
-            index: _plain(array.to_pylist())
+        recorded = {
+            index: _whole_values(array)
             for index, (_, array) in enumerate(arrays)
-            if index in found and array is not None
+            if index in found and array is not None  # without categories, X has their codes
         }
     return {
         index: RecordedCategories(values, rejects_unknown=True)
         for index, values in recorded.items()
     }
+
+
+def _whole_values(array: Any) -> tuple[object, ...] | None:
+    """Return the values of an Arrow array, None if its texts are not whole.
+
+    XGBoost 3.1 and 3.2 cut off the last bytes of texts that are not ASCII: they count characters.
+    """
+    with suppress(UnicodeDecodeError):
+        values = _plain(array.to_pylist())
+        is_whole = all(value.isascii() for value in values if isinstance(value, str))
+        return values if is_whole else None
+    return None
 
 
 def _plain(values: Iterable[Any]) -> tuple[object, ...]:

@@ -58,8 +58,9 @@ Limits
 - ``SparsePCA`` and ``MiniBatchSparsePCA`` return a flat array for a single row; the response has a
   row.
 - LightGBM replaces spaces in column names with underscores, so the fields have underscores.
-- LightGBM and XGBoost cannot be served if they were fitted on columns of the pandas type
-  *category*: encode the columns in a pipeline.
+- LightGBM and XGBoost, fitted on columns of the pandas type *category*, need a profile in three
+  cases: ordered categories in LightGBM, categories that are not ASCII in XGBoost, and any
+  categories in XGBoost before 3.1.
 - A column that a transformer passes through unchanged is a number unless the schema says otherwise,
   because the estimator does not store its type.
 """

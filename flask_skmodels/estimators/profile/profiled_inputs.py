@@ -80,6 +80,7 @@ def _container(inputs: Inputs, profile: Profile) -> str:
 
 def _merged(column: InputColumn, profile: ColumnProfile) -> InputColumn:
     categories = profile.categories or column.categories
+    is_strict = column.dtype == "category" and column.categories is None  # only XGBoost
     has_dtype = profile.dtype != "category" or categories is not None
     return replace(
         column,
@@ -88,6 +89,7 @@ def _merged(column: InputColumn, profile: ColumnProfile) -> InputColumn:
         missing=_missing(column, profile),
         dtype=profile.dtype if has_dtype else None,
         categories=categories,
+        allowed=categories if is_strict else column.allowed,
         is_ordered=profile.is_ordered,
         label=profile.label,
         typical=profile.typical,
