@@ -10,12 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.schema.dtypes import Maker, maker_of, missing_of, storage_in_frame
+from flask_skmodels.schema.dtypes import (
+    Maker,
+    are_integers,
+    has_missing,
+    maker_of,
+    missing_of,
+    storage_in_frame,
+)
 from flask_skmodels.schema.fields import NUMBER_KINDS, Field
 from flask_skmodels.schema.rows import EXACT
 from flask_skmodels.schema.tabular import Tabular
 from flask_skmodels.schema.types import Array, ColumnValues, FloatArray
 
+_INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
 FEW = 4096  # BLAS uses one thread for fewer numbers than this
 
 
@@ -65,9 +73,18 @@ class Fields(tuple[Field, ...]):
         return "typed" in self.kinds
 
     @cached_property
+    def are_floats(self) -> bool:
+        """Whether an array of float64 has the values that the data frame has.
+
+        It has them too if a column of integers becomes one of floats where a value is missing.
+        """
+        return not self.are_typed or all(map(_is_float, self))
+
+    @cached_property
     def integers(self) -> list[int]:
-        """The indices of the columns of integers."""
-        return [index for index, field in enumerate(self) if field.kind == "integer"]
+        """The indices of the columns of integers, also of those that may have missing values."""
+        kinds = (field.kind == "integer" or _is_integer(field) for field in self)
+        return [index for index, is_integer in enumerate(kinds) if is_integer]
 
     @cached_property
     def missing(self) -> list[object]:
@@ -151,6 +168,10 @@ class DeferredFrame(Tabular):
     def layout(self) -> object:
         """A value that is equal for two frames of one schema that can be concatenated."""
         matrix = self.matrix
+        if self.fields.are_typed and self.fields.are_floats:
+            columns = self.columns
+            kept = (columns[index] for index in self.fields.integers)
+            return (type(self), *(are_integers(c) and not has_missing(c) for c in kept))
         if self.fields.are_typed:  # the values decide between some dtypes
             return (type(self), *map(str, self.to_sklearn().dtypes))
         return type(self) if matrix is None else (type(self), matrix.dtype, matrix.shape[1:])
@@ -186,7 +207,7 @@ class DeferredFrame(Tabular):
         :raises TypeError: a column holds values other than numbers and booleans
         :raises ValueError: as for ``TypeError``
         """
-        if self.fields.are_typed:
+        if not self.fields.are_floats:
             raise TypeError("a column has a dtype of its own")
         if self.matrix is not None:
             array: FloatArray = self.matrix.astype(np.float64, copy=False)
@@ -262,6 +283,16 @@ class DeferredFrame(Tabular):
         if self.fields.is_polars:
             return import_module("polars").DataFrame(series)
         return import_module("pandas").DataFrame(series, columns=names)
+
+
+def _is_integer(field: Field) -> bool:
+    """Return whether a column has a NumPy dtype of integers as long as no value is missing."""
+    return field.storage == "typed" and field.is_number and field.column.dtype in _INTEGERS
+
+
+def _is_float(field: Field) -> bool:
+    is_of_pandas = field.container == "frame" and field.column.categories is None
+    return field.storage != "typed" or (is_of_pandas and _is_integer(field))
 
 
 def _select(matrix: Array, indices: tuple[int, ...]) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -129,3 +130,17 @@ def test_fake_of_a_model_with_a_profile_keeps_its_fields(profile: Any, tmp_path:
         row = {"age": 30, "income": 120} | flags
         response = app.test_client().post("/risk/predict/", json=row)
     assert response.status_code == 200, response.text
+
+
+def test_model_with_whole_numbers_keeps_the_lean_engine() -> None:
+    numbers = X[["age", "income"]]
+    forest = RandomForestRegressor(5, random_state=0).fit(numbers, X.age)
+    served = Model(name="risk", pipeline=forest, profile=numbers)
+    client = client_of(served)
+    assert client.get("/risk/").get_json()["engine"]["name"] == "lean"
+    rows = [{"age": 25, "income": 120.0}, {"age": 33, "income": 150.5}]
+    answer = client.post("/risk/predict/", json=rows).get_json()["predictions"]
+    assert answer == forest.predict(pd.DataFrame(rows)).tolist()
+    answer = client.post("/risk/predict/", json=[{"age": None, "income": 1}]).get_json()
+    missing = pd.DataFrame({"age": [np.nan], "income": [1.0]})
+    assert answer["predictions"] == forest.predict(missing).tolist()
