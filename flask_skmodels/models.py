@@ -14,6 +14,7 @@ import sklearn
 
 from flask_skmodels.artifacts.declaration import Artifact
 from flask_skmodels.estimators import attributes, input_columns, introspect
+from flask_skmodels.estimators.categories import restricted
 from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.profile.profiled_inputs import profiled
 from flask_skmodels.estimators.profile.profiled_rules import with_ranges, with_types
@@ -326,7 +327,7 @@ def inputs_of(model: Model, methods: Sequence[str]) -> Inputs:
     profile = profile_of(model)
     if profile is not None:
         is_exact = attributes.has(model.pipeline, "n_features_in_")
-        inputs = profiled(inputs, profile, is_exact=is_exact)
+        inputs = restricted(profiled(inputs, profile, is_exact=is_exact), model.pipeline)
     if inputs.columns is None or not any(overrides(model, method) for method in methods):
         return inputs
     columns = tuple(replace(column, nullable=True) for column in inputs.columns)

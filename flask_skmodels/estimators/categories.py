@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from flask_skmodels.estimators.attributes import is_from, to_python
+from flask_skmodels.estimators.attributes import is_a, is_from, to_python
+from flask_skmodels.estimators.requirements import parts_of
+from flask_skmodels.schema.fields import Inputs
 from flask_skmodels.schema.types import Estimator
 
 _LIGHTGBM_INDICES = re.compile(r"^\[categorical_feature: ([\d,]+)\]$", re.MULTILINE)
@@ -52,6 +54,26 @@ def recorded_categories(estimator: Estimator) -> dict[int, RecordedCategories]:
         if is_from(estimator, "xgboost"):
             return _of_xgboost(estimator.get_booster())
     return {}
+
+
+def restricted(inputs: Inputs, estimator: Estimator) -> Inputs:
+    """Return X with only known categories, unless unknown ones count as missing to the estimator.
+
+    :param inputs: the X that the estimator takes
+    :param estimator: the fitted estimator
+    """
+    is_lenient = any(map(_takes_unknown_as_missing, parts_of(estimator)))
+    if inputs.columns is None or is_lenient:
+        return inputs
+    columns = tuple(
+        replace(column, allowed=column.categories) if column.allowed is None else column
+        for column in inputs.columns
+    )
+    return replace(inputs, columns=columns)
+
+
+def _takes_unknown_as_missing(estimator: Estimator) -> bool:
+    return is_from(estimator, "lightgbm") or is_a(estimator, "BaseHistGradientBoosting")
 
 
 def _of_lightgbm(booster: Any) -> dict[int, RecordedCategories]:

@@ -105,8 +105,16 @@ def problems_of(field: Field) -> Problems | None:
     rule = time_rule(field)
     if rule is not None:
         return lambda column: rule.problems(_objects(column))
+    if field.column.categories is not None:
+        is_lenient = field.column.allowed is None  # the estimator takes it as a missing value
+        return None if is_lenient else partial(_unknown, frozenset(field.column.categories))
     limits = limits_of(field.column.dtype) if field.is_number else None
     return None if limits is None else partial(_out_of_limits, *limits)
+
+
+def _unknown(categories: frozenset[object], column: ColumnValues) -> dict[int, str]:
+    values = enumerate(_objects(column))
+    return {row: "unallowed value" for row, v in values if v is not None and v not in categories}
 
 
 def _out_of_limits(least: int, most: int, column: ColumnValues) -> dict[int, str]:

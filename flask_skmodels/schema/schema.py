@@ -138,12 +138,14 @@ class FixedSchema:
     def _check_dtypes(self, columns: Sequence[ColumnValues] | Array) -> None:
         """Check that the dtypes of the columns of X can hold their values.
 
-        :raises InvalidInput: times with and without a zone are mixed, or a value is out of range
+        :raises InvalidInput: times with and without a zone are mixed, a value is out of range, or
+            a category is unknown
         """
         report = Report()
         for index, (field, problems) in self._limited.items():
+            rule = "type" if field.column.categories is None else "allowed"
             for row, message in problems(columns[index]).items():
-                self._add_error(field.name, row, "type", message, report)
+                self._add_error(field.name, row, rule, message, report)
         report.raise_if_any()
 
     def _check(
