@@ -398,10 +398,12 @@ class _Walk:
 
     def visit_basehistgradientboosting(self, boosting: Any, X: _Features) -> _Features:
         if boosting.is_categorical_ is not None:
-            features = _fitted_to(X, boosting.n_features_in_)
-            pairs = zip(features, boosting.is_categorical_, strict=True)
+            X = list(_fitted_to(X, boosting.n_features_in_))
+            indices = np.flatnonzero(boosting.is_categorical_).tolist()
             encoder = boosting._preprocessor.named_transformers_["encoder"]
-            self.run(encoder, [feature for feature, is_categorical in pairs if is_categorical])
+            codes = self.run(encoder, [X[index] for index in indices])
+            for index, code in zip(indices, codes, strict=True):
+                X[index] = code
         return self.visit_any(boosting, X)
 
     def visit_baseencoder(self, encoder: Estimator, X: _Features) -> _Features:

@@ -80,6 +80,14 @@ def test_hist_gradient_boosting_of_categories_in_a_frame(columns: list[str]) -> 
     check(boosting.fit(frame, target), frame)
 
 
+def test_hist_gradient_boosting_of_none_as_a_category() -> None:
+    sexes = [None if sex != sex else sex for sex in FRAME["sex"]]
+    frame = FRAME.astype({"island": object}).assign(sex=pd.Series(sexes, dtype=object))
+    assert frame["sex"].isna().any()
+    boosting = HistGradientBoostingClassifier(**SMALL, categorical_features=TEXTS)
+    check(boosting.fit(frame, (SCORE > 0) ^ frame["sex"].isna()), frame)
+
+
 def test_hist_gradient_boosting_of_categories_by_dtype() -> None:
     frame = FRAME.astype({"island": "category", "sex": "category"})
     boosting = HistGradientBoostingRegressor(**SMALL, categorical_features="from_dtype")

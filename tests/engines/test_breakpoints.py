@@ -15,6 +15,7 @@ from sklearn.preprocessing import Binarizer, KBinsDiscretizer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from flask_skmodels.engines.lean.breakpoints import find_breakpoints
+from tests.support.skips import needs_version
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(200, 3)) * [1, 50, 3] + [0, 200, -7]
@@ -54,6 +55,7 @@ def test_threshold_of_all_columns(model: Any) -> None:
     assert all(0.37 in values for values in find_breakpoints(model.fit(X, CLASSES), 3))
 
 
+@needs_version("scikit-learn", "1.7")
 def test_edges_of_bins() -> None:
     bins = KBinsDiscretizer(4, encode="ordinal", quantile_method="averaged_inverted_cdf")
     found = find_breakpoints(bins.fit(X), 3)

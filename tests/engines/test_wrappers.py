@@ -27,6 +27,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from tests.support.equality import check
 from tests.support.samples import LABELS, SCORE, X
 from tests.support.selection import cases
+from tests.support.skips import needs_version
 
 LR = LogisticRegression(max_iter=50)
 LINE = make_pipeline(StandardScaler(), LR)
@@ -41,7 +42,13 @@ by_name = pytest.mark.parametrize
 
 @by_name("ensemble", [True, False])
 @by_name("inner", cases([LINE, FOREST, RIDGE], quick=[LINE]), ids=["line", "forest", "ridge"])
-@by_name("method", ["sigmoid", "isotonic", "temperature"])
+@by_name(
+    "method",
+    [
+        *("sigmoid", "isotonic"),
+        pytest.param("temperature", marks=needs_version("scikit-learn", "1.8")),
+    ],
+)
 @by_name("target", cases(["booleans", "three texts"], quick=["three texts"]))
 def test_calibrated_classifier(target: str, method: Any, inner: Any, ensemble: bool) -> None:
     wrapped = CalibratedClassifierCV(inner, method=method, cv=2, ensemble=ensemble)

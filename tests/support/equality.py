@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from flask import Flask
 
 from flask_skmodels import SKModels
@@ -27,7 +28,7 @@ def check(estimator: Any, X: Any, counts: Sequence[int] = COUNTS) -> None:
     served = methods(estimator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        own = {(m, n): getattr(estimator, m)(X[:n].copy()) for m in served for n in counts}
+        own = {(m, n): getattr(estimator, m)(copy_of(X[:n])) for m in served for n in counts}
     models, app = SKModels(), Flask("lean")
     models.add("case", estimator, methods=served)
     models.init_app(app)
@@ -36,9 +37,16 @@ def check(estimator: Any, X: Any, counts: Sequence[int] = COUNTS) -> None:
     for method in served:
         setattr(estimator, method, refuse)
     for (method, count), expected in own.items():
-        given = X[:count].copy()
+        given = copy_of(X[:count])
         outputs = models.predict("case", given, method, app=app).outputs
         assert_equal(outputs, expected, f"{method} of {count} rows")
+
+
+def copy_of(X: Any) -> Any:
+    """Return a copy in the same memory layout, which pandas 2 changes for a frame of numbers."""
+    if isinstance(X, pd.DataFrame) and set(X.dtypes) == {np.dtype(np.float64)}:
+        return pd.DataFrame(X.to_numpy().copy(order="K"), X.index, X.columns, copy=False)
+    return X.copy()
 
 
 def assert_equal(outputs: Any, expected: Any, what: str = "") -> None:

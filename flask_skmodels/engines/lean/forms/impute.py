@@ -36,7 +36,7 @@ def simple_imputer(imputer: SimpleImputer, compiler: Compiler) -> Methods:
     kept = np.arange(len(fills))
     if not imputer.keep_empty_features:
         kept = np.flatnonzero([fill == fill for fill in fills])
-    fills = fills[kept].astype(imputer._fill_dtype)
+    fills = fills[kept].astype(getattr(imputer, "_fill_dtype", imputer._fit_dtype))
     indicated = None if imputer.indicator_ is None else imputer.indicator_.features_
     if is_nan and len(kept) == imputer.n_features_in_ and indicated is None:
         return {"transform": _nan_filled(fills)}

@@ -17,6 +17,7 @@ from flask_skmodels.engines.lean.compiler import (
     doubles,
     lean_form,
 )
+from flask_skmodels.engines.lean.installed import HAS_SKLEARN_1_7, HAS_SKLEARN_1_8
 from flask_skmodels.engines.lean.response_values import positive_class_score
 from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
@@ -41,14 +42,18 @@ def one_vs_rest(estimator: OneVsRestClassifier, compiler: Compiler) -> Methods:
 
 
 def _index_of_largest(scores: list[Call], X: ModelInput) -> Any:
-    """Return for each row the index of the largest score.
+    """Return for each row the index of the largest score, of several equal ones the first.
+
+    Before scikit-learn 1.8 it is the last.
 
     :raises Decline: a score is NaN
     """
     each = np.array([score(X) for score in scores])
     if np.isnan(each).any():
         raise Decline("a score is NaN")
-    return each.argmax(axis=0)
+    if HAS_SKLEARN_1_8:
+        return each.argmax(axis=0)
+    return len(each) - 1 - each[::-1].argmax(axis=0)
 
 
 def _threshold(estimator: Estimator, methods: Methods) -> float:
@@ -63,7 +68,9 @@ def _normalized(calls: list[Call]) -> Call:
         if len(calls) == 1:
             probabilities = np.concatenate((1 - probabilities, probabilities), axis=1)
         sums = probabilities.sum(axis=1)[:, np.newaxis]
-        np.divide(probabilities, sums, out=probabilities, where=sums != 0)
+        divided = sums != 0 if HAS_SKLEARN_1_7 else True  # NaN where no class is probable
+        with np.errstate(invalid="ignore"):
+            np.divide(probabilities, sums, out=probabilities, where=divided)
         return probabilities
 
     return predict_proba

@@ -17,6 +17,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import Csr, SparseRows
+from flask_skmodels.engines.lean.installed import HAS_SCIPY_1_15
 from flask_skmodels.schema.types import Array, FloatArray, ModelInput, ModelOutput
 
 
@@ -143,6 +144,10 @@ def _logsumexp(scores: FloatArray) -> FloatArray:
     This is scipy's ``logsumexp`` without its overhead, with the same order of operations.
     """
     largest = scores.max(axis=1, keepdims=True)
+    if not HAS_SCIPY_1_15:
+        shift = np.where(np.isfinite(largest), largest, 0)
+        sums: FloatArray = np.exp(scores - shift).sum(axis=1, keepdims=True)
+        return np.log(sums) + shift
     is_largest = scores == largest
     others = scores.copy(order="K")
     others[is_largest] = -np.inf

@@ -20,8 +20,9 @@ from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 @lean_form(PowerTransformer)
 def power_transformer(transformer: PowerTransformer, compiler: Compiler) -> Methods:
-    """Call the same scipy function as scikit-learn for each column."""
-    function = boxcox if transformer.method == "box-cox" else yeojohnson
+    """Call the same function as scikit-learn for each column: scipy's, or before 1.8 its own."""
+    native = getattr(transformer, "_yeo_johnson_transform", yeojohnson)
+    function = boxcox if transformer.method == "box-cox" else native
     needs_positive = transformer.method == "box-cox"
     powers = transformer.lambdas_.tolist()
     standardize = None

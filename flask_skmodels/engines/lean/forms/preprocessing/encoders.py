@@ -17,11 +17,15 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import OneHotRows, column_values
+from flask_skmodels.engines.lean.installed import HAS_SKLEARN_1_8
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput
 
 _Code = TypeVar("_Code")
 _DROPPED = -1
+_UNKNOWN_AS_INFREQUENT = (
+    ("infrequent_if_exist", "warn") if HAS_SKLEARN_1_8 else ("infrequent_if_exist",)
+)
 
 
 class Lookup(Generic[_Code]):
@@ -82,7 +86,7 @@ def _one_hot(encoder: OneHotEncoder, index: int, start: int) -> Lookup[int]:
 
     codes = [(category, column(code)) for code, category in enumerate(categories)]
     unknown: int | None = None if encoder.handle_unknown == "error" else _DROPPED
-    if grouped is not None and encoder.handle_unknown in ("infrequent_if_exist", "warn"):
+    if grouped is not None and encoder.handle_unknown in _UNKNOWN_AS_INFREQUENT:
         unknown = column(int(encoder._infrequent_indices[index][0]))
     return Lookup(codes, unknown)
 
