@@ -31,7 +31,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What the training data of a model were, without a single row of them.
+    """The description of the training data of a model, without a single row of them.
 
     Make one with :meth:`of` in the training script, and save it beside the model's file. The model
     then infers its schema from it and builds X with the same container and dtypes.
