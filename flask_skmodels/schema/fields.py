@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from math import isnan, nan
 from typing import Any
 
@@ -203,6 +203,9 @@ class Field:
             value = first_reading(self.text_readers if text else self.typed_readers, value)
         if self.nullable and isinstance(value, float) and isnan(value):
             return None
+        is_date = self.is_time and isinstance(value, date) and not isinstance(value, datetime)
+        if is_date and "date" not in _types(self.definition):
+            return datetime.combine(value, time.min)
         return value
 
 
