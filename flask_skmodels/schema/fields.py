@@ -203,9 +203,9 @@ class Field:
             value = first_reading(self.text_readers if text else self.typed_readers, value)
         if self.nullable and isinstance(value, float) and isnan(value):
             return None
-        is_date = self.is_time and isinstance(value, date) and not isinstance(value, datetime)
-        if is_date and "date" not in _types(self.definition):
-            return datetime.combine(value, time.min)
+        if self.is_time and isinstance(value, date) and not isinstance(value, datetime):
+            has_dates = "date" in _types(self.definition)
+            return value if has_dates else datetime.combine(value, time.min)
         return value
 
 
