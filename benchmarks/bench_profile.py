@@ -1,6 +1,6 @@
 """The time and memory of a profile: ``python -m benchmarks.bench_profile``.
 
-It profiles a frame of 1 million rows and 50 columns, and the registration of a model with a profile
+It measures a frame of 1 million rows and 50 columns, and the registration of a model with a profile
 and without one.
 """
 
