@@ -163,4 +163,5 @@ def test_new_version_without_a_category_is_refused(tmp_path: Path) -> None:
         app = app or served(tmp_path)
         refresh(app)
     assert app is not None
-    assert "'town' lacks categories" in deployment_of(app).versions.failures["2"]
+    assert "its field 'town'" in deployment_of(app).versions.failures["2"]
+    assert live(app).label == "1"
