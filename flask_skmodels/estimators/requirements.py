@@ -88,7 +88,9 @@ def _steps_of(estimator: Estimator) -> list[tuple[str, Estimator]]:
     if is_a(estimator, "FeatureUnion"):
         return [(name, step) for name, step in estimator.transformer_list if _is_object(step)]
     if is_a(estimator, "ColumnTransformer"):
-        return [(name, step) for name, step, _ in estimator.transformers_ if _is_object(step)]
+        indices = estimator._transformer_to_input_indices  # without columns, fit skips a step
+        named = [(name, step) for name, step, _ in estimator.transformers_ if _is_object(step)]
+        return [(name, step) for name, step in named if len(indices[name])]
     inner = wrapped(estimator) if is_a(estimator, *_WRAPPERS) else []
     return [pair for each in inner for pair in _steps_of(each)]
 
