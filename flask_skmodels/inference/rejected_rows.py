@@ -37,20 +37,13 @@ class _Stopped(Exception):
 
 
 def remember_accepted_row(version: ModelVersion, method: str, rows: Rows) -> None:
-    """Keep a row that the estimator accepts, after a call that succeeded.
-
-    It is the first row of the call, or the examples of the model if it has any. It is kept as X.
+    """Keep the first row of a call that succeeded, as a row that the estimator accepts.
 
     :param version: the version that was called
     :param method: the method that was called
     :param rows: the rows of the call
     """
-    X = None
-    with suppress(Exception):
-        X = _examples_of(version)
-        if X is None:
-            X = version.schema.clean(rows.part(0, 1))
-    version.accepted_rows[method] = X
+    version.accepted_rows[method] = rows.part(0, 1)
 
 
 def rejection_of(
@@ -119,17 +112,24 @@ class _Search:
 
     def _works(self) -> bool:
         """Return whether the estimator accepts a row that it is known to accept, or any other."""
-        known = self._version.accepted_rows.get(self._method)
-        if known is None:
-            known = _examples_of(self._version)
+        known = self._known_row()
         if known is not None:
             return self._accepts(copy_of(known))
         for X in self._candidates():
             if self._accepts(copy_of(X)):
-                self._version.accepted_rows[self._method] = X
+                self._version.accepted_probes[self._method] = X
                 return True
         self.knows_no_row = True
         return False
+
+    def _known_row(self) -> ModelInput | None:
+        """Return X for the examples of the model, or for a row that the method has predicted."""
+        version, method = self._version, self._method
+        X = _examples_of(version)
+        if X is None and method in version.accepted_rows:
+            with suppress(InvalidInput):  # a rule of the schema may change with time
+                X = version.schema.clean(version.accepted_rows[method])
+        return version.accepted_probes.get(method) if X is None else X
 
     def _candidates(self) -> Iterator[ModelInput]:
         """Yield rows that the estimator may accept: typical ones, probes, and rows of the call."""

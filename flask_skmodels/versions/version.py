@@ -16,6 +16,7 @@ from flask_skmodels.estimators.requirements import check_pipeline
 from flask_skmodels.exceptions import ModelError, UnknownModel
 from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of, profile_of
 from flask_skmodels.schema.json_schema import typical_row
+from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.types import JSONObject, ModelInput
 from flask_skmodels.signals import Sender
 
@@ -28,8 +29,9 @@ class ModelVersion:
     :param model: the declaration, with a fitted estimator as its pipeline
     :param label: label of the version, None if the model has no versions
     :param loaded: the loaded file, None for an estimator in memory
-    :ivar accepted_rows: by method, X of a row that the estimator accepts, see
+    :ivar accepted_rows: by method, a row that the estimator has predicted, see
         :mod:`~flask_skmodels.inference.rejected_rows`
+    :ivar accepted_probes: by method, X of a probe that the estimator accepts
     :ivar probed_methods: the methods for which such a row was searched for among the probes
     :raises ModelError: it cannot be served; the message names the model
     """
@@ -56,7 +58,8 @@ class ModelVersion:
             }
         except ModelError as error:
             raise ModelError(f"model {self.name!r}: {error}") from error
-        self.accepted_rows: dict[str, ModelInput | None] = {}
+        self.accepted_rows: dict[str, Rows] = {}
+        self.accepted_probes: dict[str, ModelInput] = {}
         self.probed_methods: set[str] = set()
 
     @property
