@@ -59,6 +59,17 @@ _CONTAINERS = {
 Columns = Sequence[Sequence[Any]]  # the values of each column
 
 
+def _log_unknown_types(model: Model, inputs: Inputs) -> None:
+    """Log the columns whose types neither the estimator nor a schema tells."""
+    names = [repr(column.name) for column in inputs.columns or () if column.type == "unknown"]
+    if names and model.schema is None:
+        _log.warning(
+            "model %r takes numbers, texts and booleans in %s, because its %s does not tell their "
+            "types; a profile of its training data would tell",
+            *(name_of(model), ", ".join(names), introspect.class_name(model.pipeline)),
+        )
+
+
 @dataclass(slots=True)
 class _Attempt:
     """The calls of an estimator with X in one container.
@@ -88,6 +99,7 @@ def compile_tried(
         example, or on each missing value in a field that is declared nullable
     """
     schema = model.compile_schema(inputs)
+    _log_unknown_types(model, inputs)
     if isinstance(model.pipeline, OnnxModel) or inputs.container in {"sequence", "mapping"}:
         return inputs, schema
     parts = list(parts_of(model.pipeline))

@@ -43,6 +43,7 @@ class Builder:
 
     def __init__(self, fields: Sequence[Field], container: str) -> None:
         self._fields = Fields(fields)
+        self._has_unknown = any(field.column.type == "unknown" for field in fields)
         self._container = container
         self._is_frame = container in FRAMES
         self._names = [field.column.name for field in fields]
@@ -114,7 +115,7 @@ class Builder:
             # NumPy converts None to nan in a float column.
             missing = field.column.missing
             matrix[:, index] = object_array(column, missing) if is_object else column
-        return matrix
+        return _inferred(matrix) if is_object and self._has_unknown else matrix
 
     def _mappings(self, columns: Sequence[ColumnValues] | Array) -> list[dict[str, Any]]:
         rows = columns if isinstance(columns, np.ndarray) else zip(*columns, strict=True)
@@ -142,3 +143,9 @@ def _array_storage(field: Field) -> str:
     if field.storage != "typed":
         return field.storage
     return "number" if field.keeps_integers else field.kind
+
+
+def _inferred(matrix: Array) -> Array:
+    """Return a matrix of objects as float64 if all of its values are numbers."""
+    is_numeric = all(isinstance(value, int | float) for value in matrix.flat)
+    return matrix.astype(np.float64) if is_numeric else matrix
