@@ -180,12 +180,14 @@ relaxed = {
 }
 
 
+@pytest.mark.no_cover  # measuring the coverage doubles the time
 @given(st.data())
 @settings(max_examples=examples(FEW), **relaxed)  # type: ignore[arg-type]
 def test_records_agree(data: st.DataObject) -> None:
     check_records(data)
 
 
+@pytest.mark.no_cover  # measuring the coverage doubles the time
 @given(st.data())
 @settings(max_examples=examples(FEW), **relaxed)  # type: ignore[arg-type]
 def test_columns_agree(data: st.DataObject) -> None:

@@ -29,16 +29,19 @@ class _Run:
     is_full = False
 
 
-def cases(values: Iterable[Any], quick: Collection[Any]) -> list[Any]:
+def cases(values: Iterable[Any], quick: Collection[Any], *, measured: bool = True) -> list[Any]:
     """Return the cases of a parametrized test; those that are not in ``quick`` are marked full.
 
+    :param measured: whether the coverage of the full cases is measured; it doubles their time, so
+        leave it out where they run the same code as the quick ones
     :raises ValueError: one of ``quick`` is no case
     """
     values = list(values)
+    marks = [pytest.mark.full] if measured else [pytest.mark.full, pytest.mark.no_cover]
     unknown = [each for each in quick if each not in values]
     if unknown:
         raise ValueError(f"no cases of the test: {unknown}")
-    return [v if v in quick else pytest.param(v, marks=pytest.mark.full) for v in values]
+    return [v if v in quick else pytest.param(v, marks=marks) for v in values]
 
 
 def examples(count: int) -> int:

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
-from tests.support.gunicorn import ROOT, Answer, Server, ask, ask_each, gunicorn
+from tests.support.gunicorn import PATIENCE, ROOT, Answer, Server, ask, ask_each, gunicorn
 from tests.support.skips import FORK
 
 pytestmark = [pytest.mark.full, FORK]
@@ -163,7 +163,7 @@ class Client:
 def poll_counts(server: Server, enough: dict[int, int] | None = None) -> dict[int, int]:
     """Return how often each worker has polled the folder; wait until each has often enough."""
     found: dict[int, int] = {}
-    deadline = monotonic() + 20
+    deadline = monotonic() + PATIENCE
     while monotonic() < deadline:
         with closing(server.connect()) as connection:
             assert not wrong(ask(connection, "POST", PREDICT, ROW))
@@ -253,7 +253,7 @@ def idle(tmp_path: Path, folder: Path) -> Iterator[Server]:
 
 def come_to(server: Server, version: str) -> dict[int, str | None]:
     """Return the version of each worker, as soon as all workers serve the same."""
-    deadline = monotonic() + 20
+    deadline = monotonic() + PATIENCE
     while monotonic() < deadline:
         found = served_by_each(server)
         if set(found.values()) == {version}:
