@@ -1,6 +1,6 @@
 """The exceptions of the library. They do not know HTTP.
 
-``web.error_responses`` has the status and the text of the response to each of them.
+``web.http_errors`` has the status and the text of the response to each of them.
 """
 
 from __future__ import annotations

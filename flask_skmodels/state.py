@@ -12,7 +12,7 @@ from flask_skmodels.config import Settings
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
 from flask_skmodels.telemetry.listener import Listener, Listeners
 from flask_skmodels.telemetry.metrics import Metrics
-from flask_skmodels.telemetry.recent import RecentTraffic
+from flask_skmodels.telemetry.recent_traffic import RecentTraffic
 
 Decorator = Callable[..., Any]
 _L = TypeVar("_L", bound=Listener)

@@ -142,11 +142,10 @@ class _OpenFile:
         with open(self.descriptor, "rb", closefd=False) as file:
             self.data = data = file.read()
         self.sha256 = sha256(data).hexdigest()
-        if format_ == "skops":
-            return partial(read_skops, self.path, data, artifact.trusted)
-        if format_ == "onnx":
-            return partial(read_onnx, self.path, data)
-        return lambda: joblib.load(BytesIO(data))
+        readers = dict.fromkeys(PICKLED, lambda: joblib.load(BytesIO(data)))
+        readers["skops"] = partial(read_skops, self.path, data, artifact.trusted)
+        readers["onnx"] = partial(read_onnx, self.path, data)
+        return readers[format_]
 
     def _check_installed(self, format_: str) -> None:
         for package in PACKAGES.get(format_, ()):

@@ -2,6 +2,7 @@
 
 A file of plain numbers is read directly into arrays, any other file as texts. Both ways give the
 same rows; from the bytes to X, the first is about four times as fast.
+``schema.text_values`` says what a text stands for, blank ones too.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
-from flask_skmodels.web.error_responses import Problem
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.http_errors import Problem
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import error_response, json_response, problem_of, response_of
 from flask_skmodels.web.views import BaseView

@@ -27,8 +27,8 @@ from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.state import State
 from flask_skmodels.web.body import Body
-from flask_skmodels.web.error_responses import Problem
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.http_errors import Problem
 from flask_skmodels.web.predict import Predictor, Reader
 from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule

@@ -36,8 +36,8 @@ from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body, UploadedFile
-from flask_skmodels.web.error_responses import Problem
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.http_errors import Problem
 from flask_skmodels.web.negotiation import needed_for
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response

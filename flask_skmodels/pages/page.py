@@ -16,7 +16,7 @@ from flask_skmodels.estimators.attributes import has, is_a
 from flask_skmodels.estimators.introspect import class_name
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
-from flask_skmodels.telemetry.recent import RecentTraffic
+from flask_skmodels.telemetry.recent_traffic import RecentTraffic
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.responses import (

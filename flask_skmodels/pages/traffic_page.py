@@ -1,6 +1,7 @@
 """The page ``/{name}/traffic/``: the recent traffic of a model.
 
-``traffic_statistics`` computes its numbers, ``charts`` draws them.
+The template ``traffic.html`` has its sections, ``traffic_statistics`` computes their numbers, and
+``charts`` draws them.
 """
 
 from __future__ import annotations

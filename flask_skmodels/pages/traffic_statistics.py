@@ -14,7 +14,7 @@ from flask_skmodels.pages.charts import bin_edges
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
 from flask_skmodels.schema.types import JSONObject
-from flask_skmodels.telemetry.recent import (
+from flask_skmodels.telemetry.recent_traffic import (
     KeptPrediction,
     RecentModelTraffic,
     RecentTraffic,

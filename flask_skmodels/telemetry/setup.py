@@ -16,7 +16,7 @@ from flask_skmodels.signals import Sender
 from flask_skmodels.telemetry.listener import Listeners
 from flask_skmodels.telemetry.metrics import Metrics
 from flask_skmodels.telemetry.prediction_log import LOGGER, PredictionLog
-from flask_skmodels.telemetry.recent import RecentTraffic
+from flask_skmodels.telemetry.recent_traffic import RecentTraffic
 from flask_skmodels.telemetry.tracing import Tracing
 
 

@@ -1,6 +1,6 @@
 """The files of one model that were rejected, and the reasons.
 
-The text that a client gets is in ``web.error_responses``.
+The text that a client gets is in ``web.http_errors``.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from werkzeug.exceptions import HTTPException
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.exceptions import ArtifactError, InvalidInput, ModelError
 from flask_skmodels.openapi.components import PROBLEM_MEDIA_TYPE
-from flask_skmodels.web.error_responses import Problem
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.http_errors import Problem
 from flask_skmodels.web.negotiation import content_type_of, prefers_text
 
 

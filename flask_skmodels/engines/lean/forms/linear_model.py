@@ -22,6 +22,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import Csr, SparseRows
+from flask_skmodels.engines.lean.installed import HAS_SKLEARN_1_9
 from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput
 
 
@@ -184,15 +185,19 @@ def labels_from_scores(decision: Call, classes: Array) -> Call:
 
 
 def one_vs_rest_probabilities(scores: FloatArray) -> FloatArray:
-    """Return probabilities from the scores of one logistic regression for each class."""
+    """Return probabilities from the scores of one logistic regression for each class.
+
+    Where all are 0, the classes are equally probable; before scikit-learn 1.9 they are NaN.
+    """
     positive: FloatArray = expit(scores, out=scores)
     if positive.ndim == 1:
         return np.stack([1 - positive, positive], axis=1)
     total = positive.sum(axis=1)
-    if not total.all():
+    if HAS_SKLEARN_1_9 and not total.all():
         positive[total == 0] = 1
         total[total == 0] = positive.shape[1]
-    positive /= total.reshape(-1, 1)
+    with np.errstate(invalid="ignore"):
+        positive /= total.reshape(-1, 1)
     return positive
 
 

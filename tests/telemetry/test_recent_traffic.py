@@ -26,8 +26,8 @@ from flask_skmodels import (
     Model,
     SKModels,
 )
-from flask_skmodels.telemetry import recent
-from flask_skmodels.telemetry.recent import CELLS, SAMPLE, WINDOW, RecentTraffic
+from flask_skmodels.telemetry import recent_traffic
+from flask_skmodels.telemetry.recent_traffic import CELLS, SAMPLE, WINDOW, RecentTraffic
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, X, serve
 
 PATH = "/iris/predict/"
@@ -307,7 +307,7 @@ def test_nothing_is_kept_of_a_larger_call(pipeline: Any) -> None:
 def test_predictions_of_few_models_are_kept(
     monkeypatch: pytest.MonkeyPatch, line_pipeline: Any
 ) -> None:
-    monkeypatch.setattr(recent, "WINDOWS", 2)
+    monkeypatch.setattr(recent_traffic, "WINDOWS", 2)
     client = serve(*(Model(name=f"m{n}", pipeline=line_pipeline) for n in range(3)))
     for name in ("m0", "m1", "m0", "m2"):
         client.post(f"/{name}/predict/", json=[[1, 2, 3]])
@@ -319,7 +319,7 @@ def test_predictions_of_few_models_are_kept(
 def test_pairs_of_field_and_rule_are_bounded(
     monkeypatch: pytest.MonkeyPatch, client: FlaskClient
 ) -> None:
-    monkeypatch.setattr(recent, "_COUNTED", 1)
+    monkeypatch.setattr(recent_traffic, "_COUNTED", 1)
     client.post(PATH, json={})
     assert len(traffic(client)["rejected"]) == 1
 
