@@ -66,6 +66,8 @@ class Served:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 outputs = getattr(self.case.estimator, method)(self.case.rows(places))
+            if isinstance(outputs, float | np.generic):  # scikit-lego's groups, for one row
+                outputs = np.asarray([outputs])
             if getattr(outputs, "ndim", 2) == 1 and len(outputs) != len(places):
                 outputs = outputs[np.newaxis]  # SparsePCA gives the features of one row flat
             self._own[key] = outputs, {str(warning.message) for warning in caught}
@@ -83,12 +85,13 @@ class Served:
 
     def table(self, places: list[int], *, shuffled: bool = False) -> Table:
         """Return some rows as a client sends them."""
-        rules = self.case.schema or {}
-        days = {name for name, rule in rules.items() if rule.get("type") == "date"}
-        rows = self.case.rows(places)
-        if days:
-            rows = rows.assign(**{name: rows[name].dt.date for name in days})
-        return table(rows, shuffled=shuffled, names=tuple(rules))
+        return table(self.rows(places), shuffled=shuffled, names=tuple(self.case.schema or ()))
+
+    def rows(self, places: list[int]) -> Any:
+        """Return some rows in their container, with dates where the schema has dates."""
+        rules, rows = self.case.schema or {}, self.case.rows(places)
+        days = [name for name, rule in rules.items() if rule.get("type") == "date"]
+        return rows.assign(**{name: rows[name].dt.date for name in days}) if days else rows
 
     def check(self, name: str) -> list[str]:
         """Hold every method, with one row and more, against the estimator in one format.
@@ -111,7 +114,7 @@ class Served:
                 expected = exact(plain(self.own(method, places)[0]))
                 shuffled = self.table(places, shuffled=len(places) > 1)
                 rows = shuffled.records if shuffled.names is None else shuffled.objects
-                for sent in (rows, self.case.rows(places)):
+                for sent in (rows, self.rows(places)):
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")
                         prediction = self.models.predict("case", sent, method, app=self.app)

@@ -63,6 +63,12 @@ CATEGORY_ENCODERS = {
     "TargetEncoder that finds its columns": Entry(
         "shop: town price kind amount",
         lambda: encoded(ce.TargetEncoder(), TREE),
+        schema={
+            "town": {"type": "string"},
+            "price": {},
+            "kind": {"type": "string", "nullable": True},
+            "amount": {"nullable": True},
+        },
     ),
     "OrdinalEncoder of a zip code": Entry(
         "shop: zip price", lambda: steps(ce.OrdinalEncoder(cols=["zip"]), HGB)

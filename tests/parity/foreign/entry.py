@@ -108,6 +108,6 @@ def differences(case: Case) -> dict[str, str]:
     for name, check in checks.items():
         try:
             check()
-        except Exception as error:
+        except Exception as error:  # any difference is reported with those of the other formats
             found[name] = f"{type(error).__name__}: {error}"
     return found

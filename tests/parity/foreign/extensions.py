@@ -173,7 +173,7 @@ MLXTEND = {
     ),
     "EnsembleVoteClassifier": Entry(
         "iris",
-        lambda: vote.EnsembleVoteClassifier([clone(LR), GaussianNB()], voting="soft"),
+        lambda: vote.EnsembleVoteClassifier([clone(LR), GaussianNB()], voting="hard"),
         schema=IRIS,
     ),
     "StackingClassifier": Entry(

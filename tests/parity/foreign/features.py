@@ -95,6 +95,11 @@ FEATURE_ENGINE = {
         "shop: town kind price",
         lambda: steps(impute.CategoricalImputer(), encode.WoEEncoder(fill_value=0.0), LR),
         target="binary",
+        schema={
+            "town": {"type": "string"},
+            "kind": {"type": "string", "nullable": True},
+            "price": {},
+        },
     ),
     "EqualFrequencyDiscretiser": Entry(
         "iris", lambda: steps(bins.EqualFrequencyDiscretiser(q=4), LR)
