@@ -7,8 +7,13 @@ import pytest
 pytest_plugins = ("tests.support.selection", "tests.support.skips")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Load the fixtures, which import scikit-learn, unless worker processes run the tests."""
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Load the fixtures, which import scikit-learn, unless worker processes run the tests.
+
+    It is done after pytest-cov has started, which would miss what is imported earlier.
+    """
+    config = session.config
     starts_workers = config.getoption("dist", "no") != "no" and not config.option.collectonly
     if hasattr(config, "workerinput") or not starts_workers:
         config.pluginmanager.import_plugin("tests.support.fixtures")
