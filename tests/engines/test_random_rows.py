@@ -106,7 +106,7 @@ ROW = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.parametrize("name", cases(PIPELINES, quick=["ridge", "sparse"], measured=False))
+@pytest.mark.parametrize("name", cases(PIPELINES, quick=["ridge", "sparse"]))
 @settings(
     max_examples=examples(60),
     deadline=None,
@@ -130,7 +130,7 @@ def test_random_rows(served: tuple[SKModels, Flask], name: str, rows: list[dict[
             assert_equal(prediction.outputs, getattr(pipeline, method)(prediction.inputs))
 
 
-@pytest.mark.parametrize("name", cases(PIPELINES, quick=["ridge", "sparse"], measured=False))
+@pytest.mark.parametrize("name", cases(PIPELINES, quick=["ridge", "sparse"]))
 def test_threads_at_once(served: tuple[SKModels, Flask], name: str) -> None:
     models, app = served
     rows = FRAME.astype(object).where(FRAME.notna(), None).to_dict("records")[:24]
@@ -151,7 +151,7 @@ def test_threads_at_once(served: tuple[SKModels, Flask], name: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", cases(PIPELINES, quick=["ridge", "sparse"], measured=False))
+@pytest.mark.parametrize("name", cases(PIPELINES, quick=["ridge", "sparse"]))
 def test_nothing_is_written_into_what_was_given(served: tuple[SKModels, Flask], name: str) -> None:
     models, app = served
     for count in (1, 20):

@@ -68,7 +68,7 @@ def _serve(estimator: Any) -> tuple[SKModels, Flask]:
     return models, app
 
 
-@pytest.mark.parametrize("name", cases(ESTIMATORS, quick=["forest"], measured=False))
+@pytest.mark.parametrize("name", cases(ESTIMATORS, quick=["forest"]))
 @given(data=st.data())
 @settings(max_examples=examples(60), deadline=None)
 def test_numbers(name: str, data: st.DataObject) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from schemathesis.schemas import APIOperation
 
 
-pytestmark = [pytest.mark.full, pytest.mark.no_cover]  # measured, they take twice as long
+pytestmark = pytest.mark.full
 
 CASES = 500  # a model
 ARROW = "application/vnd.apache.arrow"

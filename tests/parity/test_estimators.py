@@ -47,19 +47,19 @@ def cases_of(name: str) -> list[Case]:
 
 
 @pytest.mark.parametrize("media", FORMATS)
-@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND, measured=False))
+@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
 def test_the_answer_is_the_estimators_own(name: str, media: str) -> None:
     done = [served(case).check(media) for case in cases_of(name)]
     assert any(done) or media == "CSV without header"  # that is for rows without names
 
 
-@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND, measured=False))
+@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
 def test_every_method_is_served(name: str) -> None:
     for found in cases_of(name):
         assert served(found).methods == tuple(m for m in METHODS if hasattr(found.estimator, m))
 
 
-@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND, measured=False))
+@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
 def test_the_document_tells_what_is_answered(name: str) -> None:
     for found in cases_of(name):
         served(found).check_document()

@@ -23,7 +23,7 @@ ONE_OF_EACH_LIBRARY = [
 ]
 
 
-@pytest.mark.parametrize("name", cases(CASES, quick=ONE_OF_EACH_LIBRARY, measured=False))
+@pytest.mark.parametrize("name", cases(CASES, quick=ONE_OF_EACH_LIBRARY))
 def test_the_response_has_the_output_of_the_pipeline(name: str) -> None:
     title, _, variant = name.rpartition(", ")
     case = case_of(title, ENTRIES[title], variant)

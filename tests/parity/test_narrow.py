@@ -34,7 +34,7 @@ def own(estimator: Any, method: str, X: Any) -> Any:
     return outputs[np.newaxis] if is_flat else outputs  # SparsePCA gives one row flat
 
 
-@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND, measured=False))
+@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
 def test_narrow_floats(name: str) -> None:
     known = cases_of(name)
     if not known:

@@ -18,7 +18,7 @@ from tests.support.selection import cases
 
 
 @pytest.mark.parametrize("media", FORMATS)
-@pytest.mark.parametrize("name", cases(MAKERS, quick=ONE_OF_EACH_KIND, measured=False))
+@pytest.mark.parametrize("name", cases(MAKERS, quick=ONE_OF_EACH_KIND))
 def test_the_answer_is_the_pipelines_own(name: str, media: str) -> None:
     done = served(pipeline_case(name)).check(media)
     assert done or media == "CSV without header"

@@ -5,6 +5,9 @@ repeats the same check for every estimator, for drawn input, under load or with 
 marker ``full``, and only ``--full`` runs it. Use :func:`cases` to mark a part of the cases of one
 test, and :func:`examples` for the number of inputs that Hypothesis draws.
 
+Coverage is measured in the tests of the plain run alone: measuring doubles the time of the others,
+which run the same code again.
+
 A module whose tests are all exhaustive is not even imported in the plain run.
 
 ``conftest.py`` loads this module as a plugin of pytest.
@@ -29,19 +32,16 @@ class _Run:
     is_full = False
 
 
-def cases(values: Iterable[Any], quick: Collection[Any], *, measured: bool = True) -> list[Any]:
+def cases(values: Iterable[Any], quick: Collection[Any]) -> list[Any]:
     """Return the cases of a parametrized test; those that are not in ``quick`` are marked full.
 
-    :param measured: whether the coverage of the full cases is measured; it doubles their time, so
-        leave it out where they run the same code as the quick ones
     :raises ValueError: one of ``quick`` is no case
     """
     values = list(values)
-    marks = [pytest.mark.full] if measured else [pytest.mark.full, pytest.mark.no_cover]
     unknown = [each for each in quick if each not in values]
     if unknown:
         raise ValueError(f"no cases of the test: {unknown}")
-    return [v if v in quick else pytest.param(v, marks=marks) for v in values]
+    return [v if v in quick else pytest.param(v, marks=pytest.mark.full) for v in values]
 
 
 def examples(count: int) -> int:
@@ -112,6 +112,9 @@ def _is_exhaustive(path: Path) -> bool:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests that only ``--full`` or ``-m`` runs, unless they are named one by one."""
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker("no_cover")
     markers = _markers_left_out(config)
     left_out = [i for i in items if any(i.get_closest_marker(name) for name in markers)]
     if left_out:

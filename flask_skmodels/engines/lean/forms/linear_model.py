@@ -193,11 +193,14 @@ def one_vs_rest_probabilities(scores: FloatArray) -> FloatArray:
     if positive.ndim == 1:
         return np.stack([1 - positive, positive], axis=1)
     total = positive.sum(axis=1)
-    if HAS_SKLEARN_1_9 and not total.all():
+    if not HAS_SKLEARN_1_9:
+        with np.errstate(invalid="ignore"):
+            positive /= total.reshape(-1, 1)
+        return positive
+    if not total.all():
         positive[total == 0] = 1
         total[total == 0] = positive.shape[1]
-    with np.errstate(invalid="ignore"):
-        positive /= total.reshape(-1, 1)
+    positive /= total.reshape(-1, 1)
     return positive
 
 

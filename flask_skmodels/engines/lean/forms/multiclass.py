@@ -68,9 +68,11 @@ def _normalized(calls: list[Call]) -> Call:
         if len(calls) == 1:
             probabilities = np.concatenate((1 - probabilities, probabilities), axis=1)
         sums = probabilities.sum(axis=1)[:, np.newaxis]
-        divided = sums != 0 if HAS_SKLEARN_1_7 else True  # NaN where no class is probable
-        with np.errstate(invalid="ignore"):
-            np.divide(probabilities, sums, out=probabilities, where=divided)
+        if HAS_SKLEARN_1_7:
+            np.divide(probabilities, sums, out=probabilities, where=sums != 0)
+        else:
+            with np.errstate(invalid="ignore"):  # NaN where no class is probable
+                probabilities /= sums
         return probabilities
 
     return predict_proba
