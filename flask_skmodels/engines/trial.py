@@ -315,7 +315,8 @@ class _Trial:
     def _prove_nullable(self, inputs: Inputs, attempt: _Attempt) -> tuple[Inputs, FixedSchema]:
         """Return the inputs with the missing values that nullable fields need.
 
-        :raises ModelError: the estimator raises on each missing value in a nullable field
+        :raises ModelError: the estimator raises on each missing value in a nullable field, and not
+            because of the values of other fields
         """
         schema = attempt.schema
         for name in [field.name for field in _unproven(schema)]:
@@ -328,7 +329,7 @@ class _Trial:
         self, inputs: Inputs, schema: FixedSchema, name: str, rows: Columns
     ) -> tuple[Inputs, FixedSchema]:
         index = [field.name for field in schema.column_fields].index(name)
-        first: Exception | None = None
+        failed: list[tuple[Exception, Inputs, FixedSchema]] = []
         for missing in _markers(schema.column_fields[index]):
             candidate = _with_columns(inputs, schema)
             columns = list(candidate.columns or ())
@@ -340,11 +341,19 @@ class _Trial:
             error = self._call_with_missing(compiled, index, rows)
             if error is None:
                 return candidate, compiled
-            first = first or error
-        raise ModelError(
-            f"field {name!r} is nullable, but its {self._name} raises on each missing value in it "
-            f"({_text_of(first)}): remove nullable, or add an imputer to the pipeline"
-        ) from first
+            failed.append((error, candidate, compiled))
+        error, candidate, compiled = failed[0]
+        if not _may_be_the_values(error, schema, rows):
+            raise ModelError(
+                f"field {name!r} is nullable, but its {self._name} raises on each missing value in "
+                f"it ({_text_of(error)}): remove nullable, or add an imputer to the pipeline"
+            ) from error
+        _log.warning(
+            "model %r may not accept a missing value in field %r: its %s raises on those that were "
+            "tried beside made-up values of the other fields (%s); set examples to rows with one",
+            *(name_of(self._model), name, self._name, _text_of(error)),
+        )
+        return candidate, compiled
 
     def _call_with_missing(
         self, schema: FixedSchema, index: int, rows: Columns

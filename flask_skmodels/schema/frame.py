@@ -282,6 +282,9 @@ class DeferredFrame(Tabular):
         series = dict(zip(names, (make(column) for make, column in pairs), strict=True))
         if self.fields.is_polars:
             return import_module("polars").DataFrame(series)
+        if not self.fields.is_by_column and _are_of_one_numeric_dtype(list(series.values())):
+            matrix = np.stack([np.asarray(column) for column in series.values()], axis=1)
+            return import_module("pandas").DataFrame(matrix, columns=names, copy=False)
         return import_module("pandas").DataFrame(series, columns=names)
 
 
@@ -293,6 +296,12 @@ def _is_integer(field: Field) -> bool:
 def _is_float(field: Field) -> bool:
     is_of_pandas = field.container == "frame" and field.column.categories is None
     return field.storage != "typed" or (is_of_pandas and _is_integer(field))
+
+
+def _are_of_one_numeric_dtype(columns: Sequence[Any]) -> bool:
+    dtypes = {column.dtype for column in columns}
+    dtype = dtypes.pop()
+    return not dtypes and isinstance(dtype, np.dtype) and dtype.kind in "iuf"
 
 
 def _select(matrix: Array, indices: tuple[int, ...]) -> Array:

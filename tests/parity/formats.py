@@ -273,6 +273,7 @@ def _tensors(table: Table) -> list[_Tensor] | None:
 def _tensor(name: str, flat: list[Any], shape: list[int]) -> _Tensor | None:
     kinds = {type(value) for value in flat}
     datatypes = {frozenset({int}): "INT64", frozenset({bool}): "BOOL", frozenset({str}): "BYTES"}
+    datatypes[frozenset({int, type(None)})] = "INT64"
     datatype = datatypes.get(frozenset(kinds))
     if datatype is None and kinds <= {int, float, type(None)}:
         datatype = "FP64"
@@ -289,7 +290,10 @@ def _inference_json(table: Table) -> bytes | None:
 def _inference_binary(table: Table) -> bytes | None:
     """Return a request, and behind it its binary data and the length of all that is before."""
     inputs, parts = [], []
-    for name, datatype, shape, flat in _tensors(table) or ():
+    tensors = _tensors(table) or ()
+    if any(datatype == "INT64" and None in flat for _, datatype, _, flat in tensors):
+        return None
+    for name, datatype, shape, flat in tensors:
         parts.append(_packed(datatype, flat))
         size = {"binary_data_size": len(parts[-1])}
         inputs.append({"name": name, "datatype": datatype, "shape": shape, "parameters": size})

@@ -92,7 +92,7 @@ def function(func: Any, **options: Any) -> Any:
 
 
 MEMBER: dict[str, Any] = {"maybe": {"type": "boolean", "nullable": True}}
-PRICE_VISITS: dict[str, Any] = {"price": {}, "visits": {}}
+PRICE_VISITS: dict[str, Any] = {"price": {}, "visits": {"type": "integer"}}
 NO_DTYPE = "the pipeline does not hold the types of its columns"
 NO_CONTAINER = "the pipeline does not hold that X was a polars frame"
 
