@@ -221,13 +221,21 @@ def test_declared_nullable_of_a_text() -> None:
 # -- X and a plain data frame
 
 
-def test_difference_from_a_plain_frame_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    class Kinds(DataFrameSelector):
-        def transform(self, X: Any) -> Any:
-            return np.full((len(X), 1), float(X["c"].dtype == object))
+class Integers(DataFrameSelector):
+    """Returns 1 for a column of integers, 0 for any other."""
 
-    estimator = make_pipeline(Kinds(None), DecisionTreeRegressor()).fit(FRAME, TARGET)
-    schema = {**SCHEMA, "c": {"type": "integer", "nullable": True}}
+    def transform(self, X: Any) -> Any:
+        return np.full((len(X), 1), float(X["c"].dtype.kind == "i"))
+
+
+@pytest.mark.parametrize(("kind", "is_logged"), [("float", True), ("integer", False)])
+def test_difference_from_a_plain_frame_is_logged(
+    kind: str, is_logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    estimator = make_pipeline(Integers(None), Ridge()).fit(FRAME, TARGET)
+    estimator[-1].coef_[:] = 1
+    schema = {**SCHEMA, "c": {"type": kind, "allowed": [1, 2]}}
     with caplog.at_level(logging.WARNING, "flask_skmodels"):
         serve(KeyValueModel(name="home", pipeline=estimator, schema=schema))
-    assert "other results" not in caplog.text
+    assert ("other results" in caplog.text) is is_logged
+    assert ("because of 'c'" in caplog.text) is is_logged

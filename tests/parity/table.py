@@ -44,17 +44,17 @@ as formats: *Inference* is the Open Inference Protocol, in JSON and in binary; *
 serve only the first method of a model.
 
 Each response is compared with the result of calling the estimator directly with the same rows, in
-the container that it was fitted on. The number of rows in a call, and their layout in memory, change
-the last bit of the results of some scikit-learn methods; nothing else may change them. The layout
-follows one rule:
+the container that it was fitted on. The number of rows in a call, and their layout in memory,
+change the last bit of the results of some scikit-learn methods; nothing else may change them. The
+layout follows one rule:
 
 - With a :doc:`profile <profile>` of a data frame, X is stored as pandas stores
   ``pandas.DataFrame(records)``: column by column.
 - Otherwise columns of numbers of one dtype are one C-ordered block, as in ``numpy.array(rows)``.
 
-JSON, NDJSON and Arrow are equal to the last bit; numbers that are not finite are
-``null`` in JSON. Text and CSV have as many digits as Python prints, which identify every bit too. A
-request causes no warning that the direct call does not cause.
+JSON, NDJSON and Arrow are equal to the last bit; numbers that are not finite are ``null`` in JSON.
+Text and CSV have as many digits as Python prints, which identify every bit too. A request causes no
+warning that the direct call does not cause.
 """
 LIMITS = """\
 Limits
