@@ -327,7 +327,9 @@ def inputs_of(model: Model, methods: Sequence[str]) -> Inputs:
     profile = profile_of(model)
     if profile is not None:
         is_exact = attributes.has(model.pipeline, "n_features_in_")
-        inputs = restricted(profiled(inputs, profile, is_exact=is_exact), model.pipeline)
+        has_names = attributes.records_names(model.pipeline)
+        inputs = profiled(inputs, profile, is_exact=is_exact, records_names=has_names)
+        inputs = restricted(inputs, model.pipeline)
     if inputs.columns is None or not any(overrides(model, method) for method in methods):
         return inputs
     columns = tuple(replace(column, nullable=True) for column in inputs.columns)

@@ -27,7 +27,7 @@ from flask_skmodels.engines.native import Call, native_calls
 from flask_skmodels.engines.plain_frames import different_labels, fields_at_fault
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.attributes import get, is_a, is_from_sklearn
-from flask_skmodels.estimators.outputs import is_multi_output
+from flask_skmodels.estimators.outputs import METHODS_OF_SEVERAL_COLUMNS, is_multi_output
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.exceptions import InvalidInput, ModelError, SKModelsError
 from flask_skmodels.models import Model, name_of, overrides
@@ -452,7 +452,7 @@ def _check_length(outputs: ModelOutput, count: int, method: str) -> None:
         if count == 1 and isinstance(part, np.generic | np.ndarray) and part.ndim == 0:
             continue
         shape = getattr(part, "shape", None) or np.shape(part)
-        is_flat_row = method == "transform" and count == 1 and len(shape) == 1
+        is_flat_row = method in METHODS_OF_SEVERAL_COLUMNS and count == 1 and len(shape) == 1
         if not is_flat_row and (not shape or shape[0] != count):
             raise ValueError(f"{method} does not return one entry for each of {count} rows")
 

@@ -70,6 +70,17 @@ def is_a(estimator: Estimator, *names: str) -> bool:
     return not set(names).isdisjoint(sklearn_classes(estimator))
 
 
+def records_names(estimator: Estimator) -> bool:
+    """Return True if an estimator is known to keep the names of the data frame in ``fit``.
+
+    Estimators of scikit-learn and of the boosting libraries do; a pipeline does if its first step
+    does.
+    """
+    while is_a(estimator, "Pipeline"):
+        estimator = estimator.steps[0][1]
+    return is_from_sklearn(estimator) or is_from(estimator, "lightgbm", "xgboost", "catboost")
+
+
 def to_python(value: Any) -> Any:
     """Return arrays, also those in lists, as lists, and NumPy scalars as Python objects."""
     if isinstance(value, (np.ndarray, list)):

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from flask_skmodels.engines.batching import Combiner
-from flask_skmodels.estimators.outputs import is_multi_output
+from flask_skmodels.estimators.outputs import METHODS_OF_SEVERAL_COLUMNS, is_multi_output
 from flask_skmodels.exceptions import InvalidInput, RejectedRows, Report, SKModelsError
 from flask_skmodels.inference.limits import NO_LIMITS, Limits
 from flask_skmodels.inference.rejected_rows import rejection_of, remember_accepted_row
@@ -303,12 +303,13 @@ def _checked(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
 def _as_rows(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
     """Return the outputs as rows.
 
-    For one row, scikit-learn's SparsePCA returns a flat array, and others return a single number.
+    For one row, scikit-learn's SparsePCA and scikit-lego's GroupedClassifier return a flat array,
+    and others return a single number.
     """
     is_single = isinstance(outputs, np.generic | np.ndarray) and outputs.ndim == 0
     if is_single and prediction.rows == 1:
         return np.reshape(outputs, 1)
-    is_flat = prediction.method == "transform" and getattr(outputs, "ndim", 0) == 1
+    is_flat = prediction.method in METHODS_OF_SEVERAL_COLUMNS and getattr(outputs, "ndim", 0) == 1
     if is_flat and prediction.rows == 1 and len(outputs) > 1:
         return np.asarray(outputs)[np.newaxis]
     return outputs

@@ -13,7 +13,6 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.tree import DecisionTreeRegressor
 
 from flask_skmodels import KeyValueModel, ModelError, SKModels
 from tests.support.helpers import post_json, predictions, serve

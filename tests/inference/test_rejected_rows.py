@@ -463,12 +463,18 @@ class Years(BaseEstimator):
 
 
 class Held(Positive):
-    """Is held at its first call."""
+    """Holds its calls while its event is not set."""
 
     def fit(self, X: Any, y: Any = None) -> Held:
         super().fit(X)
         self.entered_, self.opened_ = threading.Event(), threading.Event()
+        self.opened_.set()
         return self
+
+    def hold(self) -> None:
+        self.entered_.clear()
+        self.opened_.clear()
+        self.calls_.clear()
 
     def predict(self, X: Any) -> Any:
         self.entered_.set()
@@ -480,6 +486,7 @@ def test_combined_calls() -> None:
     pipeline = Held().fit(np.zeros((1, 1)))
     model = Model(name="held", pipeline=pipeline, engine="sklearn", batching=True, examples=[[100]])
     client = serve(model)
+    pipeline.hold()  # after the calls of the registration
     app = client.application
 
     def ask(number: float) -> Any:

@@ -92,6 +92,8 @@ def table(X: Any, *, shuffled: bool = False, names: Sequence[str] | None = None)
         return Table(["text"], [[text] for text in X])
     if isinstance(X, np.ndarray):
         return Table(None, [[_value(value) for value in row] for row in X.tolist()])
+    if list(X.columns) == list(range(len(X.columns))):  # numbers in place of names
+        return Table(None, [[_value(value) for value in row] for row in X.itertuples(index=False)])
     names = [str(name) for name in X.columns]
     columns_of = {str(name): X[name].to_list() for name in X.columns}
     order = names[::-1] if shuffled else names

@@ -13,7 +13,9 @@ from flask_skmodels.schema.fields import InputColumn, Inputs
 _CONTAINERS = {"pandas": "frame", "polars": "polars"}
 
 
-def profiled(inputs: Inputs, profile: Profile, *, is_exact: bool = True) -> Inputs:
+def profiled(
+    inputs: Inputs, profile: Profile, *, is_exact: bool = True, records_names: bool = True
+) -> Inputs:
     """Return the X that an estimator takes, as the profile of its training data describes it.
 
     The profile decides on types, dtypes, categories and the container. A column may be missing if
@@ -23,6 +25,8 @@ def profiled(inputs: Inputs, profile: Profile, *, is_exact: bool = True) -> Inpu
     :param profile: the profile of its training data
     :param is_exact: False if the estimator itself does not know its number of columns, but only one
         of its inner steps; what is inferred from that step is then ignored
+    :param records_names: whether the estimator would know names if it had been fitted on a data
+        frame
     :raises ModelError: the profile does not fit the estimator
     """
     if inputs.container == "nothing":
@@ -36,7 +40,7 @@ def profiled(inputs: Inputs, profile: Profile, *, is_exact: bool = True) -> Inpu
     return Inputs(
         columns=tuple(_merged(*pair) for pair in columns),
         named=inputs.named or _has_names(profile),
-        container=_container(inputs, profile),
+        container=_container(inputs, profile, records_names=records_names),
         is_profiled=True,
     )
 
@@ -65,15 +69,16 @@ def _has_names(profile: Profile) -> bool:
     return [column.label for column in profile.columns] != list(range(len(profile.columns)))
 
 
-def _container(inputs: Inputs, profile: Profile) -> str:
+def _container(inputs: Inputs, profile: Profile, *, records_names: bool) -> str:
     """Return the container of X.
 
-    An estimator that knows the number of its columns but no names was fitted on an array, unless
-    the columns of the frame had numbers in place of names.
+    An estimator that records names, and knows the number of its columns but no names, was fitted on
+    an array, unless the columns of the frame had numbers in place of names.
     """
     container = _CONTAINERS.get(profile.container, inputs.container)
     has_labels = any(column.label is not None for column in profile.columns)
-    if inputs.container != "array" or inputs.columns is None or has_labels:
+    is_unnamed = inputs.container == "array" and inputs.columns is not None
+    if not (is_unnamed and records_names) or has_labels:
         return container
     return "array"
 
