@@ -28,14 +28,16 @@ WARNS = {"LocalOutlierFactor"}
 
 @dataclass(eq=False)
 class Served:
-    """A case that an application serves, without a schema, by every method that it has.
+    """A case that an application serves, by every method that it has.
 
     :param may_warn: whether the estimator may warn, as in the direct call, that names are missing
+    :param most_methods: the number of methods that are served, if not all
     :raises ModelError: it cannot be served
     """
 
     case: Case
     may_warn: bool = False
+    most_methods: int | None = None
     methods: tuple[str, ...] = field(init=False)
     models: SKModels = field(init=False)
     app: Flask = field(init=False)
@@ -43,7 +45,7 @@ class Served:
     _own: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.methods = methods(self.case.estimator)
+        self.methods = methods(self.case.estimator)[: self.most_methods]
         models = SKModels()
         options = {} if self.case.profile is None else {"profile": self.case.profile}
         models.add(

@@ -101,7 +101,7 @@ def differences(case: Case) -> dict[str, str]:
 
     :raises ModelError: the pipeline cannot be served
     """
-    served = Served(case, may_warn=True)
+    served = Served(case, may_warn=True, most_methods=2)
     checks: dict[str, Callable[[], Any]] = {name: partial(served.check, name) for name in FORMATS}
     checks["in process"] = served.check_in_process
     found = {}
