@@ -124,7 +124,7 @@ _SOURCES: dict[str, Callable[[], Source]] = {
 
 
 def _with_categories(X: pd.DataFrame) -> pd.DataFrame:
-    texts = [name for name in X if X[name].dtype == "str"]
+    texts = [name for name in X if all(isinstance(value, str) for value in X[name].dropna())]
     return X.astype(dict.fromkeys(texts, "category"))
 
 
