@@ -44,6 +44,7 @@ _FAMILIES = {
 # The families of dtypes that can hold the values of each kind of field.
 _HELD_BY = {
     "number": {"number", "integer", "object"},
+    "float": {"number", "integer", "object"},
     "integer": {"number", "integer", "object"},
     "boolean": {"boolean", "number", "integer", "object"},
     "string": {"string", "object"},
@@ -165,7 +166,10 @@ class Field:
         nullable = bool(self.definition.get("nullable"))
         is_time = bool(types) and set(types) <= _TIME_TYPES
         keeps_integers = _keeps_integers(types, self.kind, self.column)
-        is_typed = keeps_integers or _is_typed(self.kind, self.column, self.container, nullable)
+        is_typed = keeps_integers or (
+            _is_held(self.kind, types, self.column)
+            and _is_typed(self.kind, self.column, self.container, nullable)
+        )
         is_typed |= is_time and self.column.dtype != "object"
         is_typed |= _is_inferred(self.kind, self.column)
         derived = {
@@ -282,6 +286,17 @@ def _is_inferred(kind: str, column: InputColumn) -> bool:
     return kind in {"object", "unknown"} and column.type == "unknown" and column.dtype is None
 
 
+def _is_held(kind: str, types: Sequence[str], column: InputColumn) -> bool:
+    """Return whether the dtype of a column can hold the values of all declared types.
+
+    If it cannot, the declared types decide how the column is held.
+    """
+    family = None if column.dtype is None else family_of(column.dtype)
+    if family is None or column.categories is not None or column.dtype == "category":
+        return True
+    return all(family in _HELD_BY[each] for each in (types or [kind]) if each in _HELD_BY)
+
+
 def _is_typed(kind: str, column: InputColumn, container: str, nullable: bool) -> bool:
     """Return whether a data frame holds a column in another dtype than the default of its kind."""
     if column.categories is not None:
@@ -291,8 +306,6 @@ def _is_typed(kind: str, column: InputColumn, container: str, nullable: bool) ->
     if column.dtype == "category":
         return True
     family = family_of(column.dtype)
-    if kind in _HELD_BY and family is not None and family not in _HELD_BY[kind]:
-        return False  # the declared type is another one, and it holds
     defaults = _POLARS_DEFAULTS if container == "polars" else _DEFAULTS
     if family == "object" or (kind == "boolean" and column.dtype in defaults["number"]):
         return False

@@ -388,3 +388,14 @@ def test_a_dtype_that_no_request_can_contain() -> None:
     estimator = make_pipeline(step, Ridge()).fit(fitted, range(6))
     with pytest.raises(ModelError, match="period"):
         app_of(estimator, profile=fitted)
+
+
+def test_a_field_of_several_types_is_not_held_in_the_dtype_of_the_profile() -> None:
+    frame = pd.DataFrame({"code": [1, 2, 3] * 10})
+    texts = FunctionTransformer(lambda X: X.astype(str))
+    estimator = make_pipeline(texts, LENIENT, Ridge()).fit(frame, [1.0, 2.0, 3.0] * 10)
+    schema = {"code": {"type": ["integer", "string"]}}
+    app, _ = app_of(estimator, schema=schema, profile=frame)
+    rows = [{"code": 2}, {"code": "B"}]
+    response = app.test_client().post("/m/predict/", json=rows)
+    assert response.get_json()["predictions"] == estimator.predict(pd.DataFrame(rows)).tolist()
