@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,12 +33,14 @@ class Served:
 
     :param may_warn: whether the estimator may warn, as in the direct call, that names are missing
     :param most_methods: the number of methods that are served, if not all
+    :param parts: the indices of the rows of each request
     :raises ModelError: it cannot be served
     """
 
     case: Case
     may_warn: bool = False
     most_methods: int | None = None
+    parts: Sequence[list[int]] = (ONE, FEW, MANY)
     methods: tuple[str, ...] = field(init=False)
     models: SKModels = field(init=False)
     app: Flask = field(init=False)
@@ -104,7 +107,7 @@ class Served:
         return [
             f"{method} of {len(places)}"
             for method in self.methods
-            for places in (ONE, FEW, MANY)
+            for places in self.parts
             if self._is_of(FORMATS[name], method, places)
             and self._check(FORMATS[name], method, places)
         ]
@@ -112,7 +115,7 @@ class Served:
     def check_in_process(self) -> None:
         """Compare the results of calls in Python, with rows as mappings and in their container."""
         for method in self.methods:
-            for places in (ONE, FEW, MANY):
+            for places in self.parts:
                 expected = exact(plain(self.own(method, places)[0]))
                 shuffled = self.table(places, shuffled=len(places) > 1)
                 rows = shuffled.records if shuffled.names is None else shuffled.objects

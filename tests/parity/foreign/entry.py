@@ -17,7 +17,7 @@ from flask_skmodels import Profile
 from tests.parity.estimators import Case
 from tests.parity.foreign.data import convert, source
 from tests.parity.formats import FORMATS
-from tests.parity.served import Served
+from tests.parity.served import MANY, ONE, Served
 from tests.support.skips import TEST_LIBRARIES, library
 
 BARE, PROFILED = "without profile", "with profile"
@@ -101,7 +101,7 @@ def differences(case: Case) -> dict[str, str]:
 
     :raises ModelError: the pipeline cannot be served
     """
-    served = Served(case, may_warn=True, most_methods=2)
+    served = Served(case, may_warn=True, most_methods=2, parts=(ONE, MANY))
     checks: dict[str, Callable[[], Any]] = {name: partial(served.check, name) for name in FORMATS}
     checks["in process"] = served.check_in_process
     found = {}
