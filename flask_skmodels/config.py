@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +31,10 @@ def _is_count(value: Any) -> bool:
 
 def _is_amount(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _is_duration(value: Any) -> bool:
+    return _is_amount(value) and 0 < value < inf
 
 
 def _is_pinned_file(value: Any) -> bool:
@@ -110,6 +115,11 @@ class Settings:
     max_loaded: int | None
     reload: float | None
     versions: Mapping[str, str]
+    state_dir: str | Path | None
+    trial: bool
+    trial_seconds: float
+    trial_bytes: int
+    loads_per_minute: int | None
     threads: int | None
     batch_rows: int
     onnx_tolerance: float
@@ -162,6 +172,11 @@ KEYS = {
     "MAX_LOADED": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
     "RELOAD": Key(None, _or_none(_is_amount), "None or a number of seconds"),
     "VERSIONS": Key({}, _are_labels, "a mapping of model names to versions"),
+    "STATE_DIR": Key(None, _or_none(lambda value: isinstance(value, str | Path)), "None or a path"),
+    "TRIAL": Key(True, lambda value: isinstance(value, bool), "True or False"),
+    "TRIAL_SECONDS": Key(60.0, _is_duration, "a number of seconds above 0"),
+    "LOADS_PER_MINUTE": Key(60, _or_none(_is_count), "None or an integer of at least 1"),
+    "TRIAL_BYTES": Key(4 * 1024**3, _is_count, "an integer of at least 1"),
     "THREADS": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
     "BATCH_ROWS": Key(128, _is_count, "an integer of at least 1"),
     "ONNX_TOLERANCE": Key(ONNX_TOLERANCE, _is_amount, "a number of at least 0"),

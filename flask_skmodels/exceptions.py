@@ -51,6 +51,26 @@ class ArtifactError(SKModelsError):
         return f"{model}{self.path}: {self.reason}"
 
 
+class TooManyLoads(SKModelsError):
+    """Clients name more versions that are not loaded than ``SKMODELS_LOADS_PER_MINUTE`` allows.
+
+    :param model: the name of the model
+    :param retry_after: seconds after which the next load is allowed
+    """
+
+    def __init__(self, model: str, retry_after: int) -> None:
+        super().__init__(model, retry_after)
+        self.model = model
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return (
+            f"model {self.model!r}: clients have named too many versions that were not loaded. "
+            f"The next one is loaded in {self.retry_after} seconds; to allow more, raise "
+            "SKMODELS_LOADS_PER_MINUTE"
+        )
+
+
 class UnknownModel(SKModelsError, KeyError):
     """There is no model, or no method of a model, with the requested name."""
 

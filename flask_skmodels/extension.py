@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
+from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
@@ -22,7 +23,10 @@ from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.state import Decorator, State
 from flask_skmodels.telemetry.setup import listeners_of
+from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.registry import Registry
+from flask_skmodels.versions.trial_task import is_trial_process
+from flask_skmodels.versions.trials import Trials
 from flask_skmodels.web import metrics, routes
 from flask_skmodels.web.exchange import application
 from flask_skmodels.web.url_rules import without_garbage_collection
@@ -93,14 +97,24 @@ class SKModels:
         listeners = listeners_of(self.name, app, self.predict, deployments, settings)
         with self._lock:
             app.register_blueprint(self.blueprint)
-            state = State(self, app, settings, loaded_models, listeners, deployments)
+            state = State(
+                self,
+                app,
+                settings,
+                loaded_models,
+                listeners,
+                deployments,
+                trials=trials_of(app, settings),
+                load_limit=limit_of(settings),
+            )
             app.extensions[self.name] = state
             app.cli.add_command(commands.group(self.name))
             for module in _MODULES_WITH_URLS:
                 module.add_rules(state)
             self._schedule_version_check(state)
-            for name in self.registry:
-                self._start(state, name)
+            with state.several_trials():
+                for name in self.registry:
+                    self._start(state, name)
             with without_garbage_collection():
                 for deployment in state.deployments.values():
                     _add_url_rules(state, deployment)
@@ -269,11 +283,16 @@ class SKModels:
             settings.policy(state.app.root_path),
             pinned=settings.versions.get(name),
             interval=settings.reload,
+            trials=state.trials,
         )
         state.deployments[name] = deployment = Deployment(
-            versions, state.loaded_models, threads=settings.threads, batch_rows=settings.batch_rows
+            versions,
+            state.loaded_models,
+            threads=settings.threads,
+            batch_rows=settings.batch_rows,
+            load_limit=state.load_limit,
         )
-        if settings.loading == "startup":
+        if settings.loading == "startup" and not is_trial_process():
             deployment.start(state.app)
         return deployment
 
@@ -296,6 +315,20 @@ class SKModels:
                     f"{self.name.upper()}_VERSIONS names the model {name!r}, which is not "
                     f"registered. Registered models: {known}. Is it misspelt, or registered late?"
                 )
+
+
+def trials_of(app: Flask, settings: Settings) -> Trials | None:
+    """Return the trials of an application, None if they are off or if this is one itself."""
+    if not settings.trial or is_trial_process():
+        return None
+    folder = Path(app.instance_path, settings.state_dir or "")
+    return Trials(folder, seconds=settings.trial_seconds, max_bytes=settings.trial_bytes)
+
+
+def limit_of(settings: Settings) -> LoadLimit | None:
+    """Return the limit on loads that clients cause, None if there is none."""
+    most = settings.loads_per_minute
+    return None if most is None else LoadLimit(most)
 
 
 def _add_url_rules(state: State, deployment: Deployment) -> None:

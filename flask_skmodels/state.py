@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from flask_skmodels.inference.deployment import Deployment, LoadedModels
 from flask_skmodels.telemetry.listener import Listener, Listeners
 from flask_skmodels.telemetry.metrics import Metrics
 from flask_skmodels.telemetry.recent_traffic import RecentTraffic
+from flask_skmodels.versions.load_limit import LoadLimit
+from flask_skmodels.versions.trials import Trials
 
 Decorator = Callable[..., Any]
 _L = TypeVar("_L", bound=Listener)
@@ -28,6 +31,8 @@ class State:
     :param loaded_models: limits the number of loaded models, None for no limit
     :param listeners: the listeners that follow the predictions; signals do not keep them alive
     :param deployments: the models as this application serves them, by name
+    :param trials: tries the files of models before they are loaded, None to load them untried
+    :param load_limit: the limit on loads that clients cause by naming versions, None for no limit
     """
 
     models: Any
@@ -36,6 +41,8 @@ class State:
     loaded_models: LoadedModels | None
     listeners: Listeners
     deployments: dict[str, Deployment] = field(default_factory=dict)
+    trials: Trials | None = None
+    load_limit: LoadLimit | None = None
 
     @property
     def name(self) -> str:
@@ -66,6 +73,10 @@ class State:
     def decorators_of(self, deployment: Deployment) -> tuple[Decorator, ...]:
         """Return the view decorators around every URL of a model."""
         return (*deployment.model.decorators, *self.decorators)
+
+    def several_trials(self) -> AbstractContextManager[None]:
+        """Return a context in which the trials of several files take less time."""
+        return nullcontext() if self.trials is None else self.trials.several()
 
     def _listener(self, kind: type[_L]) -> _L | None:
         return next((each for each in self.listeners if isinstance(each, kind)), None)

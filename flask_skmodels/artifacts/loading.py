@@ -42,6 +42,7 @@ logger = logging.getLogger("flask_skmodels")
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _PICKLE = b"\x80"
+_BeforeParsing = Callable[[str], None] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
@@ -67,34 +68,42 @@ class Loaded:
     examples: tuple[Any, ...] = ()
 
 
-def load(artifact: Artifact, policy: Policy) -> Loaded:
+def load(artifact: Artifact, policy: Policy, before_parsing: _BeforeParsing = None) -> Loaded:
     """Load the estimator from a file.
 
     :param artifact: the file
     :param policy: the requirements for artifacts
+    :param before_parsing: called with the digest of the bytes when their pin and signature have
+        been checked, before anything in them is parsed; it may raise ArtifactError
     :raises ArtifactError: the file is refused, or it contains nothing that can be served
     """
     path = resolve(artifact, policy)
     if is_mlflow_model(path):
-        return _load_mlflow_model(artifact, policy, path)
-    return _load_file(artifact, policy, path)
+        return _load_mlflow_model(artifact, policy, path, before_parsing)
+    return _load_file(artifact, policy, path, before_parsing)
 
 
-def _load_mlflow_model(artifact: Artifact, policy: Policy, folder: Path) -> Loaded:
+def _load_mlflow_model(
+    artifact: Artifact, policy: Policy, folder: Path, before_parsing: _BeforeParsing
+) -> Loaded:
     """Load the file that a folder of MLflow names; the digest is that of this file."""
     described = read_mlflow_model(folder, partial(check_signature, policy))
-    loaded = _load_file(artifact, policy, described.file)
+    loaded = _load_file(artifact, policy, described.file, before_parsing)
     described.check(loaded.estimator)
     return replace(loaded, examples=described.examples)
 
 
-def _load_file(artifact: Artifact, policy: Policy, path: Path) -> Loaded:
+def _load_file(
+    artifact: Artifact, policy: Policy, path: Path, before_parsing: _BeforeParsing
+) -> Loaded:
     format_ = check_format(path)
     with _opened(path) as file:
         read = file.reader(artifact, policy, format_)
         check_digest(artifact, policy, path, file.sha256)
         if file.data is not None:
             check_signature(policy, path, file.data)
+        if before_parsing is not None:
+            before_parsing(file.sha256)
         estimator, version = _parse(path, policy, read)
     _check_estimator(path, estimator)
     return Loaded(

@@ -108,7 +108,7 @@ def version_at(exchange: Exchange, deployment: Deployment) -> ModelVersion:
     :raises SKModelsError: the version cannot be loaded
     """
     try:
-        return deployment.version(exchange.app, exchange.label)
+        return deployment.version(exchange.app, exchange.label, is_client=True)
     except UnknownModel as error:
         raise NotFound("the model has no such version") from error
 

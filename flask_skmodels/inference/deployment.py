@@ -11,6 +11,7 @@ from flask_skmodels.inference.prediction import Prediction, PredictionCall, anno
 from flask_skmodels.inference.shadow import Shadow
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.signals import Sender
+from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.version import ModelVersion, Versions
 
 
@@ -48,6 +49,7 @@ class Deployment:
     :param threads: size of the thread pools of a worker, None for the size that the environment
         suggests
     :param batch_rows: the maximum number of rows in a combined call
+    :param load_limit: the limit on loads that clients cause by naming versions, None for no limit
     """
 
     def __init__(
@@ -57,10 +59,12 @@ class Deployment:
         *,
         threads: int | None = None,
         batch_rows: int = 0,
+        load_limit: LoadLimit | None = None,
     ) -> None:
         self.versions = versions
         self.threads = threads
         self.batch_rows = batch_rows
+        self.load_limit = load_limit
         self.model = versions.model
         self.name = versions.name
         self.shadow = None if versions.model.shadow is None else Shadow(versions.model.shadow)
@@ -70,21 +74,28 @@ class Deployment:
             versions.on_load = self._touch
 
     def version(
-        self, sender: Sender, label: str | None = None, key: str | None = None
+        self,
+        sender: Sender,
+        label: str | None = None,
+        key: str | None = None,
+        *,
+        is_client: bool = False,
     ) -> ModelVersion:
         """Return the version that serves one request.
 
         :param sender: the application
         :param label: label of the version, if the request names one
         :param key: the key that the traffic is split by; the same key always gets the same version
+        :param is_client: whether a client names the version, so that its load is limited
         :raises UnknownModel: the model has no version with that label
+        :raises TooManyLoads: it is not loaded, and clients have caused too many loads
         :raises ArtifactError: the version cannot be loaded
         """
         if self.versions.is_reloadable:
             self.versions.poll(sender)
             self._touch()
         if label is not None:
-            return self.versions.get(label, sender)
+            return self.versions.get(label, sender, self.load_limit if is_client else None)
         live = self.versions.current(sender)
         return self.canaries.choose(key, live, sender) if self.model.traffic else live
 

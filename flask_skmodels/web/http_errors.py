@@ -20,6 +20,7 @@ from flask_skmodels.exceptions import (
     InvalidInput,
     ModelError,
     RejectedRows,
+    TooManyLoads,
     TooManyRows,
 )
 
@@ -73,7 +74,7 @@ def _status(exception: Exception) -> int:
         return HTTPStatus.BAD_REQUEST
     if isinstance(exception, HTTPException) and exception.code is not None:
         return exception.code
-    if isinstance(exception, ArtifactError | ModelError):
+    if isinstance(exception, ArtifactError | ModelError | TooManyLoads):
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
@@ -85,6 +86,8 @@ def _detail(exception: Exception) -> str:
         return exception.description or ""
     if isinstance(exception, ArtifactError | ModelError):
         return "the model cannot be loaded"
+    if isinstance(exception, TooManyLoads):
+        return "too many versions were loaded: try again later"
     return "the prediction failed"
 
 
@@ -96,6 +99,8 @@ def _errors(exception: Exception, status: int, detail: str) -> Sequence[InputErr
 
 
 def _headers(exception: Exception) -> list[tuple[str, Any]]:
+    if isinstance(exception, TooManyLoads):
+        return [("Retry-After", str(exception.retry_after))]
     if not isinstance(exception, HTTPException):
         return []
     return [header for header in exception.get_headers() if header[0] != "Content-Type"]

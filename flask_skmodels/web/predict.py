@@ -56,7 +56,7 @@ class Predictor:
         has_key = exchange.label is None and deployment.model.traffic
         key = deployment.canaries.key(app, exchange.request) if has_key else None
         try:
-            version = deployment.version(app, exchange.label, key)
+            version = deployment.version(app, exchange.label, key, is_client=True)
         except UnknownModel as error:
             raise NotFound("the model has no such version") from error
         exchange.version = version.label

@@ -9,11 +9,13 @@ from flask import Request, Response, current_app
 from werkzeug.exceptions import HTTPException
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.exceptions import ArtifactError, InvalidInput, ModelError
+from flask_skmodels.exceptions import ArtifactError, InvalidInput, ModelError, TooManyLoads
 from flask_skmodels.openapi.components import PROBLEM_MEDIA_TYPE
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.http_errors import Problem
 from flask_skmodels.web.negotiation import content_type_of, prefers_text
+
+_EXPECTED = (HTTPException, InvalidInput, ArtifactError, ModelError, TooManyLoads)
 
 
 def json_response(document: Mapping[str, Any], status: int = 200) -> Response:
@@ -55,7 +57,7 @@ def problem_of(exception: Exception, request: Request) -> Problem:
     An exception that is neither the library's nor an HTTP exception is logged with its traceback,
     and its message is not sent to the client. The failure to load a model has already been logged.
     """
-    if not isinstance(exception, HTTPException | InvalidInput | ArtifactError | ModelError):
+    if not isinstance(exception, _EXPECTED):
         current_app.logger.error(
             "prediction failed: %s %s", request.method, request.path, exc_info=exception
         )
