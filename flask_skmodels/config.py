@@ -106,6 +106,8 @@ class Settings:
 
     url_prefix: str
     max_rows: int
+    max_cells: int
+    max_inflation: int
     root: str | Path | None
     trust_pickle: bool
     sha256sums: Any
@@ -160,7 +162,9 @@ class Settings:
 _DIALECT_PREFIX = Key(None, _or_none(_is_prefix), "None, '' or a path such as '/models'")
 KEYS = {
     "URL_PREFIX": Key("", _is_prefix, "'' or a path such as '/models'"),
-    "MAX_ROWS": Key(1_000_000, _is_count, "an integer of at least 1"),
+    "MAX_ROWS": Key(100_000, _is_count, "an integer of at least 1"),
+    "MAX_CELLS": Key(10_000_000, _is_count, "an integer of at least 1"),
+    "MAX_INFLATION": Key(100, _is_count, "an integer of at least 1"),
     "ROOT": Key(None, _or_none(lambda value: isinstance(value, str | Path)), "None or a path"),
     "TRUST_PICKLE": Key(False, lambda value: isinstance(value, bool), "True or False"),
     "SHA256SUMS": Key(

@@ -67,6 +67,9 @@ class Model:
         data themselves; by default the file beside the artifact, if there is one
     :ivar enforce_ranges: whether numbers outside the ranges in the profile are errors; if not, the
         ranges are only shown
+    :ivar max_rows: the maximum number of rows in a request; by default ``SKMODELS_MAX_ROWS``
+    :ivar max_cells: the maximum number of cells, those of a row times the rows, of a request and of
+        its response; by default ``SKMODELS_MAX_CELLS``
     """
 
     name: str = ""
@@ -86,6 +89,8 @@ class Model:
     shadow: str | None = None
     profile: Any = None
     enforce_ranges: bool = False
+    max_rows: int | None = None
+    max_cells: int | None = None
 
     configuration: JSONObject | None = None
     _caller: Callable[..., Any] | None = None
@@ -94,7 +99,7 @@ class Model:
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
         *("engine", "batching"),
         *("decorators", "description", "examples", "traffic", "traffic_key", "shadow"),
-        *("profile", "enforce_ranges"),
+        *("profile", "enforce_ranges", "max_rows", "max_cells"),
     )
 
     def __init__(self, **attributes: Any) -> None:
@@ -264,6 +269,17 @@ def check_traffic(model: Model) -> None:
         problem = "traffic_key must be 'header:NAME', 'cookie:NAME' or a function of the request"
     if problem:
         raise ModelError(f"model {name_of(model)!r}: {problem}")
+
+
+def check_limits(model: Model) -> None:
+    """Raise :class:`ModelError` if max_rows or max_cells of a model is not valid."""
+    for name in ("max_rows", "max_cells"):
+        value = getattr(model, name)
+        is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if value is not None and not is_count:
+            raise ModelError(
+                f"model {name_of(model)!r}: {name} must be None or an integer of at least 1"
+            )
 
 
 def _are_shares(traffic: Any) -> bool:

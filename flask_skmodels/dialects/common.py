@@ -97,7 +97,7 @@ def predicting_version(exchange: Exchange, predictor: Predictor) -> ModelVersion
     """
     if callable(predictor.deployment.model.traffic_key):
         # The function may parse the body as a form, which consumes it, so the body is kept first.
-        Body(exchange.request, predictor.limits).read()
+        Body(exchange.request, predictor.budget).read()
     return predictor.version(exchange)
 
 

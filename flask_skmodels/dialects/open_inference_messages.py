@@ -12,7 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.codecs.columns import check_width, request_columns
+from flask_skmodels.codecs.columns import (
+    MOST_COLUMNS,
+    check_row_marks,
+    check_width,
+    request_columns,
+)
 from flask_skmodels.codecs.json_text import dumps, loads
 from flask_skmodels.dialects.open_inference_metadata import input_tensors, part_names
 from flask_skmodels.dialects.open_inference_tensors import (
@@ -29,6 +34,7 @@ from flask_skmodels.dialects.open_inference_tensors import (
     write_binary,
 )
 from flask_skmodels.estimators.outputs import is_multi_output
+from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Matrix, Repeated, Rows
 from flask_skmodels.schema.schema import Schema
@@ -70,26 +76,31 @@ class InferRequest:
     content_type: str = ""
 
 
-def read_request(body: bytes, header_length: int | None, schema: Schema) -> InferRequest:
+def read_request(
+    body: bytes, header_length: int | None, schema: Schema, budget: Budget
+) -> InferRequest:
     """Return the request in a body.
 
     :param body: JSON, then binary data
     :param header_length: length of the JSON in bytes; None if the whole body is JSON, 0 if the
         whole body is one tensor
     :param schema: the fields of the model
+    :param budget: the limits on the request
+    :raises OverBudget: the body has more rows
     :raises InvalidInput: the protocol does not allow the body
     """
     if header_length == 0:
         return InferRequest(None, [_raw_tensor(body, schema)], [], True)
     if header_length is not None and not 0 < header_length <= len(body):
         raise invalid("header_length", "the length of the JSON header does not fit the body")
+    check_row_marks(body[:header_length], b"{[", budget)
     document = _object(loads(body[:header_length], "the request", _count_names), "the request")
     parameters = _parameters(document, "the request")
     is_binary = _flag(parameters, "binary_data_output", "the request", default=False)
     data = None if header_length is None else memoryview(body)[header_length:]
     return InferRequest(
         id=_identifier(document),
-        inputs=_inputs(document, data),
+        inputs=_inputs(document, data, budget),
         outputs=_outputs(document, is_binary),
         is_binary=is_binary,
         content_type=_content_type(parameters),
@@ -150,6 +161,8 @@ def _named_entries(document: Mapping[str, Any], name: str) -> list[JSONObject]:
         return []
     if not isinstance(entries, list):
         raise invalid(name, f"{name} must be an array")
+    if len(entries) > MOST_COLUMNS:
+        raise invalid(name, f"at most {MOST_COLUMNS} {name} are allowed")
     objects = [_object(entry, f"{name[:-1]} {index}") for index, entry in enumerate(entries)]
     names = [entry.get("name") for entry in objects]
     if not all(isinstance(entry_name, str) for entry_name in names):
@@ -172,14 +185,14 @@ def _outputs(document: Mapping[str, Any], is_binary: bool) -> list[RequestedOutp
     return outputs
 
 
-def _inputs(document: Mapping[str, Any], data: memoryview | None) -> list[Tensor]:
+def _inputs(document: Mapping[str, Any], data: memoryview | None, budget: Budget) -> list[Tensor]:
     """Return the tensors of a request.
 
     :param data: the binary data after the JSON; None if the whole body is JSON
     """
     tensors = []
     for index, entry in enumerate(_named_entries(document, "inputs")):
-        tensor, data = _tensor(entry, data, f"input {index}")
+        tensor, data = _tensor(entry, data, f"input {index}", budget)
         tensors.append(tensor)
     if data:
         raise invalid(_SIZE, "there is more binary data than the inputs declare")
@@ -189,7 +202,7 @@ def _inputs(document: Mapping[str, Any], data: memoryview | None) -> list[Tensor
 
 
 def _tensor(
-    entry: Mapping[str, Any], data: memoryview | None, subject: str
+    entry: Mapping[str, Any], data: memoryview | None, subject: str, budget: Budget
 ) -> tuple[Tensor, memoryview | None]:
     """Return a tensor, and the binary data that follows its data."""
     parameters = _parameters(entry, subject)
@@ -199,6 +212,7 @@ def _tensor(
             "datatype", f"{subject}: datatype must be one of {', '.join(DTYPES)}, {BYTES}"
         )
     shape = check_shape(entry.get("shape"), subject)
+    budget.check_rows(*shape)
     size = parameters.get(_SIZE)
     if (size is None) == (entry.get("data") is None):
         raise invalid("data", f"{subject}: it must have either data or {_SIZE}")

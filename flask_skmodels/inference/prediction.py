@@ -22,9 +22,15 @@ from typing import Any, NoReturn
 import numpy as np
 
 from flask_skmodels.engines.batching import Combiner
-from flask_skmodels.estimators.outputs import is_multi_output
-from flask_skmodels.exceptions import InvalidInput, RejectedRows, Report, SKModelsError
-from flask_skmodels.inference.limits import NO_LIMITS, Limits
+from flask_skmodels.estimators.outputs import is_multi_output, width_of
+from flask_skmodels.exceptions import (
+    InvalidInput,
+    RejectedRows,
+    Report,
+    SKModelsError,
+    TooManyCells,
+)
+from flask_skmodels.inference.budget import NO_BUDGET, RESPONSE, Budget
 from flask_skmodels.inference.rejected_rows import rejection_of, remember_accepted_row
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
@@ -154,21 +160,24 @@ class rejecting:  # noqa: N801 - used as contextlib's are
             self.call.notify_rejected(error)
 
 
-def prepare(call: PredictionCall, rows: Rows, limits: Limits = NO_LIMITS) -> Prediction:
+def prepare(call: PredictionCall, rows: Rows, budget: Budget = NO_BUDGET) -> Prediction:
     """Validate the rows of a call and begin the record of its prediction.
 
     :param call: the call; its ``started`` is the time at which reading began
     :param rows: the rows that were read
-    :param limits: the limits on the request
-    :raises TooManyRows: there are more rows
+    :param budget: the limits on the request
+    :raises OverBudget: there are more rows, or more cells in X or in the response
     :raises InvalidInput: there are no rows, or they are not valid
     """
     decoded = perf_counter()
     version, count = call.version, len(rows)
-    if not 0 < count <= limits.max_rows:
-        raise limits.row_count_error(count)
+    if not 0 < count <= budget.max_rows:
+        raise budget.row_count_error(count)
+    width = version.output_widths.get(call.method, 1)
+    if count * width > budget.max_cells:
+        raise TooManyCells(count, width, budget.max_cells, RESPONSE)
     call.rows = rows
-    cleaned = version.schema.clean(rows)
+    cleaned = version.schema.clean(rows, budget.max_cells)
     return Prediction(
         model=version.name,
         version=version.label,
@@ -216,6 +225,7 @@ def execute(call: PredictionCall, prediction: Prediction, batch_rows: int = 0) -
         _raise_failure(call, prediction, error)
     prediction.seconds = perf_counter() - started - prediction.queue
     if call.rows is not None and call.method not in call.version.accepted_rows:
+        call.version.output_widths[call.method] = width_of(prediction.outputs)
         remember_accepted_row(call.version, call.method, call.rows)
     notify(after_prediction, call.sender, model=call.version.model, prediction=prediction)
 
@@ -265,14 +275,17 @@ def _rejection_of(
 def _too_large_numbers(prediction: Prediction, version: ModelVersion) -> InvalidInput | None:
     """Return an error for each number of X that is too large, None if there are none."""
     report = Report()
-    for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
-        name, item = (
-            (VALUES, f"item {column}: ")
-            if version.schema.unnamed
-            else (prediction.fields[column], "")
-        )
-        report.add(int(row), name, "max", f"{item}is too large a number for the estimator")
-    return InvalidInput(report.errors, report.count) if report.count else None
+    try:
+        for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
+            name, item = (
+                (VALUES, f"item {column}: ")
+                if version.schema.unnamed
+                else (prediction.fields[column], "")
+            )
+            report.add(int(row), name, "max", f"{item}is too large a number for the estimator")
+    except InvalidInput as full:
+        return full
+    return InvalidInput(report.errors) if report.count else None
 
 
 def _large_numbers(inputs: Any) -> Any:

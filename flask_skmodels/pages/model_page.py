@@ -37,6 +37,7 @@ from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body, UploadedFile
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.fast_path import parsed_form
 from flask_skmodels.web.http_errors import Problem
 from flask_skmodels.web.negotiation import needed_for
 from flask_skmodels.web.predict import Predictor
@@ -82,10 +83,10 @@ class ModelPage(BaseView):
         """Return the page with the predictions for a form that was sent from it."""
         version = self._predictor.version(exchange)
         request = exchange.request
-        body = Body(request, self._predictor.limits)
+        body = Body(request, self._predictor.budget)
         is_file = request.mimetype == "multipart/form-data"
         # The fields of the row form can have any name, so its method is in the URL.
-        named = (request.form if is_file else request.args).get("method")
+        named = (parsed_form(request)[0] if is_file else request.args).get("method")
         method = named or version.default_method
         if method not in version.methods:
             raise NotFound("this version does not serve the method")
@@ -196,7 +197,7 @@ class FormFields:
     def __init__(self, body: Body, pairs: Sequence[tuple[str, str]]) -> None:
         self.pairs = pairs
         self.max_bytes = body.max_bytes
-        self.max_rows = body.max_rows
+        self.budget = body.budget
 
 
 def _fields_of(body: Body) -> dict[str, str]:

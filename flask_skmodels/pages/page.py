@@ -19,6 +19,7 @@ from flask_skmodels.state import State
 from flask_skmodels.telemetry.recent_traffic import RecentTraffic
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.negotiation import accepted
 from flask_skmodels.web.responses import (
     json_response,
     problem_of,
@@ -126,7 +127,7 @@ def recent_traffic_of(state: State) -> RecentTraffic:
 
 def wants_page(request: Request) -> bool:
     """Return whether the client prefers HTML to JSON, as browsers do."""
-    accept = request.accept_mimetypes
+    accept = accepted(request)
     return accept.quality("text/html") > accept.quality("application/json")
 
 

@@ -33,6 +33,7 @@ class ModelVersion:
     :ivar accepted_rows: by method, a row that the estimator has predicted, see
         :mod:`~flask_skmodels.inference.rejected_rows`
     :ivar accepted_probes: by method, X of a probe that the estimator accepts
+    :ivar output_widths: by method, the number of cells in a row of its output, once it was called
     :ivar probed_methods: the methods for which such a row was searched for among the probes
     :raises ModelError: it cannot be served; the message names the model
     """
@@ -61,6 +62,7 @@ class ModelVersion:
             raise ModelError(f"model {self.name!r}: {error}") from error
         self.accepted_rows: dict[str, Rows] = {}
         self.accepted_probes: dict[str, ModelInput] = {}
+        self.output_widths: dict[str, int] = {}
         self.probed_methods: set[str] = set()
 
     @property

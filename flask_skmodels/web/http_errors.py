@@ -19,9 +19,9 @@ from flask_skmodels.exceptions import (
     InputError,
     InvalidInput,
     ModelError,
+    OverBudget,
     RejectedRows,
     TooManyLoads,
-    TooManyRows,
 )
 
 _RULES = {406: "accept", 413: "max_content_length", 415: "content_type"}
@@ -66,7 +66,7 @@ class Problem:
 
 
 def _status(exception: Exception) -> int:
-    if isinstance(exception, TooManyRows):
+    if isinstance(exception, OverBudget):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     if isinstance(exception, RejectedRows):
         return HTTPStatus.UNPROCESSABLE_ENTITY

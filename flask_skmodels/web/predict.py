@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
+import numpy as np
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.config import Settings
 from flask_skmodels.exceptions import UnknownModel
+from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.inference.limits import Limits
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -34,12 +35,12 @@ class Predictor:
 
     :param deployment: the model
     :param settings: the extension's configuration on this application
-    :ivar limits: the limits on a request to the model
+    :ivar budget: the limits on a request to the model
     """
 
     def __init__(self, deployment: Deployment, settings: Settings) -> None:
         self.deployment = deployment
-        self.limits = Limits.of(deployment.model, settings)
+        self.budget = Budget.of(deployment.model, settings)
         self._trusted_origins = settings.trusted_origins
         self._has_timing = settings.server_timing
 
@@ -82,17 +83,22 @@ class Predictor:
         :param reader: reads the rows
         :param source: the body that contains the rows
         :param request_id: identifier of the prediction, by default that of the request
-        :raises TooLarge: the body unpacks to more bytes than are allowed
-        :raises InvalidInput: the rows cannot be read, are too many, or are not valid; or the model
-            or its estimator rejects them
+        :raises OverBudget: the body unpacks to too many bytes, or has too many rows or cells, or
+            the response would have too many
+        :raises InvalidInput: the rows cannot be read or are not valid; or the model or its
+            estimator rejects them
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
         deployment = self.deployment
         call = deployment.call(exchange.app, version, method, request_id or exchange.request_id)
         with rejecting(call):
             rows = reader.decode(source, version.schema)
-            prediction = prepare(call, rows, self.limits)
+            prediction = prepare(call, rows, self.budget)
         deployment.execute(call, prediction, is_shadowed=exchange.label is None)
+        outputs = prediction.outputs
+        is_plain = type(outputs) is np.ndarray and not outputs.dtype.hasobject
+        if not is_plain or outputs.nbytes > self.budget.max_cells:
+            self.budget.check_response(prediction.rows, outputs)
         if self._has_timing:
             exchange.time(prediction)
         return prediction
