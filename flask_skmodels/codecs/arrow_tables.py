@@ -66,7 +66,7 @@ def rows_of_columns(
     :param selection: the names of all columns, and the indices of those that were selected
     :param source: the body that contained it
     :param schema: the fields of the model
-    :raises TooLarge: its texts have too many bytes
+    :raises TooLarge: its values have too many bytes
     :raises InvalidInput: a value is out of the range that can be read
     """
     if sum(map(_size, arrays)) > source.max_bytes:
@@ -81,14 +81,14 @@ def rows_of_columns(
 
 
 def _size(column: Any) -> int:
-    """Return the number of bytes of the texts of a column, however few of them it stores."""
+    """Return the number of bytes of the values of a column, however few of them it stores."""
     pyarrow = import_module("pyarrow")
     types, kind = pyarrow.types, column.type
     if types.is_dictionary(kind):
         return sum(map(_size_of_references, column.chunks))
     if types.is_string_view(kind):
         return sum(map(_size_of_views, column.chunks))
-    return int(column.nbytes) if types.is_string(kind) or types.is_large_string(kind) else 0
+    return int(column.nbytes)
 
 
 def _size_of_references(array: Any) -> int:

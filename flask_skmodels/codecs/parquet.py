@@ -44,7 +44,8 @@ class ParquetCodec(Codec):
         file = _open_file(parquet, reader, texts)
         rows = file.metadata.num_rows
         source.budget.check_rows(rows, len(read))
-        if _size(file.metadata, set(read)) > source.max_bytes:
+        width = sum(_width(kinds.field(index).type) for index in selection.indices)
+        if max(_size(file.metadata, set(read)), rows * width) > source.max_bytes:
             raise TooLarge
         arrays = _read_columns(pyarrow, file, read, source) if read else ()
         return rows_of_columns(arrays, rows, selection, source, schema)
@@ -67,6 +68,14 @@ def _open_file(parquet: Any, reader: Any, texts: list[str]) -> Any:
 
 def _is_text(types: Any, kind: Any) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def _width(kind: Any) -> int:
+    """Return the number of bytes of a value of a type, 0 if they differ in length."""
+    try:
+        return int(kind.bit_width) // 8
+    except ValueError:
+        return 0
 
 
 def _size(metadata: Any, names: set[str]) -> int:

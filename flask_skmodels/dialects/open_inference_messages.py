@@ -100,7 +100,7 @@ def read_request(
     data = None if header_length is None else memoryview(body)[header_length:]
     return InferRequest(
         id=_identifier(document),
-        inputs=_inputs(document, data, budget),
+        inputs=_inputs(document, data),
         outputs=_outputs(document, is_binary),
         is_binary=is_binary,
         content_type=_content_type(parameters),
@@ -185,14 +185,14 @@ def _outputs(document: Mapping[str, Any], is_binary: bool) -> list[RequestedOutp
     return outputs
 
 
-def _inputs(document: Mapping[str, Any], data: memoryview | None, budget: Budget) -> list[Tensor]:
+def _inputs(document: Mapping[str, Any], data: memoryview | None) -> list[Tensor]:
     """Return the tensors of a request.
 
     :param data: the binary data after the JSON; None if the whole body is JSON
     """
     tensors = []
     for index, entry in enumerate(_named_entries(document, "inputs")):
-        tensor, data = _tensor(entry, data, f"input {index}", budget)
+        tensor, data = _tensor(entry, data, f"input {index}")
         tensors.append(tensor)
     if data:
         raise invalid(_SIZE, "there is more binary data than the inputs declare")
@@ -202,7 +202,7 @@ def _inputs(document: Mapping[str, Any], data: memoryview | None, budget: Budget
 
 
 def _tensor(
-    entry: Mapping[str, Any], data: memoryview | None, subject: str, budget: Budget
+    entry: Mapping[str, Any], data: memoryview | None, subject: str
 ) -> tuple[Tensor, memoryview | None]:
     """Return a tensor, and the binary data that follows its data."""
     parameters = _parameters(entry, subject)
@@ -212,7 +212,6 @@ def _tensor(
             "datatype", f"{subject}: datatype must be one of {', '.join(DTYPES)}, {BYTES}"
         )
     shape = check_shape(entry.get("shape"), subject)
-    budget.check_rows(*shape)
     size = parameters.get(_SIZE)
     if (size is None) == (entry.get("data") is None):
         raise invalid("data", f"{subject}: it must have either data or {_SIZE}")
