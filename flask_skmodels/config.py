@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE, Policy
+from flask_skmodels.artifacts.regular_files import MAX_BYTES
 from flask_skmodels.exceptions import ConfigurationError
 
 MAX_CONTENT_LENGTH = 64 * 1024 * 1024
@@ -113,6 +114,7 @@ class Settings:
     sha256sums: Any
     verify: Callable[..., Any] | None
     version_mismatch: Literal["refuse", "warn", "ignore"]
+    max_artifact_bytes: int
     loading: str
     max_loaded: int | None
     reload: float | None
@@ -155,6 +157,7 @@ class Settings:
             sha256sums_sha256=digest,
             verify=self.verify,
             version_mismatch=self.version_mismatch,
+            max_bytes=self.max_artifact_bytes,
             onnx_tolerance=self.onnx_tolerance,
         )
 
@@ -172,6 +175,7 @@ KEYS = {
     ),
     "VERIFY": Key(None, _or_none(callable), "None or a callable(path, bytes)"),
     "VERSION_MISMATCH": Key("refuse", _one_of(*MISMATCHES), f"one of {', '.join(MISMATCHES)}"),
+    "MAX_ARTIFACT_BYTES": Key(MAX_BYTES, _is_count, "an integer of at least 1"),
     "LOADING": Key("startup", _one_of(*LOADINGS), f"one of {', '.join(LOADINGS)}"),
     "MAX_LOADED": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
     "RELOAD": Key(None, _or_none(_is_amount), "None or a number of seconds"),
