@@ -75,7 +75,7 @@ def in_a_child(case: dict[str, Any]) -> dict[str, Any]:
     with os.fdopen(reading, "rb") as file:
         data = file.read()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    result, grown = json.loads(data) if data else ("nothing", 0)
+    result, grown = json.loads(data) if status == 0 else ("nothing", 0)
     seconds = round(time.monotonic() - started, 2)
     return {"result": result, "exit": status, "kilobytes": grown, "seconds": seconds}
 
@@ -89,9 +89,10 @@ def main() -> None:
     import flask_skmodels  # noqa: F401
 
     warnings.simplefilter("ignore")
+    output = os.dup(1)
+    os.dup2(2, 1)  # native code may print
     for line in sys.stdin:
-        sys.stdout.write(f"{json.dumps(in_a_child(json.loads(line)))}\n")
-        sys.stdout.flush()
+        os.write(output, f"{json.dumps(in_a_child(json.loads(line)))}\n".encode())
 
 
 if __name__ == "__main__":
