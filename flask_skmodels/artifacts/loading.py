@@ -34,8 +34,8 @@ from flask_skmodels.artifacts.onnx import read_onnx
 from flask_skmodels.artifacts.pins import check_digest, check_signature
 from flask_skmodels.artifacts.regular_files import OpenedFile, opened
 from flask_skmodels.artifacts.skops import read_skops
+from flask_skmodels.artifacts.structures.checks import Unsound
 from flask_skmodels.artifacts.structures.construction import checked_construction
-from flask_skmodels.artifacts.structures.registry import Unsound
 from flask_skmodels.artifacts.structures.walk import check_structures, damaged
 from flask_skmodels.estimators import introspect
 from flask_skmodels.exceptions import ArtifactError, in_one_line

@@ -351,7 +351,7 @@ def test_session_is_created_from_the_bytes_that_were_checked(
     path.unlink()
     created: list[bytes] = []
 
-    class Session(onnxruntime.InferenceSession):  # type: ignore[misc] - has no types
+    class Session(onnxruntime.InferenceSession):
         def __init__(self, data: bytes, *details: Any, **more: Any) -> None:
             created.append(data)
             super().__init__(data, *details, **more)

@@ -366,8 +366,8 @@ print(app.test_client().post("/iris/predict/", json=[X[0].tolist()]).status_code
 
 
 def booster_fault(booster: Any, change: Callable[[dict[str, Any]], object]) -> str:
-    from flask_skmodels.artifacts.structures.boosters import check_booster
-    from flask_skmodels.artifacts.structures.registry import Unsound
+    from flask_skmodels.artifacts.structures.booster_buffers import check_booster
+    from flask_skmodels.artifacts.structures.checks import Unsound
 
     state = booster.__getstate__()
     check_booster(type(booster), state)

@@ -14,7 +14,7 @@ from functools import wraps
 from importlib import import_module
 from typing import Any
 
-from flask_skmodels.artifacts.structures.boosters import BOOSTERS, check_booster
+from flask_skmodels.artifacts.structures.booster_buffers import BOOSTERS, check_booster
 from flask_skmodels.artifacts.structures.trees import check_tree_arguments
 
 _Function = Callable[..., Any]
@@ -24,7 +24,7 @@ _Function = Callable[..., Any]
 def checked_construction() -> Iterator[None]:
     """Return a context in which native objects are created only from sound arguments.
 
-    :class:`~.registry.Unsound` is raised for others.
+    :class:`~.checks.Unsound` is raised for others.
     """
     replaced: list[tuple[Any, str, _Function]] = []
     try:

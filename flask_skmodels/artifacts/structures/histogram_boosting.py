@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.artifacts.structures.registry import (
+from flask_skmodels.artifacts.structures.checks import (
     check_indices,
     check_shape,
     ensure,
@@ -82,7 +82,8 @@ def _check_preprocessor(preprocessor: Any, width: int) -> None:
         if name != "remainder":
             check_shape(np.asarray(mask), (width,), "a mask of columns")
             masks.append(np.asarray(mask, dtype=bool).astype(int))
-    ensure(len(masks) == 2 and (sum(masks) == 1).all(), "its preprocessor drops a column")
+    ensure(len(masks) == 2, "its preprocessor has another number of steps")
+    ensure((masks[0] + masks[1] == 1).all(), "its preprocessor drops a column")
 
 
 def _check_function(function: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_skmodels.artifacts.structures.registry import structure, whole_number
+from flask_skmodels.artifacts.structures.checks import structure, whole_number
 
 _WORDS = 624  # of a Mersenne Twister
 _BUFFER = 4  # numbers that Philox computes together

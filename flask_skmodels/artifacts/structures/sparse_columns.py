@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.artifacts.structures.registry import (
+from flask_skmodels.artifacts.structures.checks import (
     check_indices,
     check_shape,
     ensure,

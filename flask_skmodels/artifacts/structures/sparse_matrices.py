@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.artifacts.structures.registry import check_indices, ensure, structure
+from flask_skmodels.artifacts.structures.checks import check_indices, ensure, structure
 from flask_skmodels.schema.types import Array
 
 

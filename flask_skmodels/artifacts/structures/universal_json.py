@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.artifacts.structures.registry import Unsound, ensure
+from flask_skmodels.artifacts.structures.checks import Unsound, ensure
 
 _MAX_DEPTH = 64
 _NUMBERS = {

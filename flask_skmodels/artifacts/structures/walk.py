@@ -21,7 +21,7 @@ from flask_skmodels.artifacts.structures import (  # noqa: F401 - each registers
     support_vectors,
     trees,
 )
-from flask_skmodels.artifacts.structures.registry import Unsound, checks_of
+from flask_skmodels.artifacts.structures.checks import Unsound, checks_of
 from flask_skmodels.exceptions import ArtifactError, in_one_line
 
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, bytearray, type})

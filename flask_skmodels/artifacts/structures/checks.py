@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,6 +14,7 @@ Check = Callable[[Any], None]
 _C = TypeVar("_C", bound=Check)
 
 _CHECKS: dict[str, Check] = {}
+_CHECKS_OF_CLASSES: WeakKeyDictionary[type, tuple[Check, ...]] = WeakKeyDictionary()
 
 
 class Unsound(Exception):
@@ -38,9 +39,15 @@ def structure(*classes: str) -> Callable[[_C], _C]:
     return register
 
 
-@cache
 def checks_of(cls: type) -> tuple[Check, ...]:
     """Return the checks for the instances of a class."""
+    found = _CHECKS_OF_CLASSES.get(cls)
+    if found is None:
+        found = _CHECKS_OF_CLASSES[cls] = _find_checks(cls)
+    return found
+
+
+def _find_checks(cls: type) -> tuple[Check, ...]:
     names = (f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__)
     return tuple(dict.fromkeys(_CHECKS[name] for name in names if name in _CHECKS))
 

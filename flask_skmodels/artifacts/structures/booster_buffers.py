@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.artifacts.structures.registry import (
+from flask_skmodels.artifacts.structures.checks import (
     Unsound,
     check_indices,
     check_shape,
