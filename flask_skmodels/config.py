@@ -22,12 +22,20 @@ SECURITY_SCHEMES = ("apiKey", "http", "mutualTLS", "oauth2", "openIdConnect")
 COMPONENT_NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 
 
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str | Path) and bool(value)
+
+
 def _is_prefix(value: Any) -> bool:
     return value == "" or (isinstance(value, str) and value[0] == "/" and value[-1] != "/")
 
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_size(value: Any) -> bool:
+    return value == 0 or _is_count(value)
 
 
 def _is_amount(value: Any) -> bool:
@@ -126,8 +134,13 @@ class Settings:
     loads_per_minute: int | None
     threads: int | None
     batch_rows: int
+    max_concurrency: int | None
+    max_queue: int | None
+    ready_examples: bool
+    drain_file: str | Path | None
+    timeout: float | None
     onnx_tolerance: float
-    visible: Callable[[Any], bool] | None
+    visible: Callable[[Any], bool] | Literal[True] | None
     pages: bool
     trusted_origins: Sequence[str]
     docs: bool
@@ -187,8 +200,17 @@ KEYS = {
     "TRIAL_BYTES": Key(4 * 1024**3, _is_count, "an integer of at least 1"),
     "THREADS": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
     "BATCH_ROWS": Key(128, _is_count, "an integer of at least 1"),
+    "MAX_CONCURRENCY": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
+    "MAX_QUEUE": Key(None, _or_none(_is_size), "None or an integer of at least 0"),
+    "READY_EXAMPLES": Key(False, lambda value: isinstance(value, bool), "True or False"),
+    "DRAIN_FILE": Key(None, _or_none(_is_path), "None or a path"),
+    "TIMEOUT": Key(30, _or_none(_is_duration), "None or a number of seconds above 0"),
     "ONNX_TOLERANCE": Key(ONNX_TOLERANCE, _is_amount, "a number of at least 0"),
-    "VISIBLE": Key(None, _or_none(callable), "None or a callable(model)"),
+    "VISIBLE": Key(
+        None,
+        lambda value: value is None or value is True or callable(value),
+        "None, True or a callable(model)",
+    ),
     "PAGES": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "TRUSTED_ORIGINS": Key((), _are_origins, "a list of origins such as 'https://example.org'"),
     "DOCS": Key(True, lambda value: isinstance(value, bool), "True or False"),
@@ -228,4 +250,9 @@ def read_settings(
         if not key.is_valid(value):
             raise ConfigurationError(f"{full} must be {key.valid_values}, not {value!r}")
         values[suffix.lower()] = value
+    if values["max_queue"] is not None and values["max_concurrency"] is None:
+        raise ConfigurationError(
+            f"{name.upper()}_MAX_QUEUE has no effect without {name.upper()}_MAX_CONCURRENCY: "
+            "set it too, or leave out the former"
+        )
     return Settings(**values)

@@ -51,7 +51,19 @@ class ArtifactError(SKModelsError):
         return f"{model}{self.path}: {self.reason}"
 
 
-class TooManyLoads(SKModelsError):
+class Overloaded(SKModelsError):
+    """Too much work is in progress already, so more of it is refused. No work was done.
+
+    :param message: a message for the client, with the remedy
+    :param retry_after: the seconds after which the client may try again, at least 1
+    """
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TooManyLoads(Overloaded):
     """Clients name more versions that are not loaded than ``SKMODELS_LOADS_PER_MINUTE`` allows.
 
     :param model: the name of the model
@@ -61,7 +73,6 @@ class TooManyLoads(SKModelsError):
     def __init__(self, model: str, retry_after: int) -> None:
         super().__init__(model, retry_after)
         self.model = model
-        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return (
@@ -76,6 +87,13 @@ class UnknownModel(SKModelsError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class TimedOut(SKModelsError):
+    """A call has waited for others longer than the ``timeout`` of its model.
+
+    The estimator was not called for it, or not by itself.
+    """
 
 
 @dataclass(frozen=True, slots=True)

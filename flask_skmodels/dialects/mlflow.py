@@ -148,6 +148,8 @@ def _reader_of(request: Request) -> Reader[Body]:
 class PingView(DialectView):
     """``GET /ping`` and ``/health``: 200 if the model can be loaded, otherwise 404.
 
+    The status is 503 while the application is shutting down.
+
     :param state: the extension on this application
     """
 
@@ -155,6 +157,8 @@ class PingView(DialectView):
         self._state = state
 
     def respond(self, exchange: Exchange) -> Response:
+        if self._state.readiness.is_draining:
+            return Response("\n", 503, content_type=JSON)
         deployment = self._state.deployments.get(str(self._state.settings.mlflow_model))
         is_loaded = deployment is not None and _is_loaded(exchange, deployment)
         return Response("\n", 200 if is_loaded else 404, content_type=JSON)

@@ -43,7 +43,6 @@ from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.exchange import REQUEST_ID, Exchange
-from flask_skmodels.web.health import are_ready
 from flask_skmodels.web.negotiation import LONGEST_HEADER
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response
@@ -67,7 +66,8 @@ class ServerHealthView(DialectView):
     """``GET /v2/health/live`` and ``/v2/health/ready``.
 
     :param state: the extension on this application
-    :param must_be_ready: whether the status is 503 while a model is not ready
+    :param must_be_ready: whether the status is 503 while a model is not ready, or while the
+        application is shutting down
     """
 
     def __init__(self, state: State, must_be_ready: bool) -> None:
@@ -75,7 +75,7 @@ class ServerHealthView(DialectView):
         self._must_be_ready = must_be_ready
 
     def respond(self, exchange: Exchange) -> Response:
-        is_ready = are_ready(self._state.deployments, exchange.app)
+        is_ready = self._state.readiness.check().is_ready
         status = 200 if is_ready or not self._must_be_ready else 503
         return json_response({"live": True, "ready": is_ready}, status)
 

@@ -39,7 +39,6 @@ SECURITY = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # Flask-WTF requires a referrer over HTTPS
-    "Cache-Control": "private, no-cache",
 }
 
 

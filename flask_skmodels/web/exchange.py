@@ -50,6 +50,8 @@ class Exchange:
         """Add the headers to the response and return it."""
         headers = response.headers
         headers["X-Request-ID"] = self.request_id
+        if "Cache-Control" not in headers:  # the response may tell about rows
+            headers.add("Cache-Control", "no-store")
         if self.version is not None:
             headers["X-Model-Version"] = self.version
         if self._timed:

@@ -15,6 +15,7 @@ from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.versions.version import ModelVersion
+from flask_skmodels.web.body import Body
 from flask_skmodels.web.cross_site import check_origin
 from flask_skmodels.web.exchange import Exchange
 
@@ -87,14 +88,19 @@ class Predictor:
             the response would have too many
         :raises InvalidInput: the rows cannot be read or are not valid; or the model or its
             estimator rejects them
+        :raises Overloaded: too many predictions are in progress
+        :raises TimedOut: the prediction has waited too long for others
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
         deployment = self.deployment
         call = deployment.call(exchange.app, version, method, request_id or exchange.request_id)
-        with rejecting(call):
-            rows = reader.decode(source, version.schema)
-            prediction = prepare(call, rows, self.budget)
-        deployment.execute(call, prediction, is_shadowed=exchange.label is None)
+        if deployment.limits:  # a slow client must not keep others from running
+            Body(exchange.request, self.budget).read()
+        with call.admission as call.waited:
+            with rejecting(call):
+                rows = reader.decode(source, version.schema)
+                prediction = prepare(call, rows, self.budget)
+            deployment.execute(call, prediction, is_shadowed=exchange.label is None)
         outputs = prediction.outputs
         is_plain = type(outputs) is np.ndarray and not outputs.dtype.hasobject
         if not is_plain or outputs.nbytes > self.budget.max_cells:

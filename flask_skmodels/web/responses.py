@@ -11,7 +11,13 @@ from werkzeug.exceptions import HTTPException
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.codecs.parts import are_large, json_parts
 from flask_skmodels.estimators.outputs import plain_outputs
-from flask_skmodels.exceptions import ArtifactError, InvalidInput, ModelError, TooManyLoads
+from flask_skmodels.exceptions import (
+    ArtifactError,
+    InvalidInput,
+    ModelError,
+    Overloaded,
+    TimedOut,
+)
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.openapi.components import PROBLEM_MEDIA_TYPE
 from flask_skmodels.web.exchange import Exchange
@@ -19,7 +25,7 @@ from flask_skmodels.web.fast_path import UnreadableBody
 from flask_skmodels.web.http_errors import Problem
 from flask_skmodels.web.negotiation import accepted, content_type_of, prefers_text
 
-_EXPECTED = (HTTPException, InvalidInput, ArtifactError, ModelError, TooManyLoads)
+_EXPECTED = HTTPException | InvalidInput | ArtifactError | ModelError | Overloaded | TimedOut
 
 
 def json_response(document: Mapping[str, Any], status: int = 200) -> Response:

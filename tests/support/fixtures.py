@@ -29,6 +29,7 @@ from flask_skmodels import (
     model_load_failed,
     model_loaded,
     prediction_failed,
+    prediction_refused,
     prediction_stopped,
     shadow_prediction,
 )
@@ -39,6 +40,7 @@ from tests.support.verified_once import verify_once
 TRIALS_OF = extension.trials_of
 SIGNALS = (
     *(before_prediction, after_prediction, prediction_stopped, prediction_failed, input_rejected),
+    prediction_refused,
     *(model_loaded, model_load_failed, shadow_prediction),
 )
 
