@@ -301,7 +301,7 @@ def test_row_that_hangs_does_not_stop_the_others_for_ever() -> None:
 
 
 def test_callers_combined_with_a_row_that_hangs_get_504_and_the_next_do_not() -> None:
-    held = Held({"batching": True, "timeout": SHORT})
+    held = Held({"batching": True, "timeout": 2.0})
     with held.busy(1.0, 2.0, 3.0) as posted:
         first, held.gate.opened_ = held.gate.opened_, threading.Event()
         first.set()  # the second call holds both of the others
