@@ -103,6 +103,8 @@ def test_add_takes_every_attribute(pipeline: Any) -> None:
         "max_concurrency": 8,
         "max_queue": 16,
         "timeout": 5,
+        "max_rows": 1000,
+        "max_cells": 10_000,
         "decorators": [lambda view: view],
         "description": "Iris.",
         "examples": [SETOSA],
