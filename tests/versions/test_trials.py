@@ -22,6 +22,8 @@ import pytest
 from flask import Flask
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LinearRegression
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 from flask_skmodels import Artifact, ArtifactError, Model, SKModels, model_load_failed, serve
 from flask_skmodels.artifacts.declaration import Policy
@@ -173,6 +175,43 @@ def test_version_that_dies_when_it_is_called_does_not_replace_the_live_one(
     assert answer_of(app.test_client()) == ("1", "1")
     assert heard == ["2"]
     assert "it killed the process of its trial (SIGABRT)" in reason_of(app)
+
+
+def svc_with_false_counts() -> Any:
+    machine = SVC().fit(np.eye(2), ["1", "2"])
+    machine._n_support = np.array([100_000, 1], dtype=np.int32)
+    return machine
+
+
+def tree_with_children_out_of_range(child: int = 10**8) -> Any:
+    tree = DecisionTreeClassifier().fit(np.eye(2), ["1", "2"])
+    state = tree.tree_.__getstate__()
+    for side in ("left_child", "right_child"):
+        state["nodes"][side][0] = child
+    tree.tree_.__setstate__(state)
+    return tree
+
+
+@pytest.mark.parametrize("make", [svc_with_false_counts, tree_with_children_out_of_range])
+def test_native_structures_that_kill(
+    folder: Path, started: list[str], make: Callable[[], Any]
+) -> None:
+    app = serving(folder)
+    client = app.test_client()
+    assert answer_of(client) == ("1", "1")
+    put(folder, "2", make())
+    refresh(app)
+    problem(client.post("/iris/versions/2/predict/", json=ROW), 503)
+    assert answer_of(client) == ("1", "1")
+    assert failed(client) == ["2"]
+
+
+@NEEDS_POSIX
+def test_cycle_among_the_children_of_a_tree(folder: Path, started: list[str]) -> None:
+    put(folder, "2", tree_with_children_out_of_range(child=0))
+    app = serving(folder, SKMODELS_TRIAL_SECONDS=1)
+    assert answer_of(app.test_client()) == ("1", "1")
+    assert failed(app.test_client()) == ["2"]
 
 
 @NEEDS_POSIX
