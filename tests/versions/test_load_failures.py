@@ -129,8 +129,3 @@ def test_error_of_the_list_of_files(
     assert answer_of(client) == ("1", "1")
     assert failed(client) == [None]
     assert "it cannot be listed: " in deployment_of(app).versions.failures[None]
-
-
-def test_zero_byte_in_a_path(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="model 'iris': "):
-        application(iris("iris\0.joblib"), root=tmp_path)
