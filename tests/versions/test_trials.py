@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from multiprocessing import spawn
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import joblib
 import numpy as np
 import pytest
 from flask import Flask
-from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
@@ -31,6 +32,7 @@ from flask_skmodels.versions import trial_runner, trials
 from flask_skmodels.versions.trial_process import try_version
 from flask_skmodels.versions.trial_runner import Report, TrialRunner
 from flask_skmodels.versions.trial_task import Task
+from tests.support.aborting_estimator import AbortsWhenCalled
 from tests.support.fixtures import TRIALS_OF
 from tests.support.gunicorn import PATIENCE, ask_each, gunicorn
 from tests.support.helpers import problem
@@ -59,21 +61,6 @@ class Calls:
 
     def __reduce__(self) -> Any:
         return self._call
-
-
-class AbortsWhenCalled(BaseEstimator):
-    """Loads, and kills the process in ``predict``."""
-
-    n_features_in_ = 2
-
-    def fit(self, X: Any, y: Any = None) -> AbortsWhenCalled:
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict(self, X: Any) -> Any:
-        os.abort()
 
 
 class Shared:
@@ -141,18 +128,18 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_version_that_kills_its_process_is_refused_once_for_all(
-    folder: Path, fresh: list[str]
+    folder: Path, started: list[str]
 ) -> None:
     put(folder, "2", Calls(os.abort))
     app = serving(folder)
     assert answer_of(app.test_client()) == ("1", "1")
     assert failed(app.test_client()) == ["2"]
     assert "it killed the process of its trial (SIGABRT)" in reason_of(app)
-    assert fresh == ["2.joblib", "1.joblib"]
+    assert started == ["2.joblib", "1.joblib"]
     restarted = serving(folder)
     assert answer_of(restarted.test_client()) == ("1", "1")
     assert "it is not tried again: delete " in reason_of(restarted)
-    assert len(fresh) == 2
+    assert len(started) == 2
     for record in (folder.parent / "state" / "skmodels-trials").glob("*.json"):
         record.unlink()
     put(folder, "2")
@@ -219,14 +206,17 @@ def test_time_and_memory_of_a_trial_are_limited(tmp_path: Path, started: list[st
     put(tmp_path / "iris", "1")
     put(tmp_path / "iris", "2", Calls(time.sleep, 600))
     put(tmp_path / "iris", "3", Calls(builtins.bytearray, 2 * 1024**3))
-    app = serving(tmp_path / "iris", SKMODELS_TRIAL_SECONDS=0.7, SKMODELS_TRIAL_BYTES=1024**3)
+    app = serving(tmp_path / "iris", SKMODELS_TRIAL_SECONDS=1, SKMODELS_TRIAL_BYTES=1024**3)
     assert answer_of(app.test_client()) == ("1", "1")
-    assert "longer than 0.7 seconds: if it may take longer, raise" in reason_of(app, "2")
+    assert "longer than 1 seconds: if it may take longer, raise" in reason_of(app, "2")
     assert "more than 1,073,741,824 bytes of memory" in reason_of(app, "3")
 
 
-def test_process_that_ends_without_a_result(folder: Path, started: list[str]) -> None:
-    put(folder, "2", Calls(os._exit, 0))
+@pytest.mark.parametrize("end", [os._exit, sys.exit])
+def test_process_that_ends_without_a_result(
+    folder: Path, started: list[str], end: Callable[..., Any]
+) -> None:
+    put(folder, "2", Calls(end, 0))
     assert "ended without a result" in reason_of(serving(folder))
 
 
@@ -277,6 +267,17 @@ def answer_of_memory(app: Flask) -> Any:
     return app.test_client().post("/iris/predict/", json=ROW).get_json()["predictions"][0]
 
 
+def test_command_check_tries_all_versions(folder: Path, started: list[str]) -> None:
+    put(folder, "2", Calls(os.abort))
+    app = serving(folder, SKMODELS_LOADING="first-use")
+    result = app.test_cli_runner().invoke(args=["skmodels", "check"])
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert "iris 1: good, engine lean, 0 examples" in lines
+    (line,) = [line for line in lines if line.startswith("iris 2: ")]
+    assert "it killed the process of its trial (SIGABRT)" in line
+
+
 # The classes of a file
 
 
@@ -320,16 +321,20 @@ def test_class_of_the_module_of_the_application(
     folder: Path, fresh: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The trial imports that module for the class, and must not try or load anything there."""
-    monkeypatch.syspath_prepend(str(folder.parent))
     root = str(folder.parent)
     (folder.parent / "tried_app.py").write_text(APPLICATION.format(root=root), encoding="utf-8")
+    mine = type("Mine", (DummyClassifier,), {"__module__": "tried_app"})
+    stand_in = ModuleType("tried_app")
+    monkeypatch.setattr(stand_in, "Mine", mine, raising=False)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "tried_app", stand_in)
+        estimator = mine(strategy="constant", constant="2").fit(np.zeros((2, 2)), ["2", "2"])
+        put(folder, "2", estimator)
+    monkeypatch.syspath_prepend(root)
     module = importlib.import_module("tried_app")
-    monkeypatch.setitem(sys.modules, "tried_app", module)
-    mine = module.Mine(strategy="constant", constant="2").fit(np.zeros((2, 2)), ["2", "2"])
-    put(folder, "2", mine)
-    refresh(module.app)
+    monkeypatch.delitem(sys.modules, "tried_app")
     assert answer_of(module.app.test_client()) == ("2", "2")
-    assert fresh == ["1.joblib", "2.joblib"]
+    assert fresh == ["2.joblib"]
 
 
 def test_declaration_that_is_code_stays_in_this_process(folder: Path, started: list[str]) -> None:
