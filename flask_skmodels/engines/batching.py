@@ -19,12 +19,14 @@ from time import perf_counter
 from flask_skmodels.engines.after_fork import restart_after_fork
 from flask_skmodels.engines.native import Call
 from flask_skmodels.estimators.outputs import is_multi_output
-from flask_skmodels.exceptions import TimedOut
+from flask_skmodels.exceptions import Overloaded, TimedOut
 from flask_skmodels.schema.tabular import concatenate, layout_of
 from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 MAX_ROWS_OF_A_CALL = 16  # a call with more rows has little to gain from being combined
 MIN_SECONDS = 500e-6  # calls of one row are combined if each takes at least this long
+MOST_LEFT_BEHIND = 3  # calls that do not return, each of which keeps a thread
+_MARGIN = 0.001  # seconds after the time limit at which it is surely over
 _TRIALS = 5  # calls of one row that are timed; the first one may include a warm-up
 
 # The outputs, the seconds spent in the queue, and the number of rows in the combined call.
@@ -58,7 +60,8 @@ class Combiner:
         """Call the method, together with other callers if they are waiting.
 
         A call that is still in progress after the timeout is no longer waited for: it cannot be
-        stopped, so the next callers start beside it.
+        stopped, so the next callers start beside it. If several calls do not return, further
+        callers are refused, because the process would run out of threads.
 
         :param X: an array, a table or a list
         :param most_rows: the maximum number of rows in a combined call; below 2 nothing is combined
@@ -67,6 +70,7 @@ class Combiner:
         :returns: the outputs for this X, the seconds that it waited for other callers, and the
             number of rows in the call, including those of other callers
         :raises TimedOut: it has waited too long
+        :raises Overloaded: several calls do not return
         :raises BaseException: the exception that the method raises for this X
         """
         if not self._is_worth_it:
@@ -78,8 +82,9 @@ class Combiner:
             return self._call(X), 0.0, len(X)
         caller = _Caller(X, most_rows)
         with self._lock:
+            if not self._leave_behind(timeout):
+                raise Overloaded("predictions of this model do not return: try again later", 30)
             self._queue.append(caller)
-            self._leave_behind(timeout)
             leader = self._next_leader()
         if leader is not caller:
             _wake(leader)
@@ -101,10 +106,11 @@ class Combiner:
 
         :raises TimedOut: none of these happened in time
         """
-        left = -1 if timeout is None else min(max(timeout - waited, 0), TIMEOUT_MAX)
         try:
-            if not caller.turn.acquire(timeout=left):
-                self._give_up(caller, timeout)
+            if timeout is None:
+                caller.turn.acquire()
+            else:
+                self._wait_until(caller, timeout, perf_counter() + timeout - waited)
         except BaseException:  # this caller stops waiting; the others continue
             with self._lock:
                 caller.is_gone = True
@@ -113,25 +119,37 @@ class Combiner:
             self._return_batch(caller)
             raise
 
-    def _give_up(self, caller: _Caller, timeout: float | None) -> None:
-        """Raise :class:`TimedOut`, unless the caller's turn came just now."""
-        with self._lock:
-            self._leave_behind(timeout)
-            if caller.combined is not None or caller.batch:
+    def _wait_until(self, caller: _Caller, timeout: float, deadline: float) -> None:
+        while not caller.turn.acquire(timeout=self._pause(timeout, deadline)):
+            with self._lock:
+                self._leave_behind(timeout)
+                leader = self._next_leader()
+                is_done = caller.combined is not None or bool(caller.batch)
+            if leader is not caller:
+                _wake(leader)
+            if is_done:
                 return
-            if caller in self._queue:
-                self._queue.remove(caller)
-            leader = self._next_leader()
-        _wake(leader)
-        raise TimedOut("the prediction has waited too long for others: try again later")
+            if perf_counter() >= deadline:
+                raise TimedOut("the prediction has waited too long for others: try again later")
 
-    def _leave_behind(self, timeout: float | None) -> None:
-        """Stop waiting for the call in progress if it takes longer than the timeout."""
+    def _pause(self, timeout: float, deadline: float) -> float:
+        """Return the seconds to wait: until the deadline, or the call in progress is too late."""
+        leading, now = self._leading, perf_counter()
+        until = deadline if leading is None else leading.called_at + timeout + _MARGIN
+        return min(max((until if now < until < deadline else deadline) - now, 0), TIMEOUT_MAX)
+
+    def _leave_behind(self, timeout: float | None) -> bool:
+        """Stop waiting for the call in progress if it takes longer than the timeout.
+
+        :returns: False if that would leave too many calls behind
+        """
         leading = self._leading
-        if leading is None or timeout is None:
-            return
-        if perf_counter() - leading.called_at > timeout:
-            self._leading = None
+        if leading is None or timeout is None or perf_counter() - leading.called_at <= timeout:
+            return True
+        if len(self._threads) > MOST_LEFT_BEHIND:
+            return False
+        self._leading = None
+        return True
 
     def _lead(self, caller: _Caller) -> CombinedResult:
         """Call the method for the whole batch, then start the next batch."""

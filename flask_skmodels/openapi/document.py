@@ -220,9 +220,10 @@ class _DescribedModel:
     def _other_statuses(self) -> list[int]:
         """Return the statuses of responses that only some models have."""
         deployment = self.deployment
+        may_wait = deployment.timeout is not None
         not_found = [404] if self.loads else []
-        unavailable = [503] if self.loads or deployment.limits else []
-        return [*not_found, *unavailable, *([504] if deployment.timeout is not None else [])]
+        unavailable = [503] if self.loads or deployment.limits or may_wait else []
+        return [*not_found, *unavailable, *([504] if may_wait else [])]
 
     def _version_operation(self, method: str) -> JSONObject:
         """Return the operation of a method for one version, which the path names."""

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from blinker import NamedSignal
 
-from flask_skmodels.exceptions import InputError, TimedOut
+from flask_skmodels.exceptions import InputError, Overloaded, TimedOut
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model
@@ -226,7 +226,7 @@ class Metrics(Listener):
     ) -> None:
         key = prediction.model, prediction.version, prediction.method
         self._series[key].ended()
-        if isinstance(exception, TimedOut):
+        if isinstance(exception, Overloaded | TimedOut):
             self._count_refusal(key, exception)
         else:
             self._series[key].failed()

@@ -205,7 +205,7 @@ def test_a_caller_that_gives_up_takes_only_itself_out() -> None:
         lock = threading.Lock()
 
         class Turn:
-            def acquire(self, timeout: float) -> None:
+            def acquire(self) -> None:
                 lock.acquire()
                 raise KeyboardInterrupt
 

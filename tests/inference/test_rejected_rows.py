@@ -468,6 +468,7 @@ class Held(Positive):
     def fit(self, X: Any, y: Any = None) -> Held:
         super().fit(X)
         self.entered_, self.opened_ = threading.Event(), threading.Event()
+        self.opened_.set()  # a model is tried when it is registered
         return self
 
     def predict(self, X: Any) -> Any:
@@ -481,6 +482,9 @@ def test_combined_calls() -> None:
     model = Model(name="held", pipeline=pipeline, engine="sklearn", batching=True, examples=[[100]])
     client = serve(model)
     app = client.application
+    pipeline.calls_.clear()
+    pipeline.entered_.clear()
+    pipeline.opened_.clear()
 
     def ask(number: float) -> Any:
         return post_json(app.test_client(), "/held/predict/", [[number]])

@@ -188,7 +188,7 @@ def test_every_format_of_an_answer(everything: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("path", "verb", "statuses"),
     [
-        ("/iris/predict/", "post", "200 400 403 406 413 415 422 500 504"),
+        ("/iris/predict/", "post", "200 400 403 406 413 415 422 500 503 504"),
         ("/folder/predict/", "post", "200 400 403 404 406 413 415 422 500 503 504"),
         (
             "/folder/versions/{version}/predict/",
