@@ -65,7 +65,7 @@ def _booster(library: str, name: str, **options: Any) -> Any:
     return getattr(module, name)(n_estimators=2, max_depth=3, **options).fit(X, Y)
 
 
-TEXT = {"X": "a word1 long"}
+TEXT = ["a word1 long"]
 CITY = {"city": "Rome", "age": 5.0}
 SOUND: dict[str, Build] = {
     "tree": lambda: (DecisionTreeClassifier(max_depth=4).fit(X, Y), ROW),
@@ -124,9 +124,7 @@ SOUND: dict[str, Build] = {
         CITY,
     ),
     "bins": lambda: (
-        make_pipeline(
-            KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"), LogisticRegression()
-        ).fit(X, Y),
+        make_pipeline(KBinsDiscretizer(3, strategy="uniform"), LogisticRegression()).fit(X, Y),
         ROW,
     ),
     "sparse coefficients": lambda: (LogisticRegression(max_iter=500).fit(X, Y).sparsify(), ROW),

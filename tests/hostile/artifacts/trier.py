@@ -35,7 +35,8 @@ def try_file(case: dict[str, Any]) -> str:
         app.config["SKMODELS_TRIAL"] = False
     models = SKModels()
     pipeline = Artifact(case["path"], trusted=case.get("trusted", ()))
-    models.register(Model(name="hostile", pipeline=pipeline))
+    methods = case.get("methods")
+    models.register(Model(name="hostile", pipeline=pipeline, methods=methods))
     try:
         models.init_app(app)
     except SKModelsError as error:
