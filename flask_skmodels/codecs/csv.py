@@ -11,7 +11,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from flask_skmodels.codecs.columns import (
     check_width,
     request_columns,
 )
+from flask_skmodels.codecs.number_lines import number_lines
 from flask_skmodels.codecs.parts import parts_of
 from flask_skmodels.exceptions import InputError, InvalidInput, Report
 from flask_skmodels.inference.budget import NO_BUDGET, Budget
@@ -75,11 +76,16 @@ class CSVCodec(Codec):
 
     def encode(self, prediction: Prediction) -> bytes:
         # csv.writer takes 1.2 to 3 times as long for numbers.
-        return b"".join(_lines(prediction, has_header=True))
+        columns = answer_columns(prediction)
+        return _header(columns) + _lines(columns)
 
     def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
         for index, part in enumerate(parts_of(prediction)):
-            yield from _lines(part, has_header=index == 0)
+            if index == 0:
+                yield _header(answer_columns(part))
+            is_single = part.outputs.ndim == 1 or part.outputs.shape[1] == 1
+            lines = number_lines(part.outputs, b'""' if is_single else b"", b"\r\n")
+            yield _lines(answer_columns(part)) if lines is None else lines
 
     def example(self, row: Mapping[str, Any]) -> str:
         header = [_quoted(name) for name in row]
@@ -382,13 +388,15 @@ def _is_utf_8(body: bytes) -> bool:
 # Writing
 
 
-def _lines(prediction: Prediction, *, has_header: bool) -> Iterator[bytes]:
-    """Yield the line of names, if wanted, and the lines of the predictions together."""
-    names, columns = zip(*answer_columns(prediction), strict=True)
-    texts = [list(map(_text, _sequence(column))) for column in columns]
-    if has_header:
-        yield _written([",".join(map(_quoted, names))])
-    yield _written(map(",".join, zip(*texts, strict=True)))
+def _header(columns: Iterable[tuple[str, ColumnValues]]) -> bytes:
+    """Return the line with the names of the columns of a response."""
+    return _written([",".join(_quoted(name) for name, _ in columns)])
+
+
+def _lines(columns: Iterable[tuple[str, ColumnValues]]) -> bytes:
+    """Return the lines with the values of the columns."""
+    texts = [list(map(_text, _sequence(column))) for _, column in columns]
+    return _written(map(",".join, zip(*texts, strict=True)))
 
 
 def _written(lines: Iterable[str]) -> bytes:

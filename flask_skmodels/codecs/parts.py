@@ -16,7 +16,7 @@ from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.types import ModelOutput
 
 FEW_CELLS = 2**18  # outputs with more cells are large
-_CELLS_OF_A_PART = 2**16
+_CELLS_OF_A_PART = 2**20
 _PREDICTIONS = b'"predictions":['  # a text in JSON cannot contain it
 _KINDS = "fiubUS"  # of dtypes whose parts are written like the whole
 

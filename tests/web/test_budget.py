@@ -310,6 +310,49 @@ def test_large_response_equals_a_small_one(
         assert large.data == small.data
 
 
+@pytest.mark.parametrize("accept", FORMATS)
+@pytest.mark.parametrize(
+    "kind", ["floats", "gaps", "infinite", "narrow", "integers", "texts", "flat"]
+)
+def test_large_response_of_any_dtype_equals_a_small_one(
+    pipeline: Any, kind: str, accept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if accept == ARROW:
+        pytest.importorskip("pyarrow")
+    random = np.random.default_rng(0)
+    floats = random.normal(size=(20, 50)) * 10.0 ** random.integers(-30, 30, size=(20, 50))
+    floats[3] = 10.0 ** np.linspace(-7, -3, 50)
+    outputs = {
+        "floats": floats,
+        "gaps": np.where(floats > 1, np.nan, floats),
+        "infinite": np.where(floats > 1e9, np.inf, floats),
+        "narrow": floats.clip(-1e30, 1e30).astype(np.float32),
+        "integers": random.integers(-5, 5, size=(20, 50)),
+        "texts": np.array([["a", 'b"', "\u00e9,"]] * 20),
+        "flat": np.where(np.arange(20) % 3, floats[:, 0], np.nan),
+    }[kind]
+
+    class Fixed(KeyValueModel):
+        schema = SCHEMA
+
+        def predict(self, X: Any) -> Any:
+            return outputs
+
+    client = serve(Fixed(name="iris", pipeline=pipeline))
+    small = post_json(client, PATH, [SETOSA] * 20, accept)
+    monkeypatch.setattr("flask_skmodels.codecs.parts.FEW_CELLS", 10)
+    monkeypatch.setattr("flask_skmodels.web.views.FEW_CELLS", 10)
+    monkeypatch.setattr("flask_skmodels.codecs.parts._CELLS_OF_A_PART", 100)
+    large = post_json(client, PATH, [SETOSA] * 20, accept)
+    assert ("Content-Length" in small.headers, "Content-Length" in large.headers) == (True, False)
+    if accept == ARROW:
+        pa = pytest.importorskip("pyarrow")
+        tables = [pa.ipc.open_stream(each.data).read_all().to_pylist() for each in (large, small)]
+        assert repr(tables[0]) == repr(tables[1])
+    else:
+        assert large.data == small.data
+
+
 @pytest.mark.parametrize(
     ("path", "document"),
     [("/v1/models/onehot:predict", "instances"), ("/invocations", "dataframe_records")],
