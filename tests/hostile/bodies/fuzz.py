@@ -15,7 +15,7 @@ import gzip
 import json
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -136,6 +136,7 @@ class Application:
             environ, lambda status, headers, error=None: started.extend([status, headers])
         )
         answer = b"".join(parts)
+        getattr(parts, "close", bool)()
         return int(started[0].split()[0]), dict(started[1]), answer
 
     def _check(self, target: Target, status: int, content_type: str, answer: bytes) -> None:
@@ -153,7 +154,7 @@ class Application:
         contents = described.get("content", {})
         if media_type not in contents:
             raise BreachError(f"{target.name}: {media_type} is not documented for {status}")
-        if media_type.endswith("json"):
+        if media_type.endswith(("/json", "+json")):
             schema = {**contents[media_type]["schema"], "components": self._document["components"]}
             errors = list(Draft202012Validator(schema).iter_errors(json.loads(answer)))
             if errors:
@@ -256,30 +257,53 @@ def mutated(body: bytes, others: list[bytes], chance: random.Random) -> bytes:
     data = bytearray(body)
     for _ in range(chance.choice((1, 1, 2, 3, 8))):
         start = chance.randrange(len(data) + 1)
-        end = min(len(data), start + chance.choice((1, 2, 4, 8, 64)))
-        kind = chance.randrange(12)
-        if kind == 0 and data:
-            data[start % len(data)] ^= 1 << chance.randrange(8)
-        elif kind == 1:
-            data[start:end] = b""
-        elif kind == 2:
-            data[start:start] = chance.choice(_TOKENS)
-        elif kind == 3:
-            data[start:end] = chance.choice(_TOKENS)
-        elif kind == 4:
-            data[start:start] = data[start:end] * chance.choice((1, 2, 10, 200))
-        elif kind == 5:
-            other = chance.choice(others)
-            data[start:] = other[chance.randrange(len(other) + 1) :]
-        elif kind == 6:
-            data[start:end] = chance.randbytes(end - start)
-        elif kind == 7:
-            del data[start:]
-        else:  # most bodies stay valid with another digit
-            digits = [index for index, byte in enumerate(data[:5000]) if 48 <= byte <= 57]
-            for index in digits and [chance.choice(digits)]:
-                data[index] = chance.randrange(48, 58)
+        part = slice(start, min(len(data), start + chance.choice((1, 2, 4, 8, 64))))
+        change = chance.choice(_CHANGES)
+        change(data, part, others, chance)
     return bytes(data[:60_000])
+
+
+_Change = Callable[[bytearray, slice, list[bytes], random.Random], None]
+
+
+def _flip_bit(data: bytearray, part: slice, _: list[bytes], chance: random.Random) -> None:
+    for index in range(part.start, min(part.start + 1, len(data))):
+        data[index] ^= 1 << chance.randrange(8)
+
+
+def _insert_token(data: bytearray, part: slice, _: list[bytes], chance: random.Random) -> None:
+    data[part.start : part.start] = chance.choice(_TOKENS)
+
+
+def _put_token(data: bytearray, part: slice, _: list[bytes], chance: random.Random) -> None:
+    data[part] = chance.choice(_TOKENS)
+
+
+def _repeat(data: bytearray, part: slice, _: list[bytes], chance: random.Random) -> None:
+    data[part.start : part.start] = data[part] * chance.choice((1, 2, 10, 200))
+
+
+def _splice(data: bytearray, part: slice, others: list[bytes], chance: random.Random) -> None:
+    other = chance.choice(others)
+    data[part.start :] = other[chance.randrange(len(other) + 1) :]
+
+
+def _put_noise(data: bytearray, part: slice, _: list[bytes], chance: random.Random) -> None:
+    data[part] = chance.randbytes(len(data[part]))
+
+
+def _delete(data: bytearray, part: slice, _: list[bytes], chance: random.Random) -> None:
+    del data[part.start : chance.choice((part.stop, len(data)))]
+
+
+def _change_digit(data: bytearray, _: slice, __: list[bytes], chance: random.Random) -> None:
+    digits = [index for index, byte in enumerate(data[:5000]) if 48 <= byte <= 57]
+    for index in digits and [chance.choice(digits)]:
+        data[index] = chance.randrange(48, 58)
+
+
+_CHANGES: list[_Change] = [_flip_bit, _insert_token, _put_token, _repeat, _splice]
+_CHANGES += [_put_noise, _delete, *[_change_digit] * 4]  # most bodies stay valid with another digit
 
 
 def fuzz(application: Application, requests: int, seconds: float, seed: int) -> dict[int, int]:

@@ -13,18 +13,18 @@ def application() -> Application:
     return Application()
 
 
+# Werkzeug does not close the file of a part if the form breaks off after it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_mutated_bodies_get_documented_responses(application: Application) -> None:
-    count = examples(20_000)
+    count = examples(10_000)
     statuses = fuzz(application, count, float("inf"), seed=16)
     assert sum(statuses.values()) == count
     assert statuses[200] > 0
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.glob("*.bin")))
-def test_body_that_failed_once(application: Application, name: str) -> None:
-    body = CORPUS.joinpath(name).read_bytes()
-    wanted = name.partition("-")[0].replace("_", " ")
-    for target in application.targets:
-        if target.name == wanted:
-            for is_packed in (False, True):
-                application.send(target, body, is_packed=is_packed)
+def test_bodies_that_failed_once(application: Application) -> None:
+    targets = {target.name: target for target in application.targets}
+    for path in sorted(CORPUS.glob("*.bin")):
+        target = targets[path.name.partition("-")[0].replace("_", " ")]
+        for is_packed in (False, True):
+            application.send(target, path.read_bytes(), is_packed=is_packed)
