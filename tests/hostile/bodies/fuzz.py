@@ -132,12 +132,14 @@ class Application:
         if is_packed:
             environ["HTTP_CONTENT_ENCODING"] = "gzip"
         started: list[Any] = []
-        parts = self.app(
-            environ, lambda status, headers, error=None: started.extend([status, headers])
-        )
+
+        def start(status: str, headers: list[tuple[str, str]], error: Any = None) -> Any:
+            started[:] = [int(status.split()[0]), dict(headers)]
+
+        parts = self.app(environ, start)
         answer = b"".join(parts)
         getattr(parts, "close", bool)()
-        return int(started[0].split()[0]), dict(started[1]), answer
+        return started[0], started[1], answer
 
     def _check(self, target: Target, status: int, content_type: str, answer: bytes) -> None:
         """Check a response against the OpenAPI document."""
