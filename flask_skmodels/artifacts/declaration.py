@@ -47,8 +47,6 @@ class Artifact:
             )
         if self.mmap_mode not in (None, "r", "c"):
             raise ValueError(f"mmap_mode must be 'r', 'c' or None, not {self.mmap_mode!r}")
-        if "\0" in os.fspath(self.path):
-            raise ValueError("path must not contain a zero byte")
         object.__setattr__(self, "path", os.fspath(self.path))
         object.__setattr__(self, "trusted", trusted)
         object.__setattr__(self, "sha256", self.sha256 and self.sha256.lower())
