@@ -33,6 +33,7 @@ from flask_skmodels.versions.trial_process import try_version
 from flask_skmodels.versions.trial_runner import Report, TrialRunner
 from flask_skmodels.versions.trial_task import Task
 from tests.support.aborting_estimator import AbortsWhenCalled
+from tests.support.failing_estimator import FailingEstimator
 from tests.support.fixtures import TRIALS_OF
 from tests.support.gunicorn import PATIENCE, ask_each, gunicorn
 from tests.support.helpers import problem
@@ -196,9 +197,26 @@ def test_native_structures_that_kill(
 @NEEDS_POSIX
 def test_cycle_among_the_children_of_a_tree(folder: Path, started: list[str]) -> None:
     put(folder, "2", tree_with_children_out_of_range(child=0))
-    app = serving(folder, SKMODELS_TRIAL_SECONDS=1)
+    app = serving(folder, SKMODELS_TRIAL_SECONDS=5)
     assert answer_of(app.test_client()) == ("1", "1")
     assert failed(app.test_client()) == ["2"]
+
+
+@NEEDS_POSIX
+def test_requests_are_served_while_a_version_hangs_in_its_trial(
+    folder: Path, started: list[str]
+) -> None:
+    app = serving(folder, SKMODELS_RELOAD=0, SKMODELS_TRIAL_SECONDS=1.5)
+    client = app.test_client()
+    assert answer_of(client) == ("1", "1")
+    put(folder, "2", Calls(time.sleep, 600))
+    answers = 0
+    deadline = time.monotonic() + 60
+    while failed(client) != ["2"]:
+        assert answer_of(client) == ("1", "1")
+        answers += 1
+        assert time.monotonic() < deadline
+    assert answers > 20
 
 
 @NEEDS_POSIX
@@ -206,9 +224,9 @@ def test_time_and_memory_of_a_trial_are_limited(tmp_path: Path, started: list[st
     put(tmp_path / "iris", "1")
     put(tmp_path / "iris", "2", Calls(time.sleep, 600))
     put(tmp_path / "iris", "3", Calls(builtins.bytearray, 2 * 1024**3))
-    app = serving(tmp_path / "iris", SKMODELS_TRIAL_SECONDS=1, SKMODELS_TRIAL_BYTES=1024**3)
+    app = serving(tmp_path / "iris", SKMODELS_TRIAL_SECONDS=1.5, SKMODELS_TRIAL_BYTES=1024**3)
     assert answer_of(app.test_client()) == ("1", "1")
-    assert "longer than 1 seconds: if it may take longer, raise" in reason_of(app, "2")
+    assert "longer than 1.5 seconds: if it may take longer, raise" in reason_of(app, "2")
     assert "more than 1,073,741,824 bytes of memory" in reason_of(app, "3")
 
 
@@ -451,16 +469,54 @@ def test_trials_can_be_switched_off(folder: Path, started: list[str]) -> None:
 # In this process, for what another process does not show
 
 
-def test_outcome_of_a_file_that_does_not_load(tmp_path: Path) -> None:
-    path = tmp_path / "iris.joblib"
-    joblib.dump(Calls(importlib.import_module, "no_such_module"), path)
+def task_of(path: Path, content: Any, **attributes: Any) -> Task:
+    joblib.dump(content, path)
     digest = sha256(path.read_bytes()).hexdigest()
-    task = Task.of(
-        iris(), Artifact(path), Policy(root=tmp_path), digest, seconds=1.0, max_bytes=1024**3
-    )
-    outcome = try_version(task)
+    policy = Policy(root=path.parent)
+    limits = {"seconds": 1.0, "max_bytes": 1024**3}
+    return Task.of(iris(**attributes), Artifact(path), policy, digest, **limits)  # type: ignore[arg-type]
+
+
+class TooHungry(FailingEstimator):
+    """Needs more memory than there is to predict."""
+
+    def predict(self, X: Any) -> Any:
+        raise ValueError("no memory") from MemoryError()
+
+
+def test_outcome_of_a_file_that_does_not_load(tmp_path: Path) -> None:
+    content = Calls(importlib.import_module, "no_such_module")
+    outcome = try_version(task_of(tmp_path / "iris.joblib", content))
     assert (outcome["outcome"], outcome["module"]) == ("refused", "no_such_module")
     assert outcome["reason"].startswith("it cannot be loaded: ModuleNotFoundError")
+
+
+def test_outcome_of_a_file_that_is_not_the_one_that_was_checked(tmp_path: Path) -> None:
+    task = task_of(tmp_path / "iris.joblib", constant("1"))
+    joblib.dump(Calls(os.abort), tmp_path / "iris.joblib")
+    outcome = try_version(task)
+    assert outcome["outcome"] == "refused"
+    assert "but its pin is" in outcome["reason"]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"examples": [ROW]},
+        {"examples": [{"a": "no number"}]},
+        {"methods": ["predict", "predict_proba", "score_samples"]},  # some are the application's
+        {"engine": "sklearn"},
+    ],
+)
+def test_outcome_of_a_good_file(tmp_path: Path, attributes: dict[str, Any]) -> None:
+    path = tmp_path / "iris.joblib"
+    assert try_version(task_of(path, constant("1"), **attributes)) == {"outcome": "passed"}
+    assert try_version(task_of(path, FailingEstimator().fit(0))) == {"outcome": "passed"}
+
+
+def test_outcome_of_a_file_that_needs_too_much_memory_when_it_is_called(tmp_path: Path) -> None:
+    task = task_of(tmp_path / "iris.joblib", TooHungry().fit(0), engine="sklearn")
+    assert try_version(task) == {"outcome": "memory"}
 
 
 # With several workers
