@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from flask import Flask, Response
@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs.codec import FILE, Codec
 from flask_skmodels.codecs.form import FormCodec
+from flask_skmodels.codecs.parts import are_large
 from flask_skmodels.codecs.registration import reader_of, writers
 from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.inference.deployment import Deployment
@@ -128,7 +129,9 @@ class ModelPage(BaseView):
             status = Problem(error).status
             return self._page(exchange, version, texts, file_errors=error, status=status)
         if "download" in exchange.request.args:
-            return _attachment(codec.encode(prediction), codec, self._deployment.name)
+            is_large = are_large(prediction.outputs)
+            body = codec.encode_parts(prediction) if is_large else codec.encode(prediction)
+            return _attachment(body, codec, self._deployment.name)
         result = file_result(prediction, version, codec)
         return self._page(exchange, version, texts, file_result=result)
 
@@ -237,7 +240,7 @@ def _file_of(body: Body) -> tuple[UploadedFile, Codec]:
     return file, codec
 
 
-def _attachment(body: bytes, codec: Codec, name: str) -> Response:
+def _attachment(body: bytes | Iterable[bytes], codec: Codec, name: str) -> Response:
     response = Response(body, mimetype=codec.media_type)
     response.headers.set("Content-Disposition", "attachment", filename=file_name(name, codec))
     response.headers["X-Content-Type-Options"] = "nosniff"

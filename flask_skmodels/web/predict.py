@@ -8,7 +8,7 @@ import numpy as np
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.config import Settings
-from flask_skmodels.exceptions import UnknownModel
+from flask_skmodels.exceptions import OverBudget, UnknownModel
 from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
@@ -104,7 +104,11 @@ class Predictor:
         outputs = prediction.outputs
         is_plain = type(outputs) is np.ndarray and not outputs.dtype.hasobject
         if not is_plain or outputs.nbytes > self.budget.max_cells:
-            self.budget.check_response(prediction.rows, outputs)
+            try:
+                self.budget.check_response(prediction.rows, outputs)
+            except OverBudget as error:
+                call.notify_rejected(error, prediction)
+                raise
         if self._has_timing:
             exchange.time(prediction)
         return prediction

@@ -12,7 +12,14 @@ from flask import Flask
 from scipy import sparse
 from sklearn.preprocessing import OneHotEncoder
 
-from flask_skmodels import InvalidInput, KeyValueModel, Model, ModelError, SKModels
+from flask_skmodels import (
+    InvalidInput,
+    KeyValueModel,
+    Model,
+    ModelError,
+    SKModels,
+    input_rejected,
+)
 from tests.hostile.bodies.application import RowSums
 from tests.support.helpers import (
     FIELDS,
@@ -263,6 +270,33 @@ def test_response_with_too_many_cells_is_refused(encoder: Any) -> None:
         assert messages_of(response, 413) == ["at most 3 rows are allowed in this response, not 4"]
     assert len(calls) == 1, "the second request is refused before the estimator is called"
     assert len(predictions(post_json(client, "/onehot/transform/", [{"category": "c1"}] * 3))) == 3
+
+
+def test_response_that_is_refused_is_a_rejected_input(encoder: Any) -> None:
+    client = serve(encoding(encoder, max_cells=CATEGORIES))
+    sent = []
+
+    def keep(sender: Any, **extra: Any) -> None:
+        sent.append([error.rule for error in extra["errors"]])
+
+    with input_rejected.connected_to(keep):
+        for _ in range(2):
+            post_json(client, "/onehot/transform/", [{"category": "c1"}] * 2)
+    assert sent == [["max_cells"], ["max_cells"]]
+
+
+def test_large_response_can_be_downloaded_from_the_page(encoder: Any) -> None:
+    client = serve(encoding(encoder))
+    file = b"category\n" + b"c1\n" * 1000
+    for query in ("?download=1", ""):
+        response = client.post(
+            f"/onehot/{query}",
+            data={"file": (io.BytesIO(file), "rows.csv")},
+            headers={"Accept": "text/html"},
+        )
+        assert response.status_code == 200
+        if query:
+            assert response.data.count(b"\r\n") == 1001
 
 
 def test_texts_of_a_response_are_limited(pipeline: Any) -> None:

@@ -134,7 +134,7 @@ class Application:
         started: list[Any] = []
 
         def start(status: str, headers: list[tuple[str, str]], error: Any = None) -> Any:
-            started[:] = [int(status.split()[0]), dict(headers)]
+            started[:] = [int(status.split(maxsplit=1)[0]), dict(headers)]
 
         parts = self.app(environ, start)
         answer = b"".join(parts)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from time import process_time
 
 import pytest
+from flask import Flask
 
-from tests.hostile.bodies.measured_server import CAN_MEASURE, MeasuredServer, measured_server, post
+from tests.hostile.bodies.application import create_app
+from tests.hostile.bodies.measured_server import MeasuredServer, post
 from tests.hostile.bodies.table import FEW, Case, all_cases
 
 MOST_CPU = 2.0  # seconds
 MOST_GROWTH = 256.0  # MiB
 NORMAL = 0.25  # seconds of an honest request; it takes about 0.001
 CASES = all_cases()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MeasuredServer]:
-    if not CAN_MEASURE:
-        pytest.skip("needs Linux: time and memory of a process are read from /proc")
-    with measured_server(tmp_path_factory.mktemp("hostile")) as running:
-        yield running
 
 
 @pytest.mark.parametrize(
@@ -41,6 +35,26 @@ def test_hostile_body_gets_its_status_within_the_limits(server: MeasuredServer, 
     honest = server.honest()
     assert honest.status == 200
     assert honest.cpu <= NORMAL
+
+
+@pytest.fixture(scope="module")
+def application() -> Flask:
+    return create_app()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_hostile_body_gets_its_status_in_process(application: Flask, case: Case) -> None:
+    if "arrow" in case.headers.get("Content-Type", "") or "parquet" in case.name:
+        pytest.importorskip("pyarrow")
+    body, headers, status = case.sent()
+    headers = {name: value.replace("\n", ",") for name, value in headers.items()}
+    started = process_time()
+    response = application.test_client().post(case.path, data=body, headers=headers)
+    assert response.status_code == status
+    assert response.data
+    if len(body) <= FEW:
+        assert process_time() - started <= MOST_CPU
 
 
 def test_table_has_at_least_600_cases() -> None:
