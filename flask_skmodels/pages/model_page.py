@@ -130,8 +130,8 @@ class ModelPage(BaseView):
             return self._page(exchange, version, texts, file_errors=error, status=status)
         if "download" in exchange.request.args:
             is_large = are_large(prediction.outputs)
-            body = codec.encode_parts(prediction) if is_large else codec.encode(prediction)
-            return _attachment(body, codec, self._deployment.name)
+            encode = codec.encode_parts if is_large else codec.encode
+            return _attachment(encode(prediction), codec, self._deployment.name)
         result = file_result(prediction, version, codec)
         return self._page(exchange, version, texts, file_result=result)
 
