@@ -2,8 +2,8 @@
 
 ``python -m tests.hostile.bodies.fuzz --seconds 60`` sends as many requests as it can in a minute,
 or ``--requests 200000`` a number of them. Each response must have a status of the OpenAPI document,
-and a document that its schema accepts, within two seconds. With ``--atheris`` the package of that
-name chooses the bodies by the lines of the library that they reach, and keeps them in a folder.
+and a document that its schema accepts, within two seconds. ``fuzz_by_coverage`` lets atheris
+choose the bodies.
 
 A body that fails is written to ``corpus``, whose bodies the tests send again.
 """
@@ -323,13 +323,14 @@ def fuzz(application: Application, requests: int, seconds: float, seed: int) -> 
         target = chance.choice(application.targets)
         pool = pools[target.name]
         body = mutated(chance.choice(pool), pool, chance)
-        statuses[_send(application, target, body, chance.random() < 0.1)] += 1
+        statuses[send(application, target, body, chance.random() < 0.1)] += 1
         if chance.random() < 0.02 and len(pool) < 200:
             pool.append(body)
     return statuses
 
 
-def _send(application: Application, target: Target, body: bytes, is_packed: bool) -> int:
+def send(application: Application, target: Target, body: bytes, is_packed: bool) -> int:
+    """Send a body, and keep it in the corpus if the response is not allowed."""
     try:
         return application.send(target, body, is_packed=is_packed)
     except Exception:
@@ -338,33 +339,13 @@ def _send(application: Application, target: Target, body: bytes, is_packed: bool
         raise
 
 
-def _fuzz_by_coverage(application: Application, arguments: list[str]) -> None:
-    """Let atheris choose the bodies; the first byte chooses the target."""
-    atheris = import_module("atheris")
-
-    def run(data: bytes) -> None:
-        if data:
-            target = application.targets[data[0] % len(application.targets)]
-            _send(application, target, data[1:], is_packed=False)
-
-    atheris.Setup([sys.argv[0], *arguments], run)
-    atheris.Fuzz()
-
-
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--requests", type=int, default=sys.maxsize)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--atheris", nargs=argparse.REMAINDER, help="options of libFuzzer")
     options = parser.parse_args()
-    if options.atheris is not None:
-        atheris = import_module("atheris")
-        with atheris.instrument_imports(include=["flask_skmodels"]):
-            application = Application()
-        _fuzz_by_coverage(application, options.atheris)
-        return
     statuses = fuzz(Application(), options.requests, options.seconds, options.seed)
     sys.stdout.write(f"{sum(statuses.values())} requests: {statuses}\n")
 
