@@ -27,6 +27,7 @@ from flask_skmodels.state import Decorator, State
 from flask_skmodels.telemetry.setup import listeners_of
 from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.registry import Registry
+from flask_skmodels.versions.trial_outcomes import Limits
 from flask_skmodels.versions.trial_task import is_trial_process
 from flask_skmodels.versions.trials import Trials
 from flask_skmodels.web import metrics, routes
@@ -332,7 +333,7 @@ def trials_of(app: Flask, settings: Settings) -> Trials | None:
     if not settings.trial or is_trial_process():
         return None
     folder = Path(app.instance_path, settings.state_dir or "")
-    return Trials(folder, seconds=settings.trial_seconds, max_bytes=settings.trial_bytes)
+    return Trials(folder, Limits(settings.trial_seconds, settings.trial_bytes))
 
 
 def limit_of(settings: Settings) -> LoadLimit | None:

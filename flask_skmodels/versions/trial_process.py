@@ -1,8 +1,9 @@
 """The helper process of trials, and the processes that it forks: load a version and call it.
 
-``trial_runner`` starts the helper and sends it tasks: each is a header and a pickle. The helper
-answers each with a line of JSON, the fields of ``trial_runner.Report``. On Windows, where nothing
-forks, the helper runs one trial itself and ends.
+``trial_runner`` starts the helper and sends it tasks: each is a header and two pickles. The helper
+keeps the outcome of each, and answers with a line of JSON, the fields of ``Report``. If the process
+that serves is killed, the helper still ends its trial and keeps the outcome. On Windows, where
+nothing forks, the helper runs one trial itself and ends.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from time import monotonic, sleep
@@ -30,6 +32,7 @@ from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import ModelInput
 from flask_skmodels.versions.discovery import File
 from flask_skmodels.versions.loader import VersionLoader
+from flask_skmodels.versions.trial_outcomes import Report, outcome_of
 from flask_skmodels.versions.trial_runner import CAN_FORK, HEADER, REPORT
 from flask_skmodels.versions.trial_task import Task
 from flask_skmodels.versions.version import ModelVersion
@@ -53,14 +56,17 @@ def main() -> None:
             import_module(name)
     output = _take_output()
     while header := sys.stdin.buffer.read(HEADER.size):
-        seconds, length = HEADER.unpack(header)
-        task = sys.stdin.buffer.read(length)
-        report = _fork(task, seconds) if CAN_FORK else _run_here(task)
-        output.write(b"%b%b\n" % (REPORT, json.dumps(report).encode()))
+        first, task = map(sys.stdin.buffer.read, HEADER.unpack(header))
+        limits, note = pickle.loads(first)  # noqa: S301 - it comes from the process that serves
+        report = _fork(task, limits.seconds) if CAN_FORK else _run_here(task)
+        outcome = outcome_of(report, limits)
+        if outcome.is_kept:
+            note.end(outcome.refusal)
+        output.write(b"%b%b\n" % (REPORT, json.dumps(asdict(report)).encode()))
     os._exit(0)  # threads that a version has started do not keep the process
 
 
-def _fork(task: bytes, seconds: float) -> dict[str, Any]:
+def _fork(task: bytes, seconds: float) -> Report:
     """Run a trial in a fork of this process, in which no thread and no estimator has run."""
     reading, writing = os.pipe()
     process = os.fork()
@@ -71,7 +77,7 @@ def _fork(task: bytes, seconds: float) -> dict[str, Any]:
             os._exit(0)
     os.close(writing)
     status, is_late = _wait(process, seconds)
-    return {"status": status, "is_late": is_late, "result": _result_in(reading)}
+    return Report(status, is_late, _result_in(reading))
 
 
 def _wait(process: int, seconds: float) -> tuple[int, bool]:
@@ -103,9 +109,9 @@ def _limited_trial(data: bytes) -> dict[str, Any]:
     return try_version(task)
 
 
-def _run_here(data: bytes) -> dict[str, Any]:
+def _run_here(data: bytes) -> Report:
     """Run a trial in this process, where there is no fork. A crash ends it without an answer."""
-    return {"status": 0, "is_late": False, "result": try_version(pickle.loads(data))}  # noqa: S301
+    return Report(0, False, try_version(pickle.loads(data)))  # noqa: S301
 
 
 def try_version(task: Task) -> dict[str, Any]:
@@ -208,7 +214,7 @@ def _take_output() -> BinaryIO:
 def _limit_memory(task: Task) -> None:
     if _resource is None:
         return
-    most = max(task.max_bytes, MIN_TIMES_SIZE * _size_of(task.path)) + _memory_in_use()
+    most = max(task.limits.max_bytes, MIN_TIMES_SIZE * _size_of(task.path)) + _memory_in_use()
     with suppress(ValueError, OSError):  # a platform without this limit, or a stricter one
         _resource.setrlimit(_resource.RLIMIT_AS, (most, most))
     with suppress(ValueError, OSError):

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -41,6 +41,29 @@ class Record:
     refusal: str | None = None
     file: str = ""
 
+    def ended(self, refusal: str | None) -> Record:
+        """Return the record of the same trial after its end."""
+        return replace(self, is_over=True, refusal=refusal)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """The record to keep when a trial ends, also if the process that started it has been killed.
+
+    :param folder: the state directory, None if records are kept in memory
+    :param key: the key of the record
+    :param record: the record of the trial that has started
+    """
+
+    folder: Path | None
+    key: str
+    record: Record
+
+    def end(self, refusal: str | None) -> None:
+        """Keep the record of the trial, which has ended."""
+        if self.folder is not None:
+            TrialRecords(self.folder).write(self.key, self.record.ended(refusal))
+
 
 class TrialRecords:
     """The records of trials by their key.
@@ -52,6 +75,11 @@ class TrialRecords:
         self._folder: Path | None = folder / FOLDER
         self._in_memory: dict[str, Record] = {}
         self._lock = Lock()
+
+    @property
+    def folder(self) -> Path | None:
+        """The state directory, None if records are kept in memory."""
+        return None if self._folder is None else self._folder.parent
 
     def path_of(self, key: str) -> Path | None:
         """Return the file of a record, None if records are kept in memory."""

@@ -15,21 +15,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing import spawn
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from struct import Struct
 from threading import Timer
 from time import monotonic
-from typing import IO, Any, Self, cast
+from typing import IO, Self, cast
 
 from flask_skmodels.artifacts.formats import split_name
+from flask_skmodels.versions.trial_outcomes import Report
+from flask_skmodels.versions.trial_records import Note
 from flask_skmodels.versions.trial_task import IN_TRIAL, Task
 
 START_SECONDS = 60.0  # for Python to start and to import the library on a busy machine
 END_SECONDS = 5.0  # for the helper to end by itself
-HEADER = Struct("!dQ")  # of a task: the seconds that it may take, and the length of its pickle
+HEADER = Struct("!QQ")  # the lengths of two pickles: the limits and the note, and the task
 REPORT = b"report: "  # begins the line that answers a task
 CAN_FORK = hasattr(os, "fork")
 _CODE = (
@@ -41,20 +42,6 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 
 class CannotStart(Exception):
     """The helper process cannot be started, or it has ended. The message is the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The end of a trial.
-
-    :param status: 0, the exit status of its process, or the number of a signal as a negative number
-    :param is_late: True if the process was stopped at the time limit
-    :param result: the JSON object that the process wrote, None if it wrote none
-    """
-
-    status: int
-    is_late: bool
-    result: Any
 
 
 class TrialRunner:
@@ -69,17 +56,23 @@ class TrialRunner:
     def __exit__(self, *error: object) -> None:
         self._stop()
 
-    def run(self, task: Task) -> Report:
+    def run(self, task: Task, note: Note) -> Report:
         """Run a trial and wait for its end.
 
+        The helper keeps the outcome too, in case this process is killed before.
+
+        :param note: the record to keep
         :raises CannotStart: the helper process cannot be started
         """
         helper = self._helper = self._helper or _start(task)
         try:
-            report = _exchange(helper, task)
-        except BaseException:
+            report = _exchange(helper, task, note)
+        except (CannotStart, KeyboardInterrupt):
             _kill(helper)
             self._stop()
+            raise
+        except BaseException:  # this process ends, and leaves the helper to keep the outcome
+            self._helper = None
             raise
         if not CAN_FORK:
             self._stop()
@@ -126,16 +119,16 @@ def _python() -> str:
     return str(own if own.exists() else path)
 
 
-def _exchange(helper: subprocess.Popen[bytes], task: Task) -> Report:
+def _exchange(helper: subprocess.Popen[bytes], task: Task, note: Note) -> Report:
     """Send a task, and return the report on it.
 
     :raises CannotStart: the helper has ended, or does not answer in time
     """
     with suppress(OSError):  # if it has ended, its last words say why
-        data = pickle.dumps(task)
-        _write(helper, HEADER.pack(task.seconds, len(data)) + data)
+        parts = pickle.dumps((task.limits, note)), pickle.dumps(task)
+        _write(helper, HEADER.pack(*map(len, parts)) + b"".join(parts))
     output = b""
-    for part in _parts(helper, task.seconds + START_SECONDS):
+    for part in _parts(helper, task.limits.seconds + START_SECONDS):
         output += part
         *lines, _ = output.split(b"\n")
         for line in lines:

@@ -22,6 +22,7 @@ from typing import Any
 from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve
 from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.models import KeyValueModel, Model, ValuesModel, profile_of
+from flask_skmodels.versions.trial_outcomes import Limits
 
 IN_TRIAL = "FLASK_SKMODELS_TRIAL"  # the environment variable that is set in the process of a trial
 _KINDS = (KeyValueModel, ValuesModel, Model)
@@ -49,34 +50,25 @@ def is_trial_process() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A version to try, and the limits of its trial.
+    """A version to try.
 
     :param artifact: its file, pinned to the digest of the bytes that are to be tried
     :param policy: the requirements for artifacts; those that only the application can check have
         been checked
     :param kind: index of the class of the model in the classes of the library
     :param attributes: the attributes of the model that are data
-    :param seconds: time limit
-    :param max_bytes: memory limit; a file may take at least ten times its own size
+    :param limits: the limits of the trial
     """
 
     artifact: Artifact
     policy: Policy
     kind: int
     attributes: Mapping[str, Any]
-    seconds: float
-    max_bytes: int
+    limits: Limits
 
     @classmethod
     def of(
-        cls,
-        model: Model,
-        artifact: Artifact,
-        policy: Policy,
-        digest: str,
-        *,
-        seconds: float,
-        max_bytes: int,
+        cls, model: Model, artifact: Artifact, policy: Policy, digest: str, limits: Limits
     ) -> Task:
         """Return the task to try the file of a version.
 
@@ -84,6 +76,7 @@ class Task:
         :param artifact: the file
         :param policy: the requirements, which the file has met as far as the digest
         :param digest: SHA-256 of its bytes, in hexadecimal
+        :param limits: the limits of the trial
         """
         path = resolve(artifact, policy).absolute()
         return cls(
@@ -98,8 +91,7 @@ class Task:
             ),
             kind=[isinstance(model, kind) for kind in _KINDS].index(True),
             attributes=_attributes_of(model),
-            seconds=seconds,
-            max_bytes=max_bytes,
+            limits=limits,
         )
 
     @property
@@ -114,7 +106,7 @@ class Task:
         parts = (
             *(artifact.sha256, artifact.trusted, artifact.mmap_mode, policy.version_mismatch),
             *(policy.onnx_tolerance, self.kind, _text_of(self.attributes)),
-            *(self.seconds, self.max_bytes, sys.version, _library_versions()),
+            *(self.limits.seconds, self.limits.max_bytes, sys.version, _library_versions()),
         )
         return sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()
 

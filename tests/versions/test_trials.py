@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -29,8 +30,10 @@ from sklearn.tree import DecisionTreeClassifier
 from flask_skmodels import Artifact, ArtifactError, Model, SKModels, model_load_failed, serve
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.versions import trial_runner, trials
+from flask_skmodels.versions.trial_outcomes import Limits, Report
 from flask_skmodels.versions.trial_process import try_version
-from flask_skmodels.versions.trial_runner import Report, TrialRunner
+from flask_skmodels.versions.trial_records import Note
+from flask_skmodels.versions.trial_runner import TrialRunner
 from flask_skmodels.versions.trial_task import Task
 from tests.support.aborting_estimator import AbortsWhenCalled
 from tests.support.failing_estimator import FailingEstimator
@@ -89,9 +92,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     run = TrialRunner.run
 
-    def counted(runner: TrialRunner, task: Task) -> Report:
+    def counted(runner: TrialRunner, task: Task, note: Note) -> Report:
         names.append(task.path.name)
-        return run(runner, task)
+        return run(runner, task, note)
 
     monkeypatch.setattr("flask_skmodels.extension.trials_of", TRIALS_OF)
     monkeypatch.setattr(TrialRunner, "run", counted)
@@ -388,7 +391,7 @@ def test_trial_that_never_ended_is_started_twice_at_most(
 ) -> None:
     """As if the server had killed the worker each time because it took too long to start."""
 
-    def killed(runner: TrialRunner, task: Task) -> Report:
+    def killed(runner: TrialRunner, task: Task, note: Note) -> Report:
         started.append(task.path.name)
         raise SystemExit(1)
 
@@ -404,7 +407,7 @@ def test_trial_that_never_ended_is_started_twice_at_most(
 def test_interrupt_from_the_keyboard_does_not_count(
     folder: Path, started: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(runner: TrialRunner, task: Task) -> Report:
+    def interrupted(runner: TrialRunner, task: Task, note: Note) -> Report:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(TrialRunner, "run", interrupted)
@@ -473,8 +476,8 @@ def task_of(path: Path, content: Any, **attributes: Any) -> Task:
     joblib.dump(content, path)
     digest = sha256(path.read_bytes()).hexdigest()
     policy = Policy(root=path.parent)
-    limits = {"seconds": 1.0, "max_bytes": 1024**3}
-    return Task.of(iris(**attributes), Artifact(path), policy, digest, **limits)  # type: ignore[arg-type]
+    limits = Limits(seconds=1.0, max_bytes=1024**3)
+    return Task.of(iris(**attributes), Artifact(path), policy, digest, limits)
 
 
 class TooHungry(FailingEstimator):
@@ -555,3 +558,35 @@ def test_workers_share_a_trial_and_a_restarted_one_does_not_repeat_it(folder: Pa
         ("1.joblib", 1),
         ("2.joblib", 1),
     ]
+
+
+@pytest.mark.full
+@FORK
+def test_outcome_is_kept_if_the_worker_is_killed(folder: Path) -> None:
+    put(folder, "1", Calls(time.sleep, 600))
+    (folder.parent / "slow_app.py").write_text(
+        SERVED.replace("app.config.update(", "app.config.update(SKMODELS_TRIAL_SECONDS=3, "),
+        encoding="utf-8",
+    )
+    state = folder.parent / "instance" / "skmodels-trials"
+    deadline = time.monotonic() + PATIENCE
+    for _ in range(
+        2
+    ):  # the second is killed too, and finds that the first trial goes on or is over
+        worker = subprocess.Popen(
+            [sys.executable, "-c", "import slow_app"],
+            cwd=folder.parent,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stderr=subprocess.DEVNULL,
+        )
+        with worker:
+            while not list(state.glob("*.json")):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            time.sleep(0.5)
+            worker.kill()
+    while not json.loads(next(state.glob("*.json")).read_bytes())["is_over"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    record = json.loads(next(state.glob("*.json")).read_bytes())
+    assert "longer than 3 seconds" in record["refusal"]
