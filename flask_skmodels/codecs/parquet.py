@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 from flask_skmodels.codecs.arrow_tables import rows_of_columns, select_columns
 from flask_skmodels.codecs.codec import Codec, Source
+from flask_skmodels.codecs.parquet_pages import unpacked_size
 from flask_skmodels.exceptions import InvalidInput, OverBudget, TooLarge
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -43,9 +45,12 @@ class ParquetCodec(Codec):
         texts = [each.name for each in kinds if _is_text(pyarrow.types, each.type)]
         file = _open_file(parquet, reader, texts)
         rows = file.metadata.num_rows
+        if not rows:
+            return Rows([])
         source.budget.check_rows(rows, len(read))
         width = sum(_width(kinds.field(index).type) for index in selection.indices)
-        if max(_size(file.metadata, set(read)), rows * width) > source.max_bytes:
+        size = _size(source.data, file.metadata, set(read))
+        if max(size, rows * width) > source.max_bytes:
             raise TooLarge
         arrays = _read_columns(pyarrow, file, read, source) if read else ()
         return rows_of_columns(arrays, rows, selection, source, schema)
@@ -78,11 +83,17 @@ def _width(kind: Any) -> int:
         return 0
 
 
-def _size(metadata: Any, names: set[str]) -> int:
-    """Return the number of bytes of some columns without their compression."""
+def _size(body: bytes, metadata: Any, names: set[str]) -> int:
+    """Return the number of bytes of some columns without their compression.
+
+    :raises InvalidInput: the pages of the columns cannot be read
+    """
     groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
     columns = (group.column(i) for group in groups for i in range(group.num_columns))
-    return sum(c.total_uncompressed_size for c in columns if c.path_in_schema in names)
+    try:
+        return unpacked_size(body, (c for c in columns if c.path_in_schema in names))
+    except (struct.error, LookupError, AttributeError, TypeError):
+        raise _malformed() from None
 
 
 def _read_columns(pyarrow: Any, file: Any, names: list[str], source: Source) -> Sequence[Any]:
