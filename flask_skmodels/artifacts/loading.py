@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import joblib
+import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
@@ -43,6 +44,7 @@ from flask_skmodels.schema.types import Estimator
 
 logger = logging.getLogger("flask_skmodels")
 
+MAX_COLUMNS = 100_000  # of the input: each becomes a field of the schema
 _PICKLE = b"\x80"
 _BeforeParsing = Callable[[str], None] | None
 _TOO_LARGE = "set SKMODELS_MAX_ARTIFACT_BYTES if it is a model of yours"
@@ -273,3 +275,7 @@ def _check_estimator(path: Path, estimator: Estimator) -> None:
     if not introspect.methods(estimator):
         methods = ", ".join(introspect.METHODS)
         raise ArtifactError(path, f"it contains a {name}, which has none of the methods {methods}")
+    columns = getattr(estimator, "n_features_in_", None)
+    if isinstance(columns, int | np.integer) and columns > MAX_COLUMNS:
+        limit = f"more than the limit of {MAX_COLUMNS:,}"
+        raise ArtifactError(path, f"its {name} claims {columns:,} columns, {limit}")

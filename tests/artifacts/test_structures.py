@@ -14,6 +14,7 @@ import scipy.sparse
 import skops.io
 from scipy.interpolate import BSpline
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KDTree
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
@@ -302,13 +303,17 @@ def test_false_counts_of_support_vectors(tmp_path: Path) -> None:
     assert "its SVC is damaged (_n_support are not all from 0 to" in reason
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    ["(4, np.array([2]), 10**6)", "(4, np.array([2]), -1)", "(4, np.array([-1]), 1)"],
-)
-def test_tree_is_not_created_from_other_arguments(tmp_path: Path, arguments: str) -> None:
+def test_more_columns_than_a_schema_can_have(tmp_path: Path) -> None:
+    estimator = LogisticRegression(max_iter=500).fit(X, Y)
+    estimator.n_features_in_ = 2**31 - 1
+    (tmp_path / "iris.skops").write_bytes(skops.io.dumps(estimator))
+    with pytest.raises(ArtifactError, match="claims 2,147,483,647 columns, more than the limit"):
+        application(iris("iris.skops"), root=tmp_path)
+
+
+def test_tree_is_not_created_from_other_arguments(tmp_path: Path) -> None:
     """It runs in another process: the constructor itself may crash."""
-    code = f"""
+    code = """
 import sys
 from pathlib import Path
 import numpy as np, skops.io
@@ -319,25 +324,26 @@ from flask_skmodels.artifacts.loading import load
 from flask_skmodels.exceptions import ArtifactError
 
 original = _sklearn.reduce_get_state
-
-def changed(obj, context):
-    state = original(obj, context)
-    if type(obj).__name__ == "Tree":
-        state["__reduce__"]["args"] = _sklearn.get_state({arguments}, context)
-    return state
-
-_sklearn.reduce_get_state = changed
 tree = DecisionTreeClassifier().fit([[1, 2, 3, 4], [2, 2, 2, 2]], [0, 1])
 path = Path(sys.argv[1], "a.skops")
-path.write_bytes(skops.io.dumps(tree))
-try:
-    load(Artifact("a.skops", trusted=["sklearn.tree._tree.Tree"]), Policy(root=path.parent))
-except ArtifactError as error:
-    print(error.reason)
+for arguments in (4, np.array([2]), 10**6), (4, np.array([2]), -1), (4, np.array([-1]), 1):
+
+    def changed(obj, context):
+        state = original(obj, context)
+        if type(obj).__name__ == "Tree":
+            state["__reduce__"]["args"] = _sklearn.get_state(arguments, context)
+        return state
+
+    _sklearn.tree_get_state.__globals__["reduce_get_state"] = changed
+    path.write_bytes(skops.io.dumps(tree))
+    try:
+        load(Artifact("a.skops", trusted=["sklearn.tree._tree.Tree"]), Policy(root=path.parent))
+    except ArtifactError as error:
+        print(error.reason)
 """
     command = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "its native part is damaged (n_" in done.stdout
+    assert done.stdout.count("its native part is damaged (n_") == 3
 
 
 def test_lean_form_is_not_called_where_the_estimator_refuses_all_rows() -> None:

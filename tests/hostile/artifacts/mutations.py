@@ -216,3 +216,47 @@ def _of_values(values: list[Any]) -> Iterator[tuple[str, list[Any]]]:
     yield "half", values[: len(values) // 2]
     yield "twice", values * 2
     yield "reversed", values[::-1]
+
+
+VALUES: list[Any] = [
+    *(None, True, 0, -1, HUGE, 1e308, float("nan"), "", ".", "..", "/etc/passwd", "a\0b", "\ud800"),
+    *(
+        "x" * 10**5,
+        "[" * 10**5,
+        "{}",
+        "null",
+        "[{}]",
+        "[[]]",
+        '[{"name": 1}]',
+        '[{"type": "tensor"}]',
+    ),
+    *([], {}, [[]], [{}], [None], {"a": {}}, [[1] * 10**4], [[1]] * 10**4, ["x" * 10**5]),
+]
+MLFLOW = {
+    "flavors": ["flavors"],
+    "the flavor": ["flavors", "sklearn"],
+    "the file": ["flavors", "sklearn", "pickled_model"],
+    "the signature": ["signature"],
+    "its inputs": ["signature", "inputs"],
+    "the example": ["saved_input_example_info"],
+    "its path": ["saved_input_example_info", "artifact_path"],
+}
+
+
+def of_mlflow(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield the changes of a folder of MLflow: the label, the name of a file, and its text.
+
+    :param document: the content of ``MLmodel``, which names ``example.json``
+    """
+    for label, keys in MLFLOW.items():
+        for index, value in enumerate(VALUES):
+            changed = json.loads(json.dumps(document))
+            part = changed
+            for key in keys[:-1]:
+                part = part[key]
+            part[keys[-1]] = value
+            yield f"{label} is value {index}", "MLmodel", json.dumps(changed)  # JSON is YAML
+    for index, value in enumerate(VALUES):
+        yield f"the example is value {index}", "example.json", json.dumps(value)
+    for index, text in enumerate(("", "{", "- " * 10**5, "a: &a [*a]", "!!python/name:os.system")):
+        yield f"the description is text {index}", "MLmodel", text
