@@ -432,7 +432,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The size of a process: its own memory in KiB, its threads and its descriptors."""
+    """The size of a process: its memory without files in KiB, its threads and its descriptors."""
 
     memory: int
     threads: int
@@ -440,9 +440,9 @@ class Size:
 
 
 def size_of(pid: int) -> Size:
-    """Return the size of a process; memory that it shares with others counts in part."""
+    """Return the size of a process."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    memory = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    memory = next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:"))
     threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     return Size(memory, threads, len(list(Path(f"/proc/{pid}/fd").iterdir())))
 
@@ -457,7 +457,7 @@ def soak(seconds: float) -> list[str]:
         while (now := monotonic() - started) < seconds and not traffic.failed:
             sizes.append((now, size_of(oldest)))
             if now > next_version:
-                number, next_version = number + 1, next_version + 7
+                number, next_version = number + 1, next_version + 15
                 new_version(server, number)
             if now > next_kill:
                 killed, next_kill = killed + server.kill_youngest(), next_kill + 20

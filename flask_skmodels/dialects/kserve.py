@@ -97,7 +97,10 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add the URLs of a model."""
     name, decorators = deployment.name, state.decorators_of(deployment)
     path = f"{_prefix(state)}/v1/models/{name}"
-    ready, predict = ReadyView(deployment), PredictView(Predictor(deployment, state.settings))
+    ready, predict = (
+        ReadyView(state, deployment),
+        PredictView(Predictor(deployment, state.settings)),
+    )
     add_unprefixed_url_rule(state, f"{name}:v1", f"{path}/", ready, decorators=decorators)
     add_unprefixed_url_rule(
         state, f"{name}:v1:predict", f"{path}:predict/", predict, decorators=decorators

@@ -227,7 +227,7 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     name, decorators = deployment.name, state.decorators_of(deployment)
     views = {
         "": MetadataView(deployment),
-        "ready": ReadyView(deployment),
+        "ready": ReadyView(state, deployment),
         "infer": InferView(Predictor(deployment, state.settings)),
     }
     paths = _paths(_prefix(state), name)

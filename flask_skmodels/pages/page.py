@@ -78,7 +78,7 @@ class StaticView(BaseView):
         if name not in _STATIC:
             raise NotFound
         response = Response(_static(name), mimetype=_STATIC[name])
-        response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
+        exchange.cache_control = f"public, max-age={_YEAR}, immutable"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 

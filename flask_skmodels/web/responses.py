@@ -65,7 +65,10 @@ def problem_response_with_id(exception: Exception) -> Response:
 def response_of(exception: Exception) -> Response | None:
     """Return the response that an exception contains, such as that of ``abort(response)``."""
     if isinstance(exception, HTTPException) and exception.response is not None:
-        return cast(Response, exception.get_response())
+        response = cast(Response, exception.get_response())
+        for name in ("X-Request-ID", "Cache-Control"):  # the exchange adds its own
+            response.headers.remove(name)
+        return response
     return None
 
 

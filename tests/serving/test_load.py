@@ -47,8 +47,8 @@ class Patient(BaseEstimator):
 
 models = SKModels()
 models.add(
-    "patient", Patient().fit(None), schema={"x": {"type": "number"}}, engine="sklearn", examples=[{"x": 1}],
-    **ATTRIBUTES
+    "patient", Patient().fit(None), schema={"x": {"type": "number"}}, engine="sklearn",
+    examples=[{"x": 1}], **ATTRIBUTES
 )
 app = Flask(__name__)
 app.config.update(SKMODELS_TIMEOUT=2, SKMODELS_READY_EXAMPLES=True)

@@ -226,6 +226,18 @@ def test_models_that_are_not_loaded_are_not_loaded_for_it(tmp_path: Path) -> Non
     assert check(app) == (200, {"file": True})
 
 
+@pytest.mark.usefixtures("often")
+def test_other_protocols_know_it_too() -> None:
+    models, app = application(SKMODELS_DIALECTS=DIALECTS[:2])
+    fake = added(models, "fake", FakeEstimator(predict=1, n_features_in=1))
+    added(models, "held", gate())
+    paths = ("/v2/health/ready", "/v2/models/fake/ready", "/v1/models/fake", "/v1/models/held")
+    client = app.test_client()
+    assert [client.get(path).status_code for path in paths] == [200] * 4
+    fake.answers["predict"] = MemoryError()
+    assert [client.get(path).status_code for path in paths] == [503, 503, 503, 200]
+
+
 # Shutdown
 
 
@@ -238,10 +250,17 @@ def test_application_is_not_ready_while_the_file_exists(tmp_path: Path, pipeline
     )
     models.add("iris", pipeline, schema=SCHEMA, examples=[SETOSA])
     client = app.test_client()
-    paths = (READY, "/v2/health/ready", "/ping", "/health")
-    assert [client.get(path).status_code for path in paths] == [200] * 4
+    paths = (
+        READY,
+        "/v2/health/ready",
+        "/v2/models/iris/ready",
+        "/v1/models/iris",
+        "/ping",
+        "/health",
+    )
+    assert [client.get(path).status_code for path in paths] == [200] * 6
     file.touch()
-    assert [client.get(path).status_code for path in paths] == [503] * 4
+    assert [client.get(path).status_code for path in paths] == [503] * 6
     document = client.get(READY).get_json()
     assert (document["ready"], document["draining"]) == (False, True)
     assert document["models"]["iris"]["ready"]
@@ -249,7 +268,7 @@ def test_application_is_not_ready_while_the_file_exists(tmp_path: Path, pipeline
     assert client.get("/v2/health/live").status_code == 200
     assert client.post("/iris/predict/", json=SETOSA).status_code == 200
     file.unlink()
-    assert [client.get(path).status_code for path in paths] == [200] * 4
+    assert [client.get(path).status_code for path in paths] == [200] * 6
 
 
 def test_file_is_relative_to_the_application(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flask import Flask, abort, make_response
 from flask.testing import FlaskClient
 
-from flask_skmodels import KeyValueModel
+from flask_skmodels import KeyValueModel, before_prediction
 from flask_skmodels.config import DIALECTS
 from tests.support.helpers import FORM, JSON, SCHEMA, SETOSA, serve
 
@@ -71,6 +72,19 @@ def test_predictions_of_other_protocols_are_not_stored(
 def test_page_with_a_prediction_is_not_stored(client: FlaskClient) -> None:
     response = client.post("/iris/", data=SETOSA, headers=HTML)
     assert response.headers.getlist("Cache-Control") == ["no-store"]
+
+
+def test_response_of_a_receiver_is_not_stored(client: FlaskClient) -> None:
+    def refuse(app: Flask, **extra: Any) -> None:
+        response = make_response("wait", 403)
+        response.headers["Cache-Control"] = "public"
+        abort(response)
+
+    with before_prediction.connected_to(refuse):
+        response = client.post("/iris/predict/", json=SETOSA, headers={"X-Request-ID": "mine"})
+    assert (response.status_code, response.text) == (403, "wait")
+    assert response.headers.getlist("Cache-Control") == ["no-store"]
+    assert response.headers.getlist("X-Request-ID") == ["mine"]
 
 
 def test_files_of_the_pages_may_be_stored(client: FlaskClient) -> None:
