@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -123,8 +124,20 @@ def read_text(
     if _UNREADABLE.search(text):
         _report_unreadable(names, rows, schema)
     _check_widths(rows, width)
-    columns = list(zip(*rows, strict=True)) or [()] * width
-    return request_columns(names, columns, schema, text=True)
+    return request_columns(names, _columns(names, rows, width, schema), schema, text=True)
+
+
+def _columns(
+    names: Sequence[str] | None, rows: Sequence[Sequence[str]], width: int, schema: Schema
+) -> list[ColumnValues]:
+    """Return the columns of lines; those that no field is named after are only counted."""
+    if names is None or schema.unnamed:
+        return list(zip(*rows, strict=True)) or [()] * width
+    fields = {field.name for field in schema.fields}
+    return [
+        list(map(itemgetter(index), rows)) if name in fields else range(len(rows))
+        for index, name in enumerate(names)
+    ]
 
 
 def read_numbers(body: bytes, schema: Schema, *, header: bool | None = None) -> Columns | None:
