@@ -22,6 +22,7 @@ app = create_app()
 HONEST = orjson.dumps(
     {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 )
+LIFETIME = 3600  # seconds; the whole table takes minutes
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MIB = 2**20
 CAN_MEASURE = Path("/proc/self/clear_refs").exists() and os.access("/proc/self/clear_refs", os.W_OK)
@@ -89,7 +90,7 @@ class MeasuredServer:
 @contextmanager
 def measured_server(folder: Path) -> Iterator[MeasuredServer]:
     """Start the server, and stop it at the end."""
-    with gunicorn(folder, MODULE, workers=1) as server:
+    with gunicorn(folder, MODULE, workers=1, lifetime=LIFETIME) as server:
         yield MeasuredServer(server)
 
 
