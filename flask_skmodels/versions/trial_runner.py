@@ -28,7 +28,7 @@ from flask_skmodels.versions.trial_outcomes import Report
 from flask_skmodels.versions.trial_records import Note
 from flask_skmodels.versions.trial_task import IN_TRIAL, Task
 
-START_SECONDS = 60.0  # for Python to start and to import the library on a busy machine
+START_SECONDS = 180.0  # for Python to start and to import the library on a busy machine
 END_SECONDS = 5.0  # for the helper to end by itself
 HEADER = Struct("!QQ")  # the lengths of two pickles: the limits and the note, and the task
 REPORT = b"report: "  # begins the line that answers a task
