@@ -396,6 +396,7 @@ def replaced(old: bytes, new: bytes) -> Callable[[dict[str, Any]], object]:
     return replace
 
 
+NO_PARENT = b"\x7f\xff\xff\xff"
 CHILDREN = b"right_children[$l#L"
 
 
@@ -407,6 +408,7 @@ CHILDREN = b"right_children[$l#L"
         (b"default_left", b"loss_changes", "a key twice"),
         (b"left_children[$l#", b"left_children[$i#", "a length that is not a whole number"),
         (b"tree_info", b"tree_infO", "tree_info"),
+        (NO_PARENT + bytes(4), NO_PARENT + b"\0#\0\0", "the parents of its nodes do not fit"),
     ],
 )
 def test_xgboost(old: bytes, new: bytes, told: str) -> None:
@@ -425,6 +427,7 @@ def test_xgboost(old: bytes, new: bytes, told: str) -> None:
         (b"num_class:3", b"num_class:9", "its objective has another number of classes"),
         (b"max_feature_idx=3", b"max_feature_idx=1", "feature_names has another length"),
         (b"tree_sizes=", b"tree_sizes=9", "tree_sizes"),
+        (b"num_leaves=4", b"num_leaves=1", "an array of its splits has the shape (3,), not (0,)"),
         (b"num_leaves=", b"num_leaves=9", "an array of its splits has the shape"),
         (b"num_leaves=", b"num_leaves=\nnum_leaves=", "'num_leaves' occurs twice"),
     ],

@@ -19,6 +19,7 @@ from flask_skmodels.artifacts.structures.universal_json import read_universal_js
 from flask_skmodels.schema.types import Array
 
 _MAX_CATEGORY = 2**24  # XGBoost's own limit
+_NO_PARENT = (-1, 2**31 - 1)  # XGBoost's values for the first node
 _OBJECTIVE_CLASSES = re.compile(r"\bnum_class:(-?\d+)")
 
 
@@ -93,11 +94,13 @@ def _check_xgboost_tree(tree: Mapping[str, Any], columns: int, groups: int) -> N
     own = whole_number(int(parameters["num_feature"]), "num_feature of a tree", 0, columns)
     for name in ("left_children", "right_children", "parents", "split_indices", "default_left"):
         check_shape(np.asarray(tree[name]), (count,), name)
+        ensure(np.asarray(tree[name]).dtype.kind in "iub", f"{name} are not whole numbers")
     for name in ("split_conditions", "loss_changes", "sum_hessian"):
         ensure(len(tree[name]) in (count, count * max(width, 1)), f"{name} has another length")
     left, right = (np.asarray(tree[name]) for name in ("left_children", "right_children"))
     splits = np.flatnonzero(left != -1)
     _check_children(left[splits], right[splits], count)
+    _check_parents(np.asarray(tree["parents"]), left[splits], right[splits], splits)
     check_indices(np.asarray(tree["split_indices"])[splits], max(own, columns), "split_indices")
     _check_categories(tree, splits, count)
 
@@ -111,6 +114,14 @@ def _check_children(left: Array, right: Array, count: int) -> None:
     check_indices(children, count, "the children of its nodes")
     parents = np.bincount(children, minlength=1)
     ensure(parents[0] == 0 and parents.max() <= 1, "a node has two parents")
+
+
+def _check_parents(parents: Array, left: Array, right: Array, splits: Array) -> None:
+    """Check that each child refers to its parent, and no other node to one that does not exist."""
+    fits = (parents[left] == splits) & (parents[right] == splits)
+    ensure(fits.all(), "the parents of its nodes do not fit their children")
+    exist = (parents >= 0) & (parents < len(parents))
+    ensure((exist | np.isin(parents, _NO_PARENT)).all(), "the parent of a node does not exist")
 
 
 def _check_categories(tree: Mapping[str, Any], splits: Array, count: int) -> None:
@@ -178,18 +189,18 @@ def _blocks(text: str, start: int, sizes: Sequence[int]) -> list[str]:
 def _check_lightgbm_tree(tree: Mapping[str, str], columns: int) -> None:
     leaves = whole_number(int(tree["num_leaves"]), "num_leaves", 1)
     categories = whole_number(int(tree["num_cat"]), "num_cat", 0)
-    if leaves > 1:
-        left, right, kinds, features = (
-            _numbers(tree[name], np.int64)
-            for name in ("left_child", "right_child", "decision_type", "split_feature")
-        )
-        thresholds = _numbers(tree["threshold"], np.float64)
-        for numbers in (left, right, kinds, features, thresholds):
-            check_shape(numbers, (leaves - 1,), "an array of its splits")
-        _check_leaves(left, right, leaves)
-        check_indices(features, columns, "split_feature")
-        on_sets = thresholds[kinds & 1 != 0]
-        ensure(((on_sets >= 0) & (on_sets < categories)).all(), "a split has no categories")
+    left, right, kinds, features = (
+        _numbers(tree.get(name, ""), np.int64)
+        for name in ("left_child", "right_child", "decision_type", "split_feature")
+    )
+    thresholds = _numbers(tree.get("threshold", ""), np.float64)
+    for numbers in (left, right, kinds, features, thresholds):
+        check_shape(numbers, (leaves - 1,), "an array of its splits")
+    check_shape(_numbers(tree["leaf_value"], np.float64), (leaves,), "leaf_value")
+    _check_leaves(left, right, leaves)
+    check_indices(features, columns, "split_feature")
+    on_sets = thresholds[kinds & 1 != 0]
+    ensure(((on_sets >= 0) & (on_sets < categories)).all(), "a split has no categories")
     if categories:
         ends = _numbers(tree["cat_boundaries"], np.int64)
         words = len(_numbers(tree["cat_threshold"], np.int64))
