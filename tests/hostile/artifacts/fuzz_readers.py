@@ -76,14 +76,19 @@ def _read_sums(folder: Path, data: bytes) -> object:
 
 @cache
 def _skops(name: str) -> bytes:
-    return bytes(skops.io.dumps(build(name)[0]))
+    estimator = build(name)[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of attributes that will go
+        return bytes(skops.io.dumps(estimator))
 
 
 def _onnx(name: str) -> bytes:
     import skl2onnx
 
-    example = X[:1].astype(np.float32)
-    graph = skl2onnx.to_onnx(build(name)[0], example, target_opset={"": 18, "ai.onnx.ml": 3})
+    estimator, example = build(name)[0], X[:1].astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = skl2onnx.to_onnx(estimator, example, target_opset={"": 18, "ai.onnx.ml": 3})
     return bytes(graph.SerializeToString())
 
 
