@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
+from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
@@ -14,15 +15,21 @@ from flask_skmodels.cli import commands
 from flask_skmodels.config import Settings, read_settings
 from flask_skmodels.dialects import enabled as enabled_dialects
 from flask_skmodels.exceptions import ConfigurationError
+from flask_skmodels.inference.concurrency import concurrency_limit
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
+from flask_skmodels.inference.readiness import ExampleRuns, Readiness
 from flask_skmodels.models import Model, name_of
 from flask_skmodels.pages import api_docs, page_routes
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.state import Decorator, State
 from flask_skmodels.telemetry.setup import listeners_of
+from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.registry import Registry
+from flask_skmodels.versions.trial_outcomes import Limits
+from flask_skmodels.versions.trial_task import is_trial_process
+from flask_skmodels.versions.trials import Trials
 from flask_skmodels.web import metrics, routes
 from flask_skmodels.web.exchange import application
 from flask_skmodels.web.url_rules import without_garbage_collection
@@ -89,18 +96,31 @@ class SKModels:
         others = [state for state in app.extensions.values() if isinstance(state, State)]
         _check_prefix(self.name, settings, others)
         loaded_models = LoadedModels(settings.max_loaded) if settings.max_loaded else None
+        process_limit = concurrency_limit(settings.max_concurrency, settings.max_queue)
         deployments: dict[str, Deployment] = {}
         listeners = listeners_of(self.name, app, self.predict, deployments, settings)
         with self._lock:
             app.register_blueprint(self.blueprint)
-            state = State(self, app, settings, loaded_models, listeners, deployments)
+            state = State(
+                self,
+                app,
+                settings,
+                loaded_models,
+                listeners,
+                _readiness_of(app, deployments, settings),
+                process_limit,
+                deployments,
+                trials=trials_of(app, settings),
+                load_limit=limit_of(settings),
+            )
             app.extensions[self.name] = state
             app.cli.add_command(commands.group(self.name))
             for module in _MODULES_WITH_URLS:
                 module.add_rules(state)
             self._schedule_version_check(state)
-            for name in self.registry:
-                self._start(state, name)
+            with state.several_trials():
+                for name in self.registry:
+                    self._start(state, name)
             with without_garbage_collection():
                 for deployment in state.deployments.values():
                     _add_url_rules(state, deployment)
@@ -165,15 +185,18 @@ class SKModels:
         :raises UnknownModel: there is no such model, version or method
         :raises InvalidInput: the rows are not valid
         :raises RejectedRows: the rows are valid, and the estimator rejects some of them
+        :raises Overloaded: too many predictions are in progress
+        :raises TimedOut: the prediction has waited too long for others
         :raises RuntimeError: there is no application, or it does not have this extension
         """
         sender = self._sender(app)
         deployment = self._deployment(sender, name)
         chosen = deployment.version(sender, version)
         call = deployment.call(sender, chosen, method or chosen.default_method)
-        with rejecting(call):
-            prediction = prepare(call, from_python(rows))
-        return deployment.execute(call, prediction, is_shadowed=version is None)
+        with call.admission as call.waited:
+            with rejecting(call):
+                prediction = prepare(call, from_python(rows))
+            return deployment.execute(call, prediction, is_shadowed=version is None)
 
     def openapi(self, app: Flask | None = None) -> JSONObject:
         """Return the OpenAPI document of all models.
@@ -269,11 +292,18 @@ class SKModels:
             settings.policy(state.app.root_path),
             pinned=settings.versions.get(name),
             interval=settings.reload,
+            trials=state.trials,
         )
         state.deployments[name] = deployment = Deployment(
-            versions, state.loaded_models, threads=settings.threads, batch_rows=settings.batch_rows
+            versions,
+            state.loaded_models,
+            threads=settings.threads,
+            batch_rows=settings.batch_rows,
+            load_limit=state.load_limit,
+            timeout=settings.timeout,
+            process_limit=state.process_limit,
         )
-        if settings.loading == "startup":
+        if settings.loading == "startup" and not is_trial_process():
             deployment.start(state.app)
         return deployment
 
@@ -298,9 +328,32 @@ class SKModels:
                 )
 
 
+def trials_of(app: Flask, settings: Settings) -> Trials | None:
+    """Return the trials of an application, None if they are off or if this is one itself."""
+    if not settings.trial or is_trial_process():
+        return None
+    folder = Path(app.instance_path, settings.state_dir or "")
+    return Trials(folder, Limits(settings.trial_seconds, settings.trial_bytes))
+
+
+def limit_of(settings: Settings) -> LoadLimit | None:
+    """Return the limit on loads that clients cause, None if there is none."""
+    most = settings.loads_per_minute
+    return None if most is None else LoadLimit(most)
+
+
 def _add_url_rules(state: State, deployment: Deployment) -> None:
     for module in _MODULES_WITH_URLS:
         module.add_model_rules(state, deployment)
+
+
+def _readiness_of(
+    app: Flask, deployments: Mapping[str, Deployment], settings: Settings
+) -> Readiness:
+    """Return the check of an application's readiness, as it is configured."""
+    file = None if settings.drain_file is None else Path(app.root_path, settings.drain_file)
+    runs = ExampleRuns(app, deployments, app.app_context) if settings.ready_examples else None
+    return Readiness(app, deployments, file, runs)
 
 
 def _check_prefix(name: str, settings: Settings, others: Iterable[State]) -> None:

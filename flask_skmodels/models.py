@@ -55,6 +55,10 @@ class Model:
         methods; or ``"onnx"``, ONNX Runtime
     :ivar batching: whether calls of few rows that arrive at the same time are combined; if None,
         the measured time of a call of one row decides
+    :ivar max_concurrency: the maximum number of calls that run at the same time in a process; None
+        for no limit
+    :ivar max_queue: the maximum number of calls that wait for these; None for no limit
+    :ivar timeout: the seconds that a call may wait for others; None for ``SKMODELS_TIMEOUT``
     :ivar decorators: view decorators for every URL of the model, as in Flask's ``View``
     :ivar description: a description of the model; by default the docstring of the class
     :ivar examples: rows that clients may send; a new version must predict them before it is served
@@ -67,6 +71,9 @@ class Model:
         data themselves; by default the file beside the artifact, if there is one
     :ivar enforce_ranges: whether numbers outside the ranges in the profile are errors; if not, the
         ranges are only shown
+    :ivar max_rows: the maximum number of rows in a request; by default ``SKMODELS_MAX_ROWS``
+    :ivar max_cells: the maximum number of cells, those of a row times the rows, of a request and of
+        its response; by default ``SKMODELS_MAX_CELLS``
     """
 
     name: str = ""
@@ -78,6 +85,9 @@ class Model:
     purge_unknown: bool = True
     engine: str = "lean"
     batching: bool | None = None
+    max_concurrency: int | None = None
+    max_queue: int | None = None
+    timeout: float | None = None
     decorators: Sequence[Callable[..., Any]] = ()
     description: str = ""
     examples: Sequence[Any] = ()
@@ -86,15 +96,17 @@ class Model:
     shadow: str | None = None
     profile: Any = None
     enforce_ranges: bool = False
+    max_rows: int | None = None
+    max_cells: int | None = None
 
     configuration: JSONObject | None = None
     _caller: Callable[..., Any] | None = None
 
     attributes: ClassVar[tuple[str, ...]] = (
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
-        *("engine", "batching"),
+        *("engine", "batching", "max_concurrency", "max_queue", "timeout"),
         *("decorators", "description", "examples", "traffic", "traffic_key", "shadow"),
-        *("profile", "enforce_ranges"),
+        *("profile", "enforce_ranges", "max_rows", "max_cells"),
     )
 
     def __init__(self, **attributes: Any) -> None:
@@ -264,6 +276,36 @@ def check_traffic(model: Model) -> None:
         problem = "traffic_key must be 'header:NAME', 'cookie:NAME' or a function of the request"
     if problem:
         raise ModelError(f"model {name_of(model)!r}: {problem}")
+
+
+def check_limits(model: Model) -> None:
+    """Raise :class:`ModelError` if the limits on the rows or the calls of a model are not valid."""
+    problem = ""
+    for name, least in (
+        ("max_rows", 1),
+        ("max_cells", 1),
+        ("max_concurrency", 1),
+        ("max_queue", 0),
+    ):
+        if not _is_whole(getattr(model, name), at_least=least):
+            problem = f"{name} must be None or an integer of at least {least}"
+            break
+    if not problem and model.max_queue is not None and model.max_concurrency is None:
+        problem = "max_queue has no effect without max_concurrency: set it too"
+    if not problem and not _is_duration(model.timeout):
+        problem = "timeout must be None or a number of seconds above 0"
+    if problem:
+        raise ModelError(f"model {name_of(model)!r}: {problem}")
+
+
+def _is_whole(value: Any, *, at_least: int) -> bool:
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    return value is None or (is_int and value >= at_least)
+
+
+def _is_duration(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (is_number and value > 0)
 
 
 def _are_shares(traffic: Any) -> bool:

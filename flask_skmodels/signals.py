@@ -49,7 +49,9 @@ after_prediction = _signals.signal(
 
 prediction_failed = _signals.signal(
     "prediction-failed",
-    doc="""Sent when the estimator has raised, and not because of the rows.
+    doc="""Sent when the estimator has raised, and not because of the rows; or when the call was not
+    made because of others that do not return, with a :class:`~flask_skmodels.TimedOut` or an
+    :class:`~flask_skmodels.Overloaded`.
 
     :param model: the :class:`~flask_skmodels.Model`
     :param prediction: the :class:`~flask_skmodels.Prediction`, without outputs
@@ -69,6 +71,19 @@ input_rejected = _signals.signal(
     :param request_id: identifier of the request; None for a call in process without one
     :param prediction: the :class:`~flask_skmodels.Prediction` if the rows were valid and the model
         or its estimator rejected them, else None
+    """,
+)
+
+prediction_refused = _signals.signal(
+    "prediction-refused",
+    doc="""Sent when a prediction was refused before its rows were read, because too many others
+    are in progress, or have been for too long.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param version: label of the version that was to predict, None if the model has no versions
+    :param method: name of the method that was called
+    :param exception: an :class:`~flask_skmodels.Overloaded` or a :class:`~flask_skmodels.TimedOut`
+    :param request_id: identifier of the request; None for a call in process without one
     """,
 )
 

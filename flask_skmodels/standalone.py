@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from flask_skmodels.cli.console import one_line_errors
 from flask_skmodels.estimators import introspect
 from flask_skmodels.extension import SKModels
 from flask_skmodels.models import Model
+from flask_skmodels.state import State
 from flask_skmodels.versions.discovery import File, find
 from flask_skmodels.versions.loaded_files import load_once
+from flask_skmodels.versions.trials import Trials
 from flask_skmodels.web.responses import problem_response_with_id
 
 
@@ -65,14 +68,18 @@ def serve(path: str, name: str | None = None, **options: Any) -> Flask:
 
 def _application(path: str, name: str | None, options: dict[str, Any]) -> Flask:
     artifact = Artifact(Path(path).absolute(), **options)
-    stem = split_name(path)[0]
+    app = create_app([], import_name="flask_skmodels")
+    state: State = app.extensions["skmodels"]
+    model = Model(name=name or split_name(path)[0], pipeline=artifact)
     files = find(artifact, Policy(root=Path.cwd()))
-    methods = _methods(files) if None in files else None
-    model = Model(name=name or stem, pipeline=artifact, methods=methods)
-    return create_app([model], import_name="flask_skmodels")
+    if None in files:
+        model.methods = _methods(model, files[None], state.trials)
+    state.models.register(model)
+    return app
 
 
-def _methods(files: dict[str | None, File]) -> tuple[str, ...]:
+def _methods(model: Model, file: File, trials: Trials | None) -> tuple[str, ...]:
     """Return the methods of the estimator in a file; its version uses the same loaded file."""
-    loaded = load_once(files[None], Policy(root=Path.cwd()))
-    return introspect.methods(loaded.estimator)
+    policy = Policy(root=Path.cwd())
+    trial = None if trials is None else partial(trials.check, model, file.artifact, policy)
+    return introspect.methods(load_once(file, policy, trial).estimator)

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from flask_skmodels.artifacts.regular_files import read_description
 from flask_skmodels.estimators import input_columns
 from flask_skmodels.exceptions import ArtifactError
 from flask_skmodels.schema.types import Estimator, JSONObject
@@ -92,7 +93,7 @@ def _read_yaml(path: Path, verify: _Verify) -> JSONObject:
     except ImportError as error:
         needed = "it needs PyYAML: pip install 'Flask-SKModels[mlflow]'"
         raise ArtifactError(path, needed) from error
-    data = _read(path, verify)
+    data = _read(path, path.parent, verify)
     try:
         document = yaml.safe_load(data)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -102,11 +103,8 @@ def _read_yaml(path: Path, verify: _Verify) -> JSONObject:
     return document
 
 
-def _read(path: Path, verify: _Verify) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(path, f"it cannot be read: {error.strerror or error}") from error
+def _read(path: Path, folder: Path, verify: _Verify) -> bytes:
+    data = read_description(path, folder)
     verify(path, data)
     return data
 
@@ -114,7 +112,7 @@ def _read(path: Path, verify: _Verify) -> bytes:
 def _inside(folder: Path, name: str) -> Path:
     """Return the path of a file in a folder; refuse a name that points outside it."""
     path = Path(name)
-    if path.is_absolute() or not path.name or ".." in path.parts:
+    if path.is_absolute() or not path.name or ".." in path.parts or "\0" in name:
         raise ArtifactError(folder / MLMODEL, "it names a file that is not in its folder")
     return folder / path
 
@@ -143,7 +141,7 @@ def _examples(document: Mapping[str, Any], folder: Path, verify: _Verify) -> tup
         return ()
     path = _inside(folder, name)
     try:
-        example = json.loads(_read(path, verify))
+        example = json.loads(_read(path, folder, verify))
     except (ValueError, RecursionError) as error:
         raise ArtifactError(path, "it is not valid JSON") from error
     return tuple(_rows(example))

@@ -18,6 +18,7 @@ from flask_skmodels.artifacts.declaration import (
     resolve,
 )
 from flask_skmodels.artifacts.formats import PICKLED, check_format, split_name
+from flask_skmodels.artifacts.regular_files import read_description
 from flask_skmodels.exceptions import ArtifactError, in_one_line
 
 # As sha256sum writes it: a backslash if the name is escaped, the digest, text or binary, the name.
@@ -81,7 +82,7 @@ def _how_to_list(artifact: Artifact, policy: Policy, digest: str) -> str:
     line = sums_line(os.path.relpath(path, file.parent), digest)
     if policy.sha256sums is not None and policy.sha256sums_sha256 is None:
         return f'add the line "{line}" to {sums}, and sign it again'
-    known = b"" if policy.sha256sums is None else file.read_bytes()
+    known = b"" if policy.sha256sums is None else read_description(file)
     known += b"\n" * (known[-1:] not in (b"", b"\n"))
     whole = sha256(known + os.fsencode(f"{line}\n")).hexdigest()
     setting = f'SKMODELS_SHA256SUMS = ("{sums}", "{whole}")'
@@ -104,10 +105,7 @@ def _full(path: Path) -> str:
 
 
 def _read_sums(file: Path, policy: Policy) -> dict[str, str]:
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ArtifactError(file, f"cannot be read: {error.strerror}") from error
+    data = read_description(file)
     _check_list(file, policy, data)
     return _parsed(file, data)
 

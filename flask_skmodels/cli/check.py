@@ -24,7 +24,9 @@ def check_command() -> None:
 
     Example: flask skmodels check
     """
-    failures = [_check(deployment) for deployment in extension_state().deployments.values()]
+    state = extension_state()
+    with state.several_trials():
+        failures = [_check(deployment) for deployment in state.deployments.values()]
     for codec in missing_codecs():
         click.echo(
             f"format {codec.media_type} is not available: {codec.library} is not installed. "

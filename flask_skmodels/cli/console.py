@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from pathlib import Path
@@ -12,6 +13,7 @@ from flask import current_app
 from flask.cli import ScriptInfo
 
 from flask_skmodels.exceptions import SKModelsError
+from flask_skmodels.inference.budget import NO_BUDGET
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.types import Estimator
 from flask_skmodels.state import State
@@ -28,7 +30,8 @@ class LocalSource:
 
     pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
     parameters: ClassVar[dict[str, str]] = {}
-    max_bytes = max_rows = 2**63 - 1
+    budget = NO_BUDGET
+    max_bytes = sys.maxsize
 
     def __init__(self, data: bytes) -> None:
         self.data = data

@@ -11,9 +11,10 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +27,10 @@ from flask_skmodels.codecs.columns import (
     check_width,
     request_columns,
 )
-from flask_skmodels.exceptions import InputError, InvalidInput, Report, TooManyRows
+from flask_skmodels.codecs.number_lines import number_lines
+from flask_skmodels.codecs.parts import parts_of
+from flask_skmodels.exceptions import InputError, InvalidInput, Report
+from flask_skmodels.inference.budget import NO_BUDGET, Budget
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
@@ -65,19 +69,24 @@ class CSVCodec(Codec):
     def decode(self, source: Source, schema: Schema) -> Rows:
         header = _header_parameter(source.parameters)
         body = source.data.removeprefix(_BOM)
-        check_row_marks(body, b"\r\n", source.max_rows)
+        check_row_marks(body, b"\r\n", source.budget)
         numbers = read_numbers(body, schema, header=header)
         if numbers is not None:
             return numbers
-        return read_text(body, schema, header=header, max_rows=source.max_rows)
+        return read_text(body, schema, header=header, budget=source.budget)
 
     def encode(self, prediction: Prediction) -> bytes:
         # csv.writer takes 1.2 to 3 times as long for numbers.
-        names, columns = zip(*answer_columns(prediction), strict=True)
-        texts = [list(map(_text, _sequence(column))) for column in columns]
-        lines = [",".join(map(_quoted, names)), *map(",".join, zip(*texts, strict=True))]
-        # Most readers skip an empty line.
-        return "".join((line or '""') + "\r\n" for line in lines).encode("utf-8", "replace")
+        columns = answer_columns(prediction)
+        return _header(columns) + _lines(columns)
+
+    def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
+        for index, part in enumerate(parts_of(prediction)):
+            if index == 0:
+                yield _header(answer_columns(part))
+            is_single = part.outputs.ndim == 1 or part.outputs.shape[1] == 1
+            lines = number_lines(part.outputs, b'""' if is_single else b"", b"\r\n")
+            yield _lines(answer_columns(part)) if lines is None else lines
 
     def example(self, row: Mapping[str, Any]) -> str:
         header = [_quoted(name) for name in row]
@@ -88,23 +97,22 @@ class CSVCodec(Codec):
 
 
 def read_text(
-    body: bytes, schema: Schema, *, header: bool | None = None, max_rows: int = sys.maxsize
+    body: bytes, schema: Schema, *, header: bool | None = None, budget: Budget = NO_BUDGET
 ) -> Rows:
     """Return the rows of a file as texts.
 
     :param body: the file
     :param schema: the fields of the model
     :param header: whether the first line names the columns, None to decide by the line itself
-    :param max_rows: the maximum number of rows in the file
+    :param budget: the limits on the file
     :raises InvalidInput: the file is not valid CSV in UTF-8
-    :raises TooManyRows: it has more rows
+    :raises OverBudget: it has more rows or cells
     """
     text = body.decode("utf-8", "surrogateescape")
-    rows, count, is_valid = _split(text, max_rows + 1)
+    rows, count, is_valid = _split(text, budget.max_rows + 1)
     names = rows.pop(0) if rows and _is_header(rows[0], schema, header) else None
     count -= names is not None
-    if count > max_rows:
-        raise TooManyRows(count, max_rows)
+    budget.check_rows(count, len(schema.fields))
     if not is_valid:
         row = count if names or header is False else None
         message = "a quoted value has no closing quote, or text after it"
@@ -116,8 +124,20 @@ def read_text(
     if _UNREADABLE.search(text):
         _report_unreadable(names, rows, schema)
     _check_widths(rows, width)
-    columns = list(zip(*rows, strict=True)) or [()] * width
-    return request_columns(names, columns, schema, text=True)
+    return request_columns(names, _columns(names, rows, width, schema), schema, text=True)
+
+
+def _columns(
+    names: Sequence[str] | None, rows: Sequence[Sequence[str]], width: int, schema: Schema
+) -> list[ColumnValues]:
+    """Return the columns of lines; those that no field is named after are only counted."""
+    if names is None or schema.unnamed:
+        return list(zip(*rows, strict=True)) or [()] * width
+    fields = {field.name for field in schema.fields}
+    return [
+        list(map(itemgetter(index), rows)) if name in fields else range(len(rows))
+        for index, name in enumerate(names)
+    ]
 
 
 def read_numbers(body: bytes, schema: Schema, *, header: bool | None = None) -> Columns | None:
@@ -379,6 +399,22 @@ def _is_utf_8(body: bytes) -> bool:
 
 
 # Writing
+
+
+def _header(columns: Iterable[tuple[str, ColumnValues]]) -> bytes:
+    """Return the line with the names of the columns of a response."""
+    return _written([",".join(_quoted(name) for name, _ in columns)])
+
+
+def _lines(columns: Iterable[tuple[str, ColumnValues]]) -> bytes:
+    """Return the lines with the values of the columns."""
+    texts = [list(map(_text, _sequence(column))) for _, column in columns]
+    return _written(map(",".join, zip(*texts, strict=True)))
+
+
+def _written(lines: Iterable[str]) -> bytes:
+    # Most readers skip an empty line.
+    return "".join((line or '""') + "\r\n" for line in lines).encode("utf-8", "replace")
 
 
 def _sequence(column: ColumnValues) -> Sequence[Any]:

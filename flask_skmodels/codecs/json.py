@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
 from flask_skmodels.codecs.columns import check_row_marks, request_columns
 from flask_skmodels.codecs.json_numbers import LEAST_BYTES, read_columns, read_matrix
 from flask_skmodels.codecs.json_text import dumps, loads
+from flask_skmodels.codecs.parts import json_parts
 from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.inference.prediction import Prediction
@@ -27,7 +29,7 @@ class JSONCodec(Codec):
     def decode(self, source: Source, schema: Schema) -> Rows:
         body = source.data
         if len(body) >= LEAST_BYTES:
-            check_row_marks(body, b"{[", source.max_rows)
+            check_row_marks(body, b"{[", source.budget)
             numbers = _numbers(body, schema)
             if numbers is not None:
                 return numbers
@@ -50,6 +52,9 @@ class JSONCodec(Codec):
         if prediction.classes is not None:
             document["classes"] = prediction.classes
         return dumps(document)
+
+    def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
+        return json_parts(prediction, self.encode(replace(prediction, outputs=[])))
 
     def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         row = {"anyOf": [shapes.row, shapes.array]}

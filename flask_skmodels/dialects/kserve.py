@@ -15,7 +15,7 @@ from flask_skmodels.dialects.common import (
     predicting_version,
 )
 from flask_skmodels.dialects.json_instances import invalid, read_instances, read_object, read_rows
-from flask_skmodels.estimators.outputs import plain_outputs
+from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -23,23 +23,25 @@ from flask_skmodels.state import State
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.predict import Predictor
-from flask_skmodels.web.responses import json_response
+from flask_skmodels.web.responses import json_response, predictions_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
 
 
-def read_request(body: bytes, schema: Schema) -> Rows:
+def read_request(body: bytes, schema: Schema, budget: Budget) -> Rows:
     """Return the rows of a request, given as ``instances`` or as ``inputs``.
 
     :param body: the JSON text
     :param schema: the fields of the model
+    :param budget: the limits on the request
+    :raises OverBudget: the body has more rows
     :raises InvalidInput: the protocol does not allow the body
     """
-    document = read_object(body)
+    document = read_object(body, budget)
     if ("instances" in document) == ("inputs" in document):
         raise invalid("instances", "the body must have either instances or inputs")
     if "inputs" in document:
         return read_rows(document["inputs"], schema, "inputs")
-    return read_instances(document["instances"], schema)
+    return read_instances(document["instances"], schema, budget)
 
 
 class AliveView(DialectView):
@@ -54,7 +56,7 @@ class RequestReader:
 
     def decode(self, source: Body, schema: Schema) -> Rows:
         """Return the rows of a body."""
-        return read_request(source.data, schema)
+        return read_request(source.data, schema, source.budget)
 
 
 class PredictView(DialectView):
@@ -71,10 +73,10 @@ class PredictView(DialectView):
     def respond(self, exchange: Exchange) -> Response:
         predictor = self._predictor
         version = predicting_version(exchange, predictor)
-        body = Body(exchange.request, predictor.limits)
+        body = Body(exchange.request, predictor.budget)
         method = version.default_method
         prediction = predictor.predict(exchange, version, method, RequestReader(), body)
-        return json_response({"predictions": plain_outputs(prediction.outputs)})
+        return predictions_response(prediction)
 
 
 def add_rules(state: State) -> None:
@@ -95,7 +97,10 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add the URLs of a model."""
     name, decorators = deployment.name, state.decorators_of(deployment)
     path = f"{_prefix(state)}/v1/models/{name}"
-    ready, predict = ReadyView(deployment), PredictView(Predictor(deployment, state.settings))
+    ready, predict = (
+        ReadyView(state, deployment),
+        PredictView(Predictor(deployment, state.settings)),
+    )
     add_unprefixed_url_rule(state, f"{name}:v1", f"{path}/", ready, decorators=decorators)
     add_unprefixed_url_rule(
         state, f"{name}:v1:predict", f"{path}:predict/", predict, decorators=decorators

@@ -10,21 +10,23 @@ second without combining, 267 to 291 with a batching thread, and 800 with a lead
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from threading import Lock, get_ident
+from threading import TIMEOUT_MAX, Lock, get_ident
 from time import perf_counter
-from weakref import WeakSet
 
+from flask_skmodels.engines.after_fork import restart_after_fork
 from flask_skmodels.engines.native import Call
 from flask_skmodels.estimators.outputs import is_multi_output
+from flask_skmodels.exceptions import Overloaded, TimedOut
 from flask_skmodels.schema.tabular import concatenate, layout_of
 from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 MAX_ROWS_OF_A_CALL = 16  # a call with more rows has little to gain from being combined
 MIN_SECONDS = 500e-6  # calls of one row are combined if each takes at least this long
+MOST_LEFT_BEHIND = 3  # calls that do not return, each of which keeps a thread
+_MARGIN = 0.001  # seconds after the time limit at which it is surely over
 _TRIALS = 5  # calls of one row that are timed; the first one may include a warm-up
 
 # The outputs, the seconds spent in the queue, and the number of rows in the combined call.
@@ -43,41 +45,51 @@ class Combiner:
         self._is_worth_it = is_worth_it
         self._trials: list[float] = []
         self.restart()
-        _combiners.add(self)
+        restart_after_fork(self)
 
     def restart(self) -> None:
         """Forget all callers. A forked child process has none of its parent's threads."""
         self._lock = Lock()
-        self._is_busy = False
-        self._leader: int | None = None  # the identifier of the leader's thread
-        self._queue: deque[_Waiting] = deque()
+        self._leading: _Caller | None = None  # its call is in progress; the others wait for it
+        self._threads: set[int] = set()  # the identifiers of all threads that call the method
+        self._queue: deque[_Caller] = deque()
 
-    def call(self, X: ModelInput, most_rows: int) -> CombinedResult:
+    def call(
+        self, X: ModelInput, most_rows: int, timeout: float | None = None, waited: float = 0.0
+    ) -> CombinedResult:
         """Call the method, together with other callers if they are waiting.
+
+        A call that is still in progress after the timeout is no longer waited for: it cannot be
+        stopped, so the next callers start beside it. If several calls do not return, further
+        callers are refused, because the process would run out of threads.
 
         :param X: an array, a table or a list
         :param most_rows: the maximum number of rows in a combined call; below 2 nothing is combined
+        :param timeout: the seconds that a call may wait for others, None for no limit
+        :param waited: the part of these seconds that has passed
         :returns: the outputs for this X, the seconds that it waited for other callers, and the
             number of rows in the call, including those of other callers
+        :raises TimedOut: it has waited too long
+        :raises Overloaded: several calls do not return
         :raises BaseException: the exception that the method raises for this X
         """
         if not self._is_worth_it:
             call = self._timed_call if self._is_worth_it is None else self._call
             return call(X), 0.0, len(X)
         # An estimator that calls this method during its own call would wait for itself.
-        is_nested = self._leader == get_ident()
+        is_nested = get_ident() in self._threads
         if is_nested or most_rows < 2 or len(X) > MAX_ROWS_OF_A_CALL:
             return self._call(X), 0.0, len(X)
-        waiting = _Waiting(X, most_rows)
+        caller = _Caller(X, most_rows)
         with self._lock:
-            is_first, self._is_busy = not self._is_busy, True
-            if not is_first:
-                self._queue.append(waiting)
-        if is_first:
-            waiting.batch = [waiting]
-        else:
-            self._wait(waiting)
-        return self._lead(waiting) if waiting.batch else waiting.result(self._call)
+            if not self._leave_behind(timeout):
+                raise Overloaded("predictions of this model do not return: try again later", 30)
+            self._queue.append(caller)
+            leader = self._next_leader()
+        if leader is not caller:
+            _wake(leader)
+            self._wait(caller, timeout, waited)
+        return self._lead(caller) if caller.batch else caller.result(self._call)
 
     def _timed_call(self, X: ModelInput) -> ModelOutput:
         """Call for this X alone. After enough calls of one row, decide whether to combine."""
@@ -89,34 +101,76 @@ class Combiner:
                 self._is_worth_it = min(self._trials) >= MIN_SECONDS
         return outputs
 
-    def _wait(self, waiting: _Waiting) -> None:
+    def _wait(self, caller: _Caller, timeout: float | None, waited: float) -> None:
+        """Wait until the caller has its result, has to call alone, or has to lead.
+
+        :raises TimedOut: none of these happened in time
+        """
         try:
-            waiting.turn.acquire()
-        except BaseException:  # this caller was interrupted; the others continue
+            if timeout is None:
+                caller.turn.acquire()
+            else:
+                self._wait_until(caller, timeout, perf_counter() + timeout - waited)
+        except BaseException:  # this caller stops waiting; the others continue
             with self._lock:
-                if waiting in self._queue:
-                    self._queue.remove(waiting)
-            self._return_batch(waiting)
+                caller.is_gone = True
+                if caller in self._queue:
+                    self._queue.remove(caller)
+            self._return_batch(caller)
             raise
 
-    def _lead(self, waiting: _Waiting) -> CombinedResult:
+    def _wait_until(self, caller: _Caller, timeout: float, deadline: float) -> None:
+        while not caller.turn.acquire(timeout=self._pause(timeout, deadline)):
+            with self._lock:
+                self._leave_behind(timeout)
+                leader = self._next_leader()
+                is_done = caller.combined is not None or bool(caller.batch)
+            if leader is not caller:
+                _wake(leader)
+            if is_done:
+                return
+            if perf_counter() >= deadline:
+                raise TimedOut("the prediction has waited too long for others: try again later")
+
+    def _pause(self, timeout: float, deadline: float) -> float:
+        """Return the seconds to wait: until the deadline, or the call in progress is too late."""
+        leading, now = self._leading, perf_counter()
+        until = deadline if leading is None else leading.called_at + timeout + _MARGIN
+        return min(max((until if now < until < deadline else deadline) - now, 0), TIMEOUT_MAX)
+
+    def _leave_behind(self, timeout: float | None) -> bool:
+        """Stop waiting for the call in progress if it takes longer than the timeout.
+
+        :returns: False if that would leave too many calls behind
+        """
+        leading = self._leading
+        if leading is None or timeout is None or perf_counter() - leading.called_at <= timeout:
+            return True
+        if len(self._threads) > MOST_LEFT_BEHIND:
+            return False
+        self._leading = None
+        return True
+
+    def _lead(self, caller: _Caller) -> CombinedResult:
         """Call the method for the whole batch, then start the next batch."""
-        batch, started = waiting.batch, perf_counter()
-        self._leader = get_ident()
+        batch, started = caller.batch, perf_counter()
+        thread = get_ident()
+        self._threads.add(thread)
         try:
             if len(batch) == 1:
-                return self._call(waiting.X), started - waiting.since, len(waiting.X)
+                return self._call(caller.X), started - caller.since, len(caller.X)
             self._call_together(batch, started)
         except BaseException:
-            self._return_batch(waiting)
+            self._return_batch(caller)
             raise
         finally:
-            if waiting.batch:
-                waiting.batch = []  # break the reference cycle
-                self._start_next_batch(batch)
-        return waiting.result(self._call)
+            self._threads.discard(thread)
+            if caller.batch:
+                caller.batch = []  # break the reference cycle
+                self._finish(caller, batch)
+        return caller.result(self._call)
 
-    def _call_together(self, batch: Sequence[_Waiting], started: float) -> None:
+    def _call_together(self, batch: Sequence[_Caller], started: float) -> None:
         """Set the results of the whole batch. If the call fails, each caller calls alone."""
         try:
             slices = _split(self._call(concatenate([each.X for each in batch])), batch)
@@ -126,31 +180,38 @@ class Combiner:
         for each, outputs in zip(batch, slices, strict=True):
             each.combined = outputs, started - each.since, rows
 
-    def _return_batch(self, waiting: _Waiting) -> None:
+    def _return_batch(self, caller: _Caller) -> None:
         """Put the other callers of a batch back in the queue when its leader has failed."""
-        batch, waiting.batch = waiting.batch, []
-        others = [each for each in batch if each is not waiting]
+        batch, caller.batch = caller.batch, []
         with self._lock:
+            others = [each for each in batch if each is not caller and not each.is_gone]
             self._queue.extendleft(reversed(others))
         if batch:
-            self._start_next_batch([])
+            self._finish(caller, [])
 
-    def _start_next_batch(self, batch: Sequence[_Waiting]) -> None:
+    def _finish(self, caller: _Caller, batch: Sequence[_Caller]) -> None:
         """Wake the callers of the finished batch, and the leader of the next one."""
-        self._leader = None
         with self._lock:
-            following = self._next_batch()
-            self._is_busy = bool(following)
-            if following:
-                following[0].batch = following
-        for each in batch[1:]:
-            each.turn.release()
-        if following:
-            following[0].turn.release()
+            if self._leading is caller:
+                self._leading = None
+            leader = self._next_leader()
+        for each in batch:
+            if each is not caller:
+                _wake(each)
+        _wake(leader)
 
-    def _next_batch(self) -> list[_Waiting]:
+    def _next_leader(self) -> _Caller | None:
+        """Make the first caller of the queue lead, unless a call is in progress; return it."""
+        if self._leading is not None or not self._queue:
+            return None
+        batch = self._next_batch()
+        self._leading = leader = batch[0]
+        leader.batch, leader.called_at = batch, perf_counter()
+        return leader
+
+    def _next_batch(self) -> list[_Caller]:
         """Take callers from the queue whose X can be concatenated."""
-        batch: list[_Waiting] = []
+        batch: list[_Caller] = []
         rows = 0
         while self._queue:
             following = self._queue[0]
@@ -161,22 +222,18 @@ class Combiner:
         return batch
 
 
-_combiners: WeakSet[Combiner] = WeakSet()
+class _Caller:
+    """A caller, with its input and its result.
 
+    :ivar batch: if the caller leads, the callers that it calls for, including itself
+    :ivar called_at: if the caller leads, the time at which it began to
+    :ivar is_gone: True if the caller has stopped waiting
+    """
 
-def _restart_all() -> None:
-    for combiner in list(_combiners):
-        combiner.restart()
-
-
-if hasattr(os, "register_at_fork"):  # a lock that was held at the fork is never released
-    os.register_at_fork(after_in_child=_restart_all)
-
-
-class _Waiting:
-    """A waiting caller, with its input and its result."""
-
-    __slots__ = ("X", "batch", "combined", "layout", "most_rows", "since", "turn")
+    __slots__ = (
+        *("X", "batch", "called_at", "combined", "is_gone", "layout", "most_rows", "since"),
+        "turn",
+    )
 
     def __init__(self, X: ModelInput, most_rows: int) -> None:
         self.X = X
@@ -184,7 +241,9 @@ class _Waiting:
         self.layout = layout_of(X)
         self.since = perf_counter()
         self.combined: CombinedResult | None = None
-        self.batch: list[_Waiting] = []  # the callers that this one leads, including itself
+        self.batch: list[_Caller] = []
+        self.called_at = 0.0
+        self.is_gone = False
         self.turn = Lock()
         self.turn.acquire()
 
@@ -196,7 +255,12 @@ class _Waiting:
         return call(self.X), queue, len(self.X)
 
 
-def _split(outputs: ModelOutput, batch: Sequence[_Waiting]) -> list[ModelOutput]:
+def _wake(caller: _Caller | None) -> None:
+    if caller is not None:
+        caller.turn.release()
+
+
+def _split(outputs: ModelOutput, batch: Sequence[_Caller]) -> list[ModelOutput]:
     """Return the outputs of each caller.
 
     :raises ValueError: the outputs do not have one entry for each row

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from flask_skmodels.codecs.codec import FILE
@@ -151,6 +150,7 @@ _SUMMARY = {
 }  # of a model that is not loaded yet
 _STATUS = object_of(
     {
+        "ready": _FLAG,
         "loaded": _FLAG,
         "version": _TEXT_OR_NULL,
         "sklearn_version": _TEXT_OR_NULL,
@@ -160,7 +160,14 @@ _STATUS = object_of(
 _READY = object_of(
     {
         "ready": _FLAG,
-        "models": {**_OBJECT, "additionalProperties": shared("schemas", "Status")},
+        "draining": {**_FLAG, "description": "whether the application is shutting down"},
+        "ready_models": _COUNT,
+        "total_models": _COUNT,
+        "models": {
+            **_OBJECT,
+            "additionalProperties": shared("schemas", "Status"),
+            "description": "the models that the visitor may see",
+        },
     }
 )
 
@@ -191,6 +198,11 @@ HEADERS = _prefixed(
         "X-Model-Version": {
             "description": "The version of the model that made the prediction.",
             "schema": _TEXT,
+        },
+        "Retry-After": {
+            "description": "The seconds after which the client may try again, if the model is "
+            "overloaded.",
+            "schema": {"type": "integer"},
         },
         "Accept-Encoding": {
             "description": "The accepted content encodings, if the request had another one.",
@@ -226,12 +238,13 @@ _DESCRIPTIONS = {
     415: "The content type or encoding cannot be read.",
     422: "The input is valid, but the estimator rejects it; the errors name the rows.",
     500: "The prediction failed.",
-    503: "The model cannot be loaded.",
+    503: "The model cannot be loaded, or too many predictions are in progress.",
+    504: "The prediction has waited too long for others that are in progress.",
 }
 
 
 def _problem_response(status: int, description: str) -> JSONObject:
-    extra = ["Accept-Encoding"] if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE else []
+    extra = {415: ["Accept-Encoding"], 503: ["Retry-After"]}.get(status, [])
     responses = response(status, description, _PROBLEMS, "X-Model-Version", *extra)
     entry: JSONObject = responses[str(status)]
     return entry
@@ -268,7 +281,7 @@ def shared_paths(prefix: str) -> JSONObject:
             "summary": "Check that the application is ready to predict",
             "tags": ["health"],
             "responses": response(200, "The application is ready.", ready)
-            | response(503, "A model could not be loaded.", ready),
+            | response(503, "A model is not ready, or the application shuts down.", ready),
         },
     }
     for operation in operations.values():

@@ -214,10 +214,16 @@ class _DescribedModel:
                 "content": self._content(shapes),
             },
             "responses": response(200, "One prediction per row.", _json_first(content), *headers)
-            | problem_responses(
-                400, 403, 406, 413, 415, 422, 500, *([404, 503] if self.loads else [])
-            ),
+            | problem_responses(400, 403, 406, 413, 415, 422, 500, *self._other_statuses()),
         }
+
+    def _other_statuses(self) -> list[int]:
+        """Return the statuses of responses that only some models have."""
+        deployment = self.deployment
+        may_wait = deployment.timeout is not None
+        not_found = [404] if self.loads else []
+        unavailable = [503] if self.loads or deployment.limits or may_wait else []
+        return [*not_found, *unavailable, *([504] if may_wait else [])]
 
     def _version_operation(self, method: str) -> JSONObject:
         """Return the operation of a method for one version, which the path names."""

@@ -121,7 +121,7 @@ class AssetView(BaseView):
         folder = files(__package__) / "static" if name in _OURS else files(_LIBRARY) / "dist"
         response = Response((folder / name).read_bytes(), mimetype=_ASSETS[name])
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-cache"
+        exchange.cache_control = "no-cache"
         response.add_etag()
         response.make_conditional(exchange.request)
         return response

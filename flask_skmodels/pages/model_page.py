@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from flask import Flask, Response
@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs.codec import FILE, Codec
 from flask_skmodels.codecs.form import FormCodec
+from flask_skmodels.codecs.parts import are_large
 from flask_skmodels.codecs.registration import reader_of, writers
 from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.inference.deployment import Deployment
@@ -37,6 +38,7 @@ from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body, UploadedFile
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.fast_path import parsed_form
 from flask_skmodels.web.http_errors import Problem
 from flask_skmodels.web.negotiation import needed_for
 from flask_skmodels.web.predict import Predictor
@@ -82,10 +84,10 @@ class ModelPage(BaseView):
         """Return the page with the predictions for a form that was sent from it."""
         version = self._predictor.version(exchange)
         request = exchange.request
-        body = Body(request, self._predictor.limits)
+        body = Body(request, self._predictor.budget)
         is_file = request.mimetype == "multipart/form-data"
         # The fields of the row form can have any name, so its method is in the URL.
-        named = (request.form if is_file else request.args).get("method")
+        named = (parsed_form(request)[0] if is_file else request.args).get("method")
         method = named or version.default_method
         if method not in version.methods:
             raise NotFound("this version does not serve the method")
@@ -127,7 +129,9 @@ class ModelPage(BaseView):
             status = Problem(error).status
             return self._page(exchange, version, texts, file_errors=error, status=status)
         if "download" in exchange.request.args:
-            return _attachment(codec.encode(prediction), codec, self._deployment.name)
+            is_large = are_large(prediction.outputs)
+            encode = codec.encode_parts if is_large else codec.encode
+            return _attachment(encode(prediction), codec, self._deployment.name)
         result = file_result(prediction, version, codec)
         return self._page(exchange, version, texts, file_result=result)
 
@@ -196,7 +200,7 @@ class FormFields:
     def __init__(self, body: Body, pairs: Sequence[tuple[str, str]]) -> None:
         self.pairs = pairs
         self.max_bytes = body.max_bytes
-        self.max_rows = body.max_rows
+        self.budget = body.budget
 
 
 def _fields_of(body: Body) -> dict[str, str]:
@@ -236,7 +240,7 @@ def _file_of(body: Body) -> tuple[UploadedFile, Codec]:
     return file, codec
 
 
-def _attachment(body: bytes, codec: Codec, name: str) -> Response:
+def _attachment(body: bytes | Iterable[bytes], codec: Codec, name: str) -> Response:
     response = Response(body, mimetype=codec.media_type)
     response.headers.set("Content-Disposition", "attachment", filename=file_name(name, codec))
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -11,6 +11,7 @@ import numpy as np
 
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns
+from flask_skmodels.codecs.parts import are_large
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import bar_width
@@ -108,14 +109,14 @@ def file_result(prediction: Prediction, version: ModelVersion, writer: Codec) ->
     inputs = _inputs(prediction, len(fields))
     outputs = [[format_value(v) for v in values[:MOST_ROWS]] for _, values in shown]
     are_labels = version.is_classifier and prediction.method == "predict"
-    body = writer.encode(prediction)
+    body = None if are_large(prediction.outputs) else writer.encode(prediction)
     return FileResult(
         header=[*fields, *(name for name, _ in shown)],
         first_output=len(fields),
         rows=list(zip(*inputs, *outputs, strict=True)),
         distributions=[_distribution(name, values, are_labels) for name, values in shown[:4]],
         hidden_columns=len(prediction.fields) - len(fields) + len(columns) - len(shown),
-        download=_data_url(body, writer) if len(body) <= MOST_BYTES else None,
+        download=_data_url(body, writer) if body and len(body) <= MOST_BYTES else None,
         file_name=file_name(prediction.model, writer),
         prediction=prediction,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ import cerberus
 import numpy as np
 from cerberus.errors import BaseErrorHandler, ValidationError
 
-from flask_skmodels.exceptions import ModelError, Report
+from flask_skmodels.exceptions import ModelError, Report, TooManyCells
 from flask_skmodels.schema.builder import FRAMES, Builder, require_frame_library
 from flask_skmodels.schema.column_order import aliases_of, columns_of
 from flask_skmodels.schema.compiled_checks import RowChecks, compile_checks, rename
@@ -24,6 +25,8 @@ from flask_skmodels.schema.validator import Validator, leaves, message_of, rule_
 
 LONGEST_NAME = 100  # characters of a client's name in an error
 FEW_ROWS = 8  # fewer rows than this are validated faster row by row
+CERBERUS_CELLS = 2500  # a value that Cerberus itself validates takes as long as that many others
+NO_LIMIT = sys.maxsize
 
 
 class Schema(Protocol):
@@ -49,7 +52,7 @@ class Schema(Protocol):
     def width_of_numbers(self) -> int:
         """The number of values of a row if all must be float64, else 0."""
 
-    def clean(self, rows: Rows) -> ModelInput:
+    def clean(self, rows: Rows, max_cells: int = NO_LIMIT) -> ModelInput:
         """Return X; see :meth:`FixedSchema.clean`."""
 
     def json_schema(self) -> JSONObject:
@@ -67,6 +70,7 @@ class FixedSchema:
     :param purge_unknown: whether unknown fields are ignored; if not, they are errors
     :ivar column_names: the names of the columns of X, in order
     :ivar column_fields: the fields that fill the columns of X, in order
+    :ivar cells_of_row: the number of cells that a row of X counts as
     :raises ModelError: Cerberus rejects a rule, or the fields do not match the estimator's columns
     """
 
@@ -99,6 +103,9 @@ class FixedSchema:
         self._local = threading.local()
         self._check_defaults()
         self._checks = self._compile()
+        width = len(self.column_fields)
+        self._cells_by_cerberus = width * CERBERUS_CELLS
+        self.cells_of_row = self._cells_by_cerberus if self._checks is None else width
 
     @property
     def takes_arrays(self) -> bool:
@@ -111,15 +118,19 @@ class FixedSchema:
         is_numeric = self.takes_arrays and self._checks is not None and self._checks.is_numeric
         return len(self._positional) if is_numeric else 0
 
-    def clean(self, rows: Rows) -> ModelInput:
+    def clean(self, rows: Rows, max_cells: int = NO_LIMIT) -> ModelInput:
         """Return X, the validated input of the estimator.
 
         :param rows: the rows of the request
+        :param max_cells: the maximum number of cells of X; a value that only Cerberus can validate
+            counts as :data:`CERBERUS_CELLS`
+        :raises TooManyCells: X would have more cells
         :raises InvalidInput: with one error for each row, field and broken rule
         """
         if isinstance(rows, Columns) and self.unnamed:
             rows = rows.in_order(self._positional)
         if self._checks is None:
+            self._check_cells(len(rows), max_cells)
             return self._clean_by_cerberus(rows)
         if len(rows.items) == 1 or (_is_float64(rows) and len(rows) == 1):
             item = rows.items[0] if len(rows.items) == 1 else rows.item(0)
@@ -128,12 +139,17 @@ class FixedSchema:
                 if self._limited:
                     self._check_dtypes([(value,) for value in row])
                 return self._builder.row(row)
+        self._check_cells(len(rows), max_cells)
         columns, refused = self._check(rows, self._checks)
-        if refused and not self._report_refused(rows, refused, self._checks):
-            return self._clean_by_cerberus(rows)
+        if refused:
+            columns = self._check_refused(rows, refused, self._checks, max_cells)
         if self._limited:
             self._check_dtypes(columns)
         return self._builder.columns(columns)
+
+    def _check_cells(self, rows: int, max_cells: int) -> None:
+        if rows * self.cells_of_row > max_cells:
+            raise TooManyCells(rows, self.cells_of_row, max_cells)
 
     def _check_dtypes(self, columns: Sequence[ColumnValues] | Array) -> None:
         """Check that the dtypes of the columns of X can hold their values.
@@ -153,38 +169,48 @@ class FixedSchema:
     ) -> tuple[Sequence[ColumnValues] | Array, list[int]]:
         """Return the columns of X, or X itself, and the indices of the rows that are refused."""
         if len(rows) >= FEW_ROWS or isinstance(rows, Columns):  # arrays keep their dtype
-            return checks.matrix(rows) or checks.columns(rows)
+            checked = checks.matrix(rows) or checks.columns(rows)
+            if checked is not None:
+                return checked
         cleaned = [checks.row(rows.item(index), text=rows.text) for index in range(len(rows))]
         refused = [index for index, row in enumerate(cleaned) if row is None]
         good = [row for row in cleaned if row is not None]
         return list(zip(*good, strict=True)), refused
 
-    def _report_refused(self, rows: Rows, refused: Sequence[int], checks: RowChecks) -> bool:
-        """Raise the errors of the refused rows; return False if Cerberus accepts one of them.
+    def _check_refused(
+        self, rows: Rows, refused: Sequence[int], checks: RowChecks, max_cells: int
+    ) -> Sequence[ColumnValues]:
+        """Return the columns of X, with the refused rows as Cerberus returns them.
 
-        Errors that are not reported are only counted, by the faster compiled checks.
+        :param refused: the indices of the first rows that the checks refuse, with no other between
+            them; there may be others after 100 of them
+        :raises InvalidInput: with the errors that Cerberus finds in the rows
+        :raises TooManyCells: Cerberus accepts too many of them
         """
         report = Report()
+        accepted: dict[int, Sequence[Any]] = {}
         for index in refused:
-            item = rows.item(index)
-            errors = checks.count_errors(item, text=rows.text) if report.is_full else None
-            before = report.count
-            if errors is None:
-                self._validate(item, index, rows.text, report)
-            else:
-                report.count += errors
-            if report.count == before:
-                return False
+            accepted[index] = self._validated(rows, index, report)
+            if not report.count and len(accepted) * self._cells_by_cerberus > max_cells:
+                raise TooManyCells(len(rows), self._cells_by_cerberus, max_cells)
         report.raise_if_any()
-        return True
+        values = []
+        for index in range(len(rows)):
+            row = accepted.get(index) or checks.row(rows.item(index), text=rows.text)
+            values.append(self._validated(rows, index, report) if row is None else row)
+        report.raise_if_any()
+        return list(zip(*values, strict=True))
+
+    def _validated(self, rows: Rows, index: int, report: Report) -> list[Any]:
+        """Return a row in the order of X as Cerberus returns it, and report its errors."""
+        document = self._validate(rows.item(index), index, rows.text, report)
+        return [document.get(field.name) for field in self.column_fields]
 
     def _clean_by_cerberus(self, rows: Rows) -> ModelInput:
         report = Report()
-        documents = [
-            self._validate(rows.item(index), index, rows.text, report) for index in range(len(rows))
-        ]
+        values = [self._validated(rows, index, report) for index in range(len(rows))]
         report.raise_if_any()
-        columns = [[row.get(field.name) for row in documents] for field in self.column_fields]
+        columns = list(zip(*values, strict=True))
         if self._limited:
             self._check_dtypes(columns)
         return self._builder.columns(columns)

@@ -2,7 +2,8 @@
 
 Several extensions can share an application, which is the sender of all their signals. Each signal
 therefore has one receiver for each extension, a :class:`Relay`. It checks once whether the model
-belongs to its extension, and then calls all listeners.
+belongs to its extension, and whether a client caused the prediction, not a health check. Then it
+calls all listeners.
 
 ``telemetry.setup`` turns the listeners of an application on.
 """
@@ -70,7 +71,8 @@ class Relay:
         self._caller = caller
 
     def __call__(self, sender: Sender, model: Model, **arguments: object) -> None:
-        if model._caller != self._caller:
+        prediction: Any = arguments.get("prediction")
+        if model._caller != self._caller or (prediction is not None and prediction.is_probe):
             return
         first: Exception | None = None
         for receiver in self.receivers:

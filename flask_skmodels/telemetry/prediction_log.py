@@ -27,6 +27,7 @@ from flask_skmodels.signals import (
     after_prediction,
     input_rejected,
     prediction_failed,
+    prediction_refused,
     prediction_stopped,
 )
 from flask_skmodels.telemetry.listener import Listener, Receiver
@@ -64,6 +65,7 @@ class PredictionLog(Listener):
             after_prediction: self._succeed,
             prediction_failed: self._fail,
             prediction_stopped: self._stop,
+            prediction_refused: self._refuse,
             input_rejected: self._reject,
         }
 
@@ -75,6 +77,29 @@ class PredictionLog(Listener):
 
     def _stop(self, sender: Sender, model: Model, **arguments: Any) -> None:
         self._log(model, "stop", lambda: self._with_error(**arguments))
+
+    def _refuse(
+        self,
+        sender: Sender,
+        *,
+        model: Model,
+        version: str | None,
+        method: str,
+        exception: Exception,
+        request_id: str | None,
+        **extra: Any,
+    ) -> None:
+        self._log(
+            model,
+            "refusal",
+            lambda: {
+                "model": model.name,
+                "version": version,
+                "method": method,
+                "request_id": request_id,
+                "error": type(exception).__qualname__,
+            },
+        )
 
     def _reject(
         self,

@@ -15,9 +15,11 @@ from flask_skmodels.signals import Sender
 from flask_skmodels.versions import discovery, events, lifecycle
 from flask_skmodels.versions.discovery import File
 from flask_skmodels.versions.lifecycle import Absent, Down, Live, State, Unproven
+from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.loader import VersionLoader
 from flask_skmodels.versions.polling import Polling
 from flask_skmodels.versions.promotion import Promotion
+from flask_skmodels.versions.trials import Trials
 from flask_skmodels.versions.version import ModelVersion
 
 
@@ -56,6 +58,7 @@ class VersionFolder:
         nor the shadow
     :param interval: seconds between two polls of the folder, None to poll only when a reload is
         requested
+    :param trials: tries a file before it is loaded, None to load it untried
     """
 
     is_reloadable = True
@@ -68,12 +71,13 @@ class VersionFolder:
         *,
         pinned: str | None = None,
         interval: float | None = None,
+        trials: Trials | None = None,
     ) -> None:
         self.model = model
         self.name = name_of(model)
         self.is_folder = discovery.is_folder(artifact, policy)
         self.on_load: Callable[[], None] = lambda: None
-        self._loader = VersionLoader(model, artifact, policy)
+        self._loader = VersionLoader(model, artifact, policy, trials)
         self._promotion = Promotion(model, self._loader, pinned)
         self._polling = Polling(self.name, artifact, policy, interval)
         self._files: Mapping[str | None, File] = {}
@@ -133,7 +137,7 @@ class VersionFolder:
         :raises ModelError: no version can be served, or the pinned one does not exist
         """
         with self._changing(sender):
-            self._update(with_trials=True, may_predict=not isinstance(self._state, Absent))
+            self._update(with_others=True, may_predict=not isinstance(self._state, Absent))
 
     def current(self, sender: Sender) -> ModelVersion:
         """Return the live version; load it if necessary.
@@ -152,9 +156,11 @@ class VersionFolder:
                 self._state = lifecycle.fail(self._state)
                 raise
 
-    def get(self, label: str, sender: Sender) -> ModelVersion:
+    def get(self, label: str, sender: Sender, limit: LoadLimit | None = None) -> ModelVersion:
         """Return a version by its label; load it if necessary.
 
+        :param limit: the limit on loads that clients cause, None if no client names the version
+        :raises TooManyLoads: it is not loaded, and clients have caused too many loads
         :raises UnknownModel: the model has no version with this label
         :raises ArtifactError: it cannot be loaded
         :raises ModelError: it cannot be served
@@ -167,7 +173,7 @@ class VersionFolder:
             self._file(label)  # an unknown label is refused without waiting for the lock
         with self._changing(sender):
             self._files = self._files or self._loader.find()
-            version = self._loaded(label) or self._loader.load(label, self._file(label))
+            version = self._loaded(label) or self._loader.load(label, self._file(label), limit)
             self._loader.cache.touch(label)
             self._evict()
             return version
@@ -218,7 +224,7 @@ class VersionFolder:
             with self._changing(sender):
                 if loads or self.live is not None or self.is_down:
                     self._prove()
-                    self._update(with_trials=True)
+                    self._update(with_others=True)
                     self._evict()
         except SKModelsError as error:
             sender.logger.debug("model %r keeps its version: %s", self.name, error)
@@ -247,7 +253,7 @@ class VersionFolder:
             finally:
                 self._lock.release()
 
-    def _update(self, *, with_trials: bool = False, may_predict: bool = True) -> ModelVersion:
+    def _update(self, *, with_others: bool = False, may_predict: bool = True) -> ModelVersion:
         """List the files and switch to the newest version that passes its checks."""
         try:
             files = self._loader.find()
@@ -256,8 +262,8 @@ class VersionFolder:
             raise self._loader.reject_all(self._promotion.pinned, error) from error
         self._loader.rejected.clear_reason_of_all()
         version = self._switch(candidates, files, may_predict=may_predict)
-        if with_trials:
-            self._load_trials(files)
+        if with_others:
+            self._load_others(files)
         return version
 
     def _prove(self) -> ModelVersion | None:
@@ -300,14 +306,14 @@ class VersionFolder:
             )
         return file
 
-    def _load_trials(self, files: Mapping[str | None, File]) -> None:
+    def _load_others(self, files: Mapping[str | None, File]) -> None:
         """Load the canaries and the shadow; the loader keeps the errors of those that fail."""
-        for label in sorted(label for label in self._promotion.on_trial if label in files):
+        for label in sorted(label for label in self._promotion.beside_live if label in files):
             with suppress(SKModelsError):
                 self._loader.load(label, files[label])
 
     def _evict(self) -> None:
         """Drop versions whose file is gone, and those neither needed nor requested recently."""
         live = None if self.live is None else self.live.label
-        self._loader.cache.evict({live, *self._promotion.on_trial}, self._files)
+        self._loader.cache.evict({live, *self._promotion.beside_live}, self._files)
         self._loader.rejected.keep(self._files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -19,9 +20,10 @@ _locks: WeakValueDictionary[_Key, Any] = WeakValueDictionary()  # one for each f
 _lock = Lock()
 
 
-def load_once(file: File, policy: Policy) -> Loaded:
+def load_once(file: File, policy: Policy, trial: Callable[[str], None] | None = None) -> Loaded:
     """Return the content of a file, loaded once in a process for all applications that use it.
 
+    :param trial: called with the digest of the file before it is loaded; it may raise ArtifactError
     :raises ArtifactError: the file cannot be loaded, or another file has the same label
     """
     if file.others:
@@ -34,7 +36,9 @@ def load_once(file: File, policy: Policy) -> Loaded:
     with lock:
         loaded = _loaded.get(key)
         if loaded is None:
-            loaded = _loaded[key] = load(file.artifact, policy)
+            loaded = _loaded[key] = load(file.artifact, policy, trial)
+        elif trial is not None:  # another model of the same file
+            trial(loaded.sha256)
         return loaded
 
 

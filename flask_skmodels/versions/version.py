@@ -19,6 +19,7 @@ from flask_skmodels.schema.json_schema import typical_row
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.types import JSONObject, ModelInput
 from flask_skmodels.signals import Sender
+from flask_skmodels.versions.load_limit import LoadLimit
 
 _WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_function"})
 
@@ -32,6 +33,7 @@ class ModelVersion:
     :ivar accepted_rows: by method, a row that the estimator has predicted, see
         :mod:`~flask_skmodels.inference.rejected_rows`
     :ivar accepted_probes: by method, X of a probe that the estimator accepts
+    :ivar output_widths: by method, the number of cells in a row of its output, once it was called
     :ivar probed_methods: the methods for which such a row was searched for among the probes
     :raises ModelError: it cannot be served; the message names the model
     """
@@ -60,6 +62,7 @@ class ModelVersion:
             raise ModelError(f"model {self.name!r}: {error}") from error
         self.accepted_rows: dict[str, Rows] = {}
         self.accepted_probes: dict[str, ModelInput] = {}
+        self.output_widths: dict[str, int] = {}
         self.probed_methods: set[str] = set()
 
     @property
@@ -193,8 +196,8 @@ class Versions(Protocol):
     def current(self, sender: Sender) -> ModelVersion:
         """Return the live version; load it if necessary."""
 
-    def get(self, label: str, sender: Sender) -> ModelVersion:
-        """Return a version by its label; load it if necessary."""
+    def get(self, label: str, sender: Sender, limit: LoadLimit | None = None) -> ModelVersion:
+        """Return a version by its label; load it if necessary, within the limit."""
 
     def get_shadow(self, label: str, sender: Sender) -> ModelVersion | None:
         """Return a version that predicts alongside the live one, None if the model is unloaded."""
@@ -242,7 +245,7 @@ class SingleVersion:
         """Return the version."""
         return self.live
 
-    def get(self, label: str, sender: Sender) -> ModelVersion:
+    def get(self, label: str, sender: Sender, limit: LoadLimit | None = None) -> ModelVersion:
         """Raise :class:`UnknownModel`: there are no labels."""
         raise UnknownModel(f"model {self.name!r} has no versions, so there is no version {label!r}")
 

@@ -1082,21 +1082,31 @@ def field(number: int, *values: bytes) -> bytes:
 
 
 def graph_of(*nodes: bytes) -> bytes:
-    """Return a graph with the input ``X``, two columns, and the output ``label``."""
+    """Return a graph with the input ``X``, two columns, and the output ``label``.
+
+    It has the operators of ONNX and those of ``org.example``, which nobody knows.
+    """
+    domains = field(8, field(1, b"") + b"\x10\x12") + field(
+        8, field(1, b"org.example") + b"\x10\x01"
+    )
     size = field(1, b"\x08\x02")
     kind = field(1, b"\x08\x01" + field(2, field(1, b"") + size))
     value = field(1, b"X") + field(2, kind)
     output = field(1, b"label") + field(2, kind)
-    return field(7, field(1, *nodes) + field(11, value) + field(12, output))
+    graph = field(1, *nodes) + field(2, b"g") + field(11, value) + field(12, output)
+    return b"\x08\x08" + domains + field(7, graph)
 
 
-CAST = field(1, b"label") + field(2, b"label") + field(4, b"Cast")
-PACKED = field(1, b"classlabels_int64s") + field(8, b"\x03" + b"\xff" * 9 + b"\x01")
-
-
-@pytest.mark.parametrize(
-    ("node", "classes"), [(field(2, b"label") + field(5, PACKED), [3, -1]), (CAST, None)]
+TO_FLOAT = field(1, b"to") + b"\x18\x01\xa0\x01\x02"
+CAST = field(1, b"X") + field(2, b"label") + field(4, b"Cast") + field(5, TO_FLOAT)
+CIRCLE = field(1, b"label") + field(2, b"label") + field(4, b"Cast") + field(5, TO_FLOAT)
+UNKNOWN = field(1, b"X") + field(2, b"label") + field(4, b"Classify") + field(7, b"org.example")
+PACKED = (
+    field(1, b"classlabels_int64s") + field(8, b"\x03" + b"\xff" * 9 + b"\x01") + b"\xa0\x01\x07"
 )
+
+
+@pytest.mark.parametrize(("node", "classes"), [(UNKNOWN + field(5, PACKED), [3, -1]), (CAST, None)])
 def test_graph_of_another_writer(policy: Policy, node: bytes, classes: Any) -> None:
     (policy.root / "a.onnx").write_bytes(graph_of(node))
     model = load(Artifact("a.onnx"), policy).estimator
@@ -1129,12 +1139,18 @@ def test_truncated_onnx(to_onnx: Any, policy: Policy) -> None:
         assert "it is not a file of ONNX" in refused(Artifact("a.onnx"), policy)
 
 
-def test_graph_that_the_runtime_refuses(to_onnx: Any, policy: Policy) -> None:
+def test_graph_that_the_checker_of_onnx_refuses(to_onnx: Any, policy: Policy) -> None:
     data = to_onnx(LinearRegression().fit(X, Y), SINGLE[:1]).SerializeToString()
-    (policy.root / "a.onnx").write_bytes(data.replace(b"LinearRegressor", b"NoSuchRegressor"))
+    for changed in (data.replace(b"LinearRegressor", b"NoSuchRegressor"), graph_of(CIRCLE)):
+        (policy.root / "a.onnx").write_bytes(changed)
+        assert refused(Artifact("a.onnx"), policy).startswith("onnx refuses it: ValidationError: ")
+
+
+def test_graph_that_the_runtime_refuses(policy: Policy) -> None:
+    (policy.root / "a.onnx").write_bytes(graph_of(UNKNOWN))
     model = load(Artifact("a.onnx"), policy).estimator
     with pytest.raises(ArtifactError, match=r"a\.onnx: ONNX Runtime refuses it: ") as caught:
-        model.predict(X)
+        model.predict(X[:, :2])
     assert len(str(caught.value).splitlines()) == 1
 
 

@@ -188,9 +188,13 @@ def test_every_format_of_an_answer(everything: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("path", "verb", "statuses"),
     [
-        ("/iris/predict/", "post", "200 400 403 406 413 415 422 500"),
-        ("/folder/predict/", "post", "200 400 403 404 406 413 415 422 500 503"),
-        ("/folder/versions/{version}/predict/", "post", "200 400 403 404 406 413 415 422 500 503"),
+        ("/iris/predict/", "post", "200 400 403 406 413 415 422 500 503 504"),
+        ("/folder/predict/", "post", "200 400 403 404 406 413 415 422 500 503 504"),
+        (
+            "/folder/versions/{version}/predict/",
+            "post",
+            "200 400 403 404 406 413 415 422 500 503 504",
+        ),
         ("/iris/", "get", "200 500"),
         ("/folder/", "get", "200 500 503"),
         ("/-/models/", "get", "200 500"),
@@ -372,7 +376,8 @@ def test_decorators_guard_it(pipeline: Any) -> None:
 
 def test_what_is_guarded_may_be_refused(pipeline: Any) -> None:
     guarded = Model(name="guarded", pipeline=pipeline, decorators=[refuse])
-    found = document(serve(guarded, Model(name="free", pipeline=pipeline)))
+    free = Model(name="free", pipeline=pipeline)
+    found = document(serve(guarded, free, SKMODELS_VISIBLE=True))
     assert "4XX" in operation(found, "/guarded/predict/")["responses"]
     assert "4XX" in operation(found, "/guarded/", "get")["responses"]
     assert "4XX" not in operation(found, "/free/predict/")["responses"]

@@ -24,10 +24,12 @@ from flask_skmodels import (
     SKModels,
     after_prediction,
     before_prediction,
+    extension,
     input_rejected,
     model_load_failed,
     model_loaded,
     prediction_failed,
+    prediction_refused,
     prediction_stopped,
     shadow_prediction,
 )
@@ -35,8 +37,10 @@ from tests.support.helpers import FIELDS, SCHEMA, X, Y
 from tests.support.templates import TemplateCache
 from tests.support.verified_once import verify_once
 
+TRIALS_OF = extension.trials_of
 SIGNALS = (
     *(before_prediction, after_prediction, prediction_stopped, prediction_failed, input_rejected),
+    prediction_refused,
     *(model_loaded, model_load_failed, shadow_prediction),
 )
 
@@ -60,6 +64,14 @@ def compiled_once() -> Iterator[None]:
     """Compile each template once, not once for each application."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Flask, "jinja_options", {"bytecode_cache": TemplateCache()})
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def untried() -> Iterator[None]:
+    """Load files without a trial, which takes a second, except in the tests of trials."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flask_skmodels.extension.trials_of", lambda app, settings: None)
         yield
 
 

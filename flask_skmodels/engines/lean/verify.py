@@ -169,14 +169,17 @@ def _count_of_rows(rows: int) -> str:
 def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     """Return probe rows on which the estimator does not raise.
 
-    On rows where it raises, the lean form must raise too. The search ends after ``SECONDS``, but
-    not before a row is found: on a busy machine a few calls can take that long.
+    On rows where it raises, the lean form must raise too. But it is not called before the estimator
+    has accepted a row: an estimator that refuses all rows may guard native code from its own
+    damaged arrays. The search ends after ``SECONDS``, but not before a row is found: on a busy
+    machine a few calls can take that long.
 
     :raises Decline: the estimator raises on all rows
     :raises Mismatch: the lean form returns a result for a row on which the estimator raises
     """
     started = perf_counter()
     good: list[ProbeRows] = []
+    refused: list[ProbeRows] = []
     parts: list[ProbeRows] = [probes.rows()]
     while parts and perf_counter() - started < (SECONDS if good else FIRST_ROW_SECONDS):
         part = parts.pop()
@@ -186,11 +189,13 @@ def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
             good.append(part)
         except Exception:
             if count == 1:
-                _compare_extreme(lean, native, probes.build(part))
+                refused.append(part)
             else:
                 parts += [row_slice(part, 0, count // 2), row_slice(part, count // 2, count)]
     if not good:
         raise Decline("the estimator raises on all probes")
+    for part in refused:
+        _check_refusal(lean, probes.build(part))
     return repeat_rows(good, PROBES)
 
 
@@ -219,17 +224,26 @@ def _compare_extreme(lean: Call, native: Call, X: ModelInput) -> bool:
     :returns: whether the lean form returns a result
     """
     try:
+        expected = native(copy_of(X))
+    except Exception:
+        _check_refusal(lean, X)
+        return False
+    try:
         result = lean(X)
     except Exception:
         return False
-    try:
-        expected = native(X)
-    except Exception as error:
-        message = "the lean form returns a result where the estimator raises"
-        raise Mismatch(message, X) from error
     if not same(result, expected):
         raise Mismatch("the lean form differs on large or small numbers", X)
     return True
+
+
+def _check_refusal(lean: Call, X: ModelInput) -> None:
+    """Check that the lean form raises on a row on which the estimator does."""
+    try:
+        lean(X)
+    except Exception:
+        return
+    raise Mismatch("the lean form returns a result where the estimator raises", X)
 
 
 def _is_deterministic(native: Mapping[str, Call], X: ModelInput) -> bool:
@@ -246,15 +260,16 @@ def _wrong_step(estimator: Estimator, native: Mapping[str, Call], X: ModelInput)
 
     def watch(step: Estimator, method: str, call: Call) -> Call:
         def watched(X: ModelInput) -> ModelOutput:
+            expected: Any = None
+            with suppress(Exception):  # an earlier step may have passed on a wrong input
+                expected = getattr(step, method)(to_sklearn(copy_of(X)))
             try:
                 result = call(X)
             except Exception:
                 wrong.append(introspect.class_name(step))
                 raise
-            with suppress(Exception):  # an earlier step may have passed on a wrong input
-                expected = getattr(step, method)(to_sklearn(X))
-                if not wrong and not same(to_sklearn(result), expected):
-                    wrong.append(introspect.class_name(step))
+            if not wrong and expected is not None and not same(to_sklearn(result), expected):
+                wrong.append(introspect.class_name(step))
             return result
 
         return watched

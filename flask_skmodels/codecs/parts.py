@@ -1,0 +1,61 @@
+"""Large outputs of an estimator in parts of some rows, so that no response is in memory as a whole.
+
+Sparse matrices become dense one part at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from flask_skmodels.codecs.json_text import dumps
+from flask_skmodels.estimators.outputs import plain_outputs
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.schema.types import ModelOutput
+
+FEW_CELLS = 2**18  # outputs with more cells are large
+_CELLS_OF_A_PART = 2**20
+_PREDICTIONS = b'"predictions":['  # a text in JSON cannot contain it
+_KINDS = "fiubUS"  # of dtypes whose parts are written like the whole
+
+
+def are_large(outputs: ModelOutput) -> bool:
+    """Return whether outputs are better written in parts: many cells of one plain dtype.
+
+    Lists, data frames and arrays of objects never are, because a format may write their parts in
+    another way than the whole.
+    """
+    shape, dtype = getattr(outputs, "shape", ()), getattr(outputs, "dtype", None)
+    is_plain = type(outputs) is np.ndarray or hasattr(outputs, "tocsr")
+    if not is_plain or not isinstance(dtype, np.dtype) or dtype.kind not in _KINDS:
+        return False
+    return 0 < len(shape) <= 2 and int(np.prod(shape)) > FEW_CELLS
+
+
+def parts_of(prediction: Prediction) -> Iterator[Prediction]:
+    """Yield a prediction with large outputs as predictions of some of its rows."""
+    outputs = prediction.outputs
+    rows = outputs if isinstance(outputs, np.ndarray) else outputs.tocsr()
+    width = 1 if rows.ndim == 1 else rows.shape[1]
+    step = max(1, _CELLS_OF_A_PART // width)
+    for start in range(0, rows.shape[0], step):
+        part = rows[start : start + step]
+        dense = part if isinstance(part, np.ndarray) else part.toarray()
+        yield replace(prediction, outputs=dense, rows=len(dense))
+
+
+def json_parts(prediction: Prediction, document: bytes) -> Iterator[bytes]:
+    """Yield a JSON document with the large outputs of a prediction as its ``predictions``.
+
+    :param prediction: the prediction
+    :param document: the document with an empty array of predictions
+    """
+    before, _, after = document.partition(_PREDICTIONS + b"]")
+    yield before + _PREDICTIONS
+    separator = b""
+    for part in parts_of(prediction):
+        yield separator + dumps(plain_outputs(part.outputs))[1:-1]
+        separator = b","
+    yield b"]" + after
