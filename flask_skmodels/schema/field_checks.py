@@ -109,6 +109,8 @@ class FieldCheck:
         :param as_array: whether numbers may become an array; if not, they stay Python objects
         :returns: the column, and the mask, which is None if no value is refused
         """
+        if self.is_bounded and self.field.storage == "object":
+            as_array = False  # integers would become floats in an array with missing values
         if isinstance(values, np.ndarray):
             is_array = as_array and self.is_bounded and self._accepts(values.dtype)
             checked = self._check_bounds(values) if is_array else None
