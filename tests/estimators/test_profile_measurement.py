@@ -311,6 +311,13 @@ def test_figures_of_few_values_are_rounded() -> None:
     assert (profiled.min, profiled.max) == (1230000.0, 1240000.0)
 
 
+def test_mean_does_not_reveal_a_value_beside_frequent_ones() -> None:
+    profiled = column([0.0] * 199 + [123.456789])
+    assert (profiled.mean, profiled.std) == (0.617, 8.71)
+    assert column([0.0] * 200).mean == 0.0
+    assert column([0.0] * 100 + [1.0001] * 100).mean == pytest.approx(0.50005)
+
+
 def test_bin_stands_for_at_least_20_values() -> None:
     bins = column(np.arange(70) / 7).bins
     assert bins is not None
