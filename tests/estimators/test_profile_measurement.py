@@ -361,7 +361,19 @@ def test_baseline_is_the_mean_of_the_last_input(wrap: Any) -> None:
 def test_baseline_of_a_sparse_input_and_of_a_transformed_target() -> None:
     inner = make_pipeline(OneHotEncoder(), LinearRegression())
     estimator = TransformedTargetRegressor(inner).fit(X[["b"]], X.a)
-    assert Profile.of(X[["b"]], X.a, estimator).baseline == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert Profile.of(X[["b"]], X.a, estimator).baseline == pytest.approx((0.333, 0.333, 0.333))
+
+
+def test_baseline_of_few_rows_is_left_out() -> None:
+    numbers = X[["a"]][:19]
+    estimator = LinearRegression().fit(numbers, numbers.a)
+    assert Profile.of(numbers, estimator=estimator).baseline is None
+
+
+def test_baseline_does_not_hold_the_value_of_one_row() -> None:
+    numbers = pd.DataFrame({"a": [0.0] * 199 + [123.456789]})
+    estimator = LinearRegression().fit(numbers, numbers.a)
+    assert Profile.of(numbers, estimator=estimator).baseline == (0.617,)
 
 
 def test_estimator_that_is_not_linear_has_no_baseline() -> None:
