@@ -72,7 +72,8 @@ def measure_file(
     :param version: the version that was trained on them
     :param file: the file
     :param target: the column of the target, None if it is not in the file
-    :raises ModelError: the file lacks columns of the model, or the target
+    :raises ModelError: the file has no rows, lacks columns of the model or the target, or has two
+        columns of one name; or the model takes the target
     :raises ArtifactError: the file cannot be read
     """
     names = _columns_of(version, file, target)
@@ -88,6 +89,8 @@ def measure_file(
         for each, stream in streams.items():
             stream.add(batch[each])
         predictions.add(batch)
+    if not rows:
+        raise ModelError(f"{file.path} has no rows")
     columns = {each: stream.finish().profile() for each, stream in streams.items()}
     figures = predictions.figures
     profile = Profile(
@@ -108,6 +111,9 @@ def _columns_of(version: ModelVersion, file: TrainingFile, target: str | None) -
     A model that does not know the names of its columns takes all but the target.
     """
     known = set(file.names)
+    if len(known) < len(file.names):
+        repeated = next(name for name in file.names if file.names.count(name) > 1)
+        raise ModelError(f"{file.path} has several columns {repeated!r}")
     if target is not None and target not in known:
         raise ModelError(f"{file.path} has no column {target!r}")
     schema = version.schema
@@ -122,6 +128,8 @@ def _columns_of(version: ModelVersion, file: TrainingFile, target: str | None) -
     missing = [repr(name) for name in schema.column_names if name not in known]
     if missing:
         raise ModelError(f"{file.path} lacks columns of the model: {', '.join(missing[:10])}")
+    if target in schema.column_names:
+        raise ModelError(f"the target {target!r} is a column that the model takes")
     return list(schema.column_names)
 
 

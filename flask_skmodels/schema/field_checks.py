@@ -107,6 +107,8 @@ class FieldCheck:
         :returns: the column, and the mask, which is None if no value is refused. If more than 100
             are, it only has the first of them.
         """
+        if self.is_bounded and self.field.storage == "object":
+            as_array = False  # integers would become floats in an array with missing values
         if isinstance(values, np.ndarray):
             is_array = as_array and self.is_bounded and self._accepts(values.dtype)
             checked = self._check_bounds(values) if is_array else None

@@ -197,11 +197,13 @@ class Field:
             field counts as not sent, so that its default applies
         """
         if isinstance(value, str):
-            if value == "" or (text and not self.takes_text and value.isspace()):
+            # A blank cell of a column whose type nobody knows is a missing value, not a text.
+            takes_blank = self.takes_text and not _is_inferred(self.kind, self.column)
+            if value == "" or (text and not takes_blank and value.isspace()):
                 return read_blank(
                     nullable=self.nullable,
                     has_default=self.has_default,
-                    takes_text=self.takes_text,
+                    takes_text=takes_blank,
                     is_text=text,
                 )
             value = first_reading(self.text_readers if text else self.typed_readers, value)

@@ -198,3 +198,20 @@ def test_times_keep_their_zone(tmp_path: Path) -> None:
     for batch in file.batches(["at"]):
         polars.add(batch["at"])
     assert polars.finish().dtype == str(pl.from_pandas(data)["at"].dtype)
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "message"),
+    [
+        (["age,income,town,member,risk"], (), "has no rows"),
+        (["age,age,income,town,member", "1,2,3,Oslo,True"], (), "has several columns 'age'"),
+        (["age,income,town,member", "1,3,Oslo,True"], ("--target", "age"), "the model takes"),
+    ],
+)
+def test_file_that_cannot_be_measured_is_refused(
+    app: Flask, tmp_path: Path, lines: list[str], options: tuple[str, ...], message: str
+) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert message in error(app, "profile", "risk", str(file), *options)
+    assert not (tmp_path / "risk.profile.json").exists()

@@ -311,6 +311,13 @@ def test_figures_of_few_values_are_rounded() -> None:
     assert (profiled.min, profiled.max) == (1230000.0, 1240000.0)
 
 
+def test_mean_does_not_reveal_a_value_beside_frequent_ones() -> None:
+    profiled = column([0.0] * 199 + [123.456789])
+    assert (profiled.mean, profiled.std) == (0.617, 8.71)
+    assert column([0.0] * 200).mean == 0.0
+    assert column([0.0] * 100 + [1.0001] * 100).mean == pytest.approx(0.50005)
+
+
 def test_bin_stands_for_at_least_20_values() -> None:
     bins = column(np.arange(70) / 7).bins
     assert bins is not None
@@ -354,7 +361,19 @@ def test_baseline_is_the_mean_of_the_last_input(wrap: Any) -> None:
 def test_baseline_of_a_sparse_input_and_of_a_transformed_target() -> None:
     inner = make_pipeline(OneHotEncoder(), LinearRegression())
     estimator = TransformedTargetRegressor(inner).fit(X[["b"]], X.a)
-    assert Profile.of(X[["b"]], X.a, estimator).baseline == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert Profile.of(X[["b"]], X.a, estimator).baseline == pytest.approx((0.333, 0.333, 0.333))
+
+
+def test_baseline_of_few_rows_is_left_out() -> None:
+    numbers = X[["a"]][:19]
+    estimator = LinearRegression().fit(numbers, numbers.a)
+    assert Profile.of(numbers, estimator=estimator).baseline is None
+
+
+def test_baseline_does_not_hold_the_value_of_one_row() -> None:
+    numbers = pd.DataFrame({"a": [0.0] * 199 + [123.456789]})
+    estimator = LinearRegression().fit(numbers, numbers.a)
+    assert Profile.of(numbers, estimator=estimator).baseline == (0.617,)
 
 
 def test_estimator_that_is_not_linear_has_no_baseline() -> None:

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from flask_skmodels import Model, Profile, SKModels
 from flask_skmodels.engines.lean.probes import Probes
@@ -35,6 +35,10 @@ X = pd.DataFrame(
 
 def age_and_income(X: Any) -> Any:
     return X[["age", "income"]]
+
+
+def as_text(X: Any) -> Any:
+    return X.astype(str)
 
 
 def model(**attributes: Any) -> Model:
@@ -144,3 +148,17 @@ def test_model_with_whole_numbers_keeps_the_lean_engine() -> None:
     answer = client.post("/risk/predict/", json=[{"age": None, "income": 1}]).get_json()
     missing = pd.DataFrame({"age": [np.nan], "income": [1.0]})
     assert answer["predictions"] == forest.predict(missing).tolist()
+
+
+def test_integers_among_objects_stay_integers_in_columns() -> None:
+    objects = pd.DataFrame({"zip": pd.Series([1010, 2020, 3030, None] * 20, dtype=object)})
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    pipeline = make_pipeline(FunctionTransformer(as_text), encoder, LinearRegression())
+    pipeline.fit(objects, [1, 2, 3, 4] * 20)
+    app = Flask("app")
+    models = SKModels(app)
+    models.add("zip", pipeline, profile=objects)
+    for rows in (objects[:4], objects[:3], objects[:3].astype("int64"), objects[:1]):
+        expected = pytest.approx(pipeline.predict(objects[: len(rows)]))
+        with app.app_context():
+            assert models.predict("zip", rows).outputs == expected

@@ -71,7 +71,9 @@ class Served:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 outputs = getattr(self.case.estimator, method)(self.case.rows(places))
-            if np.ndim(outputs) == 0:  # scikit-lego's groups, for one row
+            if (
+                np.isscalar(outputs) or getattr(outputs, "ndim", 1) == 0
+            ):  # scikit-lego's groups, for one row
                 outputs = np.reshape(outputs, 1)
             if getattr(outputs, "ndim", 2) == 1 and len(outputs) != len(places):
                 outputs = outputs[np.newaxis]  # SparsePCA gives the features of one row flat

@@ -9,6 +9,8 @@ import numpy as np
 
 from flask_skmodels.estimators.attributes import active_steps, get, is_a, is_from_sklearn
 from flask_skmodels.estimators.introspect import class_name
+from flask_skmodels.estimators.profile.rounding import round_number
+from flask_skmodels.estimators.profile.summaries import LEAST_ROWS
 from flask_skmodels.exceptions import ModelError, in_one_line
 from flask_skmodels.schema.types import Estimator
 
@@ -62,11 +64,17 @@ class EstimatorFigures:
 
     @property
     def baseline(self) -> tuple[float, ...] | None:
-        """The mean of each column of the last step's input, None if that step is not linear."""
-        if not self._steps or not self.rows:
+        """The mean of each column of the last step's input, None if that step is not linear.
+
+        It is rounded to three significant digits, and left out for fewer than 20 rows: the values
+        of one row would follow from exact means.
+        """
+        if not self._steps or self.rows < LEAST_ROWS:
             return None
         mean = np.atleast_1d(self._sum / self.rows)
-        return tuple(mean.tolist()) if np.isfinite(mean).all() else None
+        if not np.isfinite(mean).all():
+            return None
+        return tuple(round_number(value, "nearest") for value in mean.tolist())
 
 
 def _linear_steps(estimator: Estimator) -> list[Any]:

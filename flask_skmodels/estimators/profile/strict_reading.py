@@ -67,7 +67,7 @@ def read_document(document: Mapping[str, Any]) -> dict[str, Any]:
     if entries.pop("format", None) != FORMAT:
         raise MalformedProfile(f"its format is not {FORMAT!r}")
     if (version := entries.pop("version", None)) != VERSION or isinstance(version, bool):
-        raise MalformedProfile(f"its version is not {VERSION}: a newer library has written it")
+        raise MalformedProfile(f"its version is not {VERSION}, the only one that can be read")
     return _read_object(entries, _PROFILE, ("container", "rows", "columns"))
 
 

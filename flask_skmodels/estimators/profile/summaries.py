@@ -103,10 +103,15 @@ class Numbers:
         """The standard deviation, with ``ddof=0``."""
         return sqrt(self._sum_of_squares / self.count) if self.count else 0.0
 
-    def moments(self) -> dict[str, float]:
-        """Return the mean and the standard deviation, rounded if they stand for few values."""
+    def moments(self, share_other: float) -> dict[str, float]:
+        """Return the mean and the standard deviation, rounded if they reveal few values.
+
+        The sum of the values that are not listed follows from the mean and the frequent values.
+
+        :param share_other: the share of the values that are not among the frequent ones
+        """
         figures = {"mean": self.mean, "std": self.std}
-        if self.count < LEAST_ROWS:
+        if self.count < LEAST_ROWS or 0 < share_other * self.count < LEAST_ROWS:
             figures = {k: round_number(v, "nearest") for k, v in figures.items() if isfinite(v)}
         return {name: value for name, value in figures.items() if isfinite(value)}
 
@@ -118,12 +123,13 @@ class Numbers:
         frequent = frequent_of(_runs(sample), len(sample))
         median = sample[len(sample) // 2].item()
         is_frequent = median in frequent.values
-        return self.moments() | {
+        others = share_other(frequent)
+        return self.moments(others) | {
             "min": round_number(self.min, "down"),
             "max": round_number(self.max, "up"),
             "bins": self._bins(sample),
             "frequent": frequent,
-            "share_other": share_other(frequent),
+            "share_other": others,
             "typical": median if is_frequent else round_number(median, "nearest"),
         }
 

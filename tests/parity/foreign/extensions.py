@@ -113,9 +113,9 @@ SCIKIT_LEGO = {
     "RegressionOutlierDetector": Entry(
         "iris", lambda: meta.RegressionOutlierDetector(LinearRegression(), column=0)
     ),
-    "LADRegression": Entry("iris", line.LADRegression),
+    "LADRegression": Entry("iris", lambda: line.LADRegression()),
     "QuantileRegression": Entry("iris", lambda: line.QuantileRegression(quantile=0.3)),
-    "ImbalancedLinearRegression": Entry("iris", line.ImbalancedLinearRegression),
+    "ImbalancedLinearRegression": Entry("iris", lambda: line.ImbalancedLinearRegression()),
     "LowessRegression": Entry("diabetes", lambda: steps(StandardScaler(), line.LowessRegression())),
     "GMMClassifier": Entry("iris", lambda: mixture.GMMClassifier(n_components=2, random_state=0)),
     "GMMOutlierDetector": Entry(
@@ -207,7 +207,9 @@ MLXTEND = {
         ),
     ),
     "CopyTransformer": Entry("iris", lambda: steps(StandardScaler(), simple.CopyTransformer(), LR)),
-    "MeanCenterer": Entry("iris", simple.MeanCenterer, container="array", schema=IRIS, target=""),
+    "MeanCenterer": Entry(
+        "iris", lambda: simple.MeanCenterer(), container="array", schema=IRIS, target=""
+    ),
     "SoftmaxRegression": Entry(
         "iris",
         lambda: vote.SoftmaxRegression(epochs=3, random_seed=0),
@@ -229,12 +231,14 @@ MLXTEND = {
     ),
     "OneRClassifier": Entry(
         "shop: visits zip",
-        vote.OneRClassifier,
+        lambda: vote.OneRClassifier(),
         container="array",
         target="codes",
         schema={"visits": {"type": "integer"}, "zip": {"type": "integer"}},
     ),
-    "LinearRegression": Entry("iris", stack.LinearRegression, container="array", schema=IRIS),
+    "LinearRegression": Entry(
+        "iris", lambda: stack.LinearRegression(), container="array", schema=IRIS
+    ),
     "Kmeans": Entry(
         "iris",
         lambda: Library("mlxtend.cluster").Kmeans(k=3, max_iter=3, random_seed=0),
