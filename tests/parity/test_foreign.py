@@ -8,6 +8,9 @@ from tests.parity.foreign.entry import case_of, differences
 from tests.parity.foreign.table import ENTRIES, TABLES
 from tests.support.selection import cases
 
+# Other libraries warn of their own doing; the comparison itself compares the warnings.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 CASES = [f"{name}, {variant}" for name, entry in ENTRIES.items() for variant in entry.variants]
 ONE_OF_EACH_LIBRARY = [
     "imbalanced-learn: SMOTE, without profile",
