@@ -21,7 +21,7 @@ from flask_skmodels.schema.schema import FixedSchema
 from tests.support.selection import cases, examples
 
 NAMES = ("a", "b", "c")
-FEW, MANY = 300, 20_000
+FEW, MANY = 150, 20_000
 
 
 class Uncompiled(Validator):
