@@ -7,12 +7,14 @@ from flask_skmodels.artifacts.declaration import Artifact
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.codecs.registration import register_codec
+from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.exceptions import (
     ArtifactError,
     ConfigurationError,
     InputError,
     InvalidInput,
     ModelError,
+    RejectedRows,
     SKModelsError,
     TooManyRows,
     UnknownModel,
@@ -46,6 +48,8 @@ __all__ = [
     "Model",
     "ModelError",
     "Prediction",
+    "Profile",
+    "RejectedRows",
     "Rows",
     "SKModels",
     "SKModelsError",

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 REPORTED_ERRORS = 100  # further errors of a request are only counted
 _MODEL = re.compile(r"model '[^']+': ")
@@ -87,7 +88,10 @@ class InvalidInput(SKModelsError, ValueError):
 
     :param errors: the errors; the first 100 are kept
     :param error_count: the number of all errors; by default the length of ``errors``
+    :ivar is_complete: False if there may be further errors, which were not counted
     """
+
+    is_complete = True
 
     def __init__(self, errors: Iterable[InputError], error_count: int | None = None) -> None:
         every = tuple(errors)
@@ -96,9 +100,15 @@ class InvalidInput(SKModelsError, ValueError):
         super().__init__("; ".join(map(str, self.errors)))
 
     @classmethod
-    def of_request(cls, rule: str, message: str) -> InvalidInput:
+    def of_request(cls, rule: str, message: str) -> Self:
         """Return the exception for one error that concerns the request as a whole."""
         return cls([InputError(None, None, rule, message)])
+
+    @property
+    def summary(self) -> str:
+        """The number of errors, as a sentence for the client."""
+        count = self.error_count
+        return "the input has 1 error" if count == 1 else f"the input has {count} errors"
 
 
 class TooManyRows(InvalidInput):
@@ -107,6 +117,43 @@ class TooManyRows(InvalidInput):
     def __init__(self, rows: int, most: int) -> None:
         message = f"at most {most} rows are allowed, {rows} were sent"
         super().__init__([InputError(None, None, "max_rows", message)])
+
+
+class RejectedRows(InvalidInput):
+    """The schema accepts the rows, and the estimator rejects some of them.
+
+    The estimator has raised ``ValueError`` or ``TypeError``, which is the ``__cause__``. A method
+    of a model may raise this exception itself.
+
+    :param errors: an error for each rejected row; the first 100 are kept. If the estimator rejects
+        the rows only together, there is one error whose row is None.
+    :param is_complete: False if the estimator may reject further rows, which were not tried
+    """
+
+    def __init__(self, errors: Iterable[InputError], *, is_complete: bool = True) -> None:
+        super().__init__(errors)
+        self.is_complete = is_complete
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[int], *, is_complete: bool = True) -> Self:
+        """Return the exception for rows that the estimator has raised on.
+
+        :param rows: the indices of the rows, from 0
+        :param is_complete: as for the class
+        """
+        message = "the estimator rejects this row"
+        errors = [InputError(row, None, "estimator", message) for row in rows]
+        return cls(errors, is_complete=is_complete)
+
+    @property
+    def summary(self) -> str:
+        """The number of rejected rows, as a sentence for the client."""
+        count = len({error.row for error in self.errors} - {None})
+        if not count:
+            return "the estimator rejects the rows"
+        is_complete = self.is_complete and self.error_count == len(self.errors)
+        rows = "1 row" if count == 1 else f"{count} rows"
+        return f"the estimator rejects {'' if is_complete else 'at least '}{rows}"
 
 
 def in_one_line(error: BaseException) -> str:

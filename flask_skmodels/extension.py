@@ -164,6 +164,7 @@ class SKModels:
         :param app: the application, which sends the signals; by default the current one
         :raises UnknownModel: there is no such model, version or method
         :raises InvalidInput: the rows are not valid
+        :raises RejectedRows: the rows are valid, and the estimator rejects some of them
         :raises RuntimeError: there is no application, or it does not have this extension
         """
         sender = self._sender(app)

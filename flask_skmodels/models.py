@@ -13,8 +13,12 @@ from typing import Any, ClassVar
 import sklearn
 
 from flask_skmodels.artifacts.declaration import Artifact
-from flask_skmodels.estimators import input_columns, introspect
-from flask_skmodels.exceptions import ModelError
+from flask_skmodels.estimators import attributes, input_columns, introspect
+from flask_skmodels.estimators.categories import restricted
+from flask_skmodels.estimators.profile.profile import Profile
+from flask_skmodels.estimators.profile.profiled_inputs import profiled
+from flask_skmodels.estimators.profile.profiled_rules import with_ranges, with_types
+from flask_skmodels.exceptions import ArtifactError, ModelError
 from flask_skmodels.schema.fields import Declaration, InputColumn, Inputs, declared
 from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.types import Estimator, FieldRules, JSONObject, ModelOutput
@@ -59,6 +63,10 @@ class Model:
     :ivar traffic_key: the value that a request is assigned to a version by: ``"header:X-User"``,
         ``"cookie:session"`` or a function of the request; if None, the assignment is random
     :ivar shadow: a version that predicts the same rows in the background, for comparison
+    :ivar profile: the :class:`Profile` of the training data, the path of its file, or the training
+        data themselves; by default the file beside the artifact, if there is one
+    :ivar enforce_ranges: whether numbers outside the ranges in the profile are errors; if not, the
+        ranges are only shown
     """
 
     name: str = ""
@@ -76,6 +84,8 @@ class Model:
     traffic: Mapping[str, float] | None = None
     traffic_key: str | Callable[..., str | None] | None = None
     shadow: str | None = None
+    profile: Any = None
+    enforce_ranges: bool = False
 
     configuration: JSONObject | None = None
     _caller: Callable[..., Any] | None = None
@@ -84,6 +94,7 @@ class Model:
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
         *("engine", "batching"),
         *("decorators", "description", "examples", "traffic", "traffic_key", "shadow"),
+        *("profile", "enforce_ranges"),
     )
 
     def __init__(self, **attributes: Any) -> None:
@@ -163,6 +174,7 @@ class Model:
         return self._compile(inputs, unnamed=unnamed)
 
     def _compile(self, inputs: Inputs, *, unnamed: bool) -> Schema:
+        rules: FieldRules | None
         rules = rules_from(inputs) if self.schema is None else declared(self.schema)
         if inputs.container == "nothing":
             raise ModelError("its estimator takes targets or images, not rows of features")
@@ -170,6 +182,10 @@ class Model:
             raise ModelError("its estimator takes mappings with any names: set schema")
         if rules is None:
             return UnboundedSchema()
+        if inputs.is_profiled:
+            rules = with_types(rules, inputs)
+        if self.enforce_ranges:
+            rules = with_ranges(rules, inputs)
         return FixedSchema(
             rules,
             inputs,
@@ -302,14 +318,39 @@ def overrides(model: Model, method: str) -> bool:
 def inputs_of(model: Model, methods: Sequence[str]) -> Inputs:
     """Return the X that a model takes.
 
-    It is the X that its estimator takes, but a model that overrides one of the methods accepts
-    missing values in all columns: the override may fill them in.
+    It is the X that its estimator takes, as the profile describes it. But a model that overrides
+    one of the methods accepts missing values in all columns: the override may fill them in.
+
+    :raises ModelError: the profile does not fit the estimator, or it cannot be read
     """
     inputs = input_columns.inputs(model.pipeline)
+    profile = profile_of(model)
+    if profile is not None:
+        is_exact = attributes.has(model.pipeline, "n_features_in_")
+        has_names = attributes.records_names(model.pipeline)
+        inputs = profiled(inputs, profile, is_exact=is_exact, records_names=has_names)
+        inputs = restricted(inputs, model.pipeline)
     if inputs.columns is None or not any(overrides(model, method) for method in methods):
         return inputs
     columns = tuple(replace(column, nullable=True) for column in inputs.columns)
     return replace(inputs, columns=columns)
+
+
+def profile_of(model: Model) -> Profile | None:
+    """Return the profile of a model, None if it has none.
+
+    Training data are measured once; after that the model has their profile and not the data.
+
+    :raises ModelError: the data cannot be measured, or the file is not a profile
+    """
+    if isinstance(model.profile, str | PathLike):
+        try:
+            model.profile = Profile.load(model.profile)
+        except ArtifactError as error:
+            raise ModelError(f"its profile cannot be used: {error}") from error
+    elif model.profile is not None and not isinstance(model.profile, Profile):
+        model.profile = Profile.of(model.profile)
+    return model.profile
 
 
 def _wanted_methods(model: Model, available: tuple[str, ...]) -> tuple[str, ...]:
@@ -350,7 +391,8 @@ def rules_from(inputs: Inputs) -> FieldRules | None:
 def _column_rules(column: InputColumn) -> JSONObject:
     if column.type == "any":
         return {"type": ["number", "string", "boolean"], "nullable": True, "required": False}
-    rules: JSONObject = {"type": column.type}
+    is_unknown = column.type == "unknown"
+    rules: JSONObject = {"type": ["number", "string", "boolean"] if is_unknown else column.type}
     if column.allowed is not None:
         rules["allowed"] = list(column.allowed)
     return rules | {"nullable": True} if column.nullable else rules

@@ -49,7 +49,7 @@ after_prediction = _signals.signal(
 
 prediction_failed = _signals.signal(
     "prediction-failed",
-    doc="""Sent when the estimator has raised.
+    doc="""Sent when the estimator has raised, and not because of the rows.
 
     :param model: the :class:`~flask_skmodels.Model`
     :param prediction: the :class:`~flask_skmodels.Prediction`, without outputs
@@ -59,7 +59,7 @@ prediction_failed = _signals.signal(
 
 input_rejected = _signals.signal(
     "input-rejected",
-    doc="""Sent when the input was rejected.
+    doc="""Sent when the input was rejected, by the schema, the model or its estimator.
 
     :param model: the :class:`~flask_skmodels.Model`
     :param version: label of the version that rejected it, None if the model has no versions

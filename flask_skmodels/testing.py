@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
+from os import PathLike
 from typing import Any, overload
 
 import numpy as np
@@ -231,7 +232,12 @@ def fake_model(
         fake.n_features_in_ = sum(not is_alias(rules) for rules in declared(model.schema).values())
     model.configure(pipeline=fake, methods=tuple(answers), probability=False)
     model.configure(traffic=None, shadow=None)
+    if isinstance(model.profile, str | PathLike):  # relative to the root of an application
+        model.configure(profile=None)
+    if model.profile is None:
+        model.configure(enforce_ranges=False)
     with models.registry.replaced(name, model):
+        fake.calls.clear()  # those of the registration
         yield fake
 
 

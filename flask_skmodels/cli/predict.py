@@ -90,7 +90,10 @@ def _predict(
                 prediction = prepare(call, reader.decode(source, version.schema))
             return deployment.execute(call, prediction, is_shadowed=False)
         except InvalidInput as error:
-            raise click.ClickException("\n".join(map(str, error.errors))) from error
+            lines = list(map(str, error.errors))
+            if not error.is_complete:
+                lines.append(error.summary)
+            raise click.ClickException("\n".join(lines)) from error
 
 
 def _media_type(file_name: str) -> str:

@@ -69,10 +69,12 @@ def _type(rules: Mapping[str, Any]) -> str:
 
 
 def _values(rules: Mapping[str, Any]) -> str:
-    """Return the values that a field accepts, its default and its unit, in words."""
+    """Return the values that a field accepts, its default, unit and range in training, in words."""
     parts = [", ".join(map(str, rules["enum"]))] if "enum" in rules else []
     parts += [f"at least {rules['minimum']}"] if "minimum" in rules else []
     parts += [f"at most {rules['maximum']}"] if "maximum" in rules else []
     parts += [f"default {rules['default']}"] if "default" in rules else []
     parts += [f"in {rules['x-unit']}"] if "x-unit" in rules else []
+    if "x-training-range" in rules:
+        parts.append("{} to {} in training".format(*rules["x-training-range"]))
     return ", ".join(parts)

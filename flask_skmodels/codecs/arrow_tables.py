@@ -87,11 +87,22 @@ def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues
         return _numbers(column)  # nan also stands for null if both mean a missing value
     if types.is_integer(kind) and not column.null_count:
         return _numbers(column)
+    if types.is_timestamp(kind) and field is not None and field.definition.get("type") == "date":
+        column = _as_dates(column)
     try:
         return _decoded(column) if types.is_dictionary(kind) else _python_values(column)
     except (pyarrow.ArrowException, ValueError, OverflowError, LookupError):
         message = "a value is out of the range that can be read"
         raise InvalidInput([InputError(None, shown, "type", message)]) from None
+
+
+def _as_dates(column: Any) -> Any:
+    """Return midnights as dates, because pandas has no dtype for dates; other times unchanged."""
+    pyarrow = import_module("pyarrow")
+    if column.type.tz is not None:
+        return column
+    dates = column.cast(pyarrow.date32(), safe=False)
+    return dates if dates.cast(column.type).equals(column) else column
 
 
 def _is_readable(kind: Any, types: Any) -> bool:

@@ -274,7 +274,8 @@ def _kinds(names: Sequence[str] | None, width: int, schema: Schema) -> list[_Kin
     else:
         kinds = [fields.get(name) for name in names]
     known = [kind for kind in kinds if isinstance(kind, Field)]
-    return kinds if known and all(field.is_plain_number for field in known) else None
+    are_plain = all(field.is_plain_number and not field.keeps_integers for field in known)
+    return kinds if known and are_plain else None
 
 
 def _is_integer(kind: _Kind) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.exceptions import InputError, SKModelsError, UnknownModel
+from flask_skmodels.exceptions import InputError, RejectedRows, SKModelsError, UnknownModel
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
@@ -33,6 +34,8 @@ class DialectView(BaseView):
         if response is not None:
             return response
         problem = problem_of(exception, exchange.request)
+        if isinstance(exception, RejectedRows):  # the protocols have one status for bad input
+            problem.status = HTTPStatus.BAD_REQUEST
         return error_response(problem, dumps(self.error(problem)), "application/json")
 
     def error(self, problem: Problem) -> Mapping[str, object]:

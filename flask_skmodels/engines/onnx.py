@@ -20,6 +20,7 @@ from flask_skmodels.engines.lean.probes import Probes
 from flask_skmodels.engines.lean.verify import accepted_rows
 from flask_skmodels.engines.native import Call
 from flask_skmodels.estimators import introspect
+from flask_skmodels.estimators.attributes import is_a
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.models import Model
 from flask_skmodels.schema.frame import DeferredFrame
@@ -188,7 +189,7 @@ def _with_rounding_before_last_step(estimator: Estimator) -> Estimator:
     from skl2onnx.sklapi import CastTransformer
     from sklearn.pipeline import Pipeline
 
-    steps = list(getattr(estimator, "steps", [("last", estimator)]))
+    steps = list(estimator.steps) if is_a(estimator, "Pipeline") else [("last", estimator)]
     rounding = ("round", CastTransformer(dtype=np.float32).fit(np.zeros((1, 1))))
     return Pipeline([*steps[:-1], rounding, steps[-1]])
 

@@ -22,6 +22,7 @@ from typing import Any
 import joblib
 from threadpoolctl import ThreadpoolController
 
+from flask_skmodels.estimators.attributes import get
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.schema.types import Estimator
 
@@ -77,7 +78,7 @@ def _libraries(process: int) -> list[Any]:
 
 def uses_joblib_workers(estimator: Estimator) -> bool:
     """Return whether a method of the estimator would start joblib workers at each call."""
-    return any(getattr(part, "n_jobs", None) not in (None, 1) for part in parts_of(estimator))
+    return any(get(part, "n_jobs") not in (None, 1) for part in parts_of(estimator))
 
 
 def without_joblib_workers() -> AbstractContextManager[Any]:

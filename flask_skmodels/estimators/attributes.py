@@ -49,6 +49,17 @@ def _is_defined_in_sklearn(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == "sklearn"
 
 
+def is_from(estimator: Estimator, *libraries: str) -> bool:
+    """Return True if the class of an estimator, or one that it extends, is from a library."""
+    return any(cls.__module__.partition(".")[0] in libraries for cls in type(estimator).__mro__)
+
+
+def extends_sklearn(estimator: Estimator) -> bool:
+    """Return True if an estimator inherits its ``fit`` or that of a parent from scikit-learn."""
+    mro = type(estimator).__mro__
+    return any("fit" in vars(cls) for cls in mro if _is_defined_in_sklearn(cls))
+
+
 def sklearn_classes(estimator: Estimator) -> list[str]:
     """Return the names of the scikit-learn classes that an estimator is an instance of."""
     return [cls.__name__ for cls in type(estimator).__mro__ if _is_defined_in_sklearn(cls)]
@@ -57,6 +68,17 @@ def sklearn_classes(estimator: Estimator) -> list[str]:
 def is_a(estimator: Estimator, *names: str) -> bool:
     """Return True if an estimator is an instance of a scikit-learn class with such a name."""
     return not set(names).isdisjoint(sklearn_classes(estimator))
+
+
+def records_names(estimator: Estimator) -> bool:
+    """Return True if an estimator is known to keep the names of the data frame in ``fit``.
+
+    Estimators of scikit-learn and of the boosting libraries do; a pipeline does if its first step
+    does.
+    """
+    while is_a(estimator, "Pipeline"):
+        estimator = estimator.steps[0][1]
+    return is_from_sklearn(estimator) or is_from(estimator, "lightgbm", "xgboost", "catboost")
 
 
 def to_python(value: Any) -> Any:
@@ -69,7 +91,9 @@ def to_python(value: Any) -> Any:
 def wrapped(estimator: Estimator) -> list[Any]:
     """Return the estimators that a meta-estimator passes its X to unchanged."""
     names = [name for name, kinds in _SAME_X.items() if is_a(estimator, *kinds)]
-    names += [] if is_from_sklearn(estimator) else ["best_estimator_", "estimator_"]
+    if not is_from_sklearn(estimator):  # the names that meta-estimators of other libraries use
+        foreign = ("best_estimator_", "estimator_")
+        names += [name for name in foreign if has(get(estimator, name), "get_params")]
     inner: Estimator = next((get(estimator, name) for name in names if has(estimator, name)), [])
     return list(inner) if isinstance(inner, (list, tuple, np.ndarray)) else [inner]
 

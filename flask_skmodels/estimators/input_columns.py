@@ -23,15 +23,18 @@ import numpy as np
 
 from flask_skmodels.estimators.attributes import (
     active_steps,
+    extends_sklearn,
     get,
     has,
     is_a,
+    is_from,
     is_from_sklearn,
     sklearn_classes,
     tags_of,
     to_python,
     wrapped,
 )
+from flask_skmodels.estimators.categories import RecordedCategories, recorded_categories
 from flask_skmodels.schema.fields import InputColumn, Inputs
 from flask_skmodels.schema.types import Estimator
 
@@ -55,6 +58,8 @@ def _inputs(estimator: Estimator, container: str, names: Sequence[str] | None) -
     if container == "mapping" or count is None:
         return Inputs(columns=None, named=False, container=container)
     columns = _columns(estimator, names or [f"x{index}" for index in range(count)])
+    if not names and not _takes_text(estimator):
+        columns = tuple(replace(c, type="number") if c.type == "unknown" else c for c in columns)
     if not names and {column.type for column in columns} == {"any", "number"}:
         columns = tuple(replace(column, type="number") for column in columns)
     return Inputs(columns=columns, named=bool(names), container="frame" if names else "array")
@@ -70,15 +75,47 @@ def _columns(estimator: Estimator, names: Sequence[str]) -> tuple[InputColumn, .
 
 def _column(index: int, name: str, with_nan: _Walk, with_none: _Walk) -> InputColumn:
     claims = with_nan.claims.get(index, [])
-    kinds = {kind for kind, _ in claims} or {"number" if index in with_nan.used else "any"}
-    kind = next(k for k in ("string", "integer", "number", "boolean", "any") if k in kinds)
+    kinds = {kind for kind, _ in claims} or {_kind_without_claims(index, with_nan)}
+    kind = next(k for k in _KINDS if k in kinds)
     sets = [values for _, values in claims if values is not None]
     allowed = tuple(v for v in sets[0] if all(v in other for other in sets)) if sets else None
     takes_nan, takes_none = index not in with_nan.rejected, index not in with_none.rejected
     missing = None if takes_none and (claims or not takes_nan) else nan
+    recorded = with_nan.categories.get(index)
     return InputColumn(
-        name=name, type=kind, allowed=allowed, nullable=takes_nan or takes_none, missing=missing
+        name=name,
+        type=kind,
+        allowed=allowed,
+        nullable=takes_nan or takes_none,
+        missing=missing,
+        dtype=None if recorded is None else "category",
+        categories=None if recorded is None else recorded.values,
+        keeps_integers=index in with_nan.converted,
     )
+
+
+def _kind_without_claims(index: int, walk: _Walk) -> str:
+    if index in walk.numeric:
+        return "number"
+    if index in walk.unknown:
+        return "unknown"
+    return "number" if index in walk.used else "any"
+
+
+def _takes_text(estimator: Estimator) -> bool:
+    """Return True if a library that is made for texts and categories gets an array of X."""
+    return is_from(estimator, *_TEXT_LIBRARIES) or any(map(_takes_text, _first_inner(estimator)))
+
+
+def _tells_types(estimator: Estimator) -> bool:
+    """Return True if an estimator takes only numbers, or else claims the columns of other types.
+
+    Classes of other libraries may take any type, and so may functions of the user's own.
+    """
+    if is_a(estimator, "FunctionTransformer"):
+        return estimator.func is None or isinstance(estimator.func, np.ufunc)
+    is_booster = is_from(estimator, "lightgbm", "xgboost", "catboost")
+    return is_booster or is_from_sklearn(estimator) or extends_sklearn(estimator)
 
 
 def _first_inner(estimator: Estimator) -> list[Any]:
@@ -96,9 +133,8 @@ def _names(estimator: Estimator) -> list[str] | None:
 
     LightGBM (``Column_0``) and CatBoost (``0``) make up names for the columns of an array.
     """
-    standard, catboost = "feature_names_in_", "feature_names_"
-    is_standard = is_from_sklearn(estimator) or has(estimator, standard)
-    fitted = get(estimator, standard if is_standard else catboost)
+    is_catboost = is_from(estimator, "catboost")
+    fitted = get(estimator, "feature_names_" if is_catboost else "feature_names_in_")
     if fitted is None:
         return next(filter(None, map(_names, _first_inner(estimator))), None)
     names, numbers = [str(name) for name in fitted], [str(i) for i in range(len(fitted))]
@@ -113,7 +149,9 @@ def _width(estimator: Estimator) -> int | None:
     CatBoost reports 0 after it was loaded from a file, but it still has the names.
     """
     count: int | None = get(estimator, "n_features_in_")
-    return len(get(estimator, "feature_names_") or ()) or None if count == 0 else count
+    if count == 0 and is_from(estimator, "catboost"):
+        return len(get(estimator, "feature_names_") or ()) or None
+    return count
 
 
 def _column_count(estimator: Estimator) -> int | None:
@@ -157,6 +195,8 @@ class _Feature:
 
 _Features = list[_Feature]
 _Values = tuple[object, ...]
+_KINDS = ("string", "integer", "number", "boolean", "unknown", "any")
+_TEXT_LIBRARIES = ("category_encoders", "feature_engine", "skrub")
 _TYPES = {bool: "boolean", int: "number", float: "number"}
 
 
@@ -194,13 +234,21 @@ class _Walk:
 
     :param with_nan: True if a missing value is ``nan``, False if it is ``None``
     :param used: indices of the columns that affect the prediction
+    :param numeric: indices of the columns that an estimator takes as numbers
+    :param unknown: indices of the columns that reach an estimator that may take any type
+    :param converted: indices of those that it transforms, perhaps from integers to texts
     :param rejected: indices of the columns in which a missing value is rejected
+    :param categories: the categories of the columns of categories
     :param claims: for each column, the types that steps expect and the values that they know
     """
 
     with_nan: bool
     used: set[int] = field(default_factory=set)
+    numeric: set[int] = field(default_factory=set)
+    unknown: set[int] = field(default_factory=set)
+    converted: set[int] = field(default_factory=set)
     rejected: set[int] = field(default_factory=set)
+    categories: dict[int, RecordedCategories] = field(default_factory=dict)
     claims: dict[int, list[tuple[str, _Values | None]]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -214,7 +262,12 @@ class _Walk:
         self.rejected.update(*(feature.missing for feature in X))
 
     def claim(self, feature: _Feature, kind: str, allowed: _Values | None = None) -> None:
-        """Record the type of a feature's column, and its values if no others are accepted."""
+        """Record the type of a feature's column, and its values if no others are accepted.
+
+        After a function that may convert any type to text, a text says nothing about the column.
+        """
+        if not feature.is_exact and feature.source in self.converted:
+            return
         if feature.source is not None and (feature.is_exact or kind == "string"):
             self.claims[feature.source].append((kind, allowed if feature.is_exact else None))
 
@@ -228,22 +281,47 @@ class _Walk:
             return next(filter(None, visits), self.visit_any)(estimator, X)
         except Exception:  # a foreign object with unusual attributes: nothing is known about it
             self.use(X)
+            self.note_types(estimator, X)
             self.reject_missing(X)
             return [_combined(X)]
 
+    def note_types(self, estimator: Estimator, X: _Features) -> None:
+        """Record which columns reach an estimator unchanged, as numbers or as values of any type.
+
+        A column that reaches one changed has had a step that took it first.
+        """
+        columns = {f.source for f in X if f.source is not None and f.is_exact}
+        if _tells_types(estimator):
+            self.numeric |= columns
+        else:
+            self.unknown |= columns
+            self.converted |= columns if has(estimator, "transform") else set()
+
     def visit_any(self, estimator: Estimator, X: _Features) -> _Features:
         X = _fitted_to(X, _width(estimator))
+        if not wrapped(estimator):
+            self.note_types(estimator, X)
         parts = get(estimator, "estimators_features_") or repeat(range(len(X)))  # of bagging
         pairs = zip(wrapped(estimator), parts, strict=False)
         outputs = [self.run(inner, [X[index] for index in part]) for inner, part in pairs]
         if outputs and is_from_sklearn(estimator):
             return outputs[0] if len(outputs) == 1 else []
         self.reject_missing([] if self.takes_missing(estimator, X) else X)
-        is_catboost = has(estimator, "get_cat_feature_indices")
+        is_catboost = is_from(estimator, "catboost")
         for index in estimator.get_cat_feature_indices() if is_catboost else ():
             self.claim(X[index], "string")
             self.reject_missing([X[index]])
+        for index, recorded in recorded_categories(estimator).items():
+            self.claim_categories(X[index], recorded)
         return _outputs(estimator, X)
+
+    def claim_categories(self, feature: _Feature, recorded: RecordedCategories) -> None:
+        """Record that a column is one of categories, unless a step makes them."""
+        if feature.source is not None and feature.is_exact:
+            self.categories[feature.source] = recorded
+            self.claim(
+                feature, recorded.kind, recorded.values if recorded.rejects_unknown else None
+            )
 
     def takes_missing(self, estimator: Estimator, X: _Features) -> bool:
         """Return True if the tags allow missing values; no tree accepts them in a sparse matrix."""
@@ -286,6 +364,10 @@ class _Walk:
         for feature, value in pairs:
             if isinstance(value, str):
                 self.claim(feature, "string")
+            elif isinstance(value, bool):
+                self.claim(feature, "boolean")
+            elif feature.source is not None and isinstance(value, float) and feature.is_exact:
+                self.numeric.add(feature.source)
         kept = [(f, v) for f, v in pairs if imputer.keep_empty_features or v == v]
         indicators = len(imputer.indicator_.features_) if imputer.indicator_ else 0
         imputed = [replace(f, missing=frozenset(), fills=(v,)) for f, v in kept]

@@ -6,6 +6,7 @@ Only fitted attributes and tags are read: nothing is predicted or transformed. N
 from __future__ import annotations
 
 from contextlib import suppress
+from inspect import signature
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -35,10 +36,23 @@ def is_fitted(estimator: Estimator) -> bool:
     if isinstance(estimator, type) or not has(estimator, "fit"):
         return not isinstance(estimator, type) and bool(methods(estimator))
     if tags_of(estimator) is None and not has(estimator, "__sklearn_is_fitted__"):
-        attributes = get(estimator, "__dict__") or ()
-        return any(name.endswith("_") and not name.startswith("__") for name in attributes)
+        return _has_learned(estimator)
     with suppress(Exception):  # NotFittedError, or any error of a foreign object
         return check_is_fitted(estimator) is None
+    return False
+
+
+def _has_learned(estimator: Estimator) -> bool:
+    """Return True if a foreign object has an attribute that ``fit`` seems to have set.
+
+    Its name ends with an underscore, or is not a parameter of the constructor.
+    """
+    attributes = get(estimator, "__dict__") or {}
+    if any(name.endswith("_") and not name.startswith("__") for name in attributes):
+        return True
+    with suppress(Exception):  # a class without a signature
+        parameters = signature(type(estimator)).parameters
+        return any(v is not None for name, v in attributes.items() if name not in parameters)
     return False
 
 
@@ -85,11 +99,11 @@ def final_estimator(estimator: Estimator) -> Estimator:
         itself
     """
     while True:
-        if isinstance(getattr(estimator, "steps", None), list):
+        if is_a(estimator, "Pipeline"):
             estimator = estimator.steps[-1][1]
-        elif hasattr(estimator, "best_estimator_"):
+        elif is_a(estimator, "BaseSearchCV") and has(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
-        elif type(estimator).__name__ == "FrozenEstimator":
+        elif is_a(estimator, "FrozenEstimator"):
             estimator = estimator.estimator
         else:
             return estimator

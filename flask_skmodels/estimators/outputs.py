@@ -10,6 +10,7 @@ import numpy as np
 
 from flask_skmodels.schema.types import Array, ColumnValues, ModelOutput
 
+METHODS_OF_SEVERAL_COLUMNS = frozenset({"predict_proba", "predict_log_proba", "transform"})
 _UNCHANGED = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))
 _FINER_THAN_MICROSECONDS = {"ns", "ps", "fs", "as"}  # numpy's tolist returns these as integers
 

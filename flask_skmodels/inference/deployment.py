@@ -111,6 +111,7 @@ class Deployment:
         :param prediction: its record, from :func:`~flask_skmodels.inference.prediction.prepare`
         :param is_shadowed: whether the shadow runs, if the model has one
         :returns: the record, complete
+        :raises InvalidInput: the model or its estimator rejects the rows
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
         announce(call, prediction)

@@ -22,9 +22,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from flask_skmodels.engines.batching import Combiner
-from flask_skmodels.estimators.outputs import is_multi_output
-from flask_skmodels.exceptions import InvalidInput, Report, SKModelsError
+from flask_skmodels.estimators.outputs import METHODS_OF_SEVERAL_COLUMNS, is_multi_output
+from flask_skmodels.exceptions import InvalidInput, RejectedRows, Report, SKModelsError
 from flask_skmodels.inference.limits import NO_LIMITS, Limits
+from flask_skmodels.inference.rejected_rows import rejection_of, remember_accepted_row
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.tabular import to_sklearn
@@ -101,6 +102,7 @@ class PredictionCall:
     :param request_id: identifier of the request; None for a call in process without one
     :param combiner: calls the method, and combines calls that arrive at the same time
     :ivar started: value of ``perf_counter()`` when the call began to read its rows
+    :ivar rows: the rows, from which X is built again to find those that the estimator rejects
     """
 
     sender: Sender
@@ -109,6 +111,7 @@ class PredictionCall:
     request_id: str | None
     combiner: Combiner
     started: float = field(default_factory=perf_counter)
+    rows: Rows | None = None
 
     def notify_rejected(self, error: InvalidInput, prediction: Prediction | None = None) -> None:
         """Send ``input_rejected``.
@@ -164,6 +167,7 @@ def prepare(call: PredictionCall, rows: Rows, limits: Limits = NO_LIMITS) -> Pre
     version, count = call.version, len(rows)
     if not 0 < count <= limits.max_rows:
         raise limits.row_count_error(count)
+    call.rows = rows
     cleaned = version.schema.clean(rows)
     return Prediction(
         model=version.name,
@@ -197,6 +201,7 @@ def execute(call: PredictionCall, prediction: Prediction, batch_rows: int = 0) -
     """Call the estimator, complete the record, and send ``after_prediction``.
 
     :param batch_rows: the maximum number of rows in a combined call; below 2 nothing is combined
+    :raises RejectedRows: the estimator raises ``ValueError`` or ``TypeError`` on some of the rows
     :raises InvalidInput: the model rejects the rows, or they are too large for its estimator
     :raises Exception: any other exception of the estimator
     """
@@ -210,24 +215,36 @@ def execute(call: PredictionCall, prediction: Prediction, batch_rows: int = 0) -
         prediction.seconds = perf_counter() - started
         _raise_failure(call, prediction, error)
     prediction.seconds = perf_counter() - started - prediction.queue
+    if call.rows is not None and call.method not in call.version.accepted_rows:
+        remember_accepted_row(call.version, call.method, call.rows)
     notify(after_prediction, call.sender, model=call.version.model, prediction=prediction)
 
 
 def _raise_failure(call: PredictionCall, prediction: Prediction, error: Exception) -> NoReturn:
     """Raise an error of the estimator, as invalid input if the rows caused it."""
-    rejection = _rejection_of(error, prediction, call.version)
+    rejection = _rejection_of(error, prediction, call)
     if rejection is None:
         failure = {"model": call.version.model, "prediction": prediction, "exception": error}
         notify(prediction_failed, call.sender, **failure)
         raise error
+    if isinstance(rejection, RejectedRows) and rejection is not error:
+        _log_rejection(call, rejection, error)
     call.notify_rejected(rejection, prediction)
     if rejection is error:
         raise error
     raise rejection from error
 
 
+def _log_rejection(call: PredictionCall, rejection: RejectedRows, error: Exception) -> None:
+    """Log the rows that the estimator has rejected, with the traceback of its exception."""
+    label = "" if call.version.label is None else f" version {call.version.label}"
+    rows = ", ".join(str(each.row) for each in rejection.errors if each.row is not None)
+    text = f"{rejection.summary}: {rows}" if rows else rejection.summary
+    call.sender.logger.warning("model %r%s: %s", call.version.name, label, text, exc_info=error)
+
+
 def _rejection_of(
-    error: Exception, prediction: Prediction, version: ModelVersion
+    error: Exception, prediction: Prediction, call: PredictionCall
 ) -> InvalidInput | None:
     """Return an error of the estimator as invalid input, None if the input did not cause it.
 
@@ -236,7 +253,13 @@ def _rejection_of(
     """
     if isinstance(error, InvalidInput):
         return error
-    return _too_large_numbers(prediction, version) if isinstance(error, ValueError) else None
+    too_large = None
+    if isinstance(error, ValueError):
+        too_large = _too_large_numbers(prediction, call.version)
+    # The estimator may also have returned, but not one entry for each row.
+    if too_large is not None or call.rows is None or prediction.batch_rows:
+        return too_large
+    return rejection_of(call.version, call.method, call.rows, error, prediction.seconds)
 
 
 def _too_large_numbers(prediction: Prediction, version: ModelVersion) -> InvalidInput | None:
@@ -278,8 +301,15 @@ def _checked(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
 
 
 def _as_rows(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
-    """Return the outputs as rows: scikit-learn's SparsePCA returns a flat array for one row."""
-    is_flat = prediction.method == "transform" and getattr(outputs, "ndim", 0) == 1
+    """Return the outputs as rows.
+
+    For one row, scikit-learn's SparsePCA and scikit-lego's GroupedClassifier return a flat array,
+    and others return a single number.
+    """
+    is_single = isinstance(outputs, np.generic | np.ndarray) and outputs.ndim == 0
+    if is_single and prediction.rows == 1:
+        return np.reshape(outputs, 1)
+    is_flat = prediction.method in METHODS_OF_SEVERAL_COLUMNS and getattr(outputs, "ndim", 0) == 1
     if is_flat and prediction.rows == 1 and len(outputs) > 1:
         return np.asarray(outputs)[np.newaxis]
     return outputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from queue import Full, Queue
 from threading import Lock, Thread
@@ -15,7 +16,10 @@ import numpy as np
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.schema.builder import FRAMES
+from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.frame import DeferredFrame
+from flask_skmodels.schema.schema import FixedSchema
 from flask_skmodels.schema.tabular import copy_of
 from flask_skmodels.schema.types import Array, JSONObject, ModelInput, ModelOutput
 from flask_skmodels.signals import Sender, notify, shadow_prediction
@@ -236,9 +240,21 @@ class Shadow:
 
 
 def _check_inputs(version: ModelVersion, prediction: Prediction) -> None:
-    is_frame, takes_frame = isinstance(prediction.X, DeferredFrame), version.container == "frame"
-    if version.schema.column_names != prediction.fields or is_frame != takes_frame:
+    X = prediction.X
+    fields = X.fields if isinstance(X, DeferredFrame) else ()
+    schema = version.schema
+    theirs: Sequence[Field] = ()
+    if version.container in FRAMES and isinstance(schema, FixedSchema):
+        theirs = schema.column_fields
+    is_alike = list(map(_dtype_of, fields)) == list(map(_dtype_of, theirs))
+    if schema.column_names != prediction.fields or not is_alike:
         raise SKModelsError("the shadow has other columns than the version that predicted")
+
+
+def _dtype_of(field: Field) -> tuple[object, ...]:
+    """Return how the data frame of a version holds a column."""
+    column = field.column
+    return field.container, column.dtype, column.categories, column.label
 
 
 def _array(outputs: ModelOutput) -> Array:

@@ -224,6 +224,7 @@ _DESCRIPTIONS = {
     406: "None of the media types in Accept can be written.",
     413: "The body is too long, or has too many rows.",
     415: "The content type or encoding cannot be read.",
+    422: "The input is valid, but the estimator rejects it; the errors name the rows.",
     500: "The prediction failed.",
     503: "The model cannot be loaded.",
 }

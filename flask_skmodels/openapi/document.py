@@ -214,7 +214,9 @@ class _DescribedModel:
                 "content": self._content(shapes),
             },
             "responses": response(200, "One prediction per row.", _json_first(content), *headers)
-            | problem_responses(400, 403, 406, 413, 415, 500, *([404, 503] if self.loads else [])),
+            | problem_responses(
+                400, 403, 406, 413, 415, 422, 500, *([404, 503] if self.loads else [])
+            ),
         }
 
     def _version_operation(self, method: str) -> JSONObject:
@@ -256,8 +258,8 @@ class _DescribedModel:
     @cached_property
     def _example_rows(self) -> list[JSONObject]:
         """The model's examples as rows with names; examples that are not rows are left out."""
-        model = self.deployment.model if self.version is None else self.version.model
-        rows = [jsonable(row) for row in model.examples]
+        version, model = self.version, self.deployment.model
+        rows = [jsonable(r) for r in (model.examples if version is None else version.example_rows)]
         return [self._named(row) for row in rows if isinstance(row, dict | list)]
 
     def _named(self, row: Any) -> JSONObject:

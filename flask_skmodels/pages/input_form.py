@@ -10,7 +10,7 @@ from typing import Any
 
 from flask_skmodels.exceptions import InputError
 from flask_skmodels.schema.fields import Field, as_list
-from flask_skmodels.schema.json_schema import VALUES, field_schema
+from flask_skmodels.schema.json_schema import VALUES, field_schema, typical_value
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.version import ModelVersion
@@ -68,7 +68,10 @@ class InputForm:
         self._is_single = schema.unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
 
     def initial(self, index: int = 0) -> dict[str, str]:
-        """Return the initial texts of the inputs: the defaults, and an example of the model.
+        """Return the initial texts of the inputs: an example of the model, and the defaults.
+
+        A model without examples has typical values of its training data instead, if it has a
+        profile.
 
         :param index: index of the example
         """
@@ -76,6 +79,8 @@ class InputForm:
         values = {each.name: each.definition.get("default") for each in self.fields}
         if index < len(examples):
             values |= self._by_name(examples[index])
+        elif not examples:
+            values = self._typical() | {k: v for k, v in values.items() if v is not None}
         texts = {name: _text(value) for name, value in values.items() if value is not None}
         return {VALUES: ", ".join(texts.values())} if self._is_single else texts
 
@@ -132,6 +137,11 @@ class InputForm:
             return {VALUES: [None if v is ABSENT else v for v in values.values()]}
         return {name: value for name, value in values.items() if value is not ABSENT}
 
+    def _typical(self) -> JSONObject:
+        """Return typical values; of a row that is typed as one text, all or none."""
+        values = {each.name: _whole(typical_value(each)) for each in self.fields}
+        return {} if self._is_single and None in values.values() else values
+
     def _by_name(self, example: Any) -> JSONObject:
         """Return an example as an object: each value under the name of its field."""
         if isinstance(example, Mapping) and VALUES not in example:
@@ -163,7 +173,7 @@ def _input(each: Field) -> Input:
         name=each.name,
         label=str(schema.get("title", each.name)),
         kind=kind,
-        hint=str(schema.get("description", "")) or _hint(schema, kind),
+        hint=_hint_of(schema, kind),
         unit=str(schema.get("x-unit", "")),
         options=options,
         attributes=_attributes(schema, kind),
@@ -213,6 +223,22 @@ def _bounds(schema: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the lowest and the highest value that the field accepts, None if unbounded."""
     low = schema.get("minimum", schema.get("formatMinimum"))
     return low, schema.get("maximum", schema.get("formatMaximum"))
+
+
+def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
+    """Return the description of a field, else the accepted values; and the range in training."""
+    hint = str(schema.get("description", "")) or _hint(schema, kind)
+    bounds = tuple(schema.get("x-training-range", ()))
+    if not bounds or bounds == _bounds(schema):
+        return hint
+    in_training = "{} to {} in training".format(*map(_whole, bounds))
+    return f"{hint}; {in_training}" if hint else in_training
+
+
+def _whole(value: Any) -> Any:
+    """Return a whole number as an int, which is shown without a decimal point."""
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    return int(value) if is_whole else value
 
 
 def _hint(schema: Mapping[str, Any], kind: str) -> str:

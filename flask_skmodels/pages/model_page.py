@@ -102,7 +102,8 @@ class ModelPage(BaseView):
         try:
             result = self._row_result(exchange, version, method, fields)
         except InvalidInput as error:
-            return self._page(exchange, version, texts, errors=error.errors, status=400)
+            status = Problem(error).status
+            return self._page(exchange, version, texts, errors=error.errors, status=status)
         return self._page(exchange, version, texts, row_result=result)
 
     def _row_result(

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from flask import Request, Response, render_template
 from werkzeug.exceptions import NotFound
 
+from flask_skmodels.estimators.attributes import has, is_a
 from flask_skmodels.estimators.introspect import class_name
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
@@ -143,7 +144,8 @@ def base_of(state: State, request: Request) -> str:
 def estimator_of(version: ModelVersion) -> str:
     """Return the class names of the steps of a pipeline, or of any other estimator."""
     pipeline = version.model.pipeline
-    steps = [step for _, step in getattr(pipeline, "steps", ()) if hasattr(step, "fit")]
+    pairs = pipeline.steps if is_a(pipeline, "Pipeline") else ()
+    steps = [step for _, step in pairs if has(step, "fit")]
     names = [class_name(step) for step in steps or [pipeline]]
     return " → ".join(names if len(names) <= MOST_STEPS else [names[0], "…", names[-1]])
 

@@ -9,22 +9,27 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.exceptions import ModelError
-from flask_skmodels.schema.fields import Field
-from flask_skmodels.schema.frame import DTYPES, DeferredFrame, Fields, object_array
+from flask_skmodels.schema.dtypes import DTYPES, are_integers, has_missing, object_array
+from flask_skmodels.schema.fields import Field, family_of
+from flask_skmodels.schema.frame import DeferredFrame, Fields, by_column
 from flask_skmodels.schema.types import Array, ColumnValues, ModelInput
 
+_ARRAY_FAMILIES = {"number", "integer", "boolean"}
+FRAMES = {"frame": "pandas", "polars": "polars"}  # the library of each container that is a frame
 
-def require_pandas(container: str) -> None:
-    """Import pandas at start-up if X is a data frame, so that the first request does not wait.
 
-    :raises ModelError: pandas is not installed
+def require_frame_library(container: str) -> None:
+    """Import pandas or polars at start-up if X is a data frame: the first request must not wait.
+
+    :raises ModelError: it is not installed
     """
-    if container == "frame":
+    library = FRAMES.get(container)
+    if library is not None:
         try:
-            import_module("pandas")
+            import_module(library)
         except ImportError as error:
             raise ModelError(
-                "the estimator was fitted on a data frame: pip install 'Flask-SKModels[pandas]'"
+                f"the estimator was fitted on a data frame: pip install 'Flask-SKModels[{library}]'"
             ) from error
 
 
@@ -38,25 +43,47 @@ class Builder:
 
     def __init__(self, fields: Sequence[Field], container: str) -> None:
         self._fields = Fields(fields)
+        self._has_unknown = any(field.column.type == "unknown" for field in fields)
         self._container = container
+        self._is_frame = container in FRAMES
         self._names = [field.column.name for field in fields]
-        kinds = {field.kind for field in fields}
-        self._is_one_kind = len(kinds) == 1
-        self._dtype: type = np.object_
+        kinds = {field.storage if self._is_frame else _array_storage(field) for field in fields}
+        is_one_kind = len(kinds) == 1
+        self._dtype: Any = np.object_
         if kinds <= DTYPES.keys():
-            self._dtype = DTYPES[kinds.pop()] if self._is_one_kind else np.float64
+            self._dtype = DTYPES[kinds.pop()] if is_one_kind else np.float64
         is_numeric = self._dtype is not np.object_
         self._is_array = container == "array" and is_numeric
-        self._is_one_block = container == "frame" and is_numeric and self._is_one_kind
-        self.as_arrays = self._is_array or container == "frame"
+        self._is_one_block = container == "frame" and is_numeric and is_one_kind
+        self._is_profiled = self._fields.are_profiled
+        self._is_by_column = self._is_frame and self._is_profiled
+        self._integer_dtype: Any = None
+        if self._is_array:
+            self._set_array_dtypes()
+        self.as_arrays = self._is_array or self._is_frame
+        if self._is_frame:
+            self._fields.makers  # noqa: B018 - raises now for a dtype that no request can fill
+
+    def _set_array_dtypes(self) -> None:
+        dtypes = {field.column.dtype for field in self._fields}
+        if None not in dtypes and all(family_of(str(name)) in _ARRAY_FAMILIES for name in dtypes):
+            self._dtype = np.result_type(*map(np.dtype, map(str, dtypes)))
+        if any(field.keeps_integers for field in self._fields) and all(
+            field.keeps_integers or field.kind == "integer" for field in self._fields
+        ):
+            is_integer = np.dtype(self._dtype).kind in "iu"
+            self._integer_dtype = np.dtype(self._dtype) if is_integer else np.dtype(np.int64)
+            self._dtype = np.float64
 
     def row(self, values: Sequence[Any]) -> ModelInput:
         """Return X from the values of one row; see :meth:`columns`."""
-        if self._is_array:
+        if self._is_array and self._integer_dtype is None:
             return np.array([values], dtype=self._dtype)
         if self._is_one_block:
-            return DeferredFrame.from_matrix(self._fields, np.array([values], dtype=self._dtype))
-        if self._container == "frame":
+            matrix = np.array([values], dtype=self._dtype)
+            matrix = by_column(matrix) if self._is_by_column else matrix
+            return DeferredFrame.from_matrix(self._fields, matrix)
+        if self._is_frame:
             return DeferredFrame.from_row(self._fields, values)
         return self.columns([(value,) for value in values])
 
@@ -67,9 +94,10 @@ class Builder:
             of shape (rows, fields), if all fields are numbers
         :returns: a C-ordered array of shape (rows, fields); a
             :class:`~flask_skmodels.schema.frame.DeferredFrame`; or a list of texts or mappings.
-            Numbers are float64, unless all columns are integers, booleans or float32.
+            Numbers are float64, unless all columns are integers, booleans or float32, or a profile
+            says otherwise.
         """
-        if self._container == "frame":
+        if self._is_frame:
             return self._frame(columns)
         if self._container == "sequence":
             return list(columns[0])
@@ -79,14 +107,15 @@ class Builder:
 
     def _matrix(self, columns: Sequence[ColumnValues] | Array) -> Array:
         if isinstance(columns, np.ndarray):
-            return columns
+            return columns.astype(self._dtype, copy=False) if self._is_profiled else columns
         shape = (len(columns[0]), len(columns))
         matrix: Array = np.empty(shape, dtype=self._dtype_of(columns))
         is_object = self._dtype is np.object_
         for index, (field, column) in enumerate(zip(self._fields, columns, strict=True)):
             # NumPy converts None to nan in a float column.
-            matrix[:, index] = object_array(column, field.column.missing) if is_object else column
-        return matrix
+            missing = field.column.missing
+            matrix[:, index] = object_array(column, missing) if is_object else column
+        return _inferred(matrix) if is_object and self._has_unknown else matrix
 
     def _mappings(self, columns: Sequence[ColumnValues] | Array) -> list[dict[str, Any]]:
         rows = columns if isinstance(columns, np.ndarray) else zip(*columns, strict=True)
@@ -94,11 +123,29 @@ class Builder:
 
     def _dtype_of(self, columns: Sequence[Any]) -> Any:
         """Return the dtype of a matrix, float32 if that is the dtype of all columns."""
+        if self._integer_dtype is not None:
+            are_kept = all(are_integers(c) and not has_missing(c) for c in columns)
+            return self._integer_dtype if are_kept else self._dtype
         dtypes = {getattr(column, "dtype", None) for column in columns}
-        narrow = self._dtype is np.float64 and dtypes == {np.dtype(np.float32)}
-        return np.float32 if narrow else self._dtype
+        is_narrow = self._dtype is np.float64 and dtypes == {np.dtype(np.float32)}
+        return np.float32 if is_narrow and not self._is_profiled else self._dtype
 
     def _frame(self, columns: Sequence[ColumnValues] | Array) -> DeferredFrame:
         if self._is_one_block or isinstance(columns, np.ndarray):
-            return DeferredFrame.from_matrix(self._fields, self._matrix(columns))
+            matrix = self._matrix(columns)
+            matrix = by_column(matrix) if self._is_by_column else matrix
+            return DeferredFrame.from_matrix(self._fields, matrix)
         return DeferredFrame(self._fields, columns)
+
+
+def _array_storage(field: Field) -> str:
+    """Return how an array holds a field; a dtype that only data frames have becomes an object."""
+    if field.storage != "typed":
+        return field.storage
+    return "number" if field.keeps_integers else field.kind
+
+
+def _inferred(matrix: Array) -> Array:
+    """Return a matrix of objects as float64 if all of its values are numbers."""
+    is_numeric = all(isinstance(value, int | float) for value in matrix.flat)
+    return matrix.astype(np.float64) if is_numeric else matrix

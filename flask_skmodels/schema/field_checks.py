@@ -72,6 +72,7 @@ class FieldCheck:
         self.read_number = field.text_readers[0] if is_number else None
         self.is_float = (
             self.is_bounded
+            and field.storage == "number"
             and float in self.types
             and self.default is ABSENT
             and _is_exact(self.low, self.high)
@@ -108,6 +109,8 @@ class FieldCheck:
         :param as_array: whether numbers may become an array; if not, they stay Python objects
         :returns: the column, and the mask, which is None if no value is refused
         """
+        if self.is_bounded and self.field.storage == "object":
+            as_array = False  # integers would become floats in an array with missing values
         if isinstance(values, np.ndarray):
             is_array = as_array and self.is_bounded and self._accepts(values.dtype)
             checked = self._check_bounds(values) if is_array else None
@@ -176,13 +179,21 @@ class FieldCheck:
     def _from_text(self, values: Sequence[Any]) -> tuple[ColumnValues, BoolArray | None] | None:
         if not self.is_bounded:
             return None
-        pattern, parse = (_PLAIN_INTEGERS, int) if self.is_integer else (_PLAIN_NUMBERS, float)
         try:
-            if pattern.fullmatch(",".join(values)) is None:
+            joined = ",".join(values)
+            is_integer = self.is_integer or self._keeps_integers(joined)
+            pattern, parse = (_PLAIN_INTEGERS, int) if is_integer else (_PLAIN_NUMBERS, float)
+            if pattern.fullmatch(joined) is None:
                 return None
-            return self._check_numbers(list(map(parse, values)), {int})
+            kinds: set[type] = {int, parse}
+            return self._check_numbers(list(map(parse, values)), kinds)
         except (TypeError, ValueError):
             return None
+
+    def _keeps_integers(self, joined: str) -> bool:
+        """Return whether texts are integers that stay integers; -0 is a float."""
+        is_plain = self.field.keeps_integers and "-0" not in joined
+        return is_plain and _PLAIN_INTEGERS.fullmatch(joined) is not None
 
     def _from_typed(self, values: Sequence[Any]) -> tuple[ColumnValues, BoolArray | None] | None:
         kinds = set(map(type, values))
@@ -197,11 +208,15 @@ class FieldCheck:
     def _check_numbers(
         self, values: Sequence[Any], kinds: set[type]
     ) -> tuple[ColumnValues, BoolArray | None] | None:
+        are_kept = self.field.keeps_integers and kinds == {int}
+        has_missing = are_kept and None in values
+        is_integer = self.field.kind == "integer" or (are_kept and not has_missing)
         try:
-            array = np.array(values, dtype=np.int64 if self.field.kind == "integer" else np.float64)
+            array = np.array(values, dtype=np.int64 if is_integer else np.float64)
         except OverflowError:
             return None
-        return self._check_bounds(array, from_integers=int in kinds)
+        checked = self._check_bounds(array, from_integers=int in kinds)
+        return (values, checked[1]) if has_missing and checked is not None else checked
 
     def _check_bounds(
         self, array: Array, *, from_integers: bool = False

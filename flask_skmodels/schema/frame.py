@@ -6,17 +6,24 @@ from collections.abc import Sequence
 from functools import cached_property
 from importlib import import_module
 from itertools import chain
-from math import nan
 from typing import Any
 
 import numpy as np
 
+from flask_skmodels.schema.dtypes import (
+    Maker,
+    are_integers,
+    has_missing,
+    maker_of,
+    missing_of,
+    storage_in_frame,
+)
 from flask_skmodels.schema.fields import NUMBER_KINDS, Field
 from flask_skmodels.schema.rows import EXACT
 from flask_skmodels.schema.tabular import Tabular
 from flask_skmodels.schema.types import Array, ColumnValues, FloatArray
 
-DTYPES: dict[str, type] = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
+_INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
 FEW = 4096  # BLAS uses one thread for fewer numbers than this
 
 
@@ -25,18 +32,67 @@ class Fields(tuple[Field, ...]):
 
     @cached_property
     def kinds(self) -> frozenset[str]:
-        """The kinds of the columns: the keys of :data:`DTYPES`, ``"string"`` or ``"object"``."""
-        return frozenset(map(_kind, self))
+        """How the columns are held; see :class:`~flask_skmodels.schema.fields.Field`."""
+        return frozenset(map(storage_in_frame, self))
+
+    @cached_property
+    def labels(self) -> list[Any]:
+        """The labels of the columns of the data frame: names, or the integers used in ``fit``."""
+        columns = (field.column for field in self)
+        return [column.name if column.label is None else column.label for column in columns]
+
+    @cached_property
+    def makers(self) -> list[Maker]:
+        """The functions that make the columns of a data frame.
+
+        :raises ModelError: the dtype of a column is one that no request can fill
+        """
+        return list(map(maker_of, self))
+
+    @cached_property
+    def is_polars(self) -> bool:
+        """Whether the data frame is one of polars."""
+        return any(field.container == "polars" for field in self)
+
+    @cached_property
+    def is_by_column(self) -> bool:
+        """Whether numbers are stored column by column, as the data frame that a user makes does.
+
+        This is so if a profile describes the training data.
+        """
+        return self.is_polars or self.are_profiled
+
+    @cached_property
+    def are_profiled(self) -> bool:
+        """Whether the dtypes of the training data are known."""
+        return any(field.column.dtype is not None for field in self)
+
+    @cached_property
+    def are_typed(self) -> bool:
+        """Whether a column has a dtype of its own, which only the data frame knows."""
+        return "typed" in self.kinds
+
+    @cached_property
+    def are_floats(self) -> bool:
+        """Whether an array of float64 has the values that the data frame has.
+
+        It has them too if a column of integers becomes one of floats where a value is missing.
+        """
+        return not self.are_typed or all(map(_is_float, self))
 
     @cached_property
     def integers(self) -> list[int]:
-        """The indices of the columns of integers."""
-        return [index for index, field in enumerate(self) if field.kind == "integer"]
+        """The indices of the columns of integers, also of those that may have missing values."""
+        kinds = (field.kind == "integer" or _is_integer(field) for field in self)
+        return [index for index, is_integer in enumerate(kinds) if is_integer]
 
     @cached_property
     def missing(self) -> list[object]:
-        """The value that stands for a missing value, for each column."""
-        return list(map(_missing_of, self))
+        """The value that stands for a missing value, for each column.
+
+        :raises TypeError: a column has a dtype of its own
+        """
+        return list(map(missing_of, self))
 
     @cached_property
     def _selections(self) -> dict[tuple[int, ...], Fields]:
@@ -51,7 +107,10 @@ class Fields(tuple[Field, ...]):
 
 
 class DeferredFrame(Tabular):
-    """Validated columns, in the estimator's order, converted to a pandas data frame on demand.
+    """Validated columns, in the estimator's order, converted to a data frame on demand.
+
+    The data frame is one of pandas or of polars. Only it knows the dtypes that are not a default:
+    the methods that return values raise ``TypeError`` for such columns.
 
     The values are held in one of three forms: as columns, as one matrix of numbers of one kind
     (:meth:`from_matrix`), or as one row (:meth:`from_row`).
@@ -95,7 +154,8 @@ class DeferredFrame(Tabular):
         """Return the rows of several frames of the same fields, one after the other."""
         fields, matrices = parts[0].fields, [part.matrix for part in parts]
         if matrices[0] is not None:
-            return cls.from_matrix(fields, np.concatenate([m for m in matrices if m is not None]))
+            matrix = np.concatenate([m for m in matrices if m is not None])
+            return cls.from_matrix(fields, by_column(matrix) if fields.is_by_column else matrix)
         by_field = zip(*(part.columns for part in parts), strict=True)
         return cls(fields, [list(chain.from_iterable(columns)) for columns in by_field])
 
@@ -108,6 +168,12 @@ class DeferredFrame(Tabular):
     def layout(self) -> object:
         """A value that is equal for two frames of one schema that can be concatenated."""
         matrix = self.matrix
+        if self.fields.are_typed and self.fields.are_floats:
+            columns = self.columns
+            kept = (columns[index] for index in self.fields.integers)
+            return (type(self), *(are_integers(c) and not has_missing(c) for c in kept))
+        if self.fields.are_typed:  # the values decide between some dtypes
+            return (type(self), *map(str, self.to_sklearn().dtypes))
         return type(self) if matrix is None else (type(self), matrix.dtype, matrix.shape[1:])
 
     @property
@@ -116,7 +182,7 @@ class DeferredFrame(Tabular):
         return self._columns if self.row is None else [(value,) for value in self.row]
 
     def to_sklearn(self) -> Any:
-        """Return the pandas data frame, the same object at each call."""
+        """Return the data frame, the same object at each call."""
         if self._frame is None:
             self._frame = self._new_frame()
         return self._frame
@@ -127,7 +193,11 @@ class DeferredFrame(Tabular):
         if row is not None:
             return DeferredFrame.from_row(fields, [row[index] for index in indices])
         if self.matrix is not None:
-            return DeferredFrame.from_matrix(fields, _select(self.matrix, indices))
+            selected = _select(self.matrix, indices)
+            is_by_column = self.fields.is_by_column
+            return DeferredFrame.from_matrix(
+                fields, by_column(selected) if is_by_column else selected
+            )
         return DeferredFrame(fields, [self._columns[index] for index in indices])
 
     def to_float64(self) -> FloatArray:
@@ -137,10 +207,13 @@ class DeferredFrame(Tabular):
         :raises TypeError: a column holds values other than numbers and booleans
         :raises ValueError: as for ``TypeError``
         """
+        if not self.fields.are_floats:
+            raise TypeError("a column has a dtype of its own")
         if self.matrix is not None:
             array: FloatArray = self.matrix.astype(np.float64, copy=False)
         elif self.row is not None:
             array = np.array((self.row,), dtype=np.float64)
+            array = by_column(array) if self.fields.is_by_column else array
         else:  # column by column, as pandas stores columns of one dtype
             array = np.array(self._columns, dtype=np.float64).T
         # If the sum of squares is below that of EXACT, so is each number.
@@ -174,7 +247,8 @@ class DeferredFrame(Tabular):
         """Return the values of one column as Python objects, a missing one as in a data frame."""
         if self.matrix is not None:
             return list(self.matrix[:, index].tolist())
-        missing = self.fields.missing[index]
+        are_typed = self.fields.are_typed
+        missing = missing_of(self.fields[index]) if are_typed else self.fields.missing[index]
         if self.row is not None:
             value = self.row[index]
             return [missing if value is None else value]
@@ -185,10 +259,14 @@ class DeferredFrame(Tabular):
     def copy(self) -> DeferredFrame:
         """Return a copy that shares neither arrays nor a data frame with this one."""
         columns = [each.copy() if isinstance(each, np.ndarray) else each for each in self._columns]
-        duplicate = DeferredFrame(self.fields, columns)
+        fields = self.fields
+        duplicate = DeferredFrame(fields, columns)
         duplicate.row = self.row
-        duplicate.matrix = None if self.matrix is None else self.matrix.copy()
-        duplicate._frame = None if self._frame is None else self._frame.copy()
+        if self.matrix is not None:
+            matrix = self.matrix.copy(order="K")
+            duplicate.matrix = by_column(matrix) if fields.is_by_column else matrix
+        if self._frame is not None:
+            duplicate._frame = self._frame.clone() if fields.is_polars else self._frame.copy()
         return duplicate
 
     def _check_exact(self, numbers: FloatArray) -> None:
@@ -196,12 +274,34 @@ class DeferredFrame(Tabular):
             raise OverflowError("an integer is too large for float64 to hold exactly")
 
     def _new_frame(self) -> Any:
-        pandas = import_module("pandas")
-        names = [field.column.name for field in self.fields]
-        if self.matrix is not None:
-            return pandas.DataFrame(self.matrix, columns=names, copy=False)
-        series = zip(names, map(_series, self.fields, self.columns), strict=True)
-        return pandas.DataFrame(dict(series), columns=names)
+        names = self.fields.labels
+        if self.matrix is not None and not self.fields.is_polars:
+            return import_module("pandas").DataFrame(self.matrix, columns=names, copy=False)
+        columns = self.columns if self.matrix is None else list(self.matrix.T)
+        pairs = zip(self.fields.makers, columns, strict=True)
+        series = dict(zip(names, (make(column) for make, column in pairs), strict=True))
+        if self.fields.is_polars:
+            return import_module("polars").DataFrame(series)
+        if not self.fields.is_by_column and _are_of_one_numeric_dtype(list(series.values())):
+            matrix = np.stack([np.asarray(column) for column in series.values()], axis=1)
+            return import_module("pandas").DataFrame(matrix, columns=names, copy=False)
+        return import_module("pandas").DataFrame(series, columns=names)
+
+
+def _is_integer(field: Field) -> bool:
+    """Return whether a column has a NumPy dtype of integers as long as no value is missing."""
+    return field.storage == "typed" and field.is_number and field.column.dtype in _INTEGERS
+
+
+def _is_float(field: Field) -> bool:
+    is_of_pandas = field.container == "frame" and field.column.categories is None
+    return field.storage != "typed" or (is_of_pandas and _is_integer(field))
+
+
+def _are_of_one_numeric_dtype(columns: Sequence[Any]) -> bool:
+    dtypes = {column.dtype for column in columns}
+    dtype = dtypes.pop()
+    return not dtypes and isinstance(dtype, np.dtype) and dtype.kind in "iuf"
 
 
 def _select(matrix: Array, indices: tuple[int, ...]) -> Array:
@@ -212,30 +312,11 @@ def _select(matrix: Array, indices: tuple[int, ...]) -> Array:
     return matrix.take(indices, axis=1)
 
 
-def _missing_of(field: Field) -> object:
-    return nan if _kind(field) in DTYPES else field.column.missing
+def by_column(matrix: Array) -> Array:
+    """Return a matrix in the memory layout in which pandas stores columns of one dtype.
 
-
-def _kind(field: Field) -> str:
-    # The values that the estimator knows may be Python objects. scikit-learn finds a number among
-    # objects, but does not find an object in a column of floats.
-    return field.kind if field.column.allowed is None else "object"
-
-
-def object_array(column: ColumnValues, missing: object) -> Array:
-    """Return a column as an array of objects.
-
-    :param missing: the value that replaces None
+    numpy's matrix products differ in the last bits between layouts.
     """
-    values = np.empty(len(column), dtype=object)
-    values[:] = [missing if value is None else value for value in column]
-    return values
-
-
-def _series(field: Field, column: ColumnValues) -> Any:
-    if _kind(field) in DTYPES:
-        return np.array(column, dtype=DTYPES[field.kind])
-    values = object_array(column, field.column.missing)
-    if field.column.missing is None:  # pandas would turn a None among texts into nan
-        return import_module("pandas").Series(values, dtype=object)
-    return values
+    if len(matrix) == 1:  # numpy counts one row as both layouts, but keeps other strides
+        return matrix.reshape(-1, 1).T
+    return np.asfortranarray(matrix)

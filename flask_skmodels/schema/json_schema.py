@@ -34,6 +34,7 @@ _LENGTHS = {
     "object": {"minlength": "minProperties", "maxlength": "maxProperties"},
 }
 _COERCERS = (int, float, str, bool)  # their result has the declared type, as has their argument
+TRAINING = frozenset({"examples", "x-training-range"})  # keywords that only inform
 _META = {"label": "title", "unit": "x-unit", "description": "description"}
 
 
@@ -69,7 +70,48 @@ def values_schema(fields: Sequence[Field], *, additional: bool = True) -> JSONOb
 
 
 def field_schema(field: Field) -> JSONObject:
-    """Return the schema of one field; it allows any value if a function coerces the field."""
+    """Return the schema of one field; it allows any value if a function coerces the field.
+
+    It has a typical value and the range of the training data, if they are known.
+    """
+    return _rules_schema(field) | _training_schema(field)
+
+
+def _training_schema(field: Field) -> JSONObject:
+    """Return the keywords of :data:`TRAINING`, which accept and reject nothing."""
+    typical, bounds = typical_value(field), field.column.range
+    schema: JSONObject = {} if typical is None else {"examples": [typical]}
+    return schema if bounds is None else schema | {"x-training-range": list(bounds)}
+
+
+def typical_value(field: Field) -> Any:
+    """Return a typical value of the training data, None if there is none that the rules accept."""
+    typical, rules = field.column.typical, field.definition
+    is_allowed = typical in rules.get("allowed", (typical,))
+    if typical is None or not is_allowed or "coerce" in rules:
+        return None
+    if isinstance(typical, str):
+        return typical
+    is_within = bool(rules.get("min", typical) <= typical <= rules.get("max", typical))
+    return typical if is_within else None
+
+
+def typical_row(fields: Sequence[Field], *, unnamed: bool = False) -> JSONObject | None:
+    """Return a row of typical values of the training data, None if a required one is not known.
+
+    :param fields: the fields of the model
+    :param unnamed: whether a row has one field for all values
+    """
+    row: JSONObject = {}
+    for field in fields:
+        value = typical_value(field)
+        if value is None and not field.is_alias and (unnamed or not field.has_default):
+            return None
+        row |= {} if value is None else {field.name: value}
+    return {VALUES: list(row.values())} if unnamed and row else row or None
+
+
+def _rules_schema(field: Field) -> JSONObject:
     definition = field.definition
     schema = _value_schema(field) if _is_declared(definition.get("coerce")) else {}
     if "default" in definition:
@@ -80,7 +122,7 @@ def field_schema(field: Field) -> JSONObject:
 
 def array_schema(fields: Sequence[Field]) -> JSONObject:
     """Return the schema of a row as an array, with one item for each field in order."""
-    items = [field_schema(field) for field in fields if not field.is_alias]
+    items = [_rules_schema(field) for field in fields if not field.is_alias]
     sized = {"type": "array", "minItems": len(items), "maxItems": len(items)}
     if all(item == items[0] for item in items):
         return {**sized, "items": items[0]}

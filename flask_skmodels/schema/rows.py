@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,10 @@ class Rows:
         """Return one row: a mapping or a sequence, if the client sent a valid one."""
         return self.items[index]
 
+    def part(self, start: int, stop: int) -> Rows:
+        """Return a copy of some of the rows."""
+        return Rows([copy(item) for item in self.items[start:stop]], text=self.text)
+
 
 class Columns(Rows):
     """The rows of one request, held as columns.
@@ -97,6 +102,10 @@ class Columns(Rows):
         columns = {name: self.columns[name] for name in names} if by_name else self.columns
         return Columns(columns, text=self.text, positional=True)
 
+    def part(self, start: int, stop: int) -> Rows:
+        columns = {name: _part(column, start, stop) for name, column in self.columns.items()}
+        return Columns(columns, text=self.text, positional=self.positional)
+
     def item(self, index: int) -> dict[str, object] | list[object]:
         row = {name: plain(column[index]) for name, column in self.columns.items()}
         return list(row.values()) if self.positional else row
@@ -124,9 +133,17 @@ class Matrix(Columns):
         """The columns, by index."""
         return {str(index): column for index, column in enumerate(self.values.T)}
 
+    def part(self, start: int, stop: int) -> Rows:
+        return Matrix(self.values[start:stop].copy())
+
     def item(self, index: int) -> list[object]:
         row: list[object] = self.values[index].tolist()
         return row
+
+
+def _part(column: ColumnValues, start: int, stop: int) -> ColumnValues:
+    part = column[start:stop]
+    return part.copy() if isinstance(part, np.ndarray) else part
 
 
 def count_byte(body: bytes, byte: bytes) -> int:

@@ -11,9 +11,10 @@ import numpy as np
 from cerberus.errors import BaseErrorHandler, ValidationError
 
 from flask_skmodels.exceptions import ModelError, Report
-from flask_skmodels.schema.builder import Builder, require_pandas
+from flask_skmodels.schema.builder import FRAMES, Builder, require_frame_library
 from flask_skmodels.schema.column_order import aliases_of, columns_of
 from flask_skmodels.schema.compiled_checks import RowChecks, compile_checks, rename
+from flask_skmodels.schema.dtypes import Problems, problems_of
 from flask_skmodels.schema.fields import Field, InputColumn, Inputs, compile_field
 from flask_skmodels.schema.json_schema import VALUES, object_schema, values_schema
 from flask_skmodels.schema.rows import Columns, Matrix, Repeated, Rows
@@ -78,10 +79,10 @@ class FixedSchema:
         validator: type[Any] = Validator,
         purge_unknown: bool = True,
     ) -> None:
-        require_pandas(inputs.container)
+        require_frame_library(inputs.container)
         columns = columns_of(rules, inputs)
         self.fields = tuple(
-            compile_field(name, each, columns.get(name, InputColumn(name=name)))
+            compile_field(name, each, columns.get(name, InputColumn(name=name)), inputs.container)
             for name, each in rules.items()
         )
         self._fields = {field.name: field for field in self.fields}
@@ -91,6 +92,7 @@ class FixedSchema:
         self._indices = {name: index for index, name in enumerate(self._fields)}
         self.unnamed = unnamed
         self._builder = Builder(self.column_fields, inputs.container)
+        self._limited = _limited(self.column_fields, inputs.container)
         self._purge_unknown = purge_unknown
         self._aliases = aliases_of(rules)
         self._validator_class = strict(validator)
@@ -123,11 +125,28 @@ class FixedSchema:
             item = rows.items[0] if len(rows.items) == 1 else rows.item(0)
             row = self._checks.row(item, text=rows.text)
             if row is not None:
+                if self._limited:
+                    self._check_dtypes([(value,) for value in row])
                 return self._builder.row(row)
         columns, refused = self._check(rows, self._checks)
         if refused and not self._report_refused(rows, refused, self._checks):
             return self._clean_by_cerberus(rows)
+        if self._limited:
+            self._check_dtypes(columns)
         return self._builder.columns(columns)
+
+    def _check_dtypes(self, columns: Sequence[ColumnValues] | Array) -> None:
+        """Check that the dtypes of the columns of X can hold their values.
+
+        :raises InvalidInput: times with and without a zone are mixed, a value is out of range, or
+            a category is unknown
+        """
+        report = Report()
+        for index, (field, problems) in self._limited.items():
+            rule = "type" if field.column.categories is None else "allowed"
+            for row, message in problems(columns[index]).items():
+                self._add_error(field.name, row, rule, message, report)
+        report.raise_if_any()
 
     def _check(
         self, rows: Rows, checks: RowChecks
@@ -166,6 +185,8 @@ class FixedSchema:
         ]
         report.raise_if_any()
         columns = [[row.get(field.name) for row in documents] for field in self.column_fields]
+        if self._limited:
+            self._check_dtypes(columns)
         return self._builder.columns(columns)
 
     def build(self, columns: Sequence[ColumnValues]) -> ModelInput:
@@ -257,7 +278,9 @@ class FixedSchema:
     def _add(self, error: ValidationError, index: int, report: Report) -> None:
         name = error.document_path[0]
         rule = rule_of(error, self._fields[name].rules if name in self._fields else {})
-        message = message_of(error)
+        self._add_error(name, index, rule, message_of(error), report)
+
+    def _add_error(self, name: Any, index: int, rule: str, message: str, report: Report) -> None:
         if self.unnamed:
             name, message = VALUES, f"item {self._indices[name]}: {message}"
         report.add(index, str(name)[:LONGEST_NAME], rule, message)
@@ -294,6 +317,18 @@ class FixedSchema:
                 validator.validate({field.name: field.definition["default"]}, update=True)
                 for error in leaves(validator._errors):
                     raise ModelError(f"the default of field {field.name!r}: {message_of(error)}")
+
+
+def _limited(fields: Sequence[Field], container: str) -> dict[int, tuple[Field, Problems]]:
+    """Return the fields whose columns of X cannot hold all valid values, by their index."""
+    if container not in {"array", *FRAMES}:
+        return {}
+    found = ((index, field, problems_of(field)) for index, field in enumerate(fields))
+    return {
+        index: (field, problems)
+        for index, field, problems in found
+        if problems is not None and (container != "array" or not field.is_time)
+    }
 
 
 def _is_float64(rows: Rows) -> bool:

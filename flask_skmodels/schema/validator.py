@@ -162,6 +162,14 @@ def rule_of(error: ValidationError, rules: Mapping[str, object]) -> str:
     return str(error.rule or "check_with")
 
 
+def _in_words(constraint: Any) -> Any:
+    """Return the constraint of a rule; a list of several names as an enumeration."""
+    if not isinstance(constraint, list | tuple) or not all(isinstance(c, str) for c in constraint):
+        return constraint
+    *first, last = constraint or [""]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def message_of(error: ValidationError) -> str:
     """Return Cerberus's message for an error, without the client's value."""
     if error.code == 0x00:
@@ -169,5 +177,5 @@ def message_of(error: ValidationError) -> str:
     path = error.document_path[1:]
     location = "".join(f"item {str(key)[:LONGEST_KEY]}: " for key in path)
     message = _MESSAGES.get(error.code, f"breaks the rule {error.rule}")
-    values = {"constraint": error.constraint, "field": error.field}
+    values = {"constraint": _in_words(error.constraint), "field": error.field}
     return f"{location}{message.format(*error.info, **values)}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_skmodels.exceptions import InvalidInput, ModelError
+from flask_skmodels.schema.json_schema import TRAINING
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.versions.version import ModelVersion
 
@@ -20,23 +21,34 @@ class Compatibility:
     :param fields: the fields that the version takes, in their order, as JSON Schema
     :param required: names of the required fields
     :param methods: the methods that it serves
+    :param categories: for each field the categories that the version knows; empty for a field
+        without categories
     """
 
     fields: Mapping[str, _Rules]
     required: frozenset[str]
     methods: frozenset[str]
+    categories: Mapping[str, frozenset[object]]
 
     @classmethod
     def of(cls, version: ModelVersion) -> Compatibility:
         """Return the fields and methods of a version."""
         row = version.schema.json_schema()
-        return cls(row["properties"], frozenset(row["required"]), frozenset(version.methods))
+        fields = {
+            name: _without_ranges(rules, version) for name, rules in row["properties"].items()
+        }
+        categories = {
+            field.name: frozenset(field.column.categories or ()) for field in version.schema.fields
+        }
+        methods = frozenset(version.methods)
+        return cls(fields, frozenset(row["required"]), methods, categories)
 
     def check(self, version: ModelVersion) -> None:
         """Check that a version accepts every request that clients may send.
 
         :raises ModelError: its fields are not the same, in the same order, of the same types; it
-            requires a field that was optional, no longer allows a value, or lacks a method
+            requires a field that was optional, no longer allows a value, no longer knows a
+            category, or lacks a method
         """
         other = Compatibility.of(version)
         if list(other.fields) != list(self.fields):
@@ -44,6 +56,9 @@ class Compatibility:
         for name, rules in self.fields.items():
             if not _accepts(other.fields[name], rules):
                 raise ModelError(f"its field {name!r} differs from that of the live version")
+            known = other.categories.get(name, frozenset())
+            if not self.categories.get(name, frozenset()) <= known:
+                raise ModelError(f"its field {name!r} lacks categories of the live version")
         if not other.required <= self.required:
             raise ModelError("it requires a field that is optional in the live version")
         if not self.methods <= other.methods:
@@ -65,6 +80,20 @@ def check_examples(version: ModelVersion) -> None:
         except Exception as error:
             kind = type(error).__name__
             raise ModelError(f"it fails on example {index}: {kind}: {error}") from error
+
+
+def _without_ranges(rules: _Rules, version: ModelVersion) -> _Rules:
+    """Return the JSON Schema of a field without the figures of the training data.
+
+    They change with each training, so clients cannot rely on them.
+    """
+    kept = {key: value for key, value in rules.items() if key not in TRAINING}
+    if version.model.enforce_ranges and "x-training-range" in rules:
+        low, high = rules["x-training-range"]
+        kept = {
+            k: v for k, v in kept.items() if (k, v) not in {("minimum", low), ("maximum", high)}
+        }
+    return kept
 
 
 def _accepts(new: _Rules, old: _Rules) -> bool:

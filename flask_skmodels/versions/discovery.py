@@ -16,6 +16,7 @@ from flask_skmodels.artifacts.declaration import (
 )
 from flask_skmodels.artifacts.formats import split_name
 from flask_skmodels.artifacts.mlflow import is_mlflow_model
+from flask_skmodels.artifacts.profile_beside import profile_path
 from flask_skmodels.exceptions import ArtifactError
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
@@ -34,11 +35,13 @@ class File:
     :param signature: inode, size in bytes, and the times in nanoseconds of the last change of its
         content and of its permissions
     :param others: names of other files in its folder with the same label
+    :param profile: signature of the profile beside it
     """
 
     artifact: Artifact
     signature: Signature
     others: tuple[str, ...] = ()
+    profile: Signature = _ABSENT
 
 
 def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
@@ -54,15 +57,15 @@ def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
     if not _exists(path):
         raise ArtifactError(path, "there is no such file or folder")
     if is_mlflow_model(path):
-        return {None: File(artifact, _signature_of_all(path))}
+        return {None: File(artifact, _signature_of_all(path), profile=_profile(path))}
     if not path.is_dir():
-        return {None: File(artifact, _signature(path))}
+        return {None: File(artifact, _signature(path), profile=_profile(path))}
     files: dict[str | None, File] = {}
     for label, entry in _entries(path):
         known = files.get(label)
         others = () if known is None else (*known.others, Path(known.artifact.path).name)
         version_file = VersionFile.of(artifact, entry.name)
-        files[label] = File(version_file, _signature(entry), others)
+        files[label] = File(version_file, _signature(entry), others, _profile(entry))
     if not files:
         raise ArtifactError(path, _no_version(path))
     return files
@@ -171,6 +174,10 @@ def _signature(path: Path) -> Signature:
     except OSError:
         return _ABSENT
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _profile(artifact: Path) -> Signature:
+    return _signature(profile_path(artifact))
 
 
 def _signature_of_all(folder: Path) -> Signature:

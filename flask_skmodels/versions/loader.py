@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve
 from flask_skmodels.artifacts.loading import Loaded
+from flask_skmodels.artifacts.profile_beside import load_profile_beside
 from flask_skmodels.exceptions import ArtifactError, ModelError, SKModelsError
-from flask_skmodels.models import Model, name_of
+from flask_skmodels.models import Model, name_of, profile_of
 from flask_skmodels.versions import discovery, loaded_files
 from flask_skmodels.versions.cache import VersionCache
 from flask_skmodels.versions.discovery import File
@@ -51,7 +55,8 @@ class VersionLoader:
             return version
         self.rejected.check(label, file, unless_it_loads=True)
         try:
-            version = self._version_of(label, loaded_files.load_once(file, self._policy))
+            loaded = loaded_files.load_once(file, self._policy)
+            version = self._version_of(label, file, loaded)
         except SKModelsError as error:
             raise self.reject(label, file, error) from error
         self.rejected.accept_load(label)
@@ -92,9 +97,10 @@ class VersionLoader:
             return ArtifactError(error.path, error.reason, model=name_of(self._model))
         return copy(error)
 
-    def _version_of(self, label: str | None, loaded: Loaded) -> ModelVersion:
+    def _version_of(self, label: str | None, file: File, loaded: Loaded) -> ModelVersion:
         model = copy(self._model)
         model.pipeline = loaded.estimator
+        model.profile = self._profile_of(file)
         model.examples = model.examples or loaded.examples
         try:
             version = ModelVersion(model, label, loaded)
@@ -105,3 +111,12 @@ class VersionLoader:
         except Exception as error:
             reason = f"it cannot be served: {type(error).__name__}: {error}"
             raise ArtifactError(loaded.path, reason) from error
+
+    def _profile_of(self, file: File) -> Any:
+        """Return the profile that the model declares, else the one beside the file."""
+        declared = self._model.profile
+        if declared is None:
+            return load_profile_beside(resolve(file.artifact, self._policy))
+        if isinstance(declared, str | PathLike):
+            return Path(self._policy.root, declared)
+        return profile_of(self._model)

@@ -10,11 +10,14 @@ from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.artifacts.loading import Loaded
 from flask_skmodels.engines.batching import Combiner
 from flask_skmodels.engines.selection import choose_engine
+from flask_skmodels.engines.trial import compile_tried
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
 from flask_skmodels.exceptions import ModelError, UnknownModel
-from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of, profile_of
+from flask_skmodels.schema.json_schema import typical_row
+from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.types import JSONObject, ModelInput
 from flask_skmodels.signals import Sender
 
 _WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_function"})
@@ -26,6 +29,10 @@ class ModelVersion:
     :param model: the declaration, with a fitted estimator as its pipeline
     :param label: label of the version, None if the model has no versions
     :param loaded: the loaded file, None for an estimator in memory
+    :ivar accepted_rows: by method, a row that the estimator has predicted, see
+        :mod:`~flask_skmodels.inference.rejected_rows`
+    :ivar accepted_probes: by method, X of a probe that the estimator accepts
+    :ivar probed_methods: the methods for which such a row was searched for among the probes
     :raises ModelError: it cannot be served; the message names the model
     """
 
@@ -39,15 +46,21 @@ class ModelVersion:
         try:
             check_pipeline(model.pipeline)
             self.methods = methods_of(model)
+            self.profile = profile_of(model)
             inputs = inputs_of(model, self.methods)
+            inputs, self.schema = compile_tried(
+                model, self.methods, inputs, checks_examples=loaded is None
+            )
             self.container = inputs.container
-            self.schema = model.compile_schema(inputs)
             self.engine = choose_engine(model, self.methods, self.schema)
             self._combiners = {
                 method: Combiner(call, model.batching) for method, call in self.engine.calls.items()
             }
         except ModelError as error:
             raise ModelError(f"model {self.name!r}: {error}") from error
+        self.accepted_rows: dict[str, Rows] = {}
+        self.accepted_probes: dict[str, ModelInput] = {}
+        self.probed_methods: set[str] = set()
 
     @property
     def default_method(self) -> str:
@@ -57,6 +70,14 @@ class ModelVersion:
     @cached_property
     def _classes(self) -> list[object] | None:
         return introspect.classes(self.model.pipeline)
+
+    @cached_property
+    def example_rows(self) -> list[Any]:
+        """The examples of the model; without any, a row of typical values of the training data."""
+        if self.model.examples:
+            return list(self.model.examples)
+        row = typical_row(self.schema.fields, unnamed=self.schema.unnamed)
+        return [] if row is None else [row]
 
     @property
     def is_classifier(self) -> bool:

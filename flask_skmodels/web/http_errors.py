@@ -1,6 +1,7 @@
 """The HTTP status, the text and the problem document (RFC 9457) of each exception.
 
-For example, 400 for a missing field and 503 for a model that cannot be loaded.
+For example, 400 for a missing field, 422 for a row that the estimator rejects, and 503 for a model
+that cannot be loaded.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from flask_skmodels.exceptions import (
     InputError,
     InvalidInput,
     ModelError,
+    RejectedRows,
     TooManyRows,
 )
 
@@ -65,6 +67,8 @@ class Problem:
 def _status(exception: Exception) -> int:
     if isinstance(exception, TooManyRows):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if isinstance(exception, RejectedRows):
+        return HTTPStatus.UNPROCESSABLE_ENTITY
     if isinstance(exception, InvalidInput):
         return HTTPStatus.BAD_REQUEST
     if isinstance(exception, HTTPException) and exception.code is not None:
@@ -76,8 +80,7 @@ def _status(exception: Exception) -> int:
 
 def _detail(exception: Exception) -> str:
     if isinstance(exception, InvalidInput):
-        count = exception.error_count
-        return "the input has 1 error" if count == 1 else f"the input has {count} errors"
+        return exception.summary
     if isinstance(exception, HTTPException):
         return exception.description or ""
     if isinstance(exception, ArtifactError | ModelError):

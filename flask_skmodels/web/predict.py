@@ -83,7 +83,8 @@ class Predictor:
         :param source: the body that contains the rows
         :param request_id: identifier of the prediction, by default that of the request
         :raises TooLarge: the body unpacks to more bytes than are allowed
-        :raises InvalidInput: the rows cannot be read, are too many, or are not valid
+        :raises InvalidInput: the rows cannot be read, are too many, or are not valid; or the model
+            or its estimator rejects them
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
         deployment = self.deployment

@@ -57,11 +57,13 @@ def test_check_prints_formats_that_need_a_library(
     )
 
 
-def test_check_prints_the_error_of_an_example() -> None:
+def test_check_prints_the_error_of_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
     app = Flask("unlucky")
     models = SKModels(app)
     unlucky = FailingEstimator().fit([[0, 0]])
-    models.add("unlucky", unlucky, schema=schema_of("ab"), examples=[{"a": 1, "b": 2}])
+    with monkeypatch.context() as patch:  # it fails after it has been registered
+        patch.setattr(FailingEstimator, "predict", lambda self, X: [0] * len(X))
+        models.add("unlucky", unlucky, schema=schema_of("ab"), examples=[{"a": 1, "b": 2}])
     result = run(app, "check")
     assert result.exit_code == 1
     assert "unlucky: it fails on example 0: ZeroDivisionError" in result.output

@@ -18,6 +18,7 @@ from flask.cli import cli
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_iris
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -29,6 +30,7 @@ from flask_skmodels import (
     KeyValueModel,
     Model,
     ModelError,
+    Profile,
     SKModels,
     ValuesModel,
 )
@@ -104,6 +106,8 @@ def test_add_takes_every_attribute(pipeline: Any) -> None:
         "traffic": {},
         "traffic_key": "header:X-User",
         "shadow": None,
+        "profile": Profile.of(load_iris().data),
+        "enforce_ranges": True,
     }
     model = SKModels().add("iris", pipeline, **attributes)
     assert set(attributes) | {"name", "pipeline"} == set(Model.attributes)

@@ -185,7 +185,7 @@ def test_model_that_cannot_be_served(attributes: dict[str, Any], message: str) -
         ({**SCHEMA, "petal_width": {"required": False}}, "'petal_width' is not required"),
         (
             {**SCHEMA, "petal_width": {"required": False, "nullable": True}},
-            "'petal_width' is not required, but has no default",
+            "field 'petal_width' is nullable, but its Pipeline raises on each missing value",
         ),
         ({**SCHEMA, "petal_width": {"default": "x"}}, "default of field 'petal_width': must be of"),
         ({**SCHEMA, "petal_width": {"min": 0, "default": -1}}, "the default of .* min value is 0"),

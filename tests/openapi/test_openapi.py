@@ -188,9 +188,9 @@ def test_every_format_of_an_answer(everything: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("path", "verb", "statuses"),
     [
-        ("/iris/predict/", "post", "200 400 403 406 413 415 500"),
-        ("/folder/predict/", "post", "200 400 403 404 406 413 415 500 503"),
-        ("/folder/versions/{version}/predict/", "post", "200 400 403 404 406 413 415 500 503"),
+        ("/iris/predict/", "post", "200 400 403 406 413 415 422 500"),
+        ("/folder/predict/", "post", "200 400 403 404 406 413 415 422 500 503"),
+        ("/folder/versions/{version}/predict/", "post", "200 400 403 404 406 413 415 422 500 503"),
         ("/iris/", "get", "200 500"),
         ("/folder/", "get", "200 500 503"),
         ("/-/models/", "get", "200 500"),

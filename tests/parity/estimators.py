@@ -202,17 +202,21 @@ class Case:
     estimator: Any
     X: Any
     schema: Mapping[str, Any] | None = None
+    profile: Any = None
 
     def rows(self, places: list[int]) -> Any:
         """Return some rows in the same container, as one C-ordered block where they are of a kind.
 
-        It is what a user has who builds the rows of one call by hand.
+        It is what a user has who builds the rows of one call by hand. With a profile, a data frame
+        has the memory layout that pandas gives to a frame of records.
         """
         if isinstance(self.X, list):
             return [self.X[place] for place in places]
         if isinstance(self.X, pd.DataFrame):
             part = self.X.iloc[places].reset_index(drop=True)
-            if part.dtypes.nunique() > 1 or part.dtypes.iloc[0].kind not in "fiub":
+            first = part.dtypes.iloc[0]
+            is_block = isinstance(first, np.dtype) and first.kind in "fiub"
+            if part.dtypes.nunique() > 1 or not is_block or self.profile is not None:
                 return part
             block = np.ascontiguousarray(part.to_numpy())
             return pd.DataFrame(block, columns=part.columns, copy=False)  # a copy is F-ordered

@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
@@ -78,17 +79,25 @@ class Format:
     counts: tuple[int, ...] = (1, 3, 18)
 
 
-def table(X: Any, *, shuffled: bool = False) -> Table:
-    """Return rows of X, of a case, as a client sends them."""
+def table(X: Any, *, shuffled: bool = False, names: Sequence[str] | None = None) -> Table:
+    """Return rows of X, of a case, as a client sends them.
+
+    :param names: of the columns of an array, if the model has a schema
+    """
+    if names and isinstance(X, np.ndarray):
+        X = pd.DataFrame(X, columns=list(names))
     if isinstance(X, list) and isinstance(X[0], dict):
         X = pd.DataFrame(X)
     if isinstance(X, list):
         return Table(["text"], [[text] for text in X])
     if isinstance(X, np.ndarray):
         return Table(None, [[_value(value) for value in row] for row in X.tolist()])
+    if list(X.columns) == list(range(len(X.columns))):  # numbers in place of names
+        return Table(None, [[_value(value) for value in row] for row in X.itertuples(index=False)])
     names = [str(name) for name in X.columns]
+    columns_of = {str(name): X[name].to_list() for name in X.columns}
     order = names[::-1] if shuffled else names
-    columns = [[_value(value) for value in X[name].to_list()] for name in order]
+    columns = [[_value(value) for value in columns_of[name]] for name in order]
     return Table(order, [list(record) for record in zip(*columns, strict=True)])
 
 
@@ -157,12 +166,20 @@ def _text(value: Any) -> str:
 
 def _value(value: Any) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
+    value = value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
     return None if value is None or value is pd.NA or value != value else value
 
 
 def _said(value: Any) -> str:
     """Return a value as a form or CSV says it."""
+    if isinstance(value, date):
+        return value.isoformat()
     return "" if value is None else value if isinstance(value, str) else repr(value)
+
+
+def _dumps(value: Any) -> str:
+    """Return JSON with dates and times in ISO 8601."""
+    return json.dumps(value, default=lambda each: each.isoformat())
 
 
 def _form(table: Table) -> bytes | None:
@@ -176,7 +193,7 @@ def _form(table: Table) -> bytes | None:
 
 def _json_objects(table: Table) -> bytes:
     objects: Any = table.objects
-    return json.dumps(objects if len(objects) > 1 else objects[0]).encode()
+    return _dumps(objects if len(objects) > 1 else objects[0]).encode()
 
 
 def _csv(table: Table, *, header: bool) -> bytes | None:
@@ -258,6 +275,7 @@ def _tensors(table: Table) -> list[_Tensor] | None:
 def _tensor(name: str, flat: list[Any], shape: list[int]) -> _Tensor | None:
     kinds = {type(value) for value in flat}
     datatypes = {frozenset({int}): "INT64", frozenset({bool}): "BOOL", frozenset({str}): "BYTES"}
+    datatypes[frozenset({int, type(None)})] = "INT64"
     datatype = datatypes.get(frozenset(kinds))
     if datatype is None and kinds <= {int, float, type(None)}:
         datatype = "FP64"
@@ -268,17 +286,20 @@ def _inference_json(table: Table) -> bytes | None:
     tensors = _tensors(table)
     keys = ("name", "datatype", "shape", "data")
     inputs = [dict(zip(keys, tensor, strict=True)) for tensor in tensors or ()]
-    return json.dumps({"inputs": inputs}).encode() if inputs else None
+    return _dumps({"inputs": inputs}).encode() if inputs else None
 
 
 def _inference_binary(table: Table) -> bytes | None:
     """Return a request, and behind it its binary data and the length of all that is before."""
     inputs, parts = [], []
-    for name, datatype, shape, flat in _tensors(table) or ():
+    tensors = _tensors(table) or ()
+    if any(datatype == "INT64" and None in flat for _, datatype, _, flat in tensors):
+        return None
+    for name, datatype, shape, flat in tensors:
         parts.append(_packed(datatype, flat))
         size = {"binary_data_size": len(parts[-1])}
         inputs.append({"name": name, "datatype": datatype, "shape": shape, "parameters": size})
-    header = json.dumps({"inputs": inputs}).encode()
+    header = _dumps({"inputs": inputs}).encode()
     return b"".join([header, *parts, struct.pack("<I", len(header))]) if inputs else None
 
 
@@ -291,14 +312,14 @@ def _packed(datatype: str, flat: list[Any]) -> bytes:
 
 
 def _asked(body: bytes, method: str) -> tuple[bytes, dict[str, str]]:
-    outputs = json.dumps({"outputs": [{"name": method}]})[1:].encode()
+    outputs = _dumps({"outputs": [{"name": method}]})[1:].encode()
     return body[:-1] + b"," + outputs, {}
 
 
 def _asked_in_binary(body: bytes, method: str) -> tuple[bytes, dict[str, str]]:
     body, size = body[:-4], struct.unpack("<I", body[-4:])[0]
     output = {"name": method, "parameters": {"binary_data": True}}
-    header = body[: size - 1] + b"," + json.dumps({"outputs": [output]})[1:].encode()
+    header = body[: size - 1] + b"," + _dumps({"outputs": [output]})[1:].encode()
     return header + body[size:], {"Inference-Header-Content-Length": str(len(header))}
 
 
@@ -350,7 +371,7 @@ def _as_tensor(array: Any) -> Any:
     flat = exact(array.ravel().tolist())
     letters = {"b": "BOOL", "i": "INT", "u": "UINT", "f": "FP"}
     if array.dtype.kind not in letters:
-        texts = [v if isinstance(v, str) else json.dumps(v) for v in array.ravel().tolist()]
+        texts = [v if isinstance(v, str) else _dumps(v) for v in array.ravel().tolist()]
         return list(array.shape), "BYTES", texts
     size = "" if array.dtype.kind == "b" else str(array.dtype.itemsize * 8)
     return list(array.shape), letters[array.dtype.kind] + size, flat
@@ -382,12 +403,12 @@ def _in_predictions(outputs: Any, classes: Any) -> Any:
 
 
 def _instances(table: Table) -> bytes:
-    return json.dumps({"instances": table.objects if table.names else table.records}).encode()
+    return _dumps({"instances": table.objects if table.names else table.records}).encode()
 
 
 def _split_frame(table: Table) -> bytes:
     split = {"columns": list(table.columns), "data": table.records}
-    return json.dumps({"dataframe_split": split}).encode()
+    return _dumps({"dataframe_split": split}).encode()
 
 
 INFER = "/v2/models/case/infer"
@@ -395,14 +416,14 @@ FORMATS: dict[str, Format] = {
     "form": Format(FORM, _form, _lines_of, lines),
     "form, answered in JSON": Format(FORM, _form, _json_answer, _in_json, JSON),
     "JSON objects": Format(JSON, _json_objects, _json_answer, _in_json),
-    "JSON arrays": Format(JSON, lambda t: json.dumps(t.records).encode(), _json_answer, _in_json),
+    "JSON arrays": Format(JSON, lambda t: _dumps(t.records).encode(), _json_answer, _in_json),
     "JSON columns": Format(
-        JSON, lambda t: json.dumps({"columns": t.columns}).encode(), _json_answer, _in_json
+        JSON, lambda t: _dumps({"columns": t.columns}).encode(), _json_answer, _in_json
     ),
     "JSON, answered in text": Format(JSON, _json_objects, _lines_of, lines, "text/plain"),
     "NDJSON": Format(
         NDJSON,
-        lambda t: "".join(json.dumps(row) + "\n" for row in t.objects).encode(),
+        lambda t: "".join(_dumps(row) + "\n" for row in t.objects).encode(),
         _ndjson_answer,
         _in_ndjson,
     ),

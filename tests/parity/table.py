@@ -8,6 +8,7 @@ from pathlib import Path
 import sklearn
 
 from tests.parity.estimators import CLASSES, NOT_SERVED, VARIANTS, Case, case
+from tests.parity.foreign.table import TABLES
 from tests.parity.formats import FORMATS, table
 from tests.parity.pipelines import MAKERS
 from tests.parity.served import ONE, served
@@ -42,12 +43,18 @@ sent with their columns in another order than in ``fit``. The protocols of other
 as formats: *Inference* is the Open Inference Protocol, in JSON and in binary; *KServe* and *MLflow*
 serve only the first method of a model.
 
-Each response is compared with the result of calling the estimator directly with the same rows, as
-one C-ordered block in the container that it was fitted on. The number of rows in a call, and their
-layout in memory, change the last bit of the results of some scikit-learn methods; nothing else may
-change them. JSON, NDJSON and Arrow are equal to the last bit; numbers that are not finite are
-``null`` in JSON. Text and CSV have as many digits as Python prints, which identify every bit too. A
-request causes no warning that the direct call does not cause.
+Each response is compared with the result of calling the estimator directly with the same rows, in
+the container that it was fitted on. The number of rows in a call, and their layout in memory,
+change the last bit of the results of some scikit-learn methods; nothing else may change them. The
+layout follows one rule:
+
+- With a :doc:`profile <profile>` of a data frame, X is stored as pandas stores
+  ``pandas.DataFrame(records)``: column by column.
+- Otherwise columns of numbers of one dtype are one C-ordered block, as in ``numpy.array(rows)``.
+
+JSON, NDJSON and Arrow are equal to the last bit; numbers that are not finite are ``null`` in JSON.
+Text and CSV have as many digits as Python prints, which identify every bit too. A request causes no
+warning that the direct call does not cause.
 """
 LIMITS = """\
 Limits
@@ -58,16 +65,35 @@ Limits
 - ``SparsePCA`` and ``MiniBatchSparsePCA`` return a flat array for a single row; the response has a
   row.
 - LightGBM replaces spaces in column names with underscores, so the fields have underscores.
-- LightGBM and XGBoost cannot be served if they were fitted on columns of the pandas type
-  *category*: encode the columns in a pipeline.
+- LightGBM and XGBoost, fitted on columns of the pandas type *category*, need a profile in three
+  cases: ordered categories in LightGBM, categories that are not ASCII in XGBoost, and any
+  categories in XGBoost before 3.1.
 - A column that a transformer passes through unchanged is a number unless the schema says otherwise,
   because the estimator does not store its type.
+"""
+OTHER_LIBRARIES = """\
+Pipelines of other libraries
+----------------------------
+
+A second table has pipelines with steps of other libraries, and those of scikit-learn's user guide.
+Each is served twice: with the profile of its training data; and without one, with a schema where
+the pipeline does not hold the types of its columns. ``pytest --full`` compares JSON, CSV, Arrow and
+calls in process, and ``pytest -m differential tests/parity`` every format above, one row too. The
+last column says why a pipeline is served only with a profile.
 """
 
 
 def render() -> str:
     """Return the page for the installed scikit-learn."""
-    return "\n".join([INTRODUCTION, *_served(), *_not_served(), *_pipelines(), LIMITS])
+    parts = [
+        INTRODUCTION,
+        *_served(),
+        *_not_served(),
+        *_pipelines(),
+        *_of_other_libraries(),
+        LIMITS,
+    ]
+    return "\n".join(parts)
 
 
 def version_of(page: str) -> str:
@@ -110,6 +136,15 @@ def _pipelines() -> Iterator[str]:
     yield from ("Pipelines and other libraries", "-----------------------------", "")
     yield from ("The same is tested for these pipelines, named after their test cases:", "")
     yield from (f"- {name}" for name in MAKERS)
+    yield ""
+
+
+def _of_other_libraries() -> Iterator[str]:
+    yield OTHER_LIBRARIES
+    yield from _table("Library", "Pipeline", "Needs a profile")
+    for library, entries in TABLES.items():
+        for name, entry in entries.items():
+            yield from _row(library, name, entry.needs_profile or "no")
     yield ""
 
 

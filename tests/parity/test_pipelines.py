@@ -10,11 +10,9 @@ import pyarrow as pa
 import pyarrow.ipc
 import pytest
 
-from flask_skmodels import ModelError
 from tests.parity import data
-from tests.parity.estimators import Case
 from tests.parity.formats import ARROW, FORMATS, columns, exact, table
-from tests.parity.pipelines import MAKERS, ONE_OF_EACH_KIND, boosters, pipeline_case
+from tests.parity.pipelines import MAKERS, ONE_OF_EACH_KIND, pipeline_case
 from tests.parity.served import MANY, served
 from tests.support.selection import cases
 
@@ -54,16 +52,3 @@ def test_columns_that_are_dropped_may_be_left_out() -> None:
     ]
     assert answers[0] == answers[1]
     assert len(answers[0]["predictions"]) == len(MANY)
-
-
-@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
-def test_categories_of_pandas_are_refused(name: str) -> None:
-    X, y = data.penguins()
-    booster: Any = boosters(name)[0]
-    if name == "xgboost":
-        booster.set_params(enable_categorical=True)
-    categories = X.astype(dict.fromkeys(data.KINDS, "category"))
-    booster.fit(categories, np.unique(y, return_inverse=True)[1])
-    schema = {**{n: {} for n in data.NUMBERS}, **{k: {"type": "string"} for k in data.KINDS}}
-    with pytest.raises(ModelError, match="pandas calls categories"):
-        served(Case(name, booster, categories, schema))

@@ -15,6 +15,7 @@ A module whose tests are all exhaustive is not even imported in the plain run.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -64,8 +65,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Use no worker processes for tests that are named one by one: they only take time to start."""
-    return 0 if _names_single_tests(config) else None
+    """Return the number of worker processes, None for one on each core.
+
+    Tests that are named one by one get none, because workers only take time to start. The full run
+    gets one more than there are cores, because many of its tests wait for a server.
+    """
+    if _names_single_tests(config):
+        return 0
+    return (os.cpu_count() or 1) + 1 if config.getoption("full") else None
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -53,7 +53,10 @@ def lean_calls(
 ) -> Any:
     fields = repr(getattr(schema, "column_fields", schema))
     key = tuple(calls), fields, repr(examples)
-    known = _verified.setdefault(estimator, set())
+    try:
+        known = _verified.setdefault(estimator, set())
+    except TypeError:  # CatBoost's estimators cannot be hashed
+        known = set()
     _thread.is_known = key in known
     try:
         result = _lean_calls(estimator, calls, schema, examples)

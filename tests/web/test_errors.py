@@ -12,6 +12,7 @@ from flask_skmodels import (
     InputError,
     InvalidInput,
     ModelError,
+    RejectedRows,
     SKModels,
     SKModelsError,
     TooManyRows,
@@ -21,12 +22,13 @@ from tests.support.helpers import SETOSA
 
 
 @pytest.mark.parametrize(
-    "error", [ConfigurationError, InvalidInput, ModelError, TooManyRows, UnknownModel]
+    "error",
+    [ConfigurationError, InvalidInput, ModelError, RejectedRows, TooManyRows, UnknownModel],
 )
 def test_tree(error: type[Exception]) -> None:
     assert issubclass(error, SKModelsError)
     assert not issubclass(error, HTTPException)
-    assert issubclass(error, ValueError) is (error in {InvalidInput, TooManyRows})
+    assert issubclass(error, ValueError) is (error in {InvalidInput, RejectedRows, TooManyRows})
     assert issubclass(error, KeyError) is (error is UnknownModel)
 
 
@@ -72,3 +74,20 @@ def test_too_many_rows() -> None:
     error = TooManyRows(5, 3)
     assert error.errors[0].rule == "max_rows"
     assert str(error) == "rule max_rows: at most 3 rows are allowed, 5 were sent"
+
+
+@pytest.mark.parametrize(
+    ("error", "summary"),
+    [
+        (RejectedRows.of_rows([4]), "the estimator rejects 1 row"),
+        (RejectedRows.of_rows([4, 7]), "the estimator rejects 2 rows"),
+        (RejectedRows.of_rows([4, 7], is_complete=False), "the estimator rejects at least 2 rows"),
+        (RejectedRows.of_rows(range(200)), "the estimator rejects at least 100 rows"),
+        (RejectedRows.of_request("estimator", "no"), "the estimator rejects the rows"),
+        (InvalidInput.of_request("json", "no"), "the input has 1 error"),
+        (InvalidInput([], 2), "the input has 2 errors"),
+    ],
+)
+def test_summary(error: InvalidInput, summary: str) -> None:
+    assert error.summary == summary
+    assert error.is_complete is ("least" not in summary or error.error_count == 200)

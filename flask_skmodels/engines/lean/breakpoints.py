@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.engines.lean.inverse_transforms import Breakpoints, map_back
+from flask_skmodels.estimators.attributes import get, is_a
 from flask_skmodels.schema.types import Array, Estimator
 
 MAX_VALUES = 200  # for each column
@@ -32,14 +33,17 @@ def find_breakpoints(
     :param width: the number of columns of X
     :param names: the names of the columns, if X is a data frame
     """
-    columns = _breakpoints_of(estimator, width, list(names or ()))
+    try:
+        columns = _breakpoints_of(estimator, width, list(names or ()))
+    except Exception:  # a foreign object with unusual attributes
+        columns = [[] for _ in range(width)]
     return [_distinct(values) for values in columns]
 
 
 def _breakpoints_of(estimator: Estimator, width: int, names: list[str]) -> Breakpoints:
-    if hasattr(estimator, "steps"):
+    if is_a(estimator, "Pipeline"):
         return _of_pipeline([step for _, step in estimator.steps], width, names)
-    if hasattr(estimator, "transformers_"):
+    if is_a(estimator, "ColumnTransformer"):
         return _of_column_transformer(estimator, width, names)
     return _merged(
         [
@@ -76,7 +80,7 @@ def _output_width(step: Estimator, rest: Sequence[Estimator], width: int) -> int
 
 def _of_column_transformer(estimator: Estimator, width: int, names: list[str]) -> Breakpoints:
     breakpoints: Breakpoints = [[] for _ in range(width)]
-    input_indices = getattr(estimator, "_transformer_to_input_indices", {})
+    input_indices = estimator._transformer_to_input_indices
     for name, part, _ in estimator.transformers_:
         indices = list(input_indices.get(name, ()))
         if isinstance(part, str) or not indices:
@@ -89,7 +93,7 @@ def _of_column_transformer(estimator: Estimator, width: int, names: list[str]) -
 
 
 def _of_tree(estimator: Estimator, width: int) -> Breakpoints:
-    tree = getattr(estimator, "tree_", None)
+    tree = get(estimator, "tree_") if is_a(estimator, "BaseDecisionTree") else None
     breakpoints: Breakpoints = [[] for _ in range(width)]
     if tree is not None:
         for feature, threshold in zip(tree.feature, tree.threshold, strict=True):

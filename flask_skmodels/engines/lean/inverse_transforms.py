@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from flask_skmodels.estimators.attributes import is_a
 from flask_skmodels.schema.types import Estimator, FloatArray
 
 Breakpoints = list[list[Any]]
@@ -21,13 +22,13 @@ def map_back(step: Estimator, breakpoints: Breakpoints, width: int) -> Breakpoin
     :param breakpoints: values of each output column
     :param width: the number of input columns
     """
-    if step in (None, "passthrough") or hasattr(step, "statistics_"):
+    if step is None or isinstance(step, str) or is_a(step, "_BaseImputer"):
         return (breakpoints + [[] for _ in range(width)])[:width]
-    if hasattr(step, "steps"):
+    if is_a(step, "Pipeline"):
         return _through_pipeline([each for _, each in step.steps], breakpoints, width)
-    if hasattr(step, "transformers_"):
+    if is_a(step, "ColumnTransformer"):
         return _through_column_transformer(step, breakpoints, width)
-    if hasattr(step, "get_support"):
+    if is_a(step, "SelectorMixin"):
         return _through_selector(step, breakpoints, width)
     return _inverse_transform(step, breakpoints, width)
 

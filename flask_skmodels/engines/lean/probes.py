@@ -6,6 +6,8 @@ Their values are drawn from the schema and from the breakpoints of the estimator
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date, datetime
 from itertools import cycle, islice, pairwise
 from math import inf, isfinite, nextafter
 from typing import Any
@@ -14,8 +16,9 @@ import numpy as np
 
 from flask_skmodels.engines.lean.breakpoints import find_breakpoints
 from flask_skmodels.engines.lean.compiler import Decline
+from flask_skmodels.engines.lean.inverse_transforms import Breakpoints
 from flask_skmodels.exceptions import InvalidInput
-from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.types import Estimator, ModelInput
@@ -23,7 +26,18 @@ from flask_skmodels.schema.types import Estimator, ModelInput
 PROBES = 512
 _GENERIC = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.7, -12.25, 100.0, 1e-9, 12345.678)
 _EXTREME = (3.5e38, -3.5e38, 1e300, 1e-320, 3e154)
+_PLAIN = (1.0, 0.0, 0.5, 2.0, 100.0)
 _UNKNOWN = ("", "?", "unseen", "Unseen", " ")
+_DATES = (date(2024, 2, 29), date(2001, 1, 1))
+_BY_TYPE: dict[object, Sequence[Any]] = {
+    "number": _GENERIC,
+    "float": _GENERIC,
+    "integer": (1, 0, -1, 2, 100),
+    "boolean": (True, False),
+    "string": _UNKNOWN,
+    "date": _DATES,
+    "datetime": (datetime(2024, 2, 29, 12, 30), datetime(2001, 1, 1)),
+}
 _SHARE_MISSING = 0.08
 _LARGEST_SINGLE = 3e38
 _SIDES = np.array([-inf, inf], dtype=np.float32)
@@ -33,20 +47,31 @@ class Probes:
     """A source of valid rows.
 
     :param schema: the schema of the model
-    :param estimator: the fitted estimator
+    :param estimator: the fitted estimator whose breakpoints are drawn; None for none
     :param examples: the example rows of the model
+    :param takes_any_type: whether to draw values for dates and for fields of several types too
     :raises Decline: no values can be drawn for one of the fields
     """
 
-    def __init__(self, schema: Schema, estimator: Estimator, examples: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        estimator: Estimator,
+        examples: Sequence[Any],
+        *,
+        takes_any_type: bool = False,
+    ) -> None:
         if not isinstance(schema, FixedSchema) or not schema.column_fields:
             raise Decline("X is not a table of known columns")
         self._schema = schema
         self._examples = examples
         self._random = np.random.default_rng(0)
         names = [field.column.name for field in schema.column_fields]
-        breakpoints = find_breakpoints(estimator, len(names), names)
-        self._pools = [_pool(*each) for each in zip(schema.column_fields, breakpoints, strict=True)]
+        breakpoints: Breakpoints = [[] for _ in names]
+        if estimator is not None:
+            breakpoints = find_breakpoints(estimator, len(names), names)
+        pool = _pool_of_any_type if takes_any_type else _pool
+        self._pools = [pool(*each) for each in zip(schema.column_fields, breakpoints, strict=True)]
 
     def rows(self, count: int = PROBES) -> list[list[Any]]:
         """Return random valid rows as a list of values for each column."""
@@ -54,6 +79,15 @@ class Probes:
             self._column(field, pool, count)
             for field, pool in zip(self._schema.column_fields, self._pools, strict=True)
         ]
+
+    def sample(self, count: int) -> list[list[Any]]:
+        """Return some plain rows, such as all ones, and then random valid rows, none missing."""
+        columns = []
+        for pool in self._pools:
+            plain = [pool[pool.index(value)] for value in _PLAIN if value in pool]
+            drawn = [pool[index] for index in self._random.integers(len(pool), size=count)]
+            columns.append([*islice(cycle(plain or pool), len(_PLAIN)), *drawn])
+        return columns
 
     def build(self, columns: Sequence[Sequence[Any]], *, by_column: bool = False) -> ModelInput:
         """Return X for valid rows.
@@ -116,10 +150,25 @@ def _pool(field: Field, breakpoints: list[Any]) -> list[Any]:
     if field.kind == "boolean":
         return [False, True]
     if field.kind == "string":
-        return [value for value in breakpoints if isinstance(value, str)] + list(_UNKNOWN)
+        known = [value for value in breakpoints if isinstance(value, str)]
+        return known + [v for v in field.column.samples if isinstance(v, str)] + list(_UNKNOWN)
+    times = [reader(value) for reader in field.typed_readers for value in field.column.samples]
+    if times:
+        return [value for value in times if isinstance(value, date)]
     if field.nullable:
         return [None]  # the estimator drops the column
     raise Decline(f"no values can be drawn for field {field.name!r}")
+
+
+def _pool_of_any_type(field: Field, breakpoints: list[Any]) -> list[Any]:
+    """Return the values of a field of any type, those of one type after those of another."""
+    with suppress(Decline):
+        return _pool(field, breakpoints)
+    types = as_list(field.definition.get("type"))
+    pool = [value for kind in types if kind in _BY_TYPE for value in _BY_TYPE[kind]]
+    if not pool:
+        raise Decline(f"no values can be drawn for field {field.name!r}")
+    return pool
 
 
 def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
@@ -127,7 +176,8 @@ def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
     between = [(low + high) / 2 for low, high in pairwise(numbers)]
     beside = [neighbour for number in numbers for neighbour in _neighbours(number)]
     bounds = [field.definition[rule] for rule in ("min", "max") if rule in field.definition]
-    generic = [*_GENERIC, *_scaled(numbers), *map(float, bounds)]
+    samples = [float(value) for value in field.column.samples if _is_number(value)]
+    generic = [*_GENERIC, *_scaled(numbers), *map(float, bounds), *samples]
     # Generic values are drawn as often as breakpoints.
     pool = [*numbers, *beside, *between] + generic * max(1, len(numbers) // len(generic))
     if field.kind == "integer":

@@ -17,13 +17,14 @@ from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes, repeat_rows, row_slice
 from flask_skmodels.estimators import introspect
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.tabular import copy_of, to_sklearn
+from flask_skmodels.schema.tabular import Tabular, copy_of, matrix_of, to_sklearn
 from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
 MAX_ROWS = PROBES  # verified up to this number; with more rows, scikit-learn's checks cost little
 SECONDS = 0.25  # time limit for the native calls of one method
 FIRST_ROW_SECONDS = 5  # time limit for finding one probe row that the estimator accepts
 _SIZES = (1, 2, 65, 1, 64, 1, 33, 8, 3, *[1] * 20)
+_PARTS_WITH_A_FRAME = 4  # for which the data frame is made as for a request: 1, 2, 65 and 1 rows
 _PARTS = list(pairwise(accumulate(_SIZES, initial=0)))
 
 ProbeRows = Sequence[Sequence[Any]]  # a list for each column
@@ -71,7 +72,7 @@ def lean_calls(
         reasons = "; ".join(compiler.declined)
         raise Decline(reasons or f"{introspect.class_name(estimator)} has no lean form")
     lean = {method: compiled[method] for method in native if method in compiled}
-    with _quiet_on_one_thread():
+    with quiet_on_one_thread():
         probes = Probes(schema, estimator, examples)
         try:
             for method, call in lean.items():
@@ -114,25 +115,38 @@ def _verify(lean: Call, native: Call, probes: Probes) -> None:
     """Compare a lean form with the estimator on many rows, on fewer rows and on single rows.
 
     After the time limit, small parts are compared with the estimator's results for many rows, and
-    compared with a separate call only if they differ.
+    compared with a separate call only if they differ. A data frame of columns takes long to make,
+    so after the first parts the estimator gets rows of the one for many rows.
     """
     started, rows = perf_counter(), probes.rows()
+    whole = probes.build(rows)
     try:
-        expected = _compare(lean, native, probes.build(rows), f"{PROBES} rows")
+        expected = _compare(lean, native, whole, f"{PROBES} rows")
     except Decline:  # the estimator raises on one of the rows
         rows = accepted_rows(lean, native, probes)
-        expected = _compare(lean, native, probes.build(rows), f"{PROBES} rows")
+        whole = probes.build(rows)
+        expected = _compare(lean, native, whole, f"{PROBES} rows")
+    frame = _frame_of_columns(whole)
     extremes = [_compare_extreme(lean, native, probes.build(row)) for row in probes.extremes()]
     has_compared_one_row = any(extremes)
     for index, (start, stop) in enumerate(_PARTS):
         X = probes.build(row_slice(rows, start, stop), by_column=not index)
         is_late = has_compared_one_row and perf_counter() - started > SECONDS
         if not (is_late and _returns(lean, X, _output_slice(expected, start, stop))):
-            _compare(lean, native, X, _count_of_rows(stop - start))
+            of_frame = frame if index >= _PARTS_WITH_A_FRAME else None
+            part = None if of_frame is None else of_frame.iloc[start:stop].copy()
+            _compare(lean, native, X, _count_of_rows(stop - start), part)
         has_compared_one_row = True
     examples = probes.examples()
     if examples is not None:
         _compare(lean, native, examples, "the examples")
+
+
+def _frame_of_columns(X: ModelInput) -> Any:
+    """Return the pandas data frame of X if it is made column by column, else None."""
+    is_of_columns = isinstance(X, Tabular) and matrix_of(X) is None
+    frame = to_sklearn(X) if is_of_columns else None
+    return frame if hasattr(frame, "iloc") else None
 
 
 def _returns(lean: Call, X: ModelInput, expected: ModelOutput) -> bool:
@@ -180,10 +194,14 @@ def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     return repeat_rows(good, PROBES)
 
 
-def _compare(lean: Call, native: Call, X: ModelInput, rows: str) -> ModelOutput:
-    """Return the estimator's result after checking that the lean form returns the same."""
-    try:
-        expected = native(copy_of(X))  # the estimator may modify its input
+def _compare(lean: Call, native: Call, X: ModelInput, rows: str, frame: Any = None) -> ModelOutput:
+    """Return the estimator's result after checking that the lean form returns the same.
+
+    :param rows: the number of rows, in words
+    :param frame: a data frame of the same rows for the estimator; None to make it from X
+    """
+    try:  # the estimator may modify its input
+        expected = native(copy_of(X) if frame is None else frame)
     except Exception as error:
         raise Decline(f"the estimator raises on probes: {type(error).__name__}") from error
     try:
@@ -249,7 +267,8 @@ def _wrong_step(estimator: Estimator, native: Mapping[str, Call], X: ModelInput)
 
 
 @contextmanager
-def _quiet_on_one_thread() -> Iterator[None]:
+def quiet_on_one_thread() -> Iterator[None]:
+    """Return a context without warnings, in which BLAS and OpenMP start no threads."""
     with warnings.catch_warnings(), threadpool_limits(1), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield

@@ -11,6 +11,7 @@ from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Methods, lean_form
 from flask_skmodels.engines.lean.concatenation import concatenate_dense, concatenate_sparse
 from flask_skmodels.engines.lean.containers import Csr, SparseRows, to_array
+from flask_skmodels.estimators.attributes import is_a
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import Tabular
@@ -90,7 +91,7 @@ def _depends_on_memory_layout(part: Estimator) -> bool:
 
 def _vectorizer(index: int, step: Estimator) -> Call:
     """Return the transform of a text vectorizer, which takes one column as a list."""
-    if not hasattr(step, "build_analyzer"):
+    if not is_a(step, "_VectorizerMixin"):
         raise Decline("a transformer takes a column that is not a table")
 
     def transform(X: ModelInput) -> ModelOutput:

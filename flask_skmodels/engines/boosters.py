@@ -1,0 +1,90 @@
+"""Boosting libraries on one thread: their thread pools would break a fork of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from copy import copy
+from functools import partial
+from typing import Any
+
+from flask_skmodels.estimators.attributes import is_a
+from flask_skmodels.estimators.requirements import parts_of
+from flask_skmodels.models import Model
+from flask_skmodels.schema.types import Estimator
+
+_THREADS = {"lightgbm": "num_threads", "catboost": "thread_count", "xgboost": ""}
+_METHODS = ("predict", "predict_proba", "predict_log_proba")
+
+
+@contextmanager
+def on_one_thread(model: Model, parts: Sequence[Estimator]) -> Iterator[Model | None]:
+    """Return a context with a copy of a model whose booster predicts on one thread.
+
+    :param model: the declaration, with a fitted estimator as its pipeline
+    :param parts: all estimators in its pipeline
+    :returns: the model itself if it has no booster; None if a booster is inside an estimator that
+        sets the number of threads itself
+    """
+    if not any(map(_library, parts)):
+        yield model
+        return
+    limited = _limited(model.pipeline)
+    if limited is None:
+        yield None
+        return
+    duplicate = copy(model)
+    duplicate.pipeline = limited
+    boosters = [part for part in parts if _library(part) == "xgboost"]
+    _set_threads(boosters, 1)
+    try:
+        yield duplicate
+    finally:
+        _set_threads(boosters, None)
+
+
+def _library(estimator: Estimator) -> str:
+    """Return the name of the boosting library of an estimator, an empty text for any other."""
+    names = (cls.__module__.partition(".")[0] for cls in type(estimator).__mro__)
+    return next((name for name in names if name in _THREADS), "")
+
+
+def is_booster(estimator: Estimator) -> bool:
+    """Return whether an estimator is one of LightGBM, XGBoost or CatBoost."""
+    return bool(_library(estimator))
+
+
+def _has_booster(estimator: Estimator) -> bool:
+    return any(map(_library, parts_of(estimator)))
+
+
+def _limited(estimator: Estimator) -> Any:
+    """Return a copy whose last step predicts on one thread, None if a booster is elsewhere."""
+    library = _library(estimator)
+    if library:
+        return _on_one_thread(estimator, _THREADS[library])
+    if not is_a(estimator, "Pipeline") or any(_has_booster(s) for _, s in estimator.steps[:-1]):
+        return None
+    name, last = estimator.steps[-1]
+    limited_last = _limited(last)
+    if limited_last is None:
+        return None
+    duplicate = copy(estimator)
+    duplicate.steps = [*estimator.steps[:-1], (name, limited_last)]
+    return duplicate
+
+
+def _on_one_thread(booster: Estimator, option: str) -> Any:
+    duplicate = copy(booster)
+    for method in _METHODS if option else ():
+        if callable(call := getattr(booster, method, None)):
+            setattr(duplicate, method, partial(call, **{option: 1}))
+    return duplicate
+
+
+def _set_threads(boosters: list[Any], count: int | None) -> None:
+    """Set the number of threads of estimators of XGBoost; None sets their own number again."""
+    for booster in boosters:
+        with suppress(Exception):  # a template that is not fitted
+            own = getattr(booster, "n_jobs", None) or 0
+            booster.get_booster().set_param({"nthread": own if count is None else count})

@@ -1,0 +1,77 @@
+"""The rules of a declared schema, completed and checked with the profile of the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask_skmodels.exceptions import ModelError
+from flask_skmodels.schema.column_order import columns_of
+from flask_skmodels.schema.fields import InputColumn, Inputs, as_list, is_alias
+from flask_skmodels.schema.types import FieldRules, Rules
+
+_NUMBERS = frozenset({"number", "integer", "float"})
+_TIMES = frozenset({"datetime", "date"})
+_TYPED_BY = frozenset({"type", "coerce", "transform", "allowed"})
+
+
+def with_types(rules: FieldRules, inputs: Inputs) -> dict[str, Rules]:
+    """Return declared rules with the type of the training data where they declare none.
+
+    :param rules: the rules of each field
+    :param inputs: the X that the estimator takes, as the profile describes it
+    :raises ModelError: a declared type is not that of the training data
+    """
+    completed = dict(rules)
+    for name, column in _pairs(rules, inputs):
+        if not _is_typed(rules[name]):
+            completed[name] = {"type": column.type, **rules[name]}
+        elif not rules[name].keys() & {"coerce", "transform"}:
+            _check_type(name, as_list(rules[name].get("type")), column)
+    return completed
+
+
+def with_ranges(rules: FieldRules, inputs: Inputs) -> dict[str, Rules]:
+    """Return rules with the ranges of the training data as bounds, where they declare none.
+
+    :param rules: the rules of each field
+    :param inputs: the X that the estimator takes, as the profile describes it
+    :raises ModelError: there is no profile
+    """
+    if not inputs.is_profiled:
+        raise ModelError("enforce_ranges needs a profile of the training data: set profile")
+    ranged = dict(rules)
+    for name, column in _pairs(rules, inputs):
+        bounds = column.range
+        if bounds is not None and _NUMBERS.issuperset(as_list(rules[name].get("type", "number"))):
+            low, high = bounds
+            ranged[name] = {"min": low, "max": high, **rules[name]}
+    return ranged
+
+
+def _pairs(rules: FieldRules, inputs: Inputs) -> Iterator[tuple[str, InputColumn]]:
+    """Yield the fields and their columns of which the profile knows the values."""
+    for name, column in columns_of(rules, inputs).items():
+        if column.samples and not is_alias(rules[name]):
+            yield name, column
+
+
+def _is_typed(rules: Rules) -> bool:
+    return bool(rules.keys() & _TYPED_BY) or any("of" in rule for rule in rules)
+
+
+def _check_type(name: str, declared: list[Any], column: InputColumn) -> None:
+    """Check that a declared type can hold the values of the training data."""
+    types = {each for each in declared if isinstance(each, str)}
+    fitting = types & {column.type} or (
+        (types & _NUMBERS and column.type in _NUMBERS | {"boolean"})
+        or (types & _TIMES and column.type in _TIMES)
+        or ("boolean" in types and column.type in _NUMBERS)
+    )
+    known = _NUMBERS | _TIMES | {"boolean", "string"}
+    if types and types <= known and not fitting:
+        raise ModelError(
+            f"its profile does not fit the schema: field {name!r} is declared as "
+            f"{' or '.join(sorted(types))}, but the training data has {column.type} values with "
+            f"the dtype {column.dtype}. Change the type, or convert the values with coerce"
+        )
