@@ -237,6 +237,7 @@ def fake_model(
     if model.profile is None:
         model.configure(enforce_ranges=False)
     with models.registry.replaced(name, model):
+        fake.calls.clear()  # those of the registration
         yield fake
 
 

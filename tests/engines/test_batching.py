@@ -290,7 +290,7 @@ class Tagger(ClassifierMixin, BaseEstimator):
         return tag(X)
 
 
-@pytest.mark.parametrize("count", cases([1_000, 10_000], quick=[1_000]))
+@pytest.mark.parametrize("count", cases([1_000, 5_000], quick=[1_000]))
 def test_tagged_requests_get_their_own_answers(count: int) -> None:
     """Threads share one model, 50 requests each: each request gets its own answer."""
     models = SKModels()

@@ -39,6 +39,7 @@ from flask_skmodels.engines.lean.forms.ensemble import (
 )
 from tests.support.equality import assert_equal
 from tests.support.samples import FRAME, HOLES, LABELS, SCORE, X
+from tests.support.selection import cases
 
 STEPS = X.round() / 2  # so that thresholds are numbers that single precision holds
 HALVES = np.where(np.isnan(HOLES), np.nan, STEPS)
@@ -255,7 +256,7 @@ CORRUPT: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("what", CORRUPT)
+@pytest.mark.parametrize("what", cases(CORRUPT, quick=list(CORRUPT)[::3]))
 def test_corrupt_chain_is_not_served(
     what: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

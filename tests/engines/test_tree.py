@@ -122,7 +122,9 @@ SPARSE = [
 ]
 
 
-@pytest.mark.parametrize("estimator", SPARSE, ids=lambda estimator: type(estimator).__name__)
+@pytest.mark.parametrize(
+    "estimator", cases(SPARSE, quick=SPARSE[:2]), ids=lambda estimator: type(estimator).__name__
+)
 def test_trees_of_sparse_rows(estimator: Any) -> None:
     words = ColumnTransformer(
         [("words", OneHotEncoder(handle_unknown="ignore"), ["island", "year"])], sparse_threshold=1

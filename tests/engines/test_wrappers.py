@@ -88,8 +88,11 @@ def test_multi_output_regressor_of_a_frame() -> None:
     check(MultiOutputRegressor(DecisionTreeRegressor(max_depth=4)).fit(frame, TARGETS), frame)
 
 
+CHAIN_METHODS = ["predict", "predict_proba", "decision_function"]
+
+
 @by_name("order", [None, [2, 0, 1]], ids=str)
-@by_name("passed", ["predict", "predict_proba", "decision_function"])
+@by_name("passed", cases(CHAIN_METHODS, quick=CHAIN_METHODS[:1]))
 def test_classifier_chain(passed: str, order: Any) -> None:
     check(ClassifierChain(LINE, order=order, chain_method=passed).fit(X, SEVERAL), X)
 

@@ -137,6 +137,16 @@ def test_fake_answers_with_a_function_and_with_something_else_later(models: SKMo
     assert models.predict("fake", SETOSA, app=app).outputs.tolist() == [7]
 
 
+def test_calls_of_a_fake_are_those_of_the_test(pipeline: Any) -> None:
+    own = SKModels()
+    own.add("flowers", pipeline, schema=SCHEMA, examples=[SETOSA])
+    with fake_model(own, "flowers", predict=7) as fake:
+        own.init_app(other := Flask("other"))
+        assert fake.calls == []
+        own.predict("flowers", SETOSA, app=other)
+    assert [method for method, _ in fake.calls] == ["predict"]
+
+
 def test_fake_raises_what_it_is_told(app: Flask, client: FlaskClient, models: SKModels) -> None:
     models.add("fake", FakeEstimator(predict=MemoryError("no")), schema=SCHEMA)
     with record_signals(app) as signals:

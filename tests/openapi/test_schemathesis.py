@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.full
 
-CASES = 300  # a model
+CASES = 200  # a model
 ARROW = "application/vnd.apache.arrow"
 CELLS = st.one_of(
     st.floats(-1, 101),

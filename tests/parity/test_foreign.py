@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.parity.foreign.entry import case_of, differences
+from tests.parity.foreign.entry import ONE_OF_EACH_KIND, case_of, differences
 from tests.parity.foreign.table import ENTRIES, TABLES
+from tests.parity.formats import FORMATS
 from tests.support.selection import cases
+
+# Other libraries warn of their own doing; the comparison itself compares the warnings.
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 CASES = [f"{name}, {variant}" for name, entry in ENTRIES.items() for variant in entry.variants]
 ONE_OF_EACH_LIBRARY = [
@@ -26,8 +30,14 @@ ONE_OF_EACH_LIBRARY = [
 @pytest.mark.parametrize("name", cases(CASES, quick=ONE_OF_EACH_LIBRARY))
 def test_the_response_has_the_output_of_the_pipeline(name: str) -> None:
     title, _, variant = name.rpartition(", ")
-    case = case_of(title, ENTRIES[title], variant)
-    assert differences(case) == {}
+    assert differences(case_of(title, ENTRIES[title], variant), ONE_OF_EACH_KIND) == {}
+
+
+@pytest.mark.differential
+@pytest.mark.parametrize("name", CASES)
+def test_the_response_in_every_format(name: str) -> None:
+    title, _, variant = name.rpartition(", ")
+    assert differences(case_of(title, ENTRIES[title], variant), FORMATS) == {}
 
 
 def test_every_library_has_pipelines_in_the_table() -> None:

@@ -21,7 +21,7 @@ from flask_skmodels.schema.schema import FixedSchema
 from tests.support.selection import cases, examples
 
 NAMES = ("a", "b", "c")
-FEW, MANY = 300, 20_000
+FEW, MANY = 150, 20_000
 
 
 class Uncompiled(Validator):
@@ -266,7 +266,7 @@ EDGE_RULES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("own", cases(EDGE_RULES, quick=EDGE_RULES[::6]), ids=repr)
+@pytest.mark.parametrize("own", cases(EDGE_RULES, quick=EDGE_RULES[::9]), ids=repr)
 @pytest.mark.parametrize("fields", cases([1, 2], quick=[1]))
 def test_edges_agree(own: dict[str, Any], fields: int) -> None:
     names = NAMES[:fields]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from tests.parity.served import MANY, ONE, Served
 from tests.support.skips import TEST_LIBRARIES, library
 
 BARE, PROFILED = "without profile", "with profile"
+ONE_OF_EACH_KIND = ("JSON objects", "CSV", "Arrow")  # objects, texts, and columns with types
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +97,17 @@ def case_of(name: str, entry: Entry, variant: str) -> Case:
     return Case(name, estimator, X, profile=Profile.of(X, y, estimator))
 
 
-def differences(case: Case) -> dict[str, str]:
+def differences(case: Case, formats: Collection[str]) -> dict[str, str]:
     """Return for each format in which the results differ from the pipeline's how they differ.
 
+    Calls in process are compared too. One row is sent only if all formats are compared.
+
+    :param formats: keys of :data:`tests.parity.formats.FORMATS`
     :raises ModelError: the pipeline cannot be served
     """
-    served = Served(case, may_warn=True, most_methods=2, parts=(ONE, MANY))
-    checks: dict[str, Callable[[], Any]] = {name: partial(served.check, name) for name in FORMATS}
+    parts = (ONE, MANY) if len(formats) == len(FORMATS) else (MANY,)
+    served = Served(case, may_warn=True, most_methods=2, parts=parts)
+    checks: dict[str, Callable[[], Any]] = {name: partial(served.check, name) for name in formats}
     checks["in process"] = served.check_in_process
     found = {}
     for name, check in checks.items():
