@@ -18,6 +18,7 @@ from flask_skmodels.estimators.profile.measurement import library_versions, outp
 from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.profile.training_files import Batch, TrainingFile
 from flask_skmodels.exceptions import InvalidInput, ModelError, SKModelsError
+from flask_skmodels.schema.dtypes import to_objects
 from flask_skmodels.schema.rows import Columns
 from flask_skmodels.schema.schema import FixedSchema
 from flask_skmodels.schema.tabular import to_sklearn
@@ -167,8 +168,7 @@ class _Predictions:
 
 def _values(column: Any) -> list[Any]:
     """Return the values of a column as Python objects, None for a missing one."""
-    values = column if isinstance(column, list) else column.to_pylist()
-    return [None if value != value else value for value in values]
+    return to_objects(column if isinstance(column, list) else column.to_pylist())
 
 
 def _first(error: SKModelsError) -> str:

@@ -8,7 +8,7 @@ from copy import copy
 from functools import partial
 from typing import Any
 
-from flask_skmodels.estimators.attributes import is_a
+from flask_skmodels.estimators.attributes import boosting_library, is_a
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.models import Model
 from flask_skmodels.schema.types import Estimator
@@ -26,7 +26,7 @@ def on_one_thread(model: Model, parts: Sequence[Estimator]) -> Iterator[Model | 
     :returns: the model itself if it has no booster; None if a booster is inside an estimator that
         sets the number of threads itself
     """
-    if not any(map(_library, parts)):
+    if not any(map(boosting_library, parts)):
         yield model
         return
     limited = _limited(model.pipeline)
@@ -35,7 +35,7 @@ def on_one_thread(model: Model, parts: Sequence[Estimator]) -> Iterator[Model | 
         return
     duplicate = copy(model)
     duplicate.pipeline = limited
-    boosters = [part for part in parts if _library(part) == "xgboost"]
+    boosters = [part for part in parts if boosting_library(part) == "xgboost"]
     _set_threads(boosters, 1)
     try:
         yield duplicate
@@ -43,24 +43,13 @@ def on_one_thread(model: Model, parts: Sequence[Estimator]) -> Iterator[Model | 
         _set_threads(boosters, None)
 
 
-def _library(estimator: Estimator) -> str:
-    """Return the name of the boosting library of an estimator, an empty text for any other."""
-    names = (cls.__module__.partition(".")[0] for cls in type(estimator).__mro__)
-    return next((name for name in names if name in _THREADS), "")
-
-
-def is_booster(estimator: Estimator) -> bool:
-    """Return whether an estimator is one of LightGBM, XGBoost or CatBoost."""
-    return bool(_library(estimator))
-
-
 def _has_booster(estimator: Estimator) -> bool:
-    return any(map(_library, parts_of(estimator)))
+    return any(map(boosting_library, parts_of(estimator)))
 
 
 def _limited(estimator: Estimator) -> Any:
     """Return a copy whose last step predicts on one thread, None if a booster is elsewhere."""
-    library = _library(estimator)
+    library = boosting_library(estimator)
     if library:
         return _on_one_thread(estimator, _THREADS[library])
     if not is_a(estimator, "Pipeline") or any(_has_booster(s) for _, s in estimator.steps[:-1]):

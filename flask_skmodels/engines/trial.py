@@ -19,18 +19,19 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.artifacts.onnx import OnnxModel
-from flask_skmodels.engines.boosters import is_booster, on_one_thread
+from flask_skmodels.engines.boosters import on_one_thread
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes, repeat_rows, row_slice
 from flask_skmodels.engines.lean.verify import quiet_on_one_thread
 from flask_skmodels.engines.native import Call, native_calls
 from flask_skmodels.engines.plain_frames import different_labels, fields_at_fault
 from flask_skmodels.estimators import introspect
-from flask_skmodels.estimators.attributes import get, is_a, is_from_sklearn
-from flask_skmodels.estimators.outputs import METHODS_OF_SEVERAL_COLUMNS, is_multi_output
+from flask_skmodels.estimators.attributes import boosting_library, get, is_a, is_from_sklearn
+from flask_skmodels.estimators.outputs import as_rows, has_rows
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.exceptions import InvalidInput, ModelError, SKModelsError
 from flask_skmodels.models import Model, name_of, overrides
+from flask_skmodels.schema.dtypes import to_objects
 from flask_skmodels.schema.fields import Field, Inputs
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.schema import FixedSchema, Schema
@@ -394,7 +395,7 @@ def _is_known(part: Estimator) -> bool:
     They do for scikit-learn and the boosting libraries, but not for classes of other libraries and
     for functions of the user's own.
     """
-    if not (is_from_sklearn(part) or is_booster(part)):
+    if not (is_from_sklearn(part) or boosting_library(part)):
         return False
     function = get(part, "func") if is_a(part, "FunctionTransformer") else None
     return function is None or isinstance(function, np.ufunc)
@@ -439,22 +440,13 @@ def values_of(X: ModelInput, width: int) -> Columns:
         columns: Sequence[Any] = X.validated_columns(range(width))
     else:
         columns = list(np.asarray(X).T)
-    return [[None if v is None or v != v else v for v in _listed(column)] for column in columns]
-
-
-def _listed(column: Any) -> list[Any]:
-    return list(column.tolist() if isinstance(column, np.ndarray) else column)
+    return list(map(to_objects, columns))
 
 
 def _check_length(outputs: ModelOutput, count: int, method: str) -> None:
     """Check that outputs have one entry for each row, as every prediction is checked."""
-    for part in outputs if is_multi_output(outputs) else (outputs,):
-        if count == 1 and isinstance(part, np.generic | np.ndarray) and part.ndim == 0:
-            continue
-        shape = getattr(part, "shape", None) or np.shape(part)
-        is_flat_row = method in METHODS_OF_SEVERAL_COLUMNS and count == 1 and len(shape) == 1
-        if not is_flat_row and (not shape or shape[0] != count):
-            raise ValueError(f"{method} does not return one entry for each of {count} rows")
+    if not has_rows(as_rows(outputs, count, method), count):
+        raise ValueError(f"{method} does not return one entry for each of {count} rows")
 
 
 def _may_be_the_values(error: Exception | None, schema: FixedSchema, rows: Columns) -> bool:

@@ -10,6 +10,7 @@ from sklearn.utils import Tags, get_tags
 
 from flask_skmodels.schema.types import Estimator
 
+BOOSTING_LIBRARIES = ("lightgbm", "xgboost", "catboost")
 # The attribute in which a meta-estimator of scikit-learn keeps the estimators that get its X.
 _SAME_X = {
     "best_estimator_": {"BaseSearchCV"},
@@ -54,6 +55,11 @@ def is_from(estimator: Estimator, *libraries: str) -> bool:
     return any(cls.__module__.partition(".")[0] in libraries for cls in type(estimator).__mro__)
 
 
+def boosting_library(estimator: Estimator) -> str:
+    """Return the name of the boosting library of an estimator, an empty text for any other."""
+    return next((name for name in BOOSTING_LIBRARIES if is_from(estimator, name)), "")
+
+
 def extends_sklearn(estimator: Estimator) -> bool:
     """Return True if an estimator inherits its ``fit`` or that of a parent from scikit-learn."""
     mro = type(estimator).__mro__
@@ -78,7 +84,7 @@ def records_names(estimator: Estimator) -> bool:
     """
     while is_a(estimator, "Pipeline"):
         estimator = estimator.steps[0][1]
-    return is_from_sklearn(estimator) or is_from(estimator, "lightgbm", "xgboost", "catboost")
+    return is_from_sklearn(estimator) or bool(boosting_library(estimator))
 
 
 def to_python(value: Any) -> Any:

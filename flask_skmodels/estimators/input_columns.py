@@ -23,6 +23,7 @@ import numpy as np
 
 from flask_skmodels.estimators.attributes import (
     active_steps,
+    boosting_library,
     extends_sklearn,
     get,
     has,
@@ -114,7 +115,7 @@ def _tells_types(estimator: Estimator) -> bool:
     """
     if is_a(estimator, "FunctionTransformer"):
         return estimator.func is None or isinstance(estimator.func, np.ufunc)
-    is_booster = is_from(estimator, "lightgbm", "xgboost", "catboost")
+    is_booster = bool(boosting_library(estimator))
     return is_booster or is_from_sklearn(estimator) or extends_sklearn(estimator)
 
 

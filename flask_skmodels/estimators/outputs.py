@@ -11,7 +11,7 @@ import numpy as np
 
 from flask_skmodels.schema.types import Array, ColumnValues, ModelOutput
 
-METHODS_OF_SEVERAL_COLUMNS = frozenset({"predict_proba", "predict_log_proba", "transform"})
+_METHODS_OF_SEVERAL_COLUMNS = frozenset({"predict_proba", "predict_log_proba", "transform"})
 _TEXTS = (np.ndarray, list, tuple)  # the containers of outputs that may be texts
 _UNCHANGED = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))
 _FINER_THAN_MICROSECONDS = {"ns", "ps", "fs", "as"}  # numpy's tolist returns these as integers
@@ -40,6 +40,38 @@ def bytes_of_texts(outputs: ModelOutput) -> int:
             return outputs.nbytes
         outputs = outputs.ravel() if outputs.dtype.kind == "O" else ()
     return sum(len(v) for v in outputs if type(v) is str) if isinstance(outputs, _TEXTS) else 0
+
+
+def as_rows(outputs: ModelOutput, rows: int, method: str) -> ModelOutput:
+    """Return outputs as rows.
+
+    For one row, scikit-learn's SparsePCA and scikit-lego's GroupedClassifier return a flat array,
+    and others return a single number.
+
+    :param outputs: the outputs of an estimator
+    :param rows: the number of rows of X
+    :param method: name of the method
+    """
+    is_single = isinstance(outputs, np.generic | np.ndarray) and outputs.ndim == 0
+    if is_single and rows == 1:
+        return np.reshape(outputs, 1)
+    is_flat = method in _METHODS_OF_SEVERAL_COLUMNS and getattr(outputs, "ndim", 0) == 1
+    if is_flat and rows == 1 and len(outputs) > 1:
+        return np.asarray(outputs)[np.newaxis]
+    return outputs
+
+
+def has_rows(outputs: ModelOutput, rows: int) -> bool:
+    """Return whether outputs, each of them if there are several, have one entry for each row."""
+    parts = outputs if is_multi_output(outputs) else (outputs,)
+    return all(_length(part) == rows for part in parts)
+
+
+def _length(outputs: ModelOutput) -> int | None:
+    if isinstance(outputs, list | tuple):
+        return len(outputs)
+    shape = getattr(outputs, "shape", None) or np.shape(outputs)
+    return shape[0] if shape else None
 
 
 def plain_outputs(outputs: ModelOutput) -> Any:

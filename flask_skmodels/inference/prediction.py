@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from flask_skmodels.engines.batching import Combiner
-from flask_skmodels.estimators.outputs import METHODS_OF_SEVERAL_COLUMNS, is_multi_output, width_of
+from flask_skmodels.estimators.outputs import as_rows, has_rows, width_of
 from flask_skmodels.exceptions import (
     InvalidInput,
     RejectedRows,
@@ -325,33 +325,10 @@ def _checked(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
 
     :raises WrongOutput: they do not
     """
-    outputs = _as_rows(outputs, prediction)
-    for part in outputs if is_multi_output(outputs) else (outputs,):
-        if _length(part) != prediction.rows:
-            raise WrongOutput(
-                f"{prediction.method} of model {prediction.model!r} did not return one entry for "
-                f"each of {prediction.rows} rows"
-            )
+    outputs = as_rows(outputs, prediction.rows, prediction.method)
+    if not has_rows(outputs, prediction.rows):
+        raise WrongOutput(
+            f"{prediction.method} of model {prediction.model!r} did not return one entry for "
+            f"each of {prediction.rows} rows"
+        )
     return outputs
-
-
-def _as_rows(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
-    """Return the outputs as rows.
-
-    For one row, scikit-learn's SparsePCA and scikit-lego's GroupedClassifier return a flat array,
-    and others return a single number.
-    """
-    is_single = isinstance(outputs, np.generic | np.ndarray) and outputs.ndim == 0
-    if is_single and prediction.rows == 1:
-        return np.reshape(outputs, 1)
-    is_flat = prediction.method in METHODS_OF_SEVERAL_COLUMNS and getattr(outputs, "ndim", 0) == 1
-    if is_flat and prediction.rows == 1 and len(outputs) > 1:
-        return np.asarray(outputs)[np.newaxis]
-    return outputs
-
-
-def _length(outputs: ModelOutput) -> int | None:
-    if isinstance(outputs, list | tuple):
-        return len(outputs)
-    shape = getattr(outputs, "shape", None) or np.shape(outputs)
-    return shape[0] if shape else None

@@ -79,7 +79,7 @@ def object_array(column: ColumnValues, missing: object) -> Array:
     """
     values = np.empty(len(column), dtype=object)
     if isinstance(column, np.ndarray):  # nan stands for a missing number
-        column = _objects(column)
+        column = to_objects(column)
     values[:] = [missing if value is None else value for value in column]
     return values
 
@@ -104,7 +104,7 @@ def problems_of(field: Field) -> Problems | None:
     """
     rule = time_rule(field)
     if rule is not None:
-        return lambda column: rule.problems(_objects(column))
+        return lambda column: rule.problems(to_objects(column))
     if field.column.categories is not None:
         is_lenient = field.column.allowed is None  # the estimator takes it as a missing value
         return None if is_lenient else partial(_unknown, frozenset(field.column.categories))
@@ -113,13 +113,13 @@ def problems_of(field: Field) -> Problems | None:
 
 
 def _unknown(categories: frozenset[object], column: ColumnValues) -> dict[int, str]:
-    values = enumerate(_objects(column))
+    values = enumerate(to_objects(column))
     return {row: "unallowed value" for row, v in values if v is not None and v not in categories}
 
 
 def _out_of_limits(least: int, most: int, column: ColumnValues) -> dict[int, str]:
     message = f"must be from {least} to {most}"
-    values = enumerate(_objects(column))
+    values = enumerate(to_objects(column))
     return {row: message for row, v in values if v is not None and not least <= v <= most}
 
 
@@ -192,7 +192,7 @@ def _pandas_dtype(field: Field) -> Any:
         ) from error
 
 
-def _objects(column: ColumnValues) -> list[Any]:
+def to_objects(column: ColumnValues) -> list[Any]:
     """Return the values of a column as Python objects, None for a missing one."""
     values = column.tolist() if isinstance(column, np.ndarray) else column
     return [None if value is None or value != value else value for value in values]
@@ -235,7 +235,7 @@ def _numpy_column(dtype: Any, missing: object, column: ColumnValues) -> Any:
 
 
 def _extension(dtype: Any, column: ColumnValues) -> Any:
-    return _pandas_array(_objects(column), dtype)
+    return _pandas_array(to_objects(column), dtype)
 
 
 def _pandas_array(values: Any, dtype: Any) -> Any:
@@ -244,7 +244,7 @@ def _pandas_array(values: Any, dtype: Any) -> Any:
 
 def _inferred(missing: object, column: ColumnValues) -> Any:
     """Return a column in the dtype that pandas infers, as it does for records."""
-    values = [missing if value is None else value for value in _objects(column)]
+    values = [missing if value is None else value for value in to_objects(column)]
     is_text = missing is None and any(isinstance(value, str) for value in values)
     # pandas would turn a None among texts into nan
     return import_module("pandas").Series(values, dtype=object if is_text else None)
@@ -252,7 +252,7 @@ def _inferred(missing: object, column: ColumnValues) -> Any:
 
 def _times(rule: TimeRule, dtype: Any, column: ColumnValues) -> Any:
     pandas = import_module("pandas")
-    times = rule.times(_objects(column))
+    times = rule.times(to_objects(column))
     has_zone = any(time is not None and time.tzinfo is not None for time in times)
     zone = getattr(dtype, "tz", None)
     index = pandas.to_datetime(times, utc=has_zone or zone is not None)
@@ -300,7 +300,7 @@ def _polars_dtype(field: Field) -> Any:
 
 def _polars_series(field: Field, dtype: Any, rule: TimeRule | None, column: ColumnValues) -> Any:
     polars = import_module("polars")
-    values: Sequence[Any] = _objects(column)
+    values: Sequence[Any] = to_objects(column)
     if rule is not None:
         values = _polars_times(rule, dtype, values)
     elif field.column.categories is not None:

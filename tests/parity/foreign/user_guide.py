@@ -30,7 +30,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.feature_selection import SelectKBest, SelectPercentile, chi2
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge, RidgeCV, SGDClassifier
+from sklearn.linear_model import PoissonRegressor, Ridge, RidgeCV, SGDClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, TunedThresholdClassifierCV
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline, make_union
@@ -72,11 +72,9 @@ from tests.parity.foreign.home_made import (
     sine,
     text_stats,
 )
-from tests.parity.foreign.steps import steps
+from tests.parity.foreign.steps import LENIENT, LR, steps
 
-LR = LogisticRegression(max_iter=50)
 BOOSTED = HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=5)
-LENIENT = OneHotEncoder(handle_unknown="ignore")
 UNKNOWN = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
 SCALED = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
 
