@@ -534,9 +534,9 @@ def restarts(count: int) -> list[str]:
 
 
 def _restart(server: Server) -> float:
-    """Restart the workers and return the seconds until the old ones have ended.
+    """Restart the workers and return the seconds until only new ones answer.
 
-    :raises Unexpected: they have not, after two minutes
+    :raises Unexpected: the old ones have not ended after two minutes
     """
     old, started = set(server.workers()), monotonic()
     server.master.send_signal(signal.SIGHUP)
@@ -544,6 +544,7 @@ def _restart(server: Server) -> float:
         if monotonic() > started + 120:
             raise Unexpected(f"the old workers do not end:\n{server.log()[-8000:]}")
         sleep(0.1)
+    wait_until_ready(server)
     return monotonic() - started
 
 
