@@ -484,6 +484,16 @@ def test_state_that_cannot_be_written_is_kept_in_memory(
     assert len([w for w in warnings if "set SKMODELS_STATE_DIR to a folder that can" in w]) == 1
 
 
+def test_good_outcome_does_not_replace_the_pin(tmp_path: Path, started: list[str]) -> None:
+    path = put(tmp_path / "iris", "1")
+    pinned = iris(Artifact("iris/1.joblib", sha256=sha256(path.read_bytes()).hexdigest()))
+    serving(tmp_path / "iris", pinned)
+    put(tmp_path / "iris", "1", constant("2"))
+    with pytest.raises(ArtifactError, match="but its pin is"):
+        serving(tmp_path / "iris", pinned)
+    assert started == ["1.joblib"]
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"attempts": "many"}', b'{"refusal": 1}'])
 def test_record_that_cannot_be_read_is_as_none(
     folder: Path, started: list[str], content: bytes
