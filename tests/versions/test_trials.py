@@ -392,6 +392,7 @@ class Iris(Model):
 """
 
 
+@pytest.mark.full
 def test_class_of_the_module_of_the_application(
     folder: Path, fresh: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -219,7 +219,8 @@ FORMATS = {
     "onnx": Format(_onnx, GRAPHS, GRAPHS[:1]),
     "mlflow": Format(_mlflow, ("support vectors, linear",), ("support vectors, linear",)),
 }
-LIBRARIES = {"onnx": ("onnx.checker", "onnxruntime")}  # to import once
+_LIBRARIES = ("skops.io", "sklearn.ensemble", "sklearn.neighbors")
+LIBRARIES = dict.fromkeys(FORMATS, _LIBRARIES) | {"onnx": ("onnx.checker", "onnxruntime")}
 
 
 def main() -> int:
@@ -229,7 +230,7 @@ def main() -> int:
     options = parser.parse_args()
     faults = 0
     for name in options.format or FORMATS:
-        modules = LIBRARIES.get(name, ())
+        modules = LIBRARIES[name]
         with tempfile.TemporaryDirectory() as root, trying(Path(root), "--all-rows", *modules) as t:
             results: Counter[str] = Counter()
             for tampered in FORMATS[name].tampered(FORMATS[name].names, options.count):
