@@ -228,10 +228,11 @@ def main() -> int:
     parser.add_argument("--format", action="append", choices=FORMATS)
     parser.add_argument("--count", type=int, help="changes of each artifact; by default all")
     options = parser.parse_args()
+    rows = () if options.count else ("--all-rows",)
     faults = 0
     for name in options.format or FORMATS:
         modules = LIBRARIES[name]
-        with tempfile.TemporaryDirectory() as root, trying(Path(root), "--all-rows", *modules) as t:
+        with tempfile.TemporaryDirectory() as root, trying(Path(root), *rows, *modules) as t:
             results: Counter[str] = Counter()
             for tampered in FORMATS[name].tampered(FORMATS[name].names, options.count):
                 outcome = t(tampered)
