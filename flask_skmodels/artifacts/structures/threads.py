@@ -21,10 +21,11 @@ def check_threads(estimator: Any) -> None:
             check_number_of_threads(name, value)
 
 
-def check_number_of_threads(name: str, value: float | np.number[Any]) -> None:
+def check_number_of_threads(name: str, value: Any) -> None:
     """Check one number; a negative one counts from the number of cores.
 
     :param name: its name in the message
+    :param value: the number
     """
     ensure(abs(value) <= MAX_THREADS, f"{name} is more than {MAX_THREADS:,}")
 
