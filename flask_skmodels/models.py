@@ -25,6 +25,7 @@ from flask_skmodels.schema.types import Estimator, FieldRules, JSONObject, Model
 from flask_skmodels.schema.unbounded import UnboundedSchema
 from flask_skmodels.schema.validator import Validator
 
+EXPLAIN = "explain"  # the name of the method that explains predictions
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 RESERVED_NAMES = frozenset({"static", "v1", "v2", "ping", "health", "version", "invocations"})
 TRAFFIC_KEY = re.compile(r"(header|cookie):.+")
@@ -71,6 +72,10 @@ class Model:
         data themselves; by default the file beside the artifact, if there is one
     :ivar enforce_ranges: whether numbers outside the ranges in the profile are errors; if not, the
         ranges are only shown
+    :ivar explain: whether the method ``explain`` is served in addition: the exact contribution of
+        each field to the output
+    :ivar max_explained_rows: the maximum number of rows in a request for explanations by trees; by
+        default ``SKMODELS_MAX_EXPLAINED_ROWS``
     :ivar max_rows: the maximum number of rows in a request; by default ``SKMODELS_MAX_ROWS``
     :ivar max_cells: the maximum number of cells, those of a row times the rows, of a request and of
         its response; by default ``SKMODELS_MAX_CELLS``
@@ -96,6 +101,8 @@ class Model:
     shadow: str | None = None
     profile: Any = None
     enforce_ranges: bool = False
+    explain: bool = False
+    max_explained_rows: int | None = None
     max_rows: int | None = None
     max_cells: int | None = None
 
@@ -106,7 +113,7 @@ class Model:
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
         *("engine", "batching", "max_concurrency", "max_queue", "timeout"),
         *("decorators", "description", "examples", "traffic", "traffic_key", "shadow"),
-        *("profile", "enforce_ranges", "max_rows", "max_cells"),
+        *("profile", "enforce_ranges", "explain", "max_explained_rows", "max_rows", "max_cells"),
     )
 
     def __init__(self, **attributes: Any) -> None:
@@ -251,13 +258,14 @@ def declared_methods_of(model: Model) -> tuple[str, ...]:
 
     :raises ModelError: methods is not a list of method names
     """
+    explain = (EXPLAIN,) if model.explain else ()
     if model.methods is None:
         also = ("predict_proba",) if model.probability else ()
-        return ("predict", *also, "transform")
+        return ("predict", *also, "transform", *explain)
     wanted = _wanted_methods(model, introspect.METHODS)
     for method in wanted:
         _check_method(method)
-    return wanted
+    return wanted + explain
 
 
 def check_traffic(model: Model) -> None:
@@ -282,6 +290,7 @@ def check_limits(model: Model) -> None:
     """Raise :class:`ModelError` if the limits on the rows or the calls of a model are not valid."""
     problem = ""
     for name, least in (
+        ("max_explained_rows", 1),
         ("max_rows", 1),
         ("max_cells", 1),
         ("max_concurrency", 1),
@@ -336,7 +345,7 @@ def description_of(model: Model) -> str:
 
 
 def methods_of(model: Model) -> tuple[str, ...]:
-    """Return the methods of a model that are served.
+    """Return the estimator's methods that are served, without ``explain``.
 
     :raises ModelError: the estimator does not have one of them, or there are none
     """
@@ -411,6 +420,8 @@ def _wanted_methods(model: Model, available: tuple[str, ...]) -> tuple[str, ...]
 
 
 def _check_method(method: str) -> None:
+    if method == EXPLAIN:
+        raise ModelError("'explain' is not a method of an estimator: set explain to True instead")
     if method not in introspect.METHODS:
         raise ModelError(f"{method!r} is not one of {', '.join(introspect.METHODS)}")
 

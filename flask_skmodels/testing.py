@@ -20,7 +20,7 @@ from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.extension import SKModels
 from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.models import Model, artifact_of, rules_from
+from flask_skmodels.models import EXPLAIN, Model, artifact_of, rules_from
 from flask_skmodels.schema.fields import declared, is_alias
 from flask_skmodels.schema.types import ModelInput, ModelOutput
 from flask_skmodels.signals import SIGNALS, after_prediction
@@ -131,7 +131,8 @@ class Example:
             response = client.post(
                 path, data=dumps([self.row]), content_type="application/json", headers=accept
             )
-            if response.status_code != 200 or len(response.get_json()["predictions"]) != 1:
+            name = "explanations" if method == EXPLAIN else "predictions"
+            if response.status_code != 200 or len(response.get_json()[name]) != 1:
                 raise AssertionError(f"POST {path}: {response.status}\n{response.text}")
 
 
@@ -231,7 +232,7 @@ def fake_model(
     if model.schema is not None:
         fake.n_features_in_ = sum(not is_alias(rules) for rules in declared(model.schema).values())
     model.configure(pipeline=fake, methods=tuple(answers), probability=False)
-    model.configure(traffic=None, shadow=None)
+    model.configure(traffic=None, shadow=None, explain=False)
     if isinstance(model.profile, str | PathLike):  # relative to the root of an application
         model.configure(profile=None)
     if model.profile is None:

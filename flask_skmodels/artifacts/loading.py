@@ -60,6 +60,7 @@ class Loaded:
     :param sha256: digest of the bytes that were loaded, in hexadecimal
     :param sklearn_version: the version of scikit-learn that the estimator was fitted with, None if
         the file does not contain it
+    :param is_trusted: True if the digest of the file is pinned, or its application has accepted it
     :param loaded_at: when it was loaded, in UTC
     :param examples: rows that were stored with the estimator
     """
@@ -70,6 +71,7 @@ class Loaded:
     sha256: str
     sklearn_version: str | None
     loaded_at: datetime
+    is_trusted: bool = False
     examples: tuple[Any, ...] = ()
 
 
@@ -110,7 +112,7 @@ def _load_file(
     with opened(path, policy.max_bytes, folder, remedy=_TOO_LARGE) as opened_file:
         file = _ArtifactFile(opened_file)
         read = file.reader(artifact, policy, format_)
-        check_digest(artifact, policy, path, file.sha256)
+        is_pinned = check_digest(artifact, policy, path, file.sha256)
         if file.data is not None:
             check_signature(policy, path, file.data)
         if before_parsing is not None:
@@ -125,6 +127,7 @@ def _load_file(
         sha256=file.sha256,
         sklearn_version=version or _sklearn_version_of(estimator),
         loaded_at=datetime.now(UTC),
+        is_trusted=is_pinned or policy.trust_pickle or policy.verify is not None,
     )
 
 

@@ -26,11 +26,12 @@ _SUM = re.compile(r"(\\?)([0-9a-fA-F]{64}) [ *](.+)", re.ASCII)
 _ESCAPE = re.compile(r"\\([\\nr])")
 
 
-def check_digest(artifact: Artifact, policy: Policy, path: Path, digest: str) -> None:
+def check_digest(artifact: Artifact, policy: Policy, path: Path, digest: str) -> bool:
     """Refuse a file whose digest is not the pinned one, and a pickle without a pin.
 
     :param path: the path of the artifact
     :param digest: SHA-256 of its bytes, in lower case
+    :returns: whether the file is pinned
     :raises ArtifactError: the file is refused
     """
     expected = artifact.sha256 or _digest_in_list(policy, path)
@@ -38,6 +39,7 @@ def check_digest(artifact: Artifact, policy: Policy, path: Path, digest: str) ->
         raise ArtifactError(path, f"its SHA-256 is {digest}, but its pin is {expected}")
     if expected is None and check_format(path) in PICKLED and not policy.trust_pickle:
         raise ArtifactError(path, _not_pinned(artifact, policy, digest))
+    return expected is not None
 
 
 def check_signature(policy: Policy, path: Path, data: bytes) -> None:

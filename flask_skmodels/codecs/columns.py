@@ -97,12 +97,14 @@ def answer_columns(prediction: Prediction) -> list[tuple[str, ColumnValues]]:
 
     One output is ``prediction``, several are ``prediction_0`` and so on. The columns of classes
     have the names of the classes; with several outputs the number of the output comes first:
-    ``0_setosa``.
+    ``0_setosa``. Explanations have the names of the fields, see :meth:`.Layout.columns`.
 
     :returns: the name of each column and its values: an array of numbers or booleans as the
         estimator made them, or a list of anything else. Outputs that are not a table (rows of
         different lengths, or nested ones) are one column of JSON texts.
     """
+    if prediction.layout is not None:
+        return prediction.layout.columns(prediction.outputs, prediction.classes)
     columns = output_columns(prediction.outputs, prediction.classes or [])
     return [(name, _without_lists(values)) for name, values in columns]
 

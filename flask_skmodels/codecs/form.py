@@ -29,11 +29,15 @@ class FormCodec(Codec):
         return Rows([row if row.names else dict(row)], text=True)
 
     def encode(self, prediction: Prediction) -> bytes:
-        return "\n".join(lines_of(prediction.outputs)).encode("utf-8", "replace")
+        lines = lines_of(prediction.outputs)
+        if prediction.layout is not None:
+            lines = [f"{line},{prediction.layout.rule}" for line in lines]
+        return "\n".join(lines).encode("utf-8", "replace")
 
     def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
         for index, part in enumerate(parts_of(prediction)):
-            lines = number_lines(part.outputs, b"nan", b"\n")
+            is_plain = part.layout is None
+            lines = number_lines(part.outputs, b"nan", b"\n") if is_plain else None
             text = self.encode(part) if lines is None else lines[:-1]
             yield b"\n" * (index > 0) + text
 

@@ -10,7 +10,7 @@ from flask_skmodels.codecs.codec import Codec, Shapes, Source
 from flask_skmodels.codecs.columns import check_row_marks, request_columns
 from flask_skmodels.codecs.json_numbers import LEAST_BYTES, read_columns, read_matrix
 from flask_skmodels.codecs.json_text import dumps, loads
-from flask_skmodels.codecs.parts import json_parts
+from flask_skmodels.codecs.parts import entries_of, json_parts
 from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.inference.prediction import Prediction
@@ -43,12 +43,14 @@ class JSONCodec(Codec):
         raise InvalidInput.of_request("type", "must be an object or an array")
 
     def encode(self, prediction: Prediction) -> bytes:
-        document = {
+        document: dict[str, Any] = {
             "model": prediction.model,
             "version": prediction.version,
             "method": prediction.method,
-            "predictions": plain_outputs(prediction.outputs),
         }
+        if prediction.layout is not None:
+            return dumps(document | _explanations(prediction))
+        document["predictions"] = plain_outputs(prediction.outputs)
         if prediction.classes is not None:
             document["classes"] = prediction.classes
         return dumps(document)
@@ -66,6 +68,12 @@ class JSONCodec(Codec):
 
     def example(self, row: Mapping[str, Any]) -> Any:
         return row
+
+
+def _explanations(prediction: Prediction) -> dict[str, Any]:
+    classes = {} if prediction.classes is None else {"classes": prediction.classes}
+    is_empty = type(prediction.outputs) is list  # they follow in parts
+    return classes | {"explanations": [] if is_empty else entries_of(prediction)}
 
 
 def _numbers(body: bytes, schema: Schema) -> Rows | None:

@@ -33,6 +33,9 @@ class NDJSONCodec(Codec):
         return Rows(_read_lines(lines))
 
     def encode(self, prediction: Prediction) -> bytes:
+        if prediction.layout is not None:
+            explanations = prediction.layout.by_row(prediction.outputs)
+            return b"".join(dumps(each) + b"\n" for each in explanations)
         lines = (dumps({"prediction": row}) for row in _rows(prediction.outputs))
         return b"".join(line + b"\n" for line in lines)
 

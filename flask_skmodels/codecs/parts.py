@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from flask_skmodels.schema.types import ModelOutput
 
 FEW_CELLS = 2**18  # outputs with more cells are large
 _CELLS_OF_A_PART = 2**20
-_PREDICTIONS = b'"predictions":['  # a text in JSON cannot contain it
+# Texts in JSON cannot contain these.
+_PREDICTIONS, _EXPLANATIONS = b'"predictions":[', b'"explanations":['
 _KINDS = "fiubUS"  # of dtypes whose parts are written like the whole
 
 
@@ -46,16 +48,25 @@ def parts_of(prediction: Prediction) -> Iterator[Prediction]:
         yield replace(prediction, outputs=dense, rows=len(dense))
 
 
+def entries_of(prediction: Prediction) -> Any:
+    """Return the predictions or explanations of a prediction, ready for JSON."""
+    if prediction.layout is not None:
+        return list(prediction.layout.by_row(prediction.outputs))
+    return plain_outputs(prediction.outputs)
+
+
 def json_parts(prediction: Prediction, document: bytes) -> Iterator[bytes]:
-    """Yield a JSON document with the large outputs of a prediction as its ``predictions``.
+    """Yield a JSON document with the large outputs of a prediction as its ``predictions``, or as its
+    ``explanations``.
 
     :param prediction: the prediction
-    :param document: the document with an empty array of predictions
+    :param document: the document with an empty array of predictions or explanations
     """
-    before, _, after = document.partition(_PREDICTIONS + b"]")
-    yield before + _PREDICTIONS
+    name = _PREDICTIONS if prediction.layout is None else _EXPLANATIONS
+    before, _, after = document.partition(name + b"]")
+    yield before + name
     separator = b""
     for part in parts_of(prediction):
-        yield separator + dumps(plain_outputs(part.outputs))[1:-1]
+        yield separator + dumps(entries_of(part))[1:-1]
         separator = b","
     yield b"]" + after

@@ -30,6 +30,10 @@ from flask_skmodels.schema.types import FloatArray, ModelInput
 
 PROBES = 32  # rows that are explained at registration
 SINGLE_PROBES = 8  # of them one at a time, if the estimator rejects all of them together
+_NOT_TRUSTED = (
+    "it cannot be explained: the native code of its boosting library explains only files that are "
+    "pinned or trusted. Set sha256 of its Artifact, or SKMODELS_SHA256SUMS"
+)
 
 
 class WrongExplanation(SKModelsError):
@@ -43,12 +47,19 @@ class Explainer:
     :param schema: the schema of the rows
     :param calls: the engine's functions of the methods that are served
     :param profile: the profile of the training data
+    :param is_trusted: whether the native code of a boosting library may explain the estimator
     :ivar layout: the order of the outputs
     :raises ModelError: the model cannot be explained exactly; the message says why
     """
 
     def __init__(
-        self, model: Model, schema: Schema, calls: Mapping[str, Call], profile: Profile | None
+        self,
+        model: Model,
+        schema: Schema,
+        calls: Mapping[str, Call],
+        profile: Profile | None,
+        *,
+        is_trusted: bool = True,
     ) -> None:
         self._model = model
         columns = _columns_of(model, schema, profile)
@@ -61,6 +72,8 @@ class Explainer:
             raise
         except Exception as error:  # a private attribute may be missing in another release
             raise ModelError(f"it cannot be explained: {in_one_line(error)}") from error
+        if self.contributions.is_native and not is_trusted:
+            raise ModelError(_NOT_TRUSTED)
         self._transform = _transform_of(model, steps, schema)
         method = self.contributions.method
         _check_overrides(model, method)
@@ -71,9 +84,9 @@ class Explainer:
         self._try(schema)
 
     @property
-    def is_native(self) -> bool:
-        """True if the native code of a boosting library computes the contributions."""
-        return self.contributions.is_native
+    def is_slow(self) -> bool:
+        """True if the number of rows of a request has to be limited."""
+        return self.contributions.is_slow
 
     def __call__(self, X: ModelInput) -> FloatArray:
         """Return the explanations of rows.

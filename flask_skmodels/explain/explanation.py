@@ -8,7 +8,6 @@ from typing import Any
 
 from flask_skmodels.schema.types import ColumnValues, FloatArray, JSONObject
 
-EXPLAIN = "explain"
 BASE, OUTPUT, RULE = "base", "output", "rule"
 
 
@@ -33,6 +32,11 @@ class Layout:
     def width(self) -> int:
         """The number of numbers for each output that is explained."""
         return len(self.fields) + 2
+
+    @property
+    def cells(self) -> int:
+        """The number of numbers in a row."""
+        return self.count * self.width
 
     def by_row(self, outputs: FloatArray) -> Iterator[JSONObject]:
         """Yield the explanation of each row, ready for JSON."""

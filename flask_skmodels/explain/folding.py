@@ -165,7 +165,9 @@ def _dict_vectorizer(step: Any, columns: Columns, width: _Width) -> Owners:
         fields = {indices[column]} if column in indices else set()
         fields |= {i for n, i in indices.items() if column.startswith(f"{n}{step.separator}")}
         if len(fields) != 1:
-            raise Unexplained(f"the field of the column {column!r} of its DictVectorizer is unknown")
+            raise Unexplained(
+                f"the field of the column {column!r} of its DictVectorizer is unknown"
+            )
         owners.append(fields.pop())
     return np.array(owners, dtype=np.intp)
 

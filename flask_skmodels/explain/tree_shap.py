@@ -173,4 +173,3 @@ def _summing_matrix(
     shape = outputs * fields, len(place)
     index = np.concatenate(rows), np.tile(condition, outputs)
     return csr_array((np.concatenate(entries), index), shape=shape)
-

@@ -8,7 +8,7 @@ and ``web`` checks the cells of the response.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask_skmodels.config import Settings
 from flask_skmodels.estimators.outputs import bytes_of_texts, width_of
@@ -28,12 +28,14 @@ class Budget:
     :ivar max_rows: the maximum number of rows
     :ivar max_cells: the maximum number of cells, those of a row times the rows, of X and of
         the response
+    :ivar max_explained_rows: the maximum number of rows that trees explain
     :ivar max_inflation: how many times as many bytes as were sent a body may unpack to
     """
 
     max_rows: int
     max_cells: int
     max_inflation: int
+    max_explained_rows: int = sys.maxsize
 
     @classmethod
     def of(cls, model: Model, settings: Settings) -> Budget:
@@ -46,7 +48,14 @@ class Budget:
             settings.max_rows if model.max_rows is None else model.max_rows,
             settings.max_cells if model.max_cells is None else model.max_cells,
             settings.max_inflation,
+            settings.max_explained_rows
+            if model.max_explained_rows is None
+            else model.max_explained_rows,
         )
+
+    def for_explanations(self) -> Budget:
+        """Return the budget of a request for explanations by trees, each of which takes long."""
+        return replace(self, max_rows=min(self.max_rows, self.max_explained_rows))
 
     def check_rows(self, rows: int, columns: int = 1) -> None:
         """Check the size of a table before it is made.

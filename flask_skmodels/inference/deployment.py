@@ -138,7 +138,7 @@ class Deployment:
     def execute(
         self, call: PredictionCall, prediction: Prediction, *, is_shadowed: bool = True
     ) -> Prediction:
-        """Make a prepared prediction, and have the shadow make it too.
+        """Make a prepared prediction, and have the shadow make it too; it explains nothing.
 
         :param call: the call
         :param prediction: its record, from :func:`~flask_skmodels.inference.prediction.prepare`
@@ -149,7 +149,7 @@ class Deployment:
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
         announce(call, prediction)
-        shadow = self.shadow if is_shadowed else None
+        shadow = self.shadow if is_shadowed and prediction.layout is None else None
         shadow_copy = None if shadow is None else shadow.copy(prediction)
         execute(call, prediction, 0 if call.is_probe else self.batch_rows, self.timeout)
         if shadow is not None:

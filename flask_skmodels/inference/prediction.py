@@ -33,9 +33,11 @@ from flask_skmodels.exceptions import (
     SKModelsError,
     TooManyCells,
 )
+from flask_skmodels.explain.explanation import Layout
 from flask_skmodels.inference.budget import NO_BUDGET, RESPONSE, Budget
 from flask_skmodels.inference.concurrency import UNLIMITED
 from flask_skmodels.inference.rejected_rows import rejection_of, remember_accepted_row
+from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.tabular import to_sklearn
@@ -69,6 +71,7 @@ class Prediction:
         the call
     :ivar classes: the classes that the columns of ``outputs`` stand for, None if they do not stand
         for classes
+    :ivar layout: the order of the numbers in ``outputs`` if the method is ``explain``, else None
     :ivar decode: seconds spent reading the rows from the body
     :ivar validate: seconds spent checking the rows and building X
     :ivar queue: seconds that the call waited for others: to be admitted, and to be combined
@@ -87,6 +90,7 @@ class Prediction:
     classes: list[object] | None
     request_id: str | None
     outputs: ModelOutput = field(default=None, repr=False)
+    layout: Layout | None = field(default=None, repr=False)
     decode: float = 0.0
     validate: float = 0.0
     queue: float = 0.0
@@ -200,6 +204,7 @@ def prepare(call: PredictionCall, rows: Rows, budget: Budget = NO_BUDGET) -> Pre
         rows=count,
         classes=version.classes(call.method),
         request_id=call.request_id,
+        layout=version.layout if call.method == EXPLAIN else None,
         decode=decoded - call.started - call.waited,
         validate=perf_counter() - decoded,
         is_probe=call.is_probe,

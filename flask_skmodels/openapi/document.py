@@ -14,7 +14,7 @@ from flask_skmodels.codecs.codec import FILE, Codec, Shapes
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.codecs.registration import writers
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.models import description_of
+from flask_skmodels.models import EXPLAIN, description_of
 from flask_skmodels.openapi.components import (
     HEADERS,
     PARAMETERS,
@@ -28,7 +28,7 @@ from flask_skmodels.openapi.components import (
     shared,
     shared_paths,
 )
-from flask_skmodels.openapi.output_schemas import predictions_schema
+from flask_skmodels.openapi.output_schemas import explanations_schema, predictions_schema
 from flask_skmodels.schema.json_schema import (
     VALUES,
     array_schema,
@@ -50,6 +50,7 @@ _SUMMARIES = {
     "decision_function": "Compute the confidence scores",
     "transform": "Transform",
     "score_samples": "Score",
+    EXPLAIN: "Explain predictions by the contributions of the fields",
 }
 # These are not separate components: openapi-python-client ignores them there, and the client
 # that it generates fails for bodies of several types if one of them is an array.
@@ -171,6 +172,9 @@ class _DescribedModel:
         """Return the schema of a JSON response of the live version."""
         if self.version is None or self.deployment.model.traffic:
             return self._response_of_any(method)
+        layout = self.version.layout if method == EXPLAIN else None
+        if layout is not None:
+            return self._response_with(method, explanations_schema(layout))
         return self._response_with(method, predictions_schema(self.version, method))
 
     def _response_of_any(self, method: str) -> JSONObject:
@@ -182,7 +186,7 @@ class _DescribedModel:
             "model": {"type": "string", "const": self.name},
             "version": {"type": ["string", "null"]},
             "method": {"type": "string", "const": method},
-            "predictions": predictions,
+            "explanations" if method == EXPLAIN else "predictions": predictions,
             "classes": _ANY_ARRAY,
         }
         return object_of(properties, ["classes"])
@@ -205,6 +209,8 @@ class _DescribedModel:
         shapes = self._shapes(f"{method}.{answer}")
         content = {codec.media_type: {"schema": codec.answer_schema(shapes)} for codec in writers()}
         headers = ["X-Model-Version"] if self.deployment.versions.is_folder else []
+        entry = "explanation" if method == EXPLAIN else "prediction"
+        description = f"One {entry} per row."
         return {
             "operationId": f"{self.name}.{method}",
             "summary": _SUMMARIES[method],
@@ -213,7 +219,7 @@ class _DescribedModel:
                 "required": bool(self._row["required"]),
                 "content": self._content(shapes),
             },
-            "responses": response(200, "One prediction per row.", _json_first(content), *headers)
+            "responses": response(200, description, _json_first(content), *headers)
             | problem_responses(400, 403, 406, 413, 415, 422, 500, *self._other_statuses()),
         }
 

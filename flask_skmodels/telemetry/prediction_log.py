@@ -191,8 +191,8 @@ def _column(X: ModelInput, index: int, name: str, rows: int) -> list[Any]:
 
 
 def _outputs(prediction: Prediction) -> JSONObject:
-    """Return the first outputs; none for ``transform``, whose outputs reveal the inputs."""
-    if prediction.method == "transform":
+    """Return the first outputs; none for ``transform`` and ``explain``, which reveal the inputs."""
+    if prediction.method in {"transform", "explain"}:
         return {}
     outputs = prediction.outputs
     if is_multi_output(outputs):

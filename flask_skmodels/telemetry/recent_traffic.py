@@ -207,6 +207,7 @@ def _kept_of_one_row(prediction: Prediction, measured: list[int]) -> KeptPredict
     if (
         type(X) is type(outputs) is np.ndarray
         and X.shape == (1, len(measured))
+        and prediction.layout is None
         and outputs.dtype.kind in "fiub"
         and outputs.base is None
         and outputs.ndim <= 2
@@ -222,7 +223,8 @@ def _kept(prediction: Prediction, measured: list[int]) -> KeptPrediction:
     rows = prediction.rows
     step = 1 if rows <= SAMPLE else -(-rows // SAMPLE)
     inputs = _inputs(prediction.X, measured, step) if measured else None
-    outputs = _outputs(prediction.outputs, prediction.method, step)
+    is_kept = prediction.layout is None  # explanations have no distribution to show
+    outputs = _outputs(prediction.outputs, prediction.method, step) if is_kept else None
     return KeptPrediction(
         prediction.version,
         prediction.method,

@@ -28,7 +28,7 @@ IN_TRIAL = "FLASK_SKMODELS_TRIAL"  # the environment variable that is set in the
 _KINDS = (KeyValueModel, ValuesModel, Model)
 _PASSED = (
     *("probability", "methods", "schema", "purge_unknown", "engine", "examples"),
-    *("profile", "enforce_ranges", "configuration"),
+    *("explain", "profile", "enforce_ranges", "configuration"),
 )
 _SHARED = frozenset(  # the packages whose classes the other process can import too
     {

@@ -14,14 +14,24 @@ from flask_skmodels.engines.trial import compile_tried
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
 from flask_skmodels.exceptions import ModelError, UnknownModel
-from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of, profile_of
+from flask_skmodels.explain.explainer import Explainer
+from flask_skmodels.explain.explanation import Layout
+from flask_skmodels.models import (
+    EXPLAIN,
+    Model,
+    description_of,
+    inputs_of,
+    methods_of,
+    name_of,
+    profile_of,
+)
 from flask_skmodels.schema.json_schema import typical_row
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.types import JSONObject, ModelInput
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.load_limit import LoadLimit
 
-_WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_function"})
+_WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_function", EXPLAIN})
 
 
 class ModelVersion:
@@ -30,6 +40,7 @@ class ModelVersion:
     :param model: the declaration, with a fitted estimator as its pipeline
     :param label: label of the version, None if the model has no versions
     :param loaded: the loaded file, None for an estimator in memory
+    :ivar explainer: the function of ``explain``, None if it is not served
     :ivar accepted_rows: by method, a row that the estimator has predicted, see
         :mod:`~flask_skmodels.inference.rejected_rows`
     :ivar accepted_probes: by method, X of a probe that the estimator accepts
@@ -55,15 +66,37 @@ class ModelVersion:
             )
             self.container = inputs.container
             self.engine = choose_engine(model, self.methods, self.schema)
-            self._combiners = {
-                method: Combiner(call, model.batching) for method, call in self.engine.calls.items()
-            }
+            self.explainer = self._explainer() if model.explain else None
         except ModelError as error:
             raise ModelError(f"model {self.name!r}: {error}") from error
         self.accepted_rows: dict[str, Rows] = {}
         self.accepted_probes: dict[str, ModelInput] = {}
         self.output_widths: dict[str, int] = {}
+        self._calls = dict(self.engine.calls)
+        if self.explainer is not None:
+            self.methods += (EXPLAIN,)
+            self._calls[EXPLAIN] = self.explainer
+            self.output_widths[EXPLAIN] = self.explainer.layout.cells
+        self._combiners = {
+            method: Combiner(call, model.batching) for method, call in self._calls.items()
+        }
         self.probed_methods: set[str] = set()
+
+    def _explainer(self) -> Explainer:
+        """Return the function that explains predictions.
+
+        :raises ModelError: the model cannot be explained exactly, or native code would explain a
+            file that is neither pinned nor trusted
+        """
+        is_trusted = self.loaded is None or self.loaded.is_trusted
+        return Explainer(
+            self.model, self.schema, self.engine.calls, self.profile, is_trusted=is_trusted
+        )
+
+    @property
+    def layout(self) -> Layout | None:
+        """The order of the outputs of ``explain``, None if it is not served."""
+        return None if self.explainer is None else self.explainer.layout
 
     @property
     def default_method(self) -> str:
@@ -103,7 +136,7 @@ class ModelVersion:
         """
         if method not in self.methods:
             raise self._unknown_method(method)
-        return self.engine.calls[method]
+        return self._calls[method]
 
     def combiner(self, method: str) -> Combiner:
         """Return the combiner for calls of a method that arrive at the same time.

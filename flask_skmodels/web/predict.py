@@ -12,6 +12,7 @@ from flask_skmodels.exceptions import OverBudget, UnknownModel
 from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
+from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.versions.version import ModelVersion
@@ -92,14 +93,16 @@ class Predictor:
         :raises TimedOut: the prediction has waited too long for others
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
-        deployment = self.deployment
+        deployment, budget = self.deployment, self.budget
+        if method == EXPLAIN and version.explainer is not None and version.explainer.is_slow:
+            budget = budget.for_explanations()
         call = deployment.call(exchange.app, version, method, request_id or exchange.request_id)
         if deployment.limits:  # a slow client must not keep others from running
             Body(exchange.request, self.budget).read()
         with call.admission as call.waited:
             with rejecting(call):
                 rows = reader.decode(source, version.schema)
-                prediction = prepare(call, rows, self.budget)
+                prediction = prepare(call, rows, budget)
             deployment.execute(call, prediction, is_shadowed=exchange.label is None)
         outputs = prediction.outputs
         is_plain = type(outputs) is np.ndarray and not outputs.dtype.hasobject

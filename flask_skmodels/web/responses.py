@@ -9,8 +9,7 @@ from flask import Request, Response, current_app
 from werkzeug.exceptions import HTTPException
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.codecs.parts import are_large, json_parts
-from flask_skmodels.estimators.outputs import plain_outputs
+from flask_skmodels.codecs.parts import are_large, entries_of, json_parts
 from flask_skmodels.exceptions import (
     ArtifactError,
     InvalidInput,
@@ -34,11 +33,15 @@ def json_response(document: Mapping[str, Any], status: int = 200) -> Response:
 
 
 def predictions_response(prediction: Prediction) -> Response:
-    """Return ``{"predictions": ...}`` with the outputs of a prediction, in parts if it is large."""
+    """Return ``{"predictions": ...}`` with the outputs of a prediction, in parts if it is large.
+
+    Explanations are ``{"explanations": ...}``.
+    """
+    name = "predictions" if prediction.layout is None else "explanations"
     if are_large(prediction.outputs):
-        parts = json_parts(prediction, dumps({"predictions": []}))
+        parts = json_parts(prediction, dumps({name: []}))
         return Response(parts, content_type="application/json")
-    return json_response({"predictions": plain_outputs(prediction.outputs)})
+    return json_response({name: entries_of(prediction)})
 
 
 def problem_response(exception: Exception, request: Request) -> Response:
