@@ -56,7 +56,7 @@ def entries_of(prediction: Prediction) -> Any:
 
 
 def json_parts(prediction: Prediction, document: bytes) -> Iterator[bytes]:
-    """Yield a JSON document with the large outputs of a prediction as its ``predictions``, or as its
+    """Yield a JSON document with the large outputs of a prediction, as its ``predictions`` or its
     ``explanations``.
 
     :param prediction: the prediction

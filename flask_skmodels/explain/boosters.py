@@ -38,7 +38,7 @@ class _OfBooster(Contributions):
         return values if self._is_plain else fold(values, self._columns)
 
     def by_column(self, X: Any) -> Any:
-        """Return the contributions of the columns, the base last, for one output after the other."""
+        """Return the contributions of the columns, the base last; one output after the other."""
         raise NotImplementedError
 
 

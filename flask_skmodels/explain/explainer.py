@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from flask_skmodels.artifacts.onnx import OnnxModel
 from flask_skmodels.engines.boosters import on_one_thread
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes, row_slice

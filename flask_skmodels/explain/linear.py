@@ -157,7 +157,7 @@ def _check_kernel(estimator: Estimator, name: str) -> None:
 
 
 def parameters(estimator: Estimator) -> tuple[FloatArray, FloatArray]:
-    """Return the coefficients of shape (outputs, columns) and the intercepts of shape (outputs,)."""
+    """Return the coefficients, of shape (outputs, columns), and the intercept of each output."""
     coefficients = estimator.coef_
     if hasattr(coefficients, "toarray"):
         coefficients = coefficients.toarray()

@@ -2,7 +2,7 @@
 
 A leaf with the value v and the conditions 1 to d adds to the contribution of its condition j
 
-    v (o_j - w_j) * the integral over t from 0 to 1 of the product over i != j of (o_i t + w_i (1-t))
+    v (o_j - w_j) * the integral over t from 0 to 1 of the product of o_i t + w_i (1 - t), i != j
 
 where o_i is 1 if the row meets the condition i, else 0, and w_i is the share of the training rows
 that pass its splits. The integral spreads the product over the sizes of coalitions with Shapley's

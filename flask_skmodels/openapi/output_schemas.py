@@ -48,7 +48,7 @@ def explanations_schema(layout: Layout) -> JSONObject:
     if layout.count > 1:
         size = {"minItems": layout.count, "maxItems": layout.count}
         value = {"type": "array", "items": number, **size}
-    fields = {name: value for name in layout.fields}
+    fields = dict.fromkeys(layout.fields, value)
     rules = {"type": "string", "const": layout.rule}
     contributions = _object(fields) | {"additionalProperties": False}
     parts = {BASE: value, "contributions": contributions, OUTPUT: value, RULE: rules}

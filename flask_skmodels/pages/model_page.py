@@ -14,6 +14,8 @@ from flask_skmodels.codecs.parts import are_large
 from flask_skmodels.codecs.registration import reader_of, writers
 from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages import charts, code_samples, traffic_statistics
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import (
@@ -111,11 +113,14 @@ class ModelPage(BaseView):
     def _row_result(
         self, exchange: Exchange, version: ModelVersion, method: str, fields: FormFields
     ) -> RowResult:
-        predict, codec = self._predictor.predict, FormCodec()
-        prediction = predict(exchange, version, method, codec, fields)
-        if method != version.default_method or "predict_proba" not in version.methods[1:]:
-            return row_result(prediction, None)
-        return row_result(prediction, predict(exchange, version, "predict_proba", codec, fields))
+        def predict(called: str) -> Prediction:
+            return self._predictor.predict(exchange, version, called, FormCodec(), fields)
+
+        prediction, also = predict(method), _methods_with_first(version)
+        is_first = method == version.default_method
+        others = {name: predict(name) for name in also if is_first}
+        labels = _labels_of(version)
+        return row_result(prediction, others.get("predict_proba"), others.get(EXPLAIN), labels)
 
     def _predict_file(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
@@ -132,7 +137,7 @@ class ModelPage(BaseView):
             is_large = are_large(prediction.outputs)
             encode = codec.encode_parts if is_large else codec.encode
             return _attachment(encode(prediction), codec, self._deployment.name)
-        result = file_result(prediction, version, codec)
+        result = file_result(prediction, version, codec, _labels_of(version))
         return self._page(exchange, version, texts, file_result=result)
 
     def _page(
@@ -212,8 +217,20 @@ def _fields_of(body: Body) -> dict[str, str]:
 
 
 def _methods_shown(version: ModelVersion) -> list[str]:
-    """Return the methods with a button; that of the first method also shows probabilities."""
-    return [method for method in version.methods[1:] if method != "predict_proba"]
+    """Return the methods with a button; that of the first method also shows some others."""
+    shown = _methods_with_first(version)
+    return [method for method in version.methods[1:] if method not in shown]
+
+
+def _methods_with_first(version: ModelVersion) -> list[str]:
+    """Return the methods that are called with the first one: probabilities and explanations."""
+    return [method for method in version.methods[1:] if method in {"predict_proba", EXPLAIN}]
+
+
+def _labels_of(version: ModelVersion) -> dict[str, tuple[str, str]]:
+    """Return the labels of the fields and the units of their values, by name."""
+    inputs, _ = InputForm(version).inputs({})
+    return {each.name: (each.label, each.unit) for each in inputs}
 
 
 def _csrf_of(app: Flask) -> tuple[str, str] | None:
