@@ -12,7 +12,7 @@ from flask_skmodels.schema.types import FloatArray
 
 MOST_FIELDS = 20  # with a bar of their own: the largest contributions
 MOST_OUTPUTS = 3  # of a model with several targets
-_LEAST_WIDTH = 0.8  # of a bar
+_LEAST_WIDTH = 1.5  # of a bar
 _COMPARED = {
     "linear_mean": "compared with the mean of the training data",
     "linear_zero": "compared with zero, because the model has no profile of its training data",
@@ -104,7 +104,7 @@ def _subject(layout: Layout, classes: Sequence[Any] | None, index: int) -> str:
 
 def _labelled(name: str, value: str, labels: Mapping[str, Label]) -> tuple[str, str]:
     label, unit = labels.get(name, (name, ""))
-    if not value:
+    if value in {"", "nan", "None"}:
         return label, "missing"
     return label, f"{value} {unit}" if unit else value
 
@@ -121,12 +121,20 @@ def _steps(numbers: FloatArray, named: Sequence[tuple[str, str]]) -> list[Step]:
         points.append(points[-1] + amount)
     axis = _Axis(points)
     steps = [
-        Step(label, value, f"{amount:+.4g}", *axis.bar(start, start + amount), _kind(amount))
+        Step(label, value, _signed(amount), *axis.bar(start, start + amount), _kind(amount))
         for (label, value, amount), start in zip(bars, points, strict=False)
     ]
     ends = [("Base", base), ("Output", output)]
-    first, last = (Step(n, "", f"{v:.4g}", *axis.bar(v, v), "level") for n, v in ends)
+    first, last = (Step(n, "", _plain(v), *axis.bar(v, v), "level") for n, v in ends)
     return [first, *steps, last]
+
+
+def _signed(amount: float) -> str:
+    return _plain(amount) if amount < 0 else f"+{amount:.4g}"
+
+
+def _plain(amount: float) -> str:
+    return f"{amount:.4g}".replace("-", "−")
 
 
 def _kind(amount: float) -> str:
