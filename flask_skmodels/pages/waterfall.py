@@ -134,7 +134,7 @@ def _signed(amount: float) -> str:
 
 
 def _plain(amount: float) -> str:
-    return f"{amount:.4g}".replace("-", "−")
+    return f"{amount:.4g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _kind(amount: float) -> str:
