@@ -180,7 +180,7 @@ _DIALECT_PREFIX = Key(None, _or_none(_is_prefix), "None, '' or a path such as '/
 KEYS = {
     "URL_PREFIX": Key("", _is_prefix, "'' or a path such as '/models'"),
     "MAX_ROWS": Key(100_000, _is_count, "an integer of at least 1"),
-    "MAX_EXPLAINED_ROWS": Key(1000, _is_count, "an integer of at least 1"),
+    "MAX_EXPLAINED_ROWS": Key(500, _is_count, "an integer of at least 1"),
     "MAX_CELLS": Key(10_000_000, _is_count, "an integer of at least 1"),
     "MAX_INFLATION": Key(100, _is_count, "an integer of at least 1"),
     "ROOT": Key(None, _or_none(lambda value: isinstance(value, str | Path)), "None or a path"),

@@ -13,6 +13,7 @@ changes nothing, so a leaf with an odd number of conditions gets one more.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,20 +23,19 @@ from scipy.sparse import csr_array
 from flask_skmodels.explain.paths import Paths, in_sets
 from flask_skmodels.schema.types import Array, BoolArray, FloatArray
 
-CELLS = 2**17  # numbers of one intermediate array: it should fit into the processor's cache
+CONDITIONS = 2**14  # of the leaves that are computed together; they should fit into the cache
+CELLS = 2**17  # numbers of one intermediate array, for the same reason
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
-    """The leaves that need the same number of nodes; arrays of shape (conditions, leaves).
+class _Leaves:
+    """Leaves that need the same number of nodes; arrays of shape (conditions, leaves, 1).
 
-    :ivar width: conditions of a leaf, those that fill it up included
-    :ivar start: index of the first condition of the group among those of all groups
     :ivar nodes: pairs of a node of the quadrature and its weight
+    :ivar summing: the matrix of shape (outputs x fields, conditions x leaves) that sums what the
+        conditions add
     """
 
-    width: int
-    start: int
     nodes: list[tuple[float, float]]
     column: NDArray[np.intp]
     low: FloatArray
@@ -44,6 +44,7 @@ class _Group:
     share: FloatArray
     bitset: NDArray[np.int64]
     categorical: NDArray[np.intp]
+    summing: csr_array
 
 
 class TreeShap:
@@ -56,120 +57,109 @@ class TreeShap:
     """
 
     def __init__(self, paths: Paths, owners: NDArray[np.intp], fields: int) -> None:
-        self._paths, self._fields = paths, fields
+        self._bitsets, self._owners, self._fields = paths.bitsets, owners, fields
         self._outputs = paths.values.shape[1]
-        self._groups: list[_Group] = []
-        self.base = np.zeros(self._outputs)
+        self.base = paths.values[paths.counts == 0].sum(axis=0)  # of trees that are a leaf
+        self._parts: list[_Leaves] = []
         first = np.cumsum(paths.counts) - paths.counts
-        places, values, total = [], [], 0
-        single = paths.counts == 0  # a tree that is a leaf
-        self.base += paths.values[single].sum(axis=0)
         sizes = (paths.counts + 1) // 2
-        for size in np.unique(sizes[sizes > 0]):
+        for size in np.unique(sizes[sizes > 0]).tolist():
             leaves = np.flatnonzero(sizes == size)
-            group, used = self._group(leaves, first[leaves], int(size), total)
-            self._groups.append(group)
-            total += group.column.size
-            self.base += group.share.prod(axis=0) @ paths.values[leaves]
-            places.append(np.where(used, owners[group.column], fields).ravel())
-            values.append(np.tile(paths.values[leaves], (group.width, 1)))
-        self.cells = total
-        self._matrix = _summing_matrix(places, values, fields, self._outputs)
+            step = max(1, CONDITIONS // (2 * size))
+            for start in range(0, len(leaves), step):
+                self._add(paths, leaves[start : start + step], first, size)
 
-    def _group(
-        self, leaves: Array, first: Array, size: int, start: int
-    ) -> tuple[_Group, BoolArray]:
-        """Return a group of leaves, and which of its conditions are the leaves' own."""
-        paths, width = self._paths, 2 * size
-        offsets = np.arange(width)[:, np.newaxis]
+    def _add(self, paths: Paths, leaves: Array, first: Array, size: int) -> None:
+        offsets = np.arange(2 * size)[:, np.newaxis]
         used = offsets < paths.counts[leaves]
-        index = np.where(used, first + offsets, first)
-        points, weights = np.polynomial.legendre.leggauss(size)
+        index = np.where(used, first[leaves] + offsets, first[leaves])
+        share = np.where(used, paths.share[index], 1.0)
         bitset = np.where(used, paths.bitset[index], -1)
-        group = _Group(
-            width,
-            start,
-            [((p + 1) / 2, w / 2) for p, w in zip(points.tolist(), weights.tolist(), strict=True)],
-            paths.column[index].astype(np.intp),
-            np.where(used, paths.low[index], -np.inf),
-            np.where(used, paths.high[index], np.inf),
-            paths.takes_missing[index] | ~used,
-            np.where(used, paths.share[index], 1.0),
-            bitset,
-            np.flatnonzero(bitset.ravel() >= 0),
+        self.base = self.base + share.prod(axis=0) @ paths.values[leaves]
+        column = paths.column[index].astype(np.intp)
+        points, weights = np.polynomial.legendre.leggauss(size)
+        self._parts.append(
+            _Leaves(
+                list(zip(((points + 1) / 2).tolist(), (weights / 2).tolist(), strict=True)),
+                column,
+                np.where(used, paths.low[index], -np.inf)[..., np.newaxis],
+                np.where(used, paths.high[index], np.inf)[..., np.newaxis],
+                (paths.takes_missing[index] | ~used)[..., np.newaxis],
+                share[..., np.newaxis],
+                bitset,
+                np.flatnonzero(bitset.ravel() >= 0),
+                self._summing(np.where(used, self._owners[column], -1), paths.values[leaves]),
+            )
         )
-        return group, used
+
+    def _summing(self, owner: Array, values: FloatArray) -> csr_array:
+        """Return the matrix that sums what the conditions of leaves add.
+
+        :param owner: the field of each condition, below 0 or the number of fields for none
+        :param values: the outputs of the leaves
+        """
+        is_used = ((owner >= 0) & (owner < self._fields)).ravel()
+        condition, field = np.flatnonzero(is_used), owner.ravel()[is_used]
+        value = np.tile(values, (len(owner), 1))[is_used]
+        outputs = np.arange(self._outputs)[:, np.newaxis]
+        rows = (field + self._fields * outputs).ravel()
+        shape = self._outputs * self._fields, owner.size
+        columns = np.tile(condition, self._outputs)
+        return csr_array((value.T.ravel(), (rows, columns)), shape=shape)
 
     def __call__(self, X: FloatArray) -> FloatArray:
         """Return the contributions, of shape (rows, outputs, fields + 1), the base last.
 
         :param X: array of shape (rows, columns), with NaN for a missing value
         """
+        transposed, has_missing = np.ascontiguousarray(X.T), bool(np.isnan(X).any())
+        sums = np.zeros((self._outputs * self._fields, len(X)))
+        for leaves in self._parts:
+            for rows in _slices(len(X), max(1, CELLS // leaves.column.size)):
+                met = _met(leaves, transposed[:, rows], has_missing, self._bitsets)
+                shares = _shares(leaves, met).reshape(leaves.column.size, -1)
+                sums[:, rows] += leaves.summing @ shares
         result = np.empty((len(X), self._outputs, self._fields + 1))
-        step = max(1, CELLS // max(self.cells, 1))
-        for start in range(0, len(X), step):
-            rows = X[start : start + step]
-            summed = self._matrix @ self._of_conditions(rows)
-            result[start : start + step, :, :-1] = np.moveaxis(
-                summed.reshape(self._outputs, self._fields, len(rows)), -1, 0
-            )
+        result[:, :, :-1] = np.moveaxis(sums.reshape(self._outputs, self._fields, -1), -1, 0)
         result[:, :, -1] = self.base
         return result
 
-    def _of_conditions(self, X: FloatArray) -> FloatArray:
-        """Return the share of its leaf's value that each condition adds, of shape (conditions,
-        rows)."""
-        values = np.empty((self.cells, len(X)))
-        has_missing = bool(np.isnan(X).any())
-        for group in self._groups:
-            stop = group.start + group.column.size
-            part = _shares(group, _met(group, X, has_missing, self._paths.bitsets))
-            values[group.start : stop] = part.reshape(len(X), -1).T
-        return values
+
+def _slices(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, start + size)
 
 
-def _met(group: _Group, X: FloatArray, has_missing: bool, bitsets: Array) -> BoolArray:
-    """Return whether rows meet the conditions, of shape (rows, conditions, leaves)."""
-    values = X[:, group.column]
-    met = (values > group.low) & (values <= group.high)
+def _met(leaves: _Leaves, X: FloatArray, has_missing: bool, bitsets: Array) -> BoolArray:
+    """Return whether rows meet the conditions, of shape (conditions, leaves, rows).
+
+    :param X: array of shape (columns, rows)
+    """
+    values = X[leaves.column]
+    met = (values > leaves.low) & (values <= leaves.high)
     if has_missing:
-        met |= np.isnan(values) & group.takes_missing
-    if len(group.categorical):
-        flat = met.reshape(len(X), -1)
-        codes = values.reshape(len(X), -1)[:, group.categorical]
-        chosen = group.bitset.ravel()[group.categorical]
-        missing = np.isnan(codes) & group.takes_missing.ravel()[group.categorical]
-        flat[:, group.categorical] = in_sets(codes, chosen, bitsets) | missing
+        met |= np.isnan(values) & leaves.takes_missing
+    if len(leaves.categorical):
+        flat, index = met.reshape(-1, met.shape[-1]), leaves.categorical
+        codes = values.reshape(-1, met.shape[-1])[index]
+        missing = np.isnan(codes) & leaves.takes_missing.reshape(-1, 1)[index]
+        sets = leaves.bitset.ravel()[index, np.newaxis]
+        flat[index] = in_sets(codes, sets, bitsets) | missing
     return met
 
 
-def _shares(group: _Group, met: BoolArray) -> FloatArray:
+def _shares(leaves: _Leaves, met: BoolArray) -> FloatArray:
+    """Return the share of its leaf's value that each condition adds, in the shape of ``met``."""
     one = met.astype(np.float64)
     total = np.zeros_like(one)
     factor, divided = np.empty_like(one), np.empty_like(one)
-    for node, weight in group.nodes:
+    for node, weight in leaves.nodes:
         np.multiply(one, node, out=factor)
-        factor += group.share * (1 - node)
-        product = factor.prod(axis=1, keepdims=True)
+        factor += leaves.share * (1 - node)
+        product = np.multiply.reduce(factor, axis=0)
         product *= weight
         np.divide(product, factor, out=divided)
         total += divided
-    one -= group.share
+    one -= leaves.share
     total *= one
     return total
-
-
-def _summing_matrix(
-    places: list[Array], values: list[FloatArray], fields: int, outputs: int
-) -> csr_array:
-    """Return the matrix of shape (outputs x fields, conditions) that sums what conditions add."""
-    if not places:
-        return csr_array((outputs * fields, 0))
-    place, value = np.concatenate(places), np.concatenate(values)
-    is_used = place < fields
-    condition = np.flatnonzero(is_used)
-    rows = [place[is_used] + fields * output for output in range(outputs)]
-    entries = [value[is_used, output] for output in range(outputs)]
-    shape = outputs * fields, len(place)
-    index = np.concatenate(rows), np.tile(condition, outputs)
-    return csr_array((np.concatenate(entries), index), shape=shape)
