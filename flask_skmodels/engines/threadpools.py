@@ -28,6 +28,7 @@ from flask_skmodels.schema.types import Estimator
 
 _WORKERS = re.compile(r"(?:-w|--workers)[ =]?([0-9]+)")
 _sized = threading.local()
+_last: list[int | None] = [None]  # the last size that was requested
 
 if hasattr(os, "register_at_fork"):  # the child process starts with new pools
     os.register_at_fork(after_in_child=lambda: vars(_sized).clear())
@@ -44,10 +45,16 @@ def size_pools(count: int | None) -> None:
     if hasattr(_sized, "is_done"):
         return
     _sized.is_done = True
+    _last[0] = count
     if count is None and "OMP_NUM_THREADS" in os.environ:
         return
     for library in _libraries(os.getpid()):
         library.set_num_threads(threads_per_worker(os.environ) if count is None else count)
+
+
+def size_pools_again() -> None:
+    """Set the size of the pools for a new thread, to the size that another thread has requested."""
+    size_pools(_last[0])
 
 
 def threads_per_worker(environ: Mapping[str, str]) -> int:
