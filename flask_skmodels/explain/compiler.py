@@ -226,7 +226,8 @@ def _one_vs_rest(estimator: Any, columns: Columns) -> Contributions:
 
 _META: dict[str, Callable[[Any, Columns], Contributions]] = {
     "_BaseVoting": _voting,
-    "BaseBagging": _bagging,
+    "BaggingClassifier": _bagging,
+    "BaggingRegressor": _bagging,
     "_MultiOutputEstimator": _multi_output,
     "OneVsRestClassifier": _one_vs_rest,
 }

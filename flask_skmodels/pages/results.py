@@ -141,6 +141,8 @@ def file_result(
     """
     layout = prediction.layout
     columns = answer_columns(prediction)
+    if layout is not None:
+        columns = columns[:-1]  # without the rule, which is the same in every row
     fields = list(prediction.fields[:MOST_COLUMNS])
     shown = columns[:MOST_COLUMNS]
     inputs = _inputs(prediction, len(fields))
