@@ -68,7 +68,11 @@ def measure(name: str, estimator: Any, X: Any) -> None:
     extension.add("model", estimator, explain=True)
     version = app.extensions["skmodels"].deployments["model"].version(app)
     row, lean, explain = X[:1].copy(), version.callable("predict"), version.callable("explain")
-    calls = [lambda: estimator.predict(row), lambda: lean(row), lambda: explain(row)]
+    calls: list[Callable[[], object]] = [
+        lambda: estimator.predict(row),
+        lambda: lean(row),
+        lambda: explain(row),
+    ]
     for call in calls:
         call()
     rounds = [[seconds(call) for call in calls] for _ in range(ROUNDS)]

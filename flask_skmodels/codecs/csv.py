@@ -85,7 +85,9 @@ class CSVCodec(Codec):
             if index == 0:
                 yield _header(answer_columns(part))
             is_single = part.outputs.ndim == 1 or part.outputs.shape[1] == 1
-            lines = number_lines(part.outputs, b'""' if is_single else b"", b"\r\n")
+            lines = None
+            if part.layout is None:
+                lines = number_lines(part.outputs, b'""' if is_single else b"", b"\r\n")
             yield _lines(answer_columns(part)) if lines is None else lines
 
     def example(self, row: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from flask_skmodels.explain.contributions import (
     as_margins,
     second_of_two,
 )
-from flask_skmodels.explain.folding import fold_back
+from flask_skmodels.explain.folding import fold_back, width_taken
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
 
 
@@ -93,10 +93,9 @@ def unpiped(estimator: Estimator, columns: Columns) -> tuple[list[Any], Estimato
     while is_a(estimator, "Pipeline"):
         *first, last = active_steps(estimator)
         last = unwrapped(last)
-        following = [get(step, "n_features_in_") for step in [*first[1:], last]]
+        following = [width_taken(step) for step in [*first[1:], last]]
         for step, width in zip(first, following, strict=True):
-            is_count = isinstance(width, int | np.integer)
-            columns = fold_back(step, columns, width if is_count else None)
+            columns = fold_back(step, columns, width)
         steps += first
         estimator = last
     return steps, estimator, Columns(columns.owners, columns.names, baseline)
@@ -135,7 +134,8 @@ class _Weighted(Contributions):
             weight * member(X if taken is None else _selected(X, taken))
             for (member, taken), weight in zip(self._members, self._weights, strict=True)
         ]
-        return np.sum(parts, axis=0)
+        mean: FloatArray = np.sum(parts, axis=0)
+        return mean
 
     def select(self, outputs: ModelOutput) -> FloatArray:
         return second_of_two(outputs) if self.method == "predict_proba" else as_margins(outputs)

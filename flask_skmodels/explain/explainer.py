@@ -15,6 +15,7 @@ from flask_skmodels.engines.lean.probes import Probes, row_slice
 from flask_skmodels.engines.lean.verify import lean_calls, quiet_on_one_thread
 from flask_skmodels.engines.native import Call, call_context, native_calls
 from flask_skmodels.engines.threadpools import uses_joblib_workers
+from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.attributes import is_a
 from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.requirements import parts_of
@@ -79,6 +80,7 @@ class Explainer:
         self._output = None if method is None else _output_of(model, method, schema, calls)
         self._is_parallel = uses_joblib_workers(model.pipeline)
         count = self.contributions.outputs
+        _check_classes(model, count)
         self.layout = Layout(columns.names, count, "+".join(self.contributions.rules))
         self._try(schema)
 
@@ -134,7 +136,7 @@ class Explainer:
             if limited is None:  # it would start threads, which a fork would break
                 return
             with quiet_on_one_thread():
-                for X in _accepted_probes(self._model, schema):
+                for X in _accepted_probes(limited, schema):
                     self._explain_probes(X)
 
     def _explain_probes(self, X: ModelInput) -> None:
@@ -158,6 +160,17 @@ def _columns_of(model: Model, schema: Schema, profile: Profile | None) -> Column
         )
     baseline = None if profile is None or profile.baseline is None else np.array(profile.baseline)
     return Columns(np.arange(len(names)), names, baseline)
+
+
+def _check_classes(model: Model, count: int) -> None:
+    """Check that there is an output for each class, or one for two classes.
+
+    :param count: the number of outputs
+    :raises ModelError: there is not: the model predicts several labels
+    """
+    classes = introspect.classes(model.pipeline)
+    if classes and count != (1 if len(classes) == 2 else len(classes)):
+        raise ModelError("it cannot be explained, because it predicts several labels for a row")
 
 
 def _check_overrides(model: Model, method: str | None) -> None:
@@ -185,7 +198,9 @@ def _transform_of(model: Model, steps: list[Any], schema: Schema) -> Callable[[M
 
 def _output_of(model: Model, method: str, schema: Schema, calls: Mapping[str, Call]) -> Call:
     """Return the engine's function of a method, which may not be among those that are served."""
-    return calls.get(method) or _fast_call(model, model.pipeline, method, schema)
+    if method in calls and model.engine != "onnx":  # ONNX Runtime computes in single precision
+        return calls[method]
+    return _fast_call(model, model.pipeline, method, schema)
 
 
 def _fast_call(model: Model, estimator: Any, method: str, schema: Schema) -> Call:

@@ -76,15 +76,16 @@ def _width_of(step: Estimator) -> int | None:
 
 def _pipeline(step: Any, columns: Columns, width: _Width) -> Owners:
     steps = active_steps(step)
-    following = [_width_taken(each) for each in steps[1:]] + [width]
+    following = [width_taken(each) for each in steps[1:]] + [width]
     for each, count in zip(steps, following, strict=True):
         columns = fold_back(each, columns, count)
     return columns.owners
 
 
-def _width_taken(step: Estimator) -> int | None:
+def width_taken(step: Estimator) -> int | None:
+    """Return the number of columns that an estimator was fitted on, None if it does not tell."""
     count = get(step, "n_features_in_")
-    return count if isinstance(count, int | np.integer) else None
+    return int(count) if isinstance(count, int | np.integer) else None
 
 
 def _column_transformer(step: Any, columns: Columns, width: _Width) -> Owners:
@@ -119,7 +120,8 @@ def _simple_imputer(step: Any, columns: Columns, width: _Width) -> Owners:
 
 
 def _missing_indicator(step: Any, columns: Columns, width: _Width) -> Owners:
-    return columns.owners[step.features_]
+    owners: Owners = columns.owners[step.features_]
+    return owners
 
 
 def _one_hot(step: Any, columns: Columns, width: _Width) -> Owners:

@@ -10,6 +10,7 @@ from flask_skmodels.estimators.attributes import get, is_a
 from flask_skmodels.explain.contributions import Columns, Contributions, Unexplained, as_margins
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
 
+_OF_SINGLES = 1e-5  # the tolerance of an estimator that computes in single precision
 _DENSE = 2**20  # cells of a matrix of weights; a larger one is sparse
 
 # Their decision_function is linear in X, by coef_ and intercept_.
@@ -49,13 +50,14 @@ class Linear(Contributions):
         if width != len(columns.owners):
             raise Unexplained(f"it has {width} coefficients for {len(columns.owners)} columns")
         mean = columns.baseline
-        has_mean = mean is not None and len(mean) == width
-        self.rules = ("linear_mean" if has_mean else "linear_zero",)
+        if mean is not None and len(mean) != width:
+            mean = None
+        self.rules = ("linear_zero" if mean is None else "linear_mean",)
         self._shape = outputs, columns.count + 1
         weights = _weights(coefficients, columns)
         offset = np.zeros(self._shape)
         offset[:, -1] = intercepts
-        if has_mean:
+        if mean is not None:
             offset[:, -1] += coefficients @ mean
             offset -= np.reshape(mean @ weights, self._shape)
         self._weights, self._offset = weights, offset.reshape(1, -1)
@@ -63,12 +65,13 @@ class Linear(Contributions):
     def __call__(self, X: Any) -> FloatArray:
         if not hasattr(X, "tocsr"):
             X = np.asarray(X, dtype=np.float64)
-        values = np.asarray(X @ self._weights) + self._offset
+        values: FloatArray = np.asarray(X @ self._weights) + self._offset
         return values.reshape(-1, *self._shape)
 
     def size(self, X: Any) -> FloatArray:
         values = np.asarray(abs(X) @ abs(self._weights)) + abs(self._offset)
-        return values.reshape(-1, *self._shape).sum(axis=2)
+        sizes: FloatArray = values.reshape(-1, *self._shape).sum(axis=2)
+        return sizes
 
 
 def _weights(coefficients: FloatArray, columns: Columns) -> Any:
@@ -140,10 +143,15 @@ def linear_contributions(estimator: Estimator, name: str, columns: Columns) -> C
     if name in _WITH_KERNEL:
         _check_kernel(estimator, name)
     coefficients, intercepts = parameters(estimator)
+    made: Linear
     if name in GENERALIZED:
-        return Generalized(estimator, coefficients, intercepts, columns)
-    method = "predict" if name in REGRESSORS else "decision_function"
-    return OfMethod(method, coefficients, intercepts, columns)
+        made = Generalized(estimator, coefficients, intercepts, columns)
+    else:
+        method = "predict" if name in REGRESSORS else "decision_function"
+        made = OfMethod(method, coefficients, intercepts, columns)
+    if estimator.coef_.dtype == np.float32:  # it was fitted on such numbers, and computes with them
+        made.tolerance = _OF_SINGLES
+    return made
 
 
 def _check_kernel(estimator: Estimator, name: str) -> None:

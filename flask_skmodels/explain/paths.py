@@ -110,9 +110,8 @@ def paths_of(nodes: Nodes) -> Paths:
     split, went_left = parent[child], is_left[child]
     column = nodes.column[split]
     order = np.lexsort((column, leaf))
-    leaf, child, split, went_left, column = (
-        each[order] for each in (leaf, child, split, went_left, column)
-    )
+    leaf, child, split = leaf[order], child[order], split[order]
+    went_left, column = went_left[order], column[order]
     is_first = np.ones(len(leaf), dtype=bool)
     is_first[1:] = (leaf[1:] != leaf[:-1]) | (column[1:] != column[:-1])
     starts = np.flatnonzero(is_first)

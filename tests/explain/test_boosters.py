@@ -31,10 +31,15 @@ TARGETS = {
     "three": np.digitize(SCORE, [6, 8]),
     "scores": np.column_stack([SCORE, -SCORE]),
 }
-LIGHT = {"n_estimators": 8, "verbose": -1, "n_jobs": 1}
-EXTREME = {"n_estimators": 8, "n_jobs": 1}
-CAT = {"iterations": 8, "verbose": 0, "thread_count": 1, "allow_writing_files": False}
-BOOSTERS = {
+LIGHT: dict[str, Any] = {"n_estimators": 8, "verbose": -1, "n_jobs": 1}
+EXTREME: dict[str, Any] = {"n_estimators": 8, "n_jobs": 1}
+CAT: dict[str, Any] = {
+    "iterations": 8,
+    "verbose": 0,
+    "thread_count": 1,
+    "allow_writing_files": False,
+}
+BOOSTERS: dict[str, tuple[str, dict[str, Any]]] = {
     "lightgbm-score": ("lightgbm.LGBMRegressor", LIGHT),
     "lightgbm-two": ("lightgbm.LGBMClassifier", LIGHT),
     "lightgbm-three": ("lightgbm.LGBMClassifier", LIGHT),
@@ -84,7 +89,7 @@ def explained(estimator: Any, rows: Any, **attributes: Any) -> tuple[Any, str]:
 
 def raw(estimator: Any, rows: Any) -> Any:
     module = type(estimator).__module__.partition(".")[0]
-    options = {
+    options: dict[str, dict[str, Any]] = {
         "lightgbm": {"raw_score": True},
         "xgboost": {"output_margin": True},
         "catboost": {"prediction_type": "RawFormulaVal"},
@@ -147,6 +152,7 @@ def test_categories_of_pandas() -> None:
     np.testing.assert_allclose(parts[:, 0, 1:3], estimator.predict(frame, pred_contrib=True)[:, :2])
 
 
+@pytest.mark.full  # CatBoost takes long to import
 def test_categories_of_catboost() -> None:
     cat = library("catboost")
     frame = X[["age"]].assign(city=_random.choice(list("abc"), ROWS))

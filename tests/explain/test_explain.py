@@ -22,7 +22,7 @@ from sklearn.ensemble import (
     StackingRegressor,
     VotingClassifier,
 )
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -51,9 +51,8 @@ from tests.support.versions_folder import application, put
 
 FRAME = pd.DataFrame(X, columns=list(FIELDS))
 THREE = LogisticRegression(max_iter=500).fit(FRAME, Y)
-TWO = make_pipeline(StandardScaler(), LogisticRegression()).fit(
-    FRAME, np.where(Y, "other", "setosa")
-)
+IS_SETOSA = np.where(Y, "other", "setosa")
+TWO = make_pipeline(StandardScaler(), LogisticRegression()).fit(FRAME, IS_SETOSA)
 FOREST = RandomForestClassifier(5, max_depth=3, random_state=0).fit(FRAME, Y == 2)
 LINE = Ridge().fit(FRAME[["sepal_length", "petal_length"]], FRAME["petal_width"])
 PROFILE = Profile.of(FRAME, Y, TWO)
@@ -443,6 +442,31 @@ def test_an_override_of_another_method_is_no_hindrance() -> None:
     app = Flask("own")
     SKModels(app).register(Own)
     assert explanations(app.test_client(), "own", SETOSA)
+
+
+def test_an_estimator_that_computes_in_single_precision() -> None:
+    singles = FRAME.astype(np.float32)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(singles, IS_SETOSA)
+    assert pipeline[-1].coef_.dtype == np.float32
+    app = Flask("singles")
+    SKModels(app).add("two", pipeline, explain=True, profile=Profile.of(singles, Y, pipeline))
+    (entry,) = explanations(app.test_client(), "two", SETOSA)
+    total = entry["base"] + sum(entry["contributions"].values())
+    assert total == pytest.approx(entry["output"], rel=1e-5)
+
+
+def test_onnx_predicts_and_the_estimator_is_explained() -> None:
+    library("skl2onnx")
+    app = Flask("onnx")
+    SKModels(app).add("two", TWO, explain=True, engine="onnx", schema={name: {} for name in FIELDS})
+    (entry,) = explanations(app.test_client(), "two", SETOSA)
+    assert entry["output"] == pytest.approx(TWO.decision_function(pd.DataFrame([SETOSA]))[0])
+
+
+def test_a_model_without_classes_for_its_outputs_is_refused() -> None:
+    several = RidgeClassifier().fit(PAIR, np.c_[Y == 1, Y == 2].astype(int))
+    with pytest.raises(ModelError, match="predicts several labels for a row"):
+        SKModels().add("several", several, explain=True)
 
 
 def test_explain_is_not_a_method_of_the_estimator() -> None:

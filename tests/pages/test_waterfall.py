@@ -25,7 +25,7 @@ X = pd.DataFrame({"age": _random.integers(20, 60, ROWS), "income": _random.norma
 HOLES = X.assign(income=X["income"].mask(X.index % 8 == 0))
 RICH = np.where(X["income"] + X["age"] > 80, "rich", "poor")
 KIND = np.digitize(X["income"], [35, 45])
-ROW = {"age": "30", "income": "50"}
+ROW: dict[str, Any] = {"age": "30", "income": "50"}
 
 
 class Risk(KeyValueModel):
