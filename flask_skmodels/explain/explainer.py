@@ -16,7 +16,7 @@ from flask_skmodels.engines.lean.verify import lean_calls, quiet_on_one_thread
 from flask_skmodels.engines.native import Call, call_context, native_calls
 from flask_skmodels.engines.threadpools import uses_joblib_workers
 from flask_skmodels.estimators import introspect
-from flask_skmodels.estimators.attributes import is_a
+from flask_skmodels.estimators.attributes import get, is_a
 from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.exceptions import ModelError, SKModelsError, in_one_line
@@ -79,6 +79,7 @@ class Explainer:
         _check_overrides(model, method)
         self._output = None if method is None else _output_of(model, method, schema, calls)
         self._is_parallel = uses_joblib_workers(model.pipeline)
+        self._may_write = any(get(part, "copy") is False for part in parts_of(model.pipeline))
         count = self.contributions.outputs
         _check_classes(model, count)
         self.layout = Layout(columns.names, count, "+".join(self.contributions.rules))
@@ -95,7 +96,7 @@ class Explainer:
         :raises WrongExplanation: those of a row do not add up
         """
         with call_context(self._model, self._is_parallel):
-            inner = self._transform(X)
+            inner = self._transform(copy_of(X) if self._may_write else X)
             values = self.contributions(inner)
             outputs = self._outputs(X, inner)
         self._check(values, outputs, inner)

@@ -256,6 +256,15 @@ def test_a_search_and_pipelines_inside_one_another() -> None:
     np.testing.assert_allclose(output, pipeline.predict(HOLES))
 
 
+def test_a_step_that_writes_to_its_input() -> None:
+    values = NUMBERS.to_numpy()
+    pipeline = make_pipeline(StandardScaler(copy=False), Ridge()).fit(values.copy(), SCORE)
+    for engine in ("sklearn", "lean"):
+        base, contributions, output = explained(pipeline, values, engine=engine)
+        np.testing.assert_allclose(output, pipeline.predict(values.copy()))
+        np.testing.assert_allclose(base + contributions.sum(axis=1), output)
+
+
 class Ratio(TransformerMixin, BaseEstimator):
     """A transformer of another library."""
 
