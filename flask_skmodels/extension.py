@@ -179,7 +179,8 @@ class SKModels:
         :param name: the name of the model
         :param rows: a dict, a list of dicts, a list of lists in the order of the fields, an array
             of shape (rows, fields), or a data frame
-        :param method: the name of the estimator's method; by default the model's first
+        :param method: the name of the estimator's method, or ``"explain"``; by default the model's
+            first
         :param version: the label of a version; by default the live one
         :param app: the application, which sends the signals; by default the current one
         :raises UnknownModel: there is no such model, version or method
