@@ -16,11 +16,8 @@ from tests.support.skips import library
 
 QUICK = {
     *("Ridge-score", "LogisticRegression-two", "LogisticRegression-three", "PLSRegression-scores"),
-    *("PoissonRegressor-positive", "SVC-two", "MultinomialNB-three"),
-    *("DecisionTreeClassifier-two", "RandomForestClassifier-three", "RandomForestRegressor-scores"),
-    *("GradientBoostingClassifier-three", "HistGradientBoostingRegressor-score"),
-    *("VotingRegressor-score", "BaggingRegressor-score", "VotingClassifier-three"),
-    *("GridSearchCV-score", "OneVsRestClassifier-three", "SGDOneClassSVM-none"),
+    *("PoissonRegressor-positive", "MultinomialNB-three", "RandomForestClassifier-three"),
+    *("HistGradientBoostingRegressor-score", "VotingRegressor-score"),
 }
 
 

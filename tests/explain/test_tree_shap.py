@@ -25,7 +25,7 @@ from flask_skmodels.explain.compiler import contributions_of
 from flask_skmodels.explain.contributions import Columns, Unexplained
 from flask_skmodels.explain.paths import Nodes, no_bitsets, paths_of
 from flask_skmodels.explain.tree_shap import TreeShap
-from tests.support.selection import examples
+from tests.support.selection import cases, examples
 
 WIDTH = 5
 _random = np.random.default_rng(1)
@@ -82,7 +82,7 @@ def check(trees: list[Any], values: list[Any], estimator: Any, rows: Any) -> Non
         np.testing.assert_allclose(found[:, :-1], np.sum(by_tree, axis=0).T, atol=1e-12)
 
 
-@pytest.mark.parametrize("depth", [1, 2, 4, None])
+@pytest.mark.parametrize("depth", cases([1, 2, 4, None], quick=[1, 4]))
 def test_a_tree(depth: int | None) -> None:
     estimator = DecisionTreeRegressor(max_depth=depth, random_state=0).fit(X, SCORE)
     values = estimator.tree_.value[:, :, 0]
