@@ -49,6 +49,8 @@ class Contributions:
     :ivar rules: the names of the rules that compute them
     :ivar tolerance: the largest relative difference between base + contributions and the output
     :ivar method: the estimator's method that computes the outputs, None if :meth:`margins` does
+    :ivar has_link: True if a link function is between the outputs of ``method`` and those that are
+        explained
     :ivar is_native: True if the native code of a boosting library computes them
     :ivar is_slow: True if a row takes longer than the checks of a request
     """
@@ -57,6 +59,7 @@ class Contributions:
     rules: tuple[str, ...] = ()
     tolerance: float = 1e-9
     method: str | None = None
+    has_link: bool = False
     is_native: bool = False
     is_slow: bool = True
 

@@ -20,8 +20,8 @@ from flask_skmodels.estimators.attributes import get, is_a
 from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.exceptions import ModelError, SKModelsError, in_one_line
-from flask_skmodels.explain.compiler import contributions_of, unpiped
 from flask_skmodels.explain.contributions import Columns, Unexplained
+from flask_skmodels.explain.dispatch import contributions_of, unpiped
 from flask_skmodels.explain.explanation import Layout
 from flask_skmodels.models import Model, name_of, overrides
 from flask_skmodels.schema.schema import Schema

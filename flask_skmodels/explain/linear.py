@@ -107,6 +107,8 @@ class Generalized(OfMethod):
     :param estimator: the model
     """
 
+    has_link = True
+
     def __init__(self, estimator: Estimator, *linear: Any) -> None:
         super().__init__("predict", *linear)
         self._link = estimator._base_loss.link.link

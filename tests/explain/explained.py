@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
@@ -66,6 +67,8 @@ from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.tree import (
     DecisionTreeClassifier,
@@ -211,6 +214,15 @@ WRAPPED: dict[str, tuple[Any, str, Output]] = {
             ),
         ],
         "score",
+        VALUE,
+    ),
+    **_several(
+        [
+            TransformedTargetRegressor(
+                make_pipeline(StandardScaler(), Ridge()), transformer=StandardScaler()
+            )
+        ],
+        "scores",
         VALUE,
     ),
     **_several(

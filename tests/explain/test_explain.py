@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
     AdaBoostRegressor,
     BaggingClassifier,
@@ -21,8 +22,15 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     StackingRegressor,
     VotingClassifier,
+    VotingRegressor,
 )
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    RidgeClassifier,
+)
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -395,6 +403,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "probabilities": (
         VotingClassifier([("l", LogisticRegression())], voting="soft").fit(PAIR, LABELS),
         "the predict_proba of its LogisticRegression has no exact explanation",
+    ),
+    "target": (
+        TransformedTargetRegressor(Ridge(), func=np.log1p, inverse_func=np.expm1).fit(PAIR, Y),
+        "the target of its TransformedTargetRegressor is transformed by a function",
+    ),
+    "link": (
+        VotingRegressor([("p", PoissonRegressor())]).fit(PAIR, Y),
+        "the predict of its PoissonRegressor has no exact explanation",
     ),
     "bagging": (
         BaggingClassifier(LogisticRegression(), 2).fit(PAIR, LABELS),

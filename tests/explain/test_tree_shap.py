@@ -21,8 +21,8 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from flask_skmodels.explain import paths
-from flask_skmodels.explain.compiler import contributions_of
 from flask_skmodels.explain.contributions import Columns, Unexplained
+from flask_skmodels.explain.dispatch import contributions_of
 from flask_skmodels.explain.paths import Nodes, no_bitsets, paths_of
 from flask_skmodels.explain.tree_shap import TreeShap
 from tests.support.selection import cases, examples

@@ -14,8 +14,7 @@ from flask_skmodels.estimators.attributes import (
     is_a,
     is_from_sklearn,
 )
-from flask_skmodels.explain import linear, trees
-from flask_skmodels.explain.boosters import booster_contributions
+from flask_skmodels.explain import linear, tree_ensembles
 from flask_skmodels.explain.contributions import (
     Columns,
     Contributions,
@@ -24,6 +23,7 @@ from flask_skmodels.explain.contributions import (
     second_of_two,
 )
 from flask_skmodels.explain.folding import fold_back, width_taken
+from flask_skmodels.explain.native_contributions import booster_contributions
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
 
 
@@ -45,8 +45,8 @@ def contributions_of(estimator: Estimator, columns: Columns) -> Contributions:
         raise Unexplained(f"its {name} is of a kind that has no exact explanation here")
     if name in linear.NAMES:
         return linear.linear_contributions(estimator, name, columns)
-    if name in trees.NAMES:
-        return trees.tree_contributions(estimator, name, columns)
+    if name in tree_ensembles.NAMES:
+        return tree_ensembles.tree_contributions(estimator, name, columns)
     make = next((make for cls, make in _META.items() if is_a(estimator, cls)), None)
     if make is None:
         raise Unexplained(
@@ -63,7 +63,7 @@ class _Piped(Contributions):
         steps, last, taken = unpiped(pipeline, columns)
         self._steps, self._inner = steps, contributions_of(last, taken)
         self._select = self._inner.select
-        for name in ("outputs", "rules", "tolerance", "method", "is_native", "is_slow"):
+        for name in ("outputs", "rules", "tolerance", "method", "has_link", "is_native", "is_slow"):
             setattr(self, name, getattr(self._inner, name))
 
     def __call__(self, X: Any) -> FloatArray:
@@ -141,6 +141,27 @@ class _Weighted(Contributions):
         return second_of_two(outputs) if self.method == "predict_proba" else as_margins(outputs)
 
 
+class _Rescaled(Contributions):
+    """The contributions in a regressor whose target was scaled.
+
+    :param inner: the contributions to its own outputs
+    :param transformer: scales the target
+    """
+
+    def __init__(self, inner: Contributions, transformer: Estimator) -> None:
+        self._inner = inner
+        _take_over(self, [inner])
+        self.outputs, self.method = inner.outputs, "predict"
+        zeros_and_ones = np.array([[0.0], [1.0]]) * np.ones(inner.outputs)
+        self._shift, whole = transformer.inverse_transform(zeros_and_ones)
+        self._scale = whole - self._shift
+
+    def __call__(self, X: Any) -> FloatArray:
+        values = self._inner(X) * self._scale[:, np.newaxis]
+        values[:, :, -1] += self._shift
+        return values
+
+
 class _Beside(Contributions):
     """The contributions to several outputs, each computed by an estimator of its own.
 
@@ -177,7 +198,7 @@ def _member(estimator: Estimator, columns: Columns, method: str) -> Contribution
     :raises Unexplained: its outputs are not those that are explained exactly
     """
     inner = contributions_of(estimator, columns.without_baseline())
-    if inner.method != method:
+    if inner.method != method or inner.has_link:
         raise Unexplained(
             f"the {method} of its {type(estimator).__name__} has no exact explanation, only its "
             "margin has"
@@ -211,6 +232,18 @@ def _bagging(estimator: Any, columns: Columns) -> Contributions:
     return _Weighted(members, [1 / count] * count, method)
 
 
+def _transformed_target(estimator: Any, columns: Columns) -> Contributions:
+    transformer = estimator.transformer_
+    is_scaler = is_a(transformer, "StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
+    inner = contributions_of(estimator.regressor_, columns)
+    if not is_scaler or inner.method != "predict" or inner.has_link:
+        raise Unexplained(
+            "the target of its TransformedTargetRegressor is transformed by a function, so that a "
+            "prediction is no sum of contributions"
+        )
+    return _Rescaled(inner, transformer)
+
+
 def _multi_output(estimator: Any, columns: Columns) -> Contributions:
     if not is_a(estimator, "MultiOutputRegressor"):
         raise Unexplained(f"its {type(estimator).__name__} has several outputs with classes")
@@ -228,6 +261,7 @@ _META: dict[str, Callable[[Any, Columns], Contributions]] = {
     "_BaseVoting": _voting,
     "BaggingClassifier": _bagging,
     "BaggingRegressor": _bagging,
+    "TransformedTargetRegressor": _transformed_target,
     "_MultiOutputEstimator": _multi_output,
     "OneVsRestClassifier": _one_vs_rest,
 }

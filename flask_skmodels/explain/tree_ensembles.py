@@ -79,16 +79,23 @@ class _OfHistogram(OfTrees):
     def __init__(self, estimator: Estimator, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._estimator = estimator
+        is_regressor = is_a(estimator, "RegressorMixin")
+        self.has_link = is_regressor and not is_identity(estimator._loss.link)
 
     def converted(self, X: Any) -> FloatArray:
         preprocessed = self._estimator._preprocess_X(X, reset=False)
         return np.maximum(np.asarray(preprocessed, dtype=np.float64), -_LARGEST)
 
     def select(self, outputs: ModelOutput) -> FloatArray:
-        if not is_a(self._estimator, "RegressorMixin"):
+        if not self.has_link:
             return super().select(outputs)
         with np.errstate(all="ignore"):
             return super().select(self._estimator._loss.link.link(np.asarray(outputs)))
+
+
+def is_identity(link: Any) -> bool:
+    """Return True if a link function of scikit-learn changes nothing."""
+    return type(link).__name__ == "IdentityLink"
 
 
 def tree_contributions(estimator: Estimator, name: str, columns: Columns) -> Contributions:
