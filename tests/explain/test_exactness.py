@@ -80,3 +80,24 @@ def test_trees_are_explained_as_by_shap(name: str) -> None:
     expected_base = np.ravel(explainer.expected_value)[-base.shape[1] :]
     np.testing.assert_allclose(base[0], expected_base, rtol=1e-7)
     np.testing.assert_allclose(contributions, np.moveaxis(values, 1, 2), rtol=1e-7, atol=1e-9)
+
+
+# Estimators around others have no coefficients of their own.
+WITHOUT_COEFFICIENTS = {
+    *("GridSearchCV-score", "RANSACRegressor-score", "MultiOutputRegressor-scores"),
+    *("FrozenEstimator-two", "FixedThresholdClassifier-two", "MultinomialNB-three"),
+    *("OneVsRestClassifier-two", "OneVsRestClassifier-three"),
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", [name for name in LINEAR if name not in WITHOUT_COEFFICIENTS])
+def test_linear_models_are_explained_as_by_shap(name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shap = library("shap")
+    _, contributions, _ = explained(name, X)
+    for output, coefficients in enumerate(np.atleast_2d(fitted(name)[0].coef_)):
+        explainer = shap.LinearExplainer((coefficients, 0.0), np.zeros((1, WIDTH)))
+        values = np.asarray(explainer.shap_values(X)).reshape(len(X), WIDTH)
+        np.testing.assert_allclose(contributions[:, output], values, rtol=1e-9, atol=1e-9)
