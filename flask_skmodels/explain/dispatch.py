@@ -157,7 +157,7 @@ class _Rescaled(Contributions):
         self._scale = whole - self._shift
 
     def __call__(self, X: Any) -> FloatArray:
-        values = self._inner(X) * self._scale[:, np.newaxis]
+        values: FloatArray = self._inner(X) * self._scale[:, np.newaxis]
         values[:, :, -1] += self._shift
         return values
 
@@ -188,7 +188,8 @@ def _take_over(whole: Contributions, members: Sequence[Contributions]) -> None:
 
 
 def _selected(X: Any, taken: Any) -> Any:
-    return X.iloc[:, taken] if hasattr(X, "iloc") else X[:, taken]
+    """Return columns of X as an array, which bagging makes of a data frame too."""
+    return (X.to_numpy() if hasattr(X, "to_numpy") else X)[:, taken]
 
 
 def _member(estimator: Estimator, columns: Columns, method: str) -> Contributions:
@@ -226,8 +227,7 @@ def _bagging(estimator: Any, columns: Columns) -> Contributions:
         if method == "predict_proba" and len(get(part, "classes_")) != len(estimator.classes_):
             raise Unexplained("a part of its BaggingClassifier does not know all classes")
         selected = Columns(columns.owners[taken], columns.names)
-        is_all = len(taken) == len(columns.owners) and (np.diff(taken) == 1).all()
-        members.append((_member(part, selected, method), None if is_all else taken))
+        members.append((_member(part, selected, method), taken))
     count = len(members)
     return _Weighted(members, [1 / count] * count, method)
 

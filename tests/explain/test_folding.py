@@ -13,7 +13,11 @@ from flask import Flask
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import (
+    BaggingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestRegressor,
+)
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, VarianceThreshold
@@ -269,6 +273,14 @@ def test_a_step_that_writes_to_its_input() -> None:
         base, contributions, output = explained(pipeline, values, engine=engine)
         np.testing.assert_allclose(output, pipeline.predict(values.copy()))
         np.testing.assert_allclose(base + contributions.sum(axis=1), output)
+
+
+def test_bagging_of_a_data_frame() -> None:
+    inner = HistGradientBoostingRegressor(max_iter=3)
+    bagging = BaggingRegressor(inner, 2, max_features=2, random_state=0).fit(HOLES, SCORE)
+    base, contributions, output = explained(bagging, HOLES)
+    np.testing.assert_allclose(output, bagging.predict(HOLES))
+    np.testing.assert_allclose(base + contributions.sum(axis=1), output)
 
 
 class Ratio(TransformerMixin, BaseEstimator):

@@ -106,7 +106,8 @@ def test_each_target_has_a_waterfall(client: FlaskClient) -> None:
 def test_rows_without_names_are_explained_by_position(client: FlaskClient) -> None:
     page = get(client, "/values/")
     names = [each.attributes["name"] for each in page.one(id="predict").all("input")]
-    result = submit(client, "/values/", **dict(zip(names, ("30", "50"), strict=True)))
+    row: dict[str, Any] = dict(zip(names, ("30", "50"), strict=True))
+    result = submit(client, "/values/", **row)
     assert len(bars(result.one("div", class_="why").one("table"))) == 4
 
 
