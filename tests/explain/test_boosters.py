@@ -128,6 +128,7 @@ def test_boosters_are_explained_as_by_shap(name: str) -> None:
     np.testing.assert_allclose(parts[:, :, 1:-1], np.moveaxis(values, 1, 2), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.full
 def test_the_columns_of_a_field_are_folded_back() -> None:
     light = library("lightgbm")
     frame = X[["age"]].assign(city=_random.choice(list("abc"), ROWS))
@@ -143,6 +144,7 @@ def test_the_columns_of_a_field_are_folded_back() -> None:
     np.testing.assert_allclose(parts[:, 0, 2], by_column[:, :3].sum(axis=1))
 
 
+@pytest.mark.full
 def test_categories_of_pandas() -> None:
     light = library("lightgbm")
     city = pd.Categorical(_random.choice(list("abc"), ROWS))
@@ -161,6 +163,7 @@ def test_categories_of_catboost() -> None:
     np.testing.assert_allclose(parts[:, 0, :-1].sum(axis=1), estimator.predict(frame))
 
 
+@pytest.mark.full
 def test_linear_trees_are_refused() -> None:
     estimator = booster("lightgbm-score", linear_tree=True)
     with pytest.raises(ModelError, match="not implemented for linear trees"):

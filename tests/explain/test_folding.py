@@ -205,6 +205,7 @@ def test_an_imputer_that_drops_empty_columns() -> None:
     assert contributions[:, [0, 2]].all()
 
 
+@pytest.mark.full
 def test_a_target_encoder_of_three_classes() -> None:
     target = np.digitize(SCORE, [0, 2])
     columns = make_column_transformer(
@@ -239,6 +240,7 @@ def test_a_text_among_other_columns() -> None:
     np.testing.assert_allclose(contributions[:, 0], frame["a"] * pipeline[-1].coef_[-1])
 
 
+@pytest.mark.full
 def test_a_wide_sparse_input() -> None:
     words = [f"w{i} w{i % 7} w{i % 11}" for i in range(3000)]
     frame = pd.DataFrame({"text": words, "more": words[::-1]})
@@ -345,6 +347,7 @@ def test_sparse_and_dense_rows_have_the_same_contributions() -> None:
     np.testing.assert_allclose(contributions, expected)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("last", [Ridge(), RandomForestRegressor(4, max_depth=4, random_state=0)])
 def test_the_lean_engine_explains_as_the_native_methods_do(last: Any) -> None:
     pipeline = mixed_pipeline(last).fit(MIXED, SCORE)
