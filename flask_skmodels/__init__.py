@@ -29,6 +29,7 @@ from flask_skmodels.schema.validator import Validator
 from flask_skmodels.signals import (
     after_prediction,
     before_prediction,
+    drift_detected,
     input_rejected,
     model_load_failed,
     model_loaded,
@@ -66,6 +67,7 @@ __all__ = [
     "answer_columns",
     "before_prediction",
     "create_app",
+    "drift_detected",
     "input_rejected",
     "model_load_failed",
     "model_loaded",

@@ -145,6 +145,7 @@ class Settings:
     trusted_origins: Sequence[str]
     docs: bool
     security_schemes: Mapping[str, Mapping[str, Any]]
+    drift: bool
     metrics: Any
     tracing: Any
     server_timing: bool
@@ -217,6 +218,7 @@ KEYS = {
     "SECURITY_SCHEMES": Key(
         {}, _are_security_schemes, "a mapping of names to OpenAPI security schemes"
     ),
+    "DRIFT": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "METRICS": Key(None, _is_switch_or("collect"), "None, True, False or a CollectorRegistry"),
     "TRACING": Key(None, _is_switch_or("get_tracer"), "None, True, False or a TracerProvider"),
     "SERVER_TIMING": Key(False, lambda value: isinstance(value, bool), "True or False"),

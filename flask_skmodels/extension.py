@@ -30,7 +30,7 @@ from flask_skmodels.versions.registry import Registry
 from flask_skmodels.versions.trial_outcomes import Limits
 from flask_skmodels.versions.trial_task import is_trial_process
 from flask_skmodels.versions.trials import Trials
-from flask_skmodels.web import metrics, routes
+from flask_skmodels.web import drift_views, metrics, routes
 from flask_skmodels.web.exchange import application
 from flask_skmodels.web.url_rules import without_garbage_collection
 
@@ -38,6 +38,7 @@ _M = TypeVar("_M", bound=type[Model] | Model)
 _MODULES_WITH_URLS = (
     routes,
     metrics,
+    drift_views,
     api_docs,
     enabled_dialects,
     page_routes,

@@ -71,6 +71,9 @@ class Model:
         data themselves; by default the file beside the artifact, if there is one
     :ivar enforce_ranges: whether numbers outside the ranges in the profile are errors; if not, the
         ranges are only shown
+    :ivar drift_window: the number of the last rows that drift is computed for
+    :ivar drift_minimum: the number of rows below which no drift is computed
+    :ivar drift_threshold: the population stability index above which a field has drifted
     :ivar max_rows: the maximum number of rows in a request; by default ``SKMODELS_MAX_ROWS``
     :ivar max_cells: the maximum number of cells, those of a row times the rows, of a request and of
         its response; by default ``SKMODELS_MAX_CELLS``
@@ -96,6 +99,9 @@ class Model:
     shadow: str | None = None
     profile: Any = None
     enforce_ranges: bool = False
+    drift_window: int = 2_000
+    drift_minimum: int = 500
+    drift_threshold: float = 0.25
     max_rows: int | None = None
     max_cells: int | None = None
 
@@ -106,7 +112,8 @@ class Model:
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
         *("engine", "batching", "max_concurrency", "max_queue", "timeout"),
         *("decorators", "description", "examples", "traffic", "traffic_key", "shadow"),
-        *("profile", "enforce_ranges", "max_rows", "max_cells"),
+        *("profile", "enforce_ranges", "drift_window", "drift_minimum", "drift_threshold"),
+        *("max_rows", "max_cells"),
     )
 
     def __init__(self, **attributes: Any) -> None:
@@ -298,6 +305,23 @@ def check_limits(model: Model) -> None:
         raise ModelError(f"model {name_of(model)!r}: {problem}")
 
 
+def check_drift(model: Model) -> None:
+    """Raise :class:`ModelError` if the window, minimum or threshold of drift is not valid."""
+    problem = ""
+    window, minimum = model.drift_window, model.drift_minimum
+    for name in ("drift_window", "drift_minimum"):
+        value = getattr(model, name)
+        if value is None or not _is_whole(value, at_least=1):
+            problem = f"{name} must be an integer of at least 1"
+            break
+    if not problem and minimum > window:
+        problem = f"drift_minimum must be at most drift_window, {window}"
+    if not problem and not _is_limit(model.drift_threshold):
+        problem = "drift_threshold must be a number above 0"
+    if problem:
+        raise ModelError(f"model {name_of(model)!r}: {problem}")
+
+
 def _is_whole(value: Any, *, at_least: int) -> bool:
     is_int = isinstance(value, int) and not isinstance(value, bool)
     return value is None or (is_int and value >= at_least)
@@ -306,6 +330,10 @@ def _is_whole(value: Any, *, at_least: int) -> bool:
 def _is_duration(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value is None or (is_number and value > 0)
+
+
+def _is_limit(value: Any) -> bool:
+    return value is not None and _is_duration(value)
 
 
 def _are_shares(traffic: Any) -> bool:

@@ -118,6 +118,20 @@ shadow_prediction = _signals.signal(
     """,
 )
 
+drift_detected = _signals.signal(
+    "drift-detected",
+    doc="""Sent when the rows of a model have drifted from its training data, and again only after
+    they have recovered.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param version: label of the version whose training data they are compared with
+    :param field: name of the field; for predictions, the name of the method
+    :param statistic: ``"psi"``, the population stability index
+    :param value: its value for the last rows
+    :param threshold: the model's ``drift_threshold``, which is exceeded
+    """,
+)
+
 
 SIGNALS = tuple(_signals.values())
 

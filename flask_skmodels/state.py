@@ -13,6 +13,7 @@ from flask_skmodels.config import Settings
 from flask_skmodels.inference.concurrency import ConcurrencyLimit
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
 from flask_skmodels.inference.readiness import Readiness
+from flask_skmodels.telemetry.drift.drift import Drift
 from flask_skmodels.telemetry.listener import Listener, Listeners
 from flask_skmodels.telemetry.metrics import Metrics
 from flask_skmodels.telemetry.recent_traffic import RecentTraffic
@@ -64,6 +65,11 @@ class State:
     def metrics(self) -> Metrics | None:
         """The metrics, None if they are off."""
         return self._listener(Metrics)
+
+    @property
+    def drift(self) -> Drift | None:
+        """The drift of the models with a profile, None if it is off."""
+        return self._listener(Drift)
 
     @property
     def recent_traffic(self) -> RecentTraffic | None:

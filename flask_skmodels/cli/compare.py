@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from http.client import HTTPException
-from urllib.error import HTTPError
-from urllib.request import urlopen
-
 import click
 
-from flask_skmodels.cli.console import deployment_named, extension_state, in_application
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.cli.console import (
+    deployment_named,
+    extension_state,
+    in_application,
+    read_json,
+)
 
 
 @click.command("compare")
@@ -32,26 +31,8 @@ def compare_command(name: str, url: str) -> None:
     """
     deployment_named(name)
     prefix = extension_state().settings.url_prefix
-    shadow = _read(f"{url.rstrip('/')}{prefix}/{name}/").get("shadow")
+    shadow = read_json(f"{url.rstrip('/')}{prefix}/{name}/").get("shadow")
     if shadow is None:
         raise click.ClickException(f"model {name!r} has no shadow")
     for key, value in shadow.items():
         click.echo(f"{key}: {value}")
-
-
-def _read(url: str) -> JSONObject:
-    """Return the JSON document at a URL, empty if it is not a JSON object."""
-    if not url.startswith(("http://", "https://")):
-        raise click.ClickException("--url must begin with http:// or https://")
-    try:
-        with urlopen(url, timeout=10) as response:  # noqa: S310 - checked above
-            document = json.load(response)
-    except HTTPError as error:
-        error.close()
-        raise click.ClickException(f"cannot read {url}: {error}") from error
-    except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise click.ClickException(
-            f"cannot read {url}: {getattr(reason, 'strerror', None) or reason}"
-        ) from error
-    return document if isinstance(document, dict) else {}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import update_wrapper
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import click
 from flask import current_app
@@ -15,7 +19,7 @@ from flask.cli import ScriptInfo
 from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.inference.budget import NO_BUDGET
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.schema.types import Estimator
+from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.state import State
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -99,6 +103,29 @@ def deployment_named(name: str) -> Deployment:
         known = ", ".join(deployments) or "none"
         raise click.ClickException(f"there is no model named {name!r}. Registered models: {known}")
     return deployments[name]
+
+
+def read_json(url: str, headers: Mapping[str, str] | None = None) -> JSONObject:
+    """Return the JSON document at a URL, empty if it is not a JSON object.
+
+    :param headers: headers of the request
+    :raises click.ClickException: it cannot be read
+    """
+    if not url.startswith(("http://", "https://")):
+        raise click.ClickException("--url must begin with http:// or https://")
+    try:
+        request = Request(url, headers=dict(headers or {}))  # noqa: S310 - checked above
+        with urlopen(request, timeout=10) as response:  # noqa: S310
+            document = json.load(response)
+    except HTTPError as error:
+        error.close()
+        raise click.ClickException(f"cannot read {url}: {error}") from error
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise click.ClickException(
+            f"cannot read {url}: {getattr(reason, 'strerror', None) or reason}"
+        ) from error
+    return document if isinstance(document, dict) else {}
 
 
 def write_new(path: Path, text: str) -> None:

@@ -170,6 +170,42 @@ _READY = object_of(
         },
     }
 )
+_EXTENT = object_of({"rows": _COUNT, "since": {"type": "string", "format": "date-time"}})
+_PSI_AND_JS = {"psi": _NUMBER_OR_NULL, "js": _NUMBER_OR_NULL}
+_STATISTICS = ("missing", "unknown", "outside", "mean")
+_OF_PREDICTIONS = {**_OBJECT, "additionalProperties": object_of(_PSI_AND_JS)}
+_COMPARED = object_of(
+    {
+        "role": {"type": "string", "enum": ["shadow", "canary"]},
+        "window": _EXTENT,
+        "predictions": _OF_PREDICTIONS,
+    }
+)
+_DRIFT = {
+    **object_of(
+        {
+            "model": _TEXT,
+            "version": _TEXT_OR_NULL,
+            "window": _EXTENT,
+            "total": _EXTENT,
+            "fields": {
+                **_OBJECT,
+                "additionalProperties": object_of(
+                    _PSI_AND_JS | dict.fromkeys(_STATISTICS, _NUMBER_OR_NULL)
+                ),
+                "description": "the statistics of each field in the window",
+            },
+            "predictions": {**_OF_PREDICTIONS, "description": "likewise, by method"},
+            "versions": {
+                **_OBJECT,
+                "additionalProperties": _COMPARED,
+                "description": "the predictions of other versions, compared with the live one's",
+            },
+        },
+        ["versions"],
+    ),
+    "description": "The drift of a model; null where there are too few rows.",
+}
 
 SCHEMAS = _prefixed(
     {
@@ -185,6 +221,8 @@ SCHEMAS = _prefixed(
         "Models": object_of({"models": _array_of(shared("schemas", "Summary"))}),
         "Status": _STATUS,
         "Ready": _READY,
+        "Drift": _DRIFT,
+        "Drifts": object_of({"models": _array_of(shared("schemas", "Drift"))}),
         "Live": object_of({"live": {"type": "boolean", "const": True}}),
     }
 )
@@ -255,10 +293,11 @@ RESPONSES = _prefixed(
 )
 
 
-def shared_paths(prefix: str) -> JSONObject:
-    """Return the paths that belong to no model: the list of models and the health checks.
+def shared_paths(prefix: str, *, has_drift: bool = False) -> JSONObject:
+    """Return the paths that belong to no model: the list of models, drift and the health checks.
 
     :param prefix: URL prefix of the paths
+    :param has_drift: whether drift is measured
     """
     ready = json_content(shared("schemas", "Ready"))
     operations: dict[str, JSONObject] = {
@@ -284,6 +323,14 @@ def shared_paths(prefix: str) -> JSONObject:
             | response(503, "A model is not ready, or the application shuts down.", ready),
         },
     }
+    if has_drift:
+        content = json_content(shared("schemas", "Drifts"))
+        operations["/-/drift/"] = {
+            "operationId": "models.drift",
+            "summary": "Compare the last rows of all models with their training data",
+            "tags": ["models"],
+            "responses": response(200, "The models with a profile.", content),
+        }
     for operation in operations.values():
         operation["parameters"] = [shared("parameters", "X-Request-ID")]
         operation["responses"] |= problem_responses(500)

@@ -71,6 +71,7 @@ class Site:
     :param security_schemes: OpenAPI's security schemes, by name; a client needs one of them for all
         operations but health checks
     :param is_guarded: whether view decorators guard every model
+    :param has_drift: whether the drift of models with a profile is measured
     """
 
     title: str
@@ -78,6 +79,7 @@ class Site:
     root: str = ""
     security_schemes: FieldRules = field(default_factory=dict)
     is_guarded: bool = False
+    has_drift: bool = False
 
 
 def document(deployments: Iterable[Deployment], site: Site) -> JSONObject:
@@ -89,7 +91,8 @@ def document(deployments: Iterable[Deployment], site: Site) -> JSONObject:
     """
     described = [_DescribedModel(deployment) for deployment in deployments]
     paths = {path: item for model in described for path, item in model.paths(site)}
-    paths |= {path: _guarded(item, site) for path, item in shared_paths(site.prefix).items()}
+    others = shared_paths(site.prefix, has_drift=site.has_drift)
+    paths |= {path: _guarded(item, site) for path, item in others.items()}
     components = {
         "schemas": {**SCHEMAS, **{k: v for model in described for k, v in model.schemas()}},
         "responses": RESPONSES,
@@ -129,6 +132,8 @@ class _DescribedModel:
         """Yield each path of the model with its operations."""
         start = f"{site.prefix}/{self.name}/"
         yield start, self._item("get", self._describe_operation(), site)
+        if site.has_drift and self.version is not None and self.version.profile is not None:
+            yield f"{start}drift/", self._item("get", self._drift_operation(), site)
         for method in self.methods:
             yield f"{start}{method}/", self._item("post", self._predict_operation(method), site)
             if self.deployment.versions.is_folder:
@@ -195,6 +200,16 @@ class _DescribedModel:
             "parameters": [shared("parameters", "X-Request-ID")],
             "responses": response(200, "The description of the model.", model)
             | problem_responses(500, *([503] if self.loads else [])),
+        }
+
+    def _drift_operation(self) -> JSONObject:
+        drift = json_content(shared("schemas", "Drift"))
+        return {
+            "operationId": f"{self.name}.drift",
+            "summary": "Compare the last rows with the training data",
+            "parameters": [shared("parameters", "X-Request-ID")],
+            "responses": response(200, "The drift of the model.", drift)
+            | problem_responses(404, 500, *([503] if self.loads else [])),
         }
 
     def _predict_operation(self, method: str, answer: str = "Answer") -> JSONObject:

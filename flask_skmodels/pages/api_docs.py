@@ -62,6 +62,7 @@ def document_of(state: State, deployments: Iterable[Deployment], root: str = "")
         root=root,
         security_schemes=state.settings.security_schemes,
         is_guarded=bool(state.decorators),
+        has_drift=state.drift is not None,
     )
     return document.document(deployments, site)
 

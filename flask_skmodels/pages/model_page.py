@@ -166,6 +166,7 @@ class ModelPage(BaseView):
             **dict.fromkeys(("row_result", "file_result", "file_errors")),
             "model": self._deployment.describe(exchange.app),
             "estimator": estimator_of(version),
+            "has_drift": self._state.drift is not None and version.profile is not None,
             "inputs": inputs,
             "general": general,
             "methods": _methods_shown(version),

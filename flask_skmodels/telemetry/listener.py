@@ -48,12 +48,16 @@ class Listeners:
     def add(self, listener: _L) -> _L:
         """Connect a listener to the signals of the application, and return it."""
         self._listeners.append(listener)
-        for signal, receiver in listener.receivers().items():
+        self.connect(listener.receivers())
+        return listener
+
+    def connect(self, receivers: Mapping[NamedSignal, Receiver]) -> None:
+        """Connect receivers to the signals of the application."""
+        for signal, receiver in receivers.items():
             if signal not in self._relays:
                 self._relays[signal] = Relay(self._caller)
                 signal.connect(self._relays[signal], self._sender)
             self._relays[signal].receivers.append(receiver)
-        return listener
 
     def __iter__(self) -> Iterator[Listener]:
         return iter(self._listeners)

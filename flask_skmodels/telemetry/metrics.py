@@ -29,6 +29,8 @@ from flask_skmodels.signals import (
     prediction_refused,
     prediction_stopped,
 )
+from flask_skmodels.telemetry.drift.drift import Drift
+from flask_skmodels.telemetry.drift_metrics import add_to_registry, drift_gauges
 from flask_skmodels.telemetry.listener import Listener, Receiver
 
 PREFIX = "skmodels_"
@@ -150,6 +152,7 @@ class Metrics(Listener):
     :param deployments: models of the extension by name
     :param registry: the ``prometheus_client.CollectorRegistry`` to register the metrics in, by
         default a new one
+    :param drift: the drift of the models, None if it is off
     :raises ImportError: prometheus-client is not installed
     """
 
@@ -158,6 +161,7 @@ class Metrics(Listener):
         extension: str,
         deployments: Mapping[str, Deployment],
         registry: Any = None,
+        drift: Drift | None = None,
     ) -> None:
         from prometheus_client import CollectorRegistry
 
@@ -167,6 +171,9 @@ class Metrics(Listener):
         self._registry = CollectorRegistry() if registry is None else registry
         self._families = _families_in(self._registry)
         self._series = _AllSeries(self._families, extension)
+        self._drift = drift
+        if drift is not None:
+            add_to_registry(drift, self._registry)
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
         return {
@@ -202,7 +209,9 @@ class Metrics(Listener):
     def _collect(self) -> Iterable[Any]:
         if not is_multiprocess():
             return self._registry.collect()
-        metrics = _collect_from_all_processes()
+        metrics = [*_collect_from_all_processes()]
+        if self._drift is not None:
+            metrics += drift_gauges([self._drift])
         return [each for each in metrics if each.name.startswith(PREFIX) or not self._is_own]
 
     def _start(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:

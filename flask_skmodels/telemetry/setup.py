@@ -13,6 +13,7 @@ from flask_skmodels.config import Settings
 from flask_skmodels.exceptions import ConfigurationError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.signals import Sender
+from flask_skmodels.telemetry.drift.drift import Drift
 from flask_skmodels.telemetry.listener import Listeners
 from flask_skmodels.telemetry.metrics import Metrics
 from flask_skmodels.telemetry.prediction_log import LOGGER, PredictionLog
@@ -39,8 +40,11 @@ def listeners_of(
     listeners = Listeners(sender, caller)
     if settings.pages:
         listeners.add(RecentTraffic(deployments))
+    drift = None
+    if settings.drift:
+        drift = listeners.add(Drift(name, deployments, listeners.connect))
     if _is_on(name, "METRICS", settings.metrics, "prometheus_client"):
-        listeners.add(Metrics(name, deployments, _object_in(settings.metrics)))
+        listeners.add(Metrics(name, deployments, _object_in(settings.metrics), drift))
     if _is_on(name, "TRACING", settings.tracing, "opentelemetry.trace"):
         listeners.add(Tracing(_object_in(settings.tracing)))
     if settings.log_predictions:

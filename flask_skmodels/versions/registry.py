@@ -7,7 +7,14 @@ from contextlib import contextmanager
 
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.exceptions import ModelError, UnknownModel
-from flask_skmodels.models import Model, artifact_of, check_limits, check_traffic, name_of
+from flask_skmodels.models import (
+    Model,
+    artifact_of,
+    check_drift,
+    check_limits,
+    check_traffic,
+    name_of,
+)
 from flask_skmodels.versions.folder import VersionFolder
 from flask_skmodels.versions.trials import Trials
 from flask_skmodels.versions.version import SingleVersion, Versions
@@ -31,6 +38,7 @@ class Registry(Mapping[str, Model]):
             raise ModelError(f"model {name!r} is already registered: give this model another name")
         check_traffic(model)
         check_limits(model)
+        check_drift(model)
         if artifact_of(model) is None:
             self._in_memory[name] = SingleVersion(model)
         self._models[name] = model

@@ -77,7 +77,7 @@ def test_paths_are_those_of_the_models(everything: dict[str, Any]) -> None:
             *("/penguins/", "/penguins/predict/", "/penguins/predict_proba/"),
             *("/penguins/predict_log_proba/", "/penguins/decision_function/"),
             *("/folder/", "/folder/predict/", "/folder/versions/{version}/predict/"),
-            *("/-/models/", "/-/health/live/", "/-/health/ready/"),
+            *("/-/models/", "/-/drift/", "/-/health/live/", "/-/health/ready/"),
         ]
     )
 

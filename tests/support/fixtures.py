@@ -24,6 +24,7 @@ from flask_skmodels import (
     SKModels,
     after_prediction,
     before_prediction,
+    drift_detected,
     extension,
     input_rejected,
     model_load_failed,
@@ -41,7 +42,7 @@ TRIALS_OF = extension.trials_of
 SIGNALS = (
     *(before_prediction, after_prediction, prediction_stopped, prediction_failed, input_rejected),
     prediction_refused,
-    *(model_loaded, model_load_failed, shadow_prediction),
+    *(model_loaded, model_load_failed, shadow_prediction, drift_detected),
 )
 
 
