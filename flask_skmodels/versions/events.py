@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from threading import local
 
 from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.models import Model
@@ -12,8 +13,8 @@ from flask_skmodels.versions.version import ModelVersion
 Event = tuple[str | None, ModelVersion | SKModelsError]
 
 
-class Events:
-    """The loads and failed loads of one model that are not yet reported, in their order."""
+class Events(local):
+    """The loads and failed loads of one model that this thread has not reported yet, in order."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
