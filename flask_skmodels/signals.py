@@ -124,11 +124,11 @@ drift_detected = _signals.signal(
     they have recovered.
 
     :param model: the :class:`~flask_skmodels.Model`
-    :param version: label of the version whose training data they are compared with
     :param field: name of the field; for predictions, the name of the method
     :param statistic: ``"psi"``, the population stability index
     :param value: its value for the last rows
     :param threshold: the model's ``drift_threshold``, which is exceeded
+    :param version: label of the version whose training data they are compared with
     """,
 )
 
