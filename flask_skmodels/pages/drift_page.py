@@ -21,6 +21,7 @@ from flask_skmodels.web.exchange import Exchange
 
 MOST_FIELDS = 60
 MOST_BARS = 24
+FEW_BARS = 5
 NOTABLE = 0.1  # by convention: below it a field has not drifted
 _RARE = (OTHER, UNKNOWN, MISSING)  # shown only if there are any
 
@@ -51,7 +52,7 @@ class Chart:
     :ivar tone: ``"bad"`` if it has drifted, ``"notable"`` if it nearly has, else ``""``
     :ivar statistics: its statistics by name
     :ivar pairs: the bars
-    :ivar ends: the labels of the first and the last bin
+    :ivar labels: the labels of all bins if there are few, else of the first and the last
     :ivar note: what the chart compares
     """
 
@@ -59,7 +60,7 @@ class Chart:
     tone: str
     statistics: Mapping[str, float | None]
     pairs: Sequence[Pair]
-    ends: tuple[str, str]
+    labels: Sequence[str]
     note: str = ""
 
 
@@ -90,7 +91,7 @@ class DriftPage(Page):
             "fields": charts[:MOST_FIELDS],
             "hidden": max(0, len(charts) - MOST_FIELDS),
             "predictions": [
-                *(_chart(report, index) for index in columns),
+                *(_chart(report, index) for index in columns if report.figures.rows[index]),
                 *_charts_of_versions(report),
             ],
             "drifted": [report.layout.columns[index].name for index, _ in report.drifted()],
@@ -137,8 +138,9 @@ def _drawn(
     bars = list(zip([bar.label for bar in column.bars], expected, actual, strict=True))
     shown = [bar for bar in bars if bar[0] not in _RARE or bar[1] or bar[2]]
     shown = [*shown[:MOST_BARS], *(bar for bar in shown[MOST_BARS:] if bar[0] in _RARE)]
-    ends = (shown[0][0], shown[-1][0]) if shown else ("", "")
-    return Chart(column.name, "", statistics, list(_pairs(shown)), ends)
+    labels = [label for label, _, _ in shown]
+    named = labels if len(labels) <= FEW_BARS else [labels[0], labels[-1]]
+    return Chart(column.name, "", statistics, list(_pairs(shown)), named)
 
 
 def _tone(psi: float | None, threshold: float) -> str:

@@ -85,7 +85,7 @@ def test_histograms_are_over_one_another(risk: tuple[FlaskClient, SKModels]) -> 
     assert len(expected) == len(actual) == 20
     assert (actual[:-1], actual[-1]) == ([0.0] * 19, 40.0)
     assert all(1 < height < 3 for height in expected)  # a twentieth of 40
-    assert first.all("title")[-1].text == "379 to 399: 5.3% in training, 100.0% in the window"
+    assert first.all("title")[-1].text == "379 to 399: 5.2% in training, 100.0% in the window"
 
 
 def test_page_has_no_script_of_its_own_and_is_escaped(risk: tuple[FlaskClient, SKModels]) -> None:

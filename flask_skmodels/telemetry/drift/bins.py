@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -14,6 +14,7 @@ import numpy as np
 from flask_skmodels.estimators.profile.column_profile import ColumnProfile, Value
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.times import zone_of
+from flask_skmodels.schema.types import FloatArray
 
 FREQUENT = 0.05  # the share of a number from which it has a bin of its own
 NUMBERS = ("number", "integer", "boolean")
@@ -39,27 +40,44 @@ class ColumnBins:
     """The bins of one column.
 
     :ivar name: the name of the column
-    :ivar expected: for each bin its share in the training data
-    :ivar starts: the indices of the bins at which a new bar begins. The bins of values outside the
-        training range are part of the first and the last bar.
-    :ivar bars: the bars, as they are shown
-    :ivar mean: the mean of the training data, None if it is not known
-    :ivar outside: the indices of the bins of values outside the training range
-    :ivar unknown: the index of the bin of unknown values, None if they are not told from others
+    :ivar source: the profile of the column
+    :ivar expected: for each bin its share in the training data, shape (bins,)
     """
 
     name: str
-    expected: tuple[float, ...]
-    starts: tuple[int, ...]
-    bars: tuple[Bar, ...]
-    mean: float | None = None
-    outside: tuple[int, int] | None = None
-    unknown: int | None = None
+    source: ColumnProfile
+    expected: FloatArray
 
     @property
     def missing(self) -> int:
         """The index of the bin of missing values, which is the last."""
         return len(self.expected) - 1
+
+    @property
+    def outside(self) -> tuple[int, int] | None:
+        """The indices of the bins of values outside the training range, None for categories."""
+        return None
+
+    @property
+    def unknown(self) -> int | None:
+        """The index of the bin of unknown values, None if they are not told from others."""
+        return None
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The indices of the bins at which a new bar begins."""
+        return tuple(range(len(self.expected)))
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each bar."""
+        raise NotImplementedError
+
+    @property
+    def bars(self) -> list[Bar]:
+        """The bars, as they are shown."""
+        shares = np.add.reduceat(self.expected, self.starts).tolist()
+        return [Bar(*pair) for pair in zip(self.labels, shares, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +90,56 @@ class NumberBins(ColumnBins):
     :ivar times: how the values are turned into numbers; None if they are numbers
     """
 
-    edges: tuple[float, ...]
+    edges: FloatArray
     times: Times | None = None
+
+    @property
+    def outside(self) -> tuple[int, int]:
+        """The indices of the bins of values outside the training range."""
+        return 0, self.missing - 1
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The indices of the bins at which a new bar begins.
+
+        The bins of values outside the training range are part of the first and the last bar.
+        """
+        return (0, *range(2, self.missing - 1), self.missing)
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each bar."""
+        return [*(label for label, *_ in _ranges(self.source, self.times)), MISSING]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryBins(ColumnBins):
-    """The bins of a column of texts or categories: one for each frequent value, and three more.
+    """The bins of a column of texts or categories: one for each frequent value, and three more."""
 
-    :ivar codes: the index of the bin of each value that is known
-    :ivar default: the index of the bin of all other values
-    """
+    @property
+    def unknown(self) -> int | None:
+        """The index of the bin of unknown values, None if they are not told from others."""
+        has_all = self.source.categories is not None or _is_complete(self.source)
+        return self.missing - 1 if has_all else None
 
-    codes: Mapping[Any, int]
-    default: int
+    @property
+    def codes(self) -> dict[Any, int]:
+        """The index of the bin of each value that is known."""
+        other = self.missing - 2
+        codes: dict[Any, int] = dict.fromkeys(self.source.categories or (), other)
+        codes |= {value: index for index, value in enumerate(self.source.frequent.values)}
+        codes[None] = self.missing
+        return codes
+
+    @property
+    def default(self) -> int:
+        """The index of the bin of all other values."""
+        return self.missing - 2 if self.unknown is None else self.unknown
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each bar."""
+        return [*map(label_of, self.source.frequent.values), OTHER, UNKNOWN, MISSING]
 
 
 class Times:
@@ -132,12 +186,20 @@ def bins_of(column: ColumnProfile, name: str | None = None) -> ColumnBins:
     :param name: the name to use for it
     """
     name = column.name if name is None else name
-    if column.categories is None:
-        if column.type in NUMBERS and _is_complete(column):
-            return _bins_of_values(column, name)
-        if column.bins is not None and column.type in (*NUMBERS, *TIMES):
-            return _bins_of_ranges(column, name)
-    return _bins_of_categories(column, name)
+    times = Times(column.zone) if column.type in TIMES else None
+    ranges = list(_ranges(column, times))
+    present = 1 - column.share_missing
+    if not ranges:
+        complete = _is_complete(column) or not column.count
+        shares = [*column.frequent.shares, 0.0 if complete else column.share_other]
+        expected = np.array([*_scaled(shares, present), 0.0, column.share_missing])
+        return CategoryBins(name=name, source=column, expected=expected)
+    shares = _scaled([share for _, share, _, _ in ranges], present)
+    expected = np.array([0.0, *shares, 0.0, column.share_missing])
+    edges = [*(low for _, _, low, _ in ranges), nextafter(ranges[-1][-1], inf)]
+    return NumberBins(
+        name=name, source=column, expected=expected, edges=np.array(edges), times=times
+    )
 
 
 def _is_complete(column: ColumnProfile) -> bool:
@@ -145,51 +207,52 @@ def _is_complete(column: ColumnProfile) -> bool:
     return bool(column.frequent.values) and column.share_other == 0
 
 
-def _bins_of_values(column: ColumnProfile, name: str) -> NumberBins:
-    """Return the bins of a column of few numbers: each bin is nearest to one of them."""
+_Range = tuple[str, float, float, float]  # label, share, lower and upper edge
+
+
+def _ranges(column: ColumnProfile, times: Times | None) -> Iterator[_Range]:
+    """Yield the ranges that a column of numbers or times is divided into; none for other columns.
+
+    They are quantile bins, in which a frequent number has a bin of its own. In a column of few
+    numbers, each has a range to which it is the nearest.
+    """
+    if column.categories is not None or column.type not in (*NUMBERS, *TIMES):
+        return
+    if times is None and _is_complete(column):
+        yield from _ranges_of_values(column)
+    elif column.bins is not None:
+        yield from _ranges_of_bins(column, times)
+
+
+def _ranges_of_values(column: ColumnProfile) -> Iterator[_Range]:
     frequent = column.frequent
     shares = {float(v): s for v, s in zip(frequent.values, frequent.shares, strict=True)}
     values = sorted(shares)
     middles = [low / 2 + high / 2 for low, high in pairwise(values)]
-    edges = [values[0], *middles, nextafter(values[-1], inf)]
-    is_boolean = column.type == "boolean"
-    labels = [label_of(bool(value) if is_boolean else value) for value in values]
-    pairs = [(label, shares[value]) for label, value in zip(labels, values, strict=True)]
-    return _number_bins(column, name, edges, pairs)
+    edges = [values[0], *middles, values[-1]]
+    for value, (low, high) in zip(values, pairwise(edges), strict=True):
+        label = label_of(bool(value) if column.type == "boolean" else value)
+        yield label, shares[value], low, high
 
 
-def _bins_of_ranges(column: ColumnProfile, name: str) -> NumberBins:
-    """Return the quantile bins of a column; a frequent number has a bin of its own."""
-    times = Times(column.zone) if column.type in TIMES else None
-    ranges = list(_ranges(column, times))
-    edges = [*(low for low, *_ in ranges), nextafter(ranges[-1][1], inf)]
-    pairs = [(label, share) for *_, share, label in ranges]
-    return _number_bins(column, name, edges, pairs, times)
-
-
-def _ranges(
-    column: ColumnProfile, times: Times | None
-) -> Iterator[tuple[float, float, float, str]]:
-    """Yield the lower and upper edge of each range, its share, and its label."""
-    if column.bins is None:
-        return
-    texts = column.bins.edges
-    edges = [times.number(e) if times else float(e) for e in texts]
+def _ranges_of_bins(column: ColumnProfile, times: Times | None) -> Iterator[_Range]:
+    texts = () if column.bins is None else column.bins.edges
+    edges = [times.number(each) if times else float(each) for each in texts]
     frequent = _frequent_numbers(column) if times is None else {}
     last = len(edges) - 2
-    for index, share in enumerate(column.bins.shares):
+    for index, share in enumerate(() if column.bins is None else column.bins.shares):
         low, high = edges[index], edges[index + 1]
         label = f"{label_of(texts[index])} to {label_of(texts[index + 1])}"
         if low < high and low in frequent:
             alone = min(frequent[low], share)
-            yield low, nextafter(low, inf), alone, label_of(low)
+            yield label_of(low), alone, low, nextafter(low, inf)
             low, share = nextafter(low, inf), share - alone
         if index == last and low < high and high in frequent:
             alone = min(frequent[high], share)
-            yield low, high, share - alone, label
-            yield high, high, alone, label_of(high)
+            yield label, share - alone, low, high
+            yield label_of(high), alone, high, high
         elif low < high or index == last:
-            yield low, high, share, label
+            yield label, share, low, high
 
 
 def _frequent_numbers(column: ColumnProfile) -> dict[float, float]:
@@ -197,60 +260,10 @@ def _frequent_numbers(column: ColumnProfile) -> dict[float, float]:
     return {float(value): share for value, share in pairs if share >= FREQUENT}
 
 
-def _number_bins(
-    column: ColumnProfile,
-    name: str,
-    edges: Sequence[float],
-    ranges: Sequence[tuple[str, float]],
-    times: Times | None = None,
-) -> NumberBins:
-    """Return the bins between edges.
-
-    :param ranges: the label and the share of each bin, without those of values outside the edges
-    """
-    present = _scaled([share for _, share in ranges], 1 - column.share_missing)
-    count = len(ranges)
-    bars = [Bar(label, share) for (label, _), share in zip(ranges, present, strict=True)]
-    return NumberBins(
-        name=name,
-        expected=(0.0, *present, 0.0, column.share_missing),
-        starts=(0, *range(2, count + 1), count + 2),
-        bars=(*bars, Bar(MISSING, column.share_missing)),
-        mean=column.mean,
-        outside=(0, count + 1),
-        edges=tuple(edges),
-        times=times,
-    )
-
-
-def _bins_of_categories(column: ColumnProfile, name: str) -> CategoryBins:
-    values, categories = column.frequent.values, column.categories
-    has_all = categories is not None or _is_complete(column)
-    count = len(values)
-    other, unknown = count, count + 1
-    codes: dict[Any, int] = dict.fromkeys(categories or (), other)
-    codes |= {value: index for index, value in enumerate(values)}
-    codes[None] = count + 2
-    is_empty = not column.count  # no value is known, so that none is unknown either
-    share_other = 0.0 if _is_complete(column) or is_empty else column.share_other
-    shares = _scaled([*column.frequent.shares, share_other], 1 - column.share_missing)
-    expected = (*shares, 0.0, column.share_missing)
-    labels = [*map(label_of, values), OTHER, UNKNOWN, MISSING]
-    return CategoryBins(
-        name=name,
-        expected=expected,
-        starts=tuple(range(len(expected))),
-        bars=tuple(Bar(*pair) for pair in zip(labels, expected, strict=True)),
-        unknown=unknown if has_all else None,
-        codes=codes,
-        default=unknown if has_all else other,
-    )
-
-
 def _scaled(shares: Sequence[float], total: float) -> list[float]:
     """Return shares whose sum is ``total``."""
     whole = sum(shares)
-    return [share * total / whole for share in shares] if whole > 0 else list(np.zeros(len(shares)))
+    return [share * total / whole if whole > 0 else 0.0 for share in shares]
 
 
 def label_of(value: Value) -> str:

@@ -158,7 +158,7 @@ class Counters:
         if not self.layout.fields:
             return b"", []
         matrix = X.matrix if isinstance(X, DeferredFrame) else X
-        row: Any = X.row if matrix is None else matrix[0].tolist()
+        row: Any = _row_of(X) if matrix is None else matrix[0].tolist()
         codes = [codes[row[index]] for index, codes in self._categories]
         if self._times:
             row = list(row)
@@ -279,7 +279,7 @@ def _finder(layout: Layout, index: int) -> Callable[[Prediction], int]:
     if not isinstance(bins, NumberBins):
         codes = layout.codes_of(column)
         return lambda prediction: codes[_value(output, prediction)]
-    edges, times, missing = bins.edges, bins.times, offset + bins.missing
+    edges, times, missing = bins.edges.tolist(), bins.times, offset + bins.missing
 
     def bin_of(prediction: Prediction) -> int:
         value = _value(output, prediction)
@@ -354,6 +354,11 @@ def _count_output(layout: Layout, index: int, values: Any, counts: Array) -> Non
     found[values != values] = bins.missing
     offset = int(layout.offsets[column])
     counts[offset : offset + len(bins.expected)] += np.bincount(found, minlength=len(bins.expected))
+
+
+def _row_of(frame: DeferredFrame) -> Sequence[Any]:
+    """Return the only row of a data frame whose values are not in a matrix."""
+    return [column[0] for column in frame.columns] if frame.row is None else frame.row
 
 
 def _picker(numbers: Sequence[int], width: int) -> Callable[[Any], Any] | None:

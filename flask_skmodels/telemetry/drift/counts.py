@@ -16,7 +16,6 @@ from flask_skmodels.telemetry.drift.layout import Layout
 
 BLOCKS = 8  # that a window has
 SLOTS = BLOCKS + 1  # the current block besides
-_SHORT = 2**16 - 1
 REJECTED = ("missing", "unknown", "outside")
 
 
@@ -128,7 +127,7 @@ def size_of(layout: Layout, block_rows: int) -> int:
 def _arrays(layout: Layout, block_rows: int) -> list[tuple[tuple[int, ...], Any]]:
     """Return the shape and dtype of each array."""
     fields, numbers = len(layout.fields), len(layout.numbers)
-    short: Any = np.uint16 if block_rows <= _SHORT else np.uint32
+    short = np.min_scalar_type(block_rows)
     return [
         ((3,), np.int64),
         ((1 + SLOTS,), np.float64),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -56,7 +57,6 @@ class Layout:
     :param outputs: the columns of the predictions
     :ivar columns: the bins of the fields and then of the predictions
     :ivar offsets: the index of the first bin of each of them, and the number of all bins
-    :ivar expected: for each bin its share in the training data
     :ivar numbers: the indices of the columns of X that hold numbers
     :ivar categories: the indices of the other columns of X
     :ivar edges: the edges of the columns of numbers, shape (edges, columns); the first is minus
@@ -65,19 +65,19 @@ class Layout:
     """
 
     def __init__(self, fields: Sequence[ColumnBins], outputs: Sequence[Output]) -> None:
-        self.fields = tuple(fields)
+        self.numbers = _indices(fields, NumberBins)
+        self.categories = _indices(fields, CategoryBins)
+        self.edges = _edges_of(fields)
+        self.fields = tuple(_with_edges(fields, self.edges))
         self.outputs = tuple(outputs)
         self.columns = (*self.fields, *(output.bins for output in self.outputs))
         sizes = [len(column.expected) for column in self.columns]
         self.offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.intp)])
         self.size = int(self.offsets[-1])
-        self.expected = np.array([share for c in self.columns for share in c.expected])
-        self.numbers = _indices(self.fields, NumberBins)
-        self.categories = _indices(self.fields, CategoryBins)
         self.bins_of_numbers = [c for c in self.fields if isinstance(c, NumberBins)]
         self.times = list(_times(self.fields))
         self._set_bars()
-        self._set_edges()
+        self._set_targets()
         self.codes = {int(index): self.codes_of(index) for index in self.categories}
         self.digest = sha256(orjson.dumps(self._identity(), default=repr)).hexdigest()
 
@@ -85,30 +85,31 @@ class Layout:
         pairs = list(zip(self.columns, self.offsets[:-1].tolist(), strict=True))
         starts = [offset + start for column, offset in pairs for start in column.starts]
         counts = [len(column.starts) for column in self.columns]
-        self.starts = np.array(starts, dtype=np.intp)
+        self.starts = np.array(starts, dtype=np.int32)
         self.bar_offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.intp)])
 
-    def _set_edges(self) -> None:
-        """Set the edges, and where the differences of cumulative counts belong."""
-        bins = self.bins_of_numbers
-        height = 2 + max((len(column.edges) for column in bins), default=0)
-        self.edges = np.full((height, len(bins)), np.nan)
-        sources, targets = list[int](), list[int]()
+    def _set_targets(self) -> None:
+        """Set the bins that the differences of cumulative counts belong to."""
+        bins, height = self.bins_of_numbers, len(self.edges)
+        self._is_source = np.zeros((len(bins), height - 1), dtype=np.bool_)
+        self._is_target = np.zeros(self.size, dtype=np.bool_)
         for index, (number, column) in enumerate(zip(self.numbers, bins, strict=True)):
             count, offset = len(column.edges), int(self.offsets[number])
-            self.edges[0, index] = -np.inf
-            self.edges[1 : 1 + count, index] = column.edges
-            sources += [row * len(bins) + index for row in range(count + 1)]
-            targets += range(offset, offset + count + 1)
-        self._sources = np.array(sources, dtype=np.intp)
-        self._targets = np.array(targets, dtype=np.intp)
+            self._is_source[index, : count + 1] = True
+            self._is_target[offset : offset + count + 1] = True
         missing = [self.offsets[n] + c.missing for n, c in zip(self.numbers, bins, strict=True)]
         self._missing = np.array(missing, dtype=np.intp)
 
     def _identity(self) -> list[Any]:
-        return [[c.name, c.expected, getattr(c, "edges", None)] for c in self.columns] + [
-            list(map(repr, codes.items())) for codes in self.codes.values()
-        ]
+        shares = [[column.name, column.expected.tolist()] for column in self.columns]
+        edges = [bins.edges.tolist() for bins in self.columns if isinstance(bins, NumberBins)]
+        codes = [list(map(repr, codes.items())) for codes in self.codes.values()]
+        return [shares, edges, codes]
+
+    @property
+    def expected(self) -> FloatArray:
+        """For each bin its share in the training data."""
+        return np.concatenate([column.expected for column in self.columns])
 
     def codes_of(self, index: int) -> Codes:
         """Return the bins of the values of a column, among all bins of the layout."""
@@ -126,7 +127,7 @@ class Layout:
         counts = np.zeros(self.size, dtype=np.int64)
         if len(self.numbers):
             exact = cumulative.astype(np.int64)
-            counts[self._targets] = (exact[:-1] - exact[1:]).ravel()[self._sources]
+            counts[self._is_target] = (exact[:-1] - exact[1:]).T[self._is_source]
             counts[self._missing] = rows - exact[0]
         return counts
 
@@ -216,6 +217,28 @@ def _float(value: Any) -> float:
 
 def _indices(columns: Sequence[ColumnBins], kind: type[ColumnBins]) -> Array:
     return np.array([i for i, each in enumerate(columns) if isinstance(each, kind)], dtype=np.intp)
+
+
+def _edges_of(columns: Sequence[ColumnBins]) -> FloatArray:
+    """Return the edges of all columns of numbers; see :class:`Layout`."""
+    bins = [column for column in columns if isinstance(column, NumberBins)]
+    height = 2 + max((len(column.edges) for column in bins), default=0)
+    edges = np.full((height, len(bins)), np.nan)
+    edges[0] = -np.inf
+    for index, column in enumerate(bins):
+        edges[1 : 1 + len(column.edges), index] = column.edges
+    return edges
+
+
+def _with_edges(columns: Sequence[ColumnBins], edges: FloatArray) -> Iterator[ColumnBins]:
+    """Yield columns whose edges are views of the edges of all, to save memory."""
+    index = 0
+    for column in columns:
+        if isinstance(column, NumberBins):
+            yield replace(column, edges=edges[1 : 1 + len(column.edges), index])
+            index += 1
+        else:
+            yield column
 
 
 def _times(columns: Sequence[ColumnBins]) -> Iterator[tuple[int, Times]]:
