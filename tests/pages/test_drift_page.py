@@ -66,7 +66,7 @@ def test_worst_field_is_first(risk: tuple[FlaskClient, SKModels]) -> None:
     assert [chart.one("h3").text.split()[0] for chart in charts] == [
         "age",
         "steady",
-        NASTY.split()[0],
+        NASTY.split(maxsplit=1)[0],
         "predict",
     ]
     assert charts[0].one("span", class_="tag").text == "drifted"
