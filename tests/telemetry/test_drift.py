@@ -79,8 +79,8 @@ def served(
     app.config.update(config or {})
     models = SKModels(app)
     profile = profile_of(*columns, container=container, predictions=predictions)
-    schema = {column.name: {"nullable": True, "required": False} for column in columns}
-    schema = {c.name: schema[c.name] | _type(c) for c in columns}
+    rules: dict[str, Any] = {"nullable": True, "required": False}
+    schema = {column.name: rules | _type(column) for column in columns}
     estimator = FakeEstimator(predict=predict)
     models.add("m", estimator, profile=profile, schema=schema, engine="sklearn", **attributes)
     return app, models
@@ -473,7 +473,7 @@ def test_model_without_a_profile_has_no_drift() -> None:
 
 def drift_receivers(app: Flask) -> list[Any]:
     """Return the receivers of predictions that count drift."""
-    relays = list(after_prediction.receivers_for(app))
+    relays: list[Any] = list(after_prediction.receivers_for(app))
     receivers = [each for relay in relays for each in relay.receivers]
     return [each for each in receivers if "drift" in each.__module__]
 
