@@ -52,7 +52,7 @@ def signals(X: Any, rows: int, *, has_drift: bool) -> Callable[[], None]:
     profile = Profile.of(X, outputs)
     profile = Profile(**{**vars(profile), "predictions": profile.target})
     models.add("m", estimator, profile=profile)
-    part = X.iloc[:rows] if isinstance(X, pd.DataFrame) else X[:rows]
+    part = X.iloc[:rows].to_dict("records") if isinstance(X, pd.DataFrame) else X[:rows]
     prediction, model = models.predict("m", part, app=app), models["m"]
     return lambda: notify(after_prediction, app, model=model, prediction=prediction)
 

@@ -282,7 +282,9 @@ def _finder(layout: Layout, index: int) -> Callable[[Prediction], int]:
     edges, times, missing = bins.edges.tolist(), bins.times, offset + bins.missing
 
     def bin_of(prediction: Prediction) -> int:
-        value = _value(output, prediction)
+        outputs = prediction.outputs
+        is_plain = type(outputs) is np.ndarray and outputs.size == 1
+        value = outputs.item() if is_plain else _value(output, prediction)
         if times is not None:
             value = times.number(value)
         return offset + bisect_right(edges, value) if value == value else missing

@@ -185,6 +185,7 @@ class Drift(Listener):
         self._observed: dict[_Key, Observed] = {}
         self._compared: dict[tuple[str, str | None, str], Observed] = {}
         self._adders: dict[_Key, Callable[[Prediction], bool] | None] = {}
+        self._canaries: set[_Key] = set()
         self._lock = Lock()
         restart_after_fork(self)
 
@@ -281,7 +282,7 @@ class Drift(Listener):
             return
         if add(prediction):
             self._check(sender, model, key)
-        if model.traffic and prediction.version in model.traffic:
+        if key in self._canaries:
             self._compare(sender, prediction, prediction)
 
     def _on_shadow(
@@ -309,6 +310,8 @@ class Drift(Listener):
         version = self._version(*key, sender)
         observed = None if version is None else self._observe(version)
         self._adders[key] = None if observed is None else observed.counters.add
+        if version is not None and version.label in (version.model.traffic or {}):
+            self._canaries.add(key)
         return self._adders[key]
 
     def _version(self, name: str, label: str | None, sender: Sender) -> ModelVersion | None:
