@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,10 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 from scipy.stats import norm
 from sklearn.dummy import DummyClassifier
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from flask_skmodels import Model, ModelError, Profile, SKModels, after_prediction, drift_detected
 from flask_skmodels.estimators.profile.column_profile import Bins, ColumnProfile, Frequent
@@ -535,6 +539,25 @@ def test_gauges() -> None:
     assert 'skmodels_drift_rows{extension="skmodels",model="m",version=""} 600.0' in text
 
 
+def test_texts_and_mappings() -> None:
+    app = Flask("lists")
+    models = SKModels(app)
+    words, rows = ["good", "bad"] * 50, [{"size": 1.0, "kind": "a"}, {"size": 2.0}] * 50
+    counter = make_pipeline(CountVectorizer(), DummyClassifier()).fit(words, words)
+    models.add("words", counter, profile=Profile.of(words), drift_minimum=100)
+    mapped = make_pipeline(DictVectorizer(), DummyClassifier()).fit(rows, [0, 1] * 50)
+    schema: dict[str, Any] = {"size": {}, "kind": {"type": "string", "nullable": True}}
+    models.add("rows", mapped, profile=Profile.of(rows), schema=schema, drift_minimum=100)
+    for _ in range(100):
+        models.predict("words", [{"values": ["good"]}], app=app)
+        models.predict("rows", [{"size": 1.0, "kind": "a"}], app=app)
+    [found] = report(app, "words")["fields"].values()
+    assert found["psi"] == pytest.approx(psi(np.array([0.5, 0.5]), np.array([1.0, 0.0])))
+    sizes = report(app, "rows")["fields"]
+    assert sizes["size"]["mean"] == 1.0
+    assert (sizes["kind"]["missing"], sizes["kind"]["unknown"]) == (0.0, 0.0)
+
+
 # Versions
 
 
@@ -573,6 +596,10 @@ def test_version_is_compared_with_its_own_training_data(folder: Path) -> None:
     models.predict("m", [[10, 110]] * 100, app=app)
     found = report(app)
     assert (found["fields"]["a"]["outside"], found["fields"]["b"]["outside"]) == (1.0, 0.0)
+    gauges = re.findall(
+        r'skmodels_drift_rows{.*version="(.)"}', app.test_client().get("/-/metrics").text
+    )
+    assert gauges == ["2"]  # the other no longer gets any rows
 
 
 def test_profile_that_is_replaced_begins_new_counts(folder: Path) -> None:

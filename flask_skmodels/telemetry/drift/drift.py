@@ -204,10 +204,11 @@ class Drift(Listener):
             self._start()
 
     def reports(self) -> Iterator[Report]:
-        """Yield the drift of each version whose rows were counted in this process."""
+        """Yield the drift of each live version and canary that was counted in this process."""
         for (name, label), observed in list(self._observed.items()):
-            if name in self._deployments:
-                yield self._report(self._deployments[name], label, observed)
+            deployment = self._deployments.get(name)
+            if deployment is not None and _is_serving(deployment, label):
+                yield self._report(deployment, label, observed)
 
     def report(self, deployment: Deployment, version: ModelVersion | None = None) -> Report | None:
         """Return the drift of the live version of a model, None if it has no profile.
@@ -379,3 +380,9 @@ class Drift(Listener):
                 known = Observed(outputs, deployment.model, (self.extension, *key), layout)
                 self._compared[key] = known
         return known
+
+
+def _is_serving(deployment: Deployment, label: str | None) -> bool:
+    """Return whether a version is live or a canary; an older one no longer gets any rows."""
+    live = deployment.versions.live
+    return live is None or label == live.label or label in (deployment.model.traffic or {})

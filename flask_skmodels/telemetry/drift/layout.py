@@ -151,13 +151,13 @@ class Layout:
         result = np.empty((len(X), len(self.numbers)))
         times = dict(self.times)
         for index, number in enumerate(self.numbers):
-            column = values_of(X, number, self.fields[number].name)
+            column = values_of(X, number, self.fields[number].source.name)
             result[:, index] = floats_of(column, times.get(number))
         return result
 
     def category_columns(self, X: ModelInput) -> list[tuple[int, Any]]:
         """Return the index and the values of each column of X that is not one of numbers."""
-        pairs = ((int(index), self.fields[index].name) for index in self.categories)
+        pairs = ((int(index), self.fields[index].source.name) for index in self.categories)
         return [(index, values_of(X, index, name)) for index, name in pairs]
 
 
@@ -189,7 +189,11 @@ def count_values(values: Sequence[Any] | Array, codes: Codes, counts: Array) -> 
 
 
 def values_of(X: ModelInput, index: int, name: str) -> Sequence[Any] | Array:
-    """Return the values of one column of X."""
+    """Return the values of one column of X.
+
+    :param index: the index of the column
+    :param name: its name, the key if X is a list of mappings
+    """
     if isinstance(X, Tabular):
         return X.validated_columns([index])[0]
     if isinstance(X, np.ndarray):
