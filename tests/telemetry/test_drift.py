@@ -543,13 +543,13 @@ def test_texts_and_mappings() -> None:
     app = Flask("lists")
     models = SKModels(app)
     words, rows = ["good", "bad"] * 50, [{"size": 1.0, "kind": "a"}, {"size": 2.0}] * 50
-    counter = make_pipeline(CountVectorizer(), DummyClassifier()).fit(words, words)
+    counter = make_pipeline(CountVectorizer(), LogisticRegression()).fit(words, words)
     models.add("words", counter, profile=Profile.of(words), drift_minimum=100)
-    mapped = make_pipeline(DictVectorizer(), DummyClassifier()).fit(rows, [0, 1] * 50)
+    mapped = make_pipeline(DictVectorizer(), LogisticRegression()).fit(rows, [0, 1] * 50)
     schema: dict[str, Any] = {"size": {}, "kind": {"type": "string", "nullable": True}}
     models.add("rows", mapped, profile=Profile.of(rows), schema=schema, drift_minimum=100)
     for _ in range(100):
-        models.predict("words", [{"values": ["good"]}], app=app)
+        models.predict("words", [{"text": "good"}], app=app)
         models.predict("rows", [{"size": 1.0, "kind": "a"}], app=app)
     [found] = report(app, "words")["fields"].values()
     assert found["psi"] == pytest.approx(psi(np.array([0.5, 0.5]), np.array([1.0, 0.0])))

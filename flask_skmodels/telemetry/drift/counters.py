@@ -157,6 +157,8 @@ class Counters:
         """Return the numbers of one row as doubles, and the bins of its other values."""
         if not self.layout.fields:
             return b"", []
+        if isinstance(X, list):
+            raise TypeError("a list of texts or mappings is counted as several rows are")
         matrix = X.matrix if isinstance(X, DeferredFrame) else X
         row: Any = _row_of(X) if matrix is None else matrix[0].tolist()
         codes = [codes[row[index]] for index, codes in self._categories]
