@@ -218,6 +218,17 @@ class RejectedRows(InvalidInput):
         return f"the estimator rejects {'' if is_complete else 'at least '}{rows}"
 
 
+class ScoringError(SKModelsError):
+    """A run of bulk scoring cannot begin or has failed. The message is one line with the remedy."""
+
+
+class TooManyRejects(ScoringError):
+    """A run of bulk scoring has rejected more rows than ``max_rejects`` allows.
+
+    What was scored is kept: the run can be resumed with a higher limit.
+    """
+
+
 def in_one_line(error: BaseException) -> str:
     """Return the class and message of an exception in one line of at most about 300 characters."""
     text = " ".join(str(error).split())

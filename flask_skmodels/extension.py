@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
+from os import PathLike
 from pathlib import Path
 from threading import RLock
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakSet
 
 from flask import Blueprint, Flask, has_app_context
@@ -19,7 +20,7 @@ from flask_skmodels.inference.concurrency import concurrency_limit
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
 from flask_skmodels.inference.readiness import ExampleRuns, Readiness
-from flask_skmodels.models import Model, name_of
+from flask_skmodels.models import Model, artifact_of, name_of
 from flask_skmodels.pages import api_docs, page_routes
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import Estimator, JSONObject
@@ -33,6 +34,11 @@ from flask_skmodels.versions.trials import Trials
 from flask_skmodels.web import metrics, routes
 from flask_skmodels.web.exchange import application
 from flask_skmodels.web.url_rules import without_garbage_collection
+
+if TYPE_CHECKING:
+    from flask_skmodels.bulk.job import Job
+    from flask_skmodels.bulk.scorer import Scorer
+    from flask_skmodels.bulk.summary import Summary
 
 _M = TypeVar("_M", bound=type[Model] | Model)
 _MODULES_WITH_URLS = (
@@ -198,6 +204,89 @@ class SKModels:
                 prediction = prepare(call, from_python(rows))
             return deployment.execute(call, prediction, is_shadowed=version is None)
 
+    def score(
+        self,
+        name: str,
+        source: Any,
+        sink: str | PathLike[str],
+        *,
+        version: str | None = None,
+        app: Flask | None = None,
+        **options: Any,
+    ) -> Summary:
+        """Score all rows of files, a database or batches, of any size, and write them to a sink.
+
+        :param name: the name of the model
+        :param source: the path, URL, glob or folder of Parquet, Arrow, CSV or NDJSON files, or a
+            list of them; the URL of a database, with ``query``; or an iterable of Arrow record
+            batches or of data frames
+        :param sink: the path or URL of a file if it has a known suffix, else of a folder; or the
+            URL of a database, with ``table``
+        :param version: the label of a version; by default the live one, for the whole run
+        :param app: the application, which sends the signals; by default the current one
+        :param options: the options of ``flask skmodels score``: ``method``, ``keep``, ``jobs``,
+            ``engine``, ``address``, ``chunk_rows``, ``rejects``, ``max_rejects``, ``resume``,
+            ``fail_fast``, ``format``, ``query``, ``table``; and ``watch``, a function that is
+            called with the progress after each chunk
+        :returns: the counts: ``rows``, ``scored``, ``rejected``, ``chunks``, ``resumed``,
+            ``seconds``, ``version``, ``output``, ``rejects``
+        :raises TooManyRejects: more rows are rejected than ``max_rejects`` allows
+        :raises ScoringError: the run cannot begin or has failed; it can be resumed
+        :raises UnknownModel: there is no such model, version or method
+        :raises RuntimeError: there is no application, or it does not have this extension
+        """
+        return self.scoring_job(name, source, sink, version=version, app=app, **options).run()
+
+    def scoring_job(
+        self,
+        name: str,
+        source: Any,
+        sink: str | PathLike[str],
+        *,
+        version: str | None = None,
+        app: Flask | None = None,
+        **options: Any,
+    ) -> Job:
+        """Return the job of a run, which has not begun; see :meth:`score`."""
+        from flask_skmodels.bulk.job import Job
+        from flask_skmodels.bulk.runner import Scoring
+
+        sender = self._sender(app)
+        state: State = sender.extensions[self.name]
+        deployment = self._deployment(sender, name)
+        scoring = Scoring(
+            sender=sender,
+            deployment=deployment,
+            version=deployment.version(sender, version),
+            artifact=artifact_of(deployment.model),
+            policy=state.settings.policy(sender.root_path),
+        )
+        folder = Path(sender.instance_path, state.settings.state_dir or "")
+        return Job(scoring, source, sink, state=folder, **options)
+
+    def _scorer_of(
+        self,
+        name: str,
+        method: str | None,
+        keep: Any,
+        *,
+        version: str | None,
+        app: Flask | None,
+    ) -> Scorer:
+        """Return a scorer; see :meth:`Model.scorer`."""
+        from flask_skmodels.bulk.scorer import Scorer
+        from flask_skmodels.bulk.shipped_model import ShippedModel
+
+        sender = self._sender(app)
+        state: State = sender.extensions[self.name]
+        deployment = self._deployment(sender, name)
+        chosen = deployment.version(sender, version)
+        wanted = method or chosen.default_method
+        chosen.callable(wanted)  # raises if the version does not serve the method
+        policy = state.settings.policy(sender.root_path)
+        shipped = ShippedModel.of(chosen, artifact_of(deployment.model), policy)
+        return Scorer(shipped, wanted, keep)
+
     def openapi(self, app: Flask | None = None) -> JSONObject:
         """Return the OpenAPI document of all models.
 
@@ -269,7 +358,7 @@ class SKModels:
     def _add(self, model: Model) -> None:
         with self._lock:
             name = self.registry.add(model)
-            model.bind(self.predict)
+            model.bind(self.predict, self._scorer_of)
             states: list[State] = [app.extensions[self.name] for app in self._apps]
             try:
                 deployments = [self._start(state, name) for state in states]

@@ -101,6 +101,7 @@ class Model:
 
     configuration: JSONObject | None = None
     _caller: Callable[..., Any] | None = None
+    _scorer_of: Callable[..., Any] | None = None
 
     attributes: ClassVar[tuple[str, ...]] = (
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
@@ -122,15 +123,17 @@ class Model:
                 raise TypeError(f"{type(self).__name__} has no attribute {name!r} to set")
             setattr(self, name, value)
 
-    def bind(self, caller: Callable[..., Any]) -> None:
-        """Set the function that a call of the model runs; an extension does it at registration.
+    def bind(self, caller: Callable[..., Any], scorer_of: Callable[..., Any]) -> None:
+        """Set the functions that a call and a scorer of the model use, at registration.
 
         It also keeps scikit-learn's configuration, which is local to a thread, so that the same
         configuration applies in every thread that predicts.
 
         :param caller: called with the name of the model, the rows, the method and options
+        :param scorer_of: called with the name of the model and the options of a scorer
         """
         self._caller = caller
+        self._scorer_of = scorer_of
         self.name = name_of(self)
         self.configuration = sklearn.get_config()
 
@@ -147,6 +150,29 @@ class Model:
         if self._caller is None:
             raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
         return self._caller(name_of(self), rows, method, **options)
+
+    def scorer(
+        self,
+        method: str | None = None,
+        keep: Sequence[str] | Mapping[str, Any] = (),
+        *,
+        version: str | None = None,
+        app: Any = None,
+    ) -> Any:
+        """Return an object that predicts batches inside other engines: Spark, Ray, Dask, Polars.
+
+        It can be pickled, and loads the model once in each process that calls it.
+
+        :param method: the name of the estimator's method; by default the model's first
+        :param keep: names of the key columns to carry through, or a mapping of them to Arrow types
+        :param version: the label of a version; by default the live one
+        :param app: the application; by default the current one
+        :returns: a :class:`~flask_skmodels.bulk.scorer.Scorer`
+        :raises RuntimeError: the model is not registered, or there is no application
+        """
+        if self._scorer_of is None:
+            raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
+        return self._scorer_of(name_of(self), method, keep, version=version, app=app)
 
     def predict(self, X: Any) -> ModelOutput:
         """Return the estimator's predictions. Override it to change X or the predictions.

@@ -15,12 +15,13 @@ from flask_skmodels.cli.pin import pin_command
 from flask_skmodels.cli.predict import predict_command
 from flask_skmodels.cli.profile import profile_command
 from flask_skmodels.cli.reload import reload_command
+from flask_skmodels.cli.score import score_command
 from flask_skmodels.cli.show import show_command
 
 COMMANDS = (
     *(list_command, show_command, predict_command, check_command, openapi_command),
     *(pin_command, convert_command, bench_command, new_command, reload_command, compare_command),
-    profile_command,
+    *(profile_command, score_command),
 )
 
 

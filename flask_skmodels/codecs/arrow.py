@@ -256,7 +256,7 @@ def _table(prediction: Prediction) -> Any:
     labels, columns = zip(*answer_columns(prediction), strict=True)
     names = [label.encode("utf-8", "replace").decode() for label in labels]
     pyarrow = import_module("pyarrow")
-    return pyarrow.Table.from_arrays([_array(column) for column in columns], names=names)
+    return pyarrow.Table.from_arrays([answer_array(column) for column in columns], names=names)
 
 
 def _taken(sink: BytesIO) -> bytes:
@@ -267,7 +267,7 @@ def _taken(sink: BytesIO) -> bytes:
     return written
 
 
-def _array(values: ColumnValues) -> Any:
+def answer_array(values: ColumnValues) -> Any:
     """Return a column of a response as an Arrow array, of texts for values of mixed types."""
     pyarrow = import_module("pyarrow")
     if isinstance(values, np.ndarray):

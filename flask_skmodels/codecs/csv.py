@@ -78,15 +78,15 @@ class CSVCodec(Codec):
     def encode(self, prediction: Prediction) -> bytes:
         # csv.writer takes 1.2 to 3 times as long for numbers.
         columns = answer_columns(prediction)
-        return _header(columns) + _lines(columns)
+        return header_line(columns) + value_lines(columns)
 
     def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
         for index, part in enumerate(parts_of(prediction)):
             if index == 0:
-                yield _header(answer_columns(part))
+                yield header_line(answer_columns(part))
             is_single = part.outputs.ndim == 1 or part.outputs.shape[1] == 1
             lines = number_lines(part.outputs, b'""' if is_single else b"", b"\r\n")
-            yield _lines(answer_columns(part)) if lines is None else lines
+            yield value_lines(answer_columns(part)) if lines is None else lines
 
     def example(self, row: Mapping[str, Any]) -> str:
         header = [_quoted(name) for name in row]
@@ -158,7 +158,7 @@ def read_numbers(body: bytes, schema: Schema, *, header: bool | None = None) -> 
     cells = first.decode().removesuffix("\r").split(",")
     check_width(len(cells), schema)
     names = cells if _is_header(cells, schema, header) else None
-    kinds = _kinds(names, len(cells), schema)
+    kinds = number_kinds(names, len(cells), schema)
     if kinds is None:
         return None
     columns = _read(body, kinds, has_header=names is not None)
@@ -280,7 +280,7 @@ def _check_widths(rows: Sequence[Sequence[str]], width: int) -> None:
 # Reading numbers
 
 
-def _kinds(names: Sequence[str] | None, width: int, schema: Schema) -> list[_Kind] | None:
+def number_kinds(names: Sequence[str] | None, width: int, schema: Schema) -> list[_Kind] | None:
     """Return the kind of each column: its field, True for any number, None for no field.
 
     :returns: None if a field takes anything but plain numbers
@@ -298,7 +298,7 @@ def _kinds(names: Sequence[str] | None, width: int, schema: Schema) -> list[_Kin
     return kinds if known and are_plain else None
 
 
-def _is_integer(kind: _Kind) -> bool:
+def is_integer_kind(kind: _Kind) -> bool:
     return isinstance(kind, Field) and kind.text_readers == (read_integer,)
 
 
@@ -327,7 +327,7 @@ def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[ColumnValues] |
     if (np.abs(matrix) >= EXACT).any():
         return None
     columns: list[ColumnValues] = list(matrix.T)
-    for index in (index for index, kind in enumerate(kinds) if _is_integer(kind)):
+    for index in (index for index, kind in enumerate(kinds) if is_integer_kind(kind)):
         if set(map(type, flat[index :: len(kinds)])) != {int}:
             return None
         columns[index] = matrix[:, index].astype(np.int64)
@@ -337,14 +337,14 @@ def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[ColumnValues] |
 def _read_by_pyarrow(
     body: bytes, kinds: Sequence[_Kind], *, has_header: bool
 ) -> list[ColumnValues] | None:
-    has_integers = any(map(_is_integer, kinds))
+    has_integers = any(map(is_integer_kind, kinds))
     # pyarrow reads the text 0x10 as the integer 16.
     if not _is_utf_8(body) or (has_integers and (b"x" in body or b"X" in body)):
         return None
     arrow_csv, pyarrow = import_module("pyarrow.csv"), import_module("pyarrow")
     names = [str(index) for index in range(len(kinds))]
     types = {
-        name: pyarrow.int64() if _is_integer(kind) else pyarrow.float64()
+        name: pyarrow.int64() if is_integer_kind(kind) else pyarrow.float64()
         for name, kind in zip(names, kinds, strict=True)
         if kind is not None
     }
@@ -373,16 +373,16 @@ def _exact_columns(
 ) -> list[ColumnValues] | None:
     columns: list[ColumnValues] = []
     for name, kind in zip(names, kinds, strict=True):
-        column = range(table.num_rows) if kind is None else _exact(table.column(name), kind)
+        column = range(table.num_rows) if kind is None else exact_numbers(table.column(name), kind)
         if column is None:
             return None
         columns.append(column)
     return columns
 
 
-def _exact(column: Any, kind: Field | Literal[True]) -> Array | None:
+def exact_numbers(column: Any, kind: Field | Literal[True]) -> Array | None:
     """Return a column as an array; None if the numbers may differ from those of the texts."""
-    if column.null_count and (_is_integer(kind) or kind is True or not kind.nullable):
+    if column.null_count and (is_integer_kind(kind) or kind is True or not kind.nullable):
         return None
     values: Array = column.to_numpy()
     present = values[~np.isnan(values)] if column.null_count else values
@@ -401,12 +401,12 @@ def _is_utf_8(body: bytes) -> bool:
 # Writing
 
 
-def _header(columns: Iterable[tuple[str, ColumnValues]]) -> bytes:
+def header_line(columns: Iterable[tuple[str, ColumnValues]]) -> bytes:
     """Return the line with the names of the columns of a response."""
     return _written([",".join(_quoted(name) for name, _ in columns)])
 
 
-def _lines(columns: Iterable[tuple[str, ColumnValues]]) -> bytes:
+def value_lines(columns: Iterable[tuple[str, ColumnValues]]) -> bytes:
     """Return the lines with the values of the columns."""
     texts = [list(map(_text, _sequence(column))) for _, column in columns]
     return _written(map(",".join, zip(*texts, strict=True)))

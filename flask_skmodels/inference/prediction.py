@@ -76,6 +76,7 @@ class Prediction:
     :ivar seconds: seconds that the estimator took
     :ivar request_id: identifier of the request; None for a call in process without one
     :ivar is_probe: True if a health check caused the prediction, which is counted nowhere
+    :ivar is_bulk: True for a chunk of bulk scoring
     """
 
     model: str
@@ -93,6 +94,7 @@ class Prediction:
     batch_rows: int = 0
     seconds: float = 0.0
     is_probe: bool = False
+    is_bulk: bool = False
 
     @property
     def inputs(self) -> Any:
@@ -240,7 +242,7 @@ def execute(
         called = call.combiner.call(prediction.X, batch_rows, timeout, call.waited)
         outputs, prediction.queue, prediction.batch_rows = called
         is_plain = type(outputs) is np.ndarray and outputs.shape[:1] == (prediction.rows,)
-        prediction.outputs = outputs if is_plain else _checked(outputs, prediction)
+        prediction.outputs = outputs if is_plain else checked_outputs(outputs, prediction)
     except Exception as error:
         prediction.seconds = perf_counter() - started
         _raise_failure(call, prediction, error)
@@ -254,7 +256,7 @@ def execute(
 
 def _raise_failure(call: PredictionCall, prediction: Prediction, error: Exception) -> NoReturn:
     """Raise an error of the estimator, as invalid input if the rows caused it."""
-    rejection = _rejection_of(error, prediction, call)
+    rejection = rejection_in(error, prediction, call)
     if rejection is None:
         failure = {"model": call.version.model, "prediction": prediction, "exception": error}
         notify(prediction_failed, call.sender, **failure)
@@ -275,7 +277,7 @@ def _log_rejection(call: PredictionCall, rejection: RejectedRows, error: Excepti
     call.sender.logger.warning("model %r%s: %s", call.version.name, label, text, exc_info=error)
 
 
-def _rejection_of(
+def rejection_in(
     error: Exception, prediction: Prediction, call: PredictionCall
 ) -> InvalidInput | None:
     """Return an error of the estimator as invalid input, None if the input did not cause it.
@@ -320,7 +322,7 @@ def _large_numbers(inputs: Any) -> Any:
     return np.nonzero(np.abs(array.astype(np.float64)) > _LARGE)
 
 
-def _checked(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
+def checked_outputs(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
     """Return the outputs if they have one entry for each row.
 
     :raises WrongOutput: they do not

@@ -5,13 +5,21 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import cerberus
 import numpy as np
 from cerberus.errors import BaseErrorHandler, ValidationError
 
-from flask_skmodels.exceptions import ModelError, Report, TooManyCells
+from flask_skmodels.exceptions import (
+    REPORTED_ERRORS,
+    InputError,
+    InvalidInput,
+    ModelError,
+    Report,
+    TooManyCells,
+)
 from flask_skmodels.schema.builder import FRAMES, Builder, require_frame_library
 from flask_skmodels.schema.column_order import aliases_of, columns_of
 from flask_skmodels.schema.compiled_checks import RowChecks, compile_checks, rename
@@ -25,6 +33,7 @@ from flask_skmodels.schema.validator import Validator, leaves, message_of, rule_
 
 LONGEST_NAME = 100  # characters of a client's name in an error
 FEW_ROWS = 8  # fewer rows than this are validated faster row by row
+_PART = 256  # rows that are searched for invalid ones at a time
 CERBERUS_CELLS = 2500  # a value that Cerberus itself validates takes as long as that many others
 NO_LIMIT = sys.maxsize
 
@@ -54,6 +63,9 @@ class Schema(Protocol):
 
     def clean(self, rows: Rows, max_cells: int = NO_LIMIT) -> ModelInput:
         """Return X; see :meth:`FixedSchema.clean`."""
+
+    def row_errors(self, rows: Rows) -> dict[int, list[InputError]]:
+        """Return the errors of all invalid rows; see :meth:`FixedSchema.row_errors`."""
 
     def json_schema(self) -> JSONObject:
         """Return the JSON Schema of one row, an object."""
@@ -205,6 +217,66 @@ class FixedSchema:
         """Return a row in the order of X as Cerberus returns it, and report its errors."""
         document = self._validate(rows.item(index), index, rows.text, report)
         return [document.get(field.name) for field in self.column_fields]
+
+    def row_errors(self, rows: Rows) -> dict[int, list[InputError]]:
+        """Return the errors of each invalid row, of as many rows as there are.
+
+        A request is refused with its first 100 errors; this is for rows that are not a request.
+
+        :param rows: the rows
+        :returns: at most 100 errors for each row, by the index of the row
+        :raises InvalidInput: an error does not concern a single row
+        """
+        if isinstance(rows, Columns) and self.unnamed:
+            rows = rows.in_order(self._positional)
+        errors: dict[int, list[InputError]] = {}
+        for index in self._refused(rows):
+            report = Report()
+            with suppress(InvalidInput):  # the row has 100 errors
+                self._validated(rows, index, report)
+            if report.count:
+                errors[index] = report.errors
+        if self._limited:
+            valid = [index for index in range(len(rows)) if index not in errors]
+            self._add_dtype_errors(rows.take(valid), valid, errors)
+        return errors
+
+    def _refused(self, rows: Rows) -> Sequence[int]:
+        """Return the indices of all rows that Cerberus has to validate.
+
+        :meth:`_check` is certain only of the first 100 of them, and always of a part of 256 rows.
+        """
+        if self._checks is None:
+            return range(len(rows))
+        refused = self._check(rows, self._checks)[1]
+        if len(refused) < REPORTED_ERRORS:
+            return refused
+        refused = []
+        for start in range(0, len(rows), _PART):
+            part = rows.part(start, start + _PART)
+            refused += [start + index for index in self._check(part, self._checks)[1]]
+        return refused
+
+    def _add_dtype_errors(
+        self, rows: Rows, indices: Sequence[int], errors: dict[int, list[InputError]]
+    ) -> None:
+        """Add an error for each value that the dtype of its column of X cannot hold.
+
+        :param rows: rows that Cerberus accepts
+        :param indices: the index of each of them in the request
+        """
+        if not indices:
+            return
+        columns: Any = [] if self._checks is None else self._check(rows, self._checks)[0]
+        if self._checks is None or self._check(rows, self._checks)[1]:
+            accepted = [self._validated(rows, index, Report()) for index in range(len(rows))]
+            columns = list(zip(*accepted, strict=True))
+        for column, (field, problems) in self._limited.items():
+            rule = "type" if field.column.categories is None else "allowed"
+            for row, message in problems(columns[column]).items():
+                report = Report()
+                self._add_error(field.name, indices[row], rule, message, report)
+                errors.setdefault(indices[row], []).extend(report.errors)
 
     def _clean_by_cerberus(self, rows: Rows) -> ModelInput:
         report = Report()

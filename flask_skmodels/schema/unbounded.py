@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -15,6 +16,7 @@ from flask_skmodels.schema.rows import Columns, Matrix, Rows, plain
 from flask_skmodels.schema.schema import NO_LIMIT, FixedSchema, values_of
 from flask_skmodels.schema.types import Array, JSONObject, ModelInput
 
+_ROWS_OF_A_SEARCH = 256
 _CELLS_OF_A_PART = 2**16  # that are validated together; the 100th error ends the validation
 
 
@@ -58,6 +60,28 @@ class UnboundedSchema:
         report.raise_if_any()
         X: Array = flat.reshape(len(rows), width)
         return X
+
+    def row_errors(self, rows: Rows) -> dict[int, list[InputError]]:
+        """Return the errors of each invalid row; see :meth:`.FixedSchema.row_errors`."""
+        errors: dict[int, list[InputError]] = {}
+        for start in range(0, len(rows), _ROWS_OF_A_SEARCH):
+            part = rows.part(start, start + _ROWS_OF_A_SEARCH)
+            valid = list(range(len(part)))
+            while valid and (found := self._first_errors(part.take(valid))):
+                for error in found:
+                    if error.row is None:
+                        raise InvalidInput([error])
+                    row = start + valid[error.row]
+                    errors.setdefault(row, []).append(replace(error, row=row))
+                valid = [index for index in valid if start + index not in errors]
+        return errors
+
+    def _first_errors(self, rows: Rows) -> tuple[InputError, ...]:
+        try:
+            self.clean(rows)
+        except InvalidInput as exception:
+            return exception.errors
+        return ()
 
     def json_schema(self) -> JSONObject:
         """Return the JSON Schema of one row, an object."""

@@ -90,7 +90,7 @@ class Task:
                 verify=None,
             ),
             kind=[isinstance(model, kind) for kind in _KINDS].index(True),
-            attributes=_attributes_of(model),
+            attributes=attributes_of(model),
             limits=limits,
         )
 
@@ -105,7 +105,7 @@ class Task:
         artifact, policy = self.artifact, self.policy
         parts = (
             *(artifact.sha256, artifact.trusted, artifact.mmap_mode, policy.version_mismatch),
-            *(policy.onnx_tolerance, self.kind, _text_of(self.attributes)),
+            *(policy.onnx_tolerance, self.kind, text_of(self.attributes)),
             *(self.limits.seconds, self.limits.max_bytes, sys.version, _library_versions()),
         )
         return sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()
@@ -126,7 +126,7 @@ class Task:
         return Model(name="trial", methods=self.attributes.get("methods"))
 
 
-def _attributes_of(model: Model) -> dict[str, Any]:
+def attributes_of(model: Model) -> dict[str, Any]:
     """Return the attributes of a model that are data, without parts that are not."""
     values = {name: getattr(model, name) for name in _PASSED}
     if not isinstance(model.profile, str | os.PathLike):
@@ -159,16 +159,16 @@ class _DataPickler(pickle.Pickler):
         return NotImplemented
 
 
-def _text_of(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return a text for data that is the same in every process."""
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_text_of(k)}: {_text_of(v)}' for k, v in value.items())}}}"
+        return f"{{{', '.join(f'{text_of(k)}: {text_of(v)}' for k, v in value.items())}}}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_text_of, value))}]"
+        return f"[{', '.join(map(text_of, value))}]"
     if isinstance(value, Set):
-        return f"set{sorted(map(_text_of, value))}"
+        return f"set{sorted(map(text_of, value))}"
     if isinstance(value, Profile):
-        return _text_of(value.to_json())
+        return text_of(value.to_json())
     text = repr(value)
     return type(value).__qualname__ if " at 0x" in text else text
 

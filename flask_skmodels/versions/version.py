@@ -34,6 +34,7 @@ class ModelVersion:
         :mod:`~flask_skmodels.inference.rejected_rows`
     :ivar accepted_probes: by method, X of a probe that the estimator accepts
     :ivar output_widths: by method, the number of cells in a row of its output, once it was called
+    :ivar answer_schemas: by method, the Arrow schema of its output in bulk scoring
     :ivar probed_methods: the methods for which such a row was searched for among the probes
     :raises ModelError: it cannot be served; the message names the model
     """
@@ -63,6 +64,7 @@ class ModelVersion:
         self.accepted_rows: dict[str, Rows] = {}
         self.accepted_probes: dict[str, ModelInput] = {}
         self.output_widths: dict[str, int] = {}
+        self.answer_schemas: dict[str, Any] = {}
         self.probed_methods: set[str] = set()
 
     @property

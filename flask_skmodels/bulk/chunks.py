@@ -1,0 +1,362 @@
+"""Chunks: rows of one source that are predicted together, and how each format becomes rows.
+
+A chunk travels to a worker as it was read: as an Arrow table, as a table of the bytes of CSV cells,
+or as lines of JSON. The worker turns it into the rows of the schema. All formats take the same path
+as the bodies of requests.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from flask_skmodels.codecs.arrow_tables import rows_of_columns, select_columns
+from flask_skmodels.codecs.columns import request_columns
+from flask_skmodels.codecs.csv import exact_numbers, is_integer_kind, number_kinds
+from flask_skmodels.codecs.json_text import loads
+from flask_skmodels.exceptions import InputError, InvalidInput
+from flask_skmodels.inference.budget import NO_BUDGET
+from flask_skmodels.schema.json_schema import VALUES
+from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import ColumnValues
+
+Errors = dict[int, list[InputError]]
+"""The errors of the rejected rows of a chunk, by the index of the row in the chunk."""
+
+
+class _NoLimits:
+    """The limits of a request do not hold for bulk scoring."""
+
+    data = b""
+    pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
+    parameters: ClassVar[dict[str, str]] = {}
+    budget = NO_BUDGET
+    max_bytes = sys.maxsize
+
+
+@dataclass(slots=True)
+class ChunkRows:
+    """The rows of a chunk that can be read.
+
+    :param rows: the rows, None if no row can be read
+    :param indices: the index of each of them in the chunk, None if they are all rows of it
+    :param errors: the errors of the others
+    """
+
+    rows: Rows | None
+    indices: Sequence[int] | None = None
+    errors: Errors = field(default_factory=dict)
+
+
+class Content(Protocol):
+    """The rows of a chunk as they were read."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def read(self, schema: Schema, keep: Sequence[str]) -> ChunkRows:
+        """Return the rows for a schema.
+
+        :param keep: names of the key columns
+        :raises InvalidInput: the columns do not fit the schema
+        """
+
+    def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
+        """Return the key columns as an Arrow table, and the errors of keys of another type.
+
+        :param types: the Arrow type of each key column, None for the type that the column has
+        """
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Consecutive rows of one source.
+
+    :param index: number of the chunk in the run, from 0
+    :param source: the name of the source
+    :param first_row: number of its first row in the source, from 0
+    :param content: the rows
+    """
+
+    index: int
+    source: str
+    first_row: int
+    content: Content
+
+
+@dataclass(slots=True)
+class ArrowContent:
+    """Columns with types: of Parquet, Arrow, a database or a frame.
+
+    :param table: the Arrow table of the columns of the model and the key columns
+    """
+
+    table: Any
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def read(self, schema: Schema, keep: Sequence[str]) -> ChunkRows:
+        table = _without_decimals(self.table.select(columns_to_read(self.names, schema, keep)))
+        selection = select_columns(table.schema, list(table.column_names), schema)
+        arrays = [table.column(index) for index in selection.indices]
+        rows = rows_of_columns(arrays, table.num_rows, selection, _NoLimits(), schema)
+        return ChunkRows(rows)
+
+    def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
+        return self.table.select(list(types)), {}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return list(self.table.column_names)
+
+
+@dataclass(slots=True)
+class TextContent:
+    """Cells of CSV, of which the fields of the model decide the types.
+
+    :param table: the Arrow table of the cells as bytes; a malformed line has empty cells
+    :param malformed: messages for the lines that have too many or too few values, by index
+    """
+
+    table: Any
+    malformed: Mapping[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def read(self, schema: Schema, keep: Sequence[str]) -> ChunkRows:
+        names = columns_to_read(list(self.table.column_names), schema, keep)
+        errors = {
+            row: [InputError(row, None, "items", message)]
+            for row, message in self.malformed.items()
+        }
+        table, indices = self.table.select(names), None
+        unreadable = _unreadable(table, schema)
+        for row, name in unreadable:
+            message = "the value is not valid UTF-8, or has a zero byte"
+            errors.setdefault(row, []).append(InputError(row, name, "csv", message))
+        if errors:
+            indices = [row for row in range(len(self)) if row not in errors]
+            table = table.take(indices)
+        if not table.num_rows:
+            return ChunkRows(None, [], errors)
+        return ChunkRows(_rows_of_cells(table, names, schema), indices, errors)
+
+    def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
+        pyarrow = import_module("pyarrow")
+        columns = [_decoded(self.table.column(name)) for name in types]
+        return pyarrow.Table.from_arrays(columns, names=list(types)), {}
+
+
+@dataclass(slots=True)
+class LineContent:
+    """Lines of NDJSON.
+
+    :param lines: the lines, without the blank ones
+    """
+
+    lines: list[bytes]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def read(self, schema: Schema, keep: Sequence[str]) -> ChunkRows:
+        items: list[object] = []
+        indices: list[int] = []
+        errors: Errors = {}
+        for index, line in enumerate(self.lines):
+            try:
+                items.append(loads(line, "the line"))
+            except InvalidInput as exception:
+                errors[index] = list(exception.errors)
+            else:
+                indices.append(index)
+        if schema.json_schema().get("additionalProperties") is False:
+            known = {VALUES} if schema.unnamed else {field.name for field in schema.fields}
+            items = [_known(item, known) for item in items]
+        return ChunkRows(Rows(items) if items else None, indices if errors else None, errors)
+
+    def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
+        pyarrow = import_module("pyarrow")
+        items = [_object(line) for line in self.lines]
+        columns: list[Any] = []
+        errors: Errors = {}
+        for name, kind in types.items():
+            values = [item.get(name) for item in items]
+            column, wrong = _key_column(values, kind)
+            columns.append(column)
+            for row in wrong:
+                message = f"the key is not of the type of the first rows, {kind}"
+                errors.setdefault(row, []).append(InputError(row, name, "type", message))
+        return pyarrow.Table.from_arrays(columns, names=list(types)), errors
+
+
+def columns_to_read(names: Sequence[str], schema: Schema, keep: Sequence[str]) -> list[str]:
+    """Return the columns of a source that the model takes.
+
+    A model whose fields have no names takes all columns but the keys.
+
+    :param names: the names of all columns
+    :param schema: the fields of the model
+    :param keep: names of the key columns
+    """
+    fields = {field.name for field in schema.fields}
+    if not schema.unnamed:
+        return [name for name in names if name in fields]
+    if fields and fields <= set(names):
+        return [name for name in names if name in fields]
+    return [name for name in names if name not in keep]
+
+
+def missing_columns(names: Sequence[str], schema: Schema) -> list[str]:
+    """Return the fields without which every row would be rejected and that have no column.
+
+    :param names: the names of the columns of a source
+    :param schema: the fields of the model
+    """
+    if schema.unnamed:
+        return []
+    given = set(names)
+    renamed = {field.rules.get("rename") for field in schema.fields if field.name in given}
+    required = schema.json_schema().get("required", ())
+    return [name for name in required if name not in given and name not in renamed]
+
+
+def _without_decimals(table: Any) -> Any:
+    """Return a table with its decimals, which databases use, as doubles."""
+    pyarrow = import_module("pyarrow")
+    for index, column in enumerate(table.schema):
+        if pyarrow.types.is_decimal(column.type):
+            cast = table.column(index).cast(pyarrow.float64())
+            table = table.set_column(index, column.name, cast)
+    return table
+
+
+def _rows_of_cells(table: Any, names: list[str], schema: Schema) -> Rows:
+    """Return cells as rows: plain numbers as arrays, anything else as texts."""
+    numbers = _numbers_of_cells(table, names, schema)
+    if numbers is not None:
+        return request_columns(names, numbers, schema)
+    texts = [_decoded(column).to_pylist() for column in table.columns]
+    return request_columns(names, texts, schema, text=True)
+
+
+def _numbers_of_cells(table: Any, names: list[str], schema: Schema) -> list[ColumnValues] | None:
+    """Return cells as arrays of numbers; None if the rows might differ from those of texts."""
+    kinds = number_kinds(names, len(names), schema) if schema.takes_arrays else None
+    columns: list[ColumnValues] = []
+    for column, kind in zip(table.columns, kinds or (), strict=False):
+        values = None if kind is None else _numbers_of_column(column, kind)
+        if values is None:
+            return None
+        columns.append(values)
+    return columns if kinds is not None else None
+
+
+def _numbers_of_column(column: Any, kind: Any) -> ColumnValues | None:
+    pyarrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
+    texts = _decoded(column)
+    blank = compute.equal(compute.binary_length(texts), 0)
+    if compute.any(blank).as_py():
+        texts = compute.if_else(blank, pyarrow.scalar(None, pyarrow.string()), texts)
+    is_integer = is_integer_kind(kind)
+    if is_integer and compute.any(compute.match_substring_regex(texts, "[xX]")).as_py():
+        return None
+    try:
+        numbers = texts.cast(pyarrow.int64() if is_integer else pyarrow.float64())
+    except pyarrow.ArrowInvalid:
+        return None
+    return exact_numbers(numbers, kind)
+
+
+def _decoded(column: Any) -> Any:
+    """Return cells as texts, with a mark for each byte that is not UTF-8."""
+    pyarrow = import_module("pyarrow")
+    try:
+        return column.cast(pyarrow.string())
+    except pyarrow.ArrowInvalid:
+        texts = [cell.decode("utf-8", "replace") for cell in column.to_pylist()]
+        return pyarrow.chunked_array([pyarrow.array(texts, pyarrow.string())])
+
+
+def _unreadable(table: Any, schema: Schema) -> list[tuple[int, str | None]]:
+    """Return the row and the field of each cell that is not UTF-8 or has a zero byte."""
+    pyarrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
+    fields = {field.name for field in schema.fields}
+    found: list[tuple[int, str | None]] = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        shown = name if name in fields else None
+        try:
+            column.cast(pyarrow.string())
+            if not compute.any(compute.match_substring(column, "\0")).as_py():
+                continue
+        except pyarrow.ArrowInvalid:
+            pass
+        found += [(row, shown) for row, cell in enumerate(column.to_pylist()) if not _is_text(cell)]
+    return found
+
+
+def _is_text(cell: bytes) -> bool:
+    try:
+        return "\0" not in cell.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _known(item: object, names: set[str]) -> object:
+    """Return a row with its fields alone: other columns of a source are not read."""
+    if type(item) is not dict or item.keys() <= names:
+        return item
+    return {name: value for name, value in item.items() if name in names}
+
+
+def _object(line: bytes) -> Mapping[str, Any]:
+    try:
+        item = loads(line, "the line")
+    except InvalidInput:
+        return {}
+    return item if isinstance(item, Mapping) else {}
+
+
+def key_type(values: Sequence[Any]) -> Any:
+    """Return the Arrow type of the key columns of NDJSON from their first values."""
+    pyarrow = import_module("pyarrow")
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pyarrow.bool_()
+    if kinds == {int}:
+        return pyarrow.int64()
+    return pyarrow.float64() if kinds and kinds <= {int, float} else pyarrow.string()
+
+
+def _key_column(values: Sequence[Any], kind: Any) -> tuple[Any, list[int]]:
+    """Return key values as an Arrow array, and the indices of those that are of another type."""
+    pyarrow = import_module("pyarrow")
+    wrong: list[int] = []
+    if pyarrow.types.is_string(kind):
+        values = [v if v is None or isinstance(v, str) else str(v) for v in values]
+    try:
+        return pyarrow.array(values, kind), wrong
+    except (pyarrow.ArrowException, TypeError, OverflowError):
+        fitting = []
+        for row, value in enumerate(values):
+            try:
+                pyarrow.scalar(value, kind)
+            except (pyarrow.ArrowException, TypeError, OverflowError):
+                wrong.append(row)
+                value = None
+            fitting.append(value)
+        return pyarrow.array(fitting, kind), wrong
+
+
+def take(table: Any, indices: Sequence[int] | None) -> Any:
+    """Return some rows of an Arrow table, all of them for None."""
+    return table if indices is None else table.take(np.asarray(indices, dtype=np.int64))
