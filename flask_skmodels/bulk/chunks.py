@@ -145,7 +145,7 @@ class TextContent:
             errors.setdefault(row, []).append(InputError(row, name, "csv", message))
         if errors:
             indices = [row for row in range(len(self)) if row not in errors]
-            table = table.take(indices)
+            table = take(table, indices)
         if not table.num_rows:
             return ChunkRows(None, [], errors)
         return ChunkRows(_rows_of_cells(table, names, schema), indices, errors)

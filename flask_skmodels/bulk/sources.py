@@ -159,6 +159,9 @@ class FileSource:
     ) -> Iterator[Content]:
         fixed = partition_of(location.path)
         with _opened(location) as stream:
+            missing = {*(columns or ())} - {*_header_of(stream), *fixed}
+            if missing:
+                raise ScoringError(f"{location.name} has no column {min(missing)!r}")
             yield from cells_of(stream, rows, columns, fixed)
 
     def _lines(self, location: Location, rows: int) -> Iterator[Content]:

@@ -26,7 +26,7 @@ class Display:
     """
 
     def __init__(self, *, is_quiet: bool) -> None:
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = is_terminal()
         self._is_quiet = is_quiet
         self._bar: Any = None
         self._next_line = monotonic() + _LINES_APART
@@ -57,6 +57,11 @@ class Display:
                 item_show_func=lambda shown: shown.text() if shown is not None else "",
             )
         self._bar.update(progress.rows - self._bar.pos, progress)
+
+
+def is_terminal() -> bool:
+    """Return whether standard error is a terminal."""
+    return sys.stderr.isatty()
 
 
 def counts_of(summary: Summary) -> str:
