@@ -192,7 +192,11 @@ def mlflow(folder: Path, rows: int, rounds: int) -> None:
         subprocess.run([MLFLOW, "-c", call], cwd=folder, check=True, capture_output=True)
         return perf_counter() - started
 
-    report(f"{rows:,} rows of CSV, score over mlflow.models.predict", ratios(rounds, score, predict), "5")
+    report(
+        f"{rows:,} rows of CSV, score over mlflow.models.predict",
+        ratios(rounds, score, predict),
+        "5",
+    )
 
 
 def kills(folder: Path, rows: int, rounds: int) -> None:

@@ -1,8 +1,7 @@
 """Chunks: rows of one source that are predicted together, and how each format becomes rows.
 
-A chunk travels to a worker as it was read: as an Arrow table, as a table of the bytes of CSV cells,
-or as lines of JSON. The worker turns it into the rows of the schema. All formats take the same path
-as the bodies of requests.
+A chunk travels to a worker as it was read: as an Arrow table, or as lines of CSV or of JSON. The
+worker turns it into the rows of the schema, on the path that the bodies of requests take.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from flask_skmodels.codecs.arrow_tables import rows_of_columns, select_columns
-from flask_skmodels.codecs.columns import request_columns
+from flask_skmodels.codecs.columns import check_unique, request_columns
 from flask_skmodels.codecs.csv import exact_numbers, is_integer_kind, number_kinds
 from flask_skmodels.codecs.json_text import loads
 from flask_skmodels.exceptions import InputError, InvalidInput
@@ -25,6 +24,8 @@ from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import ColumnValues
+
+_CSV_BLOCK = 2**20
 
 Errors = dict[int, list[InputError]]
 """The errors of the rejected rows of a chunk, by the index of the row in the chunk."""
@@ -103,7 +104,9 @@ class ArrowContent:
         return int(self.table.num_rows)
 
     def read(self, schema: Schema, keep: Sequence[str]) -> ChunkRows:
-        table = _without_decimals(self.table.select(columns_to_read(self.names, schema, keep)))
+        table = _without_decimals(
+            self.table.select(columns_to_read(self.column_names, schema, keep))
+        )
         selection = select_columns(table.schema, list(table.column_names), schema)
         arrays = [table.column(index) for index in selection.indices]
         rows = rows_of_columns(arrays, table.num_rows, selection, _NoLimits(), schema)
@@ -113,47 +116,146 @@ class ArrowContent:
         return self.table.select(list(types)), {}
 
     @property
-    def names(self) -> list[str]:
-        """The names of the columns."""
+    def column_names(self) -> list[str]:
+        """The names of all columns."""
         return list(self.table.column_names)
 
 
-@dataclass(slots=True)
+@dataclass
 class TextContent:
-    """Cells of CSV, of which the fields of the model decide the types.
+    """Lines of CSV, of which the fields of the model decide the types.
 
-    :param table: the Arrow table of the cells as bytes; a malformed line has empty cells
-    :param malformed: messages for the lines that have too many or too few values, by index
+    :param names: the names of the columns
+    :param block: the lines, without blank ones
+    :param count: their number
+    :param fixed: columns of one value
     """
 
-    table: Any
-    malformed: Mapping[int, str] = field(default_factory=dict)
+    names: tuple[str, ...]
+    block: bytes
+    count: int
+    fixed: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return self.count
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of all columns."""
+        return [*self.names, *self.fixed]
 
     def read(self, schema: Schema, keep: Sequence[str]) -> ChunkRows:
-        names = columns_to_read(list(self.table.column_names), schema, keep)
-        errors = {
-            row: [InputError(row, None, "items", message)]
-            for row, message in self.malformed.items()
+        check_unique(self.names, [*keep, *(field.name for field in schema.fields)])
+        names = columns_to_read(self.column_names, schema, keep)
+        numbers = self._numbers(names, schema)
+        if numbers is not None:
+            return ChunkRows(request_columns(names, numbers, schema))
+        table, malformed = self._table(names)
+        errors: Errors = {
+            row: [InputError(row, None, "items", message)] for row, message in malformed.items()
         }
-        table, indices = self.table.select(names), None
-        unreadable = _unreadable(table, schema)
-        for row, name in unreadable:
+        for row, name in _unreadable(table, schema):
             message = "the value is not valid UTF-8, or has a zero byte"
             errors.setdefault(row, []).append(InputError(row, name, "csv", message))
+        indices = None
         if errors:
-            indices = [row for row in range(len(self)) if row not in errors]
+            indices = [row for row in range(self.count) if row not in errors]
             table = take(table, indices)
         if not table.num_rows:
             return ChunkRows(None, [], errors)
-        return ChunkRows(_rows_of_cells(table, names, schema), indices, errors)
+        texts = [_decoded(column).to_pylist() for column in table.columns]
+        return ChunkRows(request_columns(names, texts, schema, text=True), indices, errors)
 
     def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
         pyarrow = import_module("pyarrow")
-        columns = [_decoded(self.table.column(name)) for name in types]
+        if not types:
+            return pyarrow.table({}), {}
+        table, _ = self._table(list(types))
+        columns = [_decoded(table.column(name)) for name in types]
         return pyarrow.Table.from_arrays(columns, names=list(types)), {}
+
+    def _numbers(self, names: list[str], schema: Schema) -> list[ColumnValues] | None:
+        """Return the columns as arrays of numbers; None if the rows of texts might differ."""
+        kinds = number_kinds(names, len(names), schema) if schema.takes_arrays else None
+        if kinds is None or self.fixed or b"\0" in self.block:
+            return None
+        pyarrow = import_module("pyarrow")
+        are_integers = [is_integer_kind(kind) for kind in kinds]
+        if any(are_integers) and (b"x" in self.block or b"X" in self.block):
+            return None  # pyarrow reads the text 0x10 as the integer 16
+        types = [pyarrow.int64() if each else pyarrow.float64() for each in are_integers]
+        try:
+            table = self._parsed(dict(zip(names, types, strict=True)), null_values=[""])
+        except pyarrow.ArrowInvalid:
+            return None
+        columns = [
+            None if kind is None else exact_numbers(table.column(name), kind)
+            for name, kind in zip(names, kinds, strict=True)
+        ]
+        found = [column for column in columns if column is not None]
+        return found if len(found) == len(names) and table.num_rows == self.count else None
+
+    def _table(self, names: list[str]) -> tuple[Any, dict[int, str]]:
+        """Return the cells of some columns as bytes, and messages for the malformed lines.
+
+        A malformed line has empty cells.
+        """
+        pyarrow = import_module("pyarrow")
+        malformed: dict[int, str] = {}
+
+        def skip(row: Any) -> str:
+            wanted, given = row.expected_columns, row.actual_columns
+            malformed[row.number - 1] = f"the line should have {wanted} values, not {given}"
+            return "skip"
+
+        read = [name for name in names if name in self.names]
+        table = self._parsed(dict.fromkeys(read, pyarrow.binary()), skip, strings_can_be_null=False)
+        table = _with_gaps(table, sorted(malformed))
+        if table.num_rows != self.count:
+            raise InvalidInput.of_request("csv", "a quoted value has no closing quote")
+        for name in names:
+            if name not in self.names:
+                value = pyarrow.scalar(self.fixed[name].encode(), pyarrow.binary())
+                table = table.append_column(name, pyarrow.repeat(value, self.count))
+        return table.select(names), malformed
+
+    def _parsed(self, types: Mapping[str, Any], skip: Any = None, **options: Any) -> Any:
+        """Return some columns of the lines as an Arrow table.
+
+        :param types: the type of each column
+        :param skip: called with each malformed line
+        """
+        pyarrow, arrow_csv = import_module("pyarrow"), import_module("pyarrow.csv")
+        has_quotes = b'"' in self.block
+        # Several columns may have the same name, of which none is read.
+        names = [name if name in types else str(at) + name for at, name in enumerate(self.names)]
+        return arrow_csv.read_csv(
+            pyarrow.BufferReader(self.block),
+            arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=_CSV_BLOCK),
+            arrow_csv.ParseOptions(
+                quote_char='"' if has_quotes else False,
+                newlines_in_values=has_quotes,
+                invalid_row_handler=skip,
+            ),
+            arrow_csv.ConvertOptions(
+                column_types=types, include_columns=list(types), check_utf8=False, **options
+            ),
+        )
+
+
+def _with_gaps(table: Any, gaps: Sequence[int]) -> Any:
+    """Return a table with a row of empty cells at each of some indices."""
+    if not gaps:
+        return table
+    pyarrow = import_module("pyarrow")
+    empty = pyarrow.Table.from_pydict(
+        {name: pyarrow.array([b""], pyarrow.binary()) for name in table.column_names}
+    )
+    order = np.full(table.num_rows + len(gaps), table.num_rows, dtype=np.int64)
+    kept = np.ones(len(order), dtype=bool)
+    kept[list(gaps)] = False
+    order[kept] = np.arange(table.num_rows)
+    return pyarrow.concat_tables([table, empty]).take(order)
 
 
 @dataclass(slots=True)
@@ -238,43 +340,6 @@ def _without_decimals(table: Any) -> Any:
             cast = table.column(index).cast(pyarrow.float64())
             table = table.set_column(index, column.name, cast)
     return table
-
-
-def _rows_of_cells(table: Any, names: list[str], schema: Schema) -> Rows:
-    """Return cells as rows: plain numbers as arrays, anything else as texts."""
-    numbers = _numbers_of_cells(table, names, schema)
-    if numbers is not None:
-        return request_columns(names, numbers, schema)
-    texts = [_decoded(column).to_pylist() for column in table.columns]
-    return request_columns(names, texts, schema, text=True)
-
-
-def _numbers_of_cells(table: Any, names: list[str], schema: Schema) -> list[ColumnValues] | None:
-    """Return cells as arrays of numbers; None if the rows might differ from those of texts."""
-    kinds = number_kinds(names, len(names), schema) if schema.takes_arrays else None
-    columns: list[ColumnValues] = []
-    for column, kind in zip(table.columns, kinds or (), strict=False):
-        values = None if kind is None else _numbers_of_column(column, kind)
-        if values is None:
-            return None
-        columns.append(values)
-    return columns if kinds is not None else None
-
-
-def _numbers_of_column(column: Any, kind: Any) -> ColumnValues | None:
-    pyarrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
-    texts = _decoded(column)
-    blank = compute.equal(compute.binary_length(texts), 0)
-    if compute.any(blank).as_py():
-        texts = compute.if_else(blank, pyarrow.scalar(None, pyarrow.string()), texts)
-    is_integer = is_integer_kind(kind)
-    if is_integer and compute.any(compute.match_substring_regex(texts, "[xX]")).as_py():
-        return None
-    try:
-        numbers = texts.cast(pyarrow.int64() if is_integer else pyarrow.float64())
-    except pyarrow.ArrowInvalid:
-        return None
-    return exact_numbers(numbers, kind)
 
 
 def _decoded(column: Any) -> Any:

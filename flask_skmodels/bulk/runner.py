@@ -196,13 +196,17 @@ class Run:
             if types is None and isinstance(content, LineContent):
                 types = _types_of_lines(content, keep)
             elif types is None:
-                table: Any = content
-                self._check_columns(list(table.table.column_names))
-                is_typed = isinstance(content, ArrowContent)
-                text = import_module("pyarrow").string()
-                types = {n: table.table.schema.field(n).type if is_typed else text for n in keep}
+                types = self._types_of_columns(content)
             self._types = types
         return self._types
+
+    def _types_of_columns(self, content: Any) -> dict[str, Any]:
+        """Return the types of the key columns of a chunk of columns; those of CSV are texts."""
+        self._check_columns(content.column_names)
+        if isinstance(content, ArrowContent):
+            schema = content.table.schema
+            return {name: schema.field(name).type for name in self.options.keep}
+        return dict.fromkeys(self.options.keep, import_module("pyarrow").string())
 
     def _results(self, staging: Staging | None) -> Iterator[tuple[Chunk, BatchResult]]:
         """Yield each chunk that is not finished with its result, in order."""

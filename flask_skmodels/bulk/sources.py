@@ -6,6 +6,7 @@ never has rows of two files.
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -16,6 +17,8 @@ from io import BytesIO
 from itertools import chain, islice
 from typing import Any, Protocol
 
+import numpy as np
+
 from flask_skmodels.bulk.chunks import ArrowContent, Chunk, Content, LineContent, TextContent
 from flask_skmodels.bulk.databases import query_batches
 from flask_skmodels.bulk.fingerprints import file_fingerprints
@@ -24,6 +27,7 @@ from flask_skmodels.exceptions import ScoringError, in_one_line
 
 _BATCH_READAHEAD = 4
 _CSV_BLOCK = 4 * 2**20
+_LINE_FEED = 10
 _SAMPLE = 2**20  # bytes of a text file from which its number of rows is estimated
 STANDARD_INPUT = "-"
 
@@ -84,8 +88,7 @@ class FileSource:
             return None
         first = self.locations[0]
         with _errors_of(first), _opened(first) as stream:
-            reader = _csv_reader(stream, None)
-            return [*reader.schema.names, *partition_of(first.path)]
+            return list(dict.fromkeys([*_header_of(stream), *partition_of(first.path)]))
 
     def key_types(self, names: Sequence[str]) -> dict[str, Any] | None:
         if self.format.name in {"parquet", "arrow"}:
@@ -162,7 +165,7 @@ class FileSource:
             missing = {*(columns or ())} - {*_header_of(stream), *fixed}
             if missing:
                 raise ScoringError(f"{location.name} has no column {min(missing)!r}")
-            yield from cells_of(stream, rows, columns, fixed)
+            yield from cells_of(stream, rows, fixed)
 
     def _lines(self, location: Location, rows: int) -> Iterator[Content]:
         with _opened(location) as stream:
@@ -216,7 +219,7 @@ class StandardInput:
             return map(ArrowContent, tables_of(pyarrow.ipc.open_stream(stream), rows))
         if start.lstrip()[:1] in (b"{", b"["):
             return lines_of(stream, rows)
-        return cells_of(stream, rows, columns, {}) if start else iter(())
+        return cells_of(stream, rows, {}) if start else iter(())
 
 
 @dataclass
@@ -326,102 +329,91 @@ def lines_of(stream: Any, rows: int) -> Iterator[Content]:
         yield LineContent(part)
 
 
-def cells_of(
-    stream: Any, rows: int, columns: Sequence[str] | None, fixed: Mapping[str, str]
-) -> Iterator[Content]:
-    """Yield the cells of CSV as bytes.
+def cells_of(stream: _Peekable, rows: int, fixed: Mapping[str, str]) -> Iterator[Content]:
+    """Yield the lines of CSV after its header.
 
-    :param columns: the columns to read, None for all
     :param fixed: columns of one value, from the names of folders
     """
-    malformed: dict[int, str] = {}
-    reader = _csv_reader(stream, columns, malformed)
-    first = 0
-    for table in tables_of(reader, rows):
-        # Lines of the wrong length are missing in the table, and known by their numbers.
-        count = table.num_rows
-        bad: list[int] = []
-        for number in sorted(malformed):
-            if number > first + count + len(bad):
-                break
-            bad.append(number)
-        found = {number - first: malformed.pop(number) for number in bad}
-        table = _with_fixed(_with_gaps(table, found), fixed)
-        yield TextContent(table, found)
-        first += table.num_rows
-    if malformed:
-        found = {number - first: malformed[number] for number in sorted(malformed)}
-        names = list(reader.schema.names)
-        empty = reader.schema.empty_table().select(names)
-        yield TextContent(_with_fixed(_with_gaps(empty, found), fixed), found)
-
-
-def _with_gaps(table: Any, indices: Iterable[int]) -> Any:
-    """Return a table with a row of empty cells for each malformed line."""
-    places = sorted(indices)
-    if not places:
-        return table
-    pyarrow = import_module("pyarrow")
-    empty = pyarrow.Table.from_pydict(
-        {name: pyarrow.array([b""], pyarrow.binary()) for name in table.column_names}
-    )
-    order, at, total = [], 0, table.num_rows + len(places)
-    gaps = set(places)
-    for index in range(total):
-        if index in gaps:
-            order.append(table.num_rows)
-        else:
-            order.append(at)
-            at += 1
-    return pyarrow.concat_tables([table, empty]).take(order)
-
-
-def _with_fixed(table: Any, fixed: Mapping[str, str]) -> Any:
-    pyarrow = import_module("pyarrow")
-    for name, value in fixed.items():
-        if name not in table.column_names:
-            column = pyarrow.repeat(pyarrow.scalar(value.encode(), pyarrow.binary()), len(table))
-            table = table.append_column(name, column)
-    return table
-
-
-def _csv_reader(
-    stream: Any, columns: Sequence[str] | None, malformed: dict[int, str] | None = None
-) -> Any:
-    """Return pyarrow's reader of CSV, which leaves all cells as bytes.
-
-    :param malformed: gets a message for each line of the wrong length, by the number of its row
-    """
-    pyarrow, csv = import_module("pyarrow"), import_module("pyarrow.csv")
-
-    def skip(row: Any) -> str:
-        if malformed is not None:
-            message = (
-                f"the line should have {row.expected_columns} values, not {row.actual_columns}"
-            )
-            malformed[row.number - 2] = message
-        return "skip"
-
     names = _header_of(stream)
-    read = [name for name in names if columns is None or name in columns]
-    options = csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pyarrow.binary()),
-        include_columns=read,
-        strings_can_be_null=False,
-        check_utf8=False,
-    )
-    return csv.open_csv(
-        stream,
-        csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK),
-        csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
-        options,
-    )
+    stream.skip_line()
+    added = {name: value for name, value in fixed.items() if name not in names}
+    for block, count in _blocks_of(stream, rows):
+        yield TextContent(tuple(names), block, count, added)
 
 
-def _header_of(stream: Any) -> list[str]:
+def _blocks_of(stream: _Peekable, rows: int) -> Iterator[tuple[bytes, int]]:
+    """Yield the lines of CSV that are not blank in blocks, each with its number of lines."""
+    pending: list[bytes] = []
+    count = 0
+    for piece, ends in _pieces_of(stream):
+        start = first = 0
+        while len(ends) - first >= rows - count:
+            stop = int(ends[first + rows - count - 1])
+            yield b"".join([*pending, piece[start:stop]]), rows
+            first, start, pending, count = first + rows - count, stop, [], 0
+        pending.append(piece[start:])
+        count += len(ends) - first
+    if count:
+        yield b"".join(pending), count
+
+
+def _pieces_of(stream: _Peekable) -> Iterator[tuple[bytes, Any]]:
+    """Yield bytes of CSV that end with a line, and the end of each line in them.
+
+    A line feed in a quoted value ends no line.
+    """
+    rest = b""
+    while True:
+        block = stream.read(_CSV_BLOCK)
+        piece = rest + block if block else _with_end(rest)
+        if not piece:
+            return
+        if b'"' in piece:
+            lines, rest = _logical_lines(piece, is_last=not block)
+            yield _joined(lines)
+        else:
+            end = piece.rfind(b"\n") + 1
+            piece, rest = piece[:end], piece[end:]
+            if b"\r" in piece:
+                piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            if piece.startswith(b"\n") or b"\n\n" in piece:
+                yield _joined([line for line in piece.split(b"\n") if line])
+            else:
+                ends = np.flatnonzero(np.frombuffer(piece, dtype=np.uint8) == _LINE_FEED) + 1
+                yield piece, ends
+        if not block:
+            return
+
+
+def _with_end(rest: bytes) -> bytes:
+    return rest if not rest or rest.endswith(b"\n") else rest + b"\n"
+
+
+def _joined(lines: Sequence[bytes]) -> tuple[bytes, Any]:
+    lengths = np.array([len(line) + 1 for line in lines], dtype=np.int64)
+    return b"".join(line + b"\n" for line in lines), np.cumsum(lengths)
+
+
+def _logical_lines(piece: bytes, *, is_last: bool) -> tuple[list[bytes], bytes]:
+    """Return the lines of CSV with quotes, and the bytes after the last complete one."""
+    lines: list[bytes] = []
+    open_lines: list[bytes] = []
+    parts = piece.split(b"\n")
+    rest = parts.pop()
+    for part in parts:
+        open_lines.append(part)
+        if sum(line.count(b'"') for line in open_lines) % 2 == 0:
+            line = b"\n".join(open_lines).removesuffix(b"\r")
+            open_lines = []
+            if line:
+                lines.append(line)
+    if is_last:
+        return [*lines, *(line.removesuffix(b"\r") for line in open_lines if line)], b""
+    return lines, b"\n".join([*open_lines, rest])
+
+
+def _header_of(stream: _Peekable) -> list[str]:
     """Return the names in the first line, and leave the stream at its start."""
-    import csv
-
     line = stream.peek_line().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     return next(csv.reader([line]), [])
 
@@ -453,6 +445,12 @@ class _Peekable:
             if end is not None or len(start) < size:
                 return start[:end]
             size *= 2
+
+    def skip_line(self) -> None:
+        """Take the first line and the end of it."""
+        self.read(len(self.peek_line()))
+        while self.peek(1) in (b"\r", b"\n"):
+            self.read(1)
 
     def read(self, size: int | None = -1) -> bytes:
         """Return the next bytes, all of them for a negative size."""

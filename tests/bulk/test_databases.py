@@ -55,7 +55,7 @@ def test_query_and_table_of_sqlite(
     connection.close()
     assert list(written.columns) == ["id", "segment", "prediction"]
     assert written["id"].tolist() == good(TABLE)["id"].tolist()
-    with pytest.raises(ScoringError, match="scores.db#scores exists already"):
+    with pytest.raises(ScoringError, match=r"scores.db#scores exists already"):
         score(source, sink, **options)
 
 
@@ -64,13 +64,13 @@ def test_errors_of_a_database_are_one_line(
     score: Score, tmp_path: Path, driver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = sqlite_url(tmp_path / "customers.db", driver, monkeypatch)
-    with pytest.raises(ScoringError, match="customers.db: .*no such table: customers"):
+    with pytest.raises(ScoringError, match=r"customers.db: .*no such table: customers"):
         score(source, "out.csv", query=QUERY)
-    with pytest.raises(ScoringError, match="a database as the source needs a query"):
+    with pytest.raises(ScoringError, match=r"a database as the source needs a query"):
         score(source, "out.csv")
-    with pytest.raises(ScoringError, match="name the table of the output with --table"):
+    with pytest.raises(ScoringError, match=r"name the table of the output with --table"):
         score([TABLE], source)
-    with pytest.raises(ScoringError, match="a query needs the URL of one database"):
+    with pytest.raises(ScoringError, match=r"a query needs the URL of one database"):
         score("in.csv", "out.csv", query=QUERY)
 
 

@@ -139,7 +139,8 @@ def test_worker_that_does_not_see_the_file(
             "from pathlib import Path\n"
             "of = shipped_model.ShippedModel.of.__func__\n"
             "def moved(cls, version, artifact, policy, **options):\n"
-            "    version.loaded.path.rename('moved.joblib') if Path('iris.joblib').exists() else 0\n"
+            "    if Path('iris.joblib').exists():\n"
+            "        version.loaded.path.rename('moved.joblib')\n"
             "    return of(cls, version, artifact, policy, **options)\n"
             "shipped_model.ShippedModel.of = classmethod(moved)\n"
         )
@@ -164,17 +165,15 @@ def test_ray_and_the_death_of_a_worker(
 
 
 def ray_worker(pid: int) -> int:
-    """Return a process of the session of a command that runs a task of Ray."""
+    """Return a process, started by a command, that runs a task of Ray."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                if os.getsid(int(path.name)) == pid or pid in _parents(int(path.name)):
-                    if b"ray::_" in path.joinpath("cmdline").read_bytes() or b"ray::run" in (
-                        path.joinpath("cmdline").read_bytes()
-                    ):
-                        return int(path.name)
-            except (OSError, ValueError):
+                is_worker = b"ray::run_remotely" in path.joinpath("cmdline").read_bytes()
+                if is_worker and pid in _parents(int(path.name)):
+                    return int(path.name)
+            except OSError:
                 continue
         time.sleep(0.01)
     raise AssertionError("no worker of Ray runs a task")
@@ -188,9 +187,9 @@ def _parents(pid: int) -> Iterator[int]:
 
 def test_cluster_that_is_not_there(score: Score) -> None:
     frame(10).to_parquet("in.parquet")
-    with pytest.raises(ScoringError, match="an address needs an engine"):
+    with pytest.raises(ScoringError, match=r"an address needs an engine"):
         score("in.parquet", "out/", address="tcp://127.0.0.1:1")
-    with pytest.raises(ScoringError, match="engine must be one of local, dask, ray"):
+    with pytest.raises(ScoringError, match=r"engine must be one of local, dask, ray"):
         score("in.parquet", "out/", engine="spark")
 
 

@@ -1,4 +1,4 @@
-"""Runs that end early and are resumed: the manifest, the lock, full disks, signals of the system."""
+"""Runs that end early and are resumed: the manifest, the lock, full disks, kills."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_unfinished_run_is_not_thrown_away(score: Score) -> None:
     with pytest.raises(Stopped):
         score("in.parquet", "out/", watch=stop_after(1))
     with pytest.raises(
-        ScoringError, match="continue it with --resume, or remove out.manifest.jsonl"
+        ScoringError, match=r"continue it with --resume, or remove out.manifest.jsonl"
     ):
         score("in.parquet", "out/")
     Path("out.manifest.jsonl").unlink()
@@ -110,7 +110,7 @@ def test_unfinished_run_is_not_thrown_away(score: Score) -> None:
 
 def test_output_is_never_replaced(score: Score) -> None:
     score("in.parquet", "out.csv")
-    with pytest.raises(ScoringError, match="out.csv exists already"):
+    with pytest.raises(ScoringError, match=r"out.csv exists already"):
         score("in.parquet", "out.csv")
     Path("other").mkdir()
     assert score("in.parquet", "other").chunks == 4  # an empty folder is no output
@@ -167,12 +167,12 @@ def test_resume_refuses_another_model(
     other = Flask("other")
     changed = SKModels(other)
     changed.add("iris", clone(pipeline).fit(X[::2], Y[::2]), schema=SCHEMA, probability=True)
-    with pytest.raises(ScoringError, match="model estimator was .* is "):
+    with pytest.raises(ScoringError, match=r"model estimator was .* is "):
         scoring.score(changed, other, "in.parquet", "out/", resume=True)
     renamed = Flask("renamed")
     with_rules = SKModels(renamed)
     with_rules.add("iris", pipeline, schema={**SCHEMA, "petal_width": {}}, probability=True)
-    with pytest.raises(ScoringError, match="model declaration was .* is "):
+    with pytest.raises(ScoringError, match=r"model declaration was .* is "):
         scoring.score(with_rules, renamed, "in.parquet", "out/", resume=True)
 
 
@@ -315,14 +315,14 @@ def test_full_disk_is_named_and_loses_nothing(
 
 def test_folder_that_cannot_be_made_is_an_error(score: Score) -> None:
     Path("file").write_text("")
-    with pytest.raises(ScoringError, match="cannot write file"):
+    with pytest.raises(ScoringError, match=r"cannot write file"):
         score("in.parquet", "file/out/")
 
 
 def test_sources_without_a_name_cannot_be_resumed(score: Score) -> None:
     with pytest.raises(Stopped):
         score([TABLE], "out/", watch=stop_after(1))
-    with pytest.raises(ScoringError, match="a source without a name cannot be resumed"):
+    with pytest.raises(ScoringError, match=r"a source without a name cannot be resumed"):
         score([TABLE], "out/", resume=True)
 
 
@@ -355,6 +355,7 @@ def slow_application(folder: Path, pipeline: Any, seconds: float) -> None:
     scoring.write_application(folder, pipeline, text[:start] + slow + text[end:])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_of_the_system_end_it_within_two_seconds(
     score: Score, tmp_path: Path, pipeline: Any, number: int

@@ -70,7 +70,7 @@ def test_receiver_stops_the_run(score: Score, app: Flask) -> None:
     TABLE.to_parquet("in.parquet")
     heard = Heard(app)
     before_prediction.connect(lambda app, **extra: abort(403), app, weak=False)
-    with pytest.raises(ScoringError, match="a receiver of before_prediction has stopped it: Forb"):
+    with pytest.raises(ScoringError, match=r"a receiver of before_prediction has stopped it: Forb"):
         score("in.parquet", "out/")
     assert [name for name, _ in heard.events] == ["rejected", "before", "stopped"]
     assert not Path("out").exists()
@@ -93,7 +93,7 @@ def test_failure_is_a_signal(score: Score, app: Flask, models: Any) -> None:
         raise RuntimeError("no memory")
 
     version.engine.calls["predict"] = fail
-    with pytest.raises(ScoringError, match="the model fails on rows 0 to 127 of in.parquet"):
+    with pytest.raises(ScoringError, match=r"the model fails on rows 0 to 127 of in.parquet"):
         score("in.parquet", "out/", method="predict")
     assert [name for name, _ in heard.events] == ["before", "failed"]
     assert isinstance(heard.of("failed")[0]["exception"], RuntimeError)

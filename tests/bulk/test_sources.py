@@ -150,7 +150,7 @@ def test_batches_in_memory(score: Score, batches: Any) -> None:
 
 def test_other_batches_are_refused(score: Score) -> None:
     with pytest.raises(
-        ScoringError, match="a batch must be an Arrow batch or a data frame, not int"
+        ScoringError, match=r"a batch must be an Arrow batch or a data frame, not int"
     ):
         score([1, 2], "out.csv")
 
@@ -183,12 +183,12 @@ def test_urls_of_fsspec(score: Score) -> None:
         assert len(memory.cat_file(f"/bulk/{name}.rejects.csv").splitlines()) == 4
     score("memory://bulk/i?.csv", "memory://bulk/scores/", keep=["id"], rejects="r.csv")
     assert len(memory.ls("/bulk/scores", detail=False)) == 4
-    with pytest.raises(ScoringError, match="exists already"):
+    with pytest.raises(ScoringError, match=r"exists already"):
         score("memory://bulk/in.csv", "memory://bulk/scores/", keep=["id"], rejects="s.csv")
 
 
 def test_unknown_url_names_the_plug_in(score: Score) -> None:
-    with pytest.raises(ScoringError, match="nowhere://x.csv: .*Protocol not known: nowhere"):
+    with pytest.raises(ScoringError, match=r"nowhere://x.csv: .*Protocol not known: nowhere"):
         score("nowhere://x.csv", "out.csv")
 
 
@@ -216,9 +216,9 @@ def test_missing_columns_are_named_before_anything_is_read(score: Score) -> None
     write("in.parquet", TABLE.drop(columns="petal_width"))
     write("in.csv", TABLE.drop(columns="petal_width"))
     for source in ("in.parquet", "in.csv"):
-        with pytest.raises(ScoringError, match="no column 'petal_width'; its columns: id, sepal"):
+        with pytest.raises(ScoringError, match=r"no column 'petal_width'; its columns: id, sepal"):
             score(source, "out.csv")
-        with pytest.raises(ScoringError, match="no column 'nothing', 'petal_width'"):
+        with pytest.raises(ScoringError, match=r"no column 'nothing', 'petal_width'"):
             score(source, "out.csv", keep=["nothing"])
     assert not Path("out.csv.parts").exists() or not any(Path("out.csv.parts").iterdir())
 
@@ -226,7 +226,7 @@ def test_missing_columns_are_named_before_anything_is_read(score: Score) -> None
 def test_file_that_lacks_a_column_of_the_first_is_named(score: Score) -> None:
     write("a.csv")
     write("b.csv", TABLE.drop(columns="id"))
-    with pytest.raises(ScoringError, match="b.csv has no column 'id'"):
+    with pytest.raises(ScoringError, match=r"b.csv has no column 'id'"):
         score(["a.csv", "b.csv"], "out/", keep=["id"])
 
 

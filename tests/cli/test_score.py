@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 
 from tests.support.command_line import run
-from tests.support.scoring import ROWS, frame
+from tests.support.scoring import ROWS, command, frame, write_application
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +117,9 @@ def test_dry_run_shows_what_would_be_done(app: Flask) -> None:
     assert "about 0 rows" in empty.stdout
 
 
-def test_progress_on_a_terminal_and_elsewhere(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_without_a_terminal_is_plain_lines(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from flask_skmodels.cli import score_progress
 
     monkeypatch.setattr(score_progress, "_LINES_APART", 0.0)
@@ -124,9 +129,22 @@ def test_progress_on_a_terminal_and_elsewhere(app: Flask, monkeypatch: pytest.Mo
     assert first.endswith(" s left, 2 rejected, 1 worker")
     quiet = run(app, "score", "iris", "in.parquet", "b/", "--chunk-rows", "200", "--json")
     assert quiet.stderr == ""
-    monkeypatch.setattr(score_progress, "is_terminal", lambda: True)
-    for source, sink in (("in.parquet", "c/"), ("in.csv.gz", "d/")):
-        frame().to_csv("in.csv.gz", index=False)
-        shown = run(app, "score", "iris", source, sink, "--chunk-rows", "200")
-        assert "450" in shown.stderr
-        assert "rejected, 1 worker" in shown.stderr
+
+
+@pytest.mark.full
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no pseudo-terminals")
+@pytest.mark.parametrize("source", ["in.parquet", "in.csv.gz"])
+def test_progress_bar_on_a_terminal(tmp_path: Path, pipeline: Any, source: str) -> None:
+    import pty
+
+    frame().to_csv("in.csv.gz", index=False)
+    write_application(tmp_path, pipeline)
+    ours, theirs = pty.openpty()
+    process = command(tmp_path, source, "out/", "--chunk-rows", "200", stderr=theirs)
+    process.communicate(timeout=60)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert process.returncode == 0
+    assert "450 of 450 rows" in shown if source == "in.parquet" else "450 rows" in shown
+    assert "3 rejected, 1 worker" in shown

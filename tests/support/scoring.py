@@ -76,7 +76,9 @@ def write_application(folder: Path, estimator: Any, text: str | None = None) -> 
     (folder / "app.py").write_text((APPLICATION % (tuple(FIELDS),)) if text is None else text)
 
 
-def command(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def command(
+    folder: Path, *arguments: str, stderr: int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
     """Start ``flask skmodels score iris`` in a folder, in a process group of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "flask", "--app", "app.py", "skmodels", "score", "iris", *arguments],
@@ -84,7 +86,7 @@ def command(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
         env={**ENVIRONMENT, "OMP_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         start_new_session=True,
     )
 
