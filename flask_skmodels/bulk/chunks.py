@@ -177,7 +177,8 @@ class TextContent:
     def _numbers(self, names: list[str], schema: Schema) -> list[ColumnValues] | None:
         """Return the columns as arrays of numbers; None if the rows of texts might differ."""
         kinds = number_kinds(names, len(names), schema) if schema.takes_arrays else None
-        if kinds is None or self.fixed or b"\0" in self.block:
+        is_fixed = any(name in self.fixed for name in names)
+        if kinds is None or is_fixed or b"\0" in self.block:
             return None
         pyarrow = import_module("pyarrow")
         are_integers = [is_integer_kind(kind) for kind in kinds]

@@ -47,6 +47,10 @@ class Scorer:
         """
         return _as(batch, self._scored(_table_of(batch)))
 
+    def score(self, batch: Any) -> Any:
+        """Return the predictions of a batch, for engines that take functions only."""
+        return self(batch)
+
     def batches(self, batches: Any) -> Any:
         """Yield the predictions of each batch, as Spark's ``mapInArrow`` takes them."""
         for batch in batches:

@@ -203,6 +203,8 @@ def file_sink(name: str, form: FileFormat | None, state: Path) -> Sink:
     if is_url(name):
         return RemoteSink(name, chosen, state)
     path = Path(name)
+    if path.name in {"", ".."}:
+        path = path.resolve()
     if suffixed and not path.is_dir():
         return FileSink(path, chosen)
     return FolderSink(path, chosen)
