@@ -1,4 +1,4 @@
-"""The scorer inside Spark, Ray Data, Dask, Polars and DuckDB, with the code of the documentation."""
+"""The scorer inside Spark, Ray Data, Dask, Polars and DuckDB, with the documented code."""
 
 from __future__ import annotations
 
