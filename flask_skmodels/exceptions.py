@@ -90,9 +90,10 @@ class UnknownModel(SKModelsError, KeyError):
 
 
 class TimedOut(SKModelsError):
-    """A call has waited for others longer than the ``timeout`` of its model.
+    """A call has waited or taken longer than the ``timeout`` of its model.
 
-    The estimator was not called for it, or not by itself.
+    Either the estimator was not called for it, or not by itself, or its call is still in progress
+    in another thread.
     """
 
 

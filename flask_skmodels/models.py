@@ -58,7 +58,8 @@ class Model:
     :ivar max_concurrency: the maximum number of calls that run at the same time in a process; None
         for no limit
     :ivar max_queue: the maximum number of calls that wait for these; None for no limit
-    :ivar timeout: the seconds that a call may wait for others; None for ``SKMODELS_TIMEOUT``
+    :ivar timeout: the seconds that a call may wait for others, and that the call for a request may
+        take while the process makes another one; None for ``SKMODELS_TIMEOUT``
     :ivar decorators: view decorators for every URL of the model, as in Flask's ``View``
     :ivar description: a description of the model; by default the docstring of the class
     :ivar examples: rows that clients may send; a new version must predict them before it is served

@@ -49,9 +49,9 @@ after_prediction = _signals.signal(
 
 prediction_failed = _signals.signal(
     "prediction-failed",
-    doc="""Sent when the estimator has raised, and not because of the rows; or when the call was not
-    made because of others that do not return, with a :class:`~flask_skmodels.TimedOut` or an
-    :class:`~flask_skmodels.Overloaded`.
+    doc="""Sent when the estimator has raised, and not because of the rows; or when its call has
+    not returned in time, or was not made because of others that do not return, with a
+    :class:`~flask_skmodels.TimedOut` or an :class:`~flask_skmodels.Overloaded`.
 
     :param model: the :class:`~flask_skmodels.Model`
     :param prediction: the :class:`~flask_skmodels.Prediction`, without outputs

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,7 @@ from flask_skmodels.estimators import introspect
 from flask_skmodels.extension import SKModels
 from flask_skmodels.models import Model
 from flask_skmodels.state import State
-from flask_skmodels.versions.discovery import File, find
-from flask_skmodels.versions.loaded_files import load_once
-from flask_skmodels.versions.trials import Trials
+from flask_skmodels.versions.discovery import is_folder
 from flask_skmodels.web.responses import problem_response_with_id
 
 
@@ -70,16 +67,19 @@ def _application(path: str, name: str | None, options: dict[str, Any]) -> Flask:
     artifact = Artifact(Path(path).absolute(), **options)
     app = create_app([], import_name="flask_skmodels")
     state: State = app.extensions["skmodels"]
-    model = Model(name=name or split_name(path)[0], pipeline=artifact)
-    files = find(artifact, Policy(root=Path.cwd()))
-    if None in files:
-        model.methods = _methods(model, files[None], state.trials)
-    state.models.register(model)
+    kind = Model if is_folder(artifact, Policy(root=Path.cwd())) else _ModelWithAllMethods
+    state.models.register(kind(name=name or split_name(path)[0], pipeline=artifact))
     return app
 
 
-def _methods(model: Model, file: File, trials: Trials | None) -> tuple[str, ...]:
-    """Return the methods of the estimator in a file; its version uses the same loaded file."""
-    policy = Policy(root=Path.cwd())
-    trial = None if trials is None else partial(trials.check, model, file.artifact, policy)
-    return introspect.methods(load_once(file, policy, trial).estimator)
+class _ModelWithAllMethods(Model):
+    """A model that serves all methods of its estimator.
+
+    They are not known before its file is loaded, so the trial of the file gets all names.
+    """
+
+    @property
+    def methods(self) -> Sequence[str]:  # type: ignore[override]
+        if isinstance(self.pipeline, Artifact):
+            return introspect.METHODS
+        return introspect.methods(self.pipeline)

@@ -46,7 +46,8 @@ def answer_table(prediction: Prediction) -> Any:
     columns = answer_columns(prediction)
     names = [name.encode("utf-8", "replace").decode() for name, _ in columns]
     pyarrow = import_module("pyarrow")
-    return pyarrow.Table.from_arrays([answer_array(values) for _, values in columns], names=names)
+    arrays = [answer_array(values, pyarrow) for _, values in columns]
+    return pyarrow.Table.from_arrays(arrays, names=names)
 
 
 def answer_schema(version: ModelVersion, method: str) -> Any:

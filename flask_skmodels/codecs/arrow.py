@@ -30,6 +30,7 @@ _CONTINUATION = -1
 _UNPACKED = -1
 _DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
 MOST_BATCHES = 16_384  # of a body, dictionaries included
+CELLS_OF_A_PART = 2**21  # each column of a part is an array, so parts of few rows take longer
 
 
 class ArrowCodec(Codec):
@@ -60,7 +61,10 @@ class ArrowCodec(Codec):
         return body
 
     def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
-        pyarrow, tables = import_module("pyarrow"), map(_table, parts_of(prediction))
+        pyarrow, tables = (
+            import_module("pyarrow"),
+            map(_table, parts_of(prediction, CELLS_OF_A_PART)),
+        )
         sink, table = BytesIO(), next(tables)
         with pyarrow.ipc.new_stream(sink, table.schema) as writer:
             for each in chain([table], tables):
@@ -256,7 +260,8 @@ def _table(prediction: Prediction) -> Any:
     labels, columns = zip(*answer_columns(prediction), strict=True)
     names = [label.encode("utf-8", "replace").decode() for label in labels]
     pyarrow = import_module("pyarrow")
-    return pyarrow.Table.from_arrays([answer_array(column) for column in columns], names=names)
+    arrays = [answer_array(column, pyarrow) for column in columns]
+    return pyarrow.Table.from_arrays(arrays, names=names)
 
 
 def _taken(sink: BytesIO) -> bytes:
@@ -267,9 +272,8 @@ def _taken(sink: BytesIO) -> bytes:
     return written
 
 
-def answer_array(values: ColumnValues) -> Any:
+def answer_array(values: ColumnValues, pyarrow: Any) -> Any:
     """Return a column of a response as an Arrow array, of texts for values of mixed types."""
-    pyarrow = import_module("pyarrow")
     if isinstance(values, np.ndarray):
         return pyarrow.array(np.ascontiguousarray(values))
     try:

@@ -34,12 +34,16 @@ def are_large(outputs: ModelOutput) -> bool:
     return 0 < len(shape) <= 2 and int(np.prod(shape)) > FEW_CELLS
 
 
-def parts_of(prediction: Prediction) -> Iterator[Prediction]:
-    """Yield a prediction with large outputs as predictions of some of its rows."""
+def parts_of(prediction: Prediction, cells: int | None = None) -> Iterator[Prediction]:
+    """Yield a prediction with large outputs as predictions of some of its rows.
+
+    :param prediction: the prediction
+    :param cells: the maximum number of cells of a part, by default a million
+    """
     outputs = prediction.outputs
     rows = outputs if isinstance(outputs, np.ndarray) else outputs.tocsr()
     width = 1 if rows.ndim == 1 else rows.shape[1]
-    step = max(1, _CELLS_OF_A_PART // width)
+    step = max(1, (cells or _CELLS_OF_A_PART) // width)
     for start in range(0, rows.shape[0], step):
         part = rows[start : start + step]
         dense = part if isinstance(part, np.ndarray) else part.toarray()

@@ -1,8 +1,12 @@
-"""Concurrent calls of a method are combined into one call, without a thread and without waiting.
+"""Concurrent calls of a method are combined into one call, without waiting.
 
 The first caller calls the method immediately. Callers that arrive during this call wait in a queue.
 When it ends, one of them becomes the leader: it calls the method for all rows in the queue and
 hands out the results. A combined call has at most ``SKMODELS_BATCH_ROWS`` rows.
+
+``call_threads`` says which calls run in a thread of their own. A call that is late, which means
+that it has not returned after its time limit, is left behind; if several of a method are, further
+callers are refused.
 
 Measured with a random forest in 2 workers with 32 threads each and 64 connections: 46 predictions a
 second without combining, 267 to 291 with a batching thread, and 800 with a leader.
@@ -11,12 +15,15 @@ second without combining, 267 to 291 with a batching thread, and 800 with a lead
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate, pairwise
 from threading import TIMEOUT_MAX, Lock, get_ident
 from time import perf_counter
+from typing import Any
 
 from flask_skmodels.engines.after_fork import restart_after_fork
+from flask_skmodels.engines.call_threads import DIRECT, ThreadCall
 from flask_skmodels.engines.native import Call
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.exceptions import Overloaded, TimedOut
@@ -25,7 +32,7 @@ from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 MAX_ROWS_OF_A_CALL = 16  # a call with more rows has little to gain from being combined
 MIN_SECONDS = 500e-6  # calls of one row are combined if each takes at least this long
-MOST_LEFT_BEHIND = 3  # calls that do not return, each of which keeps a thread
+MOST_LATE = 4  # calls of a method that are left behind, each of which keeps a thread
 _MARGIN = 0.001  # seconds after the time limit at which it is surely over
 _TRIALS = 5  # calls of one row that are timed; the first one may include a warm-up
 
@@ -51,11 +58,17 @@ class Combiner:
         """Forget all callers. A forked child process has none of its parent's threads."""
         self._lock = Lock()
         self._leading: _Caller | None = None  # its call is in progress; the others wait for it
-        self._threads: set[int] = set()  # the identifiers of all threads that call the method
+        self._threads: set[int] = set()  # the identifiers of the threads that call the method
+        self._late: set[_Running] = set()  # calls that are no longer waited for
         self._queue: deque[_Caller] = deque()
 
     def call(
-        self, X: ModelInput, most_rows: int, timeout: float | None = None, waited: float = 0.0
+        self,
+        X: ModelInput,
+        most_rows: int,
+        timeout: float | None = None,
+        waited: float = 0.0,
+        limit: float | None = None,
     ) -> CombinedResult:
         """Call the method, together with other callers if they are waiting.
 
@@ -67,29 +80,84 @@ class Combiner:
         :param most_rows: the maximum number of rows in a combined call; below 2 nothing is combined
         :param timeout: the seconds that a call may wait for others, None for no limit
         :param waited: the part of these seconds that has passed
+        :param limit: the seconds that the call itself may take, None for no limit; the direct call
+            of the process may take longer
         :returns: the outputs for this X, the seconds that it waited for other callers, and the
             number of rows in the call, including those of other callers
-        :raises TimedOut: it has waited too long
+        :raises TimedOut: it has waited or taken too long
         :raises Overloaded: several calls do not return
         :raises BaseException: the exception that the method raises for this X
         """
-        if not self._is_worth_it:
-            call = self._timed_call if self._is_worth_it is None else self._call
-            return call(X), 0.0, len(X)
+        call = self._timed_call if self._is_worth_it is None else self._call
+        is_combined = self._is_worth_it and most_rows > 1 and len(X) <= MAX_ROWS_OF_A_CALL
         # An estimator that calls this method during its own call would wait for itself.
-        is_nested = get_ident() in self._threads
-        if is_nested or most_rows < 2 or len(X) > MAX_ROWS_OF_A_CALL:
-            return self._call(X), 0.0, len(X)
-        caller = _Caller(X, most_rows)
+        if is_combined and get_ident() not in self._threads:
+            return self._call_combined(X, most_rows, timeout, waited, limit)
+        if limit is None:
+            return call(X), 0.0, len(X)
+        place = DIRECT.place
+        if place.acquire(False):
+            try:
+                return call(X), 0.0, len(X)
+            finally:
+                place.release()
+        return self._call_in_thread(_Running(), partial(call, X), limit), 0.0, len(X)
+
+    def _call_combined(
+        self,
+        X: ModelInput,
+        most_rows: int,
+        timeout: float | None,
+        waited: float,
+        limit: float | None,
+    ) -> CombinedResult:
+        caller = _Caller(X, most_rows, limit)
         with self._lock:
-            if not self._leave_behind(timeout):
-                raise Overloaded("predictions of this model do not return: try again later", 30)
+            self._leave_behind(timeout)
+            self._check_late()
             self._queue.append(caller)
             leader = self._next_leader()
         if leader is not caller:
             _wake(leader)
             self._wait(caller, timeout, waited)
-        return self._lead(caller) if caller.batch else caller.result(self._call)
+        return self._lead(caller) if caller.batch else self._result(caller)
+
+    def _call_in_thread(self, running: _Running, call: Callable[[], Any], limit: float) -> Any:
+        """Call in a thread of its own, for as long as the limit.
+
+        :raises TimedOut: the call has not returned
+        :raises Overloaded: several calls do not return
+        """
+        self._check_late()
+        call_in_thread = ThreadCall(partial(self._run, running, call))
+        if not call_in_thread.wait(limit):
+            with self._lock:
+                if not running.has_returned:
+                    self._late.add(running)
+                    raise TimedOut("the prediction takes too long: try again later")
+        return call_in_thread.result()
+
+    def _run(self, running: _Running, call: Callable[[], Any]) -> Any:
+        """Call, and note when the call returns."""
+        thread = get_ident()
+        self._threads.add(thread)
+        try:
+            return call()
+        finally:
+            with self._lock:
+                self._threads.discard(thread)
+                running.has_returned = True
+                self._late.discard(running)
+                leader = self._next_leader()
+            _wake(leader)
+
+    def _check_late(self) -> None:
+        """Refuse a call if several do not return.
+
+        :raises Overloaded: several calls do not return
+        """
+        if len(self._late) >= MOST_LATE:
+            raise Overloaded("predictions of this model do not return: try again later", 30)
 
     def _timed_call(self, X: ModelInput) -> ModelOutput:
         """Call for this X alone. After enough calls of one row, decide whether to combine."""
@@ -138,47 +206,67 @@ class Combiner:
         until = deadline if leading is None else leading.called_at + timeout + _MARGIN
         return min(max((until if now < until < deadline else deadline) - now, 0), TIMEOUT_MAX)
 
-    def _leave_behind(self, timeout: float | None) -> bool:
-        """Stop waiting for the call in progress if it takes longer than the timeout.
-
-        :returns: False if that would leave too many calls behind
-        """
+    def _leave_behind(self, timeout: float | None) -> None:
+        """Stop waiting for the call in progress if it takes longer than the timeout."""
         leading = self._leading
         if leading is None or timeout is None or perf_counter() - leading.called_at <= timeout:
-            return True
-        if len(self._threads) > MOST_LEFT_BEHIND:
-            return False
+            return
+        if not leading.has_returned:
+            self._late.add(leading)
         self._leading = None
-        return True
 
     def _lead(self, caller: _Caller) -> CombinedResult:
         """Call the method for the whole batch, then start the next batch."""
         batch, started = caller.batch, perf_counter()
-        thread = get_ident()
-        self._threads.add(thread)
         try:
             if len(batch) == 1:
-                return self._call(caller.X), started - caller.since, len(caller.X)
-            self._call_together(batch, started)
+                outputs = self._call_limited(caller, caller.X, caller.limit)
+                return outputs, started - caller.since, len(caller.X)
+            self._call_together(caller, batch, started)
         except BaseException:
             self._return_batch(caller)
             raise
         finally:
-            self._threads.discard(thread)
             if caller.batch:
                 caller.batch = []  # break the reference cycle
                 self._finish(caller, batch)
-        return caller.result(self._call)
+        return self._result(caller)
 
-    def _call_together(self, batch: Sequence[_Caller], started: float) -> None:
-        """Set the results of the whole batch. If the call fails, each caller calls alone."""
+    def _call_together(self, leader: _Caller, batch: Sequence[_Caller], started: float) -> None:
+        """Set the results of the whole batch. If the call fails, each caller calls alone.
+
+        :raises TimedOut: the call has not returned in time
+        """
+        X = concatenate([each.X for each in batch])
         try:
-            slices = _split(self._call(concatenate([each.X for each in batch])), batch)
+            slices = _split(self._call_limited(leader, X, leader.limit), batch)
+        except TimedOut:
+            raise
         except Exception:
             return
         rows = sum(len(each.X) for each in batch)
         for each, outputs in zip(batch, slices, strict=True):
             each.combined = outputs, started - each.since, rows
+
+    def _result(self, caller: _Caller) -> CombinedResult:
+        """Return the result of the combined call; if it failed, call for this X alone."""
+        if caller.combined is not None:
+            return caller.combined
+        queue = perf_counter() - caller.since
+        outputs = self._call_limited(_Running(), caller.X, caller.limit)
+        return outputs, queue, len(caller.X)
+
+    def _call_limited(self, running: _Running, X: ModelInput, limit: float | None) -> ModelOutput:
+        """Call the method, in a thread of its own if it is limited and not the direct call."""
+        call, place = partial(self._call, X), DIRECT.place
+        if limit is None:
+            return self._run(running, call)
+        if not place.acquire(False):
+            return self._call_in_thread(running, call, limit)
+        try:
+            return self._run(running, call)
+        finally:
+            place.release()
 
     def _return_batch(self, caller: _Caller) -> None:
         """Put the other callers of a batch back in the queue when its leader has failed."""
@@ -202,7 +290,7 @@ class Combiner:
 
     def _next_leader(self) -> _Caller | None:
         """Make the first caller of the queue lead, unless a call is in progress; return it."""
-        if self._leading is not None or not self._queue:
+        if self._leading is not None or not self._queue or len(self._late) >= MOST_LATE:
             return None
         batch = self._next_batch()
         self._leading = leader = batch[0]
@@ -222,22 +310,37 @@ class Combiner:
         return batch
 
 
-class _Caller:
+class _Running:
+    """A call of the method.
+
+    :ivar has_returned: True if it has returned or raised
+    """
+
+    __slots__ = ("has_returned",)
+
+    def __init__(self) -> None:
+        self.has_returned = False
+
+
+class _Caller(_Running):
     """A caller, with its input and its result.
 
+    :ivar limit: the seconds that its own call may take, None for no limit
     :ivar batch: if the caller leads, the callers that it calls for, including itself
     :ivar called_at: if the caller leads, the time at which it began to
     :ivar is_gone: True if the caller has stopped waiting
     """
 
     __slots__ = (
-        *("X", "batch", "called_at", "combined", "is_gone", "layout", "most_rows", "since"),
-        "turn",
+        *("X", "batch", "called_at", "combined", "is_gone", "layout", "limit", "most_rows"),
+        *("since", "turn"),
     )
 
-    def __init__(self, X: ModelInput, most_rows: int) -> None:
+    def __init__(self, X: ModelInput, most_rows: int, limit: float | None = None) -> None:
+        super().__init__()
         self.X = X
         self.most_rows = most_rows
+        self.limit = limit
         self.layout = layout_of(X)
         self.since = perf_counter()
         self.combined: CombinedResult | None = None
@@ -246,13 +349,6 @@ class _Caller:
         self.is_gone = False
         self.turn = Lock()
         self.turn.acquire()
-
-    def result(self, call: Call) -> CombinedResult:
-        """Return the result of the combined call; if it failed, call for this X alone."""
-        if self.combined is not None:
-            return self.combined
-        queue = perf_counter() - self.since
-        return call(self.X), queue, len(self.X)
 
 
 def _wake(caller: _Caller | None) -> None:

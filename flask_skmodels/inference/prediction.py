@@ -120,6 +120,8 @@ class PredictionCall:
     :ivar started: value of ``perf_counter()`` when the call began to read its rows
     :ivar waited: seconds of that time that it waited to be admitted
     :ivar is_probe: True if a health check makes the call
+    :ivar limit: the seconds that the estimator may take for a request if other calls are in
+        progress, None for no limit
     :ivar rows: the rows, from which X is built again to find those that the estimator rejects
     """
 
@@ -132,6 +134,7 @@ class PredictionCall:
     started: float = field(default_factory=perf_counter)
     waited: float = 0.0
     is_probe: bool = False
+    limit: float | None = None
     rows: Rows | None = None
 
     def notify_rejected(self, error: InvalidInput, prediction: Prediction | None = None) -> None:
@@ -232,14 +235,14 @@ def execute(
 
     :param batch_rows: the maximum number of rows in a combined call; below 2 nothing is combined
     :param timeout: the seconds that the call may wait for others, None for no limit
-    :raises TimedOut: the call has waited too long
+    :raises TimedOut: the call has waited or taken too long
     :raises RejectedRows: the estimator raises ``ValueError`` or ``TypeError`` on some of the rows
     :raises InvalidInput: the model rejects the rows, or they are too large for its estimator
     :raises Exception: any other exception of the estimator
     """
     started = perf_counter()
     try:
-        called = call.combiner.call(prediction.X, batch_rows, timeout, call.waited)
+        called = call.combiner.call(prediction.X, batch_rows, timeout, call.waited, call.limit)
         outputs, prediction.queue, prediction.batch_rows = called
         is_plain = type(outputs) is np.ndarray and outputs.shape[:1] == (prediction.rows,)
         prediction.outputs = outputs if is_plain else checked_outputs(outputs, prediction)
@@ -293,7 +296,9 @@ def rejection_in(
     # The estimator may also have returned, but not one entry for each row.
     if too_large is not None or call.rows is None or prediction.batch_rows:
         return too_large
-    return rejection_of(call.version, call.method, call.rows, error, prediction.seconds)
+    return rejection_of(
+        call.version, call.method, call.rows, error, seconds=prediction.seconds, limit=call.limit
+    )
 
 
 def _too_large_numbers(prediction: Prediction, version: ModelVersion) -> InvalidInput | None:

@@ -34,7 +34,7 @@ from flask_skmodels.schema.validator import Validator, leaves, message_of, rule_
 LONGEST_NAME = 100  # characters of a client's name in an error
 FEW_ROWS = 8  # fewer rows than this are validated faster row by row
 _PART = 256  # rows that are searched for invalid ones at a time
-CERBERUS_CELLS = 2500  # a value that Cerberus itself validates takes as long as that many others
+CERBERUS_CELLS = 4000  # a value that Cerberus itself validates takes as long as that many others
 NO_LIMIT = sys.maxsize
 
 

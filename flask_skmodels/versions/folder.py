@@ -47,9 +47,9 @@ class VersionFolder:
     could be loaded. The next request tries again, and so does :meth:`poll`.
 
     A new version is loaded and checked by the thread that needs it while requests use the old one;
-    one assignment of the state switches to it. The state, the files and the loader are written only
-    under the lock and read without it, so a request waits for a load only if it needs the version
-    that is being loaded. Signals are sent when the lock is free.
+    one assignment of the state switches to it. The state is written only under the lock and read
+    without it. A request that names a version does not take the lock, so it waits for a load only
+    if that version is being loaded. Signals are sent when the lock is free.
 
     :param model: the declaration, with an artifact as its pipeline
     :param artifact: the file or folder
@@ -136,7 +136,7 @@ class VersionFolder:
         :raises ArtifactError: no version can be loaded
         :raises ModelError: no version can be served, or the pinned one does not exist
         """
-        with self._changing(sender):
+        with self._changing(sender, is_start=True):
             self._update(with_others=True, may_predict=not isinstance(self._state, Absent))
 
     def current(self, sender: Sender) -> ModelVersion:
@@ -169,12 +169,11 @@ class VersionFolder:
         if version is not None:
             self._loader.cache.touch(label)
             return version
-        if self._files:
-            self._file(label)  # an unknown label is refused without waiting for the lock
-        with self._changing(sender):
-            self._files = self._files or self._loader.find()
-            version = self._loaded(label) or self._loader.load(label, self._file(label), limit)
-            self._loader.cache.touch(label)
+        with self._reporting(sender):
+            if not self._files:
+                self._files = self._loader.find()
+            file = self._file(label)
+            version = self._loader.load(label, file, limit, is_requested=True)
             self._evict()
             return version
 
@@ -186,7 +185,7 @@ class VersionFolder:
         version = self._loaded(label)
         if version is not None:
             return version
-        with self._changing(sender):
+        with self._reporting(sender):
             return None if self.live is None else self._loader.load(label, self._file(label))
 
     def unload(self) -> None:
@@ -230,19 +229,28 @@ class VersionFolder:
             sender.logger.debug("model %r keeps its version: %s", self.name, error)
 
     @contextmanager
-    def _changing(self, sender: Sender) -> Iterator[None]:
+    def _changing(self, sender: Sender, *, is_start: bool = False) -> Iterator[None]:
         """Hold the lock; after its release, report the versions that were loaded or have failed."""
+        with self._reporting(sender, is_start=is_start), self._lock:
+            yield
+
+    @contextmanager
+    def _reporting(self, sender: Sender, *, is_start: bool = False) -> Iterator[None]:
+        """At the end, report the versions that this thread has loaded or that have failed.
+
+        :param is_start: True at the start of the application, which the exception ends
+        """
+        raised: SKModelsError | None = None
         try:
-            with self._lock:
-                try:
-                    yield
-                finally:
-                    pending = self._loader.events.take()
+            yield
+        except SKModelsError as error:
+            raised = error if is_start else None
+            raise
         finally:
             self._unload_if_requested()
             if self._loader.cache:
                 self.on_load()
-            events.report(pending, self.model, sender)
+            events.report(self._loader.events.take(), self.model, sender, raised)
 
     def _unload_if_requested(self) -> None:
         while self._unload_requested and self._lock.acquire(blocking=False):

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
-from typing import Any
 from weakref import WeakValueDictionary
 
 from flask_skmodels.artifacts.declaration import Policy, resolve
 from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.exceptions import ArtifactError
 from flask_skmodels.versions.discovery import File
+from flask_skmodels.versions.keyed_locks import KeyedLocks
 
 _Key = tuple[object, ...]
 _loaded: WeakValueDictionary[_Key, Loaded] = WeakValueDictionary()
-_locks: WeakValueDictionary[_Key, Any] = WeakValueDictionary()  # one for each file
-_lock = Lock()
+_files = KeyedLocks()
 
 
 def load_once(file: File, policy: Policy, trial: Callable[[str], None] | None = None) -> Loaded:
@@ -31,9 +29,7 @@ def load_once(file: File, policy: Policy, trial: Callable[[str], None] | None = 
         reason = f"{others} in its folder has the same version: remove all but one of them"
         raise ArtifactError(resolve(file.artifact, policy), reason)
     key = _key(file, policy)
-    with _lock:
-        lock = _locks.setdefault(key, Lock())
-    with lock:
+    with _files.holding(key):
         loaded = _loaded.get(key)
         if loaded is None:
             loaded = _loaded[key] = load(file.artifact, policy, trial)

@@ -18,6 +18,7 @@ from flask_skmodels.versions import discovery, loaded_files
 from flask_skmodels.versions.cache import VersionCache
 from flask_skmodels.versions.discovery import File
 from flask_skmodels.versions.events import Events
+from flask_skmodels.versions.keyed_locks import KeyedLocks
 from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.rejected_files import RejectedFiles
 from flask_skmodels.versions.trials import Trials
@@ -25,7 +26,7 @@ from flask_skmodels.versions.version import ModelVersion
 
 
 class VersionLoader:
-    """Loads the versions of one model.
+    """Loads the versions of one model. Threads may load different versions at the same time.
 
     :param model: the declaration
     :param artifact: its file or folder
@@ -43,6 +44,7 @@ class VersionLoader:
         self._artifact = artifact
         self._policy = policy
         self._trials = trials
+        self._loading = KeyedLocks()  # by label
         self.cache = VersionCache()
         self.rejected = RejectedFiles()
         self.events = Events()
@@ -61,16 +63,33 @@ class VersionLoader:
             reason = f"it cannot be listed: {in_one_line(error)}"
             raise ArtifactError(resolve(self._artifact, self._policy), reason) from error
 
-    def load(self, label: str | None, file: File, limit: LoadLimit | None = None) -> ModelVersion:
+    def load(
+        self,
+        label: str | None,
+        file: File,
+        limit: LoadLimit | None = None,
+        *,
+        is_requested: bool = False,
+    ) -> ModelVersion:
         """Return a version; load it unless it is loaded or its file is known to be bad.
 
+        A thread waits for another one only if both load the same version.
+
         :param limit: the limit that this load counts for, None if no client causes it
+        :param is_requested: True if a request names the version
         :raises ArtifactError: it cannot be loaded
         :raises TooManyLoads: clients have caused too many loads
         """
-        version = self.cache.get(label, file)
-        if version is not None:
+        with self._loading.holding(label):
+            version = self.cache.get(label, file)
+            if version is None:
+                version = self._load(label, file, limit)
+                if is_requested:
+                    self.cache.touch(label)
+                self.cache.put(label, file, version)
             return version
+
+    def _load(self, label: str | None, file: File, limit: LoadLimit | None) -> ModelVersion:
         self.rejected.check(label, file, unless_it_loads=True)
         if limit is not None:
             limit.take(name_of(self._model))
@@ -80,7 +99,6 @@ class VersionLoader:
         except Exception as error:
             raise self.reject(label, file, error) from error
         self.rejected.accept_load(label)
-        self.cache.put(label, file, version)
         self.events.add(label, version)
         return version
 

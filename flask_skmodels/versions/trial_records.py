@@ -18,6 +18,8 @@ from threading import Lock
 from time import monotonic, sleep
 from typing import Any
 
+from flask_skmodels.versions.keyed_locks import KeyedLocks
+
 FOLDER = "skmodels-trials"
 _POLL_SECONDS = 0.02
 _fcntl: Any = None  # on Windows, where each process tries a version itself
@@ -74,16 +76,19 @@ class TrialRecords:
     def __init__(self, folder: Path) -> None:
         self._folder: Path | None = folder / FOLDER
         self._in_memory: dict[str, Record] = {}
-        self._lock = Lock()
+        self._trials = KeyedLocks()
+        self._lock = Lock()  # for a change of the folder
 
     @property
     def folder(self) -> Path | None:
         """The state directory, None if records are kept in memory."""
-        return None if self._folder is None else self._folder.parent
+        folder = self._folder
+        return None if folder is None else folder.parent
 
     def path_of(self, key: str) -> Path | None:
         """Return the file of a record, None if records are kept in memory."""
-        return None if self._folder is None else self._folder / f"{key}.json"
+        folder = self._folder
+        return None if folder is None else folder / f"{key}.json"
 
     def read(self, key: str) -> Record:
         """Return a record; one without attempts if there is none, or if it cannot be read."""
@@ -116,13 +121,13 @@ class TrialRecords:
                 path.unlink(missing_ok=True)
 
     @contextmanager
-    def one_at_a_time(self, patience: float) -> Iterator[None]:
-        """Let one trial run at a time, in all processes that share the folder.
+    def alone(self, key: str, patience: float) -> Iterator[None]:
+        """Let one trial with a key run at a time, in all processes that share the folder.
 
         :param patience: seconds to wait for the other processes; after that the block runs anyway
         """
-        with self._lock:
-            descriptor = self._open_lock()
+        with self._trials.holding(key):
+            descriptor = self._open_lock(key)
             try:
                 if descriptor is not None:
                     _wait_for(descriptor, patience)
@@ -131,23 +136,26 @@ class TrialRecords:
                 if descriptor is not None:
                     os.close(descriptor)
 
-    def _open_lock(self) -> int | None:
-        if self._folder is None:
+    def _open_lock(self, key: str) -> int | None:
+        folder = self._folder
+        if folder is None:
             return None
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            return os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            folder.mkdir(parents=True, exist_ok=True)
+            return os.open(folder / f"{key}.lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             self._give_up_folder(error)
             return None
 
     def _give_up_folder(self, error: OSError) -> None:
-        _log.warning(
-            "the outcomes of trials are kept in the memory of this process only, because %s cannot "
-            "be written (%s): set SKMODELS_STATE_DIR to a folder that can",
-            *(self._folder, error.strerror or error),
-        )
-        self._folder = None
+        with self._lock:
+            folder, self._folder = self._folder, None
+        if folder is not None:
+            _log.warning(
+                "the outcomes of trials are kept in the memory of this process only, because %s "
+                "cannot be written (%s): set SKMODELS_STATE_DIR to a folder that can",
+                *(folder, error.strerror or error),
+            )
 
 
 def _record_of(values: Any) -> Record:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy
 from flask_skmodels.exceptions import ArtifactError
@@ -33,15 +34,18 @@ class Trials:
         self._records = TrialRecords(folder)
         self._limits = limits
         self._runner: TrialRunner | None = None
+        self._runs = Lock()  # of the runner
 
     @contextmanager
     def several(self) -> Iterator[None]:
         """Keep one helper process for all trials in a ``with`` block, which is faster."""
-        with TrialRunner() as self._runner:
+        with TrialRunner() as runner:
+            self._runner = runner
             try:
                 yield
             finally:
-                self._runner = None
+                with self._runs:
+                    self._runner = None
 
     def check(self, model: Model, artifact: Artifact, policy: Policy, digest: str) -> None:
         """Try a version, unless that was done before, here or in another process.
@@ -60,7 +64,7 @@ class Trials:
     def _refusal_of(self, task: Task, key: str) -> str | None:
         known = self._records.read(key)
         if not known.is_over:
-            with self._records.one_at_a_time(2 * (self._limits.seconds + START_SECONDS)):
+            with self._records.alone(key, 2 * (self._limits.seconds + START_SECONDS)):
                 known = self._records.read(key)  # another process may have tried it
                 if not known.is_over and known.attempts < MAX_ATTEMPTS:
                     return self._try(task, key, known.attempts + 1)
@@ -85,12 +89,23 @@ class Trials:
 
     def _run(self, task: Task, note: Note) -> Outcome:
         try:
-            if self._runner is not None:
-                return outcome_of(self._runner.run(task, note), task.limits)
-            with TrialRunner() as runner:
+            with self._free_runner() as runner:
                 return outcome_of(runner.run(task, note), task.limits)
         except CannotStart as error:
             return not_started(str(error))
+
+    @contextmanager
+    def _free_runner(self) -> Iterator[TrialRunner]:
+        """Yield the runner of several trials; if it is busy or there is none, yield a new one."""
+        if self._runs.acquire(blocking=False):
+            try:
+                if self._runner is not None:
+                    yield self._runner
+                    return
+            finally:
+                self._runs.release()
+        with TrialRunner() as runner:
+            yield runner
 
     def _remedy(self, key: str) -> str:
         path = self._records.path_of(key)

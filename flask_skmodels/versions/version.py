@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.artifacts.loading import Loaded
+from flask_skmodels.engines.accepted_inputs import compile_for_accepted_input
 from flask_skmodels.engines.batching import Combiner
 from flask_skmodels.engines.selection import choose_engine
-from flask_skmodels.engines.trial import compile_tried
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
 from flask_skmodels.exceptions import ModelError, UnknownModel
@@ -51,7 +51,7 @@ class ModelVersion:
             self.methods = methods_of(model)
             self.profile = profile_of(model)
             inputs = inputs_of(model, self.methods)
-            inputs, self.schema = compile_tried(
+            inputs, self.schema = compile_for_accepted_input(
                 model, self.methods, inputs, checks_examples=loaded is None
             )
             self.container = inputs.container

@@ -89,11 +89,12 @@ class Predictor:
         :raises InvalidInput: the rows cannot be read or are not valid; or the model or its
             estimator rejects them
         :raises Overloaded: too many predictions are in progress
-        :raises TimedOut: the prediction has waited too long for others
+        :raises TimedOut: the prediction has waited too long for others, or takes too long
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
         deployment = self.deployment
         call = deployment.call(exchange.app, version, method, request_id or exchange.request_id)
+        call.limit = deployment.timeout
         if deployment.limits:  # a slow client must not keep others from running
             Body(exchange.request, self.budget).read()
         with call.admission as call.waited:

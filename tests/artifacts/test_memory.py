@@ -1,8 +1,8 @@
 """A forest that is loaded before the fork is in memory once, however many workers serve it.
 
-The forest is of 80 MB, which is quick to make; ``FLASK_SKMODELS_MEMORY_MB=500`` in the environment
-makes it as large as that. What scikit-learn keeps of a tree is a copy even of a mapped file, so it
-is the fork that shares it and not the file: nothing may write to it afterwards.
+The forest takes 80 MB, which is quick to make; ``FLASK_SKMODELS_MEMORY_MB=500`` in the environment
+makes it as large as that. scikit-learn copies the arrays of a tree even from a mapped file. So the
+workers share the memory of their parent and not the file, and nothing may write to it afterwards.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ WAIT = 30  # seconds at most, for what must come
 class Gate(BaseEstimator):
     """Doubles its first column, and can be held at its first call; notes what it is called with.
 
-    It is not held before :meth:`close`: a model is tried when it is registered.
+    It is not held before :meth:`close`: a model is called when it is registered.
 
     :param raises_on: a number that it raises on
     :param loses: whether it returns one entry too few for several rows

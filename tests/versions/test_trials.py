@@ -12,9 +12,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from multiprocessing import spawn
 from pathlib import Path
+from threading import Event
 from types import ModuleType
 from typing import Any
 
@@ -48,6 +50,7 @@ from tests.support.versions_folder import (
     application,
     constant,
     deployment_of,
+    extension_of,
     failed,
     iris,
     put,
@@ -222,6 +225,44 @@ def test_requests_are_served_while_a_version_hangs_in_its_trial(
     assert answers > 20
 
 
+def test_request_waits_for_the_trial_of_its_own_version_alone(
+    folder: Path, fresh: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[str] = []
+    is_tried, may_end = Event(), Event()
+
+    def run(runner: TrialRunner, task: Task, note: Note) -> Report:
+        runs.append(task.path.name)
+        if task.path.name == "1.joblib":
+            is_tried.set()
+            assert may_end.wait(60)
+        return Report(0, is_late=False, result={"outcome": "passed"})
+
+    def ask(label: str) -> Any:
+        path = f"/iris/versions/{label}/predict/"
+        return app.test_client().post(path, json=ROW).get_json()["predictions"]
+
+    monkeypatch.setattr(TrialRunner, "run", run)
+    put(folder, "0")
+    put(folder, "2")
+    app = serving(folder)
+    with ThreadPoolExecutor(2) as pool:
+        own = [pool.submit(ask, "1") for _ in range(2)]
+        try:
+            assert is_tried.wait(60)
+            assert ask("0") == ["0"]
+            put(folder, "3")
+            refresh(app)
+            assert answer_of(app.test_client()) == ("3", "3")
+            put(folder.parent / "other", "4")
+            extension_of(app).register(Model(name="other", pipeline="other"))
+            assert not any(each.done() for each in own)
+        finally:
+            may_end.set()
+        assert [each.result() for each in own] == [["1"], ["1"]]
+    assert runs == ["2.joblib", "1.joblib", "0.joblib", "3.joblib", "4.joblib"]
+
+
 @NEEDS_POSIX
 def test_time_and_memory_of_a_trial_are_limited(tmp_path: Path, started: list[str]) -> None:
     put(tmp_path / "iris", "1")
@@ -265,6 +306,19 @@ def test_serve_tries_its_file(
     digest = sha256((tmp_path / "iris.joblib").read_bytes()).hexdigest()
     with pytest.raises(ArtifactError, match="killed the process of its trial"):
         serve(str(tmp_path / "iris.joblib"), sha256=digest)
+    assert started == ["iris.joblib"]
+
+
+def test_serve_tries_its_file_once_with_all_methods(
+    tmp_path: Path, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Flask, "auto_find_instance_path", lambda app: str(tmp_path))
+    path = tmp_path / "iris.joblib"
+    joblib.dump(constant("1"), path)
+    app = serve(str(path), sha256=sha256(path.read_bytes()).hexdigest())
+    for method in ("predict", "predict_proba"):
+        assert app.test_client().post(f"/iris/{method}/", json=[[1, 2]]).status_code == 200
+    assert started == ["iris.joblib"]
 
 
 def test_pickle_that_is_not_trusted_is_not_tried(folder: Path, started: list[str]) -> None:

@@ -100,9 +100,9 @@ def test_cells_of_rows_without_a_fixed_length_are_limited() -> None:
     ]
 
 
-def test_values_that_only_cerberus_validates_count_as_2500_cells(pipeline: Any) -> None:
+def test_values_that_only_cerberus_validates_count_as_4000_cells(pipeline: Any) -> None:
     schema = {name: {"type": "number", "anyof": [{"min": 0}, {"max": -5}]} for name in FIELDS}
-    model = KeyValueModel(name="iris", pipeline=pipeline, schema=schema, max_cells=20_000)
+    model = KeyValueModel(name="iris", pipeline=pipeline, schema=schema, max_cells=32_000)
     client = serve(model)
     assert len(predictions(post_json(client, PATH, [SETOSA] * 2))) == 2
     assert errors_of(post_json(client, PATH, [SETOSA] * 3), 413) == [(None, None, "max_cells")]

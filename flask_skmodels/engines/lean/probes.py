@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from itertools import cycle, islice, pairwise
-from math import inf, isfinite, nextafter
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ _BY_TYPE: dict[object, Sequence[Any]] = {
 }
 _SHARE_MISSING = 0.08
 _LARGEST_SINGLE = 3e38
-_SIDES = np.array([-inf, inf], dtype=np.float32)
+_SIDES = np.array([-inf, inf], dtype=np.float32)  # double precision would widen the singles
 
 
 class Probes:
@@ -174,7 +174,7 @@ def _pool_of_any_type(field: Field, breakpoints: list[Any]) -> list[Any]:
 def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
     numbers = sorted({float(value) for value in breakpoints if _is_number(value)})
     between = [(low + high) / 2 for low, high in pairwise(numbers)]
-    beside = [neighbour for number in numbers for neighbour in _neighbours(number)]
+    beside = _neighbours(numbers)
     bounds = [field.definition[rule] for rule in ("min", "max") if rule in field.definition]
     samples = [float(value) for value in field.column.samples if _is_number(value)]
     generic = [*_GENERIC, *_scaled(numbers), *map(float, bounds), *samples]
@@ -182,16 +182,20 @@ def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
     pool = [*numbers, *beside, *between] + generic * max(1, len(numbers) // len(generic))
     if field.kind == "integer":
         pool = [float(round(value)) for value in pool]
-    within = [value for value in pool if _is_within(value, field)] or [float(bounds[0])]
-    return [int(value) for value in within] if field.kind == "integer" else within
+    if bounds:
+        low, high = field.definition.get("min", -inf), field.definition.get("max", inf)
+        pool = [value for value in pool if low <= value <= high] or [float(bounds[0])]
+    return [int(value) for value in pool] if field.kind == "integer" else pool
 
 
-def _neighbours(number: float) -> list[float]:
-    """Return the next larger and smaller numbers, in double and in single precision."""
-    neighbours = [nextafter(number, side) for side in (-inf, inf)]
-    if abs(number) < _LARGEST_SINGLE:
-        neighbours += [float(np.nextafter(np.float32(number), side)) for side in _SIDES]
-    return neighbours
+def _neighbours(numbers: list[float]) -> list[float]:
+    """Return the next larger and smaller numbers of each, in double and in single precision."""
+    if not numbers:
+        return []
+    doubles = np.array(numbers)
+    singles = doubles[np.abs(doubles) < _LARGEST_SINGLE].astype(np.float32)
+    beside = [np.nextafter(values[:, np.newaxis], _SIDES) for values in (doubles, singles)]
+    return [float(value) for values in beside for value in values.ravel()]
 
 
 def _scaled(numbers: list[float]) -> list[float]:

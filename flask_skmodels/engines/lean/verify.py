@@ -10,11 +10,11 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline
 from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes, repeat_rows, row_slice
+from flask_skmodels.engines.threadpools import one_thread
 from flask_skmodels.estimators import introspect
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.tabular import Tabular, copy_of, matrix_of, to_sklearn
@@ -127,8 +127,7 @@ def _verify(lean: Call, native: Call, probes: Probes) -> None:
         whole = probes.build(rows)
         expected = _compare(lean, native, whole, f"{PROBES} rows")
     frame = _frame_of_columns(whole)
-    extremes = [_compare_extreme(lean, native, probes.build(row)) for row in probes.extremes()]
-    has_compared_one_row = any(extremes)
+    has_compared_one_row = _compare_extremes(lean, native, probes)
     for index, (start, stop) in enumerate(_PARTS):
         X = probes.build(row_slice(rows, start, stop), by_column=not index)
         is_late = has_compared_one_row and perf_counter() - started > SECONDS
@@ -218,13 +217,29 @@ def _compare(lean: Call, native: Call, X: ModelInput, rows: str, frame: Any = No
     return expected
 
 
-def _compare_extreme(lean: Call, native: Call, X: ModelInput) -> bool:
-    """Compare the results for a row on which both the lean form and the estimator may raise.
+def _compare_extremes(lean: Call, native: Call, probes: Probes) -> bool:
+    """Compare the results for rows on which both the lean form and the estimator may raise.
 
+    :returns: whether the lean form returns a result for one of them
+    """
+    rows = probes.extremes()
+    if not rows:
+        return False
+    frame = _frame_of_columns(probes.build(repeat_rows(rows, len(rows)), by_column=True))
+    parts = [None if frame is None else frame.iloc[i : i + 1].copy() for i in range(len(rows))]
+    pairs = zip(rows, parts, strict=True)
+    compared = [_compare_extreme(lean, native, probes.build(row), part) for row, part in pairs]
+    return any(compared)
+
+
+def _compare_extreme(lean: Call, native: Call, X: ModelInput, frame: Any) -> bool:
+    """Compare the results for one row.
+
+    :param frame: a data frame of the same row for the estimator; None to make it from X
     :returns: whether the lean form returns a result
     """
     try:
-        expected = native(copy_of(X))
+        expected = native(copy_of(X) if frame is None else frame)
     except Exception:
         _check_refusal(lean, X)
         return False
@@ -284,6 +299,6 @@ def _wrong_step(estimator: Estimator, native: Mapping[str, Call], X: ModelInput)
 @contextmanager
 def quiet_on_one_thread() -> Iterator[None]:
     """Return a context without warnings, in which BLAS and OpenMP start no threads."""
-    with warnings.catch_warnings(), threadpool_limits(1), np.errstate(all="ignore"):
+    with warnings.catch_warnings(), one_thread(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield

@@ -122,7 +122,7 @@ def _check_kinds(attributes: Mapping[str, Any]) -> None:
     edges = [] if bins is None else list(bins.edges)
     bounds = [value for value in (low, high, *edges) if value is not None]
     is_text = attributes["type"] in ("datetime", "date", "any")
-    if not all(isinstance(v, str) if is_text else _is_number(v) for v in bounds):
+    if not set(map(type, bounds)) <= ({str} if is_text else {int, float}):
         raise MalformedProfile("min, max and bins are not of the column's type")
     if (low is not None and high is not None and low > high) or edges != sorted(edges):
         raise MalformedProfile("min, max and bins are not in ascending order")
@@ -146,15 +146,33 @@ def _frequent(value: Any) -> Frequent:
     return Frequent(values, shares)
 
 
-def _array(read: _Reader, most: int) -> Callable[[Any], tuple[Any, ...]]:
+def _array(
+    read: _Reader, most: int, are_valid: Callable[[list[Any]], bool] = lambda values: False
+) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a reader of arrays.
+
+    :param read: the reader of an entry
+    :param most: the largest number of entries
+    :param are_valid: a quick check of all entries; where it returns False, each is read on its own
+    """
+
     def read_all(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise MalformedProfile("an array is expected")
         if len(value) > most:
             raise MalformedProfile(f"at most {most} entries are allowed")
-        return tuple(map(read, value))
+        return tuple(value) if are_valid(value) else tuple(map(read, value))
 
     return read_all
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return set(map(type, values)) <= {int, float} and all(map(isfinite, values))
+
+
+def _are_shares(values: list[Any]) -> bool:
+    are_floats = set(map(type, values)) == {float}
+    return are_floats and _are_numbers(values) and min(values) >= 0 and max(values) <= 1
 
 
 def _object(value: Any) -> JSONObject:
@@ -241,10 +259,10 @@ def _inner(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
 
 
-_edges = _array(_value, MAX_BINS + 1)
-_shares_of_bins = _array(_share, MAX_BINS)
-_values = _array(_value, MAX_FREQUENT)
-_shares = _array(_share, MAX_FREQUENT)
+_edges = _array(_value, MAX_BINS + 1, _are_numbers)
+_shares_of_bins = _array(_share, MAX_BINS, _are_shares)
+_values = _array(_value, MAX_FREQUENT, _are_numbers)
+_shares = _array(_share, MAX_FREQUENT, _are_shares)
 
 _COLUMN: dict[str, _Reader] = {
     "name": _text,
@@ -273,5 +291,5 @@ _PROFILE: dict[str, _Reader] = {
     "columns": _columns(MAX_COLUMNS),
     "target": _columns(MAX_OUTPUTS),
     "predictions": _columns(MAX_OUTPUTS),
-    "baseline": _array(_number, MAX_BASELINE),
+    "baseline": _array(_number, MAX_BASELINE, _are_numbers),
 }

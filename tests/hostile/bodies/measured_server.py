@@ -59,16 +59,9 @@ class MeasuredServer:
         """Send the bytes of a whole request over a connection of its own, and measure it."""
         _clear_peak(self._worker)
         cpu, memory = _cpu(self._worker), _memory(self._worker, "VmRSS")
-        with socket.create_connection((HOST, self.server.port), timeout=60) as connection:
-            with suppress(OSError):  # it may be refused before all of it was sent
-                connection.sendall(request)
-            response = HTTPResponse(connection)
-            response.begin()
-            beginning = response.read(65_536)
-            while response.read(_MIB):
-                pass
+        status, beginning = send(self.server.port, request)
         return Exchange(
-            response.status,
+            status,
             beginning,
             _cpu(self._worker) - cpu,
             _memory(self._worker, "VmHWM") - memory,
@@ -92,6 +85,22 @@ def measured_server(folder: Path) -> Iterator[MeasuredServer]:
     """Start the server, and stop it at the end."""
     with gunicorn(folder, MODULE, workers=1, lifetime=LIFETIME) as server:
         yield MeasuredServer(server)
+
+
+def send(port: int, request: bytes) -> tuple[int, bytes]:
+    """Send the bytes of a request over a connection of its own.
+
+    :returns: the status and the beginning of the body of the response, which is read to its end
+    """
+    with socket.create_connection((HOST, port), timeout=60) as connection:
+        with suppress(OSError):  # it may be refused before all of it was sent
+            connection.sendall(request)
+        response = HTTPResponse(connection)
+        response.begin()
+        beginning = response.read(65_536)
+        while response.read(_MIB):
+            pass
+    return response.status, beginning
 
 
 def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:

@@ -30,8 +30,8 @@ ARROW_FILE = {"Content-Type": "application/vnd.apache.arrow.file"}
 PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "identity": bytes,
-    "gzip": partial(gzip.compress, compresslevel=9, mtime=0),
-    "deflate": partial(zlib.compress, level=9),
+    "gzip": partial(gzip.compress, compresslevel=6, mtime=0),
+    "deflate": partial(zlib.compress, level=6),
 }
 IRIS, INFER = "/iris/predict/", "/v2/models/iris/infer"
 KSERVE, MLFLOW = "/v1/models/iris:predict", "/invocations"
@@ -91,6 +91,9 @@ def _below(size: int, fewer: int, others: int) -> Callable[[int], int]:
     return lambda n: fewer if n < size else others
 
 
+_MANY_400 = _below(200_000, 400, 413)  # more marks of rows than so many rows can have
+
+
 def _rows(row: bytes, count: int, first: bytes | None = None, last: bytes | None = None) -> bytes:
     rows = [row] * count
     if first is not None:
@@ -131,8 +134,8 @@ _JSON_ROWS: list[Attack] = [
     ("numbers as texts", lambda n: _rows(b'["1","1","1","1"]', n), 400),
 ]
 _JSON_DOCUMENTS: list[Attack] = [
-    ("nested arrays", lambda n: b"[" * n, _below(200_000, 400, 413)),
-    ("nested closed arrays", lambda n: b"[" * n + b"]" * n, 400),
+    ("nested arrays", lambda n: b"[" * n, _MANY_400),
+    ("nested closed arrays", lambda n: b"[" * n + b"]" * n, _MANY_400),
     ("nested objects", lambda n: b'{"a":' * n, 400),
     ("a long number", lambda n: b"[[" + b"9" * n + b",1,1,1]]", _below(300, 200, 400)),
     ("a long text", lambda n: b'[["' + b"a" * n + b'",1,1,1]]', 400),
@@ -149,7 +152,7 @@ _JSON_DOCUMENTS: list[Attack] = [
     ("columns of texts", lambda n: _columns(b'"a"', n), 400),
     ("an unknown column", lambda n: _columns(b"1", n, b',"x":[%b]' % b",".join([b"[]"] * n)), 200),
     ("not JSON", lambda n: b"x" * n, 400),
-    ("brackets in a text", lambda n: b'"' + b"{" * n + b'"', _below(200_000, 400, 413)),
+    ("brackets in a text", lambda n: b'"' + b"{" * n + b'"', _MANY_400),
     ("colons in a text", lambda n: b'[{"' + b":" * n + b'":1}]', 400),
 ]
 
@@ -172,7 +175,7 @@ _CSV: list[Attack] = [
     ("lines of two values", lambda n: HEADER + b"\n1,1" * n, 400),
     ("zero bytes", lambda n: HEADER + b"\n\0,1,1,1" * n, 400),
     ("invalid UTF-8", lambda n: HEADER + b"\n\xff,1,1,1" * n, 400),
-    ("many columns", lambda n: b"a," * n + b"a\n" + b"1," * n + b"1", 400),
+    ("many columns", lambda n: b"a," * n + b"a\n" + b"1," * n + b"1", lambda n: 400),
     ("a long value", lambda n: HEADER + b'\n"' + b"1" * n + b'",1,1,1', _below(300, 200, 400)),
     ("quotes", lambda n: HEADER + b'\n"1","1","1","1"' * n, 200),
     ("doubled quotes", lambda n: HEADER + b'\n"""","1","1","1"' * n, 400),
@@ -195,7 +198,7 @@ _NDJSON: list[Attack] = [
     ("surrogates", lambda n: b'["\\ud800",1,1,1]\n' * n, 400),
     ("not a number", lambda n: b"[NaN,1,1,1]\n" * n, 400),
     ("one line not JSON", lambda n: (_ARRAY + b"\n") * n + b"x", 400),
-    ("one long line", lambda n: b"[" + b",".join([b"1"] * n) + b"]", 400),
+    ("one long line", lambda n: b"[" + b",".join([b"1"] * n) + b"]", lambda n: 400),
 ]
 _FORM: list[Attack] = [
     ("empty fields", lambda n: b"a&" * n, 400),
@@ -213,16 +216,16 @@ _VALUES_FORM: list[Attack] = [
 ]
 _INSTANCES: list[Attack] = [
     ("an unknown list", lambda n: _NAMED % (b',"x":[' + b",".join([b"1"] * n) + b"]"), 200),
-    ("columns with unknown ones", lambda n: b'{"x":[' + b",".join([b"1"] * n) + b"]}", 400),
+    ("columns with unknown ones", lambda n: b'{"x":[' + b",".join([b"1"] * n) + b"]}", _MANY_400),
     (
         "columns as objects",
         lambda n: b'{"x":{' + b",".join(b'"%d":1' % i for i in range(n)) + b"}}",
-        _below(200_000, 400, 413),
+        _MANY_400,
     ),
-    ("empty lists", lambda n: b",".join([b"[]"] * n), 400),
-    ("empty objects", lambda n: b",".join([b"{}"] * n), 400),
+    ("empty lists", lambda n: b",".join([b"[]"] * n), _MANY_400),
+    ("empty objects", lambda n: b",".join([b"{}"] * n), _MANY_400),
     ("lists of one object", lambda n: b",".join([b"[" + _OBJECT + b"]"] * n), 200),
-    ("numbers", lambda n: b",".join([b"1"] * n), 400),
+    ("numbers", lambda n: b",".join([b"1"] * n), _MANY_400),
     ("arrays with one object", lambda n: b",".join([_ARRAY] * n + [_OBJECT]), 200),
     ("doubled names", lambda n: b",".join([_NAMED % b',"x":1,"x":2'] * n), 200),
 ]
@@ -249,10 +252,10 @@ _TENSORS: list[Attack] = [
     ("a wrong shape", lambda n: _tensor([n + 1, 4], b",".join([b"1"] * n)), 400),
     ("nulls", lambda n: _tensor([n, 4], b",".join([b"null"] * (4 * n))), 400),
     ("texts as numbers", lambda n: _tensor([n, 4], b",".join([b'"1"'] * (4 * n))), 400),
-    ("deep nesting", lambda n: _tensor([1, 4], b"[" * n + b"]" * n), 400),
+    ("deep nesting", lambda n: _tensor([1, 4], b"[" * n + b"]" * n), _MANY_400),
     ("a large shape", lambda n: _tensor([10**12, 1], b"1" * n), 400),
-    ("many outputs", _outputs, _below(200_000, 400, 413)),
-    ("many inputs", _inputs, _below(200_000, 400, 413)),
+    ("many outputs", _outputs, _MANY_400),
+    ("many inputs", _inputs, _MANY_400),
 ]
 
 
@@ -318,7 +321,7 @@ _TABLES: list[tuple[str, Callable[[Any, int], dict[str, Any]], int | Callable[[i
     ("small integers", _named(lambda pa, n: pa.array([1] * n, pa.int8())), 200),
     ("large integers", _named(lambda pa, n: pa.array([2**53 + 1] * n, pa.int64())), 200),
     ("half floats", _named(lambda pa, n: pa.array([1.0] * n, pa.float32()).cast("halffloat")), 200),
-    ("lists", _named(lambda pa, n: pa.array([[1.0]] * n)), _below(0, 0, 400)),
+    ("lists", _named(lambda pa, n: pa.array([[1.0]] * n)), lambda n: 400),
     ("missing columns", lambda pa, n: {"x": pa.array([1.0] * n)}, 400),
     ("one null in each column", _named(lambda pa, n: pa.array([1.0] * (n - 1) + [None])), 400),
     (
@@ -378,7 +381,8 @@ def _wide_csv(count: int, last: bytes = b"1") -> bytes:
 
 
 def _wide_columns(pa: Any, count: int) -> dict[str, Any]:
-    return _honest_columns(pa, count) | {f"x{i}": pa.array([1.0] * count) for i in range(2000)}
+    column = pa.array([1.0] * count)
+    return dict.fromkeys([*FIELDS, *(f"x{i}" for i in range(2000))], column)
 
 
 def _null_columns(width: int) -> Callable[[Any, int], dict[str, Any]]:
@@ -454,9 +458,9 @@ def _issue_cases() -> Iterator[Case]:
 
 def _schema_cases() -> Iterator[Case]:
     """Yield the cases of schemas that only Cerberus can check, and of wide and open ones."""
-    for rows, status in ((1, 200), (100, 200), (1_000, 200), (1_100, 413), (90_000, 413)):
+    for rows, status in ((1, 200), (100, 200), (600, 200), (700, 413), (90_000, 413)):
         case, make = f"only Cerberus: {rows} rows", partial(_rows, _ARRAY, rows)
-        yield Case(case, "/checked/predict/", make, status, JSON, "gzip", is_quick=rows != 1000)
+        yield Case(case, "/checked/predict/", make, status, JSON, "gzip", is_quick=rows != 600)
     for rows in (100, 30_000):
         for last in (b"1", b"x", b"-0", b"9007199254740993", b"1e400", b" 1 "):
             status = 400 if last in {b"x", b"1e400"} else 200
@@ -506,6 +510,12 @@ def _dialect_cases() -> Iterator[Case]:
     yield from _grid("open inference", INFER, JSON, _TENSORS, are_rows=False)
 
 
+def hardest_cases() -> list[Case]:
+    """Return the cases that cost the most when nothing limited them."""
+    last = "accept: a/b, 1000 times in 60 lines"
+    return [*_issue_cases(), *(case for case in _header_cases() if case.name == last)]
+
+
 def all_cases() -> list[Case]:
     """Return the whole table."""
     every = [
@@ -518,7 +528,7 @@ def all_cases() -> list[Case]:
     return [*every, *_arrow_cases()]
 
 
-SIZES = {"one": 1, "100": 100, "5,000": 5_000, "90,000": 90_000, "1,000,000": 1_000_000}
+SIZES = {"one": 1, "100": 100, "5,000": 5_000, "90,000": 90_000, "250,000": 250_000}
 
 
 def _grid(
