@@ -139,13 +139,14 @@ def _adbc(url: str) -> Any:
 
 
 def _engine(url: str) -> Any:
+    """Return an engine of SQLAlchemy that keeps no connection open."""
     try:
-        return import_module("sqlalchemy").create_engine(url)
+        sqlalchemy = import_module("sqlalchemy")
+        return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     except ImportError as error:
         package = error.name or "sqlalchemy"
-        raise ScoringError(
-            f"{shown(url)}: {package} is not installed: pip install {package}"
-        ) from None
+        needed = f"{package} is not installed: pip install {package}"
+        raise ScoringError(f"{shown(url)}: {needed}") from None
 
 
 def _batches(result: Any, rows: int) -> Iterator[Any]:
