@@ -115,10 +115,22 @@ class ArrowContent:
     def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
         return self.table.select(list(types)), {}
 
+    def __reduce__(self) -> Any:
+        """Pickle the rows of the table alone: they may be a part of much larger arrays."""
+        pyarrow = import_module("pyarrow")
+        sink = pyarrow.BufferOutputStream()
+        with pyarrow.ipc.new_stream(sink, self.table.schema) as writer:
+            writer.write_table(self.table)
+        return _content_of_stream, (sink.getvalue().to_pybytes(),)
+
     @property
     def column_names(self) -> list[str]:
         """The names of all columns."""
         return list(self.table.column_names)
+
+
+def _content_of_stream(stream: bytes) -> ArrowContent:
+    return ArrowContent(import_module("pyarrow").ipc.open_stream(stream).read_all())
 
 
 @dataclass

@@ -150,8 +150,17 @@ class FileSource:
             columns=None if columns is None else list(columns),
             batch_size=rows,
             batch_readahead=_BATCH_READAHEAD,
+            **self._scan_options,
         )
         return map(ArrowContent, tables_of(batches, rows))
+
+    @cached_property
+    def _scan_options(self) -> dict[str, Any]:
+        """Options of the reader: with its buffers, it would keep all bytes of a file."""
+        if self.format.name != "parquet":
+            return {}
+        options = import_module("pyarrow.dataset").ParquetFragmentScanOptions(pre_buffer=False)
+        return {"fragment_scan_options": options}
 
     @cached_property
     def _fragments(self) -> dict[str, Any]:

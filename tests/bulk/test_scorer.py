@@ -148,6 +148,13 @@ def test_class_with_code_travels_with_it(pipeline: Any) -> None:
     assert set(scored["prediction"]) == {0, 2, 4}
 
 
+def test_chunk_is_sent_without_the_rows_around_it() -> None:
+    rows = pa.table({"x": np.arange(100_000.0)})
+    sent = pickle.dumps(ArrowContent(rows.slice(500, 100)))
+    assert len(sent) < 2000
+    assert pickle.loads(sent).table == rows.slice(500, 100)
+
+
 def test_polars_map_batches(scorer: Any, pipeline: Any) -> None:
     lazy = pl.from_pandas(TABLE).lazy()
     schema = pl.from_arrow(scorer.schema.empty_table()).schema  # type: ignore[union-attr]
