@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 
 from flask_skmodels import InvalidInput, KeyValueModel, ScoringError, SKModels, UnknownModel
+from flask_skmodels.bulk.chunks import ArrowContent
 from tests.support.helpers import FIELDS, SCHEMA
 from tests.support.scoring import BAD, frame, good, write_application
 

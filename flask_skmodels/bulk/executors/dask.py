@@ -64,7 +64,7 @@ class DaskExecutor:
                 result: BatchResult = future.result(timeout=_POLL)
                 return result
             except (TimeoutError, self._timeout):
-                if future.done():
+                if future.status == "error":  # the task has raised it
                     raise
 
     def ship_whole(self) -> None:
