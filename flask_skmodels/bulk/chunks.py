@@ -205,7 +205,7 @@ class TextContent:
             None if kind is None else exact_numbers(table.column(name), kind)
             for name, kind in zip(names, kinds, strict=True)
         ]
-        found = [column for column in columns if column is not None]
+        found: list[ColumnValues] = [column for column in columns if column is not None]
         return found if len(found) == len(names) and table.num_rows == self.count else None
 
     def _table(self, names: list[str]) -> tuple[Any, dict[int, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,13 @@ def test_pickled_scorer_is_small_and_needs_no_application(
     assert len(pickled) < 5000
     loads = []
     load = shipped_model.ShippedModel._load
-    monkeypatch.setattr(shipped_model, "_loaded", shipped_model._loaded.__class__())
-    monkeypatch.setattr(
-        shipped_model.ShippedModel, "_load", lambda self: loads.append(1) or load(self)
-    )
+
+    def counted(self: Any) -> Any:
+        loads.append(1)
+        return load(self)
+
+    monkeypatch.setattr(shipped_model, "_loaded", OrderedDict())
+    monkeypatch.setattr(shipped_model.ShippedModel, "_load", counted)
     for _ in range(3):
         pickle.loads(pickled)(TABLE)
     assert loads == [1]

@@ -235,14 +235,18 @@ def standard_input(data: bytes, models: SKModels, app: Flask) -> list[dict[str, 
     job._run.source = StandardInput(io.BytesIO(data))
     output = io.BytesIO()
     job.run(output)
-    return pd.read_json(io.BytesIO(output.getvalue()), lines=True).to_dict("records")
+    rows: list[dict[str, Any]] = pd.read_json(io.BytesIO(output.getvalue()), lines=True).to_dict(
+        "records"
+    )
+    return rows
 
 
 def as_stream(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    stream: bytes = sink.getvalue().to_pybytes()
+    return stream
 
 
 @pytest.mark.parametrize(
