@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import chain, islice
-from typing import Any
+from typing import Any, cast
 
 from flask_skmodels.bulk.batch import BatchResult, EstimatorFailed
 from flask_skmodels.bulk.chunks import Chunk
@@ -52,18 +52,40 @@ class ChunkSignals:
         self._announce(record)
         notify(after_prediction, self._sender, model=self._version.model, prediction=record)
 
-    def send_failure(self, error: EstimatorFailed) -> None:
+    def send_failure(self, chunk: Chunk, error: EstimatorFailed) -> None:
         """Send the signals of a chunk on which the estimator has failed."""
-        record = error.prediction
-        if record is not None:
-            self._announce(record)
-            notify(
-                prediction_failed,
-                self._sender,
-                model=self._version.model,
-                prediction=record,
-                exception=error.__cause__ or error,
-            )
+        record = error.prediction or self._record_of_worker(chunk)
+        self._announce(record)
+        notify(
+            prediction_failed,
+            self._sender,
+            model=self._version.model,
+            prediction=record,
+            exception=error.__cause__ or error,
+        )
+
+    def _record_of_worker(self, chunk: Chunk) -> Prediction:
+        """Return the record of a chunk on which the estimator has failed in another process."""
+        version, unsent = self._version, cast(ModelInput, None)
+        record = Prediction(
+            model=version.name,
+            version=version.label,
+            method=self._method,
+            X=unsent,
+            fields=version.schema.column_names,
+            rows=len(chunk.content),
+            classes=version.classes(self._method),
+            request_id=None,
+            is_bulk=True,
+        )
+        return DeferredPrediction(record, partial(self._valid_rows, chunk))
+
+    def _valid_rows(self, chunk: Chunk) -> ModelInput:
+        """Return X of the rows of a chunk that the schema accepts."""
+        schema = self._version.schema
+        rows: Any = chunk.content.read(schema, self._keep).rows
+        errors = schema.row_errors(rows)
+        return schema.clean(rows.take([row for row in range(len(rows)) if row not in errors]))
 
     def _send_rejection(self, result: BatchResult) -> None:
         errors = chain.from_iterable(result.errors[row] for row in result.rejected)

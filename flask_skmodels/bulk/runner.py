@@ -262,7 +262,7 @@ class Run:
         try:
             result: BatchResult = pending.result()
         except EstimatorFailed as error:
-            self._signals.send_failure(error)
+            self._signals.send_failure(chunk, error)
             raise ScoringError(f"the model fails on {place}: {error}") from error
         except InvalidInput as error:
             raise ScoringError(f"{place} do not fit the model: {error}") from error

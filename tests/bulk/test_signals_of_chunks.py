@@ -10,7 +10,9 @@ import pytest
 from flask import Flask, abort
 
 from flask_skmodels import (
+    KeyValueModel,
     ScoringError,
+    SKModels,
     after_prediction,
     before_prediction,
     input_rejected,
@@ -18,7 +20,7 @@ from flask_skmodels import (
     prediction_stopped,
 )
 from tests.bulk.conftest import Score
-from tests.support.helpers import FIELDS
+from tests.support.helpers import FIELDS, SCHEMA
 from tests.support.scoring import ROWS, frame, good
 
 TABLE = frame()
@@ -82,6 +84,31 @@ def test_metrics_and_pages_count_bulk_work(score: Score, app: Flask) -> None:
     text = app.test_client().get("/-/metrics").text
     rows = next(line for line in text.splitlines() if line.startswith("skmodels_rows_total{"))
     assert float(rows.split()[-1]) == ROWS - 3
+
+
+@pytest.mark.full
+def test_failure_in_another_process_is_a_signal(
+    pipeline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(KeyValueModel):
+        name = "iris"
+        schema = SCHEMA
+
+        def predict(self, X: Any) -> Any:
+            raise RuntimeError("no memory")
+
+    monkeypatch.chdir(tmp_path)
+    TABLE.to_parquet("in.parquet")
+    app = Flask("failing")
+    models = SKModels(app)
+    models.register(Failing(pipeline=pipeline))
+    heard = Heard(app)
+    with pytest.raises(ScoringError, match=r"the model fails on rows 0 to 449 .*: no memory"):
+        models.score("iris", "in.parquet", "out/", jobs=2, app=app)
+    assert [name for name, _ in heard.events] == ["before", "failed"]
+    record = heard.of("failed")[0]["prediction"]
+    assert record.is_bulk
+    assert len(record.X) == ROWS - 3
 
 
 def test_failure_is_a_signal(score: Score, app: Flask, models: Any) -> None:
