@@ -379,7 +379,7 @@ def test_signals_of_the_system_end_it_within_two_seconds(
         assert json.loads(out)["resumed"] >= 1
 
 
-def wait_for(path: Path, seconds: float = 60) -> None:
+def wait_for(path: Path, seconds: float = 150) -> None:
     deadline = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} does not appear"
