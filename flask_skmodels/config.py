@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from typing import Any, Literal
 from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE, Policy
 from flask_skmodels.artifacts.regular_files import MAX_BYTES
 from flask_skmodels.exceptions import ConfigurationError
+from flask_skmodels.hints import LIKELY, nearest
+
+logger = logging.getLogger("flask_skmodels")
 
 MAX_CONTENT_LENGTH = 64 * 1024 * 1024
 MISMATCHES = ("refuse", "warn", "ignore")
@@ -237,11 +241,14 @@ def read_settings(
 ) -> Settings:
     """Set the defaults in an application's configuration, and return the validated settings.
 
+    A key that begins with the name of the extension and is none of its keys is logged.
+
     :param config: the configuration of the application; missing keys are set
     :param name: the name of the extension; in upper case, it is the prefix of the keys
     :param url_prefix: the default of ``URL_PREFIX``, from the constructor
     :raises ConfigurationError: the value of a key is not valid
     """
+    _log_unknown_keys(config, name.upper())
     values = {}
     for suffix, key in KEYS.items():
         default = url_prefix if suffix == "URL_PREFIX" and url_prefix is not None else key.default
@@ -256,3 +263,18 @@ def read_settings(
             "set it too, or leave out the former"
         )
     return Settings(**values)
+
+
+def _log_unknown_keys(config: Mapping[str, Any], name: str) -> None:
+    """Log the keys that no extension reads; ``SKMODELS_B_ROOT`` is one of the extension skmodels_b.
+
+    :param name: the name of the extension in upper case
+    """
+    known = [f"{name}_{suffix}" for suffix in KEYS]
+    for key in config:
+        if not key.startswith(f"{name}_") or key in known:
+            continue
+        if not key.endswith(tuple(f"_{suffix}" for suffix in KEYS)):
+            meant = nearest(key.removeprefix(f"{name}_"), KEYS, LIKELY)
+            hint = "" if meant is None else f"; did you mean {name}_{meant}?"
+            logger.warning("%s is not a configuration key%s", key, hint)

@@ -30,7 +30,7 @@ from flask_skmodels.versions.registry import Registry
 from flask_skmodels.versions.trial_outcomes import Limits
 from flask_skmodels.versions.trial_task import is_trial_process
 from flask_skmodels.versions.trials import Trials
-from flask_skmodels.web import metrics, routes
+from flask_skmodels.web import metrics, routes, shared_urls
 from flask_skmodels.web.exchange import application
 from flask_skmodels.web.url_rules import without_garbage_collection
 
@@ -125,6 +125,7 @@ class SKModels:
                 for deployment in state.deployments.values():
                     _add_url_rules(state, deployment)
             self._apps.add(app)
+        shared_urls.watch(state)
 
     @overload
     def register(self, model: _M, **attributes: Any) -> _M: ...

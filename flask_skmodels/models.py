@@ -19,6 +19,7 @@ from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.profile.profiled_inputs import profiled
 from flask_skmodels.estimators.profile.profiled_rules import with_ranges, with_types
 from flask_skmodels.exceptions import ArtifactError, ModelError
+from flask_skmodels.hints import did_you_mean, nearest
 from flask_skmodels.schema.fields import Declaration, InputColumn, Inputs, declared
 from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.types import Estimator, FieldRules, JSONObject, ModelOutput
@@ -120,7 +121,8 @@ class Model:
         """
         for name, value in attributes.items():
             if name not in self.attributes:
-                raise TypeError(f"{type(self).__name__} has no attribute {name!r} to set")
+                hint = did_you_mean(name, self.attributes)
+                raise TypeError(f"{type(self).__name__} has no attribute {name!r} to set{hint}")
             setattr(self, name, value)
 
     def bind(self, caller: Callable[..., Any]) -> None:
@@ -227,6 +229,9 @@ class KeyValueModel(Model):
         return self._compile(inputs, unnamed=False)
 
 
+_BASES = frozenset({*ValuesModel.__mro__, KeyValueModel})
+
+
 def name_of(model: Model) -> str:
     """Return the name that a model is served under.
 
@@ -238,6 +243,25 @@ def name_of(model: Model) -> str:
     if name in RESERVED_NAMES:
         raise ModelError(f"model name {name!r} is reserved: choose another")
     return str(name)
+
+
+def check_spelling(model: Model) -> None:
+    """Raise :class:`ModelError` if a public name of a model is nearly that of an attribute.
+
+    Such a name would be ignored: a misspelt ``decorators`` would publish a model without its login.
+    A function is compared with the methods of a model as well.
+    """
+    own = [cls for cls in type(model).__mro__ if cls not in _BASES]
+    given = [item for each in [*own, model] for item in vars(each).items()]
+    for name, value in given:
+        if name.startswith("_") or hasattr(Model, name):
+            continue
+        meant = nearest(name, [*Model.attributes, *(introspect.METHODS if callable(value) else ())])
+        if meant is not None:
+            raise ModelError(
+                f"model {name_of(model)!r} has no attribute {name!r}; did you mean {meant!r}? "
+                f"If the name is your own, begin it with an underscore: '_{name}'"
+            )
 
 
 def artifact_of(model: Model) -> Artifact | None:

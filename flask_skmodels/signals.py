@@ -7,7 +7,8 @@ signals of one application only. Receivers take the keyword arguments that they 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from blinker import NamedSignal, Namespace
@@ -143,7 +144,7 @@ def send(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     :param arguments: keyword arguments of the receivers
     :raises Exception: the first exception that a receiver raised, after all of them have run
     """
-    if not signal.receivers:
+    if not signal.receivers or signal.is_muted:
         return
     first: Exception | None = None
     for receiver in signal.receivers_for(sender):
@@ -163,7 +164,7 @@ def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     :param arguments: keyword arguments of the receivers
     :raises Exception: in tests and debug mode, the first exception that a receiver raised
     """
-    if not signal.receivers:
+    if not signal.receivers or signal.is_muted:
         return
     failures: list[Exception] = []
     for receiver in signal.receivers_for(sender):
@@ -173,6 +174,15 @@ def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
             failures.append(failure)
     if failures:
         _report(failures, signal, sender)
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Send no signal of the library in a ``with`` block, in any thread."""
+    with ExitStack() as stack:
+        for signal in SIGNALS:
+            stack.enter_context(signal.muted())
+        yield
 
 
 def is_receiver_error(exception: Exception) -> bool:

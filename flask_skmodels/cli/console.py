@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import update_wrapper
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -12,10 +14,12 @@ import click
 from flask import current_app
 from flask.cli import ScriptInfo
 
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.inference.budget import NO_BUDGET
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.types import Estimator
+from flask_skmodels.signals import muted
 from flask_skmodels.state import State
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -37,21 +41,92 @@ class LocalSource:
         self.data = data
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
 def in_application(command: _C) -> _C:
     """Run a command in the context of the application; a decorator.
 
-    Like Flask's ``with_appcontext``, but an error of the library ends the command with one line.
+    Like Flask's ``with_appcontext``, but an error of the library ends the command with one line,
+    the load of the application and the command send no signals to it, and nothing is logged about
+    engines.
     """
+    return _in_application(command, muted)
 
+
+def in_application_with_signals(command: _C) -> _C:
+    """Run a command as :func:`in_application` does; the receivers of the application hear of it."""
+    return _in_application(command, nullcontext)
+
+
+def in_application_with_engines(command: _C) -> _C:
+    """Run a command as :func:`in_application` does; what is logged about engines is shown."""
+    return _in_application(command, muted, shows_engines=True)
+
+
+def _in_application(
+    command: _C,
+    signals: Callable[[], AbstractContextManager[None]],
+    *,
+    shows_engines: bool = False,
+) -> _C:
     @click.pass_context
     def run(context: click.Context, /, *arguments: Any, **options: Any) -> Any:
-        with one_line_errors():
+        logs = nullcontext() if shows_engines else _without_engine_logs()
+        with one_line_errors(), signals(), logs:
             app = context.ensure_object(ScriptInfo).load_app()
             with app.app_context():
                 return context.invoke(command, *arguments, **options)
 
     wrapped: Estimator = update_wrapper(run, command)
     return wrapped  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _without_engine_logs() -> Iterator[None]:
+    logger = logging.getLogger("flask_skmodels.engines")
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled
+
+
+def print_json(document: Any) -> None:
+    """Print an object as one line of JSON."""
+    click.echo(dumps(document).decode())
+
+
+def path_for_application(path: Path, root: Path | None = None) -> Path:
+    """Return a path as an application may declare it: relative to its ``SKMODELS_ROOT``.
+
+    The application is not loaded for it, because it may not load before the path is declared.
+
+    :param path: the path, relative to the working directory
+    :param root: the folder of the application; by default that of the module that ``--app`` names
+    :returns: the path, absolute if it is not in that folder or if the folder is not known
+    """
+    absolute = path.absolute()
+    folder = _application_folder() if root is None else root.absolute()
+    if folder is not None and absolute.is_relative_to(folder):
+        return absolute.relative_to(folder)
+    return absolute
+
+
+def _application_folder() -> Path | None:
+    """Return the folder that paths are relative to by default, None if it is not known."""
+    context = click.get_current_context()
+    script = context.ensure_object(ScriptInfo)
+    if script.create_app is not None:
+        return Path(script.load_app().root_path)
+    names = [script.app_import_path] if script.app_import_path else ["wsgi.py", "app.py"]
+    for name in names:
+        module = name.partition(":")[0]
+        file = Path(module if module.endswith(".py") else f"{module.replace('.', '/')}.py")
+        for found in (file, file.with_suffix("") / "__init__.py"):
+            if found.is_file():
+                return found.absolute().parent
+    return None
 
 
 class one_line_errors:  # noqa: N801 - a context manager, named like those of contextlib

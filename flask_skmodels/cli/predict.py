@@ -9,7 +9,7 @@ import click
 from flask_skmodels.cli.console import (
     LocalSource,
     deployment_named,
-    in_application,
+    in_application_with_signals,
     one_line_errors,
 )
 from flask_skmodels.codecs.codec import Codec
@@ -44,7 +44,7 @@ _FORMAT = click.Choice(list(FORMATS))
     type=_FORMAT,
     help="Format of the input. Default: by the suffix of FILE; JSON for standard input.",
 )
-@in_application
+@in_application_with_signals
 def predict_command(
     name: str,
     file: BinaryIO,

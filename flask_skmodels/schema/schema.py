@@ -12,11 +12,19 @@ import numpy as np
 from cerberus.errors import BaseErrorHandler, ValidationError
 
 from flask_skmodels.exceptions import ModelError, Report, TooManyCells
+from flask_skmodels.hints import did_you_mean
 from flask_skmodels.schema.builder import FRAMES, Builder, require_frame_library
 from flask_skmodels.schema.column_order import aliases_of, columns_of
 from flask_skmodels.schema.compiled_checks import RowChecks, compile_checks, rename
 from flask_skmodels.schema.dtypes import Problems, problems_of
-from flask_skmodels.schema.fields import Field, InputColumn, Inputs, compile_field
+from flask_skmodels.schema.fields import (
+    OWN_RULES,
+    Field,
+    InputColumn,
+    Inputs,
+    compile_field,
+    is_logical,
+)
 from flask_skmodels.schema.json_schema import VALUES, object_schema, values_schema
 from flask_skmodels.schema.rows import Columns, Matrix, Repeated, Rows
 from flask_skmodels.schema.text_values import ABSENT
@@ -334,7 +342,17 @@ class FixedSchema:
         try:
             return self._validator_class(definitions, error_handler=_Quiet)
         except cerberus.SchemaError as error:
+            self._check_rule_names()
             raise ModelError(f"Cerberus rejects the schema: {error}") from error
+
+    def _check_rule_names(self) -> None:
+        """Raise :class:`ModelError` for the first rule that the validator does not have."""
+        known = [*self._validator_class.rules, *OWN_RULES]
+        for field in self.fields:
+            for rule in field.rules:
+                if rule not in known and not is_logical(rule):
+                    hint = did_you_mean(rule, known)
+                    raise ModelError(f"field {field.name!r}: no rule {rule!r}{hint}")
 
     def _check_defaults(self) -> None:
         validator = self._new_validator()

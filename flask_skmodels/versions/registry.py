@@ -7,7 +7,14 @@ from contextlib import contextmanager
 
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.exceptions import ModelError, UnknownModel
-from flask_skmodels.models import Model, artifact_of, check_limits, check_traffic, name_of
+from flask_skmodels.models import (
+    Model,
+    artifact_of,
+    check_limits,
+    check_spelling,
+    check_traffic,
+    name_of,
+)
 from flask_skmodels.versions.folder import VersionFolder
 from flask_skmodels.versions.trials import Trials
 from flask_skmodels.versions.version import SingleVersion, Versions
@@ -29,6 +36,7 @@ class Registry(Mapping[str, Model]):
         name = name_of(model)
         if name in self._models:
             raise ModelError(f"model {name!r} is already registered: give this model another name")
+        check_spelling(model)
         check_traffic(model)
         check_limits(model)
         if artifact_of(model) is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -13,10 +14,11 @@ from flask_skmodels.engines.batching import Combiner
 from flask_skmodels.engines.selection import choose_engine
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
-from flask_skmodels.exceptions import ModelError, UnknownModel
+from flask_skmodels.exceptions import InvalidInput, ModelError, UnknownModel
 from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of, profile_of
 from flask_skmodels.schema.json_schema import typical_row
-from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.rows import Rows, from_python
+from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import JSONObject, ModelInput
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.load_limit import LoadLimit
@@ -54,6 +56,8 @@ class ModelVersion:
                 model, self.methods, inputs, checks_examples=loaded is None
             )
             self.container = inputs.container
+            if loaded is None or model.examples is not loaded.examples:
+                _check_examples_fit(model.examples, self.schema)
             self.engine = choose_engine(model, self.methods, self.schema)
             self._combiners = {
                 method: Combiner(call, model.batching) for method, call in self.engine.calls.items()
@@ -158,6 +162,20 @@ class ModelVersion:
             "sklearn_version": self.loaded.sklearn_version,
             "loaded_at": self.loaded.loaded_at.isoformat(),
         }
+
+
+def _check_examples_fit(examples: Sequence[Any], schema: Schema) -> None:
+    """Check that the schema accepts the examples that an application declares.
+
+    :raises ModelError: it rejects one
+    """
+    for index, row in enumerate(examples):
+        try:
+            schema.clean(from_python([row]))
+        except InvalidInput as error:
+            reasons = "; ".join(str(replace(each, row=None)) for each in error.errors)
+            message = f"example {index} does not fit its schema: {reasons}"
+            raise ModelError(message) from error
 
 
 class Versions(Protocol):

@@ -41,7 +41,7 @@ def test_check_fails_with_a_bad_version(tmp_path: Path) -> None:
 
 
 def test_check_fails_with_a_bad_example(app: Flask, models: SKModels, pipeline: Any) -> None:
-    models.add("bad", pipeline, schema=schema_of("abcd"), examples=[{"a": 1}])
+    models.add("bad", pipeline, schema=schema_of("abcd")).examples = [{"a": 1}]
     result = run(app, "check")
     assert result.exit_code == 1
     assert "bad: example 0 is not valid" in result.output

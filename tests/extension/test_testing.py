@@ -104,7 +104,8 @@ def test_example(example: Example) -> None:
 @pytest.mark.parametrize("row", [SETOSA | {"petal_width": -1}, {}, [1, 2]])
 def test_example_that_is_not_valid(pipeline: Any, row: Any) -> None:
     models = SKModels()
-    models.register(Iris(pipeline=pipeline, examples=[row]))
+    models.register(Iris(pipeline=pipeline))
+    models["iris"].examples = [row]  # an invalid one would be refused at registration
     app = Flask("examples")
     models.init_app(app)
     [case] = examples(models)

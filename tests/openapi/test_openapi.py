@@ -237,7 +237,10 @@ def test_examples_are_answered(
 
 def test_what_is_no_row_is_no_example(line_pipeline: Any) -> None:
     examples: list[Any] = [np.array([1, 2, 3]), 5, {"values": np.array([4, 5, 6])}]
-    found = document(serve(Model(name="line", pipeline=line_pipeline, examples=examples)))
+    model = Model(name="line", pipeline=line_pipeline)
+    client = serve(model)
+    model.examples = examples  # what is no row would be refused at registration
+    found = document(client)
     body = operation(found, "/line/predict/")["requestBody"]["content"]
     assert [each["value"] for each in body[JSON]["examples"].values()] == [
         {"values": [1, 2, 3]},

@@ -1270,12 +1270,13 @@ def test_new_version_must_answer_the_examples(
 
 def test_examples_that_are_not_valid_stop_a_new_version(tmp_path: Path, heard: Heard) -> None:
     put(tmp_path / "iris", "1")
-    app = application(iris(examples=[{"a": 1}]), root=tmp_path)
+    app = application(iris(), root=tmp_path)
+    deployment_of(app).model.examples = [{"a": 1}]  # refused at start-up
     put(tmp_path / "iris", "2")
     refresh(app)
-    assert heard == [("loaded", "1"), ("failed", "1"), ("failed", "2")]
+    assert heard == [("loaded", "1"), ("failed", "2")]
     texts = deployment_of(app).versions.failures
-    assert "2.joblib: example 0 is not valid" in texts["2"]
+    assert "2.joblib: example 0 does not fit its schema" in texts["2"]
     assert answer_of(app.test_client()) == ("1", "1")
 
 
