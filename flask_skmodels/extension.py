@@ -12,6 +12,7 @@ from weakref import WeakSet
 from flask import Blueprint, Flask, has_app_context
 
 from flask_skmodels.cli import commands
+from flask_skmodels.cli.console import without_traceback
 from flask_skmodels.config import Settings, read_settings
 from flask_skmodels.dialects import enabled as enabled_dialects
 from flask_skmodels.exceptions import ConfigurationError
@@ -99,7 +100,7 @@ class SKModels:
         process_limit = concurrency_limit(settings.max_concurrency, settings.max_queue)
         deployments: dict[str, Deployment] = {}
         listeners = listeners_of(self.name, app, self.predict, deployments, settings)
-        with self._lock:
+        with self._lock, without_traceback():
             app.register_blueprint(self.blueprint)
             state = State(
                 self,
@@ -268,7 +269,7 @@ class SKModels:
         return deployments.get(name) or deployments[name_of(self.registry[name])]
 
     def _add(self, model: Model) -> None:
-        with self._lock:
+        with self._lock, without_traceback():
             name = self.registry.add(model)
             model.bind(self.predict)
             states: list[State] = [app.extensions[self.name] for app in self._apps]

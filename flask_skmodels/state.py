@@ -91,6 +91,14 @@ class State:
         """Return the view decorators around every URL of a model."""
         return (*deployment.model.decorators, *self.decorators)
 
+    def may_see_reasons(self, deployment: Deployment) -> bool:
+        """Return whether visitors of a model's pages may read why a version failed.
+
+        The reason can name files and parts of the estimator. It is for visitors whom a decorator
+        has let in, and for developers.
+        """
+        return self.app.debug or bool(self.decorators_of(deployment))
+
     def several_trials(self) -> AbstractContextManager[None]:
         """Return a context in which the trials of several files take less time."""
         return nullcontext() if self.trials is None else self.trials.several()

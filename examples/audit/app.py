@@ -64,6 +64,7 @@ def create_app(database: str = "sqlite:///audit.sqlite") -> Flask:
     app.config["SQLALCHEMY_DATABASE_URI"] = database
     db.init_app(app)
     models.init_app(app)
+    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
     after_prediction.connect(record_prediction, app)
     input_rejected.connect(record_rejection, app)
     app.add_url_rule("/audit", view_func=audit)

@@ -72,5 +72,6 @@ def create_app() -> Flask:
     login_manager.init_app(app)
     limiter.init_app(app)
     models.init_app(app)
+    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
     app.add_url_rule("/login", view_func=limiter.limit("10 per minute")(login), methods=["POST"])
     return app

@@ -40,6 +40,7 @@ from flask_skmodels.artifacts.structures.construction import checked_constructio
 from flask_skmodels.artifacts.structures.walk import check_structures, damaged
 from flask_skmodels.estimators import introspect
 from flask_skmodels.exceptions import ArtifactError, in_one_line
+from flask_skmodels.hints import install_line
 from flask_skmodels.schema.types import Estimator
 
 logger = logging.getLogger("flask_skmodels")
@@ -165,7 +166,7 @@ class _ArtifactFile:
     def _check_installed(self, format_: str) -> None:
         for package in PACKAGES.get(format_, ()):
             if find_spec(package) is None:
-                needed = f"it needs {package}: pip install 'Flask-SKModels[{format_}]'"
+                needed = f"it needs {package}: {install_line(format_)}"
                 raise ArtifactError(self.path, needed)
 
     def _check_mappable(self, format_: str) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from flask_skmodels.artifacts.regular_files import read_description
 from flask_skmodels.estimators import input_columns
 from flask_skmodels.exceptions import ArtifactError
+from flask_skmodels.hints import install_line
 from flask_skmodels.schema.types import Estimator, JSONObject
 
 MLMODEL = "MLmodel"
@@ -91,7 +92,7 @@ def _read_yaml(path: Path, verify: _Verify) -> JSONObject:
     try:
         yaml = import_module("yaml")
     except ImportError as error:
-        needed = "it needs PyYAML: pip install 'Flask-SKModels[mlflow]'"
+        needed = f"it needs PyYAML: {install_line('mlflow')}"
         raise ArtifactError(path, needed) from error
     data = _read(path, path.parent, verify)
     try:

@@ -17,6 +17,7 @@ from zipfile import BadZipFile, ZipFile
 
 from flask_skmodels.artifacts.regular_files import MAX_BYTES, opened
 from flask_skmodels.exceptions import ArtifactError, in_one_line
+from flask_skmodels.hints import install_line
 from flask_skmodels.schema.types import Estimator
 
 MAX_INFLATION = 100  # the largest ratio of the size of the contents to the size of the file
@@ -41,7 +42,7 @@ def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Estimator:
 
     version = skops.__version__
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < _MIN_VERSION:
-        install = "pip install -U 'Flask-SKModels[skops]'"
+        install = install_line("skops").replace("install", "install -U", 1)
         raise ArtifactError(path, f"it needs skops 0.16 or newer, this is {version}: {install}")
     try:
         _check_archive(data)
@@ -71,7 +72,7 @@ def untrusted_types(path: Path) -> list[str]:
     except ArtifactError:
         raise
     except ImportError as error:
-        raise ArtifactError(path, "it needs skops: pip install 'Flask-SKModels[skops]'") from error
+        raise ArtifactError(path, f"it needs skops: {install_line('skops')}") from error
     except _Refused as error:
         raise ArtifactError(path, str(error)) from error
     except Exception as error:

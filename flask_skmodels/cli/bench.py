@@ -25,7 +25,7 @@ from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.inference.prediction import prepare, rejecting
+from flask_skmodels.inference.prediction import PredictionCall, prepare, rejecting
 from flask_skmodels.schema.json_schema import jsonable
 from flask_skmodels.schema.types import ModelOutput
 from flask_skmodels.signals import Sender, muted
@@ -161,7 +161,8 @@ def measure(
     """
     codec: Any = reader_of("application/json")
     source = LocalSource(dumps(synthetic_rows(version, rows)))
-    request = partial(_request, sender, deployment, version, method, codec, source)
+    begin = partial(deployment.call, sender, version, method)
+    request = partial(_request, deployment, begin, codec, source)
     with muted():
         *parts, silent = _mean_times(request, seconds)
     if with_signals:
@@ -186,17 +187,15 @@ def _mean_times(request: Callable[[], list[float]], seconds: float) -> list[floa
 
 
 def _request(
-    sender: Sender,
     deployment: Deployment,
-    version: ModelVersion,
-    method: str,
+    begin: Callable[[], PredictionCall],
     codec: Any,
     source: LocalSource,
 ) -> list[float]:
     """Make one request, and return the seconds of its parts; the last is the time of signals."""
-    call = deployment.call(sender, version, method)
+    call = begin()
     with rejecting(call):
-        prediction = prepare(call, codec.decode(source, version.schema))
+        prediction = prepare(call, codec.decode(source, call.version.schema))
     executing = perf_counter()
     deployment.execute(call, prediction, is_shadowed=False)
     encoding = perf_counter()

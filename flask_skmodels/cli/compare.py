@@ -9,7 +9,13 @@ from urllib.request import urlopen
 
 import click
 
-from flask_skmodels.cli.console import deployment_named, extension_state, in_application
+from flask_skmodels.cli.console import (
+    deployment_named,
+    extension_state,
+    in_application,
+    json_option,
+    print_json,
+)
 from flask_skmodels.schema.types import JSONObject
 
 
@@ -21,8 +27,9 @@ from flask_skmodels.schema.types import JSONObject
     show_default=True,
     help="URL of the running application.",
 )
+@json_option
 @in_application
-def compare_command(name: str, url: str) -> None:
+def compare_command(name: str, url: str, *, as_json: bool) -> None:
     """Compare a shadow with the live version.
 
     Shows how often and how much their predictions have differed in the running process at --url.
@@ -35,6 +42,9 @@ def compare_command(name: str, url: str) -> None:
     shadow = _read(f"{url.rstrip('/')}{prefix}/{name}/").get("shadow")
     if shadow is None:
         raise click.ClickException(f"model {name!r} has no shadow")
+    if as_json:
+        print_json(shadow)
+        return
     for key, value in shadow.items():
         click.echo(f"{key}: {value}")
 

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import update_wrapper
+from functools import cache, update_wrapper
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -41,6 +41,12 @@ class LocalSource:
         self.data = data
 
 
+root_option = click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that the printed paths are relative to: SKMODELS_ROOT of the application. "
+    "Default: the folder of its module.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
@@ -141,6 +147,32 @@ class one_line_errors:  # noqa: N801 - a context manager, named like those of co
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if isinstance(error, SKModelsError):
             raise click.ClickException(one_line(error)) from error
+
+
+@contextmanager
+def without_traceback() -> Iterator[None]:
+    """Have a command of click print an error of the library in one line, without a traceback.
+
+    This also holds for commands that are not of this library, such as ``flask run``. The error
+    keeps its class for an ``except`` clause, and gets that of click beside it.
+    """
+    try:
+        yield
+    except SKModelsError as error:
+        if click.get_current_context(silent=True) is not None:
+            error.__class__ = _printed_class(type(error))
+        raise
+
+
+@cache
+def _printed_class(kind: type[SKModelsError]) -> type[Any]:
+    def format_message(self: SKModelsError) -> str:
+        return one_line(self)
+
+    namespace = {"format_message": format_message, "show_color": None, "__str__": kind.__str__}
+    if issubclass(kind, click.ClickException):
+        return kind
+    return type(kind.__name__, (kind, click.ClickException), namespace)
 
 
 def one_line(error: Exception) -> str:

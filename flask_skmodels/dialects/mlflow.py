@@ -21,6 +21,7 @@ from flask_skmodels.dialects.common import (
 )
 from flask_skmodels.dialects.json_instances import invalid, read_object, read_rows, read_table
 from flask_skmodels.exceptions import ConfigurationError, SKModelsError
+from flask_skmodels.hints import extra
 from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
@@ -136,7 +137,7 @@ def _reader_of(request: Request) -> Reader[Body]:
         readers[PARQUET] = ParquetCodec()
     reader = readers.get(request.mimetype)
     if reader is None:
-        needed = "; Parquet needs pip install 'Flask-SKModels[arrow]'"
+        needed = f"; Parquet needs {extra('arrow')}"
         hint = needed if request.mimetype == PARQUET else ""
         raise UnsupportedMediaType(f"the content type must be one of {', '.join(readers)}{hint}")
     parameters = {name.lower(): value.lower() for name, value in request.mimetype_params.items()}

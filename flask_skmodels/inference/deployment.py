@@ -191,15 +191,21 @@ class Deployment:
             return live.describe()
         return {"name": self.name, "version": None, "methods": list(self.versions.methods)}
 
-    def status(self) -> JSONObject:
-        """Return the live version, its version of scikit-learn, and the versions that failed."""
+    def status(self, *, with_reasons: bool = False) -> JSONObject:
+        """Return the live version, its version of scikit-learn, and the versions that failed.
+
+        :param with_reasons: whether the reasons of the failures are included
+        """
         live = self.versions.live
         loaded = None if live is None else live.loaded
         return {
             "loaded": live is not None,
             "version": None if live is None else live.label,
             "sklearn_version": None if loaded is None else loaded.sklearn_version,
-            "failed": [{"version": label} for label in self.versions.failures],
+            "failed": [
+                {"version": label, "reason": reason} if with_reasons else {"version": label}
+                for label, reason in self.versions.failures.items()
+            ],
         }
 
     def _touch(self) -> None:

@@ -176,6 +176,7 @@ class ModelPage(BaseView):
             "python": code_samples.python(address, row),
             "curl_file": code_samples.curl_file(address, "text/csv", "rows.csv"),
             "suffixes": [suffix for codec in writers() for suffix in codec.suffixes],
+            "reasons": self._reasons(),
             "summary": traffic_statistics.summary(
                 recent_traffic.of(name), recent_traffic.window(name)
             ),
@@ -185,6 +186,11 @@ class ModelPage(BaseView):
             "format_value": format_value,
             "most_errors": MOST_ERRORS,
         }
+
+    def _reasons(self) -> Mapping[str | None, str]:
+        """Return why versions have failed, by label; none if the visitor may not know."""
+        may_see = self._state.may_see_reasons(self._deployment)
+        return self._deployment.versions.failures if may_see else {}
 
 
 class FormFields:

@@ -30,6 +30,7 @@ from flask_skmodels.signals import (
     prediction_refused,
     prediction_stopped,
 )
+from flask_skmodels.telemetry.hidden_fields import shown_names
 from flask_skmodels.telemetry.listener import Listener, Receiver
 
 MOST_ROWS = 10
@@ -147,12 +148,8 @@ class PredictionLog(Listener):
 
     def _shown(self, prediction: Prediction) -> dict[int, str]:
         """Return the names of the columns of X to log, by the index of the column."""
-        fields, hidden = self._fields(prediction.model), set(self._hidden or ())
-        aliases = [field for field in fields if field.name in hidden and field.is_alias]
-        if any("rename" not in alias.rules for alias in aliases):
-            return {}  # the alias is renamed by a function, so its field is not known
-        hidden |= {alias.rules["rename"] for alias in aliases}
-        shown = {field.name for field in fields} - hidden
+        live = self._deployments[prediction.model].versions.live
+        shown = set() if live is None else shown_names(live.schema, self._hidden or ())
         return {index: name for index, name in enumerate(prediction.fields) if name in shown}
 
     def _fields(self, name: str) -> Sequence[Field]:

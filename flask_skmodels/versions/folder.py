@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Lock
 
+from click import get_current_context
+
 from flask_skmodels.artifacts.declaration import Artifact, Policy
 from flask_skmodels.exceptions import SKModelsError, UnknownModel
 from flask_skmodels.models import Model, declared_methods_of, name_of
@@ -107,13 +109,18 @@ class VersionFolder:
         return self._loader.rejected.messages(self._files)
 
     def describe(self) -> list[JSONObject]:
-        """Return an entry for each version, the newest first; with its artifact if it is loaded."""
+        """Return an entry for each version, the newest first; with its artifact if it is loaded.
+
+        ``is_failed`` is true for a version that could not be loaded or has failed its checks; the
+        other versions do not have it.
+        """
         if not self.is_folder:
             return []
-        labels = discovery.newest_first(self._files)
+        labels, failures = discovery.newest_first(self._files), self.failures
         versions = [(label, self._loaded(label)) for label in labels]
         return [
             {"version": label, "is_loaded": version is not None}
+            | ({"is_failed": True} if label in failures else {})
             | ((version and version.artifact()) or {})
             for label, version in versions
         ]
@@ -237,13 +244,17 @@ class VersionFolder:
     @contextmanager
     def _reporting(self, sender: Sender) -> Iterator[None]:
         """At the end, report the versions that this thread has loaded or that have failed."""
+        raised: BaseException | None = None
         try:
             yield
+        except SKModelsError as error:
+            raised = error if get_current_context(silent=True) is not None else None
+            raise
         finally:
             self._unload_if_requested()
             if self._loader.cache:
                 self.on_load()
-            events.report(self._loader.events.take(), self.model, sender)
+            events.report(self._loader.events.take(), self.model, sender, raised)
 
     def _unload_if_requested(self) -> None:
         while self._unload_requested and self._lock.acquire(blocking=False):

@@ -97,7 +97,8 @@ class VersionLoader:
             loaded = loaded_files.load_once(file, self._policy, self._trial_of(file))
             version = self.version_of(label, file, loaded)
         except Exception as error:
-            raise self.reject(label, file, error) from error
+            cause = error.__cause__ if isinstance(error, SKModelsError) else error
+            raise self.reject(label, file, error) from cause
         self.rejected.accept_load(label)
         self.events.add(label, version)
         return version

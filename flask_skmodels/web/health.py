@@ -24,7 +24,8 @@ class ReadyView(BaseView):
     """``GET /-/health/ready``: how many models are ready, and the versions that failed.
 
     No login guards it, so it names only models that strangers may know. The status is 503 while a
-    model is not ready, or while the application is shutting down.
+    model is not ready, or while the application is shutting down. In debug mode it says why a version
+    failed; the reason can name files.
 
     :param state: the extension on this application
     """
@@ -35,7 +36,10 @@ class ReadyView(BaseView):
     def respond(self, exchange: Exchange) -> Response:
         report = self._state.readiness.check()
         models = {
-            each.name: {"ready": each.name in report.ready, **each.status()}
+            each.name: {
+                "ready": each.name in report.ready,
+                **each.status(with_reasons=self._state.app.debug),
+            }
             for each in self._visible()
         }
         document = {

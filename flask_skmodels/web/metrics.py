@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Response
 from werkzeug.exceptions import NotFound
 
+from flask_skmodels.hints import extra
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.metrics import Metrics
-from flask_skmodels.telemetry.setup import install_line
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.url_rules import add_url_rule
 from flask_skmodels.web.views import BaseView
@@ -47,7 +47,7 @@ class MissingMetricsView(BaseView):
     """``GET /-/metrics`` if prometheus-client is not installed."""
 
     def respond(self, exchange: Exchange) -> Response:
-        raise NotFound(f"prometheus-client is not installed: {install_line('metrics')}")
+        raise NotFound(f"prometheus-client is not installed: install {extra('metrics')}")
 
 
 def add_rules(state: State) -> None:

@@ -9,6 +9,7 @@ from werkzeug.http import parse_options_header
 
 from flask_skmodels.codecs.codec import FILE, Codec
 from flask_skmodels.codecs.registration import missing_codecs, reader_of, writers
+from flask_skmodels.hints import extra
 from flask_skmodels.openapi.components import PROBLEM_MEDIA_TYPE
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.web.body import Body, UploadedFile
@@ -100,13 +101,13 @@ def unsupported(media_type: str, known: str) -> UnsupportedMediaType:
 
 
 def needed_for(media_type: str) -> str:
-    """Return the end of a message: the command that installs what reads a content type.
+    """Return the end of a message: the extra that the server needs to read a content type.
 
-    :returns: empty where no command would help
+    :returns: empty where no extra would help
     """
     for codec in missing_codecs():
         if media_type in codec.reads:
-            return f"; {media_type} needs pip install 'Flask-SKModels[{codec.extra}]'"
+            return f"; {media_type} needs {extra(str(codec.extra))} on the server"
     return ""
 
 

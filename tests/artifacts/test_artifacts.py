@@ -46,6 +46,7 @@ from flask_skmodels.artifacts.formats import split_name
 from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.exceptions import ArtifactError, SKModelsError
+from flask_skmodels.hints import install_line
 from flask_skmodels.versions import discovery
 from tests.support.helpers import X, Y
 from tests.support.selection import cases
@@ -831,9 +832,9 @@ def _raise() -> None:
 @pytest.mark.parametrize(
     ("name", "module", "install"),
     [
-        ("a.skops", "skops", "it needs skops: pip install 'Flask-SKModels[skops]'"),
-        ("a.onnx", "onnxruntime", "it needs onnxruntime: pip install 'Flask-SKModels[onnx]'"),
-        ("a.onnx", "onnx", "it needs onnx: pip install 'Flask-SKModels[onnx]'"),
+        ("a.skops", "skops", f"it needs skops: {install_line('skops')}"),
+        ("a.onnx", "onnxruntime", f"it needs onnxruntime: {install_line('onnx')}"),
+        ("a.onnx", "onnx", f"it needs onnx: {install_line('onnx')}"),
     ],
 )
 def test_missing_library_is_named(

@@ -698,7 +698,7 @@ def test_file_of_another_type(flowers: FlaskClient) -> None:
 def test_file_that_needs_a_library(flowers: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     without_pyarrow(monkeypatch)
     page = upload(flowers, "/iris/", b"x", "rows.arrow", 400)
-    assert "pip install 'Flask-SKModels[arrow]'" in page.one(id="file-result").text
+    assert "the extra 'arrow' of Flask-SKModels" in page.one(id="file-result").text
 
 
 def test_too_many_rows(pipeline: Any) -> None:
