@@ -39,6 +39,15 @@ from flask_skmodels.signals import (
 )
 from flask_skmodels.standalone import create_app, serve
 
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("Flask-SKModels")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "Artifact",
     "ArtifactError",

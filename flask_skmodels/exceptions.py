@@ -105,21 +105,29 @@ class InputError:
     :param field: name of the field; None if the error does not concern a single field
     :param rule: the rule that was broken, for example ``"required"`` or ``"min"``
     :param message: a message for the client, which does not contain the value that was sent
+    :param hint: the message in words for people, such as "choose one of a, b"; None if the message
+        itself is good
     """
 
     row: int | None
     field: str | None
     rule: str
     message: str
+    hint: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The hint if there is one, else the message."""
+        return self.hint or self.message
 
     def __str__(self) -> str:
         row = () if self.row is None else (f"row {self.row}",)
         field = () if self.field is None else (f"field {self.field}",)
-        return f"{', '.join((*row, *field, f'rule {self.rule}'))}: {self.message}"
+        return f"{', '.join((*row, *field, f'rule {self.rule}'))}: {self.text}"
 
     def as_dict(self) -> dict[str, object]:
-        """Return the error as a dictionary with the keys row, field, rule and message."""
-        return asdict(self)
+        """Return a dictionary with the keys row, field, rule, message and, if not None, hint."""
+        return {key: value for key, value in asdict(self).items() if key != "hint" or value}
 
 
 class InvalidInput(SKModelsError, ValueError):

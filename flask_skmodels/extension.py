@@ -250,6 +250,9 @@ class SKModels:
     def __len__(self) -> int:
         return len(self.registry)
 
+    def __repr__(self) -> str:
+        return f"<SKModels {self.name!r}: {', '.join(self.registry) or 'no models'}>"
+
     def _sender(self, app: Flask | None) -> Flask:
         if app is None and not has_app_context():
             raise RuntimeError(

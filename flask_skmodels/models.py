@@ -125,6 +125,12 @@ class Model:
                 raise TypeError(f"{type(self).__name__} has no attribute {name!r} to set{hint}")
             setattr(self, name, value)
 
+    def __repr__(self) -> str:
+        name = self.name or _snake_case(type(self).__name__)
+        artifact = artifact_of(self)
+        served = introspect.class_name(self.pipeline) if artifact is None else repr(artifact)
+        return f"<{type(self).__name__} {name!r}: {served}>"
+
     def bind(self, caller: Callable[..., Any]) -> None:
         """Set the function that a call of the model runs; an extension does it at registration.
 

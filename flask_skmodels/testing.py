@@ -18,9 +18,16 @@ from sklearn.utils import Tags, TargetTags
 
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators import input_columns, introspect
+from flask_skmodels.exceptions import ModelError
 from flask_skmodels.extension import SKModels
 from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.models import Model, artifact_of, rules_from
+from flask_skmodels.models import (
+    Model,
+    artifact_of,
+    declared_methods_of,
+    methods_of,
+    rules_from,
+)
 from flask_skmodels.schema.fields import declared, is_alias
 from flask_skmodels.schema.types import ModelInput, ModelOutput
 from flask_skmodels.signals import SIGNALS, after_prediction
@@ -139,8 +146,16 @@ def examples(models: SKModels) -> list[Any]:
     """Return the examples of all models as pytest parameters, each an :class:`Example`.
 
     :param models: the extension; models registered later are not included
+    :raises ModelError: no model is registered yet
     """
     import pytest
+
+    if not len(models):
+        raise ModelError(
+            f"examples({models!r}) finds no model, so that no test would run: import the module "
+            "that registers the models at the top of the test module, as the factory of the "
+            "application does"
+        )
 
     return [
         pytest.param(Example(models, name, row), id=f"{name}-{index}")
@@ -214,7 +229,7 @@ def fake_model(
     """Replace the estimator of a registered model with a fake within a ``with`` block.
 
     Applications that are created in the block use the fake. The model keeps its name, schema and
-    decorators, and serves the methods that have an answer. Its file is not loaded.
+    decorators, and serves those of its methods that have an answer. Its file is not loaded.
 
     :param models: the extension
     :param name: name of the model
@@ -222,8 +237,10 @@ def fake_model(
     :param answers: the answer of each method, as for :class:`FakeEstimator`
     :returns: the fake estimator
     :raises UnknownModel: there is no such model
-    :raises ModelError: the model has no schema, and its schema depends on its estimator
+    :raises ModelError: the model has no schema, and its schema depends on its estimator; or it
+        does not serve a method that has an answer
     """
+    _check_interface(models[name], answers)
     fake = FakeEstimator(classes=classes, **answers)
     model = copy(models[name])
     if artifact_of(model) is None:
@@ -239,6 +256,21 @@ def fake_model(
     with models.registry.replaced(name, model):
         fake.calls.clear()  # those of the registration
         yield fake
+
+
+def _check_interface(model: Model, answers: Mapping[str, Any]) -> None:
+    """Check that a model serves the methods of its fake, so that tests use URLs that exist.
+
+    :raises ModelError: it does not serve one of them
+    """
+    is_loaded = artifact_of(model) is None
+    served = methods_of(model) if is_loaded else declared_methods_of(model)
+    unserved = sorted(set(answers).intersection(introspect.METHODS).difference(served))
+    if unserved:
+        raise ModelError(
+            f"fake_model would change the interface of model {model.name!r}, which serves "
+            f"{', '.join(served)} and not {', '.join(unserved)}"
+        )
 
 
 def _copy_attributes(fake: FakeEstimator, model: Model) -> None:

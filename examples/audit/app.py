@@ -44,8 +44,8 @@ class Audit(db.Model):  # type: ignore[name-defined]  # made at run time
 
 
 def record_prediction(app: Flask, prediction: Prediction, **extra: object) -> None:
-    inputs, outputs = prediction.inputs.tolist(), prediction.outputs.tolist()
-    write(app, prediction.request_id, prediction.method, inputs=inputs, outputs=outputs)
+    record = prediction.as_dict()
+    write(app, **{name: record[name] for name in ("request_id", "method", "inputs", "outputs")})
 
 
 def record_rejection(app: Flask, method: str, errors: tuple[InputError, ...], **extra: Any) -> None:

@@ -70,6 +70,7 @@ class CSVCodec(Codec):
         header = _header_parameter(source.parameters)
         body = source.data.removeprefix(_BOM)
         check_row_marks(body, b"\r\n", source.budget)
+        _check_separator(body, schema)
         numbers = read_numbers(body, schema, header=header)
         if numbers is not None:
             return numbers
@@ -163,6 +164,24 @@ def read_numbers(body: bytes, schema: Schema, *, header: bool | None = None) -> 
         return None
     columns = _read(body, kinds, has_header=names is not None)
     return None if columns is None else request_columns(names, columns, schema)
+
+
+def _check_separator(body: bytes, schema: Schema) -> None:
+    """Refuse a file whose header separates the names of the fields with semicolons.
+
+    :raises InvalidInput: it does
+    """
+    first = body.lstrip(b"\r\n")[:_BLOCK].partition(b"\n")[0]
+    if b";" not in first:
+        return
+    text = first.decode("utf-8", "replace").strip().replace('"', "")
+    names = {field.name for field in schema.fields}
+    if len(names.intersection(text.split(";"))) > 1 and names.isdisjoint(text.split(",")):
+        message = (
+            "the values are separated by semicolons: separate them with commas, and write numbers "
+            "with a decimal point"
+        )
+        raise InvalidInput.of_request("csv", message)
 
 
 def _header_parameter(parameters: Mapping[str, str]) -> bool | None:

@@ -35,6 +35,7 @@ from flask_skmodels.exceptions import (
 )
 from flask_skmodels.inference.budget import NO_BUDGET, RESPONSE, Budget
 from flask_skmodels.inference.concurrency import UNLIMITED
+from flask_skmodels.inference.json_values import json_value, outputs_of, rows_of
 from flask_skmodels.inference.rejected_rows import rejection_of, remember_accepted_row
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
@@ -55,7 +56,7 @@ from flask_skmodels.versions.version import ModelVersion
 _LARGE = float(np.finfo(np.float32).max)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False)
 class Prediction:
     """The record of one prediction, completed step by step.
 
@@ -98,6 +99,27 @@ class Prediction:
     def inputs(self) -> Any:
         """The estimator's input: an array, a data frame, or a list."""
         return to_sklearn(self.X)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record for a log or a table, as values that JSON can represent.
+
+        ``inputs`` are the rows, each a list of values in the order of ``fields``, or a text.
+        Missing and infinite numbers are None, dates are texts in ISO 8601, and sparse outputs are
+        dense lists. The whole content is returned, also of fields that are hidden from the log.
+        """
+        names = ("model", "version", "method", "request_id", "rows", "seconds", "classes")
+        return {
+            **{name: json_value(getattr(self, name)) for name in names},
+            "fields": list(self.fields),
+            "inputs": rows_of(self.X, len(self.fields)),
+            "outputs": outputs_of(self.outputs),
+        }
+
+    def __repr__(self) -> str:
+        version = "" if self.version is None else f" version {self.version}"
+        rows = "1 row" if self.rows == 1 else f"{self.rows} rows"
+        state = "no outputs yet" if self.outputs is None else f"{self.seconds * 1000:.3g} ms"
+        return f"<Prediction: {self.model}{version}, {self.method} of {rows}, {state}>"
 
 
 class WrongOutput(SKModelsError):

@@ -90,7 +90,9 @@ _INPUT_ERROR = object_of(
         "field": {**_TEXT_OR_NULL, "description": "the name of the field; null: no single field"},
         "rule": {**_TEXT, "description": "the rule that was broken"},
         "message": _TEXT,
-    }
+        "hint": {**_TEXT, "description": "the message in words for people, if there are others"},
+    },
+    optional=("hint",),
 )
 _PROBLEM = {
     **object_of(

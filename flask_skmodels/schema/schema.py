@@ -11,12 +11,18 @@ import cerberus
 import numpy as np
 from cerberus.errors import BaseErrorHandler, ValidationError
 
-from flask_skmodels.exceptions import ModelError, Report, TooManyCells
+from flask_skmodels.exceptions import (
+    InputError,
+    InvalidInput,
+    ModelError,
+    Report,
+    TooManyCells,
+)
 from flask_skmodels.hints import did_you_mean
 from flask_skmodels.schema.builder import FRAMES, Builder, require_frame_library
 from flask_skmodels.schema.column_order import aliases_of, columns_of
 from flask_skmodels.schema.compiled_checks import RowChecks, compile_checks, rename
-from flask_skmodels.schema.dtypes import Problems, problems_of
+from flask_skmodels.schema.dtypes import UNALLOWED, Problems, problems_of
 from flask_skmodels.schema.fields import (
     OWN_RULES,
     Field,
@@ -29,7 +35,15 @@ from flask_skmodels.schema.json_schema import VALUES, object_schema, values_sche
 from flask_skmodels.schema.rows import Columns, Matrix, Repeated, Rows
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import Array, ColumnValues, FieldRules, JSONObject, ModelInput
-from flask_skmodels.schema.validator import Validator, leaves, message_of, rule_of, strict
+from flask_skmodels.schema.validator import (
+    Validator,
+    choices_in_words,
+    hint_of,
+    leaves,
+    message_of,
+    rule_of,
+    strict,
+)
 
 LONGEST_NAME = 100  # characters of a client's name in an error
 FEW_ROWS = 8  # fewer rows than this are validated faster row by row
@@ -103,6 +117,7 @@ class FixedSchema:
         self.column_names = tuple(field.column.name for field in self.column_fields)
         self._indices = {name: index for index, name in enumerate(self._fields)}
         self.unnamed = unnamed
+        self._takes_one_text = len(self.fields) == 1 and self.fields[0].kind == "string"
         self._builder = Builder(self.column_fields, inputs.container)
         self._limited = _limited(self.column_fields, inputs.container)
         self._purge_unknown = purge_unknown
@@ -135,6 +150,8 @@ class FixedSchema:
         :raises TooManyCells: X would have more cells
         :raises InvalidInput: with one error for each row, field and broken rule
         """
+        if self._takes_one_text and not rows.text and not isinstance(rows, Columns):
+            rows = Rows([[each] if isinstance(each, str) else each for each in rows.items])
         if isinstance(rows, Columns) and self.unnamed:
             rows = rows.in_order(self._positional)
         if self._checks is None:
@@ -148,12 +165,33 @@ class FixedSchema:
                     self._check_dtypes([(value,) for value in row])
                 return self._builder.row(row)
         self._check_cells(len(rows), max_cells)
+        self._check_column_names(rows)
         columns, refused = self._check(rows, self._checks)
         if refused:
             columns = self._check_refused(rows, refused, self._checks, max_cells)
         if self._limited:
             self._check_dtypes(columns)
         return self._builder.columns(columns)
+
+    def _check_column_names(self, rows: Rows) -> None:
+        """Check that columns that hold several rows include each required field.
+
+        :raises InvalidInput: with one error for each missing column, not for each row
+        """
+        if not isinstance(rows, Columns) or rows.positional or len(rows) == 1 or self._aliases:
+            return
+        missing = [
+            field.name
+            for field in self.fields
+            if field.name not in rows.columns
+            and field.definition.get("required")
+            and not (field.nullable or field.has_default)
+        ]
+        if missing:
+            raise InvalidInput(
+                InputError(None, name, "required", f"there is no column {name!r}")
+                for name in missing
+            )
 
     def _check_cells(self, rows: int, max_cells: int) -> None:
         if rows * self.cells_of_row > max_cells:
@@ -169,7 +207,8 @@ class FixedSchema:
         for index, (field, problems) in self._limited.items():
             rule = "type" if field.column.categories is None else "allowed"
             for row, message in problems(columns[index]).items():
-                self._add_error(field.name, row, rule, message, report)
+                hint = _hint(field, message)
+                self._add_error(field.name, row, rule, message, report=report, hint=hint)
         report.raise_if_any()
 
     def _check(
@@ -312,12 +351,23 @@ class FixedSchema:
     def _add(self, error: ValidationError, index: int, report: Report) -> None:
         name = error.document_path[0]
         rule = rule_of(error, self._fields[name].rules if name in self._fields else {})
-        self._add_error(name, index, rule, message_of(error), report)
+        message, hint = message_of(error), hint_of(error)
+        self._add_error(name, index, rule, message, report=report, hint=hint)
 
-    def _add_error(self, name: Any, index: int, rule: str, message: str, report: Report) -> None:
+    def _add_error(
+        self,
+        name: Any,
+        index: int,
+        rule: str,
+        message: str,
+        *,
+        report: Report,
+        hint: str | None,
+    ) -> None:
         if self.unnamed:
-            name, message = VALUES, f"item {self._indices[name]}: {message}"
-        report.add(index, str(name)[:LONGEST_NAME], rule, message)
+            item = f"item {self._indices[name]}: "
+            name, message, hint = VALUES, item + message, hint and item + hint
+        report.add_error(InputError(index, str(name)[:LONGEST_NAME], rule, message, hint))
 
     def _validator(self) -> Any:
         # A Cerberus validator keeps the document that it validates, so each thread needs one.
@@ -361,6 +411,13 @@ class FixedSchema:
                 validator.validate({field.name: field.definition["default"]}, update=True)
                 for error in leaves(validator._errors):
                     raise ModelError(f"the default of field {field.name!r}: {message_of(error)}")
+
+
+def _hint(field: Field, message: str) -> str | None:
+    """Return the error of an unknown category in words for people."""
+    categories = field.column.categories
+    is_choice = message == UNALLOWED and categories is not None
+    return choices_in_words(categories) if is_choice else None
 
 
 def _limited(fields: Sequence[Field], container: str) -> dict[int, tuple[Field, Problems]]:

@@ -24,8 +24,8 @@ class ReadyView(BaseView):
     """``GET /-/health/ready``: how many models are ready, and the versions that failed.
 
     No login guards it, so it names only models that strangers may know. The status is 503 while a
-    model is not ready, or while the application is shutting down. In debug mode it says why a version
-    failed; the reason can name files.
+    model is not ready, or while the application is shutting down. In debug mode it says why a
+    version failed; the reason can name files.
 
     :param state: the extension on this application
     """

@@ -58,6 +58,7 @@ def test_line_is_true_for_the_origin(origin: object, line: str, install: Install
 
 
 def test_line_of_a_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
     folder = Path(hints.__file__).resolve().parent.parent
     assert hints.install_line("skops") == f"pip install -e {quote(f'{folder}[skops]')}"
     monkeypatch.chdir(folder)
