@@ -37,13 +37,13 @@ class Events(local):
 
 
 def report(
-    events: Iterable[Event], model: Model, sender: Sender, raised: BaseException | None = None
+    events: Iterable[Event], model: Model, sender: Sender, raised: SKModelsError | None = None
 ) -> None:
     """Send ``model_loaded`` or ``model_load_failed`` for each event; log the failures.
 
     The lock of the versions must be free, because a receiver may predict.
 
-    :param raised: the exception that is about to end a command, which prints it; it is not logged
+    :param raised: an error that the developer sees, and that is not logged as well
     """
     for label, result in events:
         if isinstance(result, ModelVersion):

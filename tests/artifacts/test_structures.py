@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,12 @@ from scipy.interpolate import BSpline
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KDTree
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+from flask_skmodels import Artifact, Model
 from flask_skmodels.artifacts.structures.walk import check_structures
 from flask_skmodels.exceptions import ArtifactError
 from tests.hostile.artifacts.sound import BOOSTERS, SOUND, build, sound
@@ -150,6 +155,9 @@ def _sets(estimator: Any) -> None:
         ("clusters", _set("n_features_in_", 9), "cluster_centers_ has the shape (3, 4)"),
         ("clusters", _set("_n_threads", 0), "_n_threads is not a whole number from 1"),
         ("boosting", _cut("classes_"), "a stage has 3 trees, not 1"),
+        ("forest", _set("n_jobs", 2**31 - 1), "n_jobs is more than 1,024"),
+        ("forest", _set("n_jobs", -(10**6)), "n_jobs is more than 1,024"),
+        ("tree", _set("_other_params", {"num_threads": 10**6}), "num_threads is more than"),
         ("bagging", _wide, "estimators_features_"),
         ("histogram boosting", lambda e: _node(e, "left", 0, 99), "the children of its nodes"),
         ("histogram boosting", lambda e: _node(e, "left", 0, 0), "a child comes before"),
@@ -311,6 +319,19 @@ def test_more_columns_than_a_schema_can_have(tmp_path: Path) -> None:
         application(iris("iris.skops"), root=tmp_path)
 
 
+@pytest.mark.parametrize("first", [HashingVectorizer(n_features=1000), StandardScaler()])
+def test_very_many_columns_inside_a_pipeline_take_no_time(tmp_path: Path, first: Any) -> None:
+    rows = X if isinstance(first, StandardScaler) else ["a b", "c d"] * 75
+    pipeline = make_pipeline(first, LogisticRegression(max_iter=300)).fit(rows, Y)
+    pipeline[-1].n_features_in_ = 2**25
+    (tmp_path / "iris.skops").write_bytes(skops.io.dumps(pipeline))
+    model = Model(name="iris", pipeline=Artifact("iris.skops"))
+    started = time.process_time()
+    with suppress(ArtifactError):
+        application(model, root=tmp_path)
+    assert time.process_time() - started < 3
+
+
 def test_tree_is_not_created_from_other_arguments(tmp_path: Path) -> None:
     """It runs in another process: the constructor itself may crash."""
     code = """
@@ -351,6 +372,8 @@ def test_lean_form_is_not_called_where_the_estimator_refuses_all_rows() -> None:
     code = """
 import numpy as np
 from flask import Flask
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from flask_skmodels import SKModels
 from tests.support.helpers import X, Y
@@ -398,6 +421,7 @@ def replaced(old: bytes, new: bytes) -> Callable[[dict[str, Any]], object]:
 
 NO_PARENT = b"\x7f\xff\xff\xff"
 CHILDREN = b"right_children[$l#L"
+THREADS = b"nthreadSL" + bytes(7)
 
 
 @pytest.mark.parametrize(
@@ -409,6 +433,7 @@ CHILDREN = b"right_children[$l#L"
         (b"left_children[$l#", b"left_children[$i#", "a length that is not a whole number"),
         (b"tree_info", b"tree_infO", "tree_info"),
         (NO_PARENT + bytes(4), NO_PARENT + b"\0#\0\0", "the parents of its nodes do not fit"),
+        (THREADS + b"\x011", THREADS + b"\x0a2147483647", "nthread is more than 1,024"),
     ],
 )
 def test_xgboost(old: bytes, new: bytes, told: str) -> None:
