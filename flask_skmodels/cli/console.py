@@ -165,8 +165,8 @@ def without_traceback() -> Iterator[None]:
 
 
 @cache
-def _printed_class(kind: type[SKModelsError]) -> type[Any]:
-    def format_message(self: SKModelsError) -> str:
+def _printed_class(kind: Any) -> type[Any]:
+    def format_message(self: Any) -> str:
         return one_line(self)
 
     namespace = {"format_message": format_message, "show_color": None, "__str__": kind.__str__}

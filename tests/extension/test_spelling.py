@@ -84,7 +84,7 @@ def test_unknown_configuration_key(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_misspelt_rule(pipeline: Any) -> None:
-    rules = {**SCHEMA, "petal_width": {"minn": 0}}
+    rules: dict[str, Any] = {**SCHEMA, "petal_width": {"minn": 0}}
     message = refusal(KeyValueModel(name="iris", pipeline=pipeline, schema=rules))
     assert message == "model 'iris': field 'petal_width': no rule 'minn'; did you mean 'min'?"
     rules = {**SCHEMA, "petal_width": {"min": "a", "anyof_min": 5}}
