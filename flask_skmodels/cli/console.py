@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache, update_wrapper
+from functools import update_wrapper
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -160,18 +160,19 @@ def without_traceback() -> Iterator[None]:
         yield
     except SKModelsError as error:
         if click.get_current_context(silent=True) is not None:
-            error.__class__ = _printed_class(type(error))
+            error.__class__ = _printed_class(error)
         raise
 
 
-@cache
-def _printed_class(kind: Any) -> type[Any]:
+def _printed_class(error: SKModelsError) -> type[Any]:
+    kind: Any = type(error)
+
     def format_message(self: Any) -> str:
         return one_line(self)
 
     namespace = {"format_message": format_message, "show_color": None, "__str__": kind.__str__}
     if issubclass(kind, click.ClickException):
-        return kind
+        return type(error)
     return type(kind.__name__, (kind, click.ClickException), namespace)
 
 
