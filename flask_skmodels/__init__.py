@@ -14,12 +14,17 @@ from flask_skmodels.exceptions import (
     InputError,
     InvalidInput,
     ModelError,
+    Overloaded,
     RejectedRows,
+    ScoringError,
     SKModelsError,
+    TimedOut,
+    TooManyRejects,
     TooManyRows,
     UnknownModel,
 )
 from flask_skmodels.extension import SKModels
+from flask_skmodels.hints import __version__ as __version__
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import KeyValueModel, Model, ValuesModel
 from flask_skmodels.schema.rows import Columns, Rows
@@ -27,10 +32,12 @@ from flask_skmodels.schema.validator import Validator
 from flask_skmodels.signals import (
     after_prediction,
     before_prediction,
+    drift_detected,
     input_rejected,
     model_load_failed,
     model_loaded,
     prediction_failed,
+    prediction_refused,
     prediction_stopped,
     shadow_prediction,
 )
@@ -47,12 +54,16 @@ __all__ = [
     "KeyValueModel",
     "Model",
     "ModelError",
+    "Overloaded",
     "Prediction",
     "Profile",
     "RejectedRows",
     "Rows",
     "SKModels",
     "SKModelsError",
+    "ScoringError",
+    "TimedOut",
+    "TooManyRejects",
     "TooManyRows",
     "UnknownModel",
     "Validator",
@@ -61,10 +72,12 @@ __all__ = [
     "answer_columns",
     "before_prediction",
     "create_app",
+    "drift_detected",
     "input_rejected",
     "model_load_failed",
     "model_loaded",
     "prediction_failed",
+    "prediction_refused",
     "prediction_stopped",
     "register_codec",
     "serve",

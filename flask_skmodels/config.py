@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
 from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE, Policy
+from flask_skmodels.artifacts.regular_files import MAX_BYTES
 from flask_skmodels.exceptions import ConfigurationError
+from flask_skmodels.hints import LIKELY, nearest
+
+logger = logging.getLogger("flask_skmodels")
 
 MAX_CONTENT_LENGTH = 64 * 1024 * 1024
 MISMATCHES = ("refuse", "warn", "ignore")
@@ -20,6 +26,10 @@ SECURITY_SCHEMES = ("apiKey", "http", "mutualTLS", "oauth2", "openIdConnect")
 COMPONENT_NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 
 
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str | Path) and bool(value)
+
+
 def _is_prefix(value: Any) -> bool:
     return value == "" or (isinstance(value, str) and value[0] == "/" and value[-1] != "/")
 
@@ -28,8 +38,16 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
+def _is_size(value: Any) -> bool:
+    return value == 0 or _is_count(value)
+
+
 def _is_amount(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _is_duration(value: Any) -> bool:
+    return _is_amount(value) and 0 < value < inf
 
 
 def _is_pinned_file(value: Any) -> bool:
@@ -101,23 +119,38 @@ class Settings:
 
     url_prefix: str
     max_rows: int
+    max_explained_rows: int
+    max_cells: int
+    max_inflation: int
     root: str | Path | None
     trust_pickle: bool
     sha256sums: Any
     verify: Callable[..., Any] | None
     version_mismatch: Literal["refuse", "warn", "ignore"]
+    max_artifact_bytes: int
     loading: str
     max_loaded: int | None
     reload: float | None
     versions: Mapping[str, str]
+    state_dir: str | Path | None
+    trial: bool
+    trial_seconds: float
+    trial_bytes: int
+    loads_per_minute: int | None
     threads: int | None
     batch_rows: int
+    max_concurrency: int | None
+    max_queue: int | None
+    ready_examples: bool
+    drain_file: str | Path | None
+    timeout: float | None
     onnx_tolerance: float
-    visible: Callable[[Any], bool] | None
+    visible: Callable[[Any], bool] | Literal[True] | None
     pages: bool
     trusted_origins: Sequence[str]
     docs: bool
     security_schemes: Mapping[str, Mapping[str, Any]]
+    drift: bool
     metrics: Any
     tracing: Any
     server_timing: bool
@@ -143,6 +176,7 @@ class Settings:
             sha256sums_sha256=digest,
             verify=self.verify,
             version_mismatch=self.version_mismatch,
+            max_bytes=self.max_artifact_bytes,
             onnx_tolerance=self.onnx_tolerance,
         )
 
@@ -150,7 +184,10 @@ class Settings:
 _DIALECT_PREFIX = Key(None, _or_none(_is_prefix), "None, '' or a path such as '/models'")
 KEYS = {
     "URL_PREFIX": Key("", _is_prefix, "'' or a path such as '/models'"),
-    "MAX_ROWS": Key(1_000_000, _is_count, "an integer of at least 1"),
+    "MAX_ROWS": Key(100_000, _is_count, "an integer of at least 1"),
+    "MAX_EXPLAINED_ROWS": Key(500, _is_count, "an integer of at least 1"),
+    "MAX_CELLS": Key(10_000_000, _is_count, "an integer of at least 1"),
+    "MAX_INFLATION": Key(100, _is_count, "an integer of at least 1"),
     "ROOT": Key(None, _or_none(lambda value: isinstance(value, str | Path)), "None or a path"),
     "TRUST_PICKLE": Key(False, lambda value: isinstance(value, bool), "True or False"),
     "SHA256SUMS": Key(
@@ -158,20 +195,36 @@ KEYS = {
     ),
     "VERIFY": Key(None, _or_none(callable), "None or a callable(path, bytes)"),
     "VERSION_MISMATCH": Key("refuse", _one_of(*MISMATCHES), f"one of {', '.join(MISMATCHES)}"),
+    "MAX_ARTIFACT_BYTES": Key(MAX_BYTES, _is_count, "an integer of at least 1"),
     "LOADING": Key("startup", _one_of(*LOADINGS), f"one of {', '.join(LOADINGS)}"),
     "MAX_LOADED": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
     "RELOAD": Key(None, _or_none(_is_amount), "None or a number of seconds"),
     "VERSIONS": Key({}, _are_labels, "a mapping of model names to versions"),
+    "STATE_DIR": Key(None, _or_none(lambda value: isinstance(value, str | Path)), "None or a path"),
+    "TRIAL": Key(True, lambda value: isinstance(value, bool), "True or False"),
+    "TRIAL_SECONDS": Key(60.0, _is_duration, "a number of seconds above 0"),
+    "LOADS_PER_MINUTE": Key(60, _or_none(_is_count), "None or an integer of at least 1"),
+    "TRIAL_BYTES": Key(4 * 1024**3, _is_count, "an integer of at least 1"),
     "THREADS": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
     "BATCH_ROWS": Key(128, _is_count, "an integer of at least 1"),
+    "MAX_CONCURRENCY": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
+    "MAX_QUEUE": Key(None, _or_none(_is_size), "None or an integer of at least 0"),
+    "READY_EXAMPLES": Key(False, lambda value: isinstance(value, bool), "True or False"),
+    "DRAIN_FILE": Key(None, _or_none(_is_path), "None or a path"),
+    "TIMEOUT": Key(30, _or_none(_is_duration), "None or a number of seconds above 0"),
     "ONNX_TOLERANCE": Key(ONNX_TOLERANCE, _is_amount, "a number of at least 0"),
-    "VISIBLE": Key(None, _or_none(callable), "None or a callable(model)"),
+    "VISIBLE": Key(
+        None,
+        lambda value: value is None or value is True or callable(value),
+        "None, True or a callable(model)",
+    ),
     "PAGES": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "TRUSTED_ORIGINS": Key((), _are_origins, "a list of origins such as 'https://example.org'"),
     "DOCS": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "SECURITY_SCHEMES": Key(
         {}, _are_security_schemes, "a mapping of names to OpenAPI security schemes"
     ),
+    "DRIFT": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "METRICS": Key(None, _is_switch_or("collect"), "None, True, False or a CollectorRegistry"),
     "TRACING": Key(None, _is_switch_or("get_tracer"), "None, True, False or a TracerProvider"),
     "SERVER_TIMING": Key(False, lambda value: isinstance(value, bool), "True or False"),
@@ -192,11 +245,14 @@ def read_settings(
 ) -> Settings:
     """Set the defaults in an application's configuration, and return the validated settings.
 
+    A key that begins with the name of the extension and is none of its keys is logged.
+
     :param config: the configuration of the application; missing keys are set
     :param name: the name of the extension; in upper case, it is the prefix of the keys
     :param url_prefix: the default of ``URL_PREFIX``, from the constructor
     :raises ConfigurationError: the value of a key is not valid
     """
+    _log_unknown_keys(config, name.upper())
     values = {}
     for suffix, key in KEYS.items():
         default = url_prefix if suffix == "URL_PREFIX" and url_prefix is not None else key.default
@@ -205,4 +261,24 @@ def read_settings(
         if not key.is_valid(value):
             raise ConfigurationError(f"{full} must be {key.valid_values}, not {value!r}")
         values[suffix.lower()] = value
+    if values["max_queue"] is not None and values["max_concurrency"] is None:
+        raise ConfigurationError(
+            f"{name.upper()}_MAX_QUEUE has no effect without {name.upper()}_MAX_CONCURRENCY: "
+            "set it too, or leave out the former"
+        )
     return Settings(**values)
+
+
+def _log_unknown_keys(config: Mapping[str, Any], name: str) -> None:
+    """Log the keys that no extension reads; ``SKMODELS_B_ROOT`` is one of the extension skmodels_b.
+
+    :param name: the name of the extension in upper case
+    """
+    known = [f"{name}_{suffix}" for suffix in KEYS]
+    for key in config:
+        if not key.startswith(f"{name}_") or key in known:
+            continue
+        if not key.endswith(tuple(f"_{suffix}" for suffix in KEYS)):
+            meant = nearest(key.removeprefix(f"{name}_"), KEYS, LIKELY)
+            hint = "" if meant is None else f"; did you mean {name}_{meant}?"
+            logger.warning("%s is not a configuration key%s", key, hint)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-REPORTED_ERRORS = 100  # further errors of a request are only counted
+REPORTED_ERRORS = 100  # the check of a request ends with this error
 _MODEL = re.compile(r"model '[^']+': ")
 
 
@@ -51,11 +51,50 @@ class ArtifactError(SKModelsError):
         return f"{model}{self.path}: {self.reason}"
 
 
+class Overloaded(SKModelsError):
+    """Too much work is in progress already, so more of it is refused. No work was done.
+
+    :param message: a message for the client, with the remedy
+    :param retry_after: the seconds after which the client may try again, at least 1
+    """
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TooManyLoads(Overloaded):
+    """Clients name more versions that are not loaded than ``SKMODELS_LOADS_PER_MINUTE`` allows.
+
+    :param model: the name of the model
+    :param retry_after: seconds after which the next load is allowed
+    """
+
+    def __init__(self, model: str, retry_after: int) -> None:
+        super().__init__(model, retry_after)
+        self.model = model
+
+    def __str__(self) -> str:
+        return (
+            f"model {self.model!r}: clients have named too many versions that were not loaded. "
+            f"The next one is loaded in {self.retry_after} seconds; to allow more, raise "
+            "SKMODELS_LOADS_PER_MINUTE"
+        )
+
+
 class UnknownModel(SKModelsError, KeyError):
     """There is no model, or no method of a model, with the requested name."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class TimedOut(SKModelsError):
+    """A call has waited or taken longer than the ``timeout`` of its model.
+
+    Either the estimator was not called for it, or not by itself, or its call is still in progress
+    in another thread.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,37 +105,44 @@ class InputError:
     :param field: name of the field; None if the error does not concern a single field
     :param rule: the rule that was broken, for example ``"required"`` or ``"min"``
     :param message: a message for the client, which does not contain the value that was sent
+    :param hint: the message in words for people, such as "choose one of a, b"; None if the message
+        itself is good
     """
 
     row: int | None
     field: str | None
     rule: str
     message: str
+    hint: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The hint if there is one, else the message."""
+        return self.hint or self.message
 
     def __str__(self) -> str:
         row = () if self.row is None else (f"row {self.row}",)
         field = () if self.field is None else (f"field {self.field}",)
-        return f"{', '.join((*row, *field, f'rule {self.rule}'))}: {self.message}"
+        return f"{', '.join((*row, *field, f'rule {self.rule}'))}: {self.text}"
 
     def as_dict(self) -> dict[str, object]:
-        """Return the error as a dictionary with the keys row, field, rule and message."""
-        return asdict(self)
+        """Return a dictionary with the keys row, field, rule, message and, if not None, hint."""
+        return {key: value for key, value in asdict(self).items() if key != "hint" or value}
 
 
 class InvalidInput(SKModelsError, ValueError):
     """The input is not valid.
 
     :param errors: the errors; the first 100 are kept
-    :param error_count: the number of all errors; by default the length of ``errors``
-    :ivar is_complete: False if there may be further errors, which were not counted
+    :param is_complete: False if there may be further errors, which were not counted
+    :ivar error_count: the number of errors that were given, also of those that are not kept
     """
 
-    is_complete = True
-
-    def __init__(self, errors: Iterable[InputError], error_count: int | None = None) -> None:
+    def __init__(self, errors: Iterable[InputError], *, is_complete: bool = True) -> None:
         every = tuple(errors)
         self.errors = every[:REPORTED_ERRORS]
-        self.error_count = len(every) if error_count is None else error_count
+        self.error_count = len(every)
+        self.is_complete = is_complete
         super().__init__("; ".join(map(str, self.errors)))
 
     @classmethod
@@ -107,11 +153,37 @@ class InvalidInput(SKModelsError, ValueError):
     @property
     def summary(self) -> str:
         """The number of errors, as a sentence for the client."""
-        count = self.error_count
-        return "the input has 1 error" if count == 1 else f"the input has {count} errors"
+        count, least = self.error_count, "" if self.is_complete else "at least "
+        return f"the input has {least}{count} error{'' if count == 1 else 's'}"
 
 
-class TooManyRows(InvalidInput):
+class OverBudget(InvalidInput):
+    """A request asks for more work than its model allows. Its status is 413."""
+
+
+class TooLarge(OverBudget):
+    """The body of a request unpacks to more bytes than allowed."""
+
+    def __init__(self) -> None:
+        message = "the body unpacks to more bytes than are allowed"
+        super().__init__([InputError(None, None, "max_content_length", message)])
+
+
+class TooManyCells(OverBudget):
+    """A request has more rows than ``SKMODELS_MAX_CELLS`` allows for their number of columns.
+
+    :param rows: the number of rows
+    :param columns: the number of cells that each of them counts as
+    :param most: the maximum number of cells
+    :param subject: the thing that has them
+    """
+
+    def __init__(self, rows: int, columns: int, most: int, subject: str = "request") -> None:
+        message = f"at most {most // columns} rows are allowed in this {subject}, not {rows}"
+        super().__init__([InputError(None, None, "max_cells", message)])
+
+
+class TooManyRows(OverBudget):
     """A request has more rows than ``SKMODELS_MAX_ROWS`` allows."""
 
     def __init__(self, rows: int, most: int) -> None:
@@ -131,8 +203,7 @@ class RejectedRows(InvalidInput):
     """
 
     def __init__(self, errors: Iterable[InputError], *, is_complete: bool = True) -> None:
-        super().__init__(errors)
-        self.is_complete = is_complete
+        super().__init__(errors, is_complete=is_complete)
 
     @classmethod
     def of_rows(cls, rows: Iterable[int], *, is_complete: bool = True) -> Self:
@@ -156,6 +227,17 @@ class RejectedRows(InvalidInput):
         return f"the estimator rejects {'' if is_complete else 'at least '}{rows}"
 
 
+class ScoringError(SKModelsError):
+    """A run of bulk scoring cannot begin or has failed. The message is one line with the remedy."""
+
+
+class TooManyRejects(ScoringError):
+    """A run of bulk scoring has rejected more rows than ``max_rejects`` allows.
+
+    What was scored is kept: the run can be resumed with a higher limit.
+    """
+
+
 def in_one_line(error: BaseException) -> str:
     """Return the class and message of an exception in one line of at most about 300 characters."""
     text = " ".join(str(error).split())
@@ -163,28 +245,33 @@ def in_one_line(error: BaseException) -> str:
 
 
 class Report:
-    """The errors of one request: the first 100, and the number of all."""
+    """The errors of one request. The 100th is raised at once, with those before it.
+
+    So the work for a request that is wrong everywhere ends soon, wherever its errors are found.
+    """
 
     def __init__(self) -> None:
         self.errors: list[InputError] = []
-        self.count = 0
 
     @property
-    def is_full(self) -> bool:
-        """True if further errors are only counted."""
-        return self.count >= REPORTED_ERRORS
+    def count(self) -> int:
+        """The number of errors."""
+        return len(self.errors)
 
     def add(self, row: int | None, field: str | None, rule: str, message: str) -> None:
-        """Count an error, and keep it if it is among the first 100."""
+        """Add an error; see :meth:`add_error`."""
         self.add_error(InputError(row, field, rule, message))
 
     def add_error(self, error: InputError) -> None:
-        """Count an error, and keep it if it is among the first 100; see :meth:`add`."""
-        self.count += 1
-        if self.count <= REPORTED_ERRORS:
-            self.errors.append(error)
+        """Add an error.
+
+        :raises InvalidInput: it is the 100th
+        """
+        self.errors.append(error)
+        if len(self.errors) == REPORTED_ERRORS:
+            raise InvalidInput(self.errors, is_complete=False)
 
     def raise_if_any(self) -> None:
         """Raise :class:`~flask_skmodels.InvalidInput` if there are errors."""
-        if self.count:
-            raise InvalidInput(self.errors, self.count)
+        if self.errors:
+            raise InvalidInput(self.errors)

@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
+from os import PathLike
+from pathlib import Path
 from threading import RLock
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakSet
 
 from flask import Blueprint, Flask, has_app_context
 
 from flask_skmodels.cli import commands
+from flask_skmodels.cli.console import without_traceback
 from flask_skmodels.config import Settings, read_settings
 from flask_skmodels.dialects import enabled as enabled_dialects
 from flask_skmodels.exceptions import ConfigurationError
+from flask_skmodels.inference.concurrency import concurrency_limit
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
-from flask_skmodels.models import Model, name_of
+from flask_skmodels.inference.readiness import ExampleRuns, Readiness
+from flask_skmodels.models import Model, artifact_of, name_of
 from flask_skmodels.pages import api_docs, page_routes
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.state import Decorator, State
 from flask_skmodels.telemetry.setup import listeners_of
+from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.registry import Registry
-from flask_skmodels.web import metrics, routes
+from flask_skmodels.versions.trial_outcomes import Limits
+from flask_skmodels.versions.trial_task import is_trial_process
+from flask_skmodels.versions.trials import Trials
+from flask_skmodels.web import drift_views, metrics, routes, shared_urls
 from flask_skmodels.web.exchange import application
 from flask_skmodels.web.url_rules import without_garbage_collection
+
+if TYPE_CHECKING:
+    from flask_skmodels.bulk.job import Job
+    from flask_skmodels.bulk.scorer import Scorer
+    from flask_skmodels.bulk.summary import Summary
 
 _M = TypeVar("_M", bound=type[Model] | Model)
 _MODULES_WITH_URLS = (
     routes,
     metrics,
+    drift_views,
     api_docs,
     enabled_dialects,
     page_routes,
@@ -89,22 +104,36 @@ class SKModels:
         others = [state for state in app.extensions.values() if isinstance(state, State)]
         _check_prefix(self.name, settings, others)
         loaded_models = LoadedModels(settings.max_loaded) if settings.max_loaded else None
+        process_limit = concurrency_limit(settings.max_concurrency, settings.max_queue)
         deployments: dict[str, Deployment] = {}
         listeners = listeners_of(self.name, app, self.predict, deployments, settings)
-        with self._lock:
+        with self._lock, without_traceback():
             app.register_blueprint(self.blueprint)
-            state = State(self, app, settings, loaded_models, listeners, deployments)
+            state = State(
+                self,
+                app,
+                settings,
+                loaded_models,
+                listeners,
+                _readiness_of(app, deployments, settings),
+                process_limit,
+                deployments,
+                trials=trials_of(app, settings),
+                load_limit=limit_of(settings),
+            )
             app.extensions[self.name] = state
             app.cli.add_command(commands.group(self.name))
             for module in _MODULES_WITH_URLS:
                 module.add_rules(state)
             self._schedule_version_check(state)
-            for name in self.registry:
-                self._start(state, name)
+            with state.several_trials():
+                for name in self.registry:
+                    self._start(state, name)
             with without_garbage_collection():
                 for deployment in state.deployments.values():
                     _add_url_rules(state, deployment)
             self._apps.add(app)
+        shared_urls.watch(state)
 
     @overload
     def register(self, model: _M, **attributes: Any) -> _M: ...
@@ -159,21 +188,108 @@ class SKModels:
         :param name: the name of the model
         :param rows: a dict, a list of dicts, a list of lists in the order of the fields, an array
             of shape (rows, fields), or a data frame
-        :param method: the name of the estimator's method; by default the model's first
+        :param method: the name of the estimator's method, or ``"explain"``; by default the model's
+            first
         :param version: the label of a version; by default the live one
         :param app: the application, which sends the signals; by default the current one
         :raises UnknownModel: there is no such model, version or method
         :raises InvalidInput: the rows are not valid
         :raises RejectedRows: the rows are valid, and the estimator rejects some of them
+        :raises Overloaded: too many predictions are in progress
+        :raises TimedOut: the prediction has waited too long for others
         :raises RuntimeError: there is no application, or it does not have this extension
         """
         sender = self._sender(app)
         deployment = self._deployment(sender, name)
         chosen = deployment.version(sender, version)
         call = deployment.call(sender, chosen, method or chosen.default_method)
-        with rejecting(call):
-            prediction = prepare(call, from_python(rows))
-        return deployment.execute(call, prediction, is_shadowed=version is None)
+        with call.admission as call.waited:
+            with rejecting(call):
+                prediction = prepare(call, from_python(rows))
+            return deployment.execute(call, prediction, is_shadowed=version is None)
+
+    def score(
+        self,
+        name: str,
+        source: Any,
+        sink: str | PathLike[str],
+        *,
+        version: str | None = None,
+        app: Flask | None = None,
+        **options: Any,
+    ) -> Summary:
+        """Score all rows of files, a database or batches, of any size, and write them to a sink.
+
+        :param name: the name of the model
+        :param source: the path, URL, glob or folder of Parquet, Arrow, CSV or NDJSON files, or a
+            list of them; the URL of a database, with ``query``; or an iterable of Arrow record
+            batches or of data frames
+        :param sink: the path or URL of a file if it has a known suffix, else of a folder; or the
+            URL of a database, with ``table``
+        :param version: the label of a version; by default the live one, for the whole run
+        :param app: the application, which sends the signals; by default the current one
+        :param options: the options of ``flask skmodels score``: ``method``, ``keep``, ``jobs``,
+            ``engine``, ``address``, ``chunk_rows``, ``rejects``, ``max_rejects``, ``resume``,
+            ``fail_fast``, ``format``, ``query``, ``table``; and ``watch``, a function that is
+            called with the progress after each chunk
+        :returns: the counts: ``rows``, ``scored``, ``rejected``, ``chunks``, ``resumed``,
+            ``seconds``, ``version``, ``output``, ``rejects``
+        :raises TooManyRejects: more rows are rejected than ``max_rejects`` allows
+        :raises ScoringError: the run cannot begin or has failed; it can be resumed
+        :raises UnknownModel: there is no such model, version or method
+        :raises RuntimeError: there is no application, or it does not have this extension
+        """
+        return self.scoring_job(name, source, sink, version=version, app=app, **options).run()
+
+    def scoring_job(
+        self,
+        name: str,
+        source: Any,
+        sink: str | PathLike[str],
+        *,
+        version: str | None = None,
+        app: Flask | None = None,
+        **options: Any,
+    ) -> Job:
+        """Return the job of a run, which has not begun; see :meth:`score`."""
+        from flask_skmodels.bulk.job import Job
+        from flask_skmodels.bulk.runner import Scoring
+
+        sender = self._sender(app)
+        state: State = sender.extensions[self.name]
+        deployment = self._deployment(sender, name)
+        scoring = Scoring(
+            sender=sender,
+            deployment=deployment,
+            version=deployment.version(sender, version),
+            artifact=artifact_of(deployment.model),
+            policy=state.settings.policy(sender.root_path),
+        )
+        folder = Path(sender.instance_path, state.settings.state_dir or "")
+        return Job(scoring, source, sink, state=folder, **options)
+
+    def _scorer_of(
+        self,
+        name: str,
+        method: str | None,
+        keep: Any,
+        *,
+        version: str | None,
+        app: Flask | None,
+    ) -> Scorer:
+        """Return a scorer; see :meth:`Model.scorer`."""
+        from flask_skmodels.bulk.scorer import Scorer
+        from flask_skmodels.bulk.shipped_model import ShippedModel
+
+        sender = self._sender(app)
+        state: State = sender.extensions[self.name]
+        deployment = self._deployment(sender, name)
+        chosen = deployment.version(sender, version)
+        wanted = method or chosen.default_method
+        chosen.callable(wanted)  # raises if the version does not serve the method
+        policy = state.settings.policy(sender.root_path)
+        shipped = ShippedModel.of(chosen, artifact_of(deployment.model), policy)
+        return Scorer(shipped, wanted, keep)
 
     def openapi(self, app: Flask | None = None) -> JSONObject:
         """Return the OpenAPI document of all models.
@@ -225,6 +341,9 @@ class SKModels:
     def __len__(self) -> int:
         return len(self.registry)
 
+    def __repr__(self) -> str:
+        return f"<SKModels {self.name!r}: {', '.join(self.registry) or 'no models'}>"
+
     def _sender(self, app: Flask | None) -> Flask:
         if app is None and not has_app_context():
             raise RuntimeError(
@@ -244,9 +363,9 @@ class SKModels:
         return deployments.get(name) or deployments[name_of(self.registry[name])]
 
     def _add(self, model: Model) -> None:
-        with self._lock:
+        with self._lock, without_traceback():
             name = self.registry.add(model)
-            model.bind(self.predict)
+            model.bind(self.predict, self._scorer_of)
             states: list[State] = [app.extensions[self.name] for app in self._apps]
             try:
                 deployments = [self._start(state, name) for state in states]
@@ -269,11 +388,18 @@ class SKModels:
             settings.policy(state.app.root_path),
             pinned=settings.versions.get(name),
             interval=settings.reload,
+            trials=state.trials,
         )
         state.deployments[name] = deployment = Deployment(
-            versions, state.loaded_models, threads=settings.threads, batch_rows=settings.batch_rows
+            versions,
+            state.loaded_models,
+            threads=settings.threads,
+            batch_rows=settings.batch_rows,
+            load_limit=state.load_limit,
+            timeout=settings.timeout,
+            process_limit=state.process_limit,
         )
-        if settings.loading == "startup":
+        if settings.loading == "startup" and not is_trial_process():
             deployment.start(state.app)
         return deployment
 
@@ -298,9 +424,32 @@ class SKModels:
                 )
 
 
+def trials_of(app: Flask, settings: Settings) -> Trials | None:
+    """Return the trials of an application, None if they are off or if this is one itself."""
+    if not settings.trial or is_trial_process():
+        return None
+    folder = Path(app.instance_path, settings.state_dir or "")
+    return Trials(folder, Limits(settings.trial_seconds, settings.trial_bytes))
+
+
+def limit_of(settings: Settings) -> LoadLimit | None:
+    """Return the limit on loads that clients cause, None if there is none."""
+    most = settings.loads_per_minute
+    return None if most is None else LoadLimit(most)
+
+
 def _add_url_rules(state: State, deployment: Deployment) -> None:
     for module in _MODULES_WITH_URLS:
         module.add_model_rules(state, deployment)
+
+
+def _readiness_of(
+    app: Flask, deployments: Mapping[str, Deployment], settings: Settings
+) -> Readiness:
+    """Return the check of an application's readiness, as it is configured."""
+    file = None if settings.drain_file is None else Path(app.root_path, settings.drain_file)
+    runs = ExampleRuns(app, deployments, app.app_context) if settings.ready_examples else None
+    return Readiness(app, deployments, file, runs)
 
 
 def _check_prefix(name: str, settings: Settings, others: Iterable[State]) -> None:

@@ -19,12 +19,14 @@ from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.profile.profiled_inputs import profiled
 from flask_skmodels.estimators.profile.profiled_rules import with_ranges, with_types
 from flask_skmodels.exceptions import ArtifactError, ModelError
+from flask_skmodels.hints import did_you_mean, nearest
 from flask_skmodels.schema.fields import Declaration, InputColumn, Inputs, declared
 from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.types import Estimator, FieldRules, JSONObject, ModelOutput
 from flask_skmodels.schema.unbounded import UnboundedSchema
 from flask_skmodels.schema.validator import Validator
 
+EXPLAIN = "explain"  # the name of the method that explains predictions
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 RESERVED_NAMES = frozenset({"static", "v1", "v2", "ping", "health", "version", "invocations"})
 TRAFFIC_KEY = re.compile(r"(header|cookie):.+")
@@ -55,6 +57,11 @@ class Model:
         methods; or ``"onnx"``, ONNX Runtime
     :ivar batching: whether calls of few rows that arrive at the same time are combined; if None,
         the measured time of a call of one row decides
+    :ivar max_concurrency: the maximum number of calls that run at the same time in a process; None
+        for no limit
+    :ivar max_queue: the maximum number of calls that wait for these; None for no limit
+    :ivar timeout: the seconds that a call may wait for others, and that the call for a request may
+        take while the process makes another one; None for ``SKMODELS_TIMEOUT``
     :ivar decorators: view decorators for every URL of the model, as in Flask's ``View``
     :ivar description: a description of the model; by default the docstring of the class
     :ivar examples: rows that clients may send; a new version must predict them before it is served
@@ -67,6 +74,16 @@ class Model:
         data themselves; by default the file beside the artifact, if there is one
     :ivar enforce_ranges: whether numbers outside the ranges in the profile are errors; if not, the
         ranges are only shown
+    :ivar explain: whether the method ``explain`` is served in addition: the exact contribution of
+        each field to the output
+    :ivar max_explained_rows: the maximum number of rows in a request for explanations by trees; by
+        default ``SKMODELS_MAX_EXPLAINED_ROWS``
+    :ivar drift_window: the number of the last rows that drift is computed for
+    :ivar drift_minimum: the number of rows below which no drift is computed
+    :ivar drift_threshold: the population stability index above which a field has drifted
+    :ivar max_rows: the maximum number of rows in a request; by default ``SKMODELS_MAX_ROWS``
+    :ivar max_cells: the maximum number of cells, those of a row times the rows, of a request and of
+        its response; by default ``SKMODELS_MAX_CELLS``
     """
 
     name: str = ""
@@ -78,6 +95,9 @@ class Model:
     purge_unknown: bool = True
     engine: str = "lean"
     batching: bool | None = None
+    max_concurrency: int | None = None
+    max_queue: int | None = None
+    timeout: float | None = None
     decorators: Sequence[Callable[..., Any]] = ()
     description: str = ""
     examples: Sequence[Any] = ()
@@ -86,15 +106,24 @@ class Model:
     shadow: str | None = None
     profile: Any = None
     enforce_ranges: bool = False
+    explain: bool = False
+    max_explained_rows: int | None = None
+    drift_window: int = 2_000
+    drift_minimum: int = 500
+    drift_threshold: float = 0.25
+    max_rows: int | None = None
+    max_cells: int | None = None
 
     configuration: JSONObject | None = None
     _caller: Callable[..., Any] | None = None
+    _scorer_of: Callable[..., Any] | None = None
 
     attributes: ClassVar[tuple[str, ...]] = (
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
-        *("engine", "batching"),
+        *("engine", "batching", "max_concurrency", "max_queue", "timeout"),
         *("decorators", "description", "examples", "traffic", "traffic_key", "shadow"),
-        *("profile", "enforce_ranges"),
+        *("profile", "enforce_ranges", "drift_window", "drift_minimum", "drift_threshold"),
+        *("explain", "max_explained_rows", "max_rows", "max_cells"),
     )
 
     def __init__(self, **attributes: Any) -> None:
@@ -107,18 +136,27 @@ class Model:
         """
         for name, value in attributes.items():
             if name not in self.attributes:
-                raise TypeError(f"{type(self).__name__} has no attribute {name!r} to set")
+                hint = did_you_mean(name, self.attributes)
+                raise TypeError(f"{type(self).__name__} has no attribute {name!r} to set{hint}")
             setattr(self, name, value)
 
-    def bind(self, caller: Callable[..., Any]) -> None:
-        """Set the function that a call of the model runs; an extension does it at registration.
+    def __repr__(self) -> str:
+        name = self.name or _snake_case(type(self).__name__)
+        artifact = artifact_of(self)
+        served = introspect.class_name(self.pipeline) if artifact is None else repr(artifact)
+        return f"<{type(self).__name__} {name!r}: {served}>"
+
+    def bind(self, caller: Callable[..., Any], scorer_of: Callable[..., Any]) -> None:
+        """Set the functions that a call and a scorer of the model use, at registration.
 
         It also keeps scikit-learn's configuration, which is local to a thread, so that the same
         configuration applies in every thread that predicts.
 
         :param caller: called with the name of the model, the rows, the method and options
+        :param scorer_of: called with the name of the model and the options of a scorer
         """
         self._caller = caller
+        self._scorer_of = scorer_of
         self.name = name_of(self)
         self.configuration = sklearn.get_config()
 
@@ -135,6 +173,29 @@ class Model:
         if self._caller is None:
             raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
         return self._caller(name_of(self), rows, method, **options)
+
+    def scorer(
+        self,
+        method: str | None = None,
+        keep: Sequence[str] | Mapping[str, Any] = (),
+        *,
+        version: str | None = None,
+        app: Any = None,
+    ) -> Any:
+        """Return an object that predicts batches inside other engines: Spark, Ray, Dask, Polars.
+
+        It can be pickled, and loads the model once in each process that calls it.
+
+        :param method: the name of the estimator's method; by default the model's first
+        :param keep: names of the key columns to carry through, or a mapping of them to Arrow types
+        :param version: the label of a version; by default the live one
+        :param app: the application; by default the current one
+        :returns: a :class:`~flask_skmodels.bulk.scorer.Scorer`
+        :raises RuntimeError: the model is not registered, or there is no application
+        """
+        if self._scorer_of is None:
+            raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
+        return self._scorer_of(name_of(self), method, keep, version=version, app=app)
 
     def predict(self, X: Any) -> ModelOutput:
         """Return the estimator's predictions. Override it to change X or the predictions.
@@ -214,6 +275,9 @@ class KeyValueModel(Model):
         return self._compile(inputs, unnamed=False)
 
 
+_BASES = frozenset({*ValuesModel.__mro__, KeyValueModel})
+
+
 def name_of(model: Model) -> str:
     """Return the name that a model is served under.
 
@@ -225,6 +289,25 @@ def name_of(model: Model) -> str:
     if name in RESERVED_NAMES:
         raise ModelError(f"model name {name!r} is reserved: choose another")
     return str(name)
+
+
+def check_spelling(model: Model) -> None:
+    """Raise :class:`ModelError` if a public name of a model is nearly that of an attribute.
+
+    Such a name would be ignored: a misspelt ``decorators`` would publish a model without its login.
+    A function is compared with the methods of a model as well.
+    """
+    own = [cls for cls in type(model).__mro__ if cls not in _BASES]
+    given = [item for each in [*own, model] for item in vars(each).items()]
+    for name, value in given:
+        if name.startswith("_") or hasattr(Model, name):
+            continue
+        meant = nearest(name, [*Model.attributes, *(introspect.METHODS if callable(value) else ())])
+        if meant is not None:
+            raise ModelError(
+                f"model {name_of(model)!r} has no attribute {name!r}; did you mean {meant!r}? "
+                f"If the name is your own, begin it with an underscore: '_{name}'"
+            )
 
 
 def artifact_of(model: Model) -> Artifact | None:
@@ -239,13 +322,14 @@ def declared_methods_of(model: Model) -> tuple[str, ...]:
 
     :raises ModelError: methods is not a list of method names
     """
+    explain = (EXPLAIN,) if model.explain else ()
     if model.methods is None:
         also = ("predict_proba",) if model.probability else ()
-        return ("predict", *also, "transform")
+        return ("predict", *also, "transform", *explain)
     wanted = _wanted_methods(model, introspect.METHODS)
     for method in wanted:
         _check_method(method)
-    return wanted
+    return wanted + explain
 
 
 def check_traffic(model: Model) -> None:
@@ -264,6 +348,58 @@ def check_traffic(model: Model) -> None:
         problem = "traffic_key must be 'header:NAME', 'cookie:NAME' or a function of the request"
     if problem:
         raise ModelError(f"model {name_of(model)!r}: {problem}")
+
+
+def check_limits(model: Model) -> None:
+    """Raise :class:`ModelError` if the limits on the rows or the calls of a model are not valid."""
+    problem = ""
+    for name, least in (
+        ("max_explained_rows", 1),
+        ("max_rows", 1),
+        ("max_cells", 1),
+        ("max_concurrency", 1),
+        ("max_queue", 0),
+    ):
+        if not _is_whole(getattr(model, name), at_least=least):
+            problem = f"{name} must be None or an integer of at least {least}"
+            break
+    if not problem and model.max_queue is not None and model.max_concurrency is None:
+        problem = "max_queue has no effect without max_concurrency: set it too"
+    if not problem and not _is_duration(model.timeout):
+        problem = "timeout must be None or a number of seconds above 0"
+    if problem:
+        raise ModelError(f"model {name_of(model)!r}: {problem}")
+
+
+def check_drift(model: Model) -> None:
+    """Raise :class:`ModelError` if the window, minimum or threshold of drift is not valid."""
+    problem = ""
+    window, minimum = model.drift_window, model.drift_minimum
+    for name in ("drift_window", "drift_minimum"):
+        value = getattr(model, name)
+        if value is None or not _is_whole(value, at_least=1):
+            problem = f"{name} must be an integer of at least 1"
+            break
+    if not problem and minimum > window:
+        problem = f"drift_minimum must be at most drift_window, {window}"
+    if not problem and not _is_limit(model.drift_threshold):
+        problem = "drift_threshold must be a number above 0"
+    if problem:
+        raise ModelError(f"model {name_of(model)!r}: {problem}")
+
+
+def _is_whole(value: Any, *, at_least: int) -> bool:
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    return value is None or (is_int and value >= at_least)
+
+
+def _is_duration(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (is_number and value > 0)
+
+
+def _is_limit(value: Any) -> bool:
+    return value is not None and _is_duration(value)
 
 
 def _are_shares(traffic: Any) -> bool:
@@ -294,7 +430,7 @@ def description_of(model: Model) -> str:
 
 
 def methods_of(model: Model) -> tuple[str, ...]:
-    """Return the methods of a model that are served.
+    """Return the estimator's methods that are served, without ``explain``.
 
     :raises ModelError: the estimator does not have one of them, or there are none
     """
@@ -369,6 +505,8 @@ def _wanted_methods(model: Model, available: tuple[str, ...]) -> tuple[str, ...]
 
 
 def _check_method(method: str) -> None:
+    if method == EXPLAIN:
+        raise ModelError("'explain' is not a method of an estimator: set explain to True instead")
     if method not in introspect.METHODS:
         raise ModelError(f"{method!r} is not one of {', '.join(introspect.METHODS)}")
 

@@ -7,7 +7,8 @@ signals of one application only. Receivers take the keyword arguments that they 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from blinker import NamedSignal, Namespace
@@ -49,7 +50,9 @@ after_prediction = _signals.signal(
 
 prediction_failed = _signals.signal(
     "prediction-failed",
-    doc="""Sent when the estimator has raised, and not because of the rows.
+    doc="""Sent when the estimator has raised, and not because of the rows; or when its call has
+    not returned in time, or was not made because of others that do not return, with a
+    :class:`~flask_skmodels.TimedOut` or an :class:`~flask_skmodels.Overloaded`.
 
     :param model: the :class:`~flask_skmodels.Model`
     :param prediction: the :class:`~flask_skmodels.Prediction`, without outputs
@@ -69,6 +72,19 @@ input_rejected = _signals.signal(
     :param request_id: identifier of the request; None for a call in process without one
     :param prediction: the :class:`~flask_skmodels.Prediction` if the rows were valid and the model
         or its estimator rejected them, else None
+    """,
+)
+
+prediction_refused = _signals.signal(
+    "prediction-refused",
+    doc="""Sent when a prediction was refused before its rows were read, because too many others
+    are in progress, or have been for too long.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param version: label of the version that was to predict, None if the model has no versions
+    :param method: name of the method that was called
+    :param exception: an :class:`~flask_skmodels.Overloaded` or a :class:`~flask_skmodels.TimedOut`
+    :param request_id: identifier of the request; None for a call in process without one
     """,
 )
 
@@ -103,6 +119,20 @@ shadow_prediction = _signals.signal(
     """,
 )
 
+drift_detected = _signals.signal(
+    "drift-detected",
+    doc="""Sent when the rows of a model have drifted from its training data, and again only after
+    they have recovered.
+
+    :param model: the :class:`~flask_skmodels.Model`
+    :param field: name of the field; for predictions, the name of the method
+    :param statistic: ``"psi"``, the population stability index
+    :param value: its value for the last rows
+    :param threshold: the model's ``drift_threshold``, which is exceeded
+    :param version: label of the version whose training data they are compared with
+    """,
+)
+
 
 SIGNALS = tuple(_signals.values())
 
@@ -128,7 +158,7 @@ def send(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     :param arguments: keyword arguments of the receivers
     :raises Exception: the first exception that a receiver raised, after all of them have run
     """
-    if not signal.receivers:
+    if not signal.receivers or signal.is_muted:
         return
     first: Exception | None = None
     for receiver in signal.receivers_for(sender):
@@ -148,7 +178,7 @@ def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     :param arguments: keyword arguments of the receivers
     :raises Exception: in tests and debug mode, the first exception that a receiver raised
     """
-    if not signal.receivers:
+    if not signal.receivers or signal.is_muted:
         return
     failures: list[Exception] = []
     for receiver in signal.receivers_for(sender):
@@ -158,6 +188,15 @@ def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
             failures.append(failure)
     if failures:
         _report(failures, signal, sender)
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Send no signal of the library in a ``with`` block, in any thread."""
+    with ExitStack() as stack:
+        for signal in SIGNALS:
+            stack.enter_context(signal.muted())
+        yield
 
 
 def is_receiver_error(exception: Exception) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from flask_skmodels.cli.console import one_line_errors
 from flask_skmodels.estimators import introspect
 from flask_skmodels.extension import SKModels
 from flask_skmodels.models import Model
-from flask_skmodels.versions.discovery import File, find
-from flask_skmodels.versions.loaded_files import load_once
+from flask_skmodels.state import State
+from flask_skmodels.versions.discovery import is_folder
 from flask_skmodels.web.responses import problem_response_with_id
 
 
@@ -65,14 +65,21 @@ def serve(path: str, name: str | None = None, **options: Any) -> Flask:
 
 def _application(path: str, name: str | None, options: dict[str, Any]) -> Flask:
     artifact = Artifact(Path(path).absolute(), **options)
-    stem = split_name(path)[0]
-    files = find(artifact, Policy(root=Path.cwd()))
-    methods = _methods(files) if None in files else None
-    model = Model(name=name or stem, pipeline=artifact, methods=methods)
-    return create_app([model], import_name="flask_skmodels")
+    app = create_app([], import_name="flask_skmodels")
+    state: State = app.extensions["skmodels"]
+    kind = Model if is_folder(artifact, Policy(root=Path.cwd())) else _ModelWithAllMethods
+    state.models.register(kind(name=name or split_name(path)[0], pipeline=artifact))
+    return app
 
 
-def _methods(files: dict[str | None, File]) -> tuple[str, ...]:
-    """Return the methods of the estimator in a file; its version uses the same loaded file."""
-    loaded = load_once(files[None], Policy(root=Path.cwd()))
-    return introspect.methods(loaded.estimator)
+class _ModelWithAllMethods(Model):
+    """A model that serves all methods of its estimator.
+
+    They are not known before its file is loaded, so the trial of the file gets all names.
+    """
+
+    @property
+    def methods(self) -> Sequence[str]:  # type: ignore[override]
+        if isinstance(self.pipeline, Artifact):
+            return introspect.METHODS
+        return introspect.methods(self.pipeline)

@@ -18,9 +18,17 @@ from sklearn.utils import Tags, TargetTags
 
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators import input_columns, introspect
+from flask_skmodels.exceptions import ModelError
 from flask_skmodels.extension import SKModels
 from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.models import Model, artifact_of, rules_from
+from flask_skmodels.models import (
+    EXPLAIN,
+    Model,
+    artifact_of,
+    declared_methods_of,
+    methods_of,
+    rules_from,
+)
 from flask_skmodels.schema.fields import declared, is_alias
 from flask_skmodels.schema.types import ModelInput, ModelOutput
 from flask_skmodels.signals import SIGNALS, after_prediction
@@ -131,7 +139,8 @@ class Example:
             response = client.post(
                 path, data=dumps([self.row]), content_type="application/json", headers=accept
             )
-            if response.status_code != 200 or len(response.get_json()["predictions"]) != 1:
+            name = "explanations" if method == EXPLAIN else "predictions"
+            if response.status_code != 200 or len(response.get_json()[name]) != 1:
                 raise AssertionError(f"POST {path}: {response.status}\n{response.text}")
 
 
@@ -139,8 +148,16 @@ def examples(models: SKModels) -> list[Any]:
     """Return the examples of all models as pytest parameters, each an :class:`Example`.
 
     :param models: the extension; models registered later are not included
+    :raises ModelError: no model is registered yet
     """
     import pytest
+
+    if not len(models):
+        raise ModelError(
+            f"examples({models!r}) finds no model, so that no test would run: import the module "
+            "that registers the models at the top of the test module, as the factory of the "
+            "application does"
+        )
 
     return [
         pytest.param(Example(models, name, row), id=f"{name}-{index}")
@@ -214,7 +231,7 @@ def fake_model(
     """Replace the estimator of a registered model with a fake within a ``with`` block.
 
     Applications that are created in the block use the fake. The model keeps its name, schema and
-    decorators, and serves the methods that have an answer. Its file is not loaded.
+    decorators, and serves those of its methods that have an answer. Its file is not loaded.
 
     :param models: the extension
     :param name: name of the model
@@ -222,8 +239,10 @@ def fake_model(
     :param answers: the answer of each method, as for :class:`FakeEstimator`
     :returns: the fake estimator
     :raises UnknownModel: there is no such model
-    :raises ModelError: the model has no schema, and its schema depends on its estimator
+    :raises ModelError: the model has no schema, and its schema depends on its estimator; or it
+        does not serve a method that has an answer
     """
+    _check_interface(models[name], answers)
     fake = FakeEstimator(classes=classes, **answers)
     model = copy(models[name])
     if artifact_of(model) is None:
@@ -231,7 +250,7 @@ def fake_model(
     if model.schema is not None:
         fake.n_features_in_ = sum(not is_alias(rules) for rules in declared(model.schema).values())
     model.configure(pipeline=fake, methods=tuple(answers), probability=False)
-    model.configure(traffic=None, shadow=None)
+    model.configure(traffic=None, shadow=None, explain=False)
     if isinstance(model.profile, str | PathLike):  # relative to the root of an application
         model.configure(profile=None)
     if model.profile is None:
@@ -239,6 +258,21 @@ def fake_model(
     with models.registry.replaced(name, model):
         fake.calls.clear()  # those of the registration
         yield fake
+
+
+def _check_interface(model: Model, answers: Mapping[str, Any]) -> None:
+    """Check that a model serves the methods of its fake, so that tests use URLs that exist.
+
+    :raises ModelError: it does not serve one of them
+    """
+    is_loaded = artifact_of(model) is None
+    served = methods_of(model) if is_loaded else declared_methods_of(model)
+    unserved = sorted(set(answers).intersection(introspect.METHODS).difference(served))
+    if unserved:
+        raise ModelError(
+            f"fake_model would change the interface of model {model.name!r}, which serves "
+            f"{', '.join(served)} and not {', '.join(unserved)}"
+        )
 
 
 def _copy_attributes(fake: FakeEstimator, model: Model) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# Each of the processes that run the tests would start a thread for each core, and wait for them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 pytest_plugins = ("tests.support.selection", "tests.support.skips")
 

@@ -44,8 +44,8 @@ class Audit(db.Model):  # type: ignore[name-defined]  # made at run time
 
 
 def record_prediction(app: Flask, prediction: Prediction, **extra: object) -> None:
-    inputs, outputs = prediction.inputs.tolist(), prediction.outputs.tolist()
-    write(app, prediction.request_id, prediction.method, inputs=inputs, outputs=outputs)
+    record = prediction.as_dict()
+    write(app, **{name: record[name] for name in ("request_id", "method", "inputs", "outputs")})
 
 
 def record_rejection(app: Flask, method: str, errors: tuple[InputError, ...], **extra: Any) -> None:
@@ -64,6 +64,7 @@ def create_app(database: str = "sqlite:///audit.sqlite") -> Flask:
     app.config["SQLALCHEMY_DATABASE_URI"] = database
     db.init_app(app)
     models.init_app(app)
+    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
     after_prediction.connect(record_prediction, app)
     input_rejected.connect(record_rejection, app)
     app.add_url_rule("/audit", view_func=audit)

@@ -29,4 +29,5 @@ class Iris(KeyValueModel):
 def create_app() -> Flask:
     app = Flask(__name__)
     models.init_app(app)
+    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
     return app

@@ -67,9 +67,11 @@ def create_app() -> Flask:
     app = Flask(__name__)
     # Without SECRET_KEY, each process generates its own key, and a restart logs everybody out.
     app.config["SECRET_KEY"] = os.environ.get("SECRET_KEY") or secrets.token_hex()
+    app.config["SKMODELS_VISIBLE"] = True  # the model's decorator is no login, the extension's is
     app.config["DEMO_PASSWORD"] = os.environ.get("DEMO_PASSWORD") or secrets.token_hex()
     login_manager.init_app(app)
     limiter.init_app(app)
     models.init_app(app)
+    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
     app.add_url_rule("/login", view_func=limiter.limit("10 per minute")(login), methods=["POST"])
     return app

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
+from flask_skmodels.artifacts.regular_files import MAX_BYTES
+
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 ONNX_TOLERANCE = 1e-5
 
@@ -85,6 +87,7 @@ class Policy:
         the file is refused if it raises or returns False
     :param version_mismatch: the treatment of an estimator that was fitted with another version of
         scikit-learn
+    :param max_bytes: the largest size of a file
     :param onnx_tolerance: the largest difference allowed between a graph of ONNX and the estimator
         that it was converted from
     """
@@ -95,6 +98,7 @@ class Policy:
     sha256sums_sha256: str | None = None
     verify: Callable[[Path, bytes], object] | None = None
     version_mismatch: Literal["refuse", "warn", "ignore"] = "refuse"
+    max_bytes: int = MAX_BYTES
     onnx_tolerance: float = ONNX_TOLERANCE
 
 

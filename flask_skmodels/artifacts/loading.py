@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,26 +21,34 @@ from pathlib import Path
 from typing import Any, Literal
 
 import joblib
+import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
-from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve
+from flask_skmodels.artifacts.declaration import Artifact, Policy, VersionFile, resolve
 from flask_skmodels.artifacts.formats import PACKAGES, PICKLED, check_format
 from flask_skmodels.artifacts.load_guards import one_file_only, version_warnings
 from flask_skmodels.artifacts.mlflow import is_mlflow_model, read_mlflow_model
 from flask_skmodels.artifacts.mmap import BLOCK, Blocks, unpickle
 from flask_skmodels.artifacts.onnx import read_onnx
 from flask_skmodels.artifacts.pins import check_digest, check_signature
+from flask_skmodels.artifacts.regular_files import OpenedFile, opened
 from flask_skmodels.artifacts.skops import read_skops
+from flask_skmodels.artifacts.structures.checks import Unsound
+from flask_skmodels.artifacts.structures.construction import checked_construction
+from flask_skmodels.artifacts.structures.walk import check_structures, damaged
 from flask_skmodels.estimators import introspect
 from flask_skmodels.exceptions import ArtifactError, in_one_line
+from flask_skmodels.hints import install_line
 from flask_skmodels.schema.types import Estimator
 
 logger = logging.getLogger("flask_skmodels")
 
-_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+MAX_COLUMNS = 100_000  # of the input: each becomes a field of the schema
 _PICKLE = b"\x80"
+_BeforeParsing = Callable[[str], None] | None
+_TOO_LARGE = "set SKMODELS_MAX_ARTIFACT_BYTES if it is a model of yours"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
@@ -54,6 +61,7 @@ class Loaded:
     :param sha256: digest of the bytes that were loaded, in hexadecimal
     :param sklearn_version: the version of scikit-learn that the estimator was fitted with, None if
         the file does not contain it
+    :param is_trusted: True if the digest of the file is pinned, or its application has accepted it
     :param loaded_at: when it was loaded, in UTC
     :param examples: rows that were stored with the estimator
     """
@@ -64,38 +72,54 @@ class Loaded:
     sha256: str
     sklearn_version: str | None
     loaded_at: datetime
+    is_trusted: bool = False
     examples: tuple[Any, ...] = ()
 
 
-def load(artifact: Artifact, policy: Policy) -> Loaded:
+def load(artifact: Artifact, policy: Policy, before_parsing: _BeforeParsing = None) -> Loaded:
     """Load the estimator from a file.
 
     :param artifact: the file
     :param policy: the requirements for artifacts
+    :param before_parsing: called with the digest of the bytes when their pin and signature have
+        been checked, before anything in them is parsed; it may raise ArtifactError
     :raises ArtifactError: the file is refused, or it contains nothing that can be served
     """
     path = resolve(artifact, policy)
     if is_mlflow_model(path):
-        return _load_mlflow_model(artifact, policy, path)
-    return _load_file(artifact, policy, path)
+        return _load_mlflow_model(artifact, policy, path, before_parsing)
+    folder = path.parent if isinstance(artifact, VersionFile) else None
+    return _load_file(artifact, policy, path, folder, before_parsing)
 
 
-def _load_mlflow_model(artifact: Artifact, policy: Policy, folder: Path) -> Loaded:
+def _load_mlflow_model(
+    artifact: Artifact, policy: Policy, folder: Path, before_parsing: _BeforeParsing
+) -> Loaded:
     """Load the file that a folder of MLflow names; the digest is that of this file."""
     described = read_mlflow_model(folder, partial(check_signature, policy))
-    loaded = _load_file(artifact, policy, described.file)
+    loaded = _load_file(artifact, policy, described.file, folder, before_parsing)
     described.check(loaded.estimator)
     return replace(loaded, examples=described.examples)
 
 
-def _load_file(artifact: Artifact, policy: Policy, path: Path) -> Loaded:
+def _load_file(
+    artifact: Artifact,
+    policy: Policy,
+    path: Path,
+    folder: Path | None,
+    before_parsing: _BeforeParsing,
+) -> Loaded:
     format_ = check_format(path)
-    with _opened(path) as file:
+    with opened(path, policy.max_bytes, folder, remedy=_TOO_LARGE) as opened_file:
+        file = _ArtifactFile(opened_file)
         read = file.reader(artifact, policy, format_)
-        check_digest(artifact, policy, path, file.sha256)
+        is_pinned = check_digest(artifact, policy, path, file.sha256)
         if file.data is not None:
             check_signature(policy, path, file.data)
+        if before_parsing is not None:
+            before_parsing(file.sha256)
         estimator, version = _parse(path, policy, read)
+    check_structures(path, estimator)
     _check_estimator(path, estimator)
     return Loaded(
         estimator=estimator,
@@ -104,31 +128,27 @@ def _load_file(artifact: Artifact, policy: Policy, path: Path) -> Loaded:
         sha256=file.sha256,
         sklearn_version=version or _sklearn_version_of(estimator),
         loaded_at=datetime.now(UTC),
+        is_trusted=is_pinned or policy.trust_pickle or policy.verify is not None,
     )
 
 
-class _OpenFile:
-    """An open file.
+class _ArtifactFile:
+    """An artifact that is open for reading.
 
-    :param path: the file
-    :param descriptor: its descriptor, open for reading
+    :param file: the file
     :ivar data: its content, None if it is only mapped
     :ivar sha256: digest of its content
-    :raises ArtifactError: it is not a regular file, or empty
+    :raises ArtifactError: it is empty
     """
 
     data: bytes | None = None
     sha256: str = ""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self.path, self.descriptor = path, descriptor
-        self.before = os.fstat(descriptor)
-        if stat.S_ISDIR(self.before.st_mode):
-            raise ArtifactError(path, "it is a directory")
-        if not stat.S_ISREG(self.before.st_mode):
-            raise ArtifactError(path, "it is not a regular file")
+    def __init__(self, file: OpenedFile) -> None:
+        self._file = file
+        self.path, self.descriptor, self.before = file.path, file.descriptor, file.status
         if not self.before.st_size:
-            raise ArtifactError(path, "it is empty")
+            raise ArtifactError(file.path, "it is empty")
 
     def reader(self, artifact: Artifact, policy: Policy, format_: str) -> Callable[[], Any]:
         """Read and hash the file, and return a function that loads those bytes.
@@ -139,8 +159,7 @@ class _OpenFile:
         if artifact.mmap_mode is not None:
             self._check_mappable(format_)
             return partial(self._map, self._hashed_blocks(policy), artifact.mmap_mode)
-        with open(self.descriptor, "rb", closefd=False) as file:
-            self.data = data = file.read()
+        self.data = data = self._file.read()
         self.sha256 = sha256(data).hexdigest()
         readers = dict.fromkeys(PICKLED, lambda: joblib.load(BytesIO(data)))
         readers["skops"] = partial(read_skops, self.path, data, artifact.trusted)
@@ -150,7 +169,7 @@ class _OpenFile:
     def _check_installed(self, format_: str) -> None:
         for package in PACKAGES.get(format_, ()):
             if find_spec(package) is None:
-                needed = f"it needs {package}: pip install 'Flask-SKModels[{format_}]'"
+                needed = f"it needs {package}: {install_line(format_)}"
                 raise ArtifactError(self.path, needed)
 
     def _check_mappable(self, format_: str) -> None:
@@ -163,11 +182,13 @@ class _OpenFile:
 
     def _hashed_blocks(self, policy: Policy) -> Blocks:
         """Hash the file; keep its content only if the application's ``verify`` needs it."""
+        if policy.verify is not None:
+            self.data = self._file.read()
         with open(self.descriptor, "rb", closefd=False) as file:
-            if policy.verify is not None:
-                self.data = file.read()
             content = file if self.data is None else BytesIO(self.data)
-            blocks = Blocks(self.path, self.descriptor, iter(lambda: content.read(BLOCK), b""))
+            count = -(-self.before.st_size // BLOCK)  # a file that grows is not read on
+            read = (content.read(BLOCK) for _ in range(count))
+            blocks = Blocks(self.path, self.descriptor, read)
         self.sha256 = blocks.sha256
         return blocks
 
@@ -208,35 +229,15 @@ def _identity(of: os.stat_result) -> tuple[int, ...]:
     return of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[_OpenFile]:
-    with _os_errors(path):
-        descriptor = os.open(path, _FLAGS)
-        try:
-            yield _OpenFile(path, descriptor)
-        finally:
-            os.close(descriptor)
-
-
-@contextmanager
-def _os_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise ArtifactError(path, "there is no such file") from error
-    except PermissionError as error:
-        raise ArtifactError(path, "permission denied") from error
-    except OSError as error:
-        raise ArtifactError(path, f"it cannot be read: {error.strerror or error}") from error
-
-
 def _parse(path: Path, policy: Policy, read: Callable[[], Any]) -> tuple[Any, str | None]:
     """Return the object, and its version of scikit-learn if it differs from the installed one."""
     try:
-        with version_warnings() as mismatches, one_file_only():
+        with version_warnings() as mismatches, one_file_only(), checked_construction():
             estimator = read()
     except ArtifactError:
         raise
+    except Unsound as error:
+        raise ArtifactError(path, damaged("native part", str(error))) from error
     except Exception as error:
         hint = f"; {_mismatch(mismatches)}" if mismatches else ""
         raise ArtifactError(path, f"it cannot be loaded: {in_one_line(error)}{hint}") from error
@@ -278,3 +279,7 @@ def _check_estimator(path: Path, estimator: Estimator) -> None:
     if not introspect.methods(estimator):
         methods = ", ".join(introspect.METHODS)
         raise ArtifactError(path, f"it contains a {name}, which has none of the methods {methods}")
+    columns = getattr(estimator, "n_features_in_", None)
+    if isinstance(columns, int | np.integer) and columns > MAX_COLUMNS:
+        limit = f"more than the limit of {MAX_COLUMNS:,}"
+        raise ArtifactError(path, f"its {name} claims {columns:,} columns, {limit}")

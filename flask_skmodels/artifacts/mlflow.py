@@ -8,14 +8,17 @@ types that ``MLmodel`` lists as trusted for a file of skops are ignored.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from flask_skmodels.artifacts.regular_files import read_description
 from flask_skmodels.estimators import input_columns
 from flask_skmodels.exceptions import ArtifactError
+from flask_skmodels.hints import install_line
 from flask_skmodels.schema.types import Estimator, JSONObject
 
 MLMODEL = "MLmodel"
@@ -56,11 +59,11 @@ class MLflowModel:
 
 
 def is_mlflow_model(path: Path) -> bool:
-    """Return True if a path is a folder that MLflow has saved a model in."""
-    try:
-        return (path / MLMODEL).is_file()
-    except (OSError, ValueError):
-        return False
+    """Return True if a path is a folder that MLflow has saved a model in.
+
+    A description that is no regular file counts too, so that it is refused and not left out.
+    """
+    return os.path.lexists(path / MLMODEL)
 
 
 def read_mlflow_model(folder: Path, verify: _Verify) -> MLflowModel:
@@ -90,9 +93,9 @@ def _read_yaml(path: Path, verify: _Verify) -> JSONObject:
     try:
         yaml = import_module("yaml")
     except ImportError as error:
-        needed = "it needs PyYAML: pip install 'Flask-SKModels[mlflow]'"
+        needed = f"it needs PyYAML: {install_line('mlflow')}"
         raise ArtifactError(path, needed) from error
-    data = _read(path, verify)
+    data = _read(path, path.parent, verify)
     try:
         document = yaml.safe_load(data)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -102,11 +105,8 @@ def _read_yaml(path: Path, verify: _Verify) -> JSONObject:
     return document
 
 
-def _read(path: Path, verify: _Verify) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(path, f"it cannot be read: {error.strerror or error}") from error
+def _read(path: Path, folder: Path, verify: _Verify) -> bytes:
+    data = read_description(path, folder)
     verify(path, data)
     return data
 
@@ -114,7 +114,7 @@ def _read(path: Path, verify: _Verify) -> bytes:
 def _inside(folder: Path, name: str) -> Path:
     """Return the path of a file in a folder; refuse a name that points outside it."""
     path = Path(name)
-    if path.is_absolute() or not path.name or ".." in path.parts:
+    if path.is_absolute() or not path.name or ".." in path.parts or "\0" in name:
         raise ArtifactError(folder / MLMODEL, "it names a file that is not in its folder")
     return folder / path
 
@@ -143,7 +143,7 @@ def _examples(document: Mapping[str, Any], folder: Path, verify: _Verify) -> tup
         return ()
     path = _inside(folder, name)
     try:
-        example = json.loads(_read(path, verify))
+        example = json.loads(_read(path, folder, verify))
     except (ValueError, RecursionError) as error:
         raise ArtifactError(path, "it is not valid JSON") from error
     return tuple(_rows(example))

@@ -8,7 +8,7 @@ loaded.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,20 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
+from flask_skmodels.artifacts.onnx_graph import checked_graph
 from flask_skmodels.artifacts.onnx_session import start
 from flask_skmodels.exceptions import ArtifactError, in_one_line
 from flask_skmodels.schema.types import Array, JSONObject
 
 if TYPE_CHECKING:
-    from onnx import (
-        AttributeProto,
-        GraphProto,
-        ModelProto,
-        NodeProto,
-        SparseTensorProto,
-        TensorProto,
-        ValueInfoProto,
-    )
+    from onnx import AttributeProto, GraphProto, ValueInfoProto
 
 _PASSES_ON = frozenset({"Cast", "Identity"})
 _LABELS = frozenset({"classlabels_ints", "classlabels_int64s", "classlabels_strings"})
@@ -64,19 +57,17 @@ class OnnxModel:
 
     :param path: the file, for the messages
     :param data: the bytes of the graph
-    :raises ArtifactError: it keeps its weights in other files
+    :raises ArtifactError: it refers to other files, or the checker of ONNX refuses it
     :raises ValueError: it is not a graph with an output
     :ivar n_features_in_: number of columns, if the graph contains it
     :ivar feature_names_in_: names of the columns, if each is a separate input
-    :ivar data: the bytes of the graph
+    :ivar data: the bytes of the graph that was checked, from which sessions are created
     :ivar classes_: the classes, if the graph names them
     """
 
     def __init__(self, path: Path, data: bytes) -> None:
-        model = _parsed(data)
-        graph = model.graph
-        _check_no_other_files(path, model)
-        self._path, self.data = path, data
+        model, self.data = checked_graph(path, data)
+        graph, self._path = model.graph, path
         self._session: tuple[int, Any] = (0, None)
         weights = {tensor.name for tensor in graph.initializer}
         self._inputs = [_value(each) for each in graph.input if each.name not in weights]
@@ -211,46 +202,6 @@ def _start(path: Path, data: bytes) -> Any:
         return start(data)
     except Exception as error:  # its exceptions have no common base class
         raise ArtifactError(path, f"ONNX Runtime refuses it: {in_one_line(error)}") from error
-
-
-def _parsed(data: bytes) -> ModelProto:
-    from onnx import ModelProto
-
-    model: ModelProto = ModelProto.FromString(data)
-    if not model.graph.output:
-        raise ValueError("it has no graph with an output")
-    return model
-
-
-def _check_no_other_files(path: Path, model: ModelProto) -> None:
-    """Check that all tensors are in the graph: other files are not pinned."""
-    from onnx.external_data_helper import uses_external_data
-
-    nodes = (node for function in model.functions for node in function.node)
-    tensors = [*_tensors_of_graph(model.graph), *_tensors_of_nodes(nodes)]
-    if any(map(uses_external_data, tensors)):
-        raise ArtifactError(path, "it keeps weights in other files, which are not pinned")
-
-
-def _tensors_of_graph(graph: GraphProto) -> Iterator[TensorProto]:
-    yield from graph.initializer
-    yield from _tensors_of_sparse(graph.sparse_initializer)
-    yield from _tensors_of_nodes(graph.node)
-
-
-def _tensors_of_nodes(nodes: Iterable[NodeProto]) -> Iterator[TensorProto]:
-    for node in nodes:
-        for attribute in node.attribute:
-            yield attribute.t
-            yield from attribute.tensors
-            yield from _tensors_of_sparse([attribute.sparse_tensor, *attribute.sparse_tensors])
-            for graph in (attribute.g, *attribute.graphs):
-                yield from _tensors_of_graph(graph)
-
-
-def _tensors_of_sparse(tensors: Iterable[SparseTensorProto]) -> Iterator[TensorProto]:
-    for tensor in tensors:
-        yield from (tensor.values, tensor.indices)
 
 
 def _value(value: ValueInfoProto) -> _Value:

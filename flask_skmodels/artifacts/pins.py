@@ -18,6 +18,7 @@ from flask_skmodels.artifacts.declaration import (
     resolve,
 )
 from flask_skmodels.artifacts.formats import PICKLED, check_format, split_name
+from flask_skmodels.artifacts.regular_files import read_description
 from flask_skmodels.exceptions import ArtifactError, in_one_line
 
 # As sha256sum writes it: a backslash if the name is escaped, the digest, text or binary, the name.
@@ -25,11 +26,12 @@ _SUM = re.compile(r"(\\?)([0-9a-fA-F]{64}) [ *](.+)", re.ASCII)
 _ESCAPE = re.compile(r"\\([\\nr])")
 
 
-def check_digest(artifact: Artifact, policy: Policy, path: Path, digest: str) -> None:
+def check_digest(artifact: Artifact, policy: Policy, path: Path, digest: str) -> bool:
     """Refuse a file whose digest is not the pinned one, and a pickle without a pin.
 
     :param path: the path of the artifact
     :param digest: SHA-256 of its bytes, in lower case
+    :returns: whether the file is pinned
     :raises ArtifactError: the file is refused
     """
     expected = artifact.sha256 or _digest_in_list(policy, path)
@@ -37,6 +39,7 @@ def check_digest(artifact: Artifact, policy: Policy, path: Path, digest: str) ->
         raise ArtifactError(path, f"its SHA-256 is {digest}, but its pin is {expected}")
     if expected is None and check_format(path) in PICKLED and not policy.trust_pickle:
         raise ArtifactError(path, _not_pinned(artifact, policy, digest))
+    return expected is not None
 
 
 def check_signature(policy: Policy, path: Path, data: bytes) -> None:
@@ -61,7 +64,7 @@ def sums_line(name: str, digest: str) -> str:
 
 
 def _not_pinned(artifact: Artifact, policy: Policy, digest: str) -> str:
-    path = os.fspath(artifact.path)
+    path = _from_here(resolve(artifact, policy))
     skops = os.fspath(Path(path).with_name(f"{split_name(path)[0]}.skops"))
     if isinstance(artifact, VersionFile):
         pin = _how_to_list(artifact, policy, digest)
@@ -73,6 +76,12 @@ def _not_pinned(artifact: Artifact, policy: Policy, digest: str) -> str:
     )
 
 
+def _from_here(path: Path) -> str:
+    """Return a path as a command takes it: relative to the working directory, if it is in it."""
+    absolute, here = path.absolute(), Path.cwd()
+    return os.fspath(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
+
+
 def _how_to_list(artifact: Artifact, policy: Policy, digest: str) -> str:
     """Return the line to add to the list of digests, and the digest of the list with it."""
     path = resolve(artifact, policy)
@@ -80,12 +89,14 @@ def _how_to_list(artifact: Artifact, policy: Policy, digest: str) -> str:
     file = Path(policy.root, sums)
     line = sums_line(os.path.relpath(path, file.parent), digest)
     if policy.sha256sums is not None and policy.sha256sums_sha256 is None:
-        return f'add the line "{line}" to {sums}, and sign it again'
-    known = b"" if policy.sha256sums is None else file.read_bytes()
+        return f'add the line "{line}" to {_from_here(file)}, and sign it again'
+    known = b"" if policy.sha256sums is None else read_description(file)
     known += b"\n" * (known[-1:] not in (b"", b"\n"))
     whole = sha256(known + os.fsencode(f"{line}\n")).hexdigest()
     setting = f'SKMODELS_SHA256SUMS = ("{sums}", "{whole}")'
-    return f'add the line "{line}" to {sums}, and set {setting}, its digest with that line'
+    return (
+        f'add the line "{line}" to {_from_here(file)}, and set {setting}, its digest with that line'
+    )
 
 
 def _digest_in_list(policy: Policy, path: Path) -> str | None:
@@ -104,10 +115,7 @@ def _full(path: Path) -> str:
 
 
 def _read_sums(file: Path, policy: Policy) -> dict[str, str]:
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ArtifactError(file, f"cannot be read: {error.strerror}") from error
+    data = read_description(file)
     _check_list(file, policy, data)
     return _parsed(file, data)
 

@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from flask_skmodels.exceptions import ArtifactError
+from flask_skmodels.artifacts.regular_files import MAX_BYTES, opened
+from flask_skmodels.exceptions import ArtifactError, in_one_line
+from flask_skmodels.hints import install_line
 from flask_skmodels.schema.types import Estimator
 
 MAX_INFLATION = 100  # the largest ratio of the size of the contents to the size of the file
 MIN_LIMIT = 32 * 1024 * 1024  # bytes that the contents of even a small file may have
+MIN_SCHEMA_LIMIT = 1024 * 1024  # bytes that the schema of even a small file may have
+BYTES_OF_A_NODE = 32  # in a schema that skops has written, each list or dictionary has 200
 _MIN_VERSION = (0, 16)
 _SCHEMA = "schema.json"
 _BOMB = "{reason}: it is refused as a zip bomb (your own model loads if you save it uncompressed)"
@@ -38,7 +42,7 @@ def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Estimator:
 
     version = skops.__version__
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < _MIN_VERSION:
-        install = "pip install -U 'Flask-SKModels[skops]'"
+        install = install_line("skops").replace("install", "install -U", 1)
         raise ArtifactError(path, f"it needs skops 0.16 or newer, this is {version}: {install}")
     try:
         _check_archive(data)
@@ -61,15 +65,18 @@ def untrusted_types(path: Path) -> list[str]:
     try:
         import skops.io
 
-        data = path.read_bytes()
+        with opened(path, MAX_BYTES) as file:
+            data = file.read()
         _check_archive(data)
         return sorted(skops.io.get_untrusted_types(data=data))
+    except ArtifactError:
+        raise
     except ImportError as error:
-        raise ArtifactError(path, "it needs skops: pip install 'Flask-SKModels[skops]'") from error
-    except OSError as error:
-        raise ArtifactError(path, f"it cannot be read: {error.strerror}") from error
+        raise ArtifactError(path, f"it needs skops: {install_line('skops')}") from error
     except _Refused as error:
         raise ArtifactError(path, str(error)) from error
+    except Exception as error:
+        raise ArtifactError(path, f"it cannot be read: {in_one_line(error)}") from error
 
 
 class _Refused(Exception):
@@ -84,11 +91,28 @@ def _check_archive(data: bytes) -> None:
             if _SCHEMA not in sizes:
                 raise _Refused("it is not a file of skops: the archive has no schema.json")
             schema = _Schema(sizes)
-            schema.count(json.loads(archive.read(_SCHEMA)))
+            schema.count(json.loads(_read_schema(archive, sizes[_SCHEMA], len(data))))
     except BadZipFile as error:
         hint = "it looks like a pickle" if data[:1] == b"\x80" else str(error)
         raise _Refused(f"it is not a file of skops: {hint}") from error
     _check_size(schema.bytes_read(), limit)
+
+
+def _read_schema(archive: ZipFile, size: int, file_size: int) -> bytes:
+    """Return the schema after checking the cost of parsing it.
+
+    It takes 30 times its size in memory. In a schema of empty lists, each three bytes take 56.
+    """
+    limit = max(MIN_SCHEMA_LIMIT, MAX_INFLATION * file_size)
+    if size > limit:
+        reason = f"its schema claims {size:,} bytes, more than the limit of {limit:,}"
+        raise _Refused(_BOMB.format(reason=reason))
+    schema = archive.read(_SCHEMA)
+    nodes = schema.count(b"[") + schema.count(b"{")
+    if nodes * BYTES_OF_A_NODE > MIN_SCHEMA_LIMIT // 8 + len(schema):
+        reason = f"its schema has {nodes:,} lists and dictionaries in {len(schema):,} bytes"
+        raise _Refused(_BOMB.format(reason=reason))
+    return schema
 
 
 @dataclass(slots=True)

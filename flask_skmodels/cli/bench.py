@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -12,8 +13,10 @@ import click
 from flask_skmodels.cli.console import (
     LocalSource,
     deployment_named,
-    in_application,
+    in_application_with_signals,
+    json_option,
     one_line_errors,
+    print_json,
     table,
 )
 from flask_skmodels.codecs.json_text import dumps
@@ -22,14 +25,15 @@ from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.inference.prediction import prepare, rejecting
+from flask_skmodels.inference.prediction import PredictionCall, prepare, rejecting
 from flask_skmodels.schema.json_schema import jsonable
 from flask_skmodels.schema.types import ModelOutput
-from flask_skmodels.signals import Sender
+from flask_skmodels.signals import Sender, muted
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import application
 
 _HEAD = ("ROWS", "REQUESTS/SECOND", "ROWS/SECOND", "DECODE", "VALIDATE", "PREDICT", "ENCODE")
+_RECEIVERS = "RECEIVERS"
 
 
 @click.command("bench")
@@ -50,14 +54,30 @@ _HEAD = ("ROWS", "REQUESTS/SECOND", "ROWS/SECOND", "DECODE", "VALIDATE", "PREDIC
     show_default=True,
     help="Duration of each measurement in seconds.",
 )
-@in_application
-def bench_command(name: str, method: str | None, rows: tuple[int, ...], seconds: float) -> None:
+@click.option(
+    "--with-signals",
+    is_flag=True,
+    help="Send the signals of each prediction to the receivers of the application.",
+)
+@json_option
+@in_application_with_signals
+def bench_command(
+    name: str,
+    *,
+    method: str | None,
+    rows: tuple[int, ...],
+    seconds: float,
+    with_signals: bool,
+    as_json: bool,
+) -> None:
     """Measure how fast a model predicts.
 
     NAME is the name of the model. The command generates rows that fit the schema and predicts them
-    as JSON requests, without a server. The last four columns show how the time of a request is
-    divided; the rest, up to 100%, is spent on the record of the prediction and on the receivers
-    of signals.
+    as JSON requests, without a server. The last columns show how the time of a request is divided;
+    the rest, up to 100%, is spent on the record of the prediction.
+
+    No signals are sent, so that no receiver of the application stores made-up rows. With
+    --with-signals they are, and a column shows what the receivers take.
 
     Example: flask skmodels bench iris --rows 1 --rows 1000
     """
@@ -67,11 +87,24 @@ def bench_command(name: str, method: str | None, rows: tuple[int, ...], seconds:
         chosen = method or version.default_method
         version.callable(chosen)
         rates = [
-            measure(app, deployment, version, method=chosen, rows=count, seconds=seconds)
+            measure(
+                app,
+                deployment,
+                version,
+                method=chosen,
+                rows=count,
+                seconds=seconds,
+                with_signals=with_signals,
+            )
             for count in rows
         ]
+    if as_json:
+        about = {"model": name, "method": chosen, "engine": version.engine.name}
+        print_json(about | {"rates": [rate.document(with_signals) for rate in rates]})
+        return
     click.echo(f"model {name}, method {chosen}, engine {version.engine.name}")
-    click.echo(table(_HEAD, [rate.cells() for rate in rates]))
+    head = (*_HEAD, _RECEIVERS) if with_signals else _HEAD
+    click.echo(table(head, [rate.cells(with_signals) for rate in rates]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,18 +113,28 @@ class Rate:
 
     :param rows: number of rows in a request
     :param requests: requests in a second
-    :param shares: the parts of a request's time spent on decoding, validation, prediction and
-        encoding, each from 0 to 1
+    :param shares: the parts of a request's time spent on decoding, validation, prediction,
+        encoding and the receivers of signals, each from 0 to 1
     """
 
     rows: int
     requests: float
     shares: Sequence[float]
 
-    def cells(self) -> list[str]:
+    def cells(self, with_signals: bool) -> list[str]:
         """Return the cells of a row of the table."""
         numbers = [f"{self.rows:,}", f"{self.requests:,.0f}", f"{self.requests * self.rows:,.0f}"]
-        return numbers + [f"{share:.0%}" for share in self.shares]
+        shares = self.shares if with_signals else self.shares[:-1]
+        return numbers + [f"{share:.0%}" for share in shares]
+
+    def document(self, with_signals: bool) -> dict[str, float]:
+        """Return the figures for JSON."""
+        names = ("decode", "validate", "predict", "encode", "receivers")
+        shares = dict(zip(names, self.shares, strict=True))
+        if not with_signals:
+            del shares["receivers"]
+        rates = {"requests_per_second": self.requests}
+        return {"rows": self.rows, **rates, "rows_per_second": self.requests * self.rows, **shares}
 
 
 def measure(
@@ -102,6 +145,7 @@ def measure(
     method: str,
     rows: int,
     seconds: float,
+    with_signals: bool = False,
 ) -> Rate:
     """Predict the same rows repeatedly, and return the speed.
 
@@ -111,23 +155,53 @@ def measure(
     :param method: method of the estimator
     :param rows: number of rows in a request
     :param seconds: duration of the measurement
+    :param with_signals: whether signals are sent; what their receivers take is the difference
+        between this and a measurement without them
     :raises ModelError: no rows can be generated from the schema
     """
     codec: Any = reader_of("application/json")
     source = LocalSource(dumps(synthetic_rows(version, rows)))
-    parts, count, started = [0.0] * 4, 0, perf_counter()
+    begin = partial(deployment.call, sender, version, method)
+    request = partial(_request, deployment, begin, codec, source)
+    with muted():
+        *parts, silent = _mean_times(request, seconds)
+    if with_signals:
+        *parts, heard = _mean_times(request, seconds)
+        parts.append(max(heard - silent, 0.0))
+    else:
+        parts.append(0.0)
+    took, *shares = parts
+    return Rate(rows=rows, requests=1 / took, shares=[part / took for part in shares])
+
+
+def _mean_times(request: Callable[[], list[float]], seconds: float) -> list[float]:
+    """Make requests, and return the mean of the whole time of one and of each of its parts."""
+    parts: list[float] = []
+    count, started = 0, perf_counter()
     while count == 0 or perf_counter() - started < seconds:
-        call = deployment.call(sender, version, method)
-        with rejecting(call):
-            prediction = prepare(call, codec.decode(source, version.schema))
-        deployment.execute(call, prediction, is_shadowed=False)
-        encoding = perf_counter()
-        codec.encode(prediction)
-        times = prediction.decode, prediction.validate, prediction.seconds
-        parts = [sum(pair) for pair in zip(parts, (*times, perf_counter() - encoding), strict=True)]
+        times = request()
+        parts = times if count == 0 else [a + b for a, b in zip(parts, times, strict=True)]
         count += 1
     took = perf_counter() - started
-    return Rate(rows=rows, requests=count / took, shares=[part / took for part in parts])
+    return [took / count, *(part / count for part in parts)]
+
+
+def _request(
+    deployment: Deployment,
+    begin: Callable[[], PredictionCall],
+    codec: Any,
+    source: LocalSource,
+) -> list[float]:
+    """Make one request, and return the seconds of its parts; the last is the time of signals."""
+    call = begin()
+    with rejecting(call):
+        prediction = prepare(call, codec.decode(source, call.version.schema))
+    executing = perf_counter()
+    deployment.execute(call, prediction, is_shadowed=False)
+    encoding = perf_counter()
+    codec.encode(prediction)
+    times = [prediction.decode, prediction.validate, prediction.seconds, perf_counter() - encoding]
+    return [*times, encoding - executing - prediction.seconds - prediction.queue]
 
 
 def synthetic_rows(version: ModelVersion, count: int) -> list[Any]:

@@ -2,61 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
-from flask_skmodels.cli.console import counted, extension_state, in_application, one_line
+from flask_skmodels.cli.console import (
+    counted,
+    extension_state,
+    in_application_with_engines,
+    json_option,
+    one_line,
+    print_json,
+)
 from flask_skmodels.codecs.registration import missing_codecs
 from flask_skmodels.exceptions import SKModelsError
+from flask_skmodels.hints import install_line
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.compatibility import check_examples
+from flask_skmodels.versions.version import ModelVersion
+from flask_skmodels.web import shared_urls
 from flask_skmodels.web.exchange import application
 
 
 @click.command("check")
-@in_application
-def check_command() -> None:
+@json_option
+@in_application_with_engines
+def check_command(as_json: bool) -> None:
     """Check that every version of every model can be served.
 
-    Loads each version and predicts the examples of its model. Prints one line for each version.
-    Also prints one line for each format whose library is not installed. The exit status is 1 if a
-    version cannot be served.
+    Loads each version and predicts the examples of its model. Prints one line for each version,
+    with the reason where its engine is not lean. Also prints one line for each format whose library
+    is not installed, and for each URL of a model that the application has as well. The exit status
+    is 1 if a version cannot be served.
 
     Example: flask skmodels check
     """
-    failures = [_check(deployment) for deployment in extension_state().deployments.values()]
+    state = extension_state()
+    with state.several_trials():
+        results = [each for deployment in state.deployments.values() for each in _check(deployment)]
+    notes = [*_missing_formats(), *shared_urls.messages(state)]
+    if as_json:
+        print_json({"versions": results, "notes": notes})
+    else:
+        for line in (*map(_line, results), *notes):
+            click.echo(line)
+    failures = sum(not each["good"] for each in results)
+    if failures:
+        raise click.ClickException(f"{counted(failures, 'version')} cannot be served")
+
+
+def _missing_formats() -> Iterator[str]:
     for codec in missing_codecs():
-        click.echo(
+        needed = install_line(str(codec.extra))
+        yield (
             f"format {codec.media_type} is not available: {codec.library} is not installed. "
-            f"To install it: pip install 'Flask-SKModels[{codec.extra}]'"
+            f"To install it: {needed}"
         )
-    if sum(failures):
-        raise click.ClickException(f"{counted(sum(failures), 'version')} cannot be served")
 
 
-def _check(deployment: Deployment) -> int:
-    """Print a line for each version of a model, and return how many cannot be served."""
+def _check(deployment: Deployment) -> Iterator[JSONObject]:
+    """Yield the result of each version of a model."""
     app, versions = application(), deployment.versions
     labels = [each["version"] for each in _versions(deployment)] if versions.is_folder else [None]
-    failures = 0
     for label in labels:
+        about = {"model": deployment.name, "version": label}
         try:
             version = versions.current(app) if label is None else versions.get(label, app)
             check_examples(version)
         except SKModelsError as error:
-            failures += 1
-            click.echo(f"{_title(deployment, label)}: {one_line(error)}")
+            yield about | {"good": False, "error": one_line(error)}
         else:
-            examples = counted(len(version.model.examples), "example")
-            engine = version.engine.name
-            click.echo(f"{_title(deployment, label)}: good, engine {engine}, {examples}")
-    return failures
+            yield about | {"good": True, **_served(version)}
+
+
+def _served(version: ModelVersion) -> JSONObject:
+    engine, reason = version.engine.name, version.engine.reason
+    return {"engine": engine, "reason": reason, "examples": len(version.model.examples)}
+
+
+def _line(result: JSONObject) -> str:
+    title = " ".join(filter(None, [result["model"], result["version"]]))
+    if not result["good"]:
+        return f"{title}: {result['error']}"
+    reason = f" ({result['reason']})" if result["reason"] else ""
+    if not result["examples"]:
+        return f"{title}: loads, engine {result['engine']}{reason}; no examples"
+    examples = counted(result["examples"], "example")
+    return f"{title}: good, engine {result['engine']}{reason}, {examples}"
 
 
 def _versions(deployment: Deployment) -> list[JSONObject]:
     deployment.versions.refresh(application())
     return deployment.versions.describe() or [{"version": None}]
-
-
-def _title(deployment: Deployment, label: str | None) -> str:
-    return deployment.name if label is None else f"{deployment.name} {label}"

@@ -8,6 +8,7 @@ from flask_skmodels.cli.bench import bench_command
 from flask_skmodels.cli.check import check_command
 from flask_skmodels.cli.compare import compare_command
 from flask_skmodels.cli.convert import convert_command
+from flask_skmodels.cli.drift import drift_command
 from flask_skmodels.cli.list import list_command
 from flask_skmodels.cli.new import new_command
 from flask_skmodels.cli.openapi import openapi_command
@@ -15,12 +16,13 @@ from flask_skmodels.cli.pin import pin_command
 from flask_skmodels.cli.predict import predict_command
 from flask_skmodels.cli.profile import profile_command
 from flask_skmodels.cli.reload import reload_command
+from flask_skmodels.cli.score import score_command
 from flask_skmodels.cli.show import show_command
 
 COMMANDS = (
     *(list_command, show_command, predict_command, check_command, openapi_command),
     *(pin_command, convert_command, bench_command, new_command, reload_command, compare_command),
-    profile_command,
+    *(profile_command, drift_command, score_command),
 )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from http.client import HTTPException
-from urllib.error import HTTPError
-from urllib.request import urlopen
-
 import click
 
-from flask_skmodels.cli.console import deployment_named, extension_state, in_application
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.cli.console import (
+    deployment_named,
+    extension_state,
+    in_application,
+    json_option,
+    print_json,
+    read_json,
+)
 
 
 @click.command("compare")
@@ -21,8 +22,9 @@ from flask_skmodels.schema.types import JSONObject
     show_default=True,
     help="URL of the running application.",
 )
+@json_option
 @in_application
-def compare_command(name: str, url: str) -> None:
+def compare_command(name: str, url: str, *, as_json: bool) -> None:
     """Compare a shadow with the live version.
 
     Shows how often and how much their predictions have differed in the running process at --url.
@@ -32,26 +34,11 @@ def compare_command(name: str, url: str) -> None:
     """
     deployment_named(name)
     prefix = extension_state().settings.url_prefix
-    shadow = _read(f"{url.rstrip('/')}{prefix}/{name}/").get("shadow")
+    shadow = read_json(f"{url.rstrip('/')}{prefix}/{name}/").get("shadow")
     if shadow is None:
         raise click.ClickException(f"model {name!r} has no shadow")
+    if as_json:
+        print_json(shadow)
+        return
     for key, value in shadow.items():
         click.echo(f"{key}: {value}")
-
-
-def _read(url: str) -> JSONObject:
-    """Return the JSON document at a URL, empty if it is not a JSON object."""
-    if not url.startswith(("http://", "https://")):
-        raise click.ClickException("--url must begin with http:// or https://")
-    try:
-        with urlopen(url, timeout=10) as response:  # noqa: S310 - checked above
-            document = json.load(response)
-    except HTTPError as error:
-        error.close()
-        raise click.ClickException(f"cannot read {url}: {error}") from error
-    except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise click.ClickException(
-            f"cannot read {url}: {getattr(reason, 'strerror', None) or reason}"
-        ) from error
-    return document if isinstance(document, dict) else {}

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import update_wrapper
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import click
 from flask import current_app
 from flask.cli import ScriptInfo
 
+from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.exceptions import SKModelsError
+from flask_skmodels.inference.budget import NO_BUDGET
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.schema.types import Estimator
+from flask_skmodels.schema.types import Estimator, JSONObject
+from flask_skmodels.signals import muted
 from flask_skmodels.state import State
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -28,27 +38,105 @@ class LocalSource:
 
     pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
     parameters: ClassVar[dict[str, str]] = {}
-    max_bytes = max_rows = 2**63 - 1
+    budget = NO_BUDGET
+    max_bytes = sys.maxsize
 
     def __init__(self, data: bytes) -> None:
         self.data = data
 
 
+root_option = click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that the printed paths are relative to: SKMODELS_ROOT of the application. "
+    "Default: the folder of its module.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
 def in_application(command: _C) -> _C:
     """Run a command in the context of the application; a decorator.
 
-    Like Flask's ``with_appcontext``, but an error of the library ends the command with one line.
+    Like Flask's ``with_appcontext``, but an error of the library ends the command with one line,
+    the load of the application and the command send no signals to it, and nothing is logged about
+    engines.
     """
+    return _in_application(command, muted)
 
+
+def in_application_with_signals(command: _C) -> _C:
+    """Run a command as :func:`in_application` does; the receivers of the application hear of it."""
+    return _in_application(command, nullcontext)
+
+
+def in_application_with_engines(command: _C) -> _C:
+    """Run a command as :func:`in_application` does; what is logged about engines is shown."""
+    return _in_application(command, muted, shows_engines=True)
+
+
+def _in_application(
+    command: _C,
+    signals: Callable[[], AbstractContextManager[None]],
+    *,
+    shows_engines: bool = False,
+) -> _C:
     @click.pass_context
     def run(context: click.Context, /, *arguments: Any, **options: Any) -> Any:
-        with one_line_errors():
+        logs = nullcontext() if shows_engines else _without_engine_logs()
+        with one_line_errors(), signals(), logs:
             app = context.ensure_object(ScriptInfo).load_app()
             with app.app_context():
                 return context.invoke(command, *arguments, **options)
 
     wrapped: Estimator = update_wrapper(run, command)
     return wrapped  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _without_engine_logs() -> Iterator[None]:
+    logger = logging.getLogger("flask_skmodels.engines")
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled
+
+
+def print_json(document: Any) -> None:
+    """Print an object as one line of JSON."""
+    click.echo(dumps(document).decode())
+
+
+def path_for_application(path: Path, root: Path | None = None) -> Path:
+    """Return a path as an application may declare it: relative to its ``SKMODELS_ROOT``.
+
+    The application is not loaded for it, because it may not load before the path is declared.
+
+    :param path: the path, relative to the working directory
+    :param root: the folder of the application; by default that of the module that ``--app`` names
+    :returns: the path, absolute if it is not in that folder or if the folder is not known
+    """
+    absolute = path.absolute()
+    folder = _application_folder() if root is None else root.absolute()
+    if folder is not None and absolute.is_relative_to(folder):
+        return absolute.relative_to(folder)
+    return absolute
+
+
+def _application_folder() -> Path | None:
+    """Return the folder that paths are relative to by default, None if it is not known."""
+    context = click.get_current_context()
+    script = context.ensure_object(ScriptInfo)
+    if script.create_app is not None:
+        return Path(script.load_app().root_path)
+    names = [script.app_import_path] if script.app_import_path else ["wsgi.py", "app.py"]
+    for name in names:
+        module = name.partition(":")[0]
+        file = Path(module if module.endswith(".py") else f"{module.replace('.', '/')}.py")
+        for found in (file, file.with_suffix("") / "__init__.py"):
+            if found.is_file():
+                return found.absolute().parent
+    return None
 
 
 class one_line_errors:  # noqa: N801 - a context manager, named like those of contextlib
@@ -63,6 +151,33 @@ class one_line_errors:  # noqa: N801 - a context manager, named like those of co
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if isinstance(error, SKModelsError):
             raise click.ClickException(one_line(error)) from error
+
+
+@contextmanager
+def without_traceback() -> Iterator[None]:
+    """Have a command of click print an error of the library in one line, without a traceback.
+
+    This also holds for commands that are not of this library, such as ``flask run``. The error
+    keeps its class for an ``except`` clause, and gets that of click beside it.
+    """
+    try:
+        yield
+    except SKModelsError as error:
+        if click.get_current_context(silent=True) is not None:
+            error.__class__ = _printed_class(error)
+        raise
+
+
+def _printed_class(error: SKModelsError) -> type[Any]:
+    kind: Any = type(error)
+
+    def format_message(self: Any) -> str:
+        return one_line(self)
+
+    namespace = {"format_message": format_message, "show_color": None, "__str__": kind.__str__}
+    if issubclass(kind, click.ClickException):
+        return type(error)
+    return type(kind.__name__, (kind, click.ClickException), namespace)
 
 
 def one_line(error: Exception) -> str:
@@ -96,6 +211,29 @@ def deployment_named(name: str) -> Deployment:
         known = ", ".join(deployments) or "none"
         raise click.ClickException(f"there is no model named {name!r}. Registered models: {known}")
     return deployments[name]
+
+
+def read_json(url: str, headers: Mapping[str, str] | None = None) -> JSONObject:
+    """Return the JSON document at a URL, empty if it is not a JSON object.
+
+    :param headers: headers of the request
+    :raises click.ClickException: it cannot be read
+    """
+    if not url.startswith(("http://", "https://")):
+        raise click.ClickException("--url must begin with http:// or https://")
+    try:
+        request = Request(url, headers=dict(headers or {}))  # noqa: S310 - checked above
+        with urlopen(request, timeout=10) as response:  # noqa: S310
+            document = json.load(response)
+    except HTTPError as error:
+        error.close()
+        raise click.ClickException(f"cannot read {url}: {error}") from error
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise click.ClickException(
+            f"cannot read {url}: {getattr(reason, 'strerror', None) or reason}"
+        ) from error
+    return document if isinstance(document, dict) else {}
 
 
 def write_new(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,14 @@ import click
 from flask_skmodels.artifacts.declaration import Artifact, Policy
 from flask_skmodels.artifacts.loading import load
 from flask_skmodels.artifacts.skops import read_skops, untrusted_types
-from flask_skmodels.cli.console import FILE, one_line_errors
+from flask_skmodels.cli.console import (
+    FILE,
+    json_option,
+    one_line_errors,
+    path_for_application,
+    print_json,
+    root_option,
+)
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes
@@ -20,6 +27,7 @@ from flask_skmodels.engines.native import native_calls
 from flask_skmodels.engines.onnx import convert_to_onnx
 from flask_skmodels.estimators import introspect
 from flask_skmodels.exceptions import ArtifactError, ModelError, SKModelsError, in_one_line
+from flask_skmodels.hints import install_line
 from flask_skmodels.models import Model, inputs_of
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import Estimator
@@ -28,7 +36,9 @@ from flask_skmodels.schema.types import Estimator
 @click.command("convert")
 @click.argument("source", type=FILE, metavar="IN")
 @click.argument("target", type=click.Path(path_type=Path), metavar="OUT")
-def convert_command(source: Path, target: Path) -> None:
+@root_option
+@json_option
+def convert_command(source: Path, target: Path, root: Path | None, as_json: bool) -> None:
     """Convert a model file to skops or ONNX.
 
     IN is the file of a fitted estimator. OUT is the file to write, with the suffix .skops or
@@ -45,7 +55,12 @@ def convert_command(source: Path, target: Path) -> None:
     """
     with one_line_errors():
         conversion = convert(source, target)
-    click.echo(repr(conversion.artifact))
+        written = path_for_application(target, root)
+    declaration = repr(replace(conversion.artifact, path=written))
+    if as_json:
+        print_json({"declaration": declaration, "comparison": conversion.comparison})
+        return
+    click.echo(declaration)
     click.echo(conversion.comparison, err=True)
 
 
@@ -82,7 +97,7 @@ def _to_skops(estimator: Estimator, target: Path) -> Conversion:
     try:
         import skops.io
     except ImportError as error:
-        needed = "skops is not installed. To install it: pip install 'Flask-SKModels[skops]'"
+        needed = f"skops is not installed. To install it: {install_line('skops')}"
         raise ArtifactError(target, needed) from error
     try:
         data = skops.io.dumps(estimator)

@@ -14,7 +14,13 @@ import click
 from flask_skmodels.artifacts.declaration import Artifact, Policy
 from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.artifacts.skops import untrusted_types
-from flask_skmodels.cli.console import FILE, one_line_errors, write_new
+from flask_skmodels.cli.console import (
+    FILE,
+    json_option,
+    one_line_errors,
+    print_json,
+    write_new,
+)
 from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.models import KeyValueModel, Model, name_of, rules_from
@@ -40,6 +46,7 @@ class {cls}({base}):
 def create_app() -> Flask:
     app = Flask(__name__)
     models.init_app(app)
+    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
     return app
 '''
 
@@ -52,7 +59,8 @@ def create_app() -> Flask:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write, or - to print the module. Default: NAME.py",
 )
-def new_command(name: str, file: Path, output: Path | None) -> None:
+@json_option
+def new_command(name: str, file: Path, output: Path | None, as_json: bool) -> None:
     """Write a Python module that serves a model file.
 
     NAME is the name of the model, MODELFILE the file of a fitted estimator. The module contains
@@ -71,6 +79,9 @@ def new_command(name: str, file: Path, output: Path | None) -> None:
         click.echo(source, nl=False)
         return
     write_new(target, source)
+    if as_json:
+        print_json({"written": str(target)})
+        return
     click.echo(f"wrote {target}: edit its schema, then run it with: flask --app {target} run")
 
 

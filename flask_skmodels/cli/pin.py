@@ -9,13 +9,21 @@ import click
 
 from flask_skmodels.artifacts.declaration import Artifact
 from flask_skmodels.artifacts.pins import sums_line
-from flask_skmodels.cli.console import one_line_errors
+from flask_skmodels.cli.console import (
+    json_option,
+    one_line_errors,
+    path_for_application,
+    print_json,
+    root_option,
+)
 from flask_skmodels.versions.discovery import versions_in
 
 
 @click.command("pin")
 @click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="PATH")
-def pin_command(path: Path) -> None:
+@root_option
+@json_option
+def pin_command(path: Path, root: Path | None, as_json: bool) -> None:
     """Print the SHA-256 digest that pins a model file.
 
     A pinned file is loaded only as long as its content is unchanged. PATH is a model file, a
@@ -23,19 +31,32 @@ def pin_command(path: Path) -> None:
     for use in Python. For a folder, it prints a list of digests that sha256sum can check. For a
     list that is named SHA256SUMS, it prints the setting that pins the list. No file is loaded.
 
+    The paths that it prints are relative to the folder of the application, or to --root, if the
+    file is in it; otherwise they are absolute. Those of a list are relative to the working
+    directory, where the list is to be written.
+
     \b
     Examples:
       flask skmodels pin iris.joblib
       flask skmodels pin models/iris >SHA256SUMS && flask skmodels pin SHA256SUMS
     """
     with one_line_errors():
-        if path.is_dir():
-            for file in versions_in(path):
-                click.echo(sums_line(str(file), _digest(file)))
-        elif path.name == "SHA256SUMS":
-            click.echo(f'SKMODELS_SHA256SUMS = ("{path}", "{_digest(path)}")')
-        else:
-            click.echo(repr(Artifact(path, sha256=_digest(path))))
+        files = versions_in(path) if path.is_dir() else [path]
+        digests = {file: _digest(file) for file in files}
+    if as_json:
+        print_json({"sha256": {str(file): digest for file, digest in digests.items()}})
+    elif path.is_dir():
+        for file, digest in digests.items():
+            click.echo(sums_line(str(file), digest))
+    else:
+        click.echo(_declaration(path_for_application(path, root), digests[path]))
+
+
+def _declaration(path: Path, digest: str) -> str:
+    """Return the setting that pins a list of digests, or the declaration that pins a file."""
+    if path.name == "SHA256SUMS":
+        return f'SKMODELS_SHA256SUMS = ("{path}", "{digest}")'
+    return repr(Artifact(path, sha256=digest))
 
 
 def _digest(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import BinaryIO
 
 import click
@@ -9,12 +10,13 @@ import click
 from flask_skmodels.cli.console import (
     LocalSource,
     deployment_named,
-    in_application,
+    in_application_with_signals,
     one_line_errors,
 )
 from flask_skmodels.codecs.codec import Codec
-from flask_skmodels.codecs.registration import missing_codecs, reader_of, type_of_file
+from flask_skmodels.codecs.registration import missing_codecs, reader_of, type_of_file, writers
 from flask_skmodels.exceptions import InvalidInput
+from flask_skmodels.hints import install_line
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
 from flask_skmodels.web.exchange import application
@@ -25,6 +27,7 @@ FORMATS = {
     "ndjson": "application/x-ndjson",
     "arrow": "application/vnd.apache.arrow.stream",
 }
+SHEETS = frozenset({".xlsx", ".xls", ".xlsm", ".ods"})
 _FORMAT = click.Choice(list(FORMATS))
 
 
@@ -39,12 +42,13 @@ _FORMAT = click.Choice(list(FORMATS))
     type=_FORMAT,
     help="Format of the predictions. Default: the format of the input.",
 )
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "--input-format",
     type=_FORMAT,
     help="Format of the input. Default: by the suffix of FILE; JSON for standard input.",
 )
-@in_application
+@in_application_with_signals
 def predict_command(
     name: str,
     file: BinaryIO,
@@ -53,6 +57,7 @@ def predict_command(
     label: str | None,
     output_format: str | None,
     input_format: str | None,
+    as_json: bool,
 ) -> None:
     """Predict the rows of a file or of standard input.
 
@@ -67,6 +72,7 @@ def predict_command(
     deployment = deployment_named(name)
     file_name = str(getattr(file, "name", ""))
     reader = _codec(FORMATS[input_format] if input_format else _media_type(file_name))
+    output_format = "json" if as_json else output_format
     writer = _codec(FORMATS[output_format]) if output_format else reader
     prediction = _predict(deployment, label, method, reader, LocalSource(file.read()))
     body = writer.encode(prediction)
@@ -97,9 +103,21 @@ def _predict(
 
 
 def _media_type(file_name: str) -> str:
-    """Return the media type for the suffix of a file, JSON if the suffix is unknown."""
+    """Return the media type for the suffix of a file, JSON for standard input.
+
+    :raises click.ClickException: the suffix is unknown
+    """
     missing = (c.media_type for c in missing_codecs() if file_name.lower().endswith(c.suffixes))
-    return type_of_file(file_name) or next(missing, FORMATS["json"])
+    found = type_of_file(file_name) or next(missing, "")
+    suffix = Path(file_name).suffix
+    if not found and suffix:
+        known = ", ".join(suffix for codec in writers() for suffix in codec.suffixes)
+        remedy = "; save the sheet as CSV" if suffix.lower() in SHEETS else ""
+        raise click.ClickException(
+            f"{file_name} is a {suffix} file, which cannot be read: it must be one of {known}"
+            f"{remedy}. If it holds one of these formats, name it with --input-format"
+        )
+    return found or FORMATS["json"]
 
 
 def _codec(media_type: str) -> Codec:
@@ -108,6 +126,6 @@ def _codec(media_type: str) -> Codec:
         extras = {each.media_type: each.extra for each in missing_codecs()}
         raise click.ClickException(
             f"format {media_type} is not available. "
-            f"To install it: pip install 'Flask-SKModels[{extras.get(media_type)}]'"
+            f"To install it: {install_line(str(extras.get(media_type)))}"
         )
     return codec

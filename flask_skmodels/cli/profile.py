@@ -10,7 +10,14 @@ import click
 
 from flask_skmodels.artifacts.mlflow import is_mlflow_model
 from flask_skmodels.artifacts.profile_beside import profile_path
-from flask_skmodels.cli.console import FILE, deployment_named, in_application, one_line_errors
+from flask_skmodels.cli.console import (
+    FILE,
+    deployment_named,
+    in_application,
+    json_option,
+    one_line_errors,
+    print_json,
+)
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators.profile.arrow_columns import StreamedColumn
 from flask_skmodels.estimators.profile.estimator_figures import EstimatorFigures
@@ -39,9 +46,16 @@ MOST_PREDICTED_ROWS = 100_000
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write, or - to print the profile. Default: beside the model's file.",
 )
+@json_option
 @in_application
 def profile_command(
-    name: str, file: Path, *, target: str | None, label: str | None, output: Path | None
+    name: str,
+    file: Path,
+    *,
+    target: str | None,
+    label: str | None,
+    output: Path | None,
+    as_json: bool,
 ) -> None:
     """Measure the training data of a model, and write its profile.
 
@@ -62,6 +76,9 @@ def profile_command(
             return
         path = _beside(version) if output is None else output
         profile.save(path)
+    if as_json:
+        print_json({"written": str(path), "rows": profile.rows, "columns": len(profile.columns)})
+        return
     click.echo(f"wrote {path}: {profile.rows} rows, {len(profile.columns)} columns")
 
 

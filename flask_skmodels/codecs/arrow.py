@@ -7,16 +7,19 @@ any size, and would not report a stream that is cut off.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
+from io import BytesIO
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from flask_skmodels.codecs.arrow_tables import check_table, rows_of_table
-from flask_skmodels.codecs.codec import Codec, Source, TooLarge
+from flask_skmodels.codecs.arrow_tables import Selection, rows_of_columns, select_columns
+from flask_skmodels.codecs.codec import Codec, Source
 from flask_skmodels.codecs.columns import answer_columns
-from flask_skmodels.exceptions import InvalidInput
+from flask_skmodels.codecs.parts import parts_of
+from flask_skmodels.exceptions import InvalidInput, TooLarge
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -26,6 +29,8 @@ _FILE_MAGIC = b"ARROW1"
 _CONTINUATION = -1
 _UNPACKED = -1
 _DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
+MOST_BATCHES = 16_384  # of a body, dictionaries included
+CELLS_OF_A_PART = 2**21  # each column of a part is an array, so parts of few rows take longer
 
 
 class ArrowCodec(Codec):
@@ -38,18 +43,34 @@ class ArrowCodec(Codec):
     extra = "arrow"
 
     def decode(self, source: Source, schema: Schema) -> Rows:
-        return rows_of_table(_read_table(source, schema), schema)
+        body = source.data
+        is_file = body.startswith(_FILE_MAGIC) and body.endswith(_FILE_MAGIC)
+        messages = (_file_messages if is_file else _stream_messages)(memoryview(body))
+        rows = _count_rows(messages, source.max_bytes)
+        selection = _selection_of(body, is_file, schema)
+        source.budget.check_rows(rows, len(selection.indices))
+        arrays = _read_columns(body, is_file, selection) if selection.indices else ()
+        return rows_of_columns(arrays, rows, selection, source, schema)
 
     def encode(self, prediction: Prediction) -> bytes:
-        pyarrow = import_module("pyarrow")
-        labels, columns = zip(*answer_columns(prediction), strict=True)
-        names = [label.encode("utf-8", "replace").decode() for label in labels]
-        table = pyarrow.Table.from_arrays([_array(column) for column in columns], names=names)
+        pyarrow, table = import_module("pyarrow"), _table(prediction)
         sink = pyarrow.BufferOutputStream()
         with pyarrow.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         body: bytes = sink.getvalue().to_pybytes()
         return body
+
+    def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
+        pyarrow, tables = (
+            import_module("pyarrow"),
+            map(_table, parts_of(prediction, CELLS_OF_A_PART)),
+        )
+        sink, table = BytesIO(), next(tables)
+        with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+            for each in chain([table], tables):
+                writer.write_table(each)
+                yield _taken(sink)
+        yield _taken(sink)
 
 
 class _Message(NamedTuple):
@@ -150,16 +171,19 @@ def _file_messages(data: memoryview) -> Iterator[_Message]:
                 yield message
 
 
-def _check_messages(messages: Iterable[_Message], max_bytes: int) -> None:
-    """Check the framing of messages and the size that they would unpack to.
+def _count_rows(messages: Iterable[_Message], max_bytes: int) -> int:
+    """Return the number of rows in messages; check their framing and the size that they unpack to.
 
     :raises InvalidInput: they are cut off, or have delta dictionaries: each of these would copy
         all dictionaries before it
     :raises TooLarge: they would unpack to more than the limit
     """
-    unpacked = 0
+    unpacked = rows = 0
     try:
-        for message in messages:
+        for index, message in enumerate(messages):
+            if index > MOST_BATCHES:
+                text = f"at most {MOST_BATCHES} batches are allowed"
+                raise InvalidInput.of_request("arrow", text)
             batch: _Table | None = message.header
             if message.kind == _DICTIONARY_BATCH:
                 if message.header.value(2, "<B"):
@@ -167,10 +191,20 @@ def _check_messages(messages: Iterable[_Message], max_bytes: int) -> None:
                 batch = message.header.table(1)
             if batch is not None and message.kind in {_DICTIONARY_BATCH, _RECORD_BATCH}:
                 unpacked += _unpacked_size(batch, message.body)
+                rows += _length(batch) if message.kind == _RECORD_BATCH else 0
     except struct.error:
         raise _malformed() from None
     if unpacked > max_bytes:
         raise TooLarge
+    return rows
+
+
+def _length(batch: _Table) -> int:
+    """Return the number of rows of a record batch."""
+    rows = batch.value(0, "<q")
+    if rows < 0:
+        raise struct.error
+    return rows
 
 
 def _unpacked_size(batch: _Table, body: memoryview) -> int:
@@ -188,33 +222,58 @@ def _unpacked_size(batch: _Table, body: memoryview) -> int:
     return total
 
 
-def _read_table(source: Source, schema: Schema) -> Any:
-    """Return the table in a body, after checking that it is valid and within the limits."""
-    body = source.data
-    is_file = body.startswith(_FILE_MAGIC) and body.endswith(_FILE_MAGIC)
-    messages = (_file_messages if is_file else _stream_messages)(memoryview(body))
-    _check_messages(messages, source.max_bytes)
-    pyarrow = import_module("pyarrow")
-    read = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
+def _read_columns(body: bytes, is_file: bool, selection: Selection) -> Sequence[Any]:
+    """Return the selected columns of a body, after checking that they are valid."""
     try:
-        options = pyarrow.ipc.IpcReadOptions(use_threads=False)
-        with read(pyarrow.py_buffer(body), options=options) as reader:
+        with _open(body, is_file, included_fields=selection.indices) as reader:
             table = reader.read_all()
         table.validate(full=True)
-        _ = table.column_names  # raises for names that are not valid UTF-8
     except Exception:  # pyarrow raises many types, and registered extension types any
         raise _malformed() from None
-    check_table(table, source, schema)
-    return table
+    columns: Sequence[Any] = table.columns
+    return columns
+
+
+def _selection_of(body: bytes, is_file: bool, schema: Schema) -> Selection:
+    try:
+        with _open(body, is_file) as reader:
+            table_schema = reader.schema
+            names = list(table_schema.names)  # raises for names that are not valid UTF-8
+    except Exception:
+        raise _malformed() from None
+    return select_columns(table_schema, names, schema)
+
+
+def _open(body: bytes, is_file: bool, **options: Any) -> Any:
+    pyarrow = import_module("pyarrow")
+    read = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
+    read_options = pyarrow.ipc.IpcReadOptions(use_threads=False, **options)
+    return read(pyarrow.py_buffer(body), options=read_options)
 
 
 def _malformed() -> InvalidInput:
     return InvalidInput.of_request("arrow", "the body is not a complete Arrow stream")
 
 
-def _array(values: ColumnValues) -> Any:
-    """Return a column of a response as an Arrow array, of texts for values of mixed types."""
+def _table(prediction: Prediction) -> Any:
+    """Return the outputs of a prediction as an Arrow table."""
+    labels, columns = zip(*answer_columns(prediction), strict=True)
+    names = [label.encode("utf-8", "replace").decode() for label in labels]
     pyarrow = import_module("pyarrow")
+    arrays = [answer_array(column, pyarrow) for column in columns]
+    return pyarrow.Table.from_arrays(arrays, names=names)
+
+
+def _taken(sink: BytesIO) -> bytes:
+    """Return the bytes that were written to a buffer, and empty it."""
+    written = sink.getvalue()
+    sink.seek(0)
+    sink.truncate()
+    return written
+
+
+def answer_array(values: ColumnValues, pyarrow: Any) -> Any:
+    """Return a column of a response as an Arrow array, of texts for values of mixed types."""
     if isinstance(values, np.ndarray):
         return pyarrow.array(np.ascontiguousarray(values))
     try:

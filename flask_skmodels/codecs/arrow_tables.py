@@ -2,64 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from flask_skmodels.codecs.codec import Source, TooLarge
+from flask_skmodels.codecs.codec import Source
 from flask_skmodels.codecs.columns import check_unique, check_width, request_columns
-from flask_skmodels.exceptions import InputError, InvalidInput, TooManyRows
+from flask_skmodels.exceptions import InputError, InvalidInput, TooLarge
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import ColumnValues
 
 
-def check_table(table: Any, source: Source, schema: Schema) -> None:
-    """Check that a table is within the limits of a request.
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The columns of a table that are read; the others are only counted.
 
-    :raises InvalidInput: it has too many columns or none, or two for one field
-    :raises TooManyRows: it has too many rows
-    :raises TooLarge: its values have too many bytes
+    :ivar names: the names of all columns
+    :ivar indices: the indices of the columns that are read
     """
-    check_width(len(table.column_names), schema)
-    check_unique(table.column_names, [field.name for field in schema.fields])
-    if table.num_rows > source.max_rows:
-        raise TooManyRows(table.num_rows, source.max_rows)
-    if sum(map(_size, table.columns)) > source.max_bytes:
-        raise TooLarge
+
+    names: list[str]
+    indices: list[int]
 
 
-def rows_of_table(table: Any, schema: Schema) -> Rows:
+def select_columns(table_schema: Any, names: list[str], schema: Schema) -> Selection:
+    """Return the columns of a table that the model has fields for, before any of them is read.
+
+    Rows of ``values`` have their columns in order, so all of them are read.
+
+    :param table_schema: the Arrow schema of the table
+    :param names: the names of its columns, in order
+    :param schema: the fields of the model
+    :raises InvalidInput: there are too many columns or none, two for one field, or one of a type
+        that no field can have
+    """
+    check_width(len(names), schema)
+    fields = [field.name for field in schema.fields]
+    check_unique(names, fields)
+    is_read = set(names) if schema.unnamed else set(fields)
+    indices = [index for index, name in enumerate(names) if name in is_read]
+    types = import_module("pyarrow").types
+    for index in indices:
+        kind = table_schema.field(index).type
+        if not _is_readable(kind.value_type if types.is_dictionary(kind) else kind, types):
+            message = "this Arrow type cannot be read: send numbers, texts, booleans or dates"
+            shown = names[index] if names[index] in fields else None
+            raise InvalidInput([InputError(None, shown, "type", message)])
+    return Selection(names, indices)
+
+
+def rows_of_columns(
+    arrays: Sequence[Any], rows: int, selection: Selection, source: Source, schema: Schema
+) -> Rows:
     """Return the rows of a table.
 
-    :param table: a table that :func:`check_table` has accepted
-    :param schema: the fields of the model; the values of other columns are not converted
-    :raises InvalidInput: a column is of a type that no field can have
+    :param arrays: the selected columns
+    :param rows: the number of rows
+    :param selection: the names of all columns, and the indices of those that were selected
+    :param source: the body that contained it
+    :param schema: the fields of the model
+    :raises TooLarge: its values have too many bytes
+    :raises InvalidInput: a value is out of the range that can be read
     """
+    if sum(map(_size, arrays)) > source.max_bytes:
+        raise TooLarge
     fields: dict[str, Field] = {field.name: field for field in schema.fields}
-    names = list(table.column_names)
-    columns: list[ColumnValues] = []
-    for index, name in enumerate(names):
-        column = table.column(index)
-        if schema.unnamed or name in fields:
-            shown = name if name in fields else None
-            columns.append(_values(column, shown, fields.get(name)))
-        else:
-            columns.append(range(len(column)))
-    return request_columns(names, columns, schema)
+    columns: list[ColumnValues] = [range(rows)] * len(selection.names)
+    for column, index in zip(arrays, selection.indices, strict=True):
+        name = selection.names[index]
+        shown = name if name in fields else None
+        columns[index] = _values(column, shown, fields.get(name))
+    return request_columns(selection.names, columns, schema)
 
 
 def _size(column: Any) -> int:
-    """Return the number of bytes of a column's values, including those that share a buffer."""
-    types = import_module("pyarrow").types
-    if types.is_dictionary(column.type):
-        return 0  # rows share the values of the dictionary when they are decoded too
-    if not types.is_string_view(column.type):
-        return int(column.nbytes) if _is_readable(column.type, types) else 0
-    return sum(map(_size_of_views, column.chunks))
+    """Return the number of bytes of the values of a column, however few of them it stores."""
+    pyarrow = import_module("pyarrow")
+    types, kind = pyarrow.types, column.type
+    if types.is_dictionary(kind):
+        return sum(map(_size_of_references, column.chunks))
+    if types.is_string_view(kind):
+        return sum(map(_size_of_views, column.chunks))
+    return int(column.nbytes)
+
+
+def _size_of_references(array: Any) -> int:
+    """Return the number of bytes of the texts that the indices of a dictionary stand for."""
+    pyarrow = import_module("pyarrow")
+    compute, values = import_module("pyarrow.compute"), array.dictionary
+    if not _is_text(values.type, pyarrow.types):
+        return 0
+    if pyarrow.types.is_string_view(values.type):
+        values = values.cast(pyarrow.large_string())
+    lengths = compute.cast(compute.binary_length(values), pyarrow.int64())
+    return compute.sum(lengths.take(array.indices)).as_py() or 0
+
+
+def _is_text(kind: Any, types: Any) -> bool:
+    checks = (types.is_string, types.is_large_string, types.is_string_view)
+    return any(check(kind) for check in checks)
 
 
 def _size_of_views(array: Any) -> int:
@@ -80,9 +126,8 @@ def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues
     """
     pyarrow = import_module("pyarrow")
     types, kind = pyarrow.types, column.type
-    if not _is_readable(kind.value_type if types.is_dictionary(kind) else kind, types):
-        message = "this Arrow type cannot be read: send numbers, texts, booleans or dates"
-        raise InvalidInput([InputError(None, shown, "type", message)])
+    if types.is_null(kind):
+        return [None] * len(column)
     if types.is_floating(kind) and (field is None or field.nullable or not column.null_count):
         return _numbers(column)  # nan also stands for null if both mean a missing value
     if types.is_integer(kind) and not column.null_count:

@@ -7,17 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from flask_skmodels.exceptions import SKModelsError
+from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import JSONObject
 
 FILE = "file"  # the field of a multipart form with a file to read instead of the form
-
-
-class TooLarge(SKModelsError):
-    """A body unpacks to more bytes than allowed."""
 
 
 class Source(Protocol):
@@ -40,10 +36,11 @@ class Source(Protocol):
         """The maximum number of bytes that the body may unpack to."""
 
     @property
-    def max_rows(self) -> int:
-        """The maximum number of rows in the body.
+    def budget(self) -> Budget:
+        """The limits on the rows and cells of the body.
 
-        A codec may check it early; it is always checked again after decoding.
+        A codec checks them before it makes the rows: ``source.budget.check_rows(rows, columns)``.
+        They are always checked again after decoding.
         """
 
 
@@ -96,6 +93,16 @@ class Codec(ABC):
         :param prediction: a complete prediction, with its outputs
         """
         raise NotImplementedError
+
+    def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
+        """Return the body of a large response in parts, which are sent one after the other.
+
+        Only outputs with many cells of one plain dtype are written in parts. By default there is
+        one part, from :meth:`encode`.
+
+        :param prediction: a complete prediction, with its outputs
+        """
+        return [self.encode(prediction)]
 
     def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         """Return the JSON Schema of a request's body, for the API document.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators.outputs import output_columns
 from flask_skmodels.exceptions import InputError, InvalidInput, TooManyRows
+from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Columns, Repeated, count_byte
 from flask_skmodels.schema.schema import Schema
@@ -59,20 +60,20 @@ def check_width(count: int, schema: Schema) -> None:
         raise InvalidInput.of_request("empty", "there must be at least one column")
 
 
-def check_row_marks(body: bytes, marks: bytes, max_rows: int) -> None:
+def check_row_marks(body: bytes, marks: bytes, budget: Budget) -> None:
     """Refuse a body that must contain too many rows, before it is parsed.
 
     :param body: the body
     :param marks: bytes that occur once in each row, such as line feeds; empty lines or nested
         values may add more, so twice as many are allowed
-    :param max_rows: the maximum number of rows in the body
-    :raises TooManyRows: it has more marks than this number of rows can have
+    :param budget: the limits on the request
+    :raises TooManyRows: it has more marks than the maximum number of rows can have
     """
-    if len(body) <= max_rows:
+    if len(body) <= budget.max_rows:
         return
     count = max(count_byte(body, bytes([mark])) for mark in marks)
-    if count > 2 * (max_rows + 1):
-        raise TooManyRows(count, max_rows)
+    if count > 2 * (budget.max_rows + 1):
+        raise TooManyRows(count, budget.max_rows)
 
 
 def check_unique(names: Iterable[str], fields: Iterable[str]) -> None:
@@ -96,12 +97,14 @@ def answer_columns(prediction: Prediction) -> list[tuple[str, ColumnValues]]:
 
     One output is ``prediction``, several are ``prediction_0`` and so on. The columns of classes
     have the names of the classes; with several outputs the number of the output comes first:
-    ``0_setosa``.
+    ``0_setosa``. Explanations have the names of the fields, see :meth:`.Layout.columns`.
 
     :returns: the name of each column and its values: an array of numbers or booleans as the
         estimator made them, or a list of anything else. Outputs that are not a table (rows of
         different lengths, or nested ones) are one column of JSON texts.
     """
+    if prediction.layout is not None:
+        return prediction.layout.columns(prediction.outputs, prediction.classes)
     columns = output_columns(prediction.outputs, prediction.classes or [])
     return [(name, _without_lists(values)) for name, values in columns]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
-from flask_skmodels.codecs.codec import TooLarge
-from flask_skmodels.exceptions import InvalidInput
+from flask_skmodels.exceptions import InvalidInput, TooLarge
 
 # The wbits argument of zlib: the largest window, with gzip's header or with zlib's header. The
 # encoding deflate has the latter.

@@ -11,9 +11,10 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +27,10 @@ from flask_skmodels.codecs.columns import (
     check_width,
     request_columns,
 )
-from flask_skmodels.exceptions import InputError, InvalidInput, Report, TooManyRows
+from flask_skmodels.codecs.number_lines import number_lines
+from flask_skmodels.codecs.parts import parts_of
+from flask_skmodels.exceptions import InputError, InvalidInput, Report
+from flask_skmodels.inference.budget import NO_BUDGET, Budget
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
@@ -65,19 +69,27 @@ class CSVCodec(Codec):
     def decode(self, source: Source, schema: Schema) -> Rows:
         header = _header_parameter(source.parameters)
         body = source.data.removeprefix(_BOM)
-        check_row_marks(body, b"\r\n", source.max_rows)
+        check_row_marks(body, b"\r\n", source.budget)
+        _check_separator(body, schema)
         numbers = read_numbers(body, schema, header=header)
         if numbers is not None:
             return numbers
-        return read_text(body, schema, header=header, max_rows=source.max_rows)
+        return read_text(body, schema, header=header, budget=source.budget)
 
     def encode(self, prediction: Prediction) -> bytes:
         # csv.writer takes 1.2 to 3 times as long for numbers.
-        names, columns = zip(*answer_columns(prediction), strict=True)
-        texts = [list(map(_text, _sequence(column))) for column in columns]
-        lines = [",".join(map(_quoted, names)), *map(",".join, zip(*texts, strict=True))]
-        # Most readers skip an empty line.
-        return "".join((line or '""') + "\r\n" for line in lines).encode("utf-8", "replace")
+        columns = answer_columns(prediction)
+        return header_line(columns) + value_lines(columns)
+
+    def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
+        for index, part in enumerate(parts_of(prediction)):
+            if index == 0:
+                yield header_line(answer_columns(part))
+            is_single = part.outputs.ndim == 1 or part.outputs.shape[1] == 1
+            lines = None
+            if part.layout is None:
+                lines = number_lines(part.outputs, b'""' if is_single else b"", b"\r\n")
+            yield value_lines(answer_columns(part)) if lines is None else lines
 
     def example(self, row: Mapping[str, Any]) -> str:
         header = [_quoted(name) for name in row]
@@ -88,23 +100,22 @@ class CSVCodec(Codec):
 
 
 def read_text(
-    body: bytes, schema: Schema, *, header: bool | None = None, max_rows: int = sys.maxsize
+    body: bytes, schema: Schema, *, header: bool | None = None, budget: Budget = NO_BUDGET
 ) -> Rows:
     """Return the rows of a file as texts.
 
     :param body: the file
     :param schema: the fields of the model
     :param header: whether the first line names the columns, None to decide by the line itself
-    :param max_rows: the maximum number of rows in the file
+    :param budget: the limits on the file
     :raises InvalidInput: the file is not valid CSV in UTF-8
-    :raises TooManyRows: it has more rows
+    :raises OverBudget: it has more rows or cells
     """
     text = body.decode("utf-8", "surrogateescape")
-    rows, count, is_valid = _split(text, max_rows + 1)
+    rows, count, is_valid = _split(text, budget.max_rows + 1)
     names = rows.pop(0) if rows and _is_header(rows[0], schema, header) else None
     count -= names is not None
-    if count > max_rows:
-        raise TooManyRows(count, max_rows)
+    budget.check_rows(count, len(schema.fields))
     if not is_valid:
         row = count if names or header is False else None
         message = "a quoted value has no closing quote, or text after it"
@@ -116,8 +127,20 @@ def read_text(
     if _UNREADABLE.search(text):
         _report_unreadable(names, rows, schema)
     _check_widths(rows, width)
-    columns = list(zip(*rows, strict=True)) or [()] * width
-    return request_columns(names, columns, schema, text=True)
+    return request_columns(names, _columns(names, rows, width, schema), schema, text=True)
+
+
+def _columns(
+    names: Sequence[str] | None, rows: Sequence[Sequence[str]], width: int, schema: Schema
+) -> list[ColumnValues]:
+    """Return the columns of lines; those that no field is named after are only counted."""
+    if names is None or schema.unnamed:
+        return list(zip(*rows, strict=True)) or [()] * width
+    fields = {field.name for field in schema.fields}
+    return [
+        list(map(itemgetter(index), rows)) if name in fields else range(len(rows))
+        for index, name in enumerate(names)
+    ]
 
 
 def read_numbers(body: bytes, schema: Schema, *, header: bool | None = None) -> Columns | None:
@@ -138,11 +161,29 @@ def read_numbers(body: bytes, schema: Schema, *, header: bool | None = None) -> 
     cells = first.decode().removesuffix("\r").split(",")
     check_width(len(cells), schema)
     names = cells if _is_header(cells, schema, header) else None
-    kinds = _kinds(names, len(cells), schema)
+    kinds = number_kinds(names, len(cells), schema)
     if kinds is None:
         return None
     columns = _read(body, kinds, has_header=names is not None)
     return None if columns is None else request_columns(names, columns, schema)
+
+
+def _check_separator(body: bytes, schema: Schema) -> None:
+    """Refuse a file whose header separates the names of the fields with semicolons.
+
+    :raises InvalidInput: it does
+    """
+    first = body.lstrip(b"\r\n")[:_BLOCK].partition(b"\n")[0]
+    if b";" not in first:
+        return
+    text = first.decode("utf-8", "replace").strip().replace('"', "")
+    names = {field.name for field in schema.fields}
+    if len(names.intersection(text.split(";"))) > 1 and names.isdisjoint(text.split(",")):
+        message = (
+            "the values are separated by semicolons: separate them with commas, and write numbers "
+            "with a decimal point"
+        )
+        raise InvalidInput.of_request("csv", message)
 
 
 def _header_parameter(parameters: Mapping[str, str]) -> bool | None:
@@ -260,7 +301,7 @@ def _check_widths(rows: Sequence[Sequence[str]], width: int) -> None:
 # Reading numbers
 
 
-def _kinds(names: Sequence[str] | None, width: int, schema: Schema) -> list[_Kind] | None:
+def number_kinds(names: Sequence[str] | None, width: int, schema: Schema) -> list[_Kind] | None:
     """Return the kind of each column: its field, True for any number, None for no field.
 
     :returns: None if a field takes anything but plain numbers
@@ -278,7 +319,7 @@ def _kinds(names: Sequence[str] | None, width: int, schema: Schema) -> list[_Kin
     return kinds if known and are_plain else None
 
 
-def _is_integer(kind: _Kind) -> bool:
+def is_integer_kind(kind: _Kind) -> bool:
     return isinstance(kind, Field) and kind.text_readers == (read_integer,)
 
 
@@ -307,7 +348,7 @@ def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[ColumnValues] |
     if (np.abs(matrix) >= EXACT).any():
         return None
     columns: list[ColumnValues] = list(matrix.T)
-    for index in (index for index, kind in enumerate(kinds) if _is_integer(kind)):
+    for index in (index for index, kind in enumerate(kinds) if is_integer_kind(kind)):
         if set(map(type, flat[index :: len(kinds)])) != {int}:
             return None
         columns[index] = matrix[:, index].astype(np.int64)
@@ -317,14 +358,14 @@ def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[ColumnValues] |
 def _read_by_pyarrow(
     body: bytes, kinds: Sequence[_Kind], *, has_header: bool
 ) -> list[ColumnValues] | None:
-    has_integers = any(map(_is_integer, kinds))
+    has_integers = any(map(is_integer_kind, kinds))
     # pyarrow reads the text 0x10 as the integer 16.
     if not _is_utf_8(body) or (has_integers and (b"x" in body or b"X" in body)):
         return None
     arrow_csv, pyarrow = import_module("pyarrow.csv"), import_module("pyarrow")
     names = [str(index) for index in range(len(kinds))]
     types = {
-        name: pyarrow.int64() if _is_integer(kind) else pyarrow.float64()
+        name: pyarrow.int64() if is_integer_kind(kind) else pyarrow.float64()
         for name, kind in zip(names, kinds, strict=True)
         if kind is not None
     }
@@ -353,16 +394,16 @@ def _exact_columns(
 ) -> list[ColumnValues] | None:
     columns: list[ColumnValues] = []
     for name, kind in zip(names, kinds, strict=True):
-        column = range(table.num_rows) if kind is None else _exact(table.column(name), kind)
+        column = range(table.num_rows) if kind is None else exact_numbers(table.column(name), kind)
         if column is None:
             return None
         columns.append(column)
     return columns
 
 
-def _exact(column: Any, kind: Field | Literal[True]) -> Array | None:
+def exact_numbers(column: Any, kind: Field | Literal[True]) -> Array | None:
     """Return a column as an array; None if the numbers may differ from those of the texts."""
-    if column.null_count and (_is_integer(kind) or kind is True or not kind.nullable):
+    if column.null_count and (is_integer_kind(kind) or kind is True or not kind.nullable):
         return None
     values: Array = column.to_numpy()
     present = values[~np.isnan(values)] if column.null_count else values
@@ -379,6 +420,22 @@ def _is_utf_8(body: bytes) -> bool:
 
 
 # Writing
+
+
+def header_line(columns: Iterable[tuple[str, ColumnValues]]) -> bytes:
+    """Return the line with the names of the columns of a response."""
+    return _written([",".join(_quoted(name) for name, _ in columns)])
+
+
+def value_lines(columns: Iterable[tuple[str, ColumnValues]]) -> bytes:
+    """Return the lines with the values of the columns."""
+    texts = [list(map(_text, _sequence(column))) for _, column in columns]
+    return _written(map(",".join, zip(*texts, strict=True)))
+
+
+def _written(lines: Iterable[str]) -> bytes:
+    # Most readers skip an empty line.
+    return "".join((line or '""') + "\r\n" for line in lines).encode("utf-8", "replace")
 
 
 def _sequence(column: ColumnValues) -> Sequence[Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
+from flask_skmodels.codecs.number_lines import number_lines
+from flask_skmodels.codecs.parts import parts_of
 from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
 from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.prediction import Prediction
@@ -27,7 +29,17 @@ class FormCodec(Codec):
         return Rows([row if row.names else dict(row)], text=True)
 
     def encode(self, prediction: Prediction) -> bytes:
-        return "\n".join(lines_of(prediction.outputs)).encode("utf-8", "replace")
+        lines = lines_of(prediction.outputs)
+        if prediction.layout is not None:
+            lines = [f"{line},{prediction.layout.rule}" for line in lines]
+        return "\n".join(lines).encode("utf-8", "replace")
+
+    def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
+        for index, part in enumerate(parts_of(prediction)):
+            is_plain = part.layout is None
+            lines = number_lines(part.outputs, b"nan", b"\n") if is_plain else None
+            text = self.encode(part) if lines is None else lines[:-1]
+            yield b"\n" * (index > 0) + text
 
     def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         return shapes.form

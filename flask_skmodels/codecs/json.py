@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
 from flask_skmodels.codecs.columns import check_row_marks, request_columns
 from flask_skmodels.codecs.json_numbers import LEAST_BYTES, read_columns, read_matrix
 from flask_skmodels.codecs.json_text import dumps, loads
+from flask_skmodels.codecs.parts import entries_of, json_parts
 from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.inference.prediction import Prediction
@@ -27,7 +29,7 @@ class JSONCodec(Codec):
     def decode(self, source: Source, schema: Schema) -> Rows:
         body = source.data
         if len(body) >= LEAST_BYTES:
-            check_row_marks(body, b"{[", source.max_rows)
+            check_row_marks(body, b"{[", source.budget)
             numbers = _numbers(body, schema)
             if numbers is not None:
                 return numbers
@@ -41,15 +43,20 @@ class JSONCodec(Codec):
         raise InvalidInput.of_request("type", "must be an object or an array")
 
     def encode(self, prediction: Prediction) -> bytes:
-        document = {
+        document: dict[str, Any] = {
             "model": prediction.model,
             "version": prediction.version,
             "method": prediction.method,
-            "predictions": plain_outputs(prediction.outputs),
         }
+        if prediction.layout is not None:
+            return dumps(document | _explanations(prediction))
+        document["predictions"] = plain_outputs(prediction.outputs)
         if prediction.classes is not None:
             document["classes"] = prediction.classes
         return dumps(document)
+
+    def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
+        return json_parts(prediction, self.encode(replace(prediction, outputs=[])))
 
     def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         row = {"anyOf": [shapes.row, shapes.array]}
@@ -61,6 +68,12 @@ class JSONCodec(Codec):
 
     def example(self, row: Mapping[str, Any]) -> Any:
         return row
+
+
+def _explanations(prediction: Prediction) -> dict[str, Any]:
+    classes = {} if prediction.classes is None else {"classes": prediction.classes}
+    is_empty = type(prediction.outputs) is list  # they follow in parts
+    return classes | {"explanations": [] if is_empty else entries_of(prediction)}
 
 
 def _numbers(body: bytes, schema: Schema) -> Rows | None:

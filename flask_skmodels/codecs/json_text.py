@@ -66,8 +66,9 @@ def _count_names(document: Any) -> int:
 def _loads_strictly(body: bytes, subject: str) -> Any:
     """Return the document, read by the standard library, which reports repeated names."""
     try:
-        document = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_int=_parse_int)
-        json.dumps(document, ensure_ascii=False).encode("utf-8")  # raises for lone surrogates
+        document = _DECODER.decode(body.decode("utf-8"))
+        if b"\\u" in body:  # an escape may be a lone surrogate
+            json.dumps(document, ensure_ascii=False).encode("utf-8")
     except UnicodeError:
         raise InvalidInput.of_request("json", f"{subject} is not valid Unicode") from None
     except RecursionError:
@@ -84,6 +85,9 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _parse_int(digits: str) -> int | float:
     return int(digits) if len(digits) <= LONGEST_NUMBER else inf
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_parse_int)
 
 
 def _without_nan(value: Any) -> Any:

@@ -10,8 +10,9 @@ import numpy as np
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
 from flask_skmodels.codecs.columns import check_row_marks
 from flask_skmodels.codecs.json_text import dumps, loads
+from flask_skmodels.codecs.parts import parts_of
 from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
-from flask_skmodels.exceptions import InvalidInput, Report, TooManyRows
+from flask_skmodels.exceptions import InvalidInput, Report
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -26,15 +27,20 @@ class NDJSONCodec(Codec):
     suffixes = (".ndjson", ".jsonl")
 
     def decode(self, source: Source, schema: Schema) -> Rows:
-        check_row_marks(source.data, b"\n", source.max_rows)
+        check_row_marks(source.data, b"\n", source.budget)
         lines = [line for line in source.data.split(b"\n") if line and not line.isspace()]
-        if len(lines) > source.max_rows:
-            raise TooManyRows(len(lines), source.max_rows)
+        source.budget.check_rows(len(lines))
         return Rows(_read_lines(lines))
 
     def encode(self, prediction: Prediction) -> bytes:
+        if prediction.layout is not None:
+            explanations = prediction.layout.by_row(prediction.outputs)
+            return b"".join(dumps(each) + b"\n" for each in explanations)
         lines = (dumps({"prediction": row}) for row in _rows(prediction.outputs))
         return b"".join(line + b"\n" for line in lines)
+
+    def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
+        return map(self.encode, parts_of(prediction))
 
     def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         return {"type": "string"}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from flask_skmodels.codecs.arrow_tables import check_table, rows_of_table
-from flask_skmodels.codecs.codec import Codec, Source, TooLarge
-from flask_skmodels.codecs.columns import check_width
-from flask_skmodels.exceptions import InvalidInput, TooManyRows
+from flask_skmodels.codecs.arrow_tables import rows_of_columns, select_columns
+from flask_skmodels.codecs.codec import Codec, Source
+from flask_skmodels.codecs.parquet_pages import unpacked_size
+from flask_skmodels.exceptions import InvalidInput, OverBudget, TooLarge
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 
@@ -33,23 +35,39 @@ class ParquetCodec(Codec):
     extra = "arrow"
 
     def decode(self, source: Source, schema: Schema) -> Rows:
-        pyarrow = import_module("pyarrow")
-        file = _open_file(pyarrow, source)
-        names = [name for name in file.schema_arrow.names if not _INDEX.fullmatch(name)]
-        _check_size(file.metadata, len(names), source, schema)
-        table = _read_table(pyarrow, file, names, source)
-        check_table(table, source, schema)
-        return rows_of_table(table, schema)
+        parquet, pyarrow = import_module("pyarrow.parquet"), import_module("pyarrow")
+        reader = pyarrow.BufferReader(source.data)
+        kinds = _read_schema(parquet, reader)
+        kinds = pyarrow.schema([each for each in kinds if not _INDEX.fullmatch(each.name)])
+        names = list(kinds.names)
+        selection = select_columns(kinds, names, schema)
+        read = [names[index] for index in selection.indices]
+        texts = [each.name for each in kinds if _is_text(pyarrow.types, each.type)]
+        file = _open_file(parquet, reader, texts)
+        rows = file.metadata.num_rows
+        if not rows:
+            return Rows([])
+        source.budget.check_rows(rows, len(read))
+        width = sum(_width(kinds.field(index).type) for index in selection.indices)
+        size = _size(source.data, read)
+        if max(size, rows * width) > source.max_bytes:
+            raise TooLarge
+        arrays = _read_columns(pyarrow, file, read, source) if read else ()
+        return rows_of_columns(arrays, rows, selection, source, schema)
 
 
-def _open_file(pyarrow: Any, source: Source) -> Any:
-    parquet = import_module("pyarrow.parquet")
-    reader = pyarrow.BufferReader(source.data)
+def _read_schema(parquet: Any, reader: Any) -> Any:
     try:
-        kinds = parquet.read_schema(reader)
-        texts = [name for name in kinds.names if _is_text(pyarrow.types, kinds.field(name).type)]
-        return parquet.ParquetFile(reader, read_dictionary=texts, pre_buffer=False)
+        return parquet.read_schema(reader)
     except Exception:  # pyarrow raises many types
+        raise _malformed() from None
+
+
+def _open_file(parquet: Any, reader: Any, texts: list[str]) -> Any:
+    """Open a file, of which some columns hold texts."""
+    try:
+        return parquet.ParquetFile(reader, read_dictionary=texts, pre_buffer=False)
+    except Exception:
         raise _malformed() from None
 
 
@@ -57,31 +75,44 @@ def _is_text(types: Any, kind: Any) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
-def _check_size(metadata: Any, width: int, source: Source, schema: Schema) -> None:
-    check_width(width, schema)
-    if metadata.num_rows > source.max_rows:
-        raise TooManyRows(metadata.num_rows, source.max_rows)
-    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
-    if sum(group.total_byte_size for group in groups) > source.max_bytes:
-        raise TooLarge
+def _width(kind: Any) -> int:
+    """Return the number of bytes of a value of a type, 0 if they differ in length."""
+    try:
+        return int(kind.bit_width) // 8
+    except ValueError:
+        return 0
 
 
-def _read_table(pyarrow: Any, file: Any, names: list[str], source: Source) -> Any:
-    batches, rows, size = [], 0, 0
+def _size(body: bytes, names: Sequence[str]) -> int:
+    """Return the number of bytes of some columns without their compression.
+
+    :raises InvalidInput: the pages of the columns cannot be read
+    """
+    try:
+        return unpacked_size(body, names)
+    except (struct.error, LookupError, AttributeError, TypeError, UnicodeError):
+        raise _malformed() from None
+
+
+def _read_columns(pyarrow: Any, file: Any, names: list[str], source: Source) -> Sequence[Any]:
+    """Return the columns with these names, whose rows and bytes are as many as the file says."""
+    batches, rows = [], 0
     try:
         for batch in file.iter_batches(_BATCH, columns=names, use_threads=False):
             batches.append(batch)
-            rows, size = rows + batch.num_rows, size + batch.nbytes
-            if rows > source.max_rows or size > source.max_bytes:
-                raise TooLarge
+            rows += batch.num_rows
+            source.budget.check_rows(rows, len(names))
         fields = [file.schema_arrow.field(name) for name in names]
         table = pyarrow.Table.from_batches(batches, None if batches else pyarrow.schema(fields))
         table.validate(full=True)
-    except TooLarge:
+    except OverBudget:
         raise
-    except Exception:  # pyarrow raises many types
+    except Exception:
         raise _malformed() from None
-    return table
+    if rows != file.metadata.num_rows:
+        raise _malformed()
+    columns: Sequence[Any] = table.columns
+    return columns
 
 
 def _malformed() -> InvalidInput:

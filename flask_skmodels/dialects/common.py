@@ -46,22 +46,30 @@ class DialectView(BaseView):
 class ReadyView(DialectView):
     """Reports whether a model, or a version of it, can predict; it is loaded first if necessary.
 
+    :param state: the extension on this application
     :param deployment: the model
     """
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, state: State, deployment: Deployment) -> None:
+        self._state = state
         self._deployment = deployment
 
     def respond(self, exchange: Exchange) -> Response:
         name = self._deployment.name
+        if self._is_ready(exchange):
+            return json_response({"name": name, "ready": True})
+        error = "the model is not ready"
+        return json_response({"name": name, "ready": False, "error": error}, 503)
+
+    def _is_ready(self, exchange: Exchange) -> bool:
         try:
             version_at(exchange, self._deployment)
         except NotFound:
             raise
         except SKModelsError:
-            error = "the model is not ready"
-            return json_response({"name": name, "ready": False, "error": error}, 503)
-        return json_response({"name": name, "ready": True})
+            return False
+        report = self._state.readiness.check()
+        return self._deployment.name in report.ready and not report.is_draining
 
 
 class ListView(DialectView):
@@ -97,7 +105,7 @@ def predicting_version(exchange: Exchange, predictor: Predictor) -> ModelVersion
     """
     if callable(predictor.deployment.model.traffic_key):
         # The function may parse the body as a form, which consumes it, so the body is kept first.
-        Body(exchange.request, predictor.limits).read()
+        Body(exchange.request, predictor.budget).read()
     return predictor.version(exchange)
 
 
@@ -108,7 +116,7 @@ def version_at(exchange: Exchange, deployment: Deployment) -> ModelVersion:
     :raises SKModelsError: the version cannot be loaded
     """
     try:
-        return deployment.version(exchange.app, exchange.label)
+        return deployment.version(exchange.app, exchange.label, is_client=True)
     except UnknownModel as error:
         raise NotFound("the model has no such version") from error
 

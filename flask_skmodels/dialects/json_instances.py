@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import chain
 from typing import Any
 
-from flask_skmodels.codecs.columns import request_columns
+from flask_skmodels.codecs.columns import check_row_marks, request_columns
 from flask_skmodels.codecs.json_text import loads
 from flask_skmodels.exceptions import InvalidInput
+from flask_skmodels.inference.budget import Budget
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Columns, Repeated, Rows
 from flask_skmodels.schema.schema import Schema
@@ -17,11 +18,15 @@ from flask_skmodels.schema.types import JSONObject
 invalid = InvalidInput.of_request
 
 
-def read_object(body: bytes) -> JSONObject:
+def read_object(body: bytes, budget: Budget) -> JSONObject:
     """Return the JSON object in a body.
 
+    :param body: the JSON text
+    :param budget: the limits on the request
+    :raises TooManyRows: it must contain too many rows
     :raises InvalidInput: the body is not a JSON object, or repeats a name
     """
+    check_row_marks(body, b"{[", budget)
     document = loads(body, count_names=_count_names)
     if not isinstance(document, dict):
         raise invalid("type", "the body must be an object")
@@ -56,7 +61,7 @@ def read_rows(value: Any, schema: Schema, name: str) -> Rows:
     return Rows(value)
 
 
-def read_instances(value: Any, schema: Schema) -> Rows:
+def read_instances(value: Any, schema: Schema, budget: Budget) -> Rows:
     """Return the rows of KServe's ``instances``; one instance may contain several rows.
 
     Such an instance is an array of objects, or an object of columns. Its columns are arrays, or
@@ -64,25 +69,49 @@ def read_instances(value: Any, schema: Schema) -> Rows:
 
     :param value: the array of instances
     :param schema: the fields of the model
+    :param budget: the limits on the request
     :raises InvalidInput: the value is not such an array
+    :raises TooManyRows: the instances contain too many rows
     """
     if isinstance(value, list) and not schema.unnamed:
         kinds = set(map(type, value))
         if kinds == {list} and all(part and isinstance(part[0], dict) for part in value):
             value = list(chain.from_iterable(value))
         elif kinds <= {dict, Repeated}:
-            value = list(chain.from_iterable(map(_rows_of_instance, value)))
+            budget.check_rows(sum(map(_count_rows, value)))
+            known = {field.name for field in schema.fields}
+            value = [row for instance in value for row in _rows_of_instance(instance, known)]
     return read_rows(value, schema, "instances")
 
 
-def _rows_of_instance(instance: JSONObject) -> list[JSONObject]:
+def _has_columns(instance: JSONObject) -> bool:
+    """Return whether an instance is an object of columns; each is an array, or each an object."""
     kinds = set(map(type, instance.values()))
-    if isinstance(instance, Repeated) or kinds not in ({list}, {dict}):
-        return [instance]
-    columns = [v if isinstance(v, list) else list(v.values()) for v in instance.values()]
-    if len(set(map(len, columns))) > 1:
+    return not isinstance(instance, Repeated) and kinds in ({list}, {dict})
+
+
+def _count_rows(instance: JSONObject) -> int:
+    """Return the number of rows in an instance.
+
+    :raises InvalidInput: its columns differ in length
+    """
+    lengths = set(map(len, instance.values())) if _has_columns(instance) else {1}
+    if len(lengths) > 1:
         raise invalid("length", "the columns of an instance must all have the same length")
-    return [dict(zip(instance, row, strict=True)) for row in zip(*columns, strict=True)]
+    return lengths.pop()
+
+
+def _rows_of_instance(instance: JSONObject, known: Collection[str]) -> list[JSONObject]:
+    """Return the rows in an instance; only the first has the fields that are not known."""
+    if not _has_columns(instance):
+        return [instance]
+    columns = {n: v if type(v) is list else list(v.values()) for n, v in instance.items()}
+    read = {name: column for name, column in columns.items() if name in known}
+    rows = [dict(zip(read, row, strict=True)) for row in zip(*read.values(), strict=True)]
+    rows = rows if read else [{} for _ in range(_count_rows(instance))]
+    if rows:
+        rows[0] = {name: column[0] for name, column in columns.items()}
+    return rows
 
 
 def read_table(columns: Any, data: Any, schema: Schema, name: str) -> Rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from flask import Response
+from werkzeug.exceptions import NotFound
 
 from flask_skmodels.dialects.common import (
     DialectView,
@@ -15,31 +16,34 @@ from flask_skmodels.dialects.common import (
     predicting_version,
 )
 from flask_skmodels.dialects.json_instances import invalid, read_instances, read_object, read_rows
-from flask_skmodels.estimators.outputs import plain_outputs
+from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.state import State
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.predict import Predictor
-from flask_skmodels.web.responses import json_response
+from flask_skmodels.web.responses import json_response, predictions_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
 
 
-def read_request(body: bytes, schema: Schema) -> Rows:
+def read_request(body: bytes, schema: Schema, budget: Budget) -> Rows:
     """Return the rows of a request, given as ``instances`` or as ``inputs``.
 
     :param body: the JSON text
     :param schema: the fields of the model
+    :param budget: the limits on the request
+    :raises OverBudget: the body has more rows
     :raises InvalidInput: the protocol does not allow the body
     """
-    document = read_object(body)
+    document = read_object(body, budget)
     if ("instances" in document) == ("inputs" in document):
         raise invalid("instances", "the body must have either instances or inputs")
     if "inputs" in document:
         return read_rows(document["inputs"], schema, "inputs")
-    return read_instances(document["instances"], schema)
+    return read_instances(document["instances"], schema, budget)
 
 
 class AliveView(DialectView):
@@ -54,27 +58,31 @@ class RequestReader:
 
     def decode(self, source: Body, schema: Schema) -> Rows:
         """Return the rows of a body."""
-        return read_request(source.data, schema)
+        return read_request(source.data, schema, source.budget)
 
 
 class PredictView(DialectView):
-    """``POST /v1/models/{name}:predict``.
+    """``POST /v1/models/{name}:predict`` and ``:explain``.
 
     :param predictor: predicts with the model
+    :param method: name of the method; None for the first of the version
     """
 
     methods: ClassVar[list[str]] = ["POST"]
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, method: str | None = None) -> None:
         self._predictor = predictor
+        self._method = method
 
     def respond(self, exchange: Exchange) -> Response:
         predictor = self._predictor
         version = predicting_version(exchange, predictor)
-        body = Body(exchange.request, predictor.limits)
-        method = version.default_method
+        body = Body(exchange.request, predictor.budget)
+        method = self._method or version.default_method
+        if method not in version.methods:
+            raise NotFound("this version does not serve the method")
         prediction = predictor.predict(exchange, version, method, RequestReader(), body)
-        return json_response({"predictions": plain_outputs(prediction.outputs)})
+        return predictions_response(prediction)
 
 
 def add_rules(state: State) -> None:
@@ -83,11 +91,14 @@ def add_rules(state: State) -> None:
     if prefix != state.settings.url_prefix:  # otherwise the URL belongs to the extension
         add_unprefixed_url_rule(state, "-:v1:alive", f"{prefix}/", AliveView())
     models = f"{prefix}/v1/models/"
-    unknown = f"{models}<name>/", f"{models}<name>:predict/"
+    unknown = f"{models}<name>/", f"{models}<name>:predict/", f"{models}<name>:explain/"
     add_unprefixed_url_rule(state, "-:v1:models", models, ListView(state), decorators=login)
     add_unprefixed_url_rule(state, "-:v1:unknown", unknown[0], UnknownView(), decorators=login)
     add_unprefixed_url_rule(
         state, "-:v1:unknown:predict", unknown[1], UnknownCallView(), decorators=login
+    )
+    add_unprefixed_url_rule(
+        state, "-:v1:unknown:explain", unknown[2], UnknownCallView(), decorators=login
     )
 
 
@@ -95,11 +106,17 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add the URLs of a model."""
     name, decorators = deployment.name, state.decorators_of(deployment)
     path = f"{_prefix(state)}/v1/models/{name}"
-    ready, predict = ReadyView(deployment), PredictView(Predictor(deployment, state.settings))
-    add_unprefixed_url_rule(state, f"{name}:v1", f"{path}/", ready, decorators=decorators)
-    add_unprefixed_url_rule(
-        state, f"{name}:v1:predict", f"{path}:predict/", predict, decorators=decorators
-    )
+    predictor = Predictor(deployment, state.settings)
+    views: dict[str, tuple[str, DialectView]] = {
+        "v1": ("/", ReadyView(state, deployment)),
+        "v1:predict": (":predict/", PredictView(predictor)),
+    }
+    if EXPLAIN in deployment.versions.methods:
+        views["v1:explain"] = (":explain/", PredictView(predictor, EXPLAIN))
+    for endpoint, (suffix, view) in views.items():
+        add_unprefixed_url_rule(
+            state, f"{name}:{endpoint}", f"{path}{suffix}", view, decorators=decorators
+        )
 
 
 def _prefix(state: State) -> str:

@@ -20,8 +20,9 @@ from flask_skmodels.dialects.common import (
     version_at,
 )
 from flask_skmodels.dialects.json_instances import invalid, read_object, read_rows, read_table
-from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.exceptions import ConfigurationError, SKModelsError
+from flask_skmodels.hints import extra
+from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -30,7 +31,7 @@ from flask_skmodels.web.body import Body
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.http_errors import Problem
 from flask_skmodels.web.predict import Predictor, Reader
-from flask_skmodels.web.responses import json_response
+from flask_skmodels.web.responses import predictions_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
 
 JSON = "application/json"
@@ -47,16 +48,18 @@ _CODES: dict[int, str] = {
 }
 
 
-def read_json(body: bytes, schema: Schema) -> Rows:
+def read_json(body: bytes, schema: Schema, budget: Budget) -> Rows:
     """Return the rows of a JSON document in one of the four formats.
 
     ``params`` are ignored, as MLflow does for models whose signature declares none.
 
     :param body: the JSON text
     :param schema: the fields of the model
+    :param budget: the limits on the request
+    :raises OverBudget: the body has more rows
     :raises InvalidInput: the protocol does not allow the body
     """
-    document = read_object(body)
+    document = read_object(body, budget)
     formats = [name for name in FORMATS if name in document]
     if len(formats) != 1:
         raise invalid("format", f"the body must have exactly one of {', '.join(FORMATS)}")
@@ -86,7 +89,7 @@ class JSONReader:
 
     def decode(self, source: Body, schema: Schema) -> Rows:
         """Return the rows of a body."""
-        return read_json(source.data, schema)
+        return read_json(source.data, schema, source.budget)
 
 
 class MLflowView(DialectView):
@@ -114,10 +117,10 @@ class InvocationsView(MLflowView):
         predictor = self._predictor
         version = predicting_version(exchange, predictor)
         reader = _reader_of(exchange.request)
-        body = Body(exchange.request, predictor.limits)
+        body = Body(exchange.request, predictor.budget)
         method = version.default_method
         prediction = predictor.predict(exchange, version, method, reader, body)
-        return json_response({"predictions": plain_outputs(prediction.outputs)})
+        return predictions_response(prediction)
 
 
 def _reader_of(request: Request) -> Reader[Body]:
@@ -134,7 +137,7 @@ def _reader_of(request: Request) -> Reader[Body]:
         readers[PARQUET] = ParquetCodec()
     reader = readers.get(request.mimetype)
     if reader is None:
-        needed = "; Parquet needs pip install 'Flask-SKModels[arrow]'"
+        needed = f"; Parquet needs {extra('arrow')}"
         hint = needed if request.mimetype == PARQUET else ""
         raise UnsupportedMediaType(f"the content type must be one of {', '.join(readers)}{hint}")
     parameters = {name.lower(): value.lower() for name, value in request.mimetype_params.items()}
@@ -146,6 +149,8 @@ def _reader_of(request: Request) -> Reader[Body]:
 class PingView(DialectView):
     """``GET /ping`` and ``/health``: 200 if the model can be loaded, otherwise 404.
 
+    The status is 503 while the application is shutting down.
+
     :param state: the extension on this application
     """
 
@@ -153,6 +158,8 @@ class PingView(DialectView):
         self._state = state
 
     def respond(self, exchange: Exchange) -> Response:
+        if self._state.readiness.is_draining:
+            return Response("\n", 503, content_type=JSON)
         deployment = self._state.deployments.get(str(self._state.settings.mlflow_model))
         is_loaded = deployment is not None and _is_loaded(exchange, deployment)
         return Response("\n", 200 if is_loaded else 404, content_type=JSON)

@@ -43,7 +43,7 @@ from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.exchange import REQUEST_ID, Exchange
-from flask_skmodels.web.health import are_ready
+from flask_skmodels.web.negotiation import LONGEST_HEADER
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
@@ -66,7 +66,8 @@ class ServerHealthView(DialectView):
     """``GET /v2/health/live`` and ``/v2/health/ready``.
 
     :param state: the extension on this application
-    :param must_be_ready: whether the status is 503 while a model is not ready
+    :param must_be_ready: whether the status is 503 while a model is not ready, or while the
+        application is shutting down
     """
 
     def __init__(self, state: State, must_be_ready: bool) -> None:
@@ -74,7 +75,7 @@ class ServerHealthView(DialectView):
         self._must_be_ready = must_be_ready
 
     def respond(self, exchange: Exchange) -> Response:
-        is_ready = are_ready(self._state.deployments, exchange.app)
+        is_ready = self._state.readiness.check().is_ready
         status = 200 if is_ready or not self._must_be_ready else 503
         return json_response({"live": True, "ready": is_ready}, status)
 
@@ -123,11 +124,11 @@ class InferView(DialectView):
     def respond(self, exchange: Exchange) -> Response:
         predictor = self._predictor
         version = predicting_version(exchange, predictor)
-        body = Body(exchange.request, predictor.limits)
+        body = Body(exchange.request, predictor.budget)
         app, method = exchange.app, version.default_method
         with rejecting(predictor.deployment.call(app, version, method, exchange.request_id)):
             header_length = _header_length(exchange.request.environ)
-            request = read_request(body.data, header_length, version.schema)
+            request = read_request(body.data, header_length, version.schema, body.budget)
             methods = _methods(request, version)
         given_id = exchange.request_id if request.id is None else request.id
         request_id = given_id if REQUEST_ID.fullmatch(given_id) else exchange.request_id
@@ -161,11 +162,12 @@ def _methods(request: InferRequest, version: ModelVersion) -> dict[str, str]:
     """
     if not request.outputs:
         return {version.default_method: version.default_method}
-    methods = {output.name: method_of(version, output.name) for output in request.outputs}
-    known = {name: method for name, method in methods.items() if method is not None}
-    if len(known) < len(methods):
-        index = list(methods.values()).index(None)
-        raise invalid("outputs", f"output {index}: the model has no output with this name")
+    known: dict[str, str] = {}
+    for index, output in enumerate(request.outputs):
+        method = method_of(version, output.name)
+        if method is None:
+            raise invalid("outputs", f"output {index}: the model has no output with this name")
+        known[output.name] = method
     if any(name.startswith(f"{method}_") and method in known for name, method in known.items()):
         raise invalid(
             "unique",
@@ -193,7 +195,7 @@ def _response(
     headers = {"Content-Type": "application/json"}
     if header_length is not None:
         headers = {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(header_length)}
-    if "HTTP_ACCEPT_ENCODING" in exchange.request.environ:
+    if 0 < len(exchange.request.environ.get("HTTP_ACCEPT_ENCODING", "")) <= LONGEST_HEADER:
         headers["Vary"] = "Accept-Encoding"
         accepted = exchange.request.accept_encodings
         coding = accepted.best_match(["identity", "gzip", "deflate"])
@@ -225,7 +227,7 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     name, decorators = deployment.name, state.decorators_of(deployment)
     views = {
         "": MetadataView(deployment),
-        "ready": ReadyView(deployment),
+        "ready": ReadyView(state, deployment),
         "infer": InferView(Predictor(deployment, state.settings)),
     }
     paths = _paths(_prefix(state), name)

@@ -12,7 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.codecs.columns import check_width, request_columns
+from flask_skmodels.codecs.columns import (
+    MOST_COLUMNS,
+    check_row_marks,
+    check_width,
+    request_columns,
+)
 from flask_skmodels.codecs.json_text import dumps, loads
 from flask_skmodels.dialects.open_inference_metadata import input_tensors, part_names
 from flask_skmodels.dialects.open_inference_tensors import (
@@ -29,6 +34,7 @@ from flask_skmodels.dialects.open_inference_tensors import (
     write_binary,
 )
 from flask_skmodels.estimators.outputs import is_multi_output
+from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Matrix, Repeated, Rows
 from flask_skmodels.schema.schema import Schema
@@ -70,19 +76,24 @@ class InferRequest:
     content_type: str = ""
 
 
-def read_request(body: bytes, header_length: int | None, schema: Schema) -> InferRequest:
+def read_request(
+    body: bytes, header_length: int | None, schema: Schema, budget: Budget
+) -> InferRequest:
     """Return the request in a body.
 
     :param body: JSON, then binary data
     :param header_length: length of the JSON in bytes; None if the whole body is JSON, 0 if the
         whole body is one tensor
     :param schema: the fields of the model
+    :param budget: the limits on the request
+    :raises OverBudget: the body has more rows
     :raises InvalidInput: the protocol does not allow the body
     """
     if header_length == 0:
         return InferRequest(None, [_raw_tensor(body, schema)], [], True)
     if header_length is not None and not 0 < header_length <= len(body):
         raise invalid("header_length", "the length of the JSON header does not fit the body")
+    check_row_marks(body[:header_length], b"{[", budget)
     document = _object(loads(body[:header_length], "the request", _count_names), "the request")
     parameters = _parameters(document, "the request")
     is_binary = _flag(parameters, "binary_data_output", "the request", default=False)
@@ -150,6 +161,8 @@ def _named_entries(document: Mapping[str, Any], name: str) -> list[JSONObject]:
         return []
     if not isinstance(entries, list):
         raise invalid(name, f"{name} must be an array")
+    if len(entries) > MOST_COLUMNS:
+        raise invalid(name, f"at most {MOST_COLUMNS} {name} are allowed")
     objects = [_object(entry, f"{name[:-1]} {index}") for index, entry in enumerate(entries)]
     names = [entry.get("name") for entry in objects]
     if not all(isinstance(entry_name, str) for entry_name in names):

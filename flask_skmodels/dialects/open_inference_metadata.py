@@ -11,6 +11,7 @@ from sklearn.base import is_regressor
 
 from flask_skmodels.dialects.open_inference_tensors import BYTES, tensor_of
 from flask_skmodels.estimators.introspect import final_estimator
+from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.schema import Schema
@@ -41,7 +42,8 @@ def output_tensors(version: ModelVersion) -> list[JSONObject]:
 
     :returns: the name, datatype and shape of each tensor; a size of -1 means any size
     """
-    return [tensor for method in version.methods for tensor in _outputs(version, method)]
+    methods = (method for method in version.methods if method != EXPLAIN)  # it is no tensor
+    return [tensor for method in methods for tensor in _outputs(version, method)]
 
 
 def part_names(name: str, count: int) -> list[str]:
@@ -124,6 +126,8 @@ def method_of(version: ModelVersion, output: str) -> str | None:
     """
     if output == DEFAULT_OUTPUT:
         return version.default_method
+    if output == EXPLAIN:
+        return None
     if output in version.methods:
         return output
     method = output.rpartition("_")[0]

@@ -34,7 +34,7 @@ def native_calls(model: Model, methods: tuple[str, ...]) -> dict[str, Call]:
 
 def _native_call(model: Model, call: Call, is_parallel: bool) -> Call:
     def native(X: ModelInput) -> ModelOutput:
-        with _call_context(model, is_parallel):
+        with call_context(model, is_parallel):
             converted = to_sklearn(X)
             try:
                 return call(converted)
@@ -52,7 +52,11 @@ def _is_float32(X: Any) -> bool:
     return dtypes == {np.dtype(np.float32)}
 
 
-def _call_context(model: Model, is_parallel: bool) -> AbstractContextManager[Any]:
+def call_context(model: Model, is_parallel: bool) -> AbstractContextManager[Any]:
+    """Return a context with the scikit-learn configuration of a model, and without warnings.
+
+    :param is_parallel: whether a method of its estimator would start joblib workers
+    """
     configuration = model.configuration
     is_configured = configuration is None or configuration == sklearn.get_config()
     without_warnings = np.errstate(all="ignore")

@@ -22,6 +22,7 @@ from flask_skmodels.engines.native import Call
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.attributes import is_a
 from flask_skmodels.exceptions import ModelError
+from flask_skmodels.hints import install_line
 from flask_skmodels.models import Model
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.schema import Schema
@@ -29,7 +30,7 @@ from flask_skmodels.schema.types import Array, Estimator, ModelInput, ModelOutpu
 
 Feed = dict[str, Array]
 _ALL = "X"  # the name of the input if the graph has one input for all columns
-_MISSING = "engine = 'onnx' needs skl2onnx and onnxruntime: pip install 'Flask-SKModels[onnx]'"
+_MISSING = "engine = 'onnx' needs skl2onnx and onnxruntime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def _output_names(graph: OnnxModel, methods: Iterable[str]) -> dict[str, str]:
 def _check_installed() -> None:
     # Find the packages without importing them: importing ONNX Runtime starts a thread.
     if not all(map(importlib.util.find_spec, ("skl2onnx", "onnxruntime"))):
-        raise ModelError(_MISSING)
+        raise ModelError(f"{_MISSING}: {install_line('onnx')}")
 
 
 def _decline(X: ModelInput) -> ModelOutput:

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import joblib
@@ -28,6 +29,7 @@ from flask_skmodels.schema.types import Estimator
 
 _WORKERS = re.compile(r"(?:-w|--workers)[ =]?([0-9]+)")
 _sized = threading.local()
+_last: list[int | None] = [None]  # the last size that was requested
 
 if hasattr(os, "register_at_fork"):  # the child process starts with new pools
     os.register_at_fork(after_in_child=lambda: vars(_sized).clear())
@@ -44,10 +46,16 @@ def size_pools(count: int | None) -> None:
     if hasattr(_sized, "is_done"):
         return
     _sized.is_done = True
+    _last[0] = count
     if count is None and "OMP_NUM_THREADS" in os.environ:
         return
     for library in _libraries(os.getpid()):
         library.set_num_threads(threads_per_worker(os.environ) if count is None else count)
+
+
+def size_pools_again() -> None:
+    """Set the size of the pools for a new thread, to the size that another thread has requested."""
+    size_pools(_last[0])
 
 
 def threads_per_worker(environ: Mapping[str, str]) -> int:
@@ -74,6 +82,22 @@ def _libraries(process: int) -> list[Any]:
     """Return the controllers of the libraries with pools that the process has loaded so far."""
     controllers: list[Any] = ThreadpoolController().lib_controllers
     return controllers
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which BLAS and OpenMP use one thread."""
+    controller = _controller(os.getpid(), len(sys.modules))
+    context: AbstractContextManager[Any] = controller.limit(limits=1)
+    return context
+
+
+@lru_cache(maxsize=1)
+def _controller(process: int, modules: int) -> ThreadpoolController:
+    """Return a controller of the libraries with pools.
+
+    Finding them takes 4 ms, so it is done again only after an import, which may load another one.
+    """
+    return ThreadpoolController()
 
 
 def uses_joblib_workers(estimator: Estimator) -> bool:

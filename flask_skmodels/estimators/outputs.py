@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from flask_skmodels.schema.types import Array, ColumnValues, ModelOutput
 
 _METHODS_OF_SEVERAL_COLUMNS = frozenset({"predict_proba", "predict_log_proba", "transform"})
+_TEXTS = (np.ndarray, list, tuple)  # the containers of outputs that may be texts
 _UNCHANGED = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))
 _FINER_THAN_MICROSECONDS = {"ns", "ps", "fs", "as"}  # numpy's tolist returns these as integers
 
@@ -20,6 +22,24 @@ def is_multi_output(outputs: ModelOutput) -> bool:
     if not isinstance(outputs, list) or not outputs:
         return False
     return all(isinstance(part, np.ndarray) and part.ndim == 2 for part in outputs)
+
+
+def width_of(outputs: ModelOutput) -> int:
+    """Return the number of cells of each row of outputs; for rows that differ, of the longest."""
+    if is_multi_output(outputs):
+        return sum(part.shape[1] for part in outputs)
+    if hasattr(outputs, "shape"):
+        return prod(outputs.shape[1:])
+    return max((len(row) for row in outputs if isinstance(row, list | tuple)), default=1)
+
+
+def bytes_of_texts(outputs: ModelOutput) -> int:
+    """Return the number of bytes of the texts among outputs, roughly: 1 for each character."""
+    if isinstance(outputs, np.ndarray):
+        if outputs.dtype.kind in "US":
+            return outputs.nbytes
+        outputs = outputs.ravel() if outputs.dtype.kind == "O" else ()
+    return sum(len(v) for v in outputs if type(v) is str) if isinstance(outputs, _TEXTS) else 0
 
 
 def as_rows(outputs: ModelOutput, rows: int, method: str) -> ModelOutput:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 from threading import Lock
 
 from flask_skmodels.engines.threadpools import size_pools
+from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.inference.canary import Canaries
+from flask_skmodels.inference.concurrency import (
+    Admission,
+    ConcurrencyLimit,
+    concurrency_limit,
+)
 from flask_skmodels.inference.prediction import Prediction, PredictionCall, announce, execute
 from flask_skmodels.inference.shadow import Shadow
+from flask_skmodels.models import Model
 from flask_skmodels.schema.types import JSONObject
-from flask_skmodels.signals import Sender
+from flask_skmodels.signals import Sender, notify, prediction_refused
+from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.version import ModelVersion, Versions
 
 
@@ -48,6 +57,11 @@ class Deployment:
     :param threads: size of the thread pools of a worker, None for the size that the environment
         suggests
     :param batch_rows: the maximum number of rows in a combined call
+    :param load_limit: the limit on loads that clients cause by naming versions, None for no limit
+    :param timeout: the seconds that a call may wait for others, None for no limit; the model's own
+        takes precedence
+    :param process_limit: the limit on the concurrent calls of all models, None for no limit
+    :ivar limits: the limits on the concurrent calls of the model
     """
 
     def __init__(
@@ -57,12 +71,18 @@ class Deployment:
         *,
         threads: int | None = None,
         batch_rows: int = 0,
+        load_limit: LoadLimit | None = None,
+        timeout: float | None = None,
+        process_limit: ConcurrencyLimit | None = None,
     ) -> None:
         self.versions = versions
         self.threads = threads
         self.batch_rows = batch_rows
+        self.load_limit = load_limit
         self.model = versions.model
         self.name = versions.name
+        self.timeout = timeout if self.model.timeout is None else self.model.timeout
+        self.limits = _limits_of(self.model, process_limit)
         self.shadow = None if versions.model.shadow is None else Shadow(versions.model.shadow)
         self._loaded_models = loaded_models if versions.is_reloadable else None
         self.canaries = Canaries(versions)
@@ -70,28 +90,37 @@ class Deployment:
             versions.on_load = self._touch
 
     def version(
-        self, sender: Sender, label: str | None = None, key: str | None = None
+        self,
+        sender: Sender,
+        label: str | None = None,
+        key: str | None = None,
+        *,
+        is_client: bool = False,
     ) -> ModelVersion:
         """Return the version that serves one request.
 
         :param sender: the application
         :param label: label of the version, if the request names one
         :param key: the key that the traffic is split by; the same key always gets the same version
+        :param is_client: whether a client names the version, so that its load is limited
         :raises UnknownModel: the model has no version with that label
+        :raises TooManyLoads: it is not loaded, and clients have caused too many loads
         :raises ArtifactError: the version cannot be loaded
         """
         if self.versions.is_reloadable:
             self.versions.poll(sender)
             self._touch()
         if label is not None:
-            return self.versions.get(label, sender)
+            return self.versions.get(label, sender, self.load_limit if is_client else None)
         live = self.versions.current(sender)
         return self.canaries.choose(key, live, sender) if self.model.traffic else live
 
     def call(
         self, sender: Sender, version: ModelVersion, method: str, request_id: str | None = None
     ) -> PredictionCall:
-        """Return a call of a method; its time is measured from now on.
+        """Return a call of a method, to be made in its ``admission``.
+
+        Its time is measured from now on.
 
         :param sender: the application
         :param version: the version to call, from :meth:`version`
@@ -100,24 +129,29 @@ class Deployment:
         :raises UnknownModel: the version does not serve that method
         """
         size_pools(self.threads)
-        return PredictionCall(sender, version, method, request_id, version.combiner(method))
+        call = PredictionCall(sender, version, method, request_id, version.combiner(method))
+        if self.limits:
+            refuse = partial(notify_refused, sender, version, method, request_id)
+            call.admission = Admission(self.limits, self.timeout, refuse)
+        return call
 
     def execute(
         self, call: PredictionCall, prediction: Prediction, *, is_shadowed: bool = True
     ) -> Prediction:
-        """Make a prepared prediction, and have the shadow make it too.
+        """Make a prepared prediction, and have the shadow make it too; it explains nothing.
 
         :param call: the call
         :param prediction: its record, from :func:`~flask_skmodels.inference.prediction.prepare`
         :param is_shadowed: whether the shadow runs, if the model has one
         :returns: the record, complete
+        :raises TimedOut: the call has waited too long for others
         :raises InvalidInput: the model or its estimator rejects the rows
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
         announce(call, prediction)
-        shadow = self.shadow if is_shadowed else None
+        shadow = self.shadow if is_shadowed and prediction.layout is None else None
         shadow_copy = None if shadow is None else shadow.copy(prediction)
-        execute(call, prediction, self.batch_rows)
+        execute(call, prediction, 0 if call.is_probe else self.batch_rows, self.timeout)
         if shadow is not None:
             shadow.submit(call.sender, self.versions, prediction, shadow_copy)
         return prediction
@@ -157,17 +191,56 @@ class Deployment:
             return live.describe()
         return {"name": self.name, "version": None, "methods": list(self.versions.methods)}
 
-    def status(self) -> JSONObject:
-        """Return the live version, its version of scikit-learn, and the versions that failed."""
+    def status(self, *, with_reasons: bool = False) -> JSONObject:
+        """Return the live version, its version of scikit-learn, and the versions that failed.
+
+        :param with_reasons: whether the reasons of the failures are included
+        """
         live = self.versions.live
         loaded = None if live is None else live.loaded
         return {
             "loaded": live is not None,
             "version": None if live is None else live.label,
             "sklearn_version": None if loaded is None else loaded.sklearn_version,
-            "failed": [{"version": label} for label in self.versions.failures],
+            "failed": [
+                {"version": label, "reason": reason} if with_reasons else {"version": label}
+                for label, reason in self.versions.failures.items()
+            ],
         }
 
     def _touch(self) -> None:
         if self._loaded_models is not None:
             self._loaded_models.touch(self.versions)
+
+
+def notify_refused(
+    sender: Sender,
+    version: ModelVersion,
+    method: str,
+    request_id: str | None,
+    error: SKModelsError,
+) -> None:
+    """Send ``prediction_refused``.
+
+    :param error: the reason
+    """
+    notify(
+        prediction_refused,
+        sender,
+        model=version.model,
+        version=version.label,
+        method=method,
+        exception=error,
+        request_id=request_id,
+    )
+
+
+def _limits_of(
+    model: Model, process_limit: ConcurrencyLimit | None
+) -> tuple[ConcurrencyLimit, ...]:
+    """Return the limits on the calls of a model, in the order in which a call waits for them.
+
+    A call waits for its model first, so that it does not keep other models from running.
+    """
+    own = concurrency_limit(model.max_concurrency, model.max_queue)
+    return tuple(limit for limit in (own, process_limit) if limit is not None)

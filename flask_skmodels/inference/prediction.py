@@ -3,17 +3,20 @@
 Every prediction takes the same steps, over HTTP and in process::
 
     call = deployment.call(app, version, method, request_id)
-    with rejecting(call):
-        rows = reader.decode(source, version.schema)
-        prediction = prepare(call, rows)
-    deployment.execute(call, prediction)
+    with call.admission as call.waited:
+        with rejecting(call):
+            rows = reader.decode(source, version.schema)
+            prediction = prepare(call, rows)
+        deployment.execute(call, prediction)
 
-:func:`prepare` validates the rows, :func:`announce` sends ``before_prediction`` and :func:`execute`
-calls the estimator. ``Deployment.execute`` runs the last two, with the shadow between them.
+The admission waits until the limits on concurrent calls allow the call. :func:`prepare` validates
+the rows, :func:`announce` sends ``before_prediction`` and :func:`execute` calls the estimator.
+``Deployment.execute`` runs the last two, with the shadow between them.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
@@ -22,10 +25,20 @@ from typing import Any, NoReturn
 import numpy as np
 
 from flask_skmodels.engines.batching import Combiner
-from flask_skmodels.estimators.outputs import as_rows, has_rows
-from flask_skmodels.exceptions import InvalidInput, RejectedRows, Report, SKModelsError
-from flask_skmodels.inference.limits import NO_LIMITS, Limits
+from flask_skmodels.estimators.outputs import as_rows, has_rows, width_of
+from flask_skmodels.exceptions import (
+    InvalidInput,
+    RejectedRows,
+    Report,
+    SKModelsError,
+    TooManyCells,
+)
+from flask_skmodels.explain.explanation import Layout
+from flask_skmodels.inference.budget import NO_BUDGET, RESPONSE, Budget
+from flask_skmodels.inference.concurrency import UNLIMITED
+from flask_skmodels.inference.json_values import json_value, outputs_of, rows_of
 from flask_skmodels.inference.rejected_rows import rejection_of, remember_accepted_row
+from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.tabular import to_sklearn
@@ -45,7 +58,7 @@ from flask_skmodels.versions.version import ModelVersion
 _LARGE = float(np.finfo(np.float32).max)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False)
 class Prediction:
     """The record of one prediction, completed step by step.
 
@@ -59,12 +72,15 @@ class Prediction:
         the call
     :ivar classes: the classes that the columns of ``outputs`` stand for, None if they do not stand
         for classes
+    :ivar layout: the order of the numbers in ``outputs`` if the method is ``explain``, else None
     :ivar decode: seconds spent reading the rows from the body
     :ivar validate: seconds spent checking the rows and building X
-    :ivar queue: seconds that the call waited to be combined with others
+    :ivar queue: seconds that the call waited for others: to be admitted, and to be combined
     :ivar batch_rows: number of rows in the combined call, including those of this prediction
     :ivar seconds: seconds that the estimator took
     :ivar request_id: identifier of the request; None for a call in process without one
+    :ivar is_probe: True if a health check caused the prediction, which is counted nowhere
+    :ivar is_bulk: True for a chunk of bulk scoring
     """
 
     model: str
@@ -76,16 +92,40 @@ class Prediction:
     classes: list[object] | None
     request_id: str | None
     outputs: ModelOutput = field(default=None, repr=False)
+    layout: Layout | None = field(default=None, repr=False)
     decode: float = 0.0
     validate: float = 0.0
     queue: float = 0.0
     batch_rows: int = 0
     seconds: float = 0.0
+    is_probe: bool = False
+    is_bulk: bool = False
 
     @property
     def inputs(self) -> Any:
         """The estimator's input: an array, a data frame, or a list."""
         return to_sklearn(self.X)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record for a log or a table, as values that JSON can represent.
+
+        ``inputs`` are the rows, each a list of values in the order of ``fields``, or a text.
+        Missing and infinite numbers are None, dates are texts in ISO 8601, and sparse outputs are
+        dense lists. The whole content is returned, also of fields that are hidden from the log.
+        """
+        names = ("model", "version", "method", "request_id", "rows", "seconds", "classes")
+        return {
+            **{name: json_value(getattr(self, name)) for name in names},
+            "fields": list(self.fields),
+            "inputs": rows_of(self.X, len(self.fields)),
+            "outputs": outputs_of(self.outputs),
+        }
+
+    def __repr__(self) -> str:
+        version = "" if self.version is None else f" version {self.version}"
+        rows = "1 row" if self.rows == 1 else f"{self.rows} rows"
+        state = "no outputs yet" if self.outputs is None else f"{self.seconds * 1000:.3g} ms"
+        return f"<Prediction: {self.model}{version}, {self.method} of {rows}, {state}>"
 
 
 class WrongOutput(SKModelsError):
@@ -101,7 +141,13 @@ class PredictionCall:
     :param method: name of the estimator's method
     :param request_id: identifier of the request; None for a call in process without one
     :param combiner: calls the method, and combines calls that arrive at the same time
+    :ivar admission: a context manager that lets the call run when the limits on concurrent calls
+        allow it
     :ivar started: value of ``perf_counter()`` when the call began to read its rows
+    :ivar waited: seconds of that time that it waited to be admitted
+    :ivar is_probe: True if a health check makes the call
+    :ivar limit: the seconds that the estimator may take for a request if other calls are in
+        progress, None for no limit
     :ivar rows: the rows, from which X is built again to find those that the estimator rejects
     """
 
@@ -110,7 +156,11 @@ class PredictionCall:
     method: str
     request_id: str | None
     combiner: Combiner
+    admission: AbstractContextManager[float] = UNLIMITED
     started: float = field(default_factory=perf_counter)
+    waited: float = 0.0
+    is_probe: bool = False
+    limit: float | None = None
     rows: Rows | None = None
 
     def notify_rejected(self, error: InvalidInput, prediction: Prediction | None = None) -> None:
@@ -154,21 +204,24 @@ class rejecting:  # noqa: N801 - used as contextlib's are
             self.call.notify_rejected(error)
 
 
-def prepare(call: PredictionCall, rows: Rows, limits: Limits = NO_LIMITS) -> Prediction:
+def prepare(call: PredictionCall, rows: Rows, budget: Budget = NO_BUDGET) -> Prediction:
     """Validate the rows of a call and begin the record of its prediction.
 
     :param call: the call; its ``started`` is the time at which reading began
     :param rows: the rows that were read
-    :param limits: the limits on the request
-    :raises TooManyRows: there are more rows
+    :param budget: the limits on the request
+    :raises OverBudget: there are more rows, or more cells in X or in the response
     :raises InvalidInput: there are no rows, or they are not valid
     """
     decoded = perf_counter()
     version, count = call.version, len(rows)
-    if not 0 < count <= limits.max_rows:
-        raise limits.row_count_error(count)
+    if not 0 < count <= budget.max_rows:
+        raise budget.row_count_error(count)
+    width = version.output_widths.get(call.method, 1)
+    if count * width > budget.max_cells:
+        raise TooManyCells(count, width, budget.max_cells, RESPONSE)
     call.rows = rows
-    cleaned = version.schema.clean(rows)
+    cleaned = version.schema.clean(rows, budget.max_cells)
     return Prediction(
         model=version.name,
         version=version.label,
@@ -178,8 +231,10 @@ def prepare(call: PredictionCall, rows: Rows, limits: Limits = NO_LIMITS) -> Pre
         rows=count,
         classes=version.classes(call.method),
         request_id=call.request_id,
-        decode=decoded - call.started,
+        layout=version.layout if call.method == EXPLAIN else None,
+        decode=decoded - call.started - call.waited,
         validate=perf_counter() - decoded,
+        is_probe=call.is_probe,
     )
 
 
@@ -197,37 +252,46 @@ def announce(call: PredictionCall, prediction: Prediction) -> None:
         raise
 
 
-def execute(call: PredictionCall, prediction: Prediction, batch_rows: int = 0) -> None:
+def execute(
+    call: PredictionCall,
+    prediction: Prediction,
+    batch_rows: int = 0,
+    timeout: float | None = None,
+) -> None:
     """Call the estimator, complete the record, and send ``after_prediction``.
 
     :param batch_rows: the maximum number of rows in a combined call; below 2 nothing is combined
+    :param timeout: the seconds that the call may wait for others, None for no limit
+    :raises TimedOut: the call has waited or taken too long
     :raises RejectedRows: the estimator raises ``ValueError`` or ``TypeError`` on some of the rows
     :raises InvalidInput: the model rejects the rows, or they are too large for its estimator
     :raises Exception: any other exception of the estimator
     """
     started = perf_counter()
     try:
-        called = call.combiner.call(prediction.X, batch_rows)
+        called = call.combiner.call(prediction.X, batch_rows, timeout, call.waited, call.limit)
         outputs, prediction.queue, prediction.batch_rows = called
         is_plain = type(outputs) is np.ndarray and outputs.shape[:1] == (prediction.rows,)
-        prediction.outputs = outputs if is_plain else _checked(outputs, prediction)
+        prediction.outputs = outputs if is_plain else checked_outputs(outputs, prediction)
     except Exception as error:
         prediction.seconds = perf_counter() - started
         _raise_failure(call, prediction, error)
     prediction.seconds = perf_counter() - started - prediction.queue
+    prediction.queue += call.waited
     if call.rows is not None and call.method not in call.version.accepted_rows:
+        call.version.output_widths[call.method] = width_of(prediction.outputs)
         remember_accepted_row(call.version, call.method, call.rows)
     notify(after_prediction, call.sender, model=call.version.model, prediction=prediction)
 
 
 def _raise_failure(call: PredictionCall, prediction: Prediction, error: Exception) -> NoReturn:
     """Raise an error of the estimator, as invalid input if the rows caused it."""
-    rejection = _rejection_of(error, prediction, call)
+    rejection = rejection_in(error, prediction, call)
     if rejection is None:
         failure = {"model": call.version.model, "prediction": prediction, "exception": error}
         notify(prediction_failed, call.sender, **failure)
         raise error
-    if isinstance(rejection, RejectedRows) and rejection is not error:
+    if isinstance(rejection, RejectedRows) and rejection is not error and not call.is_probe:
         _log_rejection(call, rejection, error)
     call.notify_rejected(rejection, prediction)
     if rejection is error:
@@ -243,7 +307,7 @@ def _log_rejection(call: PredictionCall, rejection: RejectedRows, error: Excepti
     call.sender.logger.warning("model %r%s: %s", call.version.name, label, text, exc_info=error)
 
 
-def _rejection_of(
+def rejection_in(
     error: Exception, prediction: Prediction, call: PredictionCall
 ) -> InvalidInput | None:
     """Return an error of the estimator as invalid input, None if the input did not cause it.
@@ -259,20 +323,25 @@ def _rejection_of(
     # The estimator may also have returned, but not one entry for each row.
     if too_large is not None or call.rows is None or prediction.batch_rows:
         return too_large
-    return rejection_of(call.version, call.method, call.rows, error, prediction.seconds)
+    return rejection_of(
+        call.version, call.method, call.rows, error, seconds=prediction.seconds, limit=call.limit
+    )
 
 
 def _too_large_numbers(prediction: Prediction, version: ModelVersion) -> InvalidInput | None:
     """Return an error for each number of X that is too large, None if there are none."""
     report = Report()
-    for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
-        name, item = (
-            (VALUES, f"item {column}: ")
-            if version.schema.unnamed
-            else (prediction.fields[column], "")
-        )
-        report.add(int(row), name, "max", f"{item}is too large a number for the estimator")
-    return InvalidInput(report.errors, report.count) if report.count else None
+    try:
+        for row, column in zip(*_large_numbers(prediction.inputs), strict=True):
+            name, item = (
+                (VALUES, f"item {column}: ")
+                if version.schema.unnamed
+                else (prediction.fields[column], "")
+            )
+            report.add(int(row), name, "max", f"{item}is too large a number for the estimator")
+    except InvalidInput as full:
+        return full
+    return InvalidInput(report.errors) if report.count else None
 
 
 def _large_numbers(inputs: Any) -> Any:
@@ -285,7 +354,7 @@ def _large_numbers(inputs: Any) -> Any:
     return np.nonzero(np.abs(array.astype(np.float64)) > _LARGE)
 
 
-def _checked(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
+def checked_outputs(outputs: ModelOutput, prediction: Prediction) -> ModelOutput:
     """Return the outputs if they have one entry for each row.
 
     :raises WrongOutput: they do not

@@ -47,7 +47,13 @@ def remember_accepted_row(version: ModelVersion, method: str, rows: Rows) -> Non
 
 
 def rejection_of(
-    version: ModelVersion, method: str, rows: Rows, error: Exception, seconds: float
+    version: ModelVersion,
+    method: str,
+    rows: Rows,
+    error: Exception,
+    *,
+    seconds: float,
+    limit: float | None,
 ) -> RejectedRows | None:
     """Return the rows of a failed call that the estimator rejects, None if it is at fault itself.
 
@@ -56,10 +62,13 @@ def rejection_of(
     :param rows: the rows of the call
     :param error: the exception of the estimator
     :param seconds: the time that the failed call took
+    :param limit: the seconds that each further call may take, as for a
+        :class:`~flask_skmodels.engines.batching.Combiner`
     """
     if not isinstance(error, ValueError | TypeError) or isinstance(error, NotFittedError):
         return None
-    search = _Search(version, method, rows, min(max(SECONDS, 2 * seconds), MOST_SECONDS))
+    longest = min(max(SECONDS, 2 * seconds), MOST_SECONDS)
+    search = _Search(version, method, rows, longest, limit)
     try:
         rejection = search.run()
     except Exception:  # for other rows it raises another exception
@@ -76,14 +85,23 @@ class _Search:
     :param method: the method that was called
     :param rows: the rows of the failed call
     :param seconds: time limit; a call in progress is not interrupted
+    :param limit: time limit of each call, None for none
     :ivar knows_no_row: True if the estimator has accepted neither a known row nor one of these
     """
 
-    def __init__(self, version: ModelVersion, method: str, rows: Rows, seconds: float) -> None:
+    def __init__(
+        self,
+        version: ModelVersion,
+        method: str,
+        rows: Rows,
+        seconds: float,
+        limit: float | None,
+    ) -> None:
         self.knows_no_row = False
         self._version = version
         self._method = method
-        self._call = version.callable(method)
+        self._combiner = version.combiner(method)
+        self._limit = limit
         self._rows = rows
         self._deadline = perf_counter() + seconds
         self._calls = 0
@@ -176,7 +194,7 @@ class _Search:
         if perf_counter() > self._deadline:
             raise _Stopped
         try:
-            self._call(X)
+            self._combiner.call(X, most_rows=0, limit=self._limit)
         except (ValueError, TypeError):
             return False
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from flask_skmodels.codecs.codec import FILE
@@ -91,7 +90,9 @@ _INPUT_ERROR = object_of(
         "field": {**_TEXT_OR_NULL, "description": "the name of the field; null: no single field"},
         "rule": {**_TEXT, "description": "the rule that was broken"},
         "message": _TEXT,
-    }
+        "hint": {**_TEXT, "description": "the message in words for people, if there are others"},
+    },
+    optional=("hint",),
 )
 _PROBLEM = {
     **object_of(
@@ -151,6 +152,7 @@ _SUMMARY = {
 }  # of a model that is not loaded yet
 _STATUS = object_of(
     {
+        "ready": _FLAG,
         "loaded": _FLAG,
         "version": _TEXT_OR_NULL,
         "sklearn_version": _TEXT_OR_NULL,
@@ -160,9 +162,52 @@ _STATUS = object_of(
 _READY = object_of(
     {
         "ready": _FLAG,
-        "models": {**_OBJECT, "additionalProperties": shared("schemas", "Status")},
+        "draining": {**_FLAG, "description": "whether the application is shutting down"},
+        "ready_models": _COUNT,
+        "total_models": _COUNT,
+        "models": {
+            **_OBJECT,
+            "additionalProperties": shared("schemas", "Status"),
+            "description": "the models that the visitor may see",
+        },
     }
 )
+_EXTENT = object_of({"rows": _COUNT, "since": {"type": "string", "format": "date-time"}})
+_PSI_AND_JS = {"psi": _NUMBER_OR_NULL, "js": _NUMBER_OR_NULL}
+_STATISTICS = ("missing", "unknown", "outside", "mean")
+_OF_PREDICTIONS = {**_OBJECT, "additionalProperties": object_of(_PSI_AND_JS)}
+_COMPARED = object_of(
+    {
+        "role": {"type": "string", "enum": ["shadow", "canary"]},
+        "window": _EXTENT,
+        "predictions": _OF_PREDICTIONS,
+    }
+)
+_DRIFT = {
+    **object_of(
+        {
+            "model": _TEXT,
+            "version": _TEXT_OR_NULL,
+            "window": _EXTENT,
+            "total": _EXTENT,
+            "fields": {
+                **_OBJECT,
+                "additionalProperties": object_of(
+                    _PSI_AND_JS | dict.fromkeys(_STATISTICS, _NUMBER_OR_NULL)
+                ),
+                "description": "the statistics of each field in the window",
+            },
+            "predictions": {**_OF_PREDICTIONS, "description": "likewise, by method"},
+            "versions": {
+                **_OBJECT,
+                "additionalProperties": _COMPARED,
+                "description": "the predictions of other versions, compared with the live one's",
+            },
+        },
+        ["versions"],
+    ),
+    "description": "The drift of a model; null where there are too few rows.",
+}
 
 SCHEMAS = _prefixed(
     {
@@ -178,6 +223,8 @@ SCHEMAS = _prefixed(
         "Models": object_of({"models": _array_of(shared("schemas", "Summary"))}),
         "Status": _STATUS,
         "Ready": _READY,
+        "Drift": _DRIFT,
+        "Drifts": object_of({"models": _array_of(shared("schemas", "Drift"))}),
         "Live": object_of({"live": {"type": "boolean", "const": True}}),
     }
 )
@@ -191,6 +238,11 @@ HEADERS = _prefixed(
         "X-Model-Version": {
             "description": "The version of the model that made the prediction.",
             "schema": _TEXT,
+        },
+        "Retry-After": {
+            "description": "The seconds after which the client may try again, if the model is "
+            "overloaded.",
+            "schema": {"type": "integer"},
         },
         "Accept-Encoding": {
             "description": "The accepted content encodings, if the request had another one.",
@@ -226,12 +278,13 @@ _DESCRIPTIONS = {
     415: "The content type or encoding cannot be read.",
     422: "The input is valid, but the estimator rejects it; the errors name the rows.",
     500: "The prediction failed.",
-    503: "The model cannot be loaded.",
+    503: "The model cannot be loaded, or too many predictions are in progress.",
+    504: "The prediction has waited too long for others that are in progress.",
 }
 
 
 def _problem_response(status: int, description: str) -> JSONObject:
-    extra = ["Accept-Encoding"] if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE else []
+    extra = {415: ["Accept-Encoding"], 503: ["Retry-After"]}.get(status, [])
     responses = response(status, description, _PROBLEMS, "X-Model-Version", *extra)
     entry: JSONObject = responses[str(status)]
     return entry
@@ -242,10 +295,11 @@ RESPONSES = _prefixed(
 )
 
 
-def shared_paths(prefix: str) -> JSONObject:
-    """Return the paths that belong to no model: the list of models and the health checks.
+def shared_paths(prefix: str, *, has_drift: bool = False) -> JSONObject:
+    """Return the paths that belong to no model: the list of models, drift and the health checks.
 
     :param prefix: URL prefix of the paths
+    :param has_drift: whether drift is measured
     """
     ready = json_content(shared("schemas", "Ready"))
     operations: dict[str, JSONObject] = {
@@ -268,9 +322,17 @@ def shared_paths(prefix: str) -> JSONObject:
             "summary": "Check that the application is ready to predict",
             "tags": ["health"],
             "responses": response(200, "The application is ready.", ready)
-            | response(503, "A model could not be loaded.", ready),
+            | response(503, "A model is not ready, or the application shuts down.", ready),
         },
     }
+    if has_drift:
+        content = json_content(shared("schemas", "Drifts"))
+        operations["/-/drift/"] = {
+            "operationId": "models.drift",
+            "summary": "Compare the last rows of all models with their training data",
+            "tags": ["models"],
+            "responses": response(200, "The models with a profile.", content),
+        }
     for operation in operations.values():
         operation["parameters"] = [shared("parameters", "X-Request-ID")]
         operation["responses"] |= problem_responses(500)

@@ -14,7 +14,7 @@ from flask_skmodels.codecs.codec import FILE, Codec, Shapes
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.codecs.registration import writers
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.models import description_of
+from flask_skmodels.models import EXPLAIN, description_of
 from flask_skmodels.openapi.components import (
     HEADERS,
     PARAMETERS,
@@ -28,7 +28,7 @@ from flask_skmodels.openapi.components import (
     shared,
     shared_paths,
 )
-from flask_skmodels.openapi.output_schemas import predictions_schema
+from flask_skmodels.openapi.output_schemas import explanations_schema, predictions_schema
 from flask_skmodels.schema.json_schema import (
     VALUES,
     array_schema,
@@ -50,6 +50,7 @@ _SUMMARIES = {
     "decision_function": "Compute the confidence scores",
     "transform": "Transform",
     "score_samples": "Score",
+    EXPLAIN: "Explain predictions by the contributions of the fields",
 }
 # These are not separate components: openapi-python-client ignores them there, and the client
 # that it generates fails for bodies of several types if one of them is an array.
@@ -71,6 +72,7 @@ class Site:
     :param security_schemes: OpenAPI's security schemes, by name; a client needs one of them for all
         operations but health checks
     :param is_guarded: whether view decorators guard every model
+    :param has_drift: whether the drift of models with a profile is measured
     """
 
     title: str
@@ -78,6 +80,7 @@ class Site:
     root: str = ""
     security_schemes: FieldRules = field(default_factory=dict)
     is_guarded: bool = False
+    has_drift: bool = False
 
 
 def document(deployments: Iterable[Deployment], site: Site) -> JSONObject:
@@ -89,7 +92,8 @@ def document(deployments: Iterable[Deployment], site: Site) -> JSONObject:
     """
     described = [_DescribedModel(deployment) for deployment in deployments]
     paths = {path: item for model in described for path, item in model.paths(site)}
-    paths |= {path: _guarded(item, site) for path, item in shared_paths(site.prefix).items()}
+    others = shared_paths(site.prefix, has_drift=site.has_drift)
+    paths |= {path: _guarded(item, site) for path, item in others.items()}
     components = {
         "schemas": {**SCHEMAS, **{k: v for model in described for k, v in model.schemas()}},
         "responses": RESPONSES,
@@ -129,6 +133,8 @@ class _DescribedModel:
         """Yield each path of the model with its operations."""
         start = f"{site.prefix}/{self.name}/"
         yield start, self._item("get", self._describe_operation(), site)
+        if site.has_drift and self.version is not None and self.version.profile is not None:
+            yield f"{start}drift/", self._item("get", self._drift_operation(), site)
         for method in self.methods:
             yield f"{start}{method}/", self._item("post", self._predict_operation(method), site)
             if self.deployment.versions.is_folder:
@@ -171,6 +177,9 @@ class _DescribedModel:
         """Return the schema of a JSON response of the live version."""
         if self.version is None or self.deployment.model.traffic:
             return self._response_of_any(method)
+        layout = self.version.layout if method == EXPLAIN else None
+        if layout is not None:
+            return self._response_with(method, explanations_schema(layout))
         return self._response_with(method, predictions_schema(self.version, method))
 
     def _response_of_any(self, method: str) -> JSONObject:
@@ -182,7 +191,7 @@ class _DescribedModel:
             "model": {"type": "string", "const": self.name},
             "version": {"type": ["string", "null"]},
             "method": {"type": "string", "const": method},
-            "predictions": predictions,
+            "explanations" if method == EXPLAIN else "predictions": predictions,
             "classes": _ANY_ARRAY,
         }
         return object_of(properties, ["classes"])
@@ -197,6 +206,16 @@ class _DescribedModel:
             | problem_responses(500, *([503] if self.loads else [])),
         }
 
+    def _drift_operation(self) -> JSONObject:
+        drift = json_content(shared("schemas", "Drift"))
+        return {
+            "operationId": f"{self.name}.drift",
+            "summary": "Compare the last rows with the training data",
+            "parameters": [shared("parameters", "X-Request-ID")],
+            "responses": response(200, "The drift of the model.", drift)
+            | problem_responses(404, 500, *([503] if self.loads else [])),
+        }
+
     def _predict_operation(self, method: str, answer: str = "Answer") -> JSONObject:
         """Return the operation of a method.
 
@@ -205,6 +224,8 @@ class _DescribedModel:
         shapes = self._shapes(f"{method}.{answer}")
         content = {codec.media_type: {"schema": codec.answer_schema(shapes)} for codec in writers()}
         headers = ["X-Model-Version"] if self.deployment.versions.is_folder else []
+        entry = "explanation" if method == EXPLAIN else "prediction"
+        description = f"One {entry} per row."
         return {
             "operationId": f"{self.name}.{method}",
             "summary": _SUMMARIES[method],
@@ -213,11 +234,17 @@ class _DescribedModel:
                 "required": bool(self._row["required"]),
                 "content": self._content(shapes),
             },
-            "responses": response(200, "One prediction per row.", _json_first(content), *headers)
-            | problem_responses(
-                400, 403, 406, 413, 415, 422, 500, *([404, 503] if self.loads else [])
-            ),
+            "responses": response(200, description, _json_first(content), *headers)
+            | problem_responses(400, 403, 406, 413, 415, 422, 500, *self._other_statuses()),
         }
+
+    def _other_statuses(self) -> list[int]:
+        """Return the statuses of responses that only some models have."""
+        deployment = self.deployment
+        may_wait = deployment.timeout is not None
+        not_found = [404] if self.loads else []
+        unavailable = [503] if self.loads or deployment.limits or may_wait else []
+        return [*not_found, *unavailable, *([504] if may_wait else [])]
 
     def _version_operation(self, method: str) -> JSONObject:
         """Return the operation of a method for one version, which the path names."""

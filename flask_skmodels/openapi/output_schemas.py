@@ -11,6 +11,7 @@ from sklearn.utils import get_tags
 
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators.introspect import final_estimator
+from flask_skmodels.explain.explanation import BASE, OUTPUT, RULE, Layout
 from flask_skmodels.models import overrides
 from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.versions.version import ModelVersion
@@ -35,6 +36,27 @@ def predictions_schema(version: ModelVersion, method: str) -> JSONObject:
         entry = {} if overrides(version.model, method) else _entry(version, method)
         return {"type": "array", "items": entry}
     return {"type": "array", "items": {}}
+
+
+def explanations_schema(layout: Layout) -> JSONObject:
+    """Return the schema of the explanations in a JSON response, with one entry for each row.
+
+    :param layout: the names of the fields, and the number of outputs that are explained
+    """
+    number = {"type": "number"}
+    value: JSONObject = number
+    if layout.count > 1:
+        size = {"minItems": layout.count, "maxItems": layout.count}
+        value = {"type": "array", "items": number, **size}
+    fields = dict.fromkeys(layout.fields, value)
+    rules = {"type": "string", "const": layout.rule}
+    contributions = _object(fields) | {"additionalProperties": False}
+    parts = {BASE: value, "contributions": contributions, OUTPUT: value, RULE: rules}
+    return {"type": "array", "items": _object(parts)}
+
+
+def _object(properties: JSONObject) -> JSONObject:
+    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _entry(version: ModelVersion, method: str) -> JSONObject:

@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from flask import Response, render_template, url_for
 from werkzeug.exceptions import NotFound
 
+from flask_skmodels.hints import extra
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.openapi import document
-from flask_skmodels.pages.page import error_page
+from flask_skmodels.pages.page import error_page, render_page
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.web.exchange import Exchange
@@ -20,7 +21,6 @@ from flask_skmodels.web.url_rules import add_url_rule
 from flask_skmodels.web.views import BaseView
 
 _LIBRARY = "flask_swagger_ui"
-_INSTALL = "pip install 'Flask-SKModels[swagger]'"
 # The files of the page: those of Swagger UI, and ours that start it.
 _ASSETS = {
     "swagger-ui.css": "text/css",
@@ -62,6 +62,7 @@ def document_of(state: State, deployments: Iterable[Deployment], root: str = "")
         root=root,
         security_schemes=state.settings.security_schemes,
         is_guarded=bool(state.decorators),
+        has_drift=state.drift is not None,
     )
     return document.document(deployments, site)
 
@@ -81,7 +82,7 @@ class DocumentView(BaseView):
 
 
 class DocsView(BaseView):
-    """``GET /-/docs/``: the document in Swagger UI.
+    """``GET /-/docs/``: the document in Swagger UI; without its extra, as a page of our own.
 
     :param state: the extension on this application
     """
@@ -91,7 +92,7 @@ class DocsView(BaseView):
 
     def respond(self, exchange: Exchange) -> Response:
         if find_spec(_LIBRARY) is None:
-            raise NotFound(f"Swagger UI is not installed: {_INSTALL}")
+            return self._own_page(exchange)
         start = f"{self._state.name}.-:"
         page = render_template(
             "skmodels/docs.html",
@@ -104,6 +105,19 @@ class DocsView(BaseView):
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+    def _own_page(self, exchange: Exchange) -> Response:
+        """Return the document as a page of plain HTML.
+
+        :raises NotFound: the pages are turned off, and their style with them
+        """
+        if not self._state.settings.pages:
+            raise NotFound(f"Swagger UI is not installed: install {extra('swagger')}")
+        root = exchange.request.script_root
+        document = document_of(self._state, self._state.visible(), root)
+        address = url_for(f"{self._state.name}.-:openapi").rstrip("/")
+        context = {"document": document, "address": address, "needed": extra("swagger")}
+        return render_page(self._state, exchange, "api.html", **context)
 
     def refuse(self, exchange: Exchange, exception: Exception) -> Response:
         if self._state.settings.pages:
@@ -121,7 +135,7 @@ class AssetView(BaseView):
         folder = files(__package__) / "static" if name in _OURS else files(_LIBRARY) / "dist"
         response = Response((folder / name).read_bytes(), mimetype=_ASSETS[name])
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-cache"
+        exchange.cache_control = "no-cache"
         response.add_etag()
         response.make_conditional(exchange.request)
         return response

@@ -44,7 +44,8 @@ class IndexPage(Page):
     def _entry(self, exchange: Exchange, deployment: Deployment) -> JSONObject:
         live, name = deployment.versions.live, deployment.name
         recent_traffic = recent_traffic_of(self.state)
-        return {
+        failed = len(deployment.versions.failures)
+        return ({"failed_versions": failed} if failed else {}) | {
             "name": name,
             "url": f"{base_of(self.state, exchange.request)}/{name}/",
             "description": description_of(deployment.model),

@@ -159,9 +159,9 @@ class InputForm:
 
     def _input_of_error(self, error: InputError) -> tuple[str | None, str]:
         """Return the name of the input that an error belongs to, and the message to show there."""
-        match = _ITEM.fullmatch(error.message) if error.field == VALUES else None
+        match = _ITEM.fullmatch(error.text) if error.field == VALUES else None
         if match is None or self._is_single or int(match[1]) >= len(self.fields):
-            return error.field, error.message
+            return error.field, error.text
         return self.fields[int(match[1])].name, match[2]
 
 

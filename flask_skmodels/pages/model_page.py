@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from flask import Flask, Response
@@ -10,9 +10,12 @@ from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs.codec import FILE, Codec
 from flask_skmodels.codecs.form import FormCodec
+from flask_skmodels.codecs.parts import are_large
 from flask_skmodels.codecs.registration import reader_of, writers
 from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages import charts, code_samples, traffic_statistics
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import (
@@ -37,6 +40,7 @@ from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body, UploadedFile
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.fast_path import parsed_form
 from flask_skmodels.web.http_errors import Problem
 from flask_skmodels.web.negotiation import needed_for
 from flask_skmodels.web.predict import Predictor
@@ -82,10 +86,10 @@ class ModelPage(BaseView):
         """Return the page with the predictions for a form that was sent from it."""
         version = self._predictor.version(exchange)
         request = exchange.request
-        body = Body(request, self._predictor.limits)
+        body = Body(request, self._predictor.budget)
         is_file = request.mimetype == "multipart/form-data"
         # The fields of the row form can have any name, so its method is in the URL.
-        named = (request.form if is_file else request.args).get("method")
+        named = (parsed_form(request)[0] if is_file else request.args).get("method")
         method = named or version.default_method
         if method not in version.methods:
             raise NotFound("this version does not serve the method")
@@ -109,11 +113,14 @@ class ModelPage(BaseView):
     def _row_result(
         self, exchange: Exchange, version: ModelVersion, method: str, fields: FormFields
     ) -> RowResult:
-        predict, codec = self._predictor.predict, FormCodec()
-        prediction = predict(exchange, version, method, codec, fields)
-        if method != version.default_method or "predict_proba" not in version.methods[1:]:
-            return row_result(prediction, None)
-        return row_result(prediction, predict(exchange, version, "predict_proba", codec, fields))
+        def predict(called: str) -> Prediction:
+            return self._predictor.predict(exchange, version, called, FormCodec(), fields)
+
+        prediction, also = predict(method), _methods_with_first(version)
+        is_first = method == version.default_method
+        others = {name: predict(name) for name in also if is_first}
+        labels = _labels_of(version)
+        return row_result(prediction, others.get("predict_proba"), others.get(EXPLAIN), labels)
 
     def _predict_file(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
@@ -127,8 +134,10 @@ class ModelPage(BaseView):
             status = Problem(error).status
             return self._page(exchange, version, texts, file_errors=error, status=status)
         if "download" in exchange.request.args:
-            return _attachment(codec.encode(prediction), codec, self._deployment.name)
-        result = file_result(prediction, version, codec)
+            is_large = are_large(prediction.outputs)
+            encode = codec.encode_parts if is_large else codec.encode
+            return _attachment(encode(prediction), codec, self._deployment.name)
+        result = file_result(prediction, version, codec, _labels_of(version))
         return self._page(exchange, version, texts, file_result=result)
 
     def _page(
@@ -162,6 +171,7 @@ class ModelPage(BaseView):
             **dict.fromkeys(("row_result", "file_result", "file_errors")),
             "model": self._deployment.describe(exchange.app),
             "estimator": estimator_of(version),
+            "has_drift": self._state.drift is not None and version.profile is not None,
             "inputs": inputs,
             "general": general,
             "methods": _methods_shown(version),
@@ -172,6 +182,7 @@ class ModelPage(BaseView):
             "python": code_samples.python(address, row),
             "curl_file": code_samples.curl_file(address, "text/csv", "rows.csv"),
             "suffixes": [suffix for codec in writers() for suffix in codec.suffixes],
+            "reasons": self._reasons(),
             "summary": traffic_statistics.summary(
                 recent_traffic.of(name), recent_traffic.window(name)
             ),
@@ -181,6 +192,11 @@ class ModelPage(BaseView):
             "format_value": format_value,
             "most_errors": MOST_ERRORS,
         }
+
+    def _reasons(self) -> Mapping[str | None, str]:
+        """Return why versions have failed, by label; none if the visitor may not know."""
+        may_see = self._state.may_see_reasons(self._deployment)
+        return self._deployment.versions.failures if may_see else {}
 
 
 class FormFields:
@@ -196,7 +212,7 @@ class FormFields:
     def __init__(self, body: Body, pairs: Sequence[tuple[str, str]]) -> None:
         self.pairs = pairs
         self.max_bytes = body.max_bytes
-        self.max_rows = body.max_rows
+        self.budget = body.budget
 
 
 def _fields_of(body: Body) -> dict[str, str]:
@@ -208,8 +224,20 @@ def _fields_of(body: Body) -> dict[str, str]:
 
 
 def _methods_shown(version: ModelVersion) -> list[str]:
-    """Return the methods with a button; that of the first method also shows probabilities."""
-    return [method for method in version.methods[1:] if method != "predict_proba"]
+    """Return the methods with a button; that of the first method also shows some others."""
+    shown = _methods_with_first(version)
+    return [method for method in version.methods[1:] if method not in shown]
+
+
+def _methods_with_first(version: ModelVersion) -> list[str]:
+    """Return the methods that are called with the first one: probabilities and explanations."""
+    return [method for method in version.methods[1:] if method in {"predict_proba", EXPLAIN}]
+
+
+def _labels_of(version: ModelVersion) -> dict[str, tuple[str, str]]:
+    """Return the labels of the fields and the units of their values, by name."""
+    inputs, _ = InputForm(version).inputs({})
+    return {each.name: (each.label, each.unit) for each in inputs}
 
 
 def _csrf_of(app: Flask) -> tuple[str, str] | None:
@@ -236,7 +264,7 @@ def _file_of(body: Body) -> tuple[UploadedFile, Codec]:
     return file, codec
 
 
-def _attachment(body: bytes, codec: Codec, name: str) -> Response:
+def _attachment(body: bytes | Iterable[bytes], codec: Codec, name: str) -> Response:
     response = Response(body, mimetype=codec.media_type)
     response.headers.set("Content-Disposition", "attachment", filename=file_name(name, codec))
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -19,6 +19,7 @@ from flask_skmodels.state import State
 from flask_skmodels.telemetry.recent_traffic import RecentTraffic
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.negotiation import accepted
 from flask_skmodels.web.responses import (
     json_response,
     problem_of,
@@ -38,7 +39,6 @@ SECURITY = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # Flask-WTF requires a referrer over HTTPS
-    "Cache-Control": "private, no-cache",
 }
 
 
@@ -78,7 +78,7 @@ class StaticView(BaseView):
         if name not in _STATIC:
             raise NotFound
         response = Response(_static(name), mimetype=_STATIC[name])
-        response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
+        exchange.cache_control = f"public, max-age={_YEAR}, immutable"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
@@ -126,7 +126,7 @@ def recent_traffic_of(state: State) -> RecentTraffic:
 
 def wants_page(request: Request) -> bool:
     """Return whether the client prefers HTML to JSON, as browsers do."""
-    accept = request.accept_mimetypes
+    accept = accepted(request)
     return accept.quality("text/html") > accept.quality("application/json")
 
 

@@ -1,8 +1,9 @@
-"""The URL rules of the pages: the index, and three pages for each model."""
+"""The URL rules of the pages: the index, and up to four pages for each model."""
 
 from __future__ import annotations
 
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.pages.drift_page import DriftPage
 from flask_skmodels.pages.index_page import IndexPage
 from flask_skmodels.pages.model_page import ModelPage
 from flask_skmodels.pages.page import StaticView
@@ -10,7 +11,7 @@ from flask_skmodels.pages.pipeline_page import PipelineView
 from flask_skmodels.pages.traffic_page import TrafficPage
 from flask_skmodels.state import State
 from flask_skmodels.web.url_rules import add_url_rule
-from flask_skmodels.web.views import ModelView
+from flask_skmodels.web.views import BaseView, ModelView
 
 
 def add_rules(state: State) -> None:
@@ -28,7 +29,12 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
         return
     page = ModelPage(state, deployment)
     add_url_rule(state, name, f"/{name}/", page, decorators=decorators)
-    pages = {"traffic": TrafficPage(state, deployment), "pipeline": PipelineView(deployment)}
+    pages: dict[str, BaseView] = {
+        "traffic": TrafficPage(state, deployment),
+        "pipeline": PipelineView(deployment),
+    }
+    if state.drift is not None:
+        pages["drift"] = DriftPage(state, deployment)
     for suffix, view in pages.items():
         address = f"/{name}/{suffix}/"
         add_url_rule(state, f"{name}:{suffix}", address, view, decorators=decorators)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,12 @@ import numpy as np
 
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns
+from flask_skmodels.codecs.parts import are_large
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import bar_width
 from flask_skmodels.pages.traffic_statistics import distribution
+from flask_skmodels.pages.waterfall import Label, Waterfall, importance_bars, waterfalls
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.version import ModelVersion
 
@@ -47,12 +49,14 @@ class RowResult:
     :param more: number of outputs that are not listed
     :param groups: bars of the probabilities for each output, with the name of the output; the name
         is empty if there is only one output
+    :param waterfalls: the explanation of the outputs, if the model serves it
     :param prediction: the record of the prediction
     """
 
     outputs: Sequence[tuple[str, str]]
     more: int
     groups: Sequence[tuple[str, Sequence[Bar]]]
+    waterfalls: Sequence[Waterfall] = ()
     prediction: Prediction
 
 
@@ -63,6 +67,8 @@ class FileResult:
     :param header: names of the columns; the outputs follow the fields
     :param first_output: index of the first output column
     :param rows: texts of the first rows
+    :param importance: label, text and bar of the mean contributions of the fields, if these were
+        explained
     :param distributions: name and distribution of the outputs
     :param hidden_columns: number of columns that are not in the table
     :param download: data URL of all predictions, None if they are too large for the page
@@ -73,6 +79,7 @@ class FileResult:
     header: Sequence[str]
     first_output: int
     rows: Sequence[Sequence[str]]
+    importance: Sequence[tuple[str, str, float]] = ()
     distributions: Sequence[JSONObject]
     hidden_columns: int
     download: str | None
@@ -80,42 +87,80 @@ class FileResult:
     prediction: Prediction
 
 
-def row_result(prediction: Prediction, probabilities: Prediction | None) -> RowResult:
+def row_result(
+    prediction: Prediction,
+    probabilities: Prediction | None,
+    explanation: Prediction | None,
+    labels: Mapping[str, Label],
+) -> RowResult:
     """Return the result to show for one row.
 
     :param prediction: the prediction of the row
     :param probabilities: the prediction of its probabilities, None if the model does not serve them
+    :param explanation: its explanation, None if the model does not serve it
+    :param labels: the labels of the fields, by name
     """
+    pictures = [] if explanation is None else _waterfalls(explanation, labels)
+    if prediction.layout is not None:
+        pictures = _waterfalls(prediction, labels)
+        return RowResult(outputs=(), more=0, groups=(), waterfalls=pictures, prediction=prediction)
     if probabilities is None and prediction.method == "predict_proba":
-        return RowResult(outputs=(), more=0, groups=_groups(prediction), prediction=prediction)
+        return RowResult(
+            outputs=(),
+            more=0,
+            groups=_groups(prediction),
+            waterfalls=pictures,
+            prediction=prediction,
+        )
     columns = answer_columns(prediction)
     outputs = [(name, format_value(values[0])) for name, values in columns[:MOST_OUTPUTS]]
     groups = [] if probabilities is None else _groups(probabilities)
     more = len(columns) - len(outputs)
-    return RowResult(outputs=outputs, more=more, groups=groups, prediction=prediction)
+    return RowResult(
+        outputs=outputs, more=more, groups=groups, waterfalls=pictures, prediction=prediction
+    )
 
 
-def file_result(prediction: Prediction, version: ModelVersion, writer: Codec) -> FileResult:
+def _waterfalls(explanation: Prediction, labels: Mapping[str, Label]) -> list[Waterfall]:
+    layout = explanation.layout
+    if layout is None:
+        return []
+    values = [texts[0] for texts in _inputs(explanation, len(layout.fields))]
+    return waterfalls(layout, explanation.outputs[0], explanation.classes, values, labels)
+
+
+def file_result(
+    prediction: Prediction, version: ModelVersion, writer: Codec, labels: Mapping[str, Label]
+) -> FileResult:
     """Return the result to show for a file.
 
     :param prediction: the prediction of the rows
     :param version: the version that made it
     :param writer: the codec of the download
+    :param labels: the labels of the fields, by name
     """
+    layout = prediction.layout
     columns = answer_columns(prediction)
+    if layout is not None:
+        columns = columns[:-1]  # without the rule, which is the same in every row
     fields = list(prediction.fields[:MOST_COLUMNS])
     shown = columns[:MOST_COLUMNS]
     inputs = _inputs(prediction, len(fields))
     outputs = [[format_value(v) for v in values[:MOST_ROWS]] for _, values in shown]
     are_labels = version.is_classifier and prediction.method == "predict"
-    body = writer.encode(prediction)
+    body = None if are_large(prediction.outputs) else writer.encode(prediction)
     return FileResult(
         header=[*fields, *(name for name, _ in shown)],
         first_output=len(fields),
         rows=list(zip(*inputs, *outputs, strict=True)),
-        distributions=[_distribution(name, values, are_labels) for name, values in shown[:4]],
+        importance=[]
+        if layout is None
+        else importance_bars(layout.importance(prediction.outputs), labels),
+        distributions=[_distribution(name, values, are_labels) for name, values in shown[:4]]
+        if layout is None
+        else [],
         hidden_columns=len(prediction.fields) - len(fields) + len(columns) - len(shown),
-        download=_data_url(body, writer) if len(body) <= MOST_BYTES else None,
+        download=_data_url(body, writer) if body and len(body) <= MOST_BYTES else None,
         file_name=file_name(prediction.model, writer),
         prediction=prediction,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Any
@@ -53,14 +53,16 @@ def details(recent_traffic: RecentTraffic, name: str) -> JSONObject:
     """
     traffic, window = recent_traffic.of(name), recent_traffic.window(name)
     version = traffic.deployment.versions.live
+    is_transformer = version is not None and version.default_method == "transform"
+    reveals = is_transformer and bool(recent_traffic.hidden)  # its outputs tell the inputs
     return {
         "model": name,
         "since": iso_time(recent_traffic.started_at),
         **summary(traffic, window),
         "window": len(window),
         "versions": _versions(window),
-        "outputs": [] if version is None else output_distributions(version, window),
-        "inputs": [] if version is None else _inputs(version, window),
+        "outputs": [] if version is None or reveals else output_distributions(version, window),
+        "inputs": [] if version is None else _inputs(version, window, recent_traffic.hidden),
         "rejected": _rejected(recent_traffic.rejected(name)),
     }
 
@@ -145,8 +147,10 @@ def _output_name(index: int, width: int) -> str:
     return "prediction" if width == 1 else f"prediction_{index}"
 
 
-def _inputs(version: ModelVersion, window: Iterable[KeptPrediction]) -> list[JSONObject]:
-    fields = measured_fields(version)
+def _inputs(
+    version: ModelVersion, window: Iterable[KeptPrediction], hidden: Collection[str]
+) -> list[JSONObject]:
+    fields = measured_fields(version, hidden)
     measured = [field for field in fields if field is not None]
     columns = _columns([kept.inputs for kept in window if kept.inputs is not None], len(measured))
     return [_input(field, values) for field, values in zip(measured, columns, strict=True)]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.exceptions import ModelError
+from flask_skmodels.hints import install_line
 from flask_skmodels.schema.dtypes import DTYPES, are_integers, has_missing, object_array
 from flask_skmodels.schema.fields import Field, family_of
 from flask_skmodels.schema.frame import DeferredFrame, Fields, by_column
@@ -29,7 +30,7 @@ def require_frame_library(container: str) -> None:
             import_module(library)
         except ImportError as error:
             raise ModelError(
-                f"the estimator was fitted on a data frame: pip install 'Flask-SKModels[{library}]'"
+                f"the estimator was fitted on a data frame: {install_line(library)}"
             ) from error
 
 

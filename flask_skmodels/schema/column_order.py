@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.fields import InputColumn, Inputs, is_alias
 from flask_skmodels.schema.types import FieldRules
+
+MAX_NAMES = 10  # in a message
+MAX_CANDIDATES = 1000  # names that a misspelt one is compared with
 
 
 def columns_of(rules: FieldRules, inputs: Inputs) -> dict[str, InputColumn]:
@@ -36,10 +39,10 @@ def _by_position(names: list[str], columns: Sequence[InputColumn]) -> dict[str, 
 
 
 def _check_names(names: list[str], known: list[str]) -> None:
-    missing = [repr(name) for name in known if name not in names]
-    surplus = [_with_hint(name, known) for name in names if name not in known]
-    problems = [f"missing: {', '.join(missing)}"] * bool(missing)
-    problems += [f"unknown: {', '.join(surplus)}"] * bool(surplus)
+    missing, surplus = _without(known, set(names)), _without(names, set(known))
+    hints = [_with_hint(name, known) for name in surplus[:MAX_NAMES]]
+    problems = [f"missing: {_listed(list(map(repr, missing)), len(missing))}"] * bool(missing)
+    problems += [f"unknown: {_listed(hints, len(surplus))}"] * bool(surplus)
     if problems:
         raise ModelError(
             "the schema's fields differ from the columns that the estimator was fitted with; "
@@ -47,8 +50,17 @@ def _check_names(names: list[str], known: list[str]) -> None:
         )
 
 
+def _without(names: list[str], others: Collection[str]) -> list[str]:
+    return [name for name in names if name not in others]
+
+
+def _listed(names: list[str], count: int) -> str:
+    more = f", and {count - MAX_NAMES:,} more" if count > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
+
+
 def _with_hint(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(name, known[:MAX_CANDIDATES], n=1)
     return f"{name!r} (did you mean {close[0]!r}?)" if close else repr(name)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from flask_skmodels.schema.field_checks import REFUSED, FieldCheck, compile_check
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
-from flask_skmodels.schema.rows import EXACT, Columns, Matrix, Rows
+from flask_skmodels.schema.rows import EXACT, Columns, Matrix, Repeated, Rows
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import Array, BoolArray, ColumnValues
 
@@ -64,7 +64,6 @@ class RowChecks:
         self._aliases = aliases
         self._unnamed = unnamed
         self._purge_unknown = purge_unknown
-        self._can_count = all(check.can_count for check in checks.values())
 
     def row(self, item: Any, *, text: bool) -> list[Any] | None:
         """Return the values of one row in the order of X; None if Cerberus has to validate it."""
@@ -146,11 +145,16 @@ class RowChecks:
             return [_split(item.get(VALUES), rows.text) for item in items]
         return items
 
-    def columns(self, rows: Rows) -> tuple[list[ColumnValues], list[int]]:
-        """Return the columns of X, and the indices of the rows that Cerberus has to validate."""
+    def columns(self, rows: Rows) -> tuple[list[ColumnValues], list[int]] | None:
+        """Return the columns of X, and the indices of the rows that Cerberus has to validate.
+
+        If it has to validate more than 100 rows, only the first of them are certain.
+
+        :returns: None if the rows are not all alike and have to be checked one by one
+        """
         sources = self._source_columns(rows)
         if sources is None:
-            return [], list(range(len(rows)))
+            return ([], list(range(len(rows)))) if isinstance(rows, Columns) else None
         columns, refused = [], np.zeros(len(rows), dtype=bool)
         for (_, check, _), source in zip(self._checks, sources, strict=True):
             column, mask = check.column(source, text=rows.text, as_array=self._as_arrays)
@@ -159,19 +163,10 @@ class RowChecks:
                 refused |= mask
         return columns, np.flatnonzero(refused).tolist()
 
-    def count_errors(self, item: object, *, text: bool) -> int | None:
-        """Return the number of errors that Cerberus would report for a row, None if unknown."""
-        source = self._source(item, text)
-        if source is None or not self._can_count:
-            return None
-        is_named = isinstance(source, dict)
-        return sum(
-            check.count_errors(source.get(name, ABSENT) if is_named else source[index], text=text)
-            for name, check, index in self._checks
-        )
-
     def _source(self, item: Any, text: bool) -> Any:
         """Return a row as a dictionary or a sequence of the right length, None if it is neither."""
+        if type(item) is Repeated and item.names.isdisjoint(self._known):
+            item = dict(item)  # only names that count for nothing are repeated
         if self._unnamed and type(item) is dict:
             item = _split(item.get(VALUES), text) if self._are_known(item) else None
         elif type(item) is dict:

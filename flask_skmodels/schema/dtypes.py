@@ -17,6 +17,7 @@ from flask_skmodels.schema.fields import Field, family_of
 from flask_skmodels.schema.times import TimeRule
 from flask_skmodels.schema.types import Array, ColumnValues
 
+UNALLOWED = "unallowed value"
 DTYPES: dict[str, type] = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
 
 Maker = Callable[[ColumnValues], Any]
@@ -114,7 +115,7 @@ def problems_of(field: Field) -> Problems | None:
 
 def _unknown(categories: frozenset[object], column: ColumnValues) -> dict[int, str]:
     values = enumerate(to_objects(column))
-    return {row: "unallowed value" for row, v in values if v is not None and v not in categories}
+    return {row: UNALLOWED for row, v in values if v is not None and v not in categories}
 
 
 def _out_of_limits(least: int, most: int, column: ColumnValues) -> dict[int, str]:

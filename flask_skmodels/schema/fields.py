@@ -25,6 +25,7 @@ from flask_skmodels.schema.validator import NUMBER_TYPES
 
 Declaration = FieldRules | Sequence[Rules]
 
+OWN_RULES = ("transform", "name")  # the rules that Cerberus does not have
 NUMBER_KINDS = frozenset({"number", "integer"})
 
 _PLAIN_RULES = {"type", "min", "max", "nullable", "required", "default", "meta"}
@@ -337,6 +338,11 @@ def _rules(rules: object, subject: str) -> dict[str, Any]:
     if not isinstance(rules, Mapping):
         raise ModelError(f"the rules of {subject} must be a mapping")
     return dict(rules)
+
+
+def is_logical(rule: str) -> bool:
+    """Return whether a rule combines others, such as ``anyof`` or ``allof_regex``."""
+    return _LOGICAL_RULE.fullmatch(rule) is not None
 
 
 def as_list(value: Any) -> list[Any]:

@@ -60,6 +60,10 @@ class Rows:
         """Return a copy of some of the rows."""
         return Rows([copy(item) for item in self.items[start:stop]], text=self.text)
 
+    def take(self, indices: Sequence[int]) -> Rows:
+        """Return the rows with these indices."""
+        return Rows([self.items[index] for index in indices], text=self.text)
+
 
 class Columns(Rows):
     """The rows of one request, held as columns.
@@ -106,6 +110,10 @@ class Columns(Rows):
         columns = {name: _part(column, start, stop) for name, column in self.columns.items()}
         return Columns(columns, text=self.text, positional=self.positional)
 
+    def take(self, indices: Sequence[int]) -> Rows:
+        columns = {name: _taken(column, indices) for name, column in self.columns.items()}
+        return Columns(columns, text=self.text, positional=self.positional)
+
     def item(self, index: int) -> dict[str, object] | list[object]:
         row = {name: plain(column[index]) for name, column in self.columns.items()}
         return list(row.values()) if self.positional else row
@@ -136,6 +144,9 @@ class Matrix(Columns):
     def part(self, start: int, stop: int) -> Rows:
         return Matrix(self.values[start:stop].copy())
 
+    def take(self, indices: Sequence[int]) -> Rows:
+        return Matrix(self.values[np.asarray(indices, dtype=np.intp)])
+
     def item(self, index: int) -> list[object]:
         row: list[object] = self.values[index].tolist()
         return row
@@ -144,6 +155,12 @@ class Matrix(Columns):
 def _part(column: ColumnValues, start: int, stop: int) -> ColumnValues:
     part = column[start:stop]
     return part.copy() if isinstance(part, np.ndarray) else part
+
+
+def _taken(column: ColumnValues, indices: Sequence[int]) -> ColumnValues:
+    if isinstance(column, np.ndarray):
+        return column[np.asarray(indices, dtype=np.intp)]
+    return [column[index] for index in indices]
 
 
 def count_byte(body: bytes, byte: bytes) -> int:

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import cerberus
 import numpy as np
 from cerberus.errors import BaseErrorHandler, ValidationError
 
-from flask_skmodels.exceptions import ModelError, Report
+from flask_skmodels.exceptions import (
+    REPORTED_ERRORS,
+    InputError,
+    InvalidInput,
+    ModelError,
+    Report,
+    TooManyCells,
+)
+from flask_skmodels.hints import did_you_mean
 from flask_skmodels.schema.builder import FRAMES, Builder, require_frame_library
 from flask_skmodels.schema.column_order import aliases_of, columns_of
 from flask_skmodels.schema.compiled_checks import RowChecks, compile_checks, rename
-from flask_skmodels.schema.dtypes import Problems, problems_of
-from flask_skmodels.schema.fields import Field, InputColumn, Inputs, compile_field
+from flask_skmodels.schema.dtypes import UNALLOWED, Problems, problems_of
+from flask_skmodels.schema.fields import (
+    OWN_RULES,
+    Field,
+    InputColumn,
+    Inputs,
+    compile_field,
+    is_logical,
+)
 from flask_skmodels.schema.json_schema import VALUES, object_schema, values_schema
 from flask_skmodels.schema.rows import Columns, Matrix, Repeated, Rows
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import Array, ColumnValues, FieldRules, JSONObject, ModelInput
-from flask_skmodels.schema.validator import Validator, leaves, message_of, rule_of, strict
+from flask_skmodels.schema.validator import (
+    Validator,
+    choices_in_words,
+    hint_of,
+    leaves,
+    message_of,
+    rule_of,
+    strict,
+)
 
 LONGEST_NAME = 100  # characters of a client's name in an error
 FEW_ROWS = 8  # fewer rows than this are validated faster row by row
+_PART = 256  # rows that are searched for invalid ones at a time
+CERBERUS_CELLS = 4000  # a value that Cerberus itself validates takes as long as that many others
+NO_LIMIT = sys.maxsize
 
 
 class Schema(Protocol):
@@ -49,8 +77,11 @@ class Schema(Protocol):
     def width_of_numbers(self) -> int:
         """The number of values of a row if all must be float64, else 0."""
 
-    def clean(self, rows: Rows) -> ModelInput:
+    def clean(self, rows: Rows, max_cells: int = NO_LIMIT) -> ModelInput:
         """Return X; see :meth:`FixedSchema.clean`."""
+
+    def row_errors(self, rows: Rows) -> dict[int, list[InputError]]:
+        """Return the errors of all invalid rows; see :meth:`FixedSchema.row_errors`."""
 
     def json_schema(self) -> JSONObject:
         """Return the JSON Schema of one row, an object."""
@@ -67,6 +98,7 @@ class FixedSchema:
     :param purge_unknown: whether unknown fields are ignored; if not, they are errors
     :ivar column_names: the names of the columns of X, in order
     :ivar column_fields: the fields that fill the columns of X, in order
+    :ivar cells_of_row: the number of cells that a row of X counts as
     :raises ModelError: Cerberus rejects a rule, or the fields do not match the estimator's columns
     """
 
@@ -91,6 +123,7 @@ class FixedSchema:
         self.column_names = tuple(field.column.name for field in self.column_fields)
         self._indices = {name: index for index, name in enumerate(self._fields)}
         self.unnamed = unnamed
+        self._takes_one_text = len(self.fields) == 1 and self.fields[0].kind == "string"
         self._builder = Builder(self.column_fields, inputs.container)
         self._limited = _limited(self.column_fields, inputs.container)
         self._purge_unknown = purge_unknown
@@ -99,6 +132,9 @@ class FixedSchema:
         self._local = threading.local()
         self._check_defaults()
         self._checks = self._compile()
+        width = len(self.column_fields)
+        self._cells_by_cerberus = width * CERBERUS_CELLS
+        self.cells_of_row = self._cells_by_cerberus if self._checks is None else width
 
     @property
     def takes_arrays(self) -> bool:
@@ -111,15 +147,23 @@ class FixedSchema:
         is_numeric = self.takes_arrays and self._checks is not None and self._checks.is_numeric
         return len(self._positional) if is_numeric else 0
 
-    def clean(self, rows: Rows) -> ModelInput:
+    def clean(self, rows: Rows, max_cells: int = NO_LIMIT) -> ModelInput:
         """Return X, the validated input of the estimator.
 
         :param rows: the rows of the request
+        :param max_cells: the maximum number of cells of X; a value that only Cerberus can validate
+            counts as :data:`CERBERUS_CELLS`
+        :raises TooManyCells: X would have more cells
         :raises InvalidInput: with one error for each row, field and broken rule
         """
-        if isinstance(rows, Columns) and self.unnamed:
-            rows = rows.in_order(self._positional)
+        if self._takes_one_text and not rows.text and not isinstance(rows, Columns):
+            rows = Rows([[each] if isinstance(each, str) else each for each in rows.items])
+        if isinstance(rows, Columns):
+            if self.unnamed:
+                rows = rows.in_order(self._positional)
+            self._check_column_names(rows)
         if self._checks is None:
+            self._check_cells(len(rows), max_cells)
             return self._clean_by_cerberus(rows)
         if len(rows.items) == 1 or (_is_float64(rows) and len(rows) == 1):
             item = rows.items[0] if len(rows.items) == 1 else rows.item(0)
@@ -128,12 +172,37 @@ class FixedSchema:
                 if self._limited:
                     self._check_dtypes([(value,) for value in row])
                 return self._builder.row(row)
+        self._check_cells(len(rows), max_cells)
         columns, refused = self._check(rows, self._checks)
-        if refused and not self._report_refused(rows, refused, self._checks):
-            return self._clean_by_cerberus(rows)
+        if refused:
+            columns = self._check_refused(rows, refused, self._checks, max_cells)
         if self._limited:
             self._check_dtypes(columns)
         return self._builder.columns(columns)
+
+    def _check_column_names(self, rows: Columns) -> None:
+        """Check that columns that hold several rows include each required field.
+
+        :raises InvalidInput: with one error for each missing column, not for each row
+        """
+        if rows.positional or len(rows) == 1 or self._aliases:
+            return
+        missing = [
+            field.name
+            for field in self.fields
+            if field.name not in rows.columns
+            and field.definition.get("required")
+            and not (field.nullable or field.has_default)
+        ]
+        if missing:
+            raise InvalidInput(
+                InputError(None, name, "required", f"there is no column {name!r}")
+                for name in missing
+            )
+
+    def _check_cells(self, rows: int, max_cells: int) -> None:
+        if rows * self.cells_of_row > max_cells:
+            raise TooManyCells(rows, self.cells_of_row, max_cells)
 
     def _check_dtypes(self, columns: Sequence[ColumnValues] | Array) -> None:
         """Check that the dtypes of the columns of X can hold their values.
@@ -145,7 +214,8 @@ class FixedSchema:
         for index, (field, problems) in self._limited.items():
             rule = "type" if field.column.categories is None else "allowed"
             for row, message in problems(columns[index]).items():
-                self._add_error(field.name, row, rule, message, report)
+                hint = _hint(field, message)
+                self._add_error(field.name, row, rule, message, report=report, hint=hint)
         report.raise_if_any()
 
     def _check(
@@ -153,38 +223,108 @@ class FixedSchema:
     ) -> tuple[Sequence[ColumnValues] | Array, list[int]]:
         """Return the columns of X, or X itself, and the indices of the rows that are refused."""
         if len(rows) >= FEW_ROWS or isinstance(rows, Columns):  # arrays keep their dtype
-            return checks.matrix(rows) or checks.columns(rows)
+            checked = checks.matrix(rows) or checks.columns(rows)
+            if checked is not None:
+                return checked
         cleaned = [checks.row(rows.item(index), text=rows.text) for index in range(len(rows))]
         refused = [index for index, row in enumerate(cleaned) if row is None]
         good = [row for row in cleaned if row is not None]
         return list(zip(*good, strict=True)), refused
 
-    def _report_refused(self, rows: Rows, refused: Sequence[int], checks: RowChecks) -> bool:
-        """Raise the errors of the refused rows; return False if Cerberus accepts one of them.
+    def _check_refused(
+        self, rows: Rows, refused: Sequence[int], checks: RowChecks, max_cells: int
+    ) -> Sequence[ColumnValues]:
+        """Return the columns of X, with the refused rows as Cerberus returns them.
 
-        Errors that are not reported are only counted, by the faster compiled checks.
+        :param refused: the indices of the first rows that the checks refuse, with no other between
+            them; there may be others after 100 of them
+        :raises InvalidInput: with the errors that Cerberus finds in the rows
+        :raises TooManyCells: Cerberus accepts too many of them
         """
         report = Report()
+        accepted: dict[int, Sequence[Any]] = {}
         for index in refused:
-            item = rows.item(index)
-            errors = checks.count_errors(item, text=rows.text) if report.is_full else None
-            before = report.count
-            if errors is None:
-                self._validate(item, index, rows.text, report)
-            else:
-                report.count += errors
-            if report.count == before:
-                return False
+            accepted[index] = self._validated(rows, index, report)
+            if not report.count and len(accepted) * self._cells_by_cerberus > max_cells:
+                raise TooManyCells(len(rows), self._cells_by_cerberus, max_cells)
         report.raise_if_any()
-        return True
+        values = []
+        for index in range(len(rows)):
+            row = accepted.get(index) or checks.row(rows.item(index), text=rows.text)
+            values.append(self._validated(rows, index, report) if row is None else row)
+        report.raise_if_any()
+        return list(zip(*values, strict=True))
+
+    def _validated(self, rows: Rows, index: int, report: Report) -> list[Any]:
+        """Return a row in the order of X as Cerberus returns it, and report its errors."""
+        document = self._validate(rows.item(index), index, rows.text, report)
+        return [document.get(field.name) for field in self.column_fields]
+
+    def row_errors(self, rows: Rows) -> dict[int, list[InputError]]:
+        """Return the errors of each invalid row, of as many rows as there are.
+
+        A request is refused with its first 100 errors; this is for rows that are not a request.
+
+        :param rows: the rows
+        :returns: at most 100 errors for each row, by the index of the row
+        :raises InvalidInput: an error does not concern a single row
+        """
+        if isinstance(rows, Columns) and self.unnamed:
+            rows = rows.in_order(self._positional)
+        errors: dict[int, list[InputError]] = {}
+        for index in self._refused(rows):
+            report = Report()
+            with suppress(InvalidInput):  # the row has 100 errors
+                self._validated(rows, index, report)
+            if report.count:
+                errors[index] = report.errors
+        if self._limited:
+            valid = [index for index in range(len(rows)) if index not in errors]
+            self._add_dtype_errors(rows.take(valid), valid, errors)
+        return errors
+
+    def _refused(self, rows: Rows) -> Sequence[int]:
+        """Return the indices of all rows that Cerberus has to validate.
+
+        :meth:`_check` is certain only of the first 100 of them, and always of a part of 256 rows.
+        """
+        if self._checks is None:
+            return range(len(rows))
+        refused = self._check(rows, self._checks)[1]
+        if len(refused) < REPORTED_ERRORS:
+            return refused
+        refused = []
+        for start in range(0, len(rows), _PART):
+            part = rows.part(start, start + _PART)
+            refused += [start + index for index in self._check(part, self._checks)[1]]
+        return refused
+
+    def _add_dtype_errors(
+        self, rows: Rows, indices: Sequence[int], errors: dict[int, list[InputError]]
+    ) -> None:
+        """Add an error for each value that the dtype of its column of X cannot hold.
+
+        :param rows: rows that Cerberus accepts
+        :param indices: the index of each of them in the request
+        """
+        if not indices:
+            return
+        columns: Any = [] if self._checks is None else self._check(rows, self._checks)[0]
+        if self._checks is None or self._check(rows, self._checks)[1]:
+            accepted = [self._validated(rows, index, Report()) for index in range(len(rows))]
+            columns = list(zip(*accepted, strict=True))
+        for column, (field, problems) in self._limited.items():
+            rule = "type" if field.column.categories is None else "allowed"
+            for row, message in problems(columns[column]).items():
+                report = Report()
+                self._add_error(field.name, indices[row], rule, message, report=report, hint=None)
+                errors.setdefault(indices[row], []).extend(report.errors)
 
     def _clean_by_cerberus(self, rows: Rows) -> ModelInput:
         report = Report()
-        documents = [
-            self._validate(rows.item(index), index, rows.text, report) for index in range(len(rows))
-        ]
+        values = [self._validated(rows, index, report) for index in range(len(rows))]
         report.raise_if_any()
-        columns = [[row.get(field.name) for row in documents] for field in self.column_fields]
+        columns = list(zip(*values, strict=True))
         if self._limited:
             self._check_dtypes(columns)
         return self._builder.columns(columns)
@@ -278,12 +418,23 @@ class FixedSchema:
     def _add(self, error: ValidationError, index: int, report: Report) -> None:
         name = error.document_path[0]
         rule = rule_of(error, self._fields[name].rules if name in self._fields else {})
-        self._add_error(name, index, rule, message_of(error), report)
+        message, hint = message_of(error), hint_of(error)
+        self._add_error(name, index, rule, message, report=report, hint=hint)
 
-    def _add_error(self, name: Any, index: int, rule: str, message: str, report: Report) -> None:
+    def _add_error(
+        self,
+        name: Any,
+        index: int,
+        rule: str,
+        message: str,
+        *,
+        report: Report,
+        hint: str | None,
+    ) -> None:
         if self.unnamed:
-            name, message = VALUES, f"item {self._indices[name]}: {message}"
-        report.add(index, str(name)[:LONGEST_NAME], rule, message)
+            item = f"item {self._indices[name]}: "
+            name, message, hint = VALUES, item + message, hint and item + hint
+        report.add_error(InputError(index, str(name)[:LONGEST_NAME], rule, message, hint))
 
     def _validator(self) -> Any:
         # A Cerberus validator keeps the document that it validates, so each thread needs one.
@@ -308,7 +459,17 @@ class FixedSchema:
         try:
             return self._validator_class(definitions, error_handler=_Quiet)
         except cerberus.SchemaError as error:
+            self._check_rule_names()
             raise ModelError(f"Cerberus rejects the schema: {error}") from error
+
+    def _check_rule_names(self) -> None:
+        """Raise :class:`ModelError` for the first rule that the validator does not have."""
+        known = [*self._validator_class.rules, *OWN_RULES]
+        for field in self.fields:
+            for rule in field.rules:
+                if rule not in known and not is_logical(rule):
+                    hint = did_you_mean(rule, known)
+                    raise ModelError(f"field {field.name!r}: no rule {rule!r}{hint}")
 
     def _check_defaults(self) -> None:
         validator = self._new_validator()
@@ -317,6 +478,13 @@ class FixedSchema:
                 validator.validate({field.name: field.definition["default"]}, update=True)
                 for error in leaves(validator._errors):
                     raise ModelError(f"the default of field {field.name!r}: {message_of(error)}")
+
+
+def _hint(field: Field, message: str) -> str | None:
+    """Return the error of an unknown category in words for people."""
+    categories = field.column.categories
+    is_choice = message == UNALLOWED and categories is not None
+    return choices_in_words(categories) if is_choice else None
 
 
 def _limited(fields: Sequence[Field], container: str) -> dict[int, tuple[Field, Problems]]:

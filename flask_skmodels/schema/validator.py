@@ -28,6 +28,10 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 LONGEST_KEY = 100  # characters of a client's key in an error
 NUMBER_TYPES = frozenset({"number", "float", "integer"})
 
+MOST_CHOICES = 20  # values that a message lists
+_OF_CHOICES = frozenset({0x44, 0x45})
+_OF_FORBIDDEN = frozenset({0x46, 0x47})
+
 _BOOLEANS = (bool, np.bool_)
 _INTEGERS = (int, np.integer)
 _NUMBERS = (int, float, np.integer, np.floating)
@@ -168,6 +172,21 @@ def _in_words(constraint: Any) -> Any:
         return constraint
     *first, last = constraint or [""]
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def hint_of(error: ValidationError) -> str | None:
+    """Return the message of an error in words for people, None if that of Cerberus is good."""
+    if error.code in _OF_CHOICES:
+        return choices_in_words(error.constraint)
+    return "this value is not allowed" if error.code in _OF_FORBIDDEN else None
+
+
+def choices_in_words(allowed: Any) -> str:
+    """Return which values to choose from; they are those of the schema, never a client's."""
+    values = list(allowed)
+    shown = [str(value) for value in values[:MOST_CHOICES] if value is not None]
+    more = f" or {len(values) - MOST_CHOICES} others" if len(values) > MOST_CHOICES else ""
+    return f"choose one of {', '.join(shown)}{more}"
 
 
 def message_of(error: ValidationError) -> str:

@@ -2,7 +2,8 @@
 
 Several extensions can share an application, which is the sender of all their signals. Each signal
 therefore has one receiver for each extension, a :class:`Relay`. It checks once whether the model
-belongs to its extension, and then calls all listeners.
+belongs to its extension, and whether a client caused the prediction, not a health check. Then it
+calls all listeners.
 
 ``telemetry.setup`` turns the listeners of an application on.
 """
@@ -47,12 +48,16 @@ class Listeners:
     def add(self, listener: _L) -> _L:
         """Connect a listener to the signals of the application, and return it."""
         self._listeners.append(listener)
-        for signal, receiver in listener.receivers().items():
+        self.connect(listener.receivers())
+        return listener
+
+    def connect(self, receivers: Mapping[NamedSignal, Receiver]) -> None:
+        """Connect receivers to the signals of the application."""
+        for signal, receiver in receivers.items():
             if signal not in self._relays:
                 self._relays[signal] = Relay(self._caller)
                 signal.connect(self._relays[signal], self._sender)
             self._relays[signal].receivers.append(receiver)
-        return listener
 
     def __iter__(self) -> Iterator[Listener]:
         return iter(self._listeners)
@@ -70,7 +75,8 @@ class Relay:
         self._caller = caller
 
     def __call__(self, sender: Sender, model: Model, **arguments: object) -> None:
-        if model._caller != self._caller:
+        prediction: Any = arguments.get("prediction")
+        if model._caller != self._caller or (prediction is not None and prediction.is_probe):
             return
         first: Exception | None = None
         for receiver in self.receivers:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from functools import lru_cache
 from threading import Lock
@@ -12,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from blinker import NamedSignal
 
-from flask_skmodels.exceptions import InputError
+from flask_skmodels.exceptions import InputError, Overloaded, TimedOut
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model
@@ -25,8 +26,11 @@ from flask_skmodels.signals import (
     model_load_failed,
     model_loaded,
     prediction_failed,
+    prediction_refused,
     prediction_stopped,
 )
+from flask_skmodels.telemetry.drift.drift import Drift
+from flask_skmodels.telemetry.drift_metrics import add_to_registry, drift_gauges
 from flask_skmodels.telemetry.listener import Listener, Receiver
 
 PREFIX = "skmodels_"
@@ -75,6 +79,12 @@ class Families:
             "failures", "Predictions that failed because the estimator raised an exception."
         )
         self.stopped = counter("stopped", "Predictions that a receiver of a signal stopped.")
+        self.refusals = counter(
+            "refusals",
+            "Predictions refused because others were in progress: at once (busy), or after a wait "
+            "(timeout).",
+            (*_METHOD, "reason"),
+        )
         self.rejections = counter("rejections", "Requests with rejected input.")
         self.rejected_rows = counter(
             "rejected_rows",
@@ -142,6 +152,7 @@ class Metrics(Listener):
     :param deployments: models of the extension by name
     :param registry: the ``prometheus_client.CollectorRegistry`` to register the metrics in, by
         default a new one
+    :param drift: the drift of the models, None if it is off
     :raises ImportError: prometheus-client is not installed
     """
 
@@ -150,6 +161,7 @@ class Metrics(Listener):
         extension: str,
         deployments: Mapping[str, Deployment],
         registry: Any = None,
+        drift: Drift | None = None,
     ) -> None:
         from prometheus_client import CollectorRegistry
 
@@ -159,6 +171,9 @@ class Metrics(Listener):
         self._registry = CollectorRegistry() if registry is None else registry
         self._families = _families_in(self._registry)
         self._series = _AllSeries(self._families, extension)
+        self._drift = drift
+        if drift is not None:
+            add_to_registry(drift, self._registry)
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
         return {
@@ -167,6 +182,7 @@ class Metrics(Listener):
             prediction_failed: self._fail,
             prediction_stopped: self._stop,
             input_rejected: self._reject,
+            prediction_refused: self._refuse,
             model_loaded: self._load,
             model_load_failed: self._fail_to_load,
         }
@@ -177,15 +193,26 @@ class Metrics(Listener):
         for method in live.methods if live is not None else ():
             self._series[deployment.name, live.label if live is not None else None, method]
 
-    def exposition(self) -> tuple[bytes, str]:
+    def exposition(self, shown: Collection[tuple[str, str]]) -> tuple[bytes, str]:
         """Return the metrics in the text format of Prometheus, and its content type.
 
         With several processes, these are the metrics of all processes.
+
+        :param shown: the models whose metrics are included, each as the name of its extension and
+            its own name
         """
         from prometheus_client.exposition import choose_encoder
 
         encode, content_type = choose_encoder("")  # the format that all versions of Prometheus read
-        return encode(_Shared(self._is_own) if is_multiprocess() else self._registry), content_type
+        return encode(_Shown(self._collect, shown)), content_type
+
+    def _collect(self) -> Iterable[Any]:
+        if not is_multiprocess():
+            return self._registry.collect()
+        metrics = [*_collect_from_all_processes()]
+        if self._drift is not None:
+            metrics += drift_gauges([self._drift])
+        return [each for each in metrics if each.name.startswith(PREFIX) or not self._is_own]
 
     def _start(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
         self._series[prediction.model, prediction.version, prediction.method].begun()
@@ -198,10 +225,38 @@ class Metrics(Listener):
         series.sizes(prediction.batch_rows)
         series.seconds(prediction.seconds)
 
-    def _fail(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
-        series = self._series[prediction.model, prediction.version, prediction.method]
-        series.ended()
-        series.failed()
+    def _fail(
+        self,
+        sender: Sender,
+        model: Model,
+        prediction: Prediction,
+        exception: Exception,
+        **extra: Any,
+    ) -> None:
+        key = prediction.model, prediction.version, prediction.method
+        self._series[key].ended()
+        if isinstance(exception, Overloaded | TimedOut):
+            self._count_refusal(key, exception)
+        else:
+            self._series[key].failed()
+
+    def _refuse(
+        self,
+        sender: Sender,
+        *,
+        model: Model,
+        version: str | None,
+        method: str,
+        exception: Exception,
+        **extra: Any,
+    ) -> None:
+        self._count_refusal((model.name, version, method), exception)
+
+    def _count_refusal(self, key: _Key, exception: Exception) -> None:
+        model, version, method = key
+        reason = "timeout" if isinstance(exception, TimedOut) else "busy"
+        labels = (self._extension, model, version or "", method, reason)
+        self._families.refusals.labels(*labels).inc()
 
     def _stop(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
         series = self._series[prediction.model, prediction.version, prediction.method]
@@ -251,21 +306,36 @@ class Metrics(Listener):
         self._families.load_failures.labels(self._extension, model.name).inc()
 
 
-class _Shared:
-    """A collector for the metrics of all processes.
+class _Shown:
+    """A collector for the metrics of some models, and for those that are not the library's.
 
-    :param is_own: whether to collect the metrics of this library only
+    :param collect: returns all metrics
+    :param shown: the models, each as the name of its extension and its own name
     """
 
-    def __init__(self, is_own: bool) -> None:
-        self._is_own = is_own
+    def __init__(
+        self, collect: Callable[[], Iterable[Any]], shown: Collection[tuple[str, str]]
+    ) -> None:
+        self._collect_all = collect
+        self._shown = shown
 
     def collect(self) -> Iterable[Any]:
-        from prometheus_client import CollectorRegistry, multiprocess
+        for metric in self._collect_all():
+            if metric.name.startswith(PREFIX):
+                metric = copy(metric)
+                metric.samples = [each for each in metric.samples if self._is_shown(each.labels)]
+            yield metric
 
-        collector: Any = multiprocess.MultiProcessCollector
-        metrics = collector(CollectorRegistry()).collect()
-        return [each for each in metrics if each.name.startswith(PREFIX) or not self._is_own]
+    def _is_shown(self, labels: Mapping[str, str]) -> bool:
+        return (labels["extension"], labels["model"]) in self._shown
+
+
+def _collect_from_all_processes() -> Iterable[Any]:
+    from prometheus_client import CollectorRegistry, multiprocess
+
+    collector: Any = multiprocess.MultiProcessCollector
+    metrics: Iterable[Any] = collector(CollectorRegistry()).collect()
+    return metrics
 
 
 def _families_in(registry: Any) -> Families:

@@ -27,8 +27,10 @@ from flask_skmodels.signals import (
     after_prediction,
     input_rejected,
     prediction_failed,
+    prediction_refused,
     prediction_stopped,
 )
+from flask_skmodels.telemetry.hidden_fields import shown_names
 from flask_skmodels.telemetry.listener import Listener, Receiver
 
 MOST_ROWS = 10
@@ -64,6 +66,7 @@ class PredictionLog(Listener):
             after_prediction: self._succeed,
             prediction_failed: self._fail,
             prediction_stopped: self._stop,
+            prediction_refused: self._refuse,
             input_rejected: self._reject,
         }
 
@@ -75,6 +78,29 @@ class PredictionLog(Listener):
 
     def _stop(self, sender: Sender, model: Model, **arguments: Any) -> None:
         self._log(model, "stop", lambda: self._with_error(**arguments))
+
+    def _refuse(
+        self,
+        sender: Sender,
+        *,
+        model: Model,
+        version: str | None,
+        method: str,
+        exception: Exception,
+        request_id: str | None,
+        **extra: Any,
+    ) -> None:
+        self._log(
+            model,
+            "refusal",
+            lambda: {
+                "model": model.name,
+                "version": version,
+                "method": method,
+                "request_id": request_id,
+                "error": type(exception).__qualname__,
+            },
+        )
 
     def _reject(
         self,
@@ -122,12 +148,8 @@ class PredictionLog(Listener):
 
     def _shown(self, prediction: Prediction) -> dict[int, str]:
         """Return the names of the columns of X to log, by the index of the column."""
-        fields, hidden = self._fields(prediction.model), set(self._hidden or ())
-        aliases = [field for field in fields if field.name in hidden and field.is_alias]
-        if any("rename" not in alias.rules for alias in aliases):
-            return {}  # the alias is renamed by a function, so its field is not known
-        hidden |= {alias.rules["rename"] for alias in aliases}
-        shown = {field.name for field in fields} - hidden
+        live = self._deployments[prediction.model].versions.live
+        shown = set() if live is None else shown_names(live.schema, self._hidden or ())
         return {index: name for index, name in enumerate(prediction.fields) if name in shown}
 
     def _fields(self, name: str) -> Sequence[Field]:
@@ -166,8 +188,8 @@ def _column(X: ModelInput, index: int, name: str, rows: int) -> list[Any]:
 
 
 def _outputs(prediction: Prediction) -> JSONObject:
-    """Return the first outputs; none for ``transform``, whose outputs reveal the inputs."""
-    if prediction.method == "transform":
+    """Return the first outputs; none for ``transform`` and ``explain``, which reveal the inputs."""
+    if prediction.method in {"transform", "explain"}:
         return {}
     outputs = prediction.outputs
     if is_multi_output(outputs):

@@ -6,7 +6,7 @@ The pages show it.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 from time import time
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.tabular import Tabular, matrix_of
 from flask_skmodels.schema.types import Array, ModelInput, ModelOutput
 from flask_skmodels.signals import Sender, after_prediction, input_rejected, prediction_failed
+from flask_skmodels.telemetry.hidden_fields import shown_names
 from flask_skmodels.telemetry.listener import Listener, Receiver
 from flask_skmodels.versions.version import ModelVersion
 
@@ -61,10 +62,12 @@ class RecentModelTraffic:
     """Recent traffic of one model: counts since the process started, and the last predictions.
 
     :param deployment: the model
+    :param hidden: names of the fields whose values are not kept
     """
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, hidden: Collection[str] = ()) -> None:
         self.deployment = deployment
+        self._hidden = hidden
         self.predictions = 0
         self.rows = 0
         self.failures = 0
@@ -112,7 +115,7 @@ class RecentModelTraffic:
         version = self.deployment.versions.live
         previous = None if self._version is None else self._version()
         if version is not previous and version is not None:
-            fields = measured_fields(version)
+            fields = measured_fields(version, self._hidden)
             self._version = ref(version)
             self._columns = version.schema.column_names
             self._measured = [index for index, field in enumerate(fields) if field is not None]
@@ -126,9 +129,11 @@ class RecentTraffic(Listener):
     50,000 values in all are kept. Free texts of clients are not kept.
 
     :param deployments: models of the extension by name
+    :param hidden: names of the fields whose values are not kept
     """
 
-    def __init__(self, deployments: Mapping[str, Deployment]) -> None:
+    def __init__(self, deployments: Mapping[str, Deployment], hidden: Collection[str] = ()) -> None:
+        self.hidden = hidden
         self.started_at = time()
         self._deployments = deployments
         self._traffic: dict[str, RecentModelTraffic] = {}
@@ -147,7 +152,9 @@ class RecentTraffic(Listener):
         """Return the recent traffic of a model; other threads can change it at any time."""
         traffic = self._traffic.get(name)
         if traffic is None:
-            traffic = self._traffic.setdefault(name, RecentModelTraffic(self._deployments[name]))
+            traffic = self._traffic.setdefault(
+                name, RecentModelTraffic(self._deployments[name], self.hidden)
+            )
         return traffic
 
     def window(self, name: str) -> list[KeptPrediction]:
@@ -187,14 +194,18 @@ class RecentTraffic(Listener):
             self.of(model.name).add_rejection(errors)
 
 
-def measured_fields(version: ModelVersion) -> list[Field | None]:
-    """Return the field of each column of X, or None for free texts and objects, which are not kept.
+def measured_fields(version: ModelVersion, hidden: Collection[str] = ()) -> list[Field | None]:
+    """Return the field of each column of X, or None for those that are not kept.
+
+    These are free texts, objects, and the hidden fields.
 
     :param version: a version of the model
+    :param hidden: names of the hidden fields, as in ``SKMODELS_LOG_HIDDEN_FIELDS``
     """
+    shown = shown_names(version.schema, hidden)
     fields = {field.column.name: field for field in version.schema.fields if not field.is_alias}
     in_order = [fields[name] for name in version.schema.column_names]
-    return [field if _is_measured(field) else None for field in in_order]
+    return [f if _is_measured(f) and (not hidden or f.name in shown) else None for f in in_order]
 
 
 def _is_measured(field: Field) -> bool:
@@ -207,6 +218,7 @@ def _kept_of_one_row(prediction: Prediction, measured: list[int]) -> KeptPredict
     if (
         type(X) is type(outputs) is np.ndarray
         and X.shape == (1, len(measured))
+        and prediction.layout is None
         and outputs.dtype.kind in "fiub"
         and outputs.base is None
         and outputs.ndim <= 2
@@ -222,7 +234,8 @@ def _kept(prediction: Prediction, measured: list[int]) -> KeptPrediction:
     rows = prediction.rows
     step = 1 if rows <= SAMPLE else -(-rows // SAMPLE)
     inputs = _inputs(prediction.X, measured, step) if measured else None
-    outputs = _outputs(prediction.outputs, prediction.method, step)
+    is_kept = prediction.layout is None  # explanations have no distribution to show
+    outputs = _outputs(prediction.outputs, prediction.method, step) if is_kept else None
     return KeptPrediction(
         prediction.version,
         prediction.method,

@@ -11,8 +11,10 @@ from flask.logging import has_level_handler, wsgi_errors_stream
 
 from flask_skmodels.config import Settings
 from flask_skmodels.exceptions import ConfigurationError
+from flask_skmodels.hints import install_line
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.signals import Sender
+from flask_skmodels.telemetry.drift.drift import Drift
 from flask_skmodels.telemetry.listener import Listeners
 from flask_skmodels.telemetry.metrics import Metrics
 from flask_skmodels.telemetry.prediction_log import LOGGER, PredictionLog
@@ -38,20 +40,20 @@ def listeners_of(
     """
     listeners = Listeners(sender, caller)
     if settings.pages:
-        listeners.add(RecentTraffic(deployments))
+        listeners.add(RecentTraffic(deployments, settings.log_hidden_fields or ()))
+    drift = None
+    if settings.drift:
+        drift = listeners.add(
+            Drift(name, deployments, listeners.connect, settings.log_hidden_fields or ())
+        )
     if _is_on(name, "METRICS", settings.metrics, "prometheus_client"):
-        listeners.add(Metrics(name, deployments, _object_in(settings.metrics)))
+        listeners.add(Metrics(name, deployments, _object_in(settings.metrics), drift))
     if _is_on(name, "TRACING", settings.tracing, "opentelemetry.trace"):
         listeners.add(Tracing(_object_in(settings.tracing)))
     if settings.log_predictions:
         _write_to_server_log(logging.getLogger(LOGGER))
         listeners.add(PredictionLog(deployments, settings.log_hidden_fields))
     return listeners
-
-
-def install_line(extra: str) -> str:
-    """Return the command that installs an extra of this library."""
-    return f"pip install 'Flask-SKModels[{extra}]'"
 
 
 def _object_in(setting: object) -> Any:

@@ -12,7 +12,10 @@ MAX_REQUESTED = 3  # versions that stay loaded only because a request named them
 
 
 class VersionCache:
-    """The loaded versions of one model, each with the file that it was loaded from."""
+    """The loaded versions of one model, each with the file that it was loaded from.
+
+    Threads may use it at the same time: each change is one change of a dictionary.
+    """
 
     def __init__(self) -> None:
         self._loaded: dict[str | None, tuple[File, ModelVersion]] = {}
@@ -36,8 +39,8 @@ class VersionCache:
         """Keep a version; it replaces one with the same label."""
         self._loaded[label] = (file, version)
 
-    def touch(self, label: str) -> None:
-        """Note that a request has named a version; only this method is called without the lock."""
+    def touch(self, label: str | None) -> None:
+        """Note that a request has named a version."""
         self._requested_at[label] = monotonic()
 
     def evict(self, needed: Set[str | None], files: Container[str | None]) -> None:
@@ -46,13 +49,14 @@ class VersionCache:
         :param needed: labels of the live version, the canaries and the shadow
         :param files: labels of the files that exist
         """
-        requested_at = dict(self._requested_at)
+        requested_at, loaded = dict(self._requested_at), list(self._loaded)
         others = requested_at.keys() - needed
         latest = sorted(others, key=requested_at.__getitem__, reverse=True)[:MAX_REQUESTED]
         kept = {label for label in {*needed, *latest} if label in files}
-        self._loaded = {k: v for k, v in self._loaded.items() if k in kept}
-        self._requested_at = {k: v for k, v in requested_at.items() if k in kept}
+        for label in {*loaded, *requested_at} - kept:
+            self._loaded.pop(label, None)
+            self._requested_at.pop(label, None)
 
     def clear(self) -> None:
         """Drop all versions."""
-        self._loaded = {}
+        self._loaded.clear()

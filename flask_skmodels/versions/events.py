@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from threading import local
 
 from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.models import Model
@@ -12,8 +13,8 @@ from flask_skmodels.versions.version import ModelVersion
 Event = tuple[str | None, ModelVersion | SKModelsError]
 
 
-class Events:
-    """The loads and failed loads of one model that are not yet reported, in their order."""
+class Events(local):
+    """The loads and failed loads of one model that this thread has not reported yet, in order."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
@@ -35,15 +36,20 @@ class Events:
         return events
 
 
-def report(events: Iterable[Event], model: Model, sender: Sender) -> None:
+def report(
+    events: Iterable[Event], model: Model, sender: Sender, raised: SKModelsError | None = None
+) -> None:
     """Send ``model_loaded`` or ``model_load_failed`` for each event; log the failures.
 
     The lock of the versions must be free, because a receiver may predict.
+
+    :param raised: an error that the developer sees, and that is not logged as well
     """
     for label, result in events:
         if isinstance(result, ModelVersion):
             artifact = result.artifact()
             notify(model_loaded, sender, model=model, version=label, artifact=artifact)
         else:
-            sender.logger.error("%s", result)
+            if str(result) != str(raised):
+                sender.logger.error("%s", result)
             notify(model_load_failed, sender, model=model, version=label, exception=result)

@@ -15,9 +15,11 @@ from flask_skmodels.signals import Sender
 from flask_skmodels.versions import discovery, events, lifecycle
 from flask_skmodels.versions.discovery import File
 from flask_skmodels.versions.lifecycle import Absent, Down, Live, State, Unproven
+from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.loader import VersionLoader
 from flask_skmodels.versions.polling import Polling
 from flask_skmodels.versions.promotion import Promotion
+from flask_skmodels.versions.trials import Trials
 from flask_skmodels.versions.version import ModelVersion
 
 
@@ -45,9 +47,9 @@ class VersionFolder:
     could be loaded. The next request tries again, and so does :meth:`poll`.
 
     A new version is loaded and checked by the thread that needs it while requests use the old one;
-    one assignment of the state switches to it. The state, the files and the loader are written only
-    under the lock and read without it, so a request waits for a load only if it needs the version
-    that is being loaded. Signals are sent when the lock is free.
+    one assignment of the state switches to it. The state is written only under the lock and read
+    without it. A request that names a version does not take the lock, so it waits for a load only
+    if that version is being loaded. Signals are sent when the lock is free.
 
     :param model: the declaration, with an artifact as its pipeline
     :param artifact: the file or folder
@@ -56,6 +58,7 @@ class VersionFolder:
         nor the shadow
     :param interval: seconds between two polls of the folder, None to poll only when a reload is
         requested
+    :param trials: tries a file before it is loaded, None to load it untried
     """
 
     is_reloadable = True
@@ -68,12 +71,13 @@ class VersionFolder:
         *,
         pinned: str | None = None,
         interval: float | None = None,
+        trials: Trials | None = None,
     ) -> None:
         self.model = model
         self.name = name_of(model)
         self.is_folder = discovery.is_folder(artifact, policy)
         self.on_load: Callable[[], None] = lambda: None
-        self._loader = VersionLoader(model, artifact, policy)
+        self._loader = VersionLoader(model, artifact, policy, trials)
         self._promotion = Promotion(model, self._loader, pinned)
         self._polling = Polling(self.name, artifact, policy, interval)
         self._files: Mapping[str | None, File] = {}
@@ -103,13 +107,18 @@ class VersionFolder:
         return self._loader.rejected.messages(self._files)
 
     def describe(self) -> list[JSONObject]:
-        """Return an entry for each version, the newest first; with its artifact if it is loaded."""
+        """Return an entry for each version, the newest first; with its artifact if it is loaded.
+
+        ``is_failed`` is true for a version that could not be loaded or has failed its checks; the
+        other versions do not have it.
+        """
         if not self.is_folder:
             return []
-        labels = discovery.newest_first(self._files)
-        versions = [(label, self._loaded(label)) for label in labels]
+        labels, failures = discovery.newest_first(self._files), self.failures
+        versions = [(label, self.loaded(label)) for label in labels]
         return [
             {"version": label, "is_loaded": version is not None}
+            | ({"is_failed": True} if label in failures else {})
             | ((version and version.artifact()) or {})
             for label, version in versions
         ]
@@ -132,8 +141,8 @@ class VersionFolder:
         :raises ArtifactError: no version can be loaded
         :raises ModelError: no version can be served, or the pinned one does not exist
         """
-        with self._changing(sender):
-            self._update(with_trials=True, may_predict=not isinstance(self._state, Absent))
+        with self._changing(sender, is_start=True):
+            self._update(with_others=True, may_predict=not isinstance(self._state, Absent))
 
     def current(self, sender: Sender) -> ModelVersion:
         """Return the live version; load it if necessary.
@@ -152,23 +161,24 @@ class VersionFolder:
                 self._state = lifecycle.fail(self._state)
                 raise
 
-    def get(self, label: str, sender: Sender) -> ModelVersion:
+    def get(self, label: str, sender: Sender, limit: LoadLimit | None = None) -> ModelVersion:
         """Return a version by its label; load it if necessary.
 
+        :param limit: the limit on loads that clients cause, None if no client names the version
+        :raises TooManyLoads: it is not loaded, and clients have caused too many loads
         :raises UnknownModel: the model has no version with this label
         :raises ArtifactError: it cannot be loaded
         :raises ModelError: it cannot be served
         """
-        version = self._loaded(label)
+        version = self.loaded(label)
         if version is not None:
             self._loader.cache.touch(label)
             return version
-        if self._files:
-            self._file(label)  # an unknown label is refused without waiting for the lock
-        with self._changing(sender):
-            self._files = self._files or self._loader.find()
-            version = self._loaded(label) or self._loader.load(label, self._file(label))
-            self._loader.cache.touch(label)
+        with self._reporting(sender):
+            if not self._files:
+                self._files = self._loader.find()
+            file = self._file(label)
+            version = self._loader.load(label, file, limit, is_requested=True)
             self._evict()
             return version
 
@@ -177,10 +187,10 @@ class VersionFolder:
 
         :raises SKModelsError: as :meth:`get`
         """
-        version = self._loaded(label)
+        version = self.loaded(label)
         if version is not None:
             return version
-        with self._changing(sender):
+        with self._reporting(sender):
             return None if self.live is None else self._loader.load(label, self._file(label))
 
     def unload(self) -> None:
@@ -218,25 +228,34 @@ class VersionFolder:
             with self._changing(sender):
                 if loads or self.live is not None or self.is_down:
                     self._prove()
-                    self._update(with_trials=True)
+                    self._update(with_others=True)
                     self._evict()
         except SKModelsError as error:
             sender.logger.debug("model %r keeps its version: %s", self.name, error)
 
     @contextmanager
-    def _changing(self, sender: Sender) -> Iterator[None]:
+    def _changing(self, sender: Sender, *, is_start: bool = False) -> Iterator[None]:
         """Hold the lock; after its release, report the versions that were loaded or have failed."""
+        with self._reporting(sender, is_start=is_start), self._lock:
+            yield
+
+    @contextmanager
+    def _reporting(self, sender: Sender, *, is_start: bool = False) -> Iterator[None]:
+        """At the end, report the versions that this thread has loaded or that have failed.
+
+        :param is_start: True at the start of the application, which the exception ends
+        """
+        raised: SKModelsError | None = None
         try:
-            with self._lock:
-                try:
-                    yield
-                finally:
-                    pending = self._loader.events.take()
+            yield
+        except SKModelsError as error:
+            raised = error if is_start else None
+            raise
         finally:
             self._unload_if_requested()
             if self._loader.cache:
                 self.on_load()
-            events.report(pending, self.model, sender)
+            events.report(self._loader.events.take(), self.model, sender, raised)
 
     def _unload_if_requested(self) -> None:
         while self._unload_requested and self._lock.acquire(blocking=False):
@@ -247,7 +266,7 @@ class VersionFolder:
             finally:
                 self._lock.release()
 
-    def _update(self, *, with_trials: bool = False, may_predict: bool = True) -> ModelVersion:
+    def _update(self, *, with_others: bool = False, may_predict: bool = True) -> ModelVersion:
         """List the files and switch to the newest version that passes its checks."""
         try:
             files = self._loader.find()
@@ -256,8 +275,8 @@ class VersionFolder:
             raise self._loader.reject_all(self._promotion.pinned, error) from error
         self._loader.rejected.clear_reason_of_all()
         version = self._switch(candidates, files, may_predict=may_predict)
-        if with_trials:
-            self._load_trials(files)
+        if with_others:
+            self._load_others(files)
         return version
 
     def _prove(self) -> ModelVersion | None:
@@ -284,7 +303,7 @@ class VersionFolder:
             self._state = lifecycle.stage(version)
         return version
 
-    def _loaded(self, label: str | None) -> ModelVersion | None:
+    def loaded(self, label: str | None) -> ModelVersion | None:
         """Return a version if it is loaded and its file is unchanged, or if it is live."""
         live = self.live
         if live is not None and live.label == label:
@@ -300,14 +319,14 @@ class VersionFolder:
             )
         return file
 
-    def _load_trials(self, files: Mapping[str | None, File]) -> None:
+    def _load_others(self, files: Mapping[str | None, File]) -> None:
         """Load the canaries and the shadow; the loader keeps the errors of those that fail."""
-        for label in sorted(label for label in self._promotion.on_trial if label in files):
+        for label in sorted(label for label in self._promotion.beside_live if label in files):
             with suppress(SKModelsError):
                 self._loader.load(label, files[label])
 
     def _evict(self) -> None:
         """Drop versions whose file is gone, and those neither needed nor requested recently."""
         live = None if self.live is None else self.live.label
-        self._loader.cache.evict({live, *self._promotion.on_trial}, self._files)
+        self._loader.cache.evict({live, *self._promotion.beside_live}, self._files)
         self._loader.rejected.keep(self._files)

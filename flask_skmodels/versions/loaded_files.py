@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
-from typing import Any
 from weakref import WeakValueDictionary
 
 from flask_skmodels.artifacts.declaration import Policy, resolve
 from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.exceptions import ArtifactError
 from flask_skmodels.versions.discovery import File
+from flask_skmodels.versions.keyed_locks import KeyedLocks
 
 _Key = tuple[object, ...]
 _loaded: WeakValueDictionary[_Key, Loaded] = WeakValueDictionary()
-_locks: WeakValueDictionary[_Key, Any] = WeakValueDictionary()  # one for each file
-_lock = Lock()
+_files = KeyedLocks()
 
 
-def load_once(file: File, policy: Policy) -> Loaded:
+def load_once(file: File, policy: Policy, trial: Callable[[str], None] | None = None) -> Loaded:
     """Return the content of a file, loaded once in a process for all applications that use it.
 
+    :param trial: called with the digest of the file before it is loaded; it may raise ArtifactError
     :raises ArtifactError: the file cannot be loaded, or another file has the same label
     """
     if file.others:
@@ -29,12 +29,12 @@ def load_once(file: File, policy: Policy) -> Loaded:
         reason = f"{others} in its folder has the same version: remove all but one of them"
         raise ArtifactError(resolve(file.artifact, policy), reason)
     key = _key(file, policy)
-    with _lock:
-        lock = _locks.setdefault(key, Lock())
-    with lock:
+    with _files.holding(key):
         loaded = _loaded.get(key)
         if loaded is None:
-            loaded = _loaded[key] = load(file.artifact, policy)
+            loaded = _loaded[key] = load(file.artifact, policy, trial)
+        elif trial is not None:  # another model of the same file
+            trial(loaded.sha256)
         return loaded
 
 

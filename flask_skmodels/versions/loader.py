@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,61 +12,99 @@ from typing import Any
 from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve
 from flask_skmodels.artifacts.loading import Loaded
 from flask_skmodels.artifacts.profile_beside import load_profile_beside
-from flask_skmodels.exceptions import ArtifactError, ModelError, SKModelsError
+from flask_skmodels.exceptions import ArtifactError, ModelError, SKModelsError, in_one_line
 from flask_skmodels.models import Model, name_of, profile_of
 from flask_skmodels.versions import discovery, loaded_files
 from flask_skmodels.versions.cache import VersionCache
 from flask_skmodels.versions.discovery import File
 from flask_skmodels.versions.events import Events
+from flask_skmodels.versions.keyed_locks import KeyedLocks
+from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.rejected_files import RejectedFiles
+from flask_skmodels.versions.trials import Trials
 from flask_skmodels.versions.version import ModelVersion
 
 
 class VersionLoader:
-    """Loads the versions of one model.
+    """Loads the versions of one model. Threads may load different versions at the same time.
 
     :param model: the declaration
     :param artifact: its file or folder
     :param policy: how artifacts are loaded
+    :param trials: tries a file before it is loaded, None to load it untried
     :ivar cache: the loaded versions
     :ivar rejected: the rejected files
     :ivar events: loads and failures that are not reported yet
     """
 
-    def __init__(self, model: Model, artifact: Artifact, policy: Policy) -> None:
+    def __init__(
+        self, model: Model, artifact: Artifact, policy: Policy, trials: Trials | None = None
+    ) -> None:
         self._model = model
         self._artifact = artifact
         self._policy = policy
+        self._trials = trials
+        self._loading = KeyedLocks()  # by label
         self.cache = VersionCache()
         self.rejected = RejectedFiles()
         self.events = Events()
 
     def find(self) -> Mapping[str | None, File]:
-        """Return the files that exist now, as :func:`~.discovery.find` does."""
-        self.rejected.stamp = discovery.stamp(self._artifact, self._policy)
-        return discovery.find(self._artifact, self._policy)
+        """Return the files that exist now, as :func:`~.discovery.find` does.
 
-    def load(self, label: str | None, file: File) -> ModelVersion:
+        :raises ArtifactError: there are none, or they cannot be listed
+        """
+        try:
+            self.rejected.stamp = discovery.stamp(self._artifact, self._policy)
+            return discovery.find(self._artifact, self._policy)
+        except SKModelsError:
+            raise
+        except Exception as error:
+            reason = f"it cannot be listed: {in_one_line(error)}"
+            raise ArtifactError(resolve(self._artifact, self._policy), reason) from error
+
+    def load(
+        self,
+        label: str | None,
+        file: File,
+        limit: LoadLimit | None = None,
+        *,
+        is_requested: bool = False,
+    ) -> ModelVersion:
         """Return a version; load it unless it is loaded or its file is known to be bad.
 
+        A thread waits for another one only if both load the same version.
+
+        :param limit: the limit that this load counts for, None if no client causes it
+        :param is_requested: True if a request names the version
         :raises ArtifactError: it cannot be loaded
+        :raises TooManyLoads: clients have caused too many loads
         """
-        version = self.cache.get(label, file)
-        if version is not None:
+        with self._loading.holding(label):
+            version = self.cache.get(label, file)
+            if version is None:
+                version = self._load(label, file, limit)
+                if is_requested:
+                    self.cache.touch(label)
+                self.cache.put(label, file, version)
             return version
+
+    def _load(self, label: str | None, file: File, limit: LoadLimit | None) -> ModelVersion:
         self.rejected.check(label, file, unless_it_loads=True)
+        if limit is not None:
+            limit.take(name_of(self._model))
         try:
-            loaded = loaded_files.load_once(file, self._policy)
-            version = self._version_of(label, file, loaded)
-        except SKModelsError as error:
-            raise self.reject(label, file, error) from error
+            loaded = loaded_files.load_once(file, self._policy, self._trial_of(file))
+            version = self.version_of(label, file, loaded)
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error, SKModelsError) else error
+            raise self.reject(label, file, error) from cause
         self.rejected.accept_load(label)
-        self.cache.put(label, file, version)
         self.events.add(label, version)
         return version
 
     def reject(
-        self, label: str | None, file: File, error: SKModelsError, *, loads: bool = False
+        self, label: str | None, file: File, error: Exception, *, loads: bool = False
     ) -> SKModelsError:
         """Record why a file is rejected, to be reported once for each file.
 
@@ -73,9 +112,7 @@ class VersionLoader:
         :param loads: True if the file loads, but may not replace the live version
         :returns: the exception to raise
         """
-        if not isinstance(error, ArtifactError):
-            error = ArtifactError.of(resolve(file.artifact, self._policy), error)
-        named = self.named(error)
+        named = self.named(self._artifact_error(file, error))
         if self.rejected.add(label, file, named, loads=loads):
             self.events.add(label, copy(named))
         return copy(named)
@@ -97,7 +134,26 @@ class VersionLoader:
             return ArtifactError(error.path, error.reason, model=name_of(self._model))
         return copy(error)
 
-    def _version_of(self, label: str | None, file: File, loaded: Loaded) -> ModelVersion:
+    def _artifact_error(self, file: File, error: Exception) -> ArtifactError:
+        """Return an error of any kind as the error of a file."""
+        if isinstance(error, ArtifactError):
+            return error
+        path = resolve(file.artifact, self._policy)
+        if isinstance(error, SKModelsError):
+            return ArtifactError.of(path, error)
+        return ArtifactError(path, f"it cannot be loaded: {in_one_line(error)}")
+
+    def _trial_of(self, file: File) -> Callable[[str], None] | None:
+        """Return the trial of a file, which takes its digest; None if it is loaded untried."""
+        if self._trials is None:
+            return None
+        return partial(self._trials.check, self._model, file.artifact, self._policy)
+
+    def version_of(self, label: str | None, file: File, loaded: Loaded) -> ModelVersion:
+        """Return the version of a loaded file.
+
+        :raises ArtifactError: it cannot be served
+        """
         model = copy(self._model)
         model.pipeline = loaded.estimator
         model.profile = self._profile_of(file)

@@ -21,14 +21,15 @@ class Promotion:
 
     :param model: the declaration
     :param loader: loads its versions
-    :param pinned: the only version that may serve; if None, any that is not on trial
+    :param pinned: the only version that may serve; if None, any that is neither a canary nor the
+        shadow
     """
 
     def __init__(self, model: Model, loader: VersionLoader, pinned: str | None) -> None:
         self._name = name_of(model)
         self._loader = loader
         self.pinned = pinned
-        self.on_trial = {*(model.traffic or ()), *filter(None, [model.shadow])}
+        self.beside_live = {*(model.traffic or ()), *filter(None, [model.shadow])}
 
     def candidates(self, files: Files) -> list[str | None]:
         """Return the labels of the versions that may serve, the best first.
@@ -37,7 +38,7 @@ class Promotion:
         """
         if self.pinned is None:
             newest = discovery.newest_first(files)
-            return [label for label in newest if label not in self.on_trial] or newest
+            return [label for label in newest if label not in self.beside_live] or newest
         if self.pinned not in files:
             raise ModelError(
                 f"model {self._name!r} is pinned to version {self.pinned!r}, which does not exist; "
@@ -82,7 +83,7 @@ class Promotion:
                 last.compatibility.check(version)
             if may_predict:
                 check_examples(version)
-        except SKModelsError as error:
+        except Exception as error:
             self._loader.events.discard(version)
             raise self._loader.reject(label, file, error, loads=True) from error
         self._loader.rejected.accept(label)

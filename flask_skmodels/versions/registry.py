@@ -7,8 +7,17 @@ from contextlib import contextmanager
 
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.exceptions import ModelError, UnknownModel
-from flask_skmodels.models import Model, artifact_of, check_traffic, name_of
+from flask_skmodels.models import (
+    Model,
+    artifact_of,
+    check_drift,
+    check_limits,
+    check_spelling,
+    check_traffic,
+    name_of,
+)
 from flask_skmodels.versions.folder import VersionFolder
+from flask_skmodels.versions.trials import Trials
 from flask_skmodels.versions.version import SingleVersion, Versions
 
 
@@ -28,7 +37,10 @@ class Registry(Mapping[str, Model]):
         name = name_of(model)
         if name in self._models:
             raise ModelError(f"model {name!r} is already registered: give this model another name")
+        check_spelling(model)
         check_traffic(model)
+        check_limits(model)
+        check_drift(model)
         if artifact_of(model) is None:
             self._in_memory[name] = SingleVersion(model)
         self._models[name] = model
@@ -65,6 +77,7 @@ class Registry(Mapping[str, Model]):
         *,
         pinned: str | None = None,
         interval: float | None = None,
+        trials: Trials | None = None,
     ) -> Versions:
         """Return the versions of a model for one application; no file is loaded yet.
 
@@ -72,6 +85,7 @@ class Registry(Mapping[str, Model]):
         :param policy: how artifacts are loaded
         :param pinned: label of the version to serve, by default that of the artifact
         :param interval: seconds between two polls of a folder of versions
+        :param trials: tries a file before it is loaded, None to load it untried
         :raises ModelError: the model needs a folder of versions and has none, or the pinned
             version is not in it
         """
@@ -81,7 +95,9 @@ class Registry(Mapping[str, Model]):
             self._in_memory[name].live.check(policy)
             return self._in_memory[name]
         pinned = artifact.version if pinned is None else pinned
-        versions = VersionFolder(self[name], artifact, policy, pinned=pinned, interval=interval)
+        versions = VersionFolder(
+            self[name], artifact, policy, pinned=pinned, interval=interval, trials=trials
+        )
         _check_is_folder(self[name], pinned, is_folder=versions.is_folder)
         versions.check_pin()
         return versions

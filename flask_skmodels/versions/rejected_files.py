@@ -32,6 +32,8 @@ class RejectedFile:
 class RejectedFiles:
     """The rejected files by the label of their version, so that each is tried and reported once.
 
+    Threads may use it at the same time: each change is one change of a dictionary.
+
     :ivar stamp: the stamp of the folder when its files were last listed
     """
 
@@ -81,12 +83,14 @@ class RejectedFiles:
 
     def accept_load(self, label: str | None) -> None:
         """Forget that a version failed to load; remember if it may not serve."""
-        if label in self._by_label and not self._by_label[label].loads:
-            del self._by_label[label]
+        known = self._by_label.get(label)
+        if known is not None and not known.loads:
+            self._by_label.pop(label, None)
 
     def keep(self, labels: Container[str | None]) -> None:
         """Forget the failures of all versions but these."""
-        self._by_label = {k: v for k, v in self._by_label.items() if k in labels}
+        for label in [label for label in list(self._by_label) if label not in labels]:
+            self._by_label.pop(label, None)
 
     def messages(self, files: Mapping[str | None, File]) -> dict[str | None, str]:
         """Return the reasons by the label of the version; the key None is for all versions.

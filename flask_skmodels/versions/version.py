@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
 
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.artifacts.loading import Loaded
+from flask_skmodels.engines.accepted_inputs import compile_for_accepted_input
 from flask_skmodels.engines.batching import Combiner
 from flask_skmodels.engines.selection import choose_engine
-from flask_skmodels.engines.trial import compile_tried
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
-from flask_skmodels.exceptions import ModelError, UnknownModel
-from flask_skmodels.models import Model, description_of, inputs_of, methods_of, name_of, profile_of
+from flask_skmodels.exceptions import InvalidInput, ModelError, UnknownModel
+from flask_skmodels.explain.explainer import Explainer
+from flask_skmodels.explain.explanation import Layout
+from flask_skmodels.models import (
+    EXPLAIN,
+    Model,
+    description_of,
+    inputs_of,
+    methods_of,
+    name_of,
+    profile_of,
+)
 from flask_skmodels.schema.json_schema import typical_row
-from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.rows import Rows, from_python
+from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import JSONObject, ModelInput
 from flask_skmodels.signals import Sender
+from flask_skmodels.versions.load_limit import LoadLimit
 
-_WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_function"})
+_WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_function", EXPLAIN})
 
 
 class ModelVersion:
@@ -29,9 +42,12 @@ class ModelVersion:
     :param model: the declaration, with a fitted estimator as its pipeline
     :param label: label of the version, None if the model has no versions
     :param loaded: the loaded file, None for an estimator in memory
+    :ivar explainer: the function of ``explain``, None if it is not served
     :ivar accepted_rows: by method, a row that the estimator has predicted, see
         :mod:`~flask_skmodels.inference.rejected_rows`
     :ivar accepted_probes: by method, X of a probe that the estimator accepts
+    :ivar output_widths: by method, the number of cells in a row of its output, once it was called
+    :ivar answer_schemas: by method, the Arrow schema of its output in bulk scoring
     :ivar probed_methods: the methods for which such a row was searched for among the probes
     :raises ModelError: it cannot be served; the message names the model
     """
@@ -48,19 +64,45 @@ class ModelVersion:
             self.methods = methods_of(model)
             self.profile = profile_of(model)
             inputs = inputs_of(model, self.methods)
-            inputs, self.schema = compile_tried(
+            inputs, self.schema = compile_for_accepted_input(
                 model, self.methods, inputs, checks_examples=loaded is None
             )
             self.container = inputs.container
+            if label is None and (loaded is None or model.examples is not loaded.examples):
+                _check_examples_fit(model.examples, self.schema)
             self.engine = choose_engine(model, self.methods, self.schema)
-            self._combiners = {
-                method: Combiner(call, model.batching) for method, call in self.engine.calls.items()
-            }
+            self.explainer = self._explainer() if model.explain else None
         except ModelError as error:
             raise ModelError(f"model {self.name!r}: {error}") from error
         self.accepted_rows: dict[str, Rows] = {}
         self.accepted_probes: dict[str, ModelInput] = {}
+        self.output_widths: dict[str, int] = {}
+        self._calls = self.engine.calls
+        if self.explainer is not None:
+            self.methods += (EXPLAIN,)
+            self._calls = {**self._calls, EXPLAIN: self.explainer}
+            self.output_widths[EXPLAIN] = self.explainer.layout.cells
+        self._combiners = {
+            method: Combiner(call, model.batching) for method, call in self._calls.items()
+        }
+        self.answer_schemas: dict[str, Any] = {}
         self.probed_methods: set[str] = set()
+
+    def _explainer(self) -> Explainer:
+        """Return the function that explains predictions.
+
+        :raises ModelError: the model cannot be explained exactly, or native code would explain a
+            file that is neither pinned nor trusted
+        """
+        is_trusted = self.loaded is None or self.loaded.is_trusted
+        return Explainer(
+            self.model, self.schema, self.engine.calls, self.profile, is_trusted=is_trusted
+        )
+
+    @property
+    def layout(self) -> Layout | None:
+        """The order of the outputs of ``explain``, None if it is not served."""
+        return None if self.explainer is None else self.explainer.layout
 
     @property
     def default_method(self) -> str:
@@ -100,7 +142,7 @@ class ModelVersion:
         """
         if method not in self.methods:
             raise self._unknown_method(method)
-        return self.engine.calls[method]
+        return self._calls[method]
 
     def combiner(self, method: str) -> Combiner:
         """Return the combiner for calls of a method that arrive at the same time.
@@ -157,6 +199,20 @@ class ModelVersion:
         }
 
 
+def _check_examples_fit(examples: Sequence[Any], schema: Schema) -> None:
+    """Check that the schema accepts the examples that an application declares.
+
+    :raises ModelError: it rejects one
+    """
+    for index, row in enumerate(examples):
+        try:
+            schema.clean(from_python([row]))
+        except InvalidInput as error:
+            reasons = "; ".join(str(replace(each, row=None)) for each in error.errors)
+            message = f"example {index} does not fit its schema: {reasons}"
+            raise ModelError(message) from error
+
+
 class Versions(Protocol):
     """All versions of a model that one application serves.
 
@@ -193,8 +249,11 @@ class Versions(Protocol):
     def current(self, sender: Sender) -> ModelVersion:
         """Return the live version; load it if necessary."""
 
-    def get(self, label: str, sender: Sender) -> ModelVersion:
-        """Return a version by its label; load it if necessary."""
+    def get(self, label: str, sender: Sender, limit: LoadLimit | None = None) -> ModelVersion:
+        """Return a version by its label; load it if necessary, within the limit."""
+
+    def loaded(self, label: str | None) -> ModelVersion | None:
+        """Return a version if it is loaded; the label is None if the model has no versions."""
 
     def get_shadow(self, label: str, sender: Sender) -> ModelVersion | None:
         """Return a version that predicts alongside the live one, None if the model is unloaded."""
@@ -242,7 +301,11 @@ class SingleVersion:
         """Return the version."""
         return self.live
 
-    def get(self, label: str, sender: Sender) -> ModelVersion:
+    def loaded(self, label: str | None) -> ModelVersion | None:
+        """Return the version."""
+        return self.live
+
+    def get(self, label: str, sender: Sender, limit: LoadLimit | None = None) -> ModelVersion:
         """Raise :class:`UnknownModel`: there are no labels."""
         raise UnknownModel(f"model {self.name!r} has no versions, so there is no version {label!r}")
 

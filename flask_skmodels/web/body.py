@@ -16,8 +16,8 @@ from flask_skmodels.codecs.content_encoding import CODINGS, unpack
 from flask_skmodels.codecs.registration import type_of_file
 from flask_skmodels.config import MAX_CONTENT_LENGTH
 from flask_skmodels.exceptions import InputError, InvalidInput
-from flask_skmodels.inference.limits import Limits
-from flask_skmodels.web.fast_path import form_pairs, has_plain_form, whole_body
+from flask_skmodels.inference.budget import Budget
+from flask_skmodels.web.fast_path import form_pairs, has_plain_form, parsed_form, whole_body
 
 _URLENCODED = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
@@ -30,12 +30,11 @@ class Body:
     """The body of a request, as codecs read it.
 
     :param request: the request
-    :param limits: the limits on a request to the model
-    :ivar max_bytes: the maximum size of the body in bytes, compressed or not
+    :param budget: the limits on a request to the model
     """
 
-    def __init__(self, request: Request, limits: Limits) -> None:
-        self.max_rows = limits.max_rows
+    def __init__(self, request: Request, budget: Budget) -> None:
+        self.budget = budget
         self._request = request
         has_coding = "HTTP_CONTENT_ENCODING" in request.environ
         self._coding = _coding(request) if has_coding else None
@@ -43,7 +42,13 @@ class Body:
         limit = request.max_content_length
         if limit is None:
             limit = request.max_content_length = MAX_CONTENT_LENGTH
-        self.max_bytes = limit
+        self._limit = limit
+
+    @property
+    def max_bytes(self) -> int:
+        """The maximum number of bytes that the body may unpack to."""
+        sent = self._request.content_length
+        return self.budget.max_bytes(len(self.read()) if sent is None else sent, self._limit)
 
     @property
     def is_named(self) -> bool:
@@ -66,13 +71,13 @@ class Body:
 
         :raises RequestEntityTooLarge: the body is longer than the limit
         """
-        return whole_body(self._request, self.max_bytes)
+        return whole_body(self._request, self._limit)
 
     @property
     def data(self) -> bytes:
         """The body without its content encoding."""
         if self._data is None:
-            body, coding = whole_body(self._request, self.max_bytes), self._coding
+            body, coding = whole_body(self._request, self._limit), self._coding
             self._data = unpack(body, coding, self.max_bytes) if coding else body
         return self._data
 
@@ -110,7 +115,7 @@ class Body:
     @cached_property
     def _form(self) -> _Form:
         if self._coding is None:
-            return self._request.form, self._request.files
+            return parsed_form(self._request)
         parser = self._request.make_form_data_parser()
         parser.stream_factory = lambda *args, **kwargs: BytesIO()  # no file to close
         _, form, files = parser.parse(
@@ -134,7 +139,7 @@ class UploadedFile:
     def __init__(self, files: Sequence[FileStorage], body: Body) -> None:
         self._files = files
         self.max_bytes = body.max_bytes
-        self.max_rows = body.max_rows
+        self.budget = body.budget
         self.parameters = files[0].mimetype_params
 
     @property

@@ -27,9 +27,13 @@ class Exchange:
         else a new one
     :ivar label: label of the version that the URL names, None if it names none
     :ivar version: label of the version that predicts, sent as ``X-Model-Version``
+    :ivar cache_control: the value of ``Cache-Control`` in the response
     """
 
-    __slots__ = ("_predicted_at", "_timed", "app", "label", "request", "request_id", "version")
+    __slots__ = (
+        *("_predicted_at", "_timed", "app", "cache_control", "label", "request", "request_id"),
+        "version",
+    )
 
     def __init__(self) -> None:
         self.request = cast(Request, request._get_current_object())  # type: ignore[attr-defined]
@@ -38,6 +42,7 @@ class Exchange:
         self.request_id = given if given and REQUEST_ID.fullmatch(given) else uuid4().hex
         self.label: str | None = (self.request.view_args or {}).get("version")
         self.version: str | None = None
+        self.cache_control = "no-store"  # a response may tell about rows
         self._timed: list[Prediction] = []
         self._predicted_at = 0.0
 
@@ -49,7 +54,9 @@ class Exchange:
     def finish(self, response: Response) -> Response:
         """Add the headers to the response and return it."""
         headers = response.headers
-        headers["X-Request-ID"] = self.request_id
+        # No response has these already; ``add`` takes half the time of ``set``.
+        headers.add("X-Request-ID", self.request_id)
+        headers.add("Cache-Control", self.cache_control)
         if self.version is not None:
             headers["X-Model-Version"] = self.version
         if self._timed:

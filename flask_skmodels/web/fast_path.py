@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 from urllib.parse import parse_qsl
 
 from flask import Request, Response
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
-from flask_skmodels.codecs.codec import TooLarge
+from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.signals import is_receiver_error
 from flask_skmodels.web.exchange import Exchange
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _RELATIVE = {"location", "content-location"}  # headers that Werkzeug makes absolute
 _NAME = itemgetter(0)  # of a header
+MOST_FORM_FIELDS = 65_536
 _MOST_DIGITS = 18  # of a content length
 
 
@@ -98,8 +100,7 @@ def view_function(view: Respondent, name: str) -> Callable[..., Response]:
         except Exception as error:
             if is_receiver_error(error):
                 raise
-            exception = RequestEntityTooLarge() if isinstance(error, TooLarge) else error
-            response = view.refuse(exchange, exception)
+            response = view.refuse(exchange, error)
         return exchange.finish(response)
 
     respond.__name__ = name
@@ -108,6 +109,13 @@ def view_function(view: Respondent, name: str) -> Callable[..., Response]:
     respond.view_class = type(view)  # type: ignore[attr-defined]
     respond.methods = view.methods  # type: ignore[attr-defined]
     return respond
+
+
+class UnreadableBody(ClientDisconnected):
+    """The body of a request ends early, or its chunks are broken."""
+
+    rule = "body"
+    description = "the body of the request cannot be read to its end"
 
 
 def whole_body(request: Request, limit: int) -> bytes:
@@ -119,7 +127,7 @@ def whole_body(request: Request, limit: int) -> bytes:
     :param request: the request
     :param limit: the maximum size of the body in bytes
     :raises RequestEntityTooLarge: the body is larger
-    :raises ClientDisconnected: the body is shorter than the length that was sent
+    :raises UnreadableBody: the body is shorter than the length that was sent, or cannot be read
     """
     length = request.environ.get("CONTENT_LENGTH", "")
     known = vars(request)
@@ -128,20 +136,44 @@ def whole_body(request: Request, limit: int) -> bytes:
         return _body_by_werkzeug(request, limit)
     if int(length) > limit:
         return _body_by_werkzeug(request, limit)
-    body: bytes = request.environ["wsgi.input"].read(int(length))
+    try:
+        body: bytes = request.environ["wsgi.input"].read(int(length))
+    except Exception as error:
+        raise UnreadableBody from error
     if len(body) < int(length):
-        raise ClientDisconnected
+        raise UnreadableBody
     known["_cached_data"], known["stream"] = body, BytesIO()
     return body
 
 
 def _body_by_werkzeug(request: Request, limit: int) -> bytes:
     """Return the body. Werkzeug cuts a body without a length off at the limit, without an error."""
-    body = request.get_data()
-    is_cut = request.content_length is None and len(body) >= limit > 0
-    if is_cut and request.environ["wsgi.input"].read(1):
+    try:
+        body = request.get_data()
+        is_cut = request.content_length is None and len(body) >= limit > 0
+        is_too_long = is_cut and request.environ["wsgi.input"].read(1)
+    except Exception as error:
+        raise _unreadable(error) from error
+    if is_too_long:
         raise RequestEntityTooLarge
     return body
+
+
+def parsed_form(request: Request) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
+    """Return the fields and the files of a form, as Werkzeug parses them.
+
+    :raises UnreadableBody: the body cannot be read to its end
+    """
+    try:
+        return request.form, request.files
+    except Exception as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> Exception:
+    """Return the exception for a body that cannot be read; each server raises one of its own."""
+    is_other = isinstance(error, HTTPException) and not isinstance(error, ClientDisconnected)
+    return error if is_other else UnreadableBody()
 
 
 def has_plain_form(request: Request) -> bool:
@@ -156,6 +188,10 @@ def has_plain_form(request: Request) -> bool:
 def form_pairs(body: bytes) -> list[tuple[str, str]]:
     """Return the names and values of a form; Werkzeug reads them with the same function.
 
+    :raises InvalidInput: there are too many of them
     :raises UnicodeDecodeError: the body is not UTF-8; Werkzeug would replace the invalid bytes
     """
+    if len(body) > MOST_FORM_FIELDS and body.count(b"&") >= MOST_FORM_FIELDS:
+        message = f"at most {MOST_FORM_FIELDS} fields are allowed in a form"
+        raise InvalidInput.of_request("max_columns", message)
     return parse_qsl(body.decode(), keep_blank_values=True, errors="strict")

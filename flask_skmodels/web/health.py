@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from flask import Flask, Response
+from flask import Response
 
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.state import State
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.views import BaseView
@@ -20,30 +21,39 @@ class LiveView(BaseView):
 
 
 class ReadyView(BaseView):
-    """``GET /-/health/ready``: the live version of each model, and the versions that failed.
+    """``GET /-/health/ready``: how many models are ready, and the versions that failed.
 
-    The status is 503 while a model has failed to load and no version of it serves.
+    No login guards it, so it names only models that strangers may know. The status is 503 while a
+    model is not ready, or while the application is shutting down. In debug mode it says why a
+    version failed; the reason can name files.
 
-    :param deployments: the models, by name
+    :param state: the extension on this application
     """
 
-    def __init__(self, deployments: Mapping[str, Deployment]) -> None:
-        self._deployments = deployments
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def respond(self, exchange: Exchange) -> Response:
-        is_ready = are_ready(self._deployments, exchange.app)
-        models = {name: each.status() for name, each in self._deployments.items()}
-        return json_response({"ready": is_ready, "models": models}, 200 if is_ready else 503)
+        report = self._state.readiness.check()
+        models = {
+            each.name: {
+                "ready": each.name in report.ready,
+                **each.status(with_reasons=self._state.app.debug),
+            }
+            for each in self._visible()
+        }
+        document = {
+            "ready": report.is_ready,
+            "draining": report.is_draining,
+            "ready_models": len(report.ready),
+            "total_models": report.total,
+            "models": models,
+        }
+        return json_response(document, 200 if report.is_ready else 503)
 
-
-def are_ready(deployments: Mapping[str, Deployment], app: Flask) -> bool:
-    """Return whether each model has a live version, or will be loaded when it is first used.
-
-    :param deployments: the models, by name
-    :param app: the application
-    """
-    every = [deployment.versions for deployment in list(deployments.values())]
-    for versions in every:
-        if versions.is_down:  # while this returns 503, no other request may come to poll
-            versions.poll(app)
-    return not any(versions.is_down for versions in every)
+    def _visible(self) -> Sequence[Deployment]:
+        """Return the models to name; none if the application's function cannot tell."""
+        try:
+            return self._state.visible(is_guarded=False)
+        except Exception:  # for example, it needs a user who is logged in
+            return ()

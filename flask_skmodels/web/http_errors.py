@@ -1,7 +1,7 @@
 """The HTTP status, the text and the problem document (RFC 9457) of each exception.
 
 For example, 400 for a missing field, 422 for a row that the estimator rejects, and 503 for a model
-that cannot be loaded.
+that cannot be loaded or is overloaded.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from flask_skmodels.exceptions import (
     InputError,
     InvalidInput,
     ModelError,
+    OverBudget,
+    Overloaded,
     RejectedRows,
-    TooManyRows,
+    TimedOut,
+    TooManyLoads,
 )
 
 _RULES = {406: "accept", 413: "max_content_length", 415: "content_type"}
@@ -29,8 +32,8 @@ _RULES = {406: "accept", 413: "max_content_length", 415: "content_type"}
 class Problem:
     """An exception in the form that a client may see: a status, a sentence and a list of errors.
 
-    :param exception: the exception; only its status is shown, unless it is :class:`InvalidInput` or
-        an ``HTTPException``
+    :param exception: the exception; only its status is shown, unless its message is for clients, as
+        that of :class:`InvalidInput` or of an ``HTTPException`` is
     """
 
     def __init__(self, exception: Exception) -> None:
@@ -65,7 +68,7 @@ class Problem:
 
 
 def _status(exception: Exception) -> int:
-    if isinstance(exception, TooManyRows):
+    if isinstance(exception, OverBudget):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     if isinstance(exception, RejectedRows):
         return HTTPStatus.UNPROCESSABLE_ENTITY
@@ -73,8 +76,10 @@ def _status(exception: Exception) -> int:
         return HTTPStatus.BAD_REQUEST
     if isinstance(exception, HTTPException) and exception.code is not None:
         return exception.code
-    if isinstance(exception, ArtifactError | ModelError):
+    if isinstance(exception, ArtifactError | ModelError | Overloaded):
         return HTTPStatus.SERVICE_UNAVAILABLE
+    if isinstance(exception, TimedOut):
+        return HTTPStatus.GATEWAY_TIMEOUT
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
@@ -85,6 +90,10 @@ def _detail(exception: Exception) -> str:
         return exception.description or ""
     if isinstance(exception, ArtifactError | ModelError):
         return "the model cannot be loaded"
+    if isinstance(exception, TooManyLoads):
+        return "too many versions were loaded: try again later"
+    if isinstance(exception, Overloaded | TimedOut):
+        return str(exception)
     return "the prediction failed"
 
 
@@ -96,6 +105,8 @@ def _errors(exception: Exception, status: int, detail: str) -> Sequence[InputErr
 
 
 def _headers(exception: Exception) -> list[tuple[str, Any]]:
+    if isinstance(exception, Overloaded):
+        return [("Retry-After", str(exception.retry_after))]
     if not isinstance(exception, HTTPException):
         return []
     return [header for header in exception.get_headers() if header[0] != "Content-Type"]

@@ -9,11 +9,13 @@ from werkzeug.http import parse_options_header
 
 from flask_skmodels.codecs.codec import FILE, Codec
 from flask_skmodels.codecs.registration import missing_codecs, reader_of, writers
+from flask_skmodels.hints import extra
 from flask_skmodels.openapi.components import PROBLEM_MEDIA_TYPE
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.web.body import Body, UploadedFile
 
 MOST_PLANS = 64
+LONGEST_HEADER = 8192  # characters
 
 
 class Plan:
@@ -50,18 +52,29 @@ class Negotiator:
         :raises NotAcceptable: the client accepts no media type that can be written
         """
         environ = request.environ
-        headers = environ.get("CONTENT_TYPE", ""), environ.get("HTTP_ACCEPT", "")
+        accept = environ.get("HTTP_ACCEPT", "")[: LONGEST_HEADER + 1]
+        headers = environ.get("CONTENT_TYPE", ""), accept
         plan = self._plans.get(headers)
         if plan is not None:
             return body, plan
         source = _source_of(body, schema)
         reader = _reader(source.media_type)
-        plan = Plan(reader, _writer(reader, request.accept_mimetypes))
-        if body.is_named and not body.is_multipart:
+        plan = Plan(reader, _writer(reader, accepted(request)))
+        if body.is_named and not body.is_multipart and len(headers[0]) <= LONGEST_HEADER:
             if len(self._plans) >= MOST_PLANS:  # a client may send a different header each time
                 self._plans.clear()
             self._plans[headers] = plan
         return source, plan
+
+
+def accepted(request: Request) -> MIMEAccept:
+    """Return the media types that a client accepts.
+
+    A header of more than 8,192 characters counts as not sent, which RFC 9110 allows: no client
+    needs it, and it takes long to read.
+    """
+    is_short = len(request.environ.get("HTTP_ACCEPT", "")) <= LONGEST_HEADER
+    return request.accept_mimetypes if is_short else MIMEAccept()
 
 
 def content_type_of(media_type: str) -> str:
@@ -88,13 +101,13 @@ def unsupported(media_type: str, known: str) -> UnsupportedMediaType:
 
 
 def needed_for(media_type: str) -> str:
-    """Return the end of a message: the command that installs what reads a content type.
+    """Return the end of a message: the extra that the server needs to read a content type.
 
-    :returns: empty where no command would help
+    :returns: empty where no extra would help
     """
     for codec in missing_codecs():
         if media_type in codec.reads:
-            return f"; {media_type} needs pip install 'Flask-SKModels[{codec.extra}]'"
+            return f"; {media_type} needs {extra(str(codec.extra))} on the server"
     return ""
 
 
@@ -117,8 +130,9 @@ def _writer(reader: Codec, accept: MIMEAccept) -> Codec:
     if not accept:
         return reader
     offers = [reader, *(codec for codec in writers() if codec is not reader)]
-    best = max(offers, key=lambda codec: _quality(accept, codec.media_type))
-    if not _quality(accept, best.media_type):
+    qualities = [_quality(accept, codec.media_type) for codec in offers]
+    best = offers[qualities.index(max(qualities))]
+    if not max(qualities):
         known = ", ".join(codec.media_type for codec in writers())
         raise NotAcceptable(f"the response can be one of {known}")
     return best

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
+import numpy as np
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.config import Settings
-from flask_skmodels.exceptions import UnknownModel
+from flask_skmodels.exceptions import OverBudget, UnknownModel
+from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.inference.limits import Limits
 from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
+from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.versions.version import ModelVersion
+from flask_skmodels.web.body import Body
 from flask_skmodels.web.cross_site import check_origin
 from flask_skmodels.web.exchange import Exchange
 
@@ -34,12 +37,12 @@ class Predictor:
 
     :param deployment: the model
     :param settings: the extension's configuration on this application
-    :ivar limits: the limits on a request to the model
+    :ivar budget: the limits on a request to the model
     """
 
     def __init__(self, deployment: Deployment, settings: Settings) -> None:
         self.deployment = deployment
-        self.limits = Limits.of(deployment.model, settings)
+        self.budget = Budget.of(deployment.model, settings)
         self._trusted_origins = settings.trusted_origins
         self._has_timing = settings.server_timing
 
@@ -56,7 +59,7 @@ class Predictor:
         has_key = exchange.label is None and deployment.model.traffic
         key = deployment.canaries.key(app, exchange.request) if has_key else None
         try:
-            version = deployment.version(app, exchange.label, key)
+            version = deployment.version(app, exchange.label, key, is_client=True)
         except UnknownModel as error:
             raise NotFound("the model has no such version") from error
         exchange.version = version.label
@@ -82,17 +85,34 @@ class Predictor:
         :param reader: reads the rows
         :param source: the body that contains the rows
         :param request_id: identifier of the prediction, by default that of the request
-        :raises TooLarge: the body unpacks to more bytes than are allowed
-        :raises InvalidInput: the rows cannot be read, are too many, or are not valid; or the model
-            or its estimator rejects them
+        :raises OverBudget: the body unpacks to too many bytes, or has too many rows or cells, or
+            the response would have too many
+        :raises InvalidInput: the rows cannot be read or are not valid; or the model or its
+            estimator rejects them
+        :raises Overloaded: too many predictions are in progress
+        :raises TimedOut: the prediction has waited too long for others, or takes too long
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
-        deployment = self.deployment
+        deployment, budget = self.deployment, self.budget
+        if method == EXPLAIN and version.explainer is not None and version.explainer.is_slow:
+            budget = budget.for_explanations()
         call = deployment.call(exchange.app, version, method, request_id or exchange.request_id)
-        with rejecting(call):
-            rows = reader.decode(source, version.schema)
-            prediction = prepare(call, rows, self.limits)
-        deployment.execute(call, prediction, is_shadowed=exchange.label is None)
+        call.limit = deployment.timeout
+        if deployment.limits:  # a slow client must not keep others from running
+            Body(exchange.request, self.budget).read()
+        with call.admission as call.waited:
+            with rejecting(call):
+                rows = reader.decode(source, version.schema)
+                prediction = prepare(call, rows, budget)
+            deployment.execute(call, prediction, is_shadowed=exchange.label is None)
+        outputs = prediction.outputs
+        is_plain = type(outputs) is np.ndarray and not outputs.dtype.hasobject
+        if not is_plain or outputs.nbytes > self.budget.max_cells:
+            try:
+                self.budget.check_response(prediction.rows, outputs)
+            except OverBudget as error:
+                call.notify_rejected(error, prediction)
+                raise
         if self._has_timing:
             exchange.time(prediction)
         return prediction

@@ -14,7 +14,7 @@ def add_rules(state: State) -> None:
     """Add the URLs that exist once in an application."""
     add_url_rule(state, "-:models", "/-/models/", ModelsView(state), decorators=state.decorators)
     add_url_rule(state, "-:live", "/-/health/live/", LiveView())
-    add_url_rule(state, "-:ready", "/-/health/ready/", ReadyView(state.deployments))
+    add_url_rule(state, "-:ready", "/-/health/ready/", ReadyView(state))
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:

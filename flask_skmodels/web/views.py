@@ -6,8 +6,10 @@ from typing import ClassVar
 
 from flask import Response
 from flask.views import View
+from numpy import ndarray
 from werkzeug.exceptions import NotFound
 
+from flask_skmodels.codecs.parts import FEW_CELLS, are_large
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
 from flask_skmodels.web.body import Body
@@ -51,9 +53,12 @@ class PredictionView(BaseView):
         method = self._method or version.default_method
         if method not in version.methods:
             raise NotFound("this version does not serve the method")
-        body = Body(exchange.request, self._predictor.limits)
+        body = Body(exchange.request, self._predictor.budget)
         source, plan = self._negotiator.plan(exchange.request, body, version.schema)
         prediction = self._predictor.predict(exchange, version, method, plan.reader, source)
+        outputs = prediction.outputs
+        if (type(outputs) is not ndarray or outputs.size > FEW_CELLS) and are_large(outputs):
+            return Response(plan.writer.encode_parts(prediction), content_type=plan.content_type)
         return WholeResponse(plan.writer.encode(prediction), content_type=plan.content_type)
 
 

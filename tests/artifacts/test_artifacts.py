@@ -46,6 +46,7 @@ from flask_skmodels.artifacts.formats import split_name
 from flask_skmodels.artifacts.loading import Loaded, load
 from flask_skmodels.estimators import input_columns, introspect
 from flask_skmodels.exceptions import ArtifactError, SKModelsError
+from flask_skmodels.hints import install_line
 from flask_skmodels.versions import discovery
 from tests.support.helpers import X, Y
 from tests.support.selection import cases
@@ -241,7 +242,7 @@ def test_unpinned_pickle_is_told_how_it_can_load(
     joblib.dump(pipeline, path)
     reason = refused(Artifact("models/iris.joblib.gz"), policy)
     assert "a pickle runs code when it is loaded, and this one is not pinned" in reason
-    assert "flask skmodels convert models/iris.joblib.gz models/iris.skops" in reason
+    assert f"flask skmodels convert {path} {path.with_name('iris.skops')}" in reason
     [line] = re.findall(r"Artifact\(.*?\)", reason)
     assert line == f'Artifact("models/iris.joblib.gz", sha256="{digest_of(path)}")'
     check(load(eval(line), policy), pipeline, path, "joblib")
@@ -265,7 +266,7 @@ def test_unpinned_version_is_told_what_to_put_into_a_list(
     artifact = Artifact("my models/iris")
     [file] = discovery.find(artifact, policy).values()
     reason = refused(file.artifact, policy)
-    assert "flask skmodels convert 'my models/iris/2.joblib' 'my models/iris/2.skops'" in reason
+    assert f"flask skmodels convert '{path}' '{path.with_suffix('.skops')}'" in reason
     [(line, to)] = re.findall(r'add the line "(.*?)" to (.*?), and set', reason)
     [setting] = re.findall(r"SKMODELS_SHA256SUMS = (\(.*?\))", reason)
     with (tmp_path / to).open("a") as file_:
@@ -284,7 +285,8 @@ def test_unpinned_version_is_told_to_sign_the_list_again(
     policy = replace(policy, sha256sums="SHA256SUMS", verify=lambda *_: True)
     [file] = discovery.find(Artifact("iris"), policy).values()
     digest = digest_of(tmp_path / "iris" / "2.joblib")
-    line = f'add the line "{digest}  iris/2.joblib" to SHA256SUMS, and sign it again'
+    sums = tmp_path / "SHA256SUMS"
+    line = f'add the line "{digest}  iris/2.joblib" to {sums}, and sign it again'
     assert line in refused(file.artifact, policy)
 
 
@@ -831,9 +833,9 @@ def _raise() -> None:
 @pytest.mark.parametrize(
     ("name", "module", "install"),
     [
-        ("a.skops", "skops", "it needs skops: pip install 'Flask-SKModels[skops]'"),
-        ("a.onnx", "onnxruntime", "it needs onnxruntime: pip install 'Flask-SKModels[onnx]'"),
-        ("a.onnx", "onnx", "it needs onnx: pip install 'Flask-SKModels[onnx]'"),
+        ("a.skops", "skops", f"it needs skops: {install_line('skops')}"),
+        ("a.onnx", "onnxruntime", f"it needs onnxruntime: {install_line('onnx')}"),
+        ("a.onnx", "onnx", f"it needs onnx: {install_line('onnx')}"),
     ],
 )
 def test_missing_library_is_named(
@@ -1082,21 +1084,31 @@ def field(number: int, *values: bytes) -> bytes:
 
 
 def graph_of(*nodes: bytes) -> bytes:
-    """Return a graph with the input ``X``, two columns, and the output ``label``."""
+    """Return a graph with the input ``X``, two columns, and the output ``label``.
+
+    It has the operators of ONNX and those of ``org.example``, which nobody knows.
+    """
+    domains = field(8, field(1, b"") + b"\x10\x12") + field(
+        8, field(1, b"org.example") + b"\x10\x01"
+    )
     size = field(1, b"\x08\x02")
     kind = field(1, b"\x08\x01" + field(2, field(1, b"") + size))
     value = field(1, b"X") + field(2, kind)
     output = field(1, b"label") + field(2, kind)
-    return field(7, field(1, *nodes) + field(11, value) + field(12, output))
+    graph = field(1, *nodes) + field(2, b"g") + field(11, value) + field(12, output)
+    return b"\x08\x08" + domains + field(7, graph)
 
 
-CAST = field(1, b"label") + field(2, b"label") + field(4, b"Cast")
-PACKED = field(1, b"classlabels_int64s") + field(8, b"\x03" + b"\xff" * 9 + b"\x01")
-
-
-@pytest.mark.parametrize(
-    ("node", "classes"), [(field(2, b"label") + field(5, PACKED), [3, -1]), (CAST, None)]
+TO_FLOAT = field(1, b"to") + b"\x18\x01\xa0\x01\x02"
+CAST = field(1, b"X") + field(2, b"label") + field(4, b"Cast") + field(5, TO_FLOAT)
+CIRCLE = field(1, b"label") + field(2, b"label") + field(4, b"Cast") + field(5, TO_FLOAT)
+UNKNOWN = field(1, b"X") + field(2, b"label") + field(4, b"Classify") + field(7, b"org.example")
+PACKED = (
+    field(1, b"classlabels_int64s") + field(8, b"\x03" + b"\xff" * 9 + b"\x01") + b"\xa0\x01\x07"
 )
+
+
+@pytest.mark.parametrize(("node", "classes"), [(UNKNOWN + field(5, PACKED), [3, -1]), (CAST, None)])
 def test_graph_of_another_writer(policy: Policy, node: bytes, classes: Any) -> None:
     (policy.root / "a.onnx").write_bytes(graph_of(node))
     model = load(Artifact("a.onnx"), policy).estimator
@@ -1129,12 +1141,18 @@ def test_truncated_onnx(to_onnx: Any, policy: Policy) -> None:
         assert "it is not a file of ONNX" in refused(Artifact("a.onnx"), policy)
 
 
-def test_graph_that_the_runtime_refuses(to_onnx: Any, policy: Policy) -> None:
+def test_graph_that_the_checker_of_onnx_refuses(to_onnx: Any, policy: Policy) -> None:
     data = to_onnx(LinearRegression().fit(X, Y), SINGLE[:1]).SerializeToString()
-    (policy.root / "a.onnx").write_bytes(data.replace(b"LinearRegressor", b"NoSuchRegressor"))
+    for changed in (data.replace(b"LinearRegressor", b"NoSuchRegressor"), graph_of(CIRCLE)):
+        (policy.root / "a.onnx").write_bytes(changed)
+        assert refused(Artifact("a.onnx"), policy).startswith("onnx refuses it: ValidationError: ")
+
+
+def test_graph_that_the_runtime_refuses(policy: Policy) -> None:
+    (policy.root / "a.onnx").write_bytes(graph_of(UNKNOWN))
     model = load(Artifact("a.onnx"), policy).estimator
     with pytest.raises(ArtifactError, match=r"a\.onnx: ONNX Runtime refuses it: ") as caught:
-        model.predict(X)
+        model.predict(X[:, :2])
     assert len(str(caught.value).splitlines()) == 1
 
 

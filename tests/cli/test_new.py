@@ -16,10 +16,10 @@ from sklearn.pipeline import make_pipeline
 
 from tests.support.command_line import error, flask, output
 from tests.support.helpers import SETOSA, VIRGINICA
-from tests.support.selection import cases
 
 
-@pytest.mark.parametrize("suffix", cases(["joblib", "skops"], quick=["joblib"]))
+@pytest.mark.full
+@pytest.mark.parametrize("suffix", ["joblib", "skops"])
 def test_new_writes_a_module_that_runs(
     app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: Any, suffix: str
 ) -> None:

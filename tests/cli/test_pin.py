@@ -37,6 +37,8 @@ def test_pin_prints_a_list_that_sha256sum_checks(
     Path("SHA256SUMS").write_text(output(app, "pin", "iris"))
     subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], check=True)
     setting = output(app, "pin", "SHA256SUMS").strip()
+    assert setting.startswith(f'SKMODELS_SHA256SUMS = ("{tmp_path}/SHA256SUMS", "')
+    setting = output(app, "pin", "SHA256SUMS", "--root", ".").strip()
     assert setting.startswith('SKMODELS_SHA256SUMS = ("SHA256SUMS", "')
     config: dict[str, Any] = {}
     exec(setting, config)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from flask import Flask
 
+from flask_skmodels.hints import install_line
 from tests.support.command_line import error, output, run, without_pyarrow
 from tests.support.helpers import SETOSA, VIRGINICA
 from tests.support.versions_folder import (
@@ -94,7 +95,7 @@ def test_predict_names_the_extra_of_a_missing_format(
     rows = json.dumps([SETOSA, VIRGINICA])
     message = (
         "format application/vnd.apache.arrow.stream is not available. "
-        "To install it: pip install 'Flask-SKModels[arrow]'"
+        f"To install it: {install_line('arrow')}"
     )
     assert error(app, "predict", "iris", "--format", "arrow", stdin=rows) == message
     assert error(app, "predict", "iris", str(tmp_path / "rows.arrow")) == message

@@ -92,7 +92,7 @@ BAD: dict[str, tuple[bytes, list[Error]]] = {
     "another length of a surplus column": (replaced("note", [1]), [(None, None, "length")]),
     "missing": (
         json.dumps({"columns": {n: COLUMNS[n] for n in FIELDS[1:]}}).encode(),
-        [(0, "sepal_length", "required"), (1, "sepal_length", "required")],
+        [(None, "sepal_length", "required")],
     ),
     "null in a column": (replaced("petal_width", [1, None]), [(1, "petal_width", "nullable")]),
     "text in a column": (replaced("petal_width", [1, "2"]), [(1, "petal_width", "type")]),

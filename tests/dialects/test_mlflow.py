@@ -23,6 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from werkzeug.test import TestResponse
 
 from flask_skmodels import Artifact, ArtifactError, ConfigurationError, Model, SKModels
+from flask_skmodels.hints import install_line
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, X, Y, hooked, serve
 
 ROWS = [list(SETOSA.values()), list(VIRGINICA.values())]
@@ -225,8 +226,76 @@ def test_parquet_of_one_long_text_many_times(mixed_pipeline: Any) -> None:
     table = pa.table({"island": texts, "mass": pa.array([1.0] * 20_000)})
     out = io.BytesIO()
     pyarrow.parquet.write_table(table, out)
+    assert error(send(client, out.getvalue(), PARQUET), 413)
+
+
+def written(texts: Any, **options: Any) -> bytes:
+    """Return a file of rows with these islands."""
+    out = io.BytesIO()
+    table = pa.table({"island": texts, "mass": pa.array([1.0] * len(texts))})
+    pyarrow.parquet.write_table(table, out, **options)
+    return out.getvalue()
+
+
+def varint(number: int) -> bytes:
+    """Return an integer as Thrift's compact protocol writes it."""
+    number, parts = number << 1, bytearray()
+    while number >= 128:
+        parts.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*parts, number])
+
+
+def test_parquet_whose_pages_are_longer_than_it_says(mixed_pipeline: Any) -> None:
+    client = speaking(Model(name="iris", pipeline=mixed_pipeline))
+    texts = pa.array([f"{index:02}" + "x" * 200_000 for index in range(40)])
+    body = written(texts, use_dictionary=False, compression="gzip")
+    metadata = pyarrow.parquet.ParquetFile(io.BytesIO(body)).metadata
+    true = varint(metadata.row_group(0).column(0).total_uncompressed_size)
+    false = b"\x82" + b"\x80" * (len(true) - 2) + b"\x00"
+    footer = body.rindex(true)
+    assert error(send(client, body[:footer] + false + body[footer + len(true) :], PARQUET), 413)
+
+
+def test_parquet_whose_statistics_are_of_another_schema(client: FlaskClient) -> None:
+    """pyarrow would end the process if it were asked for the metadata of the column."""
+    body = parquet(FRAME)
+    optional, required = b"%\x02\x18\x0csepal_length", b"%\x00\x18\x0csepal_length"
+    assert body.count(optional) == 1
+    response = send(client, body.replace(optional, required), PARQUET)
+    assert error(response) == "BAD_REQUEST"
+
+
+def test_parquet_with_a_part_of_its_footer_twice(client: FlaskClient) -> None:
+    body = parquet(FRAME)
+    length = int.from_bytes(body[-8:-4], "little")
+    footer, version = body[-8 - length : -8], b"\x15\x04"  # field 1, with the number 2
+    assert footer.startswith(version)
+    twice = version + b"\x05\x02\x04" + footer[2:]  # field 1 once more
+    end = len(twice).to_bytes(4, "little") + b"PAR1"
+    assert error(send(client, body[: -8 - length] + twice + end, PARQUET)) == "BAD_REQUEST"
+
+
+def test_parquet_of_texts_that_repeat_those_before(mixed_pipeline: Any) -> None:
+    client = speaking(Model(name="iris", pipeline=mixed_pipeline))
+    texts = pa.array(["x" * 1000 + str(index) for index in range(1000)])
+    encodings = {"island": "DELTA_BYTE_ARRAY"}
+    body = written(texts, use_dictionary=False, column_encoding=encodings)
+    response = send(client, body, PARQUET)
+    assert error(response) == "BAD_REQUEST"
+    assert "DELTA_BYTE_ARRAY" in response.text
+
+
+@pytest.mark.parametrize("options", [{"data_page_version": "2.0"}, {"row_group_size": 2}])
+@pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd"])
+def test_parquet_of_any_writer(pipeline: Any, options: dict[str, Any], compression: str) -> None:
+    client = speaking(Model(name="iris", pipeline=pipeline, schema=SCHEMA))
+    out = io.BytesIO()
+    table = pa.Table.from_pandas(pd.concat([FRAME] * 3))
+    pyarrow.parquet.write_table(table, out, compression=compression, **options)
     response = send(client, out.getvalue(), PARQUET)
-    assert error(response) == "INVALID_PARAMETER_VALUE"
+    assert response.status_code == 200
+    assert len(response.get_json()["predictions"]) == 3 * len(FRAME)
 
 
 def test_without_pyarrow(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,7 +520,7 @@ def test_description_that_is_none(tmp_path: Path, named: Any, text: str) -> None
 def test_without_pyyaml(tmp_path: Path, named: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder(tmp_path / "model", named)
     monkeypatch.setitem(sys.modules, "yaml", None)
-    assert "pip install 'Flask-SKModels[mlflow]'" in refusal(path)
+    assert install_line("mlflow") in refusal(path)
 
 
 def test_a_new_folder_is_served_after_a_reload(tmp_path: Path, named: Any) -> None:

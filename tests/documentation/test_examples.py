@@ -41,7 +41,7 @@ BIRD = {
 
 def test_every_example_has_a_test() -> None:
     names = {path.parent.name for path in EXAMPLES.glob("*/app.py")}
-    assert names == {"audit", "factory", "iris", "login", "penguins"}
+    assert names == {"audit", "drain", "factory", "iris", "login", "penguins"}
 
 
 @pytest.mark.parametrize("name", ["factory", "iris", "login", "penguins"])

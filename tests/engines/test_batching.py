@@ -6,8 +6,9 @@ import gc
 import os
 import signal
 import threading
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -25,56 +26,10 @@ from sklearn.svm import SVC
 
 from flask_skmodels import KeyValueModel, Prediction, SKModels, ValuesModel, after_prediction
 from flask_skmodels.engines import batching
+from flask_skmodels.engines.call_threads import DIRECT, ThreadCall, request_thread
+from tests.support.gate import WAIT, Gate, gate, until
 from tests.support.helpers import SCHEMA, VIRGINICA, X, Y
 from tests.support.selection import cases
-
-WAIT = 30  # seconds at most, for what must come
-
-
-class Gate(BaseEstimator):
-    """Doubles its first column, and can be held at its first call; notes what it is called with.
-
-    It is not held before :meth:`close`: a model is tried when it is registered.
-
-    :param raises_on: a number that it raises on
-    :param loses: whether it returns one entry too few for several rows
-    """
-
-    def __init__(self, raises_on: float | None = None, *, loses: bool = False) -> None:
-        self.raises_on = raises_on
-        self.loses = loses
-
-    def fit(self, X: Any, y: Any = None) -> Gate:
-        self.n_features_in_ = np.shape(X)[1]
-        self.calls_: list[int] = []
-        self.entered_ = threading.Event()
-        self.opened_ = threading.Event()
-        self.opened_.set()
-        return self
-
-    def close(self) -> None:
-        """Hold the next call, and forget the calls until now."""
-        self.calls_.clear()
-        self.entered_.clear()
-        self.opened_.clear()
-
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        values = np.asarray(X, dtype=np.float64)[:, 0]
-        self.calls_.append(len(values))
-        self.entered_.set()
-        assert self.opened_.wait(WAIT)
-        if self.raises_on in values.tolist():
-            raise RuntimeError("this number is not for me")
-        doubled = values * 2
-        return doubled[1:] if self.loses and len(doubled) > 1 else doubled
-
-    def predict_proba(self, X: Any) -> list[NDArray[np.float64]]:
-        values = self.predict(X)
-        return [np.column_stack([values, -values]), np.column_stack([values, values])]
-
-
-def gate(**options: Any) -> Gate:
-    return Gate(**options).fit(np.zeros((1, 1)))
 
 
 def held(pipeline: Gate, **attributes: Any) -> tuple[SKModels, Flask]:
@@ -110,14 +65,6 @@ def queued(models: SKModels, app: Flask, method: str) -> int:
     version = models._deployment(app, "held").versions.live
     assert version is not None
     return len(version.combiner(method)._queue)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(WAIT * 200):
-        if holds():
-            return
-        threading.Event().wait(0.005)
-    raise AssertionError("it did not come")
 
 
 def test_calls_that_come_meanwhile_become_one() -> None:
@@ -244,7 +191,7 @@ def test_large_requests_do_not_wait_for_others() -> None:
     models.predict("held", [{"x": float(n)} for n in range(17)], app=app)
     version = models._deployment(app, "held").versions.live
     assert version is not None
-    assert not version.combiner("predict")._is_busy
+    assert version.combiner("predict")._leading is None
 
 
 def test_a_caller_that_gives_up_takes_only_itself_out() -> None:
@@ -287,11 +234,11 @@ def test_a_caller_that_gives_up_takes_only_itself_out() -> None:
 
 def _with_turn(combiner: Any, turn: Any, rows: NDArray[np.float64]) -> Any:
     """Call as one whose wait is interrupted."""
-    waiting = batching._Waiting(rows, 8)
+    waiting = batching._Caller(rows, 8)
     waiting.turn = turn
     with combiner._lock:
         combiner._queue.append(waiting)
-    return combiner._wait(waiting)
+    return combiner._wait(waiting, None, 0.0)
 
 
 @pytest.mark.parametrize("leads", [True, False])
@@ -535,6 +482,28 @@ def test_a_call_leaves_nothing_for_the_garbage_collector() -> None:
             for future in futures:
                 future.result(WAIT)
         models.predict("held", {"x": 1.0}, app=app)
-        assert not [each for each in gc.get_objects() if isinstance(each, batching._Waiting)]
+        assert not [each for each in gc.get_objects() if isinstance(each, batching._Caller)]
     finally:
         gc.enable()
+
+
+def test_call_that_returns_at_its_limit_has_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    wake = batching._wake
+
+    def wake_late(leader: Any) -> None:
+        time.sleep(0.3)  # the limit ends between the return of the method and the result
+        wake(leader)
+
+    monkeypatch.setattr(batching, "_wake", wake_late)
+    combiner = batching.Combiner(lambda X: np.asarray(X) * 2, False)
+    with DIRECT.place:  # another call runs, so this one gets a thread of its own
+        outputs, _, rows = combiner.call(np.ones((1, 1)), 1, limit=0.1)
+    assert (outputs.tolist(), rows) == ([[2.0]], 1)
+
+
+def test_thread_of_a_call_belongs_to_its_request() -> None:
+    call = ThreadCall(lambda: ThreadCall(request_thread))
+    assert call.wait(10)
+    inner = call.result()
+    assert inner.wait(10)
+    assert inner.result() == threading.get_ident()

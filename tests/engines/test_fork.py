@@ -13,7 +13,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 
 from tests.support.gunicorn import ask, ask_each, gunicorn
 from tests.support.helpers import SCHEMA, X, Y
-from tests.support.selection import cases
 
 ESTIMATORS = {
     "boosted": HistGradientBoostingClassifier(max_iter=8, random_state=0),
@@ -46,7 +45,8 @@ def fitted() -> dict[str, Any]:
     return {name: estimator.fit(X, Y) for name, estimator in ESTIMATORS.items()}
 
 
-@pytest.mark.parametrize("engine", cases(["lean", "sklearn"], quick=["lean"]))
+@pytest.mark.full
+@pytest.mark.parametrize("engine", ["lean", "sklearn"])
 def test_what_master_has_checked_answers_in_its_workers(
     tmp_path: Path, fitted: dict[str, Any], engine: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -26,6 +27,7 @@ from sklearn.svm import LinearSVC
 
 from flask_skmodels import Artifact, ModelError, SKModels
 from flask_skmodels.artifacts.onnx_session import run_in_subprocess, run_packed
+from flask_skmodels.hints import install_line
 from tests.support.helpers import X, Y
 
 SAME_PROCESS = pytest.mark.usefixtures("same_process")
@@ -206,7 +208,7 @@ def test_missing_library_names_the_extra(library: str, monkeypatch: pytest.Monke
     found = importlib.util.find_spec
     there = lambda name: None if name == library else found(name)  # noqa: E731
     monkeypatch.setattr(importlib.util, "find_spec", there)
-    with pytest.raises(ModelError, match=r"pip install 'Flask-SKModels\[onnx\]'"):
+    with pytest.raises(ModelError, match=re.escape(install_line("onnx"))):
         serve(LogisticRegression(max_iter=500).fit(X, Y))
 
 

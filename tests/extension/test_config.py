@@ -13,7 +13,9 @@ def test_defaults() -> None:
     app = Flask("host")
     SKModels(app)
     assert app.config["SKMODELS_URL_PREFIX"] == ""
-    assert app.config["SKMODELS_MAX_ROWS"] == 1_000_000
+    assert app.config["SKMODELS_MAX_ROWS"] == 100_000
+    assert app.config["SKMODELS_MAX_CELLS"] == 10_000_000
+    assert app.config["SKMODELS_MAX_INFLATION"] == 100
     assert {f"SKMODELS_{key}" for key in KEYS} <= set(app.config)
 
 
@@ -46,7 +48,16 @@ def test_constructor_overrides_the_default() -> None:
         ("MAX_ROWS", "5"),
         ("MAX_ROWS", 1.5),
         ("MAX_ROWS", None),
-        ("VISIBLE", True),
+        ("MAX_CELLS", 0),
+        ("MAX_CELLS", 1.5),
+        ("MAX_INFLATION", 0),
+        ("MAX_INFLATION", "100"),
+        ("MAX_CONCURRENCY", 0),
+        ("MAX_CONCURRENCY", 1.5),
+        ("MAX_QUEUE", -1),
+        ("MAX_QUEUE", True),
+        ("TIMEOUT", 0),
+        ("TIMEOUT", "30"),
         ("PAGES", None),
         ("PAGES", "yes"),
         ("TRUSTED_ORIGINS", "https://example.org"),

@@ -100,6 +100,11 @@ def test_add_takes_every_attribute(pipeline: Any) -> None:
         "purge_unknown": False,
         "engine": "sklearn",
         "batching": False,
+        "max_concurrency": 8,
+        "max_queue": 16,
+        "timeout": 5,
+        "max_rows": 1000,
+        "max_cells": 10_000,
         "decorators": [lambda view: view],
         "description": "Iris.",
         "examples": [SETOSA],
@@ -108,6 +113,11 @@ def test_add_takes_every_attribute(pipeline: Any) -> None:
         "shadow": None,
         "profile": Profile.of(load_iris().data),
         "enforce_ranges": True,
+        "drift_window": 1000,
+        "drift_minimum": 100,
+        "drift_threshold": 0.1,
+        "explain": True,
+        "max_explained_rows": 50,
     }
     model = SKModels().add("iris", pipeline, **attributes)
     assert set(attributes) | {"name", "pipeline"} == set(Model.attributes)

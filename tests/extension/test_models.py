@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.cluster import DBSCAN
 from sklearn.datasets import load_iris
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -171,7 +172,7 @@ def test_model_that_cannot_be_served(attributes: dict[str, Any], message: str) -
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        ({**SCHEMA, "petal_width": {"mni": 0}}, "petal_width.*mni.*unknown rule"),
+        ({**SCHEMA, "petal_width": {"mni": 0}}, "petal_width.*no rule 'mni'; did you mean 'min'"),
         ({**SCHEMA, "petal_width": {"type": "numbr"}}, "Cerberus rejects the schema.*numbr"),
         ({**SCHEMA, "petal_width": {"min": 0, "allowed": 5}}, "Cerberus rejects the schema"),
         ({**SCHEMA, "petal_width": 5}, "the rules of field petal_width must be a mapping"),
@@ -204,6 +205,20 @@ def test_schema_that_does_not_fit_the_columns() -> None:
         SKModels().add("iris", fitted, schema=schema)
     assert "missing: 'petal_width'" in str(caught.value)
     assert "'petal_witdh' (did you mean 'petal_width'?), 'color'" in str(caught.value)
+
+
+def test_schema_that_does_not_fit_very_many_columns() -> None:
+    width = 5_000
+    fitted = LinearRegression().fit([[0.0]], [0.0])
+    fitted.coef_, fitted.n_features_in_ = np.zeros(width), width
+    fitted.feature_names_in_ = np.array([f"column {i}" for i in range(width)], dtype=object)
+    schema = {f"field {i}": {"type": "number"} for i in range(width // 2)}
+    started = time.process_time()
+    with pytest.raises(ModelError) as caught:
+        SKModels().add("iris", fitted, schema=schema)
+    assert time.process_time() - started < 5
+    assert "'column 9', and 4,990 more; unknown: 'field 0'" in str(caught.value)
+    assert str(caught.value).endswith("and 2,490 more")
 
 
 def test_key_value_model_without_schema_or_names(pipeline: Any) -> None:

@@ -104,7 +104,8 @@ def test_example(example: Example) -> None:
 @pytest.mark.parametrize("row", [SETOSA | {"petal_width": -1}, {}, [1, 2]])
 def test_example_that_is_not_valid(pipeline: Any, row: Any) -> None:
     models = SKModels()
-    models.register(Iris(pipeline=pipeline, examples=[row]))
+    models.register(Iris(pipeline=pipeline))
+    models["iris"].examples = [row]  # an invalid one would be refused at registration
     app = Flask("examples")
     models.init_app(app)
     [case] = examples(models)
@@ -260,3 +261,14 @@ def test_fake_predicts_the_likeliest_of_its_classes(models: SKModels) -> None:
     prediction = models.predict("iris", SETOSA, app=app)
     assert (prediction.method, prediction.classes) == ("predict_proba", ["a", "b"])
     assert fake.predict([[1], [2]]).tolist() == ["b", "b"]
+
+
+def test_examples_without_models_are_an_error() -> None:
+    with pytest.raises(ModelError, match="import the module that registers the models"):
+        examples(SKModels())
+
+
+def test_fake_that_changes_the_interface(models: SKModels) -> None:
+    message = "would change the interface of model 'iris'.* not transform"
+    with pytest.raises(ModelError, match=message), fake_model(models, "iris", transform=1):
+        pass

@@ -77,7 +77,7 @@ def test_paths_are_those_of_the_models(everything: dict[str, Any]) -> None:
             *("/penguins/", "/penguins/predict/", "/penguins/predict_proba/"),
             *("/penguins/predict_log_proba/", "/penguins/decision_function/"),
             *("/folder/", "/folder/predict/", "/folder/versions/{version}/predict/"),
-            *("/-/models/", "/-/health/live/", "/-/health/ready/"),
+            *("/-/models/", "/-/drift/", "/-/health/live/", "/-/health/ready/"),
         ]
     )
 
@@ -188,9 +188,13 @@ def test_every_format_of_an_answer(everything: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("path", "verb", "statuses"),
     [
-        ("/iris/predict/", "post", "200 400 403 406 413 415 422 500"),
-        ("/folder/predict/", "post", "200 400 403 404 406 413 415 422 500 503"),
-        ("/folder/versions/{version}/predict/", "post", "200 400 403 404 406 413 415 422 500 503"),
+        ("/iris/predict/", "post", "200 400 403 406 413 415 422 500 503 504"),
+        ("/folder/predict/", "post", "200 400 403 404 406 413 415 422 500 503 504"),
+        (
+            "/folder/versions/{version}/predict/",
+            "post",
+            "200 400 403 404 406 413 415 422 500 503 504",
+        ),
         ("/iris/", "get", "200 500"),
         ("/folder/", "get", "200 500 503"),
         ("/-/models/", "get", "200 500"),
@@ -233,7 +237,10 @@ def test_examples_are_answered(
 
 def test_what_is_no_row_is_no_example(line_pipeline: Any) -> None:
     examples: list[Any] = [np.array([1, 2, 3]), 5, {"values": np.array([4, 5, 6])}]
-    found = document(serve(Model(name="line", pipeline=line_pipeline, examples=examples)))
+    model = Model(name="line", pipeline=line_pipeline)
+    client = serve(model)
+    model.examples = examples  # what is no row would be refused at registration
+    found = document(client)
     body = operation(found, "/line/predict/")["requestBody"]["content"]
     assert [each["value"] for each in body[JSON]["examples"].values()] == [
         {"values": [1, 2, 3]},
@@ -372,7 +379,8 @@ def test_decorators_guard_it(pipeline: Any) -> None:
 
 def test_what_is_guarded_may_be_refused(pipeline: Any) -> None:
     guarded = Model(name="guarded", pipeline=pipeline, decorators=[refuse])
-    found = document(serve(guarded, Model(name="free", pipeline=pipeline)))
+    free = Model(name="free", pipeline=pipeline)
+    found = document(serve(guarded, free, SKMODELS_VISIBLE=True))
     assert "4XX" in operation(found, "/guarded/predict/")["responses"]
     assert "4XX" in operation(found, "/guarded/", "get")["responses"]
     assert "4XX" not in operation(found, "/free/predict/")["responses"]

@@ -60,7 +60,7 @@ def test_it_shows_every_operation(page: Page, address: str) -> None:
     page.goto(f"{address}{PATH}")
     page.locator(".opblock").first.wait_for()
     assert page.title() == "described: API"
-    assert page.locator(".opblock").count() == 18
+    assert page.locator(".opblock").count() == 19
     assert page.locator(".opblock-tag-section").first.inner_text().startswith("iris")
     assert witness.found == []
 
@@ -140,27 +140,27 @@ def test_there_are_no_other_files(client: FlaskClient, name: str) -> None:
     assert client.get(f"{PATH}{name}").status_code == 404
 
 
-def test_without_the_library_it_says_how_to_install_it(
+def test_without_the_library_there_is_a_page_of_our_own(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_docs, "find_spec", lambda name: None)
-    answer = client.get(PATH, headers={"Accept": "text/plain"})
-    assert answer.status_code == 404
-    line = "Swagger UI is not installed: pip install 'Flask-SKModels[swagger]'"
-    assert answer.text == line
+    page = get(client, PATH)
+    text = page.one("main").text
+    assert "POST /iris/predict/" in text
+    assert "application/json" in text
+    assert "the extra 'swagger' of Flask-SKModels" in text
     assert client.get(f"{PATH}swagger-ui.css").status_code == 404
     assert client.get("/-/openapi.json").status_code == 200
 
 
-def test_without_the_library_a_browser_gets_a_page(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+def test_without_the_library_and_without_pages_it_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(api_docs, "find_spec", lambda name: None)
-    page = get(client, PATH, 404)
-    line = "Swagger UI is not installed: pip install 'Flask-SKModels[swagger]'"
-    assert line in page.one("main").text
     bare = serve(SKMODELS_PAGES=False)
-    assert bare.get(PATH, headers=HTML).content_type == "application/problem+json"
+    response = bare.get(PATH, headers=HTML)
+    assert (response.status_code, response.content_type) == (404, "application/problem+json")
+    assert "install the extra 'swagger' of Flask-SKModels" in response.text
 
 
 def test_without_pages_it_leads_to_none(client: FlaskClient) -> None:

@@ -143,7 +143,7 @@ def test_all_is_what_a_serving_process_can_use() -> None:
     extras = set(setup()["options.extras_require"])
     [line] = lines_of("options.extras_require", "all")
     listed = set(line.removeprefix("Flask-SKModels[").removesuffix("]").split(","))
-    assert extras - listed == {"all", "test", "test-foreign", "lint", "docs"}
+    assert extras - listed == {"all", "dask", "ray", "test", "test-foreign", "lint", "docs"}
     assert listed < extras
 
 

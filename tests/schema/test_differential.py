@@ -266,7 +266,9 @@ EDGE_RULES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("own", cases(EDGE_RULES, quick=EDGE_RULES[::9]), ids=repr)
+@pytest.mark.parametrize(
+    "own", cases(EDGE_RULES, quick=[*EDGE_RULES[::9], {"allowed": [1, 2.5]}]), ids=repr
+)
 @pytest.mark.parametrize("fields", cases([1, 2], quick=[1]))
 def test_edges_agree(own: dict[str, Any], fields: int) -> None:
     names = NAMES[:fields]

@@ -24,10 +24,13 @@ from flask_skmodels import (
     SKModels,
     after_prediction,
     before_prediction,
+    drift_detected,
+    extension,
     input_rejected,
     model_load_failed,
     model_loaded,
     prediction_failed,
+    prediction_refused,
     prediction_stopped,
     shadow_prediction,
 )
@@ -35,9 +38,11 @@ from tests.support.helpers import FIELDS, SCHEMA, X, Y
 from tests.support.templates import TemplateCache
 from tests.support.verified_once import verify_once
 
+TRIALS_OF = extension.trials_of
 SIGNALS = (
     *(before_prediction, after_prediction, prediction_stopped, prediction_failed, input_rejected),
-    *(model_loaded, model_load_failed, shadow_prediction),
+    prediction_refused,
+    *(model_loaded, model_load_failed, shadow_prediction, drift_detected),
 )
 
 
@@ -49,9 +54,9 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def verified_once(pytestconfig: pytest.Config) -> Iterator[None]:
+def verified_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        verify_once(patch, all_rows=pytestconfig.getoption("full"))
+        verify_once(patch)
         yield
 
 
@@ -60,6 +65,14 @@ def compiled_once() -> Iterator[None]:
     """Compile each template once, not once for each application."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Flask, "jinja_options", {"bytecode_cache": TemplateCache()})
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def untried() -> Iterator[None]:
+    """Load files without a trial, which takes a second, except in the tests of trials."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flask_skmodels.extension.trials_of", lambda app, settings: None)
         yield
 
 

@@ -24,7 +24,7 @@ PATIENCE = 60  # seconds that a worker may take to start
 LIFETIME = 300  # seconds: should nobody be left to stop the master, an alarm does
 
 # An alarm is not inherited by the workers, and they end when their master is gone.
-START = f"import signal; signal.alarm({LIFETIME}); from gunicorn.app.wsgiapp import run; run()"
+START = "import signal; signal.alarm({}); from gunicorn.app.wsgiapp import run; run()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,9 @@ class Server:
 
 
 @contextmanager
-def gunicorn(folder: Path, module: str, *options: str, workers: int = 2) -> Iterator[Server]:
+def gunicorn(
+    folder: Path, module: str, *options: str, workers: int = 2, lifetime: int = LIFETIME
+) -> Iterator[Server]:
     """Serve the ``app`` of a module's source, and stop that whatever happens.
 
     Each answer must say in ``X-Worker`` which process gave it.
@@ -67,9 +69,10 @@ def gunicorn(folder: Path, module: str, *options: str, workers: int = 2) -> Iter
     log = folder / "gunicorn.log"
     listener = socket.create_server((HOST, 0), backlog=64)
     arguments = ["--bind", f"fd://{listener.fileno()}", "--workers", str(workers), *options]
+    arguments += ["--chdir", str(folder)]
     with listener, log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", START, *arguments, "--chdir", str(folder), "served_app:app"],
+            [sys.executable, "-c", START.format(lifetime), *arguments, "served_app:app"],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,

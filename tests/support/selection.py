@@ -2,8 +2,9 @@
 
 The plain run checks all behaviour on one representative of each kind, in a few minutes. A test that
 repeats the same check for every estimator, for drawn input, under load or with real clients has the
-marker ``full``, and only ``--full`` runs it. Use :func:`cases` to mark a part of the cases of one
-test, and :func:`examples` for the number of inputs that Hypothesis draws.
+marker ``full``, and only ``--full`` runs it. Those that take minutes are left to
+``pytest --full -m differential``. Use :func:`cases` to mark a part of the cases of one test, and
+:func:`examples` for the number of inputs that Hypothesis draws.
 
 Coverage is measured in the tests of the plain run alone: measuring doubles the time of the others,
 which run the same code again.
@@ -24,6 +25,14 @@ from typing import Any
 import pytest
 
 LEFT_OUT = "tests_left_out"
+TESTS = Path(__file__).resolve().parents[1]
+
+# Exhaustive tests that take minutes: servers under load, kills, clusters, tampered files, and sums
+# over 10,000 rows. Only ``pytest --full -m differential`` runs them.
+LONG = (
+    *("bulk/", "serving/", "hostile/", "explain/test_exactness", "artifacts/test_memory"),
+    *("versions/test_trials", "versions/test_reload_under_load"),
+)
 _left_out = pytest.StashKey[int]()
 
 
@@ -122,6 +131,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker("no_cover")
+            if str(item.path.relative_to(TESTS)).startswith(LONG):
+                item.add_marker("differential")
     markers = _markers_left_out(config)
     left_out = [i for i in items if any(i.get_closest_marker(name) for name in markers)]
     if left_out:

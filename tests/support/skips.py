@@ -30,6 +30,9 @@ PERMITTED = {
     r"root may (write into|list) every folder": "the test needs a user who is not root",
     r"the estimator takes no floats": "the test is about floats",
     r"Java is not installed": "nothing else of the project needs Java",
+    r"PostgreSQL is not installed": "its server is large, and SQLite takes the same path",
+    r"pyspark is not installed": "it takes half a gigabyte, and needs Java",
+    r"ray is not installed": "it has no wheels for new versions of Python",
 }
 
 PROGRAMS = {

@@ -31,6 +31,7 @@ from flask_skmodels import (
     after_prediction,
     before_prediction,
 )
+from flask_skmodels.hints import install_line
 from flask_skmodels.testing import FakeEstimator
 from tests.support.gunicorn import ROOT, Server, ask, ask_each, gunicorn
 from tests.support.helpers import SCHEMA, SETOSA, X, hooked, post_json, problem, serve
@@ -394,7 +395,7 @@ def without_prometheus(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_prometheus")
 def test_metrics_are_off_where_the_library_is_missing() -> None:
     answer = serve().get("/-/metrics", headers={"Accept": "text/plain"})
-    line = "prometheus-client is not installed: pip install 'Flask-SKModels[metrics]'"
+    line = "prometheus-client is not installed: install the extra 'metrics' of Flask-SKModels"
     assert (answer.status_code, answer.text) == (404, line)
     guarded = Flask("guarded")
     SKModels(guarded, decorators=[lambda view: lambda **arguments: ("no", 401)])
@@ -405,7 +406,7 @@ def test_metrics_are_off_where_the_library_is_missing() -> None:
 def test_metrics_that_are_asked_for_need_the_library() -> None:
     with pytest.raises(ConfigurationError) as caught:
         serve(SKMODELS_METRICS=True)
-    assert str(caught.value) == "SKMODELS_METRICS needs pip install 'Flask-SKModels[metrics]'"
+    assert str(caught.value) == f"SKMODELS_METRICS needs {install_line('metrics')}"
 
 
 @pytest.mark.parametrize("value", ["yes", 1, []])

@@ -372,7 +372,7 @@ def test_handler_is_made_once(
     assert json.loads(line)["outputs"] == [0]
 
 
-@pytest.mark.parametrize("place", cases(["setup", "late"], quick=["late"]))
+@pytest.mark.parametrize("place", cases(["setup", "late"], quick=[]))
 def test_lines_go_where_the_application_says(place: str) -> None:
     [line] = standard_error(**{place: CONFIGURED})
     assert line.startswith(f"OWN {LOGGER} {{")

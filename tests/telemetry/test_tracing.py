@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from flask_skmodels import ConfigurationError, InputError, InvalidInput, SKModels, before_prediction
+from flask_skmodels.hints import install_line
 from flask_skmodels.testing import FakeEstimator
 from tests.support.helpers import SCHEMA, SETOSA, X, hooked, post_json, serve
 
@@ -249,7 +250,7 @@ def test_tracing_needs_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     assert serve().get("/-/models").status_code == 200
     with pytest.raises(ConfigurationError) as caught:
         serve(SKMODELS_TRACING=True)
-    assert str(caught.value) == "SKMODELS_TRACING needs pip install 'Flask-SKModels[tracing]'"
+    assert str(caught.value) == f"SKMODELS_TRACING needs {install_line('tracing')}"
 
 
 def test_value_that_the_key_cannot_hold() -> None:

@@ -62,7 +62,8 @@ models = SKModels()
 models.add("number", Artifact("versions/"), examples=[{ROW!r}])
 app = Flask(__name__)
 app.config.update(
-    SKMODELS_ROOT=os.getcwd(), SKMODELS_TRUST_PICKLE=True, SKMODELS_RELOAD={INTERVAL}
+    SKMODELS_ROOT=os.getcwd(), SKMODELS_TRUST_PICKLE=True, SKMODELS_RELOAD={INTERVAL},
+    SKMODELS_TRIAL=False,  # a trial takes longer than a version is the newest here
 )
 models.init_app(app)
 

@@ -66,7 +66,7 @@ def test_errors_of_a_caller_are_kept_up_to_100(app: Flask, models: SKModels) -> 
     with pytest.raises(InvalidInput) as caught:
         models.predict("iris", [[1, 2, 3, "x"]] * 150, app=app)
     assert len(caught.value.errors) == 100
-    assert caught.value.error_count == 150
+    assert (caught.value.error_count, caught.value.is_complete) == (100, False)
     assert InvalidInput(caught.value.errors * 2).error_count == 200
 
 
@@ -85,7 +85,11 @@ def test_too_many_rows() -> None:
         (RejectedRows.of_rows(range(200)), "the estimator rejects at least 100 rows"),
         (RejectedRows.of_request("estimator", "no"), "the estimator rejects the rows"),
         (InvalidInput.of_request("json", "no"), "the input has 1 error"),
-        (InvalidInput([], 2), "the input has 2 errors"),
+        (InvalidInput([InputError(0, "a", "min", "no")] * 2), "the input has 2 errors"),
+        (
+            InvalidInput([InputError(0, "a", "min", "no")] * 100, is_complete=False),
+            "the input has at least 100 errors",
+        ),
     ],
 )
 def test_summary(error: InvalidInput, summary: str) -> None:

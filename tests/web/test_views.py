@@ -187,13 +187,20 @@ def test_page_of_all_models(client: FlaskClient, models: SKModels, line_pipeline
 def test_health(client: FlaskClient) -> None:
     assert client.get("/-/health/live").get_json() == {"live": True}
     iris: dict[str, object] = {
+        "ready": True,
         "loaded": True,
         "version": None,
         "sklearn_version": None,
         "failed": [],
     }
     document = client.get("/-/health/ready").get_json()
-    assert document == {"ready": True, "models": {"iris": iris}}
+    assert document == {
+        "ready": True,
+        "draining": False,
+        "ready_models": 1,
+        "total_models": 1,
+        "models": {"iris": iris},
+    }
 
 
 # Negotiation

@@ -10,11 +10,11 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline
 from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes, repeat_rows, row_slice
+from flask_skmodels.engines.threadpools import one_thread
 from flask_skmodels.estimators import introspect
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.tabular import Tabular, copy_of, matrix_of, to_sklearn
@@ -127,8 +127,7 @@ def _verify(lean: Call, native: Call, probes: Probes) -> None:
         whole = probes.build(rows)
         expected = _compare(lean, native, whole, f"{PROBES} rows")
     frame = _frame_of_columns(whole)
-    extremes = [_compare_extreme(lean, native, probes.build(row)) for row in probes.extremes()]
-    has_compared_one_row = any(extremes)
+    has_compared_one_row = _compare_extremes(lean, native, probes)
     for index, (start, stop) in enumerate(_PARTS):
         X = probes.build(row_slice(rows, start, stop), by_column=not index)
         is_late = has_compared_one_row and perf_counter() - started > SECONDS
@@ -169,14 +168,17 @@ def _count_of_rows(rows: int) -> str:
 def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     """Return probe rows on which the estimator does not raise.
 
-    On rows where it raises, the lean form must raise too. The search ends after ``SECONDS``, but
-    not before a row is found: on a busy machine a few calls can take that long.
+    On rows where it raises, the lean form must raise too. But it is not called before the estimator
+    has accepted a row: an estimator that refuses all rows may guard native code from its own
+    damaged arrays. The search ends after ``SECONDS``, but not before a row is found: on a busy
+    machine a few calls can take that long.
 
     :raises Decline: the estimator raises on all rows
     :raises Mismatch: the lean form returns a result for a row on which the estimator raises
     """
     started = perf_counter()
     good: list[ProbeRows] = []
+    refused: list[ProbeRows] = []
     parts: list[ProbeRows] = [probes.rows()]
     while parts and perf_counter() - started < (SECONDS if good else FIRST_ROW_SECONDS):
         part = parts.pop()
@@ -186,11 +188,13 @@ def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
             good.append(part)
         except Exception:
             if count == 1:
-                _compare_extreme(lean, native, probes.build(part))
+                refused.append(part)
             else:
                 parts += [row_slice(part, 0, count // 2), row_slice(part, count // 2, count)]
     if not good:
         raise Decline("the estimator raises on all probes")
+    for part in refused:
+        _check_refusal(lean, probes.build(part))
     return repeat_rows(good, PROBES)
 
 
@@ -213,23 +217,48 @@ def _compare(lean: Call, native: Call, X: ModelInput, rows: str, frame: Any = No
     return expected
 
 
-def _compare_extreme(lean: Call, native: Call, X: ModelInput) -> bool:
-    """Compare the results for a row on which both the lean form and the estimator may raise.
+def _compare_extremes(lean: Call, native: Call, probes: Probes) -> bool:
+    """Compare the results for rows on which both the lean form and the estimator may raise.
 
+    :returns: whether the lean form returns a result for one of them
+    """
+    rows = probes.extremes()
+    if not rows:
+        return False
+    frame = _frame_of_columns(probes.build(repeat_rows(rows, len(rows)), by_column=True))
+    parts = [None if frame is None else frame.iloc[i : i + 1].copy() for i in range(len(rows))]
+    pairs = zip(rows, parts, strict=True)
+    compared = [_compare_extreme(lean, native, probes.build(row), part) for row, part in pairs]
+    return any(compared)
+
+
+def _compare_extreme(lean: Call, native: Call, X: ModelInput, frame: Any) -> bool:
+    """Compare the results for one row.
+
+    :param frame: a data frame of the same row for the estimator; None to make it from X
     :returns: whether the lean form returns a result
     """
+    try:
+        expected = native(copy_of(X) if frame is None else frame)
+    except Exception:
+        _check_refusal(lean, X)
+        return False
     try:
         result = lean(X)
     except Exception:
         return False
-    try:
-        expected = native(X)
-    except Exception as error:
-        message = "the lean form returns a result where the estimator raises"
-        raise Mismatch(message, X) from error
     if not same(result, expected):
         raise Mismatch("the lean form differs on large or small numbers", X)
     return True
+
+
+def _check_refusal(lean: Call, X: ModelInput) -> None:
+    """Check that the lean form raises on a row on which the estimator does."""
+    try:
+        lean(X)
+    except Exception:
+        return
+    raise Mismatch("the lean form returns a result where the estimator raises", X)
 
 
 def _is_deterministic(native: Mapping[str, Call], X: ModelInput) -> bool:
@@ -246,15 +275,16 @@ def _wrong_step(estimator: Estimator, native: Mapping[str, Call], X: ModelInput)
 
     def watch(step: Estimator, method: str, call: Call) -> Call:
         def watched(X: ModelInput) -> ModelOutput:
+            expected: Any = None
+            with suppress(Exception):  # an earlier step may have passed on a wrong input
+                expected = getattr(step, method)(to_sklearn(copy_of(X)))
             try:
                 result = call(X)
             except Exception:
                 wrong.append(introspect.class_name(step))
                 raise
-            with suppress(Exception):  # an earlier step may have passed on a wrong input
-                expected = getattr(step, method)(to_sklearn(X))
-                if not wrong and not same(to_sklearn(result), expected):
-                    wrong.append(introspect.class_name(step))
+            if not wrong and expected is not None and not same(to_sklearn(result), expected):
+                wrong.append(introspect.class_name(step))
             return result
 
         return watched
@@ -269,6 +299,6 @@ def _wrong_step(estimator: Estimator, native: Mapping[str, Call], X: ModelInput)
 @contextmanager
 def quiet_on_one_thread() -> Iterator[None]:
     """Return a context without warnings, in which BLAS and OpenMP start no threads."""
-    with warnings.catch_warnings(), threadpool_limits(1), np.errstate(all="ignore"):
+    with warnings.catch_warnings(), one_thread(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield

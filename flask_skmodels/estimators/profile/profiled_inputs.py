@@ -31,11 +31,12 @@ def profiled(
     """
     if inputs.container == "nothing":
         return inputs
+    if inputs.container == "sequence":
+        profile.check(inputs)
+        return replace(inputs, is_profiled=True)
     if inputs.columns is not None and not inputs.named and not is_exact:
         inputs = replace(inputs, columns=None)
     profile.check(inputs)
-    if inputs.container == "sequence":
-        return replace(inputs, is_profiled=True)
     columns = _in_order(inputs, profile)
     return Inputs(
         columns=tuple(_merged(*pair) for pair in columns),

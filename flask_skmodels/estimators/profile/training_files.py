@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from flask_skmodels.exceptions import ArtifactError, in_one_line
+from flask_skmodels.hints import install_line
 
 ROWS = 2**16  # of a batch
 LINES = 10_000  # of a batch of NDJSON
@@ -73,7 +74,7 @@ def _import(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        needed = "pyarrow is not installed. To install it: pip install 'Flask-SKModels[arrow]'"
+        needed = f"pyarrow is not installed. To install it: {install_line('arrow')}"
         raise ModuleNotFoundError(needed) from error
 
 

@@ -1,4 +1,4 @@
-"""The trial at load: the estimator is called on a few rows, to find out which X it accepts.
+"""The X that an estimator accepts, found out by calling it on a few rows when it is loaded.
 
 scikit-learn does not keep the container that an estimator was fitted on, and the tags of many
 estimators of other libraries are only the defaults. So the estimator itself is asked. Nothing here
@@ -40,9 +40,9 @@ from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
 _log = logging.getLogger("flask_skmodels.engines")
 
-SECONDS = 1.0  # time limit for the calls of one trial; a call that has started is not stopped
+SECONDS = 1.0  # time limit for these calls; a call that has started is not stopped
 ROWS = 32  # probe rows of one call
-SINGLE_ROWS = 64  # rows that are tried one at a time after a call with several has failed
+SINGLE_ROWS = 64  # rows of single calls, after a call with several has failed
 FEW_ROWS = 8  # rows that are enough if the estimator does not accept all
 WIDTHS = (1, 2, 3, 4, 5, 8, 10, 13, 16, 30, 50, 100)  # of rows for an unknown number of columns
 _BROKEN = (ArithmeticError, AssertionError, OSError, MemoryError, RuntimeError)
@@ -87,10 +87,10 @@ class _Attempt:
     lacks_names: bool = False
 
 
-def compile_tried(
+def compile_for_accepted_input(
     model: Model, methods: Sequence[str], inputs: Inputs, *, checks_examples: bool = True
 ) -> tuple[Inputs, Schema]:
-    """Return the X that a model takes and its schema, after a trial of the estimator.
+    """Return the X that a model takes and its schema, after calls of the estimator.
 
     :param model: the declaration, with a fitted estimator as its pipeline
     :param methods: the methods that are served
@@ -104,27 +104,27 @@ def compile_tried(
     if isinstance(model.pipeline, OnnxModel) or inputs.container in {"sequence", "mapping"}:
         return inputs, schema
     parts = list(parts_of(model.pipeline))
-    trial = _Trial(model, methods, all(map(_is_known, parts)), checks_examples)
-    if not trial.is_needed(inputs, schema):
+    check = _InputCheck(model, methods, all(map(_is_known, parts)), checks_examples)
+    if not check.is_needed(inputs, schema):
         return inputs, schema
     with on_one_thread(model, parts) as limited:
         if limited is None:  # it would start threads, which a fork would break
             return inputs, schema
         with quiet_on_one_thread():
-            trial.calls = native_calls(limited, tuple(methods))
-            trial.method = methods[0]
-            return trial.run(inputs, schema)
+            check.calls = native_calls(limited, tuple(methods))
+            check.method = methods[0]
+            return check.run(inputs, schema)
 
 
-class _Trial:
-    """One trial of a model.
+class _InputCheck:
+    """The calls that show which X the estimator of one model accepts.
 
     :param model: the declaration
     :param methods: the methods that are served
     :param is_known: whether the attributes of the estimator tell the container of X
     :param checks_examples: whether a model that fails on its examples is refused
     :ivar calls: the native methods, without threads
-    :ivar method: the name of the default method, the only one that the trial depends on
+    :ivar method: the name of the default method, the only one that the result depends on
     """
 
     def __init__(
@@ -150,7 +150,10 @@ class _Trial:
         return rows is not None and bool(different_labels(schema, rows))
 
     def run(self, inputs: Inputs, schema: Schema) -> tuple[Inputs, Schema]:
-        """Return the X that the model takes and its schema; see :func:`compile_tried`."""
+        """Return the X that the model takes and its schema.
+
+        :raises ModelError: see :func:`compile_for_accepted_input`
+        """
         if not isinstance(schema, FixedSchema):
             self._try_unbounded(schema)
             return inputs, schema
@@ -283,16 +286,16 @@ class _Trial:
         is_broken = self._is_overridden or isinstance(error, _BROKEN)
         if is_broken or _may_be_the_values(error, attempt.schema, rows):
             _log.warning(
-                "model %r may not work: its %s raises on all rows that were tried at load (%s); "
-                "set examples to rows that it accepts",
+                "model %r may not work: its %s raises on all rows that it was called with at load "
+                "(%s); set examples to rows that it accepts",
                 *(name_of(self._model), self._name, _text_of(error)),
             )
             return
         raise ModelError(
-            f"its {self._name} raises on all rows that were tried, in an array and in a data frame "
-            f"with the names of the fields; the first error is {_text_of(error)}. Set profile to "
-            "the data that it was trained on, schema to its columns by their names, or examples to "
-            "rows that it accepts"
+            f"its {self._name} raises on all rows that it was called with, in an array and in a "
+            f"data frame with the names of the fields; the first error is {_text_of(error)}. Set "
+            "profile to the data that it was trained on, schema to its columns by their names, or "
+            "examples to rows that it accepts"
         ) from error
 
     def _try_unbounded(self, schema: Schema) -> None:
@@ -350,8 +353,9 @@ class _Trial:
                 f"it ({_text_of(error)}): remove nullable, or add an imputer to the pipeline"
             ) from error
         _log.warning(
-            "model %r may not accept a missing value in field %r: its %s raises on those that were "
-            "tried beside made-up values of the other fields (%s); set examples to rows with one",
+            "model %r may not accept a missing value in field %r: its %s raises on those that it "
+            "was called with, beside made-up values of other fields (%s); set examples to rows "
+            "with one",
             *(name_of(self._model), name, self._name, _text_of(error)),
         )
         return candidate, compiled
@@ -361,7 +365,7 @@ class _Trial:
     ) -> Exception | None:
         """Return the exception for rows in which one field is missing, None if one row is accepted.
 
-        A column without any value is tried last: an estimator may need the others.
+        A column without any value comes last: an estimator may need the others.
         """
         first: Exception | None = None
         count = len(rows[0])

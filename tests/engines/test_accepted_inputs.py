@@ -1,4 +1,4 @@
-"""The trial of an estimator at load: which X it accepts, and whether it accepts missing values."""
+"""The X that an estimator accepts when it is loaded, and whether it accepts missing values."""
 
 from __future__ import annotations
 

@@ -1,0 +1,71 @@
+"""Checks before native objects are created, while a file is read.
+
+Everything else is checked after the whole file was read. These objects read their arguments when
+they are created, so a check of the finished object comes too late. The functions of other
+libraries are replaced for that time; in a process, one file is loaded at a time.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+from flask_skmodels.artifacts.structures.booster_buffers import BOOSTERS, check_booster
+from flask_skmodels.artifacts.structures.trees import check_tree_arguments
+
+_Function = Callable[..., Any]
+
+
+@contextmanager
+def checked_construction() -> Iterator[None]:
+    """Return a context in which native objects are created only from sound arguments.
+
+    :class:`~.checks.Unsound` is raised for others.
+    """
+    replaced: list[tuple[Any, str, _Function]] = []
+    try:
+        for module, owner, name, with_check in _GUARDED:
+            cls = getattr(sys.modules.get(module), owner, None)
+            if cls is not None:
+                original = getattr(cls, name)
+                replaced.append((cls, name, original))
+                setattr(cls, name, with_check(original))
+        yield
+    finally:
+        for cls, name, original in replaced:
+            setattr(cls, name, original)
+
+
+def _with_checked_arguments(construct: _Function) -> _Function:
+    """Return skops's function for an object with a constructor, with a check for trees."""
+
+    @wraps(construct)
+    def checked(node: Any) -> Any:
+        if node.constructor.class_name == "Tree":
+            check_tree_arguments(node.args.construct())
+        return construct(node)
+
+    return checked
+
+
+def _with_checked_state(construct: _Function) -> _Function:
+    """Return skops's function for other objects, with a check for boosters."""
+
+    @wraps(construct)
+    def checked(node: Any) -> Any:
+        if node.attrs is not None and node.module_name.partition(".")[0] in BOOSTERS:
+            cls = getattr(import_module(node.module_name), node.class_name)
+            check_booster(cls, node.attrs.construct())
+        return construct(node)
+
+    return checked
+
+
+_GUARDED: list[tuple[str, str, str, Callable[[_Function], _Function]]] = [
+    ("skops.io._sklearn", "ReduceNode", "_construct", _with_checked_arguments),
+    ("skops.io._general", "ObjectNode", "_construct", _with_checked_state),
+]

@@ -1,0 +1,101 @@
+"""Hints at the end of messages: the nearest known name, and how to install what is missing.
+
+Also the version of the library that is installed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from shlex import quote
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+PROJECT = "Flask-SKModels"
+NEAR = 0.8  # of difflib: names of which four in five characters are the same
+LIKELY = 0.65  # enough for a hint about a name that is wrong anyway
+
+
+def _version() -> str:
+    try:
+        return distribution(PROJECT).version
+    except PackageNotFoundError:  # the source is on the path without being installed
+        return "unknown"
+
+
+__version__ = _version()
+
+
+def nearest(name: str, known: Iterable[str], least: float = NEAR) -> str | None:
+    """Return the known name that a misspelt one stands for, None if none is near.
+
+    :param least: the similarity that is near, from 0 to 1
+    """
+    return next(iter(get_close_matches(name, list(known), 1, least)), None)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name, empty if no known name is near."""
+    found = nearest(name, known, LIKELY)
+    return "" if found is None else f"; did you mean {found!r}?"
+
+
+def extra(name: str) -> str:
+    """Return the name of an extra in words, for a client: it holds no path of this machine."""
+    return f"the extra {name!r} of {PROJECT}"
+
+
+def install_line(name: str) -> str:
+    """Return the command that installs an extra of this library, where the library came from.
+
+    A library that was installed from a folder, an archive or a repository is not in the package
+    index, or is another version there.
+
+    :param name: name of the extra, or several separated by commas
+    """
+    folder = checkout()
+    if folder is not None:
+        return f"pip install -e {quote(f'{_shown(folder)}[{name}]')}"
+    return f"pip install {quote(requirement(name))}"
+
+
+def requirement(name: str) -> str:
+    """Return the requirement of an extra, as pip takes it."""
+    origin = _origin()
+    url = origin.get("url", "")
+    if "dir_info" in origin:
+        return f"{_shown(_path_of(url))}[{name}]"
+    if "vcs_info" in origin:
+        vcs = origin["vcs_info"]
+        return f"{PROJECT}[{name}] @ {vcs['vcs']}+{url}@{vcs['commit_id']}"
+    return f"{PROJECT}[{name}] @ {url}" if url else f"{PROJECT}[{name}]"
+
+
+def checkout() -> Path | None:
+    """Return the folder of the source that runs, None if the library was copied to be installed."""
+    folder = Path(__file__).resolve().parent.parent
+    return folder if folder.joinpath("setup.cfg").is_file() else None
+
+
+@cache
+def _origin() -> dict[str, Any]:
+    """Return the record that pip keeps of the origin, empty for the package index."""
+    try:
+        text = distribution(PROJECT).read_text("direct_url.json")
+    except PackageNotFoundError:
+        return {}
+    document = json.loads(text) if text else {}
+    return document if isinstance(document, dict) else {}
+
+
+def _path_of(url: str) -> Path:
+    return Path(url2pathname(unquote(urlsplit(url).path)))
+
+
+def _shown(folder: Path) -> str:
+    return "." if folder == Path.cwd() else str(folder)

@@ -1,0 +1,53 @@
+"""The rows and outputs of a prediction as values that JSON can represent, for logs and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, time
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from flask_skmodels.estimators.outputs import is_multi_output
+from flask_skmodels.schema.tabular import Tabular
+from flask_skmodels.schema.types import ModelInput, ModelOutput
+
+
+def rows_of(X: ModelInput, width: int) -> list[Any]:
+    """Return X as a list of rows: each a list of values, a text or a mapping.
+
+    :param X: the validated rows
+    :param width: the number of columns of a data frame
+    """
+    if isinstance(X, Tabular):
+        columns = X.validated_columns(list(range(width)))
+        return [json_value(list(row)) for row in zip(*columns, strict=True)]
+    return list(map(json_value, X.tolist() if isinstance(X, np.ndarray) else X))
+
+
+def outputs_of(outputs: ModelOutput) -> list[Any] | None:
+    """Return outputs as a list with an entry for each row; of several outputs, a list of lists."""
+    if outputs is None:
+        return None
+    if is_multi_output(outputs):
+        return [outputs_of(part) for part in outputs]
+    dense = outputs.toarray() if hasattr(outputs, "toarray") else outputs
+    return list(map(json_value, np.asarray(dense, dtype=object).tolist()))
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as JSON has it: None for a missing or infinite number, a text for a date."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): json_value(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(each) for each in value]
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    if value != value:  # a missing date
+        return None
+    return value.isoformat() if isinstance(value, date | time) else str(value)

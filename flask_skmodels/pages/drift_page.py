@@ -1,0 +1,162 @@
+"""The page ``/{name}/drift/``: the last rows of a model beside its training data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf, isnan
+from typing import Any
+
+from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.pages.charts import HEIGHT, WIDTH
+from flask_skmodels.pages.page import Page
+from flask_skmodels.pages.results import format_value
+from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.state import State
+from flask_skmodels.telemetry.drift.bins import MISSING, OTHER, UNKNOWN
+from flask_skmodels.telemetry.drift.drift import Report
+from flask_skmodels.telemetry.drift.figures import Figures
+from flask_skmodels.web.drift_views import report_of
+from flask_skmodels.web.exchange import Exchange
+
+MOST_FIELDS = 60
+MOST_BARS = 24
+FEW_BARS = 5
+NOTABLE = 0.1  # by convention: below it a field has not drifted
+_RARE = (OTHER, UNKNOWN, MISSING)  # shown only if there are any
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two bars over one another.
+
+    :ivar x: the left edge, from 0 to 100
+    :ivar width: the width, from 0 to 100
+    :ivar expected: the height of the bar of the training data, from 0 to 40
+    :ivar actual: the height of the bar of the window
+    :ivar text: the label of the bin, and both shares
+    """
+
+    x: float
+    width: float
+    expected: float
+    actual: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The histograms of one column.
+
+    :ivar name: the name of the column
+    :ivar tone: ``"bad"`` if it has drifted, ``"notable"`` if it nearly has, else ``""``
+    :ivar statistics: its statistics by name
+    :ivar pairs: the bars
+    :ivar labels: the labels of all bins if there are few, else of the first and the last
+    :ivar note: what the chart compares
+    """
+
+    name: str
+    tone: str
+    statistics: Mapping[str, float | None]
+    pairs: Sequence[Pair]
+    labels: Sequence[str]
+    note: str = ""
+
+
+class DriftPage(Page):
+    """``GET /{name}/drift/``: the drift of the live version of a model.
+
+    :param state: the extension on this application
+    :param deployment: the model
+    """
+
+    template = "drift.html"
+
+    def __init__(self, state: State, deployment: Deployment) -> None:
+        super().__init__(state)
+        self._deployment = deployment
+
+    def document(self, exchange: Exchange) -> Mapping[str, Any]:
+        return report_of(self.state, self._deployment, exchange).document()
+
+    def context(self, exchange: Exchange) -> JSONObject:
+        report = report_of(self.state, self._deployment, exchange)
+        fields = len(report.layout.fields)
+        charts = [_chart(report, index) for index in _worst_first(report, report.shown)]
+        columns = range(fields, len(report.layout.columns))
+        return {
+            "report": report,
+            "drift": report.document(),
+            "fields": charts[:MOST_FIELDS],
+            "hidden": max(0, len(charts) - MOST_FIELDS),
+            "predictions": [
+                *(_chart(report, index) for index in columns if report.figures.rows[index]),
+                *_charts_of_versions(report),
+            ],
+            "drifted": [report.layout.columns[index].name for index, _ in report.drifted()],
+            "notable": NOTABLE,
+            "format_value": format_value,
+        }
+
+
+def _worst_first(report: Report, columns: Sequence[int]) -> list[int]:
+    values = report.figures.psi.tolist()
+    return sorted(columns, key=lambda index: inf if isnan(values[index]) else -values[index])
+
+
+def _chart(report: Report, index: int) -> Chart:
+    figures, column = report.figures, report.layout.columns[index]
+    is_field = index < len(report.layout.fields)
+    statistics = figures.of_field(index) if is_field else figures.distances(index)
+    expected = [bar.expected for bar in column.bars]
+    chart = _drawn(figures, index, statistics, expected)
+    return replace(chart, tone=_tone(statistics["psi"], report.threshold))
+
+
+def _charts_of_versions(report: Report) -> Iterator[Chart]:
+    """Yield the predictions of the shadow and the canaries over those of the live version."""
+    first = len(report.layout.fields)
+    for compared in report.compared:
+        for index in range(len(compared.figures.layout.columns)):
+            expected = report.figures.bars(first + index).tolist()
+            statistics = compared.figures.distances(index)
+            note = f"{compared.role}, version {compared.version}, over version {report.version}"
+            chart = _drawn(compared.figures, index, statistics, expected)
+            yield replace(chart, tone=_tone(statistics["psi"], report.threshold), note=note)
+
+
+def _drawn(
+    figures: Figures,
+    index: int,
+    statistics: Mapping[str, float | None],
+    expected: Sequence[float],
+) -> Chart:
+    """Return the chart of a column, without its tone."""
+    column = figures.layout.columns[index]
+    actual = figures.bars(index).tolist()
+    bars = list(zip([bar.label for bar in column.bars], expected, actual, strict=True))
+    shown = [bar for bar in bars if bar[0] not in _RARE or bar[1] or bar[2]]
+    shown = [*shown[:MOST_BARS], *(bar for bar in shown[MOST_BARS:] if bar[0] in _RARE)]
+    labels = [label for label, _, _ in shown]
+    named = labels if len(labels) <= FEW_BARS else [labels[0], labels[-1]]
+    return Chart(column.name, "", statistics, list(_pairs(shown)), named)
+
+
+def _tone(psi: float | None, threshold: float) -> str:
+    if psi is None or psi <= min(NOTABLE, threshold):
+        return ""
+    return "bad" if psi > threshold else "notable"
+
+
+def _pairs(bars: Sequence[tuple[str, float, float]]) -> Iterator[Pair]:
+    most = max((max(expected, actual) for _, expected, actual in bars), default=0.0) or 1.0
+    width = WIDTH / (len(bars) or 1)
+    for index, (label, expected, actual) in enumerate(bars):
+        yield Pair(
+            round(index * width, 3),
+            round(width, 3),
+            round(expected / most * HEIGHT, 3),
+            round(actual / most * HEIGHT, 3),
+            f"{label}: {expected:.1%} in training, {actual:.1%} in the window",
+        )

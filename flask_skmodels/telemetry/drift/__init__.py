@@ -1,0 +1,4 @@
+"""Drift: the rows and predictions of a model, compared with the profile of its training data.
+
+They are counted in the bins of the profile; no row is kept.
+"""

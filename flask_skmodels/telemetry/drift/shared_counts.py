@@ -1,0 +1,129 @@
+"""Counts in files, so that each of several processes can add up those of all.
+
+The files are in the directory in which prometheus-client shares the metrics. A process writes only
+to its own; a new one goes on with that of a process that has ended.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any
+
+_SUFFIX = ".drift"  # prometheus-client reads files whose names end in .db
+
+
+def directory() -> Path | None:
+    """Return the directory that several processes share, None if each counts for itself."""
+    path = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return None if not path else Path(path)
+
+
+class SharedBuffers:
+    """The buffers of one version in all processes.
+
+    :param folder: the directory
+    :param key: identifies the version and its bins
+    :param size: the number of bytes of a buffer
+    """
+
+    def __init__(self, folder: Path, key: str, size: int) -> None:
+        self._folder = folder
+        self._key = key
+        self._size = size
+        self._own: Path | None = None
+
+    def open(self) -> Any:
+        """Return the buffer of this process, which may have counts of a process that has ended.
+
+        :raises OSError: the file cannot be written
+        """
+        taken = self._take_over()
+        if taken is None:
+            taken = self._new()
+        self._own = taken
+        with taken.open("r+b") as file:
+            return mmap(file.fileno(), self._size)
+
+    def others(self) -> Iterator[mmap]:
+        """Yield the buffers of the other processes. Each is closed when it is no longer used."""
+        for path in self._files():
+            if path != self._own:
+                with suppress(OSError, ValueError), path.open("rb") as file:
+                    yield mmap(file.fileno(), self._size, access=ACCESS_READ)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob(f"skmodels_{self._key}_*{_SUFFIX}"))
+
+    def _new(self) -> Path:
+        for number in count():
+            path = self._path(number)
+            with suppress(FileExistsError), path.open("xb") as file:
+                file.truncate(self._size)
+                return path
+        raise AssertionError
+
+    def _take_over(self) -> Path | None:
+        for path in self._files():
+            with suppress(OSError):  # another process was faster
+                if _has_ended(path) and path.stat().st_size == self._size:
+                    own = next(new for n in count() if not (new := self._path(n)).exists())
+                    path.rename(own)
+                    return own
+        return None
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"skmodels_{self._key}_{os.getpid()}_{number}{_SUFFIX}"
+
+
+class Flags:
+    """The fields that have drifted and not recovered; each is reported once by all processes.
+
+    :param folder: the directory that they share, None to keep them in memory
+    :param key: identifies the version and its bins
+    """
+
+    def __init__(self, folder: Path | None, key: str) -> None:
+        self._folder = folder
+        self._key = key
+        self._raised: set[int] = set()
+
+    def set(self, index: int) -> bool:
+        """Mark a field; return False if it was marked before, by any process."""
+        if self._folder is None:
+            is_new = index not in self._raised
+            self._raised.add(index)
+            return is_new
+        try:
+            self._path(index).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def clear(self, index: int) -> None:
+        """Remove the mark of a field."""
+        if self._folder is None:
+            self._raised.discard(index)
+        else:
+            self._path(index).unlink(missing_ok=True)
+
+    def _path(self, index: int) -> Path:
+        folder = self._folder or Path()
+        return folder / f"skmodels_{self._key}_{index}.drifted"
+
+
+def _has_ended(path: Path) -> bool:
+    """Return whether the process that a file belongs to has ended."""
+    if os.name == "nt":  # there signal 0 would end the process
+        return False
+    try:
+        os.kill(int(path.stem.split("_")[2]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False

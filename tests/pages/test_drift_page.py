@@ -1,0 +1,131 @@
+"""The page of the drift of a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from jinja2 import StrictUndefined
+from sklearn.linear_model import LinearRegression
+
+from flask_skmodels import Profile, SKModels
+from flask_skmodels.testing import FakeEstimator
+from tests.support.html import HTML, Element, get
+from tests.support.versions_folder import application, deployment_of, extension_of, iris, put
+
+NASTY = "<script>alert(1)</script>"
+
+
+@pytest.fixture(autouse=True)
+def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make templates raise an exception for an undefined variable."""
+    options = Flask.jinja_options | {"undefined": StrictUndefined}
+    monkeypatch.setattr(Flask, "jinja_options", options)
+
+
+@pytest.fixture
+def risk() -> tuple[FlaskClient, SKModels]:
+    """An application with a model of numbers and texts."""
+    app = Flask("risk")
+    models = SKModels(app)
+    frame = pd.DataFrame(
+        {
+            "steady": np.arange(400.0),
+            "age": np.arange(400.0),
+            NASTY: [NASTY, "b"] * 200,
+        }
+    )
+    estimator = FakeEstimator(predict=lambda X: np.arange(len(X)) % 400)
+    profile = Profile.of(frame, np.arange(400.0))
+    profile = Profile(**{**vars(profile), "predictions": profile.target})
+    models.add("risk", estimator, profile=profile)
+    models.add("bare", LinearRegression().fit([[0.0], [1.0]], [0, 1]))
+    return app.test_client(), models
+
+
+def rows(count: int, age: float) -> list[dict[str, Any]]:
+    return [
+        {"steady": float(i * 400 // count), "age": age, NASTY: [NASTY, "b"][i % 2]}
+        for i in range(count)
+    ]
+
+
+def page(client: FlaskClient) -> Element:
+    return get(client, "/risk/drift/")
+
+
+def test_worst_field_is_first(risk: tuple[FlaskClient, SKModels]) -> None:
+    client, models = risk
+    models.predict("risk", rows(800, 399.0), app=client.application)
+    shown = page(client)
+    charts = shown.all("div", class_="drift")
+    assert [chart.one("h3").text.split()[0] for chart in charts] == [
+        "age",
+        "steady",
+        NASTY.split(maxsplit=1)[0],
+        "predict",
+    ]
+    assert charts[0].one("span", class_="tag").text == "drifted"
+    assert charts[1].all("span", class_="tag") == []
+    document = client.get("/risk/drift/").get_json()
+    assert f"{document['fields']['age']['psi']:.3f}" in charts[0].text
+    assert "mean 399" in charts[0].text
+
+
+def test_histograms_are_over_one_another(risk: tuple[FlaskClient, SKModels]) -> None:
+    client, models = risk
+    models.predict("risk", rows(800, 399.0), app=client.application)
+    first = page(client).all("div", class_="drift")[0]
+    expected = [float(r.attributes["height"]) for r in first.all("rect", class_="expected")]
+    actual = [float(r.attributes["height"]) for r in first.all("rect", class_="actual")]
+    assert len(expected) == len(actual) == 20
+    assert (actual[:-1], actual[-1]) == ([0.0] * 19, 40.0)
+    assert all(1 < height < 3 for height in expected)  # a twentieth of 40
+    assert first.all("title")[-1].text == "379 to 399: 5.2% in training, 100.0% in the window"
+
+
+def test_page_has_no_script_of_its_own_and_is_escaped(risk: tuple[FlaskClient, SKModels]) -> None:
+    client, models = risk
+    models.predict("risk", rows(800, 1.0), app=client.application)
+    response = client.get("/risk/drift/", headers=HTML)
+    assert response.status_code == 200
+    assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+    assert NASTY not in response.text
+    assert "style=" not in response.text
+
+
+def test_few_rows(risk: tuple[FlaskClient, SKModels]) -> None:
+    client, models = risk
+    models.predict("risk", rows(10, 1.0), app=client.application)
+    shown = page(client)
+    assert "Drift is computed from 500 rows on. There are 10 so far." in shown.text
+    assert shown.all("div", class_="drift") == []
+
+
+def test_page_of_the_model_has_a_link(risk: tuple[FlaskClient, SKModels]) -> None:
+    client, _ = risk
+    assert get(client, "/risk/").all("a", href="/risk/drift/")
+    assert not get(client, "/bare/").all("a", href="/bare/drift/")
+    assert client.get("/bare/drift/", headers=HTML).status_code == 404
+
+
+def test_shadow_is_in_the_same_picture(tmp_path: Any) -> None:
+    X = np.tile(np.arange(50.0)[:, np.newaxis], (1, 2))
+    folder = tmp_path / "iris"
+    put(folder, "1", LinearRegression().fit(X, X[:, 0]))
+    live = LinearRegression().fit(X, 49 - X[:, 0])
+    put(folder, "2", live)
+    Profile.of(X, None, live).save(folder / "2.profile.json")
+    app = application(iris(shadow="1", drift_minimum=50), root=tmp_path)
+    extension_of(app).predict("iris", np.tile(X[:20], (5, 1)), app=app)
+    shadow = deployment_of(app).shadow
+    assert shadow is not None
+    shadow.wait()
+    charts = get(app.test_client(), "/iris/drift/").all("div", class_="drift")
+    notes = [chart.one("h3").text for chart in charts]
+    assert notes[-1].endswith("shadow, version 1, over version 2")
+    assert "drifted" in notes[-1]
