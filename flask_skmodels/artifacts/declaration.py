@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -100,6 +100,20 @@ class Policy:
     version_mismatch: Literal["refuse", "warn", "ignore"] = "refuse"
     max_bytes: int = MAX_BYTES
     onnx_tolerance: float = ONNX_TOLERANCE
+
+    def for_pinned_file(self) -> Policy:
+        """Return the policy for another process, which gets a file that has met this one.
+
+        The file is pinned there to the digest of its bytes, so no list and no function is needed.
+        """
+        return replace(
+            self,
+            root=self.root.absolute(),
+            trust_pickle=True,
+            sha256sums=None,
+            sha256sums_sha256=None,
+            verify=None,
+        )
 
 
 def resolve(artifact: Artifact, policy: Policy) -> Path:

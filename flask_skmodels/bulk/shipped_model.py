@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 from collections import OrderedDict
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from importlib import import_module
@@ -74,15 +74,7 @@ class ShippedModel:
         pinned = Artifact(
             path, sha256=loaded.sha256, trusted=artifact.trusted, mmap_mode=artifact.mmap_mode
         )
-        met = replace(
-            policy,
-            root=policy.root.absolute(),
-            trust_pickle=True,
-            sha256sums=None,
-            sha256sums_sha256=None,
-            verify=None,
-        )
-        return cls(_pickled(model), version.label, pinned, met)
+        return cls(_pickled(model), version.label, pinned, policy.for_pinned_file())
 
     @cached_property
     def key(self) -> str:

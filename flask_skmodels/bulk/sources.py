@@ -58,6 +58,22 @@ class Source(Protocol):
         """Return what identifies the rows, ready for JSON; None if nothing does."""
 
 
+class UnlistedSource:
+    """Base class of sources of which nothing is known but their rows."""
+
+    def names(self) -> list[str] | None:
+        return None
+
+    def key_types(self, names: Sequence[str]) -> dict[str, Any] | None:
+        return None
+
+    def rows(self) -> int | None:
+        return None
+
+    def fingerprint(self) -> Any:
+        return None
+
+
 @dataclass
 class FileSource:
     """Files of one format.
@@ -181,7 +197,7 @@ class FileSource:
             yield from lines_of(stream, rows)
 
 
-class StandardInput:
+class StandardInput(UnlistedSource):
     """Standard input: an Arrow stream, Parquet, NDJSON or CSV, also in gzip and zstd.
 
     :param stream: the stream to read, by default that of the process
@@ -190,24 +206,12 @@ class StandardInput:
     def __init__(self, stream: Any = None) -> None:
         self._stream = sys.stdin.buffer if stream is None else stream
 
-    def names(self) -> list[str] | None:
-        return None
-
-    def key_types(self, names: Sequence[str]) -> dict[str, Any] | None:
-        return None
-
     def chunks(self, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
         first_row = 0
         with _errors_of(None):
             for index, content in enumerate(self._contents(rows, columns)):
                 yield Chunk(index, STANDARD_INPUT, first_row, content)
                 first_row += len(content)
-
-    def rows(self) -> int | None:
-        return None
-
-    def fingerprint(self) -> Any:
-        return None
 
     def _contents(self, rows: int, columns: Sequence[str] | None) -> Iterator[Content]:
         pyarrow = import_module("pyarrow")
@@ -232,7 +236,7 @@ class StandardInput:
 
 
 @dataclass
-class QuerySource:
+class QuerySource(UnlistedSource):
     """The rows of a query.
 
     :param url: the URL of the database
@@ -242,12 +246,6 @@ class QuerySource:
     url: str
     query: str
 
-    def names(self) -> list[str] | None:
-        return None
-
-    def key_types(self, names: Sequence[str]) -> dict[str, Any] | None:
-        return None
-
     def chunks(self, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
         first_row = 0
         with query_batches(self.url, self.query, rows) as batches:
@@ -255,15 +253,12 @@ class QuerySource:
                 yield Chunk(index, "query", first_row, ArrowContent(table))
                 first_row += table.num_rows
 
-    def rows(self) -> int | None:
-        return None
-
     def fingerprint(self) -> Any:
         return {"query": self.query, "database": self.url.rpartition("@")[2]}
 
 
 @dataclass
-class BatchSource:
+class BatchSource(UnlistedSource):
     """Record batches or frames in memory.
 
     :param items: Arrow tables or record batches, or data frames of pandas or polars
@@ -271,24 +266,12 @@ class BatchSource:
 
     items: Iterable[Any]
 
-    def names(self) -> list[str] | None:
-        return None
-
-    def key_types(self, names: Sequence[str]) -> dict[str, Any] | None:
-        return None
-
     def chunks(self, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
         batches = chain.from_iterable(to_table(item).to_batches() for item in self.items)
         first_row = 0
         for index, table in enumerate(tables_of(batches, rows)):
             yield Chunk(index, "batches", first_row, ArrowContent(table))
             first_row += table.num_rows
-
-    def rows(self) -> int | None:
-        return None
-
-    def fingerprint(self) -> Any:
-        return None
 
 
 def to_table(data: Any) -> Any:

@@ -81,14 +81,7 @@ class Task:
         path = resolve(artifact, policy).absolute()
         return cls(
             artifact=replace(artifact, path=path, sha256=digest),
-            policy=replace(
-                policy,
-                root=policy.root.absolute(),
-                trust_pickle=True,
-                sha256sums=None,
-                sha256sums_sha256=None,
-                verify=None,
-            ),
+            policy=policy.for_pinned_file(),
             kind=[isinstance(model, kind) for kind in _KINDS].index(True),
             attributes=attributes_of(model),
             limits=limits,

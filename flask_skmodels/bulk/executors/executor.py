@@ -1,4 +1,4 @@
-"""The protocol of executors, and the task that each of them runs for a chunk."""
+"""The protocol of executors, what those of clusters share, and the task that each runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from flask_skmodels.bulk.batch import BatchResult, score_chunk
 from flask_skmodels.bulk.chunks import Chunk
-from flask_skmodels.bulk.shipped_model import ShippedModel
+from flask_skmodels.bulk.shipped_model import FileNotSeen, ShippedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +73,60 @@ class Models:
 
     by_file: ShippedModel
     whole: Any
+
+
+class ClusterExecutor:
+    """Base class of executors whose workers may not see the file of the model.
+
+    :param models: the model
+    """
+
+    workers: int
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._is_whole = False
+
+    def submit(self, task: Task, chunk: Chunk) -> Pending:
+        return ClusterChunk(self, task, chunk)
+
+    def begin(self, task: Task, chunk: Chunk) -> Any:
+        """Submit a chunk to the cluster, and return the handle of its result."""
+        raise NotImplementedError
+
+    def wait(self, handle: Any) -> BatchResult:
+        """Wait for a result, so that a signal of the system is handled in time."""
+        raise NotImplementedError
+
+    def ship(self, shipped: ShippedModel) -> None:
+        """Send the model to the workers."""
+        raise NotImplementedError
+
+    def ship_whole(self) -> None:
+        """Send the estimator, because a worker does not see its file."""
+        if not self._is_whole:
+            self._is_whole = True
+            self.ship(self._models.whole())
+
+
+class ClusterChunk:
+    """A chunk that a cluster predicts.
+
+    :param executor: the executor
+    :param task: what to do with it
+    :param chunk: the chunk
+    """
+
+    def __init__(self, executor: ClusterExecutor, task: Task, chunk: Chunk) -> None:
+        self._executor = executor
+        self._task = task
+        self._chunk = chunk
+        self._handle = executor.begin(task, chunk)
+
+    def result(self) -> BatchResult:
+        try:
+            return self._executor.wait(self._handle)
+        except FileNotSeen:
+            self._executor.ship_whole()
+            self._handle = self._executor.begin(self._task, self._chunk)
+            return self._executor.wait(self._handle)

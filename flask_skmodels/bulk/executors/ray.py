@@ -7,8 +7,8 @@ from typing import Any
 
 from flask_skmodels.bulk.batch import BatchResult
 from flask_skmodels.bulk.chunks import Chunk
-from flask_skmodels.bulk.executors.executor import Models, Task, run_remotely
-from flask_skmodels.bulk.shipped_model import FileNotSeen
+from flask_skmodels.bulk.executors.executor import ClusterExecutor, Models, Task, run_remotely
+from flask_skmodels.bulk.shipped_model import ShippedModel
 from flask_skmodels.exceptions import ScoringError, in_one_line
 
 _RETRIES = 3
@@ -16,7 +16,7 @@ _POLL = 0.5  # seconds
 INSTALL = "pip install 'Flask-SKModels[ray]'"
 
 
-class RayExecutor:
+class RayExecutor(ClusterExecutor):
     """Predicts the chunks on a cluster.
 
     :param models: the model
@@ -34,20 +34,14 @@ class RayExecutor:
         if not self._was_running:
             self._connect(address, workers)
         self.workers = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
-        self._models = models
-        self._shipped = self._ray.put(models.by_file)
-        self._is_whole = False
+        super().__init__(models)
+        self.ship(models.by_file)
         self._task = self._ray.remote(max_retries=_RETRIES)(run_remotely)
 
-    def submit(self, task: Task, chunk: Chunk) -> PendingChunk:
-        return PendingChunk(self, task, chunk)
-
     def begin(self, task: Task, chunk: Chunk) -> Any:
-        """Submit a chunk to the cluster."""
         return self._task.remote(self._shipped, task, chunk)
 
     def wait(self, reference: Any) -> BatchResult:
-        """Wait for a result, so that a signal of the system is handled in time."""
         while not self._ray.wait([reference], timeout=_POLL)[0]:
             pass
         try:
@@ -58,11 +52,8 @@ class RayExecutor:
             raise ScoringError(f"workers of Ray have died: {in_one_line(error)}") from error
         return result
 
-    def ship_whole(self) -> None:
-        """Send the estimator, because a worker does not see its file."""
-        if not self._is_whole:
-            self._is_whole = True
-            self._shipped = self._ray.put(self._models.whole())
+    def ship(self, shipped: ShippedModel) -> None:
+        self._shipped = self._ray.put(shipped)
 
     def close(self, *, at_once: bool) -> None:
         if not self._was_running:
@@ -79,26 +70,3 @@ class RayExecutor:
             )
         except (OSError, RuntimeError, ValueError) as error:
             raise ScoringError(f"no Ray cluster at {address}: {in_one_line(error)}") from error
-
-
-class PendingChunk:
-    """A chunk that the cluster predicts.
-
-    :param executor: the executor
-    :param task: what to do with it
-    :param chunk: the chunk
-    """
-
-    def __init__(self, executor: RayExecutor, task: Task, chunk: Chunk) -> None:
-        self._executor = executor
-        self._task = task
-        self._chunk = chunk
-        self._reference = executor.begin(task, chunk)
-
-    def result(self) -> BatchResult:
-        try:
-            return self._executor.wait(self._reference)
-        except FileNotSeen:
-            self._executor.ship_whole()
-            self._reference = self._executor.begin(self._task, self._chunk)
-            return self._executor.wait(self._reference)
