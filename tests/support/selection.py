@@ -125,14 +125,17 @@ def _is_exhaustive(path: Path) -> bool:
     return bool(re.search(pattern, path.read_text("utf-8"), re.MULTILINE))
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark exhaustive tests further, before pytest looks at the markers for ``-m``."""
+    if item.get_closest_marker("full"):
+        item.add_marker("no_cover")
+        if item.path.is_relative_to(TESTS) and str(item.path.relative_to(TESTS)).startswith(LONG):
+            item.add_marker("differential")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests that only ``--full`` or ``-m`` runs, unless they are named one by one."""
-    for item in items:
-        if item.get_closest_marker("full"):
-            item.add_marker("no_cover")
-            if str(item.path.relative_to(TESTS)).startswith(LONG):
-                item.add_marker("differential")
     markers = _markers_left_out(config)
     left_out = [i for i in items if any(i.get_closest_marker(name) for name in markers)]
     if left_out:
@@ -161,7 +164,7 @@ def pytest_terminal_summary(
 ) -> None:
     count = config.stash[_left_out]
     if count:
-        option = "-m differential" if config.getoption("full") else "--full"
+        option = "--full -m differential" if config.getoption("full") else "--full"
         terminalreporter.write_line(f"{count} exhaustive tests were left out: pytest {option}")
 
 
