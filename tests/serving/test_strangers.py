@@ -20,7 +20,7 @@ from tests.support.helpers import SCHEMA, serve
 
 # Texts that only a response to somebody who passes the login may have.
 NAME = "zebra"
-SECRETS = (NAME, "stripes", "savanna", "grassland", "4711", "Counts the animals")
+SECRETS = (NAME, "stripes", "savanna", "grassland", "8471.25", "Counts the animals")
 HTML = {"Accept": "text/html"}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 LISTS = ("/-/models/", "/-/openapi.json", "/-/", "/-/metrics", "/v1/models", "/v2/models")
@@ -46,7 +46,7 @@ def zebras(**attributes: Any) -> KeyValueModel:
         pipeline=estimator,
         schema={"stripes": {"type": "float", "max": 9000}},
         description="Counts the animals.",
-        examples=[{"stripes": 4711.5}],
+        examples=[{"stripes": 8471.25}],
         probability=True,
         **attributes,
     )
@@ -70,7 +70,7 @@ def application(pipeline: Any, decorators: Any = (), **config: Any) -> Flask:
 def used(client: FlaskClient) -> None:
     """Use the models, with and without errors, so that there is something to tell about them."""
     ada = {"X-User": "ada"}
-    for body in ({"stripes": 4711.5}, {"stripes": 1e9}, {"spots": 1}):
+    for body in ({"stripes": 8471.25}, {"stripes": 1e9}, {"spots": 1}):
         for method in ("predict", "predict_proba"):
             client.post(f"/{NAME}/{method}/", json=body, headers=ada)
     client.post("/open/predict/", json=dict.fromkeys(SCHEMA, 1), headers=ada)
@@ -149,7 +149,7 @@ def test_own_urls_of_a_guarded_model_are_those_of_who_passes(pipeline: Any) -> N
     for path in (f"/{NAME}/", f"/{NAME}/traffic/", f"/v2/models/{NAME}"):
         assert client.get(path).status_code == 401
         assert client.get(path, headers=ada).status_code == 200
-    assert "4711" in client.get(f"/{NAME}/", headers=ada).text
+    assert "8471.25" in client.get(f"/{NAME}/", headers=ada).text
 
 
 # Health
