@@ -8,6 +8,7 @@ from flask_skmodels.cli.bench import bench_command
 from flask_skmodels.cli.check import check_command
 from flask_skmodels.cli.compare import compare_command
 from flask_skmodels.cli.convert import convert_command
+from flask_skmodels.cli.doctor import doctor_command
 from flask_skmodels.cli.drift import drift_command
 from flask_skmodels.cli.list import list_command
 from flask_skmodels.cli.new import new_command
@@ -22,7 +23,7 @@ from flask_skmodels.cli.show import show_command
 COMMANDS = (
     *(list_command, show_command, predict_command, check_command, openapi_command),
     *(pin_command, convert_command, bench_command, new_command, reload_command, compare_command),
-    *(profile_command, drift_command, score_command),
+    *(profile_command, drift_command, score_command, doctor_command),
 )
 
 

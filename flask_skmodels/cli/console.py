@@ -82,7 +82,7 @@ def _in_application(
 ) -> _C:
     @click.pass_context
     def run(context: click.Context, /, *arguments: Any, **options: Any) -> Any:
-        logs = nullcontext() if shows_engines else _without_engine_logs()
+        logs = nullcontext() if shows_engines else without_engine_logs()
         with one_line_errors(), signals(), logs:
             app = context.ensure_object(ScriptInfo).load_app()
             with app.app_context():
@@ -93,7 +93,8 @@ def _in_application(
 
 
 @contextmanager
-def _without_engine_logs() -> Iterator[None]:
+def without_engine_logs() -> Iterator[None]:
+    """Log nothing about engines in a ``with`` block."""
     logger = logging.getLogger("flask_skmodels.engines")
     was_disabled, logger.disabled = logger.disabled, True
     try:
