@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+import click
 from flask.cli import AppGroup
 
 from flask_skmodels.cli.bench import bench_command
@@ -32,10 +35,18 @@ def group(name: str) -> AppGroup:
 
     :param name: the extension's name, which is also the name of the group
     """
-    commands = AppGroup(name, help="Inspect, test and manage the models of this application.")
+    about = "Inspect, test and manage the models of this application."
+    commands = AppGroup(name, help=about, callback=_without_color_if_asked)
     for command in COMMANDS:
         commands.add_command(command)
     return commands
+
+
+@click.pass_context
+def _without_color_if_asked(context: click.Context) -> None:
+    """Print without color if ``NO_COLOR`` is set, see https://no-color.org."""
+    if os.environ.get("NO_COLOR"):
+        context.color = False
 
 
 # The entry point of the ``flask`` command: these commands are available even when the application

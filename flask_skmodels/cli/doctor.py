@@ -16,10 +16,10 @@ from flask_skmodels.cli.console import (
     counted,
     json_option,
     print_json,
-    table,
     without_engine_logs,
 )
 from flask_skmodels.cli.server_settings import server_settings
+from flask_skmodels.cli.terminal import progress, table
 from flask_skmodels.exceptions import SKModelsError, in_one_line
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.signals import muted
@@ -43,7 +43,8 @@ def doctor_command(context: click.Context, as_json: bool) -> None:
 
     Example: flask skmodels doctor
     """
-    document = examine(context)
+    with progress("examining the application"):
+        document = examine(context)
     if as_json:
         print_json(document)
     else:

@@ -13,6 +13,7 @@ import click
 
 from flask_skmodels.cli.console import deployment_named, extension_state, in_application, one_line
 from flask_skmodels.cli.score_progress import Display, counts_of, preview_lines
+from flask_skmodels.cli.terminal import MODEL
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.exceptions import SKModelsError, TooManyRejects
 
@@ -26,7 +27,7 @@ _FORMATS = ("parquet", "arrow", "csv", "csv.gz", "csv.zst", "ndjson", "ndjson.gz
 
 
 @click.command("score")
-@click.argument("name", metavar="NAME")
+@click.argument("name", type=MODEL, metavar="NAME")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.argument("sink", metavar="SINK")
 @click.option("--method", help="Method of the estimator. Default: the first method of the model.")
