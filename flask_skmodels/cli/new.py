@@ -107,17 +107,17 @@ def new_command(
     if data is not None or target is not None:
         raise click.UsageError("--data and --target need --project")
     is_printed = str(output) == "-"
-    target = Path(f"{name}.py") if output is None or is_printed else output
+    path = Path(f"{name}.py") if output is None or is_printed else output
     with one_line_errors(), progress(f"examining {file}"):
-        source = module_source(name, file, target.parent)
+        source = module_source(name, file, path.parent)
     if is_printed:
         click.echo(source, nl=False)
         return
-    write_new(target, source)
+    write_new(path, source)
     if as_json:
-        print_json({"written": str(target)})
+        print_json({"written": str(path)})
         return
-    click.echo(f"wrote {target}: edit its schema, then run it with: flask --app {target} run")
+    click.echo(f"wrote {path}: edit its schema, then run it with: flask --app {path} run")
 
 
 def _print_project(folder: Path, written: Sequence[Path], as_json: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import resource
 import shlex
 import sys
 from dataclasses import dataclass, replace
@@ -93,10 +92,15 @@ def _in_arguments(line: str) -> dict[str, Any]:
 
 
 def process_bytes() -> int | None:
-    """Return the memory that this process has in use now, in bytes; None if it is not known."""
+    """Return the memory that this process has in use, in bytes; None if it is not known."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        return pages * resource.getpagesize()
+        return pages * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

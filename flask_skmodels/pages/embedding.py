@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,16 +108,14 @@ class TemplateModels:
     ) -> tuple[RowResult | None, list[str]]:
         """Return the prediction of a row, or the messages of the errors why there is none."""
 
-        def predict(called: str | None) -> Prediction:
-            prediction: Prediction = self._models.predict(name, [row], called, version=label)
-            return prediction
-
         try:
-            prediction = predict(method)
+            prediction = self._models.predict(name, [row], method, version=label)
             version = self._deployment(name).version(application(), prediction.version)
             is_label = method is None and prediction.method == "predict"
-            with_proba = is_label and "predict_proba" in version.methods
-            return _result_of(prediction, predict if with_proba else None), []
+            if not is_label or "predict_proba" not in version.methods:
+                return _result_of(prediction), []
+            options = {"method": "predict_proba", "version": prediction.version}
+            return _result_of(prediction, self._models.predict(name, [row], **options)), []
         except UnknownModel:
             raise
         except InvalidInput as error:
@@ -194,16 +192,13 @@ def _marker(name: str, form: InputForm) -> str:
     return name
 
 
-def _result_of(
-    prediction: Prediction, predict: Callable[[str], Prediction] | None = None
-) -> RowResult:
+def _result_of(prediction: Prediction, probabilities: Prediction | None = None) -> RowResult:
     """Return the prediction of one row as it is shown.
 
     :raises ValueError: it has several rows
     """
     if prediction.rows != 1:
         raise ValueError(f"a template shows the prediction of one row, not of {prediction.rows}")
-    probabilities = None if predict is None else predict("predict_proba")
     return row_result(prediction, probabilities, None, {})
 
 
