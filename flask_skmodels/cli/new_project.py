@@ -6,7 +6,12 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import (
+    PackageNotFoundError,
+    distribution,
+    packages_distributions,
+    version,
+)
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -218,9 +223,19 @@ def _other_packages(project: Project) -> set[str]:
     roots = {type(step).__module__.partition(".")[0] for step in steps} - {"sklearn", "builtins"}
     if project.version.container in {"pandas", "frame", "polars"}:
         roots.add("polars" if project.version.container == "polars" else "pandas")
-    names = packages_distributions()
-    found = {names[root][0] for root in roots if root in names}
-    return {f"{name}=={version(name)}" for name in found if name != "Flask-SKModels"}
+    found = {_distribution_of(root) for root in roots} - {"Flask-SKModels", None}
+    return {f"{name}=={version(name)}" for name in found if name is not None}
+
+
+def _distribution_of(module: str) -> str | None:
+    """Return the name of the package that a module comes from, None if it is not installed so.
+
+    Most packages have the name of their module; a search in all that are installed takes seconds.
+    """
+    try:
+        return str(distribution(module).metadata["Name"])
+    except PackageNotFoundError:
+        return next(iter(packages_distributions().get(module, ())), None)
 
 
 def _curl(project: Project) -> str:

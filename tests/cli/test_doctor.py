@@ -9,14 +9,17 @@ from typing import Any
 
 import joblib
 import pytest
+from click.testing import CliRunner
 from flask import Flask
+from flask.cli import ScriptInfo
 from flask_wtf import CSRFProtect
 from sklearn.neighbors import KNeighborsClassifier
 
 from flask_skmodels import SKModels
 from flask_skmodels.cli import diagnosis
+from flask_skmodels.cli.commands import commands
 from flask_skmodels.cli.server_settings import ServerSettings, server_settings
-from tests.support.command_line import ROOT, flask_process, run
+from tests.support.command_line import ROOT, run
 from tests.support.helpers import X, Y
 
 
@@ -144,18 +147,25 @@ def test_model_that_cannot_be_loaded_is_a_problem(pipeline: Any, tmp_path: Path)
     assert problem.startswith("model 'iris' cannot be served: ")
 
 
-def test_application_that_cannot_be_loaded_is_a_problem(empty_folder: Path) -> None:
-    (empty_folder / "broken.py").write_text("1 / 0\n")
-    done = flask_process("--app", "broken.py", "skmodels", "doctor", folder=empty_folder)
-    assert done.returncode == 1
-    assert done.stdout.startswith("Installed\n")
-    assert "the application raises ZeroDivisionError: division by zero" in done.stdout
-    assert done.stderr == ""
+def test_application_that_cannot_be_loaded_is_a_problem() -> None:
+    def broken() -> Flask:
+        raise ZeroDivisionError("division by zero")
+
+    script = ScriptInfo(create_app=broken)
+    result = CliRunner().invoke(commands, ["doctor"], obj=script)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("Installed\n")
+    assert "the application raises ZeroDivisionError: division by zero" in result.stdout
+
+
+def test_application_that_is_not_named_is_a_problem(empty_folder: Path) -> None:
+    result = CliRunner().invoke(commands, ["doctor", "--json"], obj=ScriptInfo())
+    assert result.exit_code == 1
+    [problem] = json.loads(result.stdout)["problems"]
+    assert problem.startswith("the application cannot be loaded: Could not locate a Flask")
 
 
 def test_application_without_models_is_a_problem() -> None:
-    from flask_skmodels.cli.commands import commands
-
     bare = Flask("bare")
     bare.cli.add_command(commands)
     assert document_of(bare, status=1)["problems"] == [
