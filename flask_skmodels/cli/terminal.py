@@ -93,7 +93,7 @@ def _show(text: str, ended: Event) -> None:
     sys.stderr.flush()
 
 
-class ModelName(click.ParamType):
+class ModelName(click.ParamType):  # type: ignore[type-arg]
     """The name of a model; a shell completes it."""
 
     name = "model"
