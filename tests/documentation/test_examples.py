@@ -73,7 +73,7 @@ def test_iris() -> None:
 def test_embedded_predicts_in_a_page_of_its_own() -> None:
     client = embedded.create_app().test_client()
     assert 'value="5.1"' in client.get("/").text
-    names = embedded.Iris.schema
+    names = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
     sent = {"skmodels": "iris", **dict(zip(names, SETOSA.split(","), strict=True))}
     assert '<p class="skmodels-output">0</p>' in client.post("/", data=sent).text
     wrong = client.post("/", data={**sent, "petal_width": "31"}).text
