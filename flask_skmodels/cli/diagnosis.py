@@ -170,7 +170,8 @@ def _open_models(state: State) -> Iterator[str]:
     names = ", ".join(found[:5]) + (f" and {len(found) - 5} others" if len(found) > 5 else "")
     pages = "the pages and predictions" if state.settings.pages else "the predictions"
     hint = "SKModels(decorators=[login_required]) asks for one"
-    if state.app.before_request_funcs.get(None):
+    functions = state.app.before_request_funcs.get(None, ())
+    if any(not each.__module__.startswith("flask_skmodels.") for each in functions):
         hint += ", unless a before_request function of the application does"
     yield f"{pages} of {names} are open without a login: {hint}"
 

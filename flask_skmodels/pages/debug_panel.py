@@ -91,7 +91,7 @@ class PredictionsPanel(DebugPanel):
         return ""
 
     def content(self) -> str:
-        return render_template("skmodels/debug_panel.html", calls=_calls())
+        return render_template("skmodels/_debug_panel.html", calls=_calls())
 
     def process_request(self, request: Any) -> None:
         setattr(g, _CALLS, [])

@@ -120,6 +120,7 @@ def test_models_without_a_login_are_named(pipeline: Any) -> None:
     models.add("guarded", pipeline, decorators=[lambda view: view])
     [warning] = document_of(app)["warnings"]
     assert warning.startswith("the pages and predictions of iris are open without a login")
+    assert "before_request" not in warning
     app.before_request(lambda: None)
     assert "before_request" in document_of(app)["warnings"][0]
     guarded = Flask("guarded", root_path="/")
