@@ -16,10 +16,10 @@ from flask_skmodels.cli import commands
 from flask_skmodels.cli.console import without_traceback
 from flask_skmodels.config import Settings, read_settings
 from flask_skmodels.dialects import enabled as enabled_dialects
-from flask_skmodels.exceptions import ConfigurationError
+from flask_skmodels.exceptions import ConfigurationError, InvalidInput
 from flask_skmodels.inference.concurrency import concurrency_limit
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
-from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
+from flask_skmodels.inference.prediction import Prediction, PredictionCall, prepare
 from flask_skmodels.inference.readiness import ExampleRuns, Readiness
 from flask_skmodels.models import Model, artifact_of, name_of
 from flask_skmodels.pages import api_docs, page_routes
@@ -203,10 +203,10 @@ class SKModels:
         deployment = self._deployment(sender, name)
         chosen = deployment.version(sender, version)
         call = deployment.call(sender, chosen, method or chosen.default_method)
+        if call.admission is None:
+            return _predicted(deployment, call, rows, version)
         with call.admission as call.waited:
-            with rejecting(call):
-                prediction = prepare(call, from_python(rows))
-            return deployment.execute(call, prediction, is_shadowed=version is None)
+            return _predicted(deployment, call, rows, version)
 
     def score(
         self,
@@ -422,6 +422,18 @@ class SKModels:
                     f"{self.name.upper()}_VERSIONS names the model {name!r}, which is not "
                     f"registered. Registered models: {known}. Is it misspelt, or registered late?"
                 )
+
+
+def _predicted(
+    deployment: Deployment, call: PredictionCall, rows: Any, version: str | None
+) -> Prediction:
+    """Make a call in process that the limits allow to run; see :meth:`SKModels.predict`."""
+    try:
+        prediction = prepare(call, from_python(rows))
+    except InvalidInput as error:
+        call.notify_rejected(error)
+        raise
+    return deployment.execute(call, prediction, is_shadowed=version is None)
 
 
 def trials_of(app: Flask, settings: Settings) -> Trials | None:

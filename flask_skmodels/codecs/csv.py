@@ -22,6 +22,7 @@ import orjson
 
 from flask_skmodels.codecs.codec import Codec, Source
 from flask_skmodels.codecs.columns import (
+    SHORTEST_LINE,
     answer_columns,
     check_row_marks,
     check_width,
@@ -69,7 +70,7 @@ class CSVCodec(Codec):
     def decode(self, source: Source, schema: Schema) -> Rows:
         header = _header_parameter(source.parameters)
         body = source.data.removeprefix(_BOM)
-        check_row_marks(body, b"\r\n", source.budget)
+        check_row_marks(body, b"\r\n", source.budget, SHORTEST_LINE)
         _check_separator(body, schema)
         numbers = read_numbers(body, schema, header=header)
         if numbers is not None:

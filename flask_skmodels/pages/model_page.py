@@ -77,7 +77,7 @@ class ModelPage(BaseView):
             return varied(json_response(self._deployment.describe(exchange.app)))
         version = self._deployment.current(exchange.app)
         example = max(request.args.get("example", 0, type=int), 0)
-        return self._page(exchange, version, InputForm(version).initial(example))
+        return self._page(exchange, version, InputForm.of(version).initial(example))
 
     def refuse(self, exchange: Exchange, exception: Exception) -> Response:
         return error_page(self._state, exchange, exception)
@@ -100,7 +100,7 @@ class ModelPage(BaseView):
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
     ) -> Response:
         """Return the page with the prediction for the form of one row."""
-        form = InputForm(version)
+        form = InputForm.of(version)
         texts = form.texts(_fields_of(body))
         fields = FormFields(body, form.pairs(texts))
         try:
@@ -119,14 +119,14 @@ class ModelPage(BaseView):
         prediction, also = predict(method), _methods_with_first(version)
         is_first = method == version.default_method
         others = {name: predict(name) for name in also if is_first}
-        labels = _labels_of(version)
+        labels = InputForm.of(version).labels
         return row_result(prediction, others.get("predict_proba"), others.get(EXPLAIN), labels)
 
     def _predict_file(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
     ) -> Response:
         """Return the page, or a file to download, with the predictions for an uploaded file."""
-        texts = InputForm(version).initial()
+        texts = InputForm.of(version).initial()
         try:
             file, codec = _file_of(body)
             prediction = self._predictor.predict(exchange, version, method, codec, file)
@@ -137,7 +137,7 @@ class ModelPage(BaseView):
             is_large = are_large(prediction.outputs)
             encode = codec.encode_parts if is_large else codec.encode
             return _attachment(encode(prediction), codec, self._deployment.name)
-        result = file_result(prediction, version, codec, _labels_of(version))
+        result = file_result(prediction, version, codec, InputForm.of(version).labels)
         return self._page(exchange, version, texts, file_result=result)
 
     def _page(
@@ -162,7 +162,7 @@ class ModelPage(BaseView):
         texts: Mapping[str, str],
         errors: Sequence[InputError],
     ) -> JSONObject:
-        name, form, request = self._deployment.name, InputForm(version), exchange.request
+        name, form, request = self._deployment.name, InputForm.of(version), exchange.request
         inputs, general = form.inputs(texts, errors)
         url = request.host_url.rstrip("/") + base_of(self._state, request) + f"/{name}"
         row, address = form.row(texts), f"{url}/{version.default_method}/"
@@ -232,12 +232,6 @@ def _methods_shown(version: ModelVersion) -> list[str]:
 def _methods_with_first(version: ModelVersion) -> list[str]:
     """Return the methods that are called with the first one: probabilities and explanations."""
     return [method for method in version.methods[1:] if method in {"predict_proba", EXPLAIN}]
-
-
-def _labels_of(version: ModelVersion) -> dict[str, tuple[str, str]]:
-    """Return the labels of the fields and the units of their values, by name."""
-    inputs, _ = InputForm(version).inputs({})
-    return {each.name: (each.label, each.unit) for each in inputs}
 
 
 def _csrf_of(app: Flask) -> tuple[str, str] | None:
