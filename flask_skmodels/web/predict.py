@@ -116,3 +116,17 @@ class Predictor:
         if self._has_timing:
             exchange.time(prediction)
         return prediction
+
+    def prepared(
+        self, exchange: Exchange, version: ModelVersion, method: str, rows: Rows
+    ) -> Prediction:
+        """Validate rows without predicting them; see :meth:`predict`.
+
+        :returns: the record of their prediction, without outputs
+        """
+        explainer = version.explainer if method == EXPLAIN else None
+        is_slow = explainer is not None and explainer.is_slow
+        budget = self.budget.for_explanations() if is_slow else self.budget
+        call = self.deployment.call(exchange.app, version, method, exchange.request_id)
+        with call.admission as call.waited, rejecting(call):
+            return prepare(call, rows, budget)
