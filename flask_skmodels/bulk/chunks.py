@@ -244,7 +244,10 @@ class TextContent:
         names = [name if name in types else str(at) + name for at, name in enumerate(self.names)]
         return arrow_csv.read_csv(
             pyarrow.BufferReader(self.block),
-            arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=_CSV_BLOCK),
+            # With threads, pyarrow does not say which line is malformed.
+            arrow_csv.ReadOptions(
+                column_names=names, use_threads=skip is None, block_size=_CSV_BLOCK
+            ),
             arrow_csv.ParseOptions(
                 quote_char='"' if has_quotes else False,
                 newlines_in_values=has_quotes,

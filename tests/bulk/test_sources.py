@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 import pandas as pd
@@ -271,3 +273,23 @@ def test_standard_input_is_recognized(
     rows = standard_input(path.read_bytes(), models, app)
     assert [row["id"] for row in rows] == good(TABLE)["id"].tolist()
     assert standard_input(b"", models, app) == []
+
+
+def test_few_batches_are_in_memory_at_a_time(score: Score) -> None:
+    made, dropped, most = 0, [0], 0
+
+    def drop() -> None:
+        dropped[0] += 1
+
+    def batches() -> Iterator[Any]:
+        nonlocal made, most
+        for _ in range(60):
+            batch = pa.RecordBatch.from_pandas(TABLE.iloc[:64], preserve_index=False)
+            finalize(batch, drop)
+            made += 1
+            most = max(most, made - dropped[0])
+            yield batch
+
+    assert score(batches(), "out.parquet", chunk_rows=64).rows == 60 * 64
+    assert made == 60
+    assert most < 12
