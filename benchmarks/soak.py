@@ -28,7 +28,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any
@@ -339,7 +339,7 @@ class Client:
             try:
                 kind(self._send, self._draw)
             except Exception as error:
-                self.failed.append(f"{kind.__name__}: {type(error).__name__}: {error}")
+                self.failed.append(f"{kind.__name__}: {_text_of(error)}")
             self.done[kind.__name__] += 1
         self._connection.close()
 
@@ -347,14 +347,18 @@ class Client:
         method, path, body, media_type, more = (*request, None, None, None)[:5]
         sent = {"Content-Type": media_type or ""} if body is not None else {}
         sent |= dict(more or {}) | dict(headers or {})
+        started = monotonic()
+        first: Exception | None = None
         for is_last in (not self._retries, True):
             try:
                 return self._exchange(method, path, body, sent)
-            except (OSError, HTTPException):
+            except (OSError, HTTPException) as error:
                 self._connection.close()
                 self._connection, self._used = connect(self._server), 0
+                error.add_note(f"after {monotonic() - started:.2f} seconds")
                 if is_last:
-                    raise
+                    raise error from first
+                first = error
                 self.retried += 1
                 sleep(0.05)
         raise AssertionError("unreachable")
@@ -370,6 +374,15 @@ class Client:
         found = {name.lower(): value for name, value in response.getheaders()}
         self.versions.add(found.get("x-model-version", ""))
         return Reply(response.status, found, data)
+
+
+def _text_of(error: BaseException | None) -> str:
+    """Return an exception, its notes and the exception before it in one line."""
+    if error is None:
+        return ""
+    notes = " ".join(getattr(error, "__notes__", ()))
+    before = _text_of(error.__cause__)
+    return f"{type(error).__name__}: {error} {notes}" + (f" (before: {before})" if before else "")
 
 
 @dataclass(slots=True)
@@ -510,19 +523,28 @@ def kills(seconds: float) -> list[str]:
 def restarts(count: int) -> list[str]:
     """Restart the workers gracefully under 16 connections; no request may be lost."""
     kinds = {json_row: 5, form: 2, combined: 3, live_version: 2}
-    with served(count * 20) as server:
+    seconds: list[float] = []
+    with served(count * 60) as server:
         with Traffic(server, kinds, clients=16, retries=False) as traffic:
-            for _ in range(count):
-                old = set(server.workers())
-                server.master.send_signal(signal.SIGHUP)
-                deadline = monotonic() + 60
-                while monotonic() < deadline and old & set(server.workers()):
-                    sleep(0.1)
-                if traffic.failed:
-                    break
+            while len(seconds) < count and not traffic.failed:
+                seconds.append(_restart(server))
         log = server.log()
-    print(f"{count} restarts; {traffic.report()}")
+    print(f"{len(seconds)} restarts, of {median(seconds):.1f} s in the median; {traffic.report()}")
     return [*traffic.failed, log[-8000:]] if traffic.failed else []
+
+
+def _restart(server: Server) -> float:
+    """Restart the workers and return the seconds until the old ones have ended.
+
+    :raises Unexpected: they have not, after two minutes
+    """
+    old, started = set(server.workers()), monotonic()
+    server.master.send_signal(signal.SIGHUP)
+    while old & set(server.workers()):
+        if monotonic() > started + 120:
+            raise Unexpected(f"the old workers do not end:\n{server.log()[-8000:]}")
+        sleep(0.1)
+    return monotonic() - started
 
 
 def overload(seconds: float) -> list[str]:

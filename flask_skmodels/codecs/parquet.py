@@ -49,7 +49,7 @@ class ParquetCodec(Codec):
             return Rows([])
         source.budget.check_rows(rows, len(read))
         width = sum(_width(kinds.field(index).type) for index in selection.indices)
-        size = _size(source.data, file.metadata, set(read))
+        size = _size(source.data, read)
         if max(size, rows * width) > source.max_bytes:
             raise TooLarge
         arrays = _read_columns(pyarrow, file, read, source) if read else ()
@@ -83,16 +83,14 @@ def _width(kind: Any) -> int:
         return 0
 
 
-def _size(body: bytes, metadata: Any, names: set[str]) -> int:
+def _size(body: bytes, names: Sequence[str]) -> int:
     """Return the number of bytes of some columns without their compression.
 
     :raises InvalidInput: the pages of the columns cannot be read
     """
-    groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
-    columns = (group.column(i) for group in groups for i in range(group.num_columns))
     try:
-        return unpacked_size(body, (c for c in columns if c.path_in_schema in names))
-    except (struct.error, LookupError, AttributeError, TypeError):
+        return unpacked_size(body, names)
+    except (struct.error, LookupError, AttributeError, TypeError, UnicodeError):
         raise _malformed() from None
 
 

@@ -1,25 +1,32 @@
-"""The headers of the pages in a Parquet file, read before the pages are unpacked.
+"""The footer and the headers of the pages in a Parquet file, read before the pages are unpacked.
 
 A file states the size of its columns twice. pyarrow believes the headers of the pages, so they are
-added up here: a file can be small and have pages that unpack to any size.
+added up here: a file can be small and have pages that unpack to any size. Where the pages are is
+read here too, because pyarrow ends the process if the statistics of a column are inconsistent and
+its metadata are asked for.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from flask_skmodels.exceptions import InvalidInput
 
 MOST_PAGES = 16_384  # of a column in a row group
+MOST_VALUES = 2**19  # of a footer; a column in a row group has about 35
 _MOST_DEPTH = 8
+_END = struct.Struct("<I4s")  # the length of the footer, and the magic number
+_ROW_GROUPS, _CHUNKS, _COLUMN = 4, 1, 3  # fields of the footer, a row group and a column in it
+_PATH, _SIZE, _DATA_OFFSET, _DICTIONARY_OFFSET = 3, 7, 9, 11  # fields of the column
 _LONGEST_VARINT = 10
 _UNPACKED, _PACKED = 2, 3  # fields of a page header: the sizes of the page
 _DATA_PAGE, _DATA_PAGE_V2 = (5, 2), (8, 4)  # where the headers of data pages have their encoding
 _DELTA_BYTE_ARRAY = 7  # each text repeats the beginning of the one before, so it can be any length
-_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
-_INTEGERS = {4, 5, 6}
+_BYTE, _BINARY, _LIST, _SET, _STRUCT = 3, 8, 9, 10, 12  # kinds of values
+_INTEGERS, _BOOLEANS = {4, 5, 6}, {1, 2}
+_SIZES = {1: 0, 2: 0, _BYTE: 1, 7: 8}  # of booleans in a structure, bytes and doubles
 
 
 class _Reader:
@@ -27,16 +34,18 @@ class _Reader:
 
     :param data: the file
     :param position: where the structure begins
+    :param most: the maximum number of values in it
     """
 
-    def __init__(self, data: bytes, position: int) -> None:
+    def __init__(self, data: bytes, position: int, most: int = MOST_VALUES) -> None:
         self.data = data
         self.position = position
+        self._left = most
 
     def structure(self, depth: int = 0) -> dict[int, Any]:
-        """Return the integers and structures in a structure by their numbers.
+        """Return the integers, texts, lists and structures in a structure by their numbers.
 
-        :raises struct.error: it is not complete, or nested too deeply
+        :raises struct.error: it is not complete, has a field twice, or is too large
         """
         if depth > _MOST_DEPTH:
             raise struct.error
@@ -45,21 +54,31 @@ class _Reader:
         while (head := self._byte()) != 0:
             delta, kind = head >> 4, head & 15
             number = number + delta if delta else self._integer()
+            if number in fields:  # pyarrow would join two structures
+                raise struct.error
             fields[number] = self._value(kind, depth)
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise struct.error
         if kind in _INTEGERS:
             return self._integer()
         if kind == _STRUCT:
             return self.structure(depth + 1)
         if kind in {_LIST, _SET}:
-            head = self._byte()
-            count = head >> 4 if head >> 4 < 15 else self._varint()
-            return [self._value(head & 15, depth + 1) for _ in range(min(count, len(self.data)))]
-        sizes = {_TRUE: 0, _FALSE: 0, _BYTE: 1, _DOUBLE: 8}
-        self._skip(self._varint() if kind == _BINARY else sizes[kind])
-        return None
+            return self._list(depth)
+        self._skip(size := self._varint() if kind == _BINARY else _SIZES[kind])
+        return self.data[self.position - size : self.position]
+
+    def _list(self, depth: int) -> list[Any]:
+        head = self._byte()
+        count = head >> 4 if head >> 4 < 15 else self._varint()
+        if count > self._left or depth >= _MOST_DEPTH:
+            raise struct.error
+        kind = head & 15
+        return [self._value(_BYTE if kind in _BOOLEANS else kind, depth + 1) for _ in range(count)]
 
     def _skip(self, size: int) -> None:
         self.position += size
@@ -84,21 +103,40 @@ class _Reader:
         return (value >> 1) ^ -(value & 1)
 
 
-def unpacked_size(body: bytes, columns: Iterator[Any]) -> int:
+def unpacked_size(body: bytes, names: Collection[str]) -> int:
     """Return the number of bytes that the pages of some columns unpack to.
 
     :param body: the file
-    :param columns: pyarrow's metadata of the columns in the row groups
-    :raises struct.error: a header is not complete
+    :param names: the names of the columns
+    :raises struct.error: the footer or a header is not complete
+    :raises LookupError: a part of the footer is missing
     :raises InvalidInput: texts are in the encoding DELTA_BYTE_ARRAY, or there are too many pages
     """
-    return sum(_size_of_column(body, column) for column in columns)
+    encoded = {name.encode() for name in names}
+    return sum(
+        _size_of_column(body, column)
+        for column in _columns(body)
+        if column[_PATH][0] in encoded  # the first part of the path of a nested column
+    )
 
 
-def _size_of_column(body: bytes, column: Any) -> int:
-    start = column.dictionary_page_offset or column.data_page_offset
-    position = min(start, column.data_page_offset)
-    end, total = position + column.total_compressed_size, 0
+def _columns(body: bytes) -> Iterator[dict[int, Any]]:
+    """Yield the metadata of each column in each row group."""
+    if len(body) < _END.size:
+        raise struct.error
+    length, _ = _END.unpack_from(body, len(body) - _END.size)
+    start = len(body) - _END.size - length
+    if start < 0:
+        raise struct.error
+    for group in _Reader(body, start).structure()[_ROW_GROUPS]:
+        for chunk in group[_CHUNKS]:
+            yield chunk[_COLUMN]
+
+
+def _size_of_column(body: bytes, column: dict[int, Any]) -> int:
+    start = column[_DATA_OFFSET]
+    position = min(column.get(_DICTIONARY_OFFSET) or start, start)
+    end, total = position + column[_SIZE], 0
     if not 0 <= position <= end <= len(body):
         raise struct.error
     for _ in range(MOST_PAGES):

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import joblib
@@ -81,6 +82,22 @@ def _libraries(process: int) -> list[Any]:
     """Return the controllers of the libraries with pools that the process has loaded so far."""
     controllers: list[Any] = ThreadpoolController().lib_controllers
     return controllers
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which BLAS and OpenMP use one thread."""
+    controller = _controller(os.getpid(), len(sys.modules))
+    context: AbstractContextManager[Any] = controller.limit(limits=1)
+    return context
+
+
+@lru_cache(maxsize=1)
+def _controller(process: int, modules: int) -> ThreadpoolController:
+    """Return a controller of the libraries with pools.
+
+    Finding them takes 4 ms, so it is done again only after an import, which may load another one.
+    """
+    return ThreadpoolController()
 
 
 def uses_joblib_workers(estimator: Estimator) -> bool:

@@ -199,6 +199,7 @@ _Values = tuple[object, ...]
 _KINDS = ("string", "integer", "number", "boolean", "unknown", "any")
 _TEXT_LIBRARIES = ("category_encoders", "feature_engine", "skrub")
 _TYPES = {bool: "boolean", int: "number", float: "number"}
+_MAX_COMBINED = 100_000  # features that combine all of X; hashed words may have millions
 
 
 def _combined(X: _Features) -> _Feature:
@@ -222,7 +223,9 @@ def _trees_take_missing(estimator: Estimator) -> bool:
 
 def _fitted_to(X: _Features, count: int | None) -> _Features:
     """Return as many features as a step takes; if the numbers differ, each combines all of X."""
-    return X if count is None or count == len(X) else [_combined(X)] * count
+    if count is None or count == len(X):
+        return X
+    return [_combined(X)] * min(count, _MAX_COMBINED)
 
 
 @dataclass(slots=True)

@@ -36,15 +36,20 @@ class Events(local):
         return events
 
 
-def report(events: Iterable[Event], model: Model, sender: Sender) -> None:
+def report(
+    events: Iterable[Event], model: Model, sender: Sender, raised: SKModelsError | None = None
+) -> None:
     """Send ``model_loaded`` or ``model_load_failed`` for each event; log the failures.
 
     The lock of the versions must be free, because a receiver may predict.
+
+    :param raised: an error that the developer sees, and that is not logged as well
     """
     for label, result in events:
         if isinstance(result, ModelVersion):
             artifact = result.artifact()
             notify(model_loaded, sender, model=model, version=label, artifact=artifact)
         else:
-            sender.logger.error("%s", result)
+            if str(result) != str(raised):
+                sender.logger.error("%s", result)
             notify(model_load_failed, sender, model=model, version=label, exception=result)

@@ -136,7 +136,7 @@ class VersionFolder:
         :raises ArtifactError: no version can be loaded
         :raises ModelError: no version can be served, or the pinned one does not exist
         """
-        with self._changing(sender):
+        with self._changing(sender, is_start=True):
             self._update(with_others=True, may_predict=not isinstance(self._state, Absent))
 
     def current(self, sender: Sender) -> ModelVersion:
@@ -229,21 +229,28 @@ class VersionFolder:
             sender.logger.debug("model %r keeps its version: %s", self.name, error)
 
     @contextmanager
-    def _changing(self, sender: Sender) -> Iterator[None]:
+    def _changing(self, sender: Sender, *, is_start: bool = False) -> Iterator[None]:
         """Hold the lock; after its release, report the versions that were loaded or have failed."""
-        with self._reporting(sender), self._lock:
+        with self._reporting(sender, is_start=is_start), self._lock:
             yield
 
     @contextmanager
-    def _reporting(self, sender: Sender) -> Iterator[None]:
-        """At the end, report the versions that this thread has loaded or that have failed."""
+    def _reporting(self, sender: Sender, *, is_start: bool = False) -> Iterator[None]:
+        """At the end, report the versions that this thread has loaded or that have failed.
+
+        :param is_start: True at the start of the application, which the exception ends
+        """
+        raised: SKModelsError | None = None
         try:
             yield
+        except SKModelsError as error:
+            raised = error if is_start else None
+            raise
         finally:
             self._unload_if_requested()
             if self._loader.cache:
                 self.on_load()
-            events.report(self._loader.events.take(), self.model, sender)
+            events.report(self._loader.events.take(), self.model, sender, raised)
 
     def _unload_if_requested(self) -> None:
         while self._unload_requested and self._lock.acquire(blocking=False):

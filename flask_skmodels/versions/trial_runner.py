@@ -38,6 +38,7 @@ _CODE = (
     "from flask_skmodels.versions.trial_process import main; main()"
 )
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_NO_ARENA = {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # another pool reserves a GiB of addresses
 
 
 class CannotStart(Exception):
@@ -100,7 +101,7 @@ def _start(task: Task) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,  # the reason if Python cannot start
-            env={**os.environ, **_ONE_THREAD, IN_TRIAL: "1"},
+            env={**os.environ, **_ONE_THREAD, **_NO_ARENA, IN_TRIAL: "1"},
             start_new_session=True,  # a Ctrl-C in the terminal is for this process alone
         )
     except OSError as error:

@@ -108,6 +108,54 @@ def test_links_inside_a_folder_are_followed(tmp_path: Path) -> None:
     assert app.test_client().post(PREDICT, json=ROW).headers["X-Model-Version"] == "1"
 
 
+def grows_when_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = regular_files._check
+
+    def growing(checked: Path, *details: Any) -> None:
+        check(checked, *details)
+        if checked == path:
+            with path.open("ab") as file:
+                file.write(bytes(2**20))
+
+    monkeypatch.setattr(regular_files, "_check", growing)
+
+
+NO_REGULAR_FILES = [
+    (os.mkfifo, "it is not a regular file"),
+    (lambda path: path.symlink_to("/dev/zero"), "it is not a regular file"),
+    (sparse_file, "it has 21,474,836,480 bytes, more than the limit"),
+    (Path.mkdir, "it is a directory"),
+]
+
+
+@pytest.mark.parametrize(("make", "told"), NO_REGULAR_FILES[:3])
+@pytest.mark.parametrize("name", ["iris.skops", "iris.joblib", "iris.onnx"])
+@LINUX
+def test_single_file_that_is_no_regular_file(
+    tmp_path: Path, name: str, make: Any, told: str
+) -> None:
+    make(tmp_path / name)
+    assert told in refuse(tmp_path, name)
+
+
+@pytest.mark.parametrize(("make", "told"), NO_REGULAR_FILES)
+@LINUX
+def test_list_of_digests_that_is_no_regular_file(tmp_path: Path, make: Any, told: str) -> None:
+    (tmp_path / "iris.pkl").write_bytes(b"\x80")
+    make(tmp_path / "SHA256SUMS")
+    pinned = ("SHA256SUMS", "0" * 64)
+    assert told in refuse(tmp_path, "iris.pkl", SKMODELS_SHA256SUMS=pinned)
+
+
+def test_hard_link_of_a_cache_is_a_version(tmp_path: Path) -> None:
+    """Tools such as DVC link the files of their cache; links that lead out are refused."""
+    cached = put(tmp_path / "cache", "0")
+    (tmp_path / "iris").mkdir()
+    os.link(cached, tmp_path / "iris" / "1.joblib")
+    client = application(iris(), root=tmp_path).test_client()
+    assert client.post(PREDICT, json=ROW).headers["X-Model-Version"] == "1"
+
+
 @pytest.mark.parametrize("is_mapped", [False, True])
 def test_file_that_grows_is_not_read_on(
     tmp_path: Path, pipeline: Any, monkeypatch: pytest.MonkeyPatch, *, is_mapped: bool
@@ -116,14 +164,7 @@ def test_file_that_grows_is_not_read_on(
 
     path = tmp_path / "iris.joblib"
     joblib.dump(pipeline, path)
-    check = regular_files._check
-
-    def growing(checked: Path, *details: Any) -> None:
-        check(checked, *details)
-        with path.open("ab") as file:
-            file.write(bytes(2**20))
-
-    monkeypatch.setattr(regular_files, "_check", growing)
+    grows_when_opened(path, monkeypatch)
     artifact = Artifact("iris.joblib", mmap_mode="r" if is_mapped else None)
     from flask_skmodels.artifacts.declaration import Policy
 
@@ -187,9 +228,14 @@ def _renamed(**names: str) -> Callable[[Path], object]:
         (_replaced("example.json", lambda p: p.symlink_to("../secret")), "outside its folder"),
         (_replaced("example.json", sparse_file), "more than the limit of 16,777,216"),
         (_replaced("example.json", lambda p: p.write_text("[" * 10**5)), "it is not valid JSON"),
+        (_replaced("example.json", Path.mkdir), "it is a directory"),
+        (_replaced("MLmodel", os.mkfifo), "it is not a regular file"),
+        (_replaced("MLmodel", lambda p: p.symlink_to("/dev/zero")), "outside its folder"),
         (_replaced("MLmodel", lambda p: p.symlink_to("../secret")), "outside its folder"),
         (_replaced("MLmodel", sparse_file), "more than the limit of 16,777,216"),
         (_replaced("model.skops", lambda p: p.symlink_to("../secret.skops")), "outside its folder"),
+        (_replaced("model.skops", lambda p: p.symlink_to("/dev/zero")), "outside its folder"),
+        (_replaced("model.skops", sparse_file), "more than the limit of 4,294,967,296"),
         (_replaced("model.skops", os.mkfifo), "it is not a regular file"),
         (_renamed(model="a\0b.skops"), "it names a file that is not in its folder"),
         (_renamed(example="a\0b"), "it names a file that is not in its folder"),
@@ -204,6 +250,11 @@ def test_folder_of_mlflow(folder: Path, spoil: Callable[[Path], object], told: s
     reason = refuse(folder.parent, "mlflow")
     assert told in reason
     assert SECRET not in reason
+
+
+def test_example_of_mlflow_that_grows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grows_when_opened(folder / "example.json", monkeypatch)
+    assert "it was changed while it was loaded" in refuse(folder.parent, "mlflow")
 
 
 # -- The schema of skops

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,12 @@ from scipy.interpolate import BSpline
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KDTree
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+from flask_skmodels import Artifact, Model
 from flask_skmodels.artifacts.structures.walk import check_structures
 from flask_skmodels.exceptions import ArtifactError
 from tests.hostile.artifacts.sound import BOOSTERS, SOUND, build, sound
@@ -311,6 +316,19 @@ def test_more_columns_than_a_schema_can_have(tmp_path: Path) -> None:
         application(iris("iris.skops"), root=tmp_path)
 
 
+@pytest.mark.parametrize("first", [HashingVectorizer(n_features=1000), StandardScaler()])
+def test_very_many_columns_inside_a_pipeline_take_no_time(tmp_path: Path, first: Any) -> None:
+    rows = X if isinstance(first, StandardScaler) else ["a b", "c d"] * 75
+    pipeline = make_pipeline(first, LogisticRegression(max_iter=300)).fit(rows, Y)
+    pipeline[-1].n_features_in_ = 2**25
+    (tmp_path / "iris.skops").write_bytes(skops.io.dumps(pipeline))
+    model = Model(name="iris", pipeline=Artifact("iris.skops"))
+    started = time.process_time()
+    with suppress(ArtifactError):
+        application(model, root=tmp_path)
+    assert time.process_time() - started < 3
+
+
 def test_tree_is_not_created_from_other_arguments(tmp_path: Path) -> None:
     """It runs in another process: the constructor itself may crash."""
     code = """
@@ -351,6 +369,8 @@ def test_lean_form_is_not_called_where_the_estimator_refuses_all_rows() -> None:
     code = """
 import numpy as np
 from flask import Flask
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from flask_skmodels import SKModels
 from tests.support.helpers import X, Y

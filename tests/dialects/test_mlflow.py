@@ -256,6 +256,25 @@ def test_parquet_whose_pages_are_longer_than_it_says(mixed_pipeline: Any) -> Non
     assert error(send(client, body[:footer] + false + body[footer + len(true) :], PARQUET), 413)
 
 
+def test_parquet_whose_statistics_are_of_another_schema(client: FlaskClient) -> None:
+    """pyarrow would end the process if it were asked for the metadata of the column."""
+    body = parquet(FRAME)
+    optional, required = b"%\x02\x18\x0csepal_length", b"%\x00\x18\x0csepal_length"
+    assert body.count(optional) == 1
+    response = send(client, body.replace(optional, required), PARQUET)
+    assert error(response) == "BAD_REQUEST"
+
+
+def test_parquet_with_a_part_of_its_footer_twice(client: FlaskClient) -> None:
+    body = parquet(FRAME)
+    length = int.from_bytes(body[-8:-4], "little")
+    footer, version = body[-8 - length : -8], b"\x15\x04"  # field 1, with the number 2
+    assert footer.startswith(version)
+    twice = version + b"\x05\x02\x04" + footer[2:]  # field 1 once more
+    end = len(twice).to_bytes(4, "little") + b"PAR1"
+    assert error(send(client, body[: -8 - length] + twice + end, PARQUET)) == "BAD_REQUEST"
+
+
 def test_parquet_of_texts_that_repeat_those_before(mixed_pipeline: Any) -> None:
     client = speaking(Model(name="iris", pipeline=mixed_pipeline))
     texts = pa.array(["x" * 1000 + str(index) for index in range(1000)])

@@ -13,5 +13,5 @@ ALL_ROWS = ("test_corrupt", "test_fork", "test_random_rows")
 @pytest.fixture(autouse=True)
 def verified_always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     verify_always(monkeypatch)
-    if request.path.name.startswith(ALL_ROWS):
+    if request.path.name.startswith(ALL_ROWS) or request.config.getoption("full"):
         verify_all_rows(monkeypatch)

@@ -39,7 +39,6 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC, OneClassSVM
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.discovery import all_estimators
-from threadpoolctl import threadpool_limits
 
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.input_columns import inputs
@@ -63,7 +62,7 @@ IMPUTED = make_pipeline(SimpleImputer(), clone(LR))
 
 @pytest.fixture(autouse=True)
 def quiet() -> Any:
-    with warnings.catch_warnings(), threadpool_limits(1):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

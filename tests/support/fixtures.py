@@ -53,9 +53,9 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def verified_once(pytestconfig: pytest.Config) -> Iterator[None]:
+def verified_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        verify_once(patch, all_rows=pytestconfig.getoption("full"))
+        verify_once(patch)
         yield
 
 

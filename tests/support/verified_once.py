@@ -5,8 +5,9 @@ Where several tests register the same estimator, that comparison is the same wor
 far the most of what such a test takes. So it is left out after the first time. The tests in
 ``tests/engines`` test the comparison, and compare each time.
 
-The plain run also leaves out most of the single rows, for which the estimator is called once each:
-three in four of all its calls. Single rows remain among the first parts and the extreme values.
+It also leaves out most of the single rows, for which the estimator is called once each: three in
+four of all its calls. Single rows remain among the first parts and the extreme values. The full run
+compares all rows in the tests of the engines and of parity.
 """
 
 from __future__ import annotations
@@ -26,15 +27,11 @@ _thread = threading.local()
 _lean_calls, _verify, _parts = verify.lean_calls, verify._verify, verify._PARTS
 
 
-def verify_once(patch: pytest.MonkeyPatch, *, all_rows: bool) -> None:
-    """Compare an estimator with its lean form once for the same methods, schema and examples.
-
-    :param all_rows: whether to compare all single rows
-    """
+def verify_once(patch: pytest.MonkeyPatch) -> None:
+    """Compare an estimator with its lean form once for the same methods, schema and examples."""
     patch.setattr(selection, "lean_calls", lean_calls)
     patch.setattr(verify, "_verify", verify_unless_known)
-    if not all_rows:
-        patch.setattr(verify, "_PARTS", _parts[:3])
+    patch.setattr(verify, "_PARTS", _parts[:3])
 
 
 def verify_always(patch: pytest.MonkeyPatch) -> None:

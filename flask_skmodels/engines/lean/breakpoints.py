@@ -16,6 +16,7 @@ from flask_skmodels.estimators.attributes import get, is_a
 from flask_skmodels.schema.types import Array, Estimator
 
 MAX_VALUES = 200  # for each column
+MAX_WIDTH = 20_000  # columns inside a pipeline; hashed words may have millions
 _MAX_ESTIMATORS = 20  # inner estimators that are searched
 _THRESHOLDS = ("threshold", "binarize")  # parameters that apply to all columns
 _DEVIATIONS = (-3.0, -1.0, -0.5, 0.5, 1.0, 3.0)
@@ -65,7 +66,10 @@ def _of_pipeline(steps: Sequence[Estimator], width: int, names: list[str]) -> Br
     breakpoints = _breakpoints_of(first, width, names)
     if rest:
         with suppress(Exception):  # a step without n_features_in_, or without an inverse
-            later = _of_pipeline(rest, _output_width(first, rest, width), [])
+            inner_width = _output_width(first, rest, width)
+            if inner_width > MAX_WIDTH:
+                return breakpoints
+            later = _of_pipeline(rest, inner_width, [])
             return _merged([breakpoints, map_back(first, later, width)], width)
     return breakpoints
 

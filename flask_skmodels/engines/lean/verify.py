@@ -11,11 +11,11 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline
 from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes, repeat_rows, row_slice
+from flask_skmodels.engines.threadpools import one_thread
 from flask_skmodels.estimators import introspect
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.tabular import Tabular, copy_of, matrix_of, to_sklearn
@@ -334,6 +334,6 @@ def _wrong_step(estimator: Estimator, native: Mapping[str, Call], X: ModelInput)
 @contextmanager
 def quiet_on_one_thread() -> Iterator[None]:
     """Return a context without warnings, in which BLAS and OpenMP start no threads."""
-    with warnings.catch_warnings(), threadpool_limits(1), np.errstate(all="ignore"):
+    with warnings.catch_warnings(), one_thread(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield

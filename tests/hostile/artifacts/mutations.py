@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
+from joblib.numpy_pickle import NumpyPickler
 
 HUGE = 2**31 - 1
 
@@ -178,6 +179,72 @@ def of_pickle(estimator: Any) -> Iterator[tuple[str, bytes]]:
         for label, change in CHANGES.items():
             buffer = io.BytesIO()
             pickler = _Pickler(buffer, index, change)
+            pickler.dump(estimator)
+            if pickler.has_changed:
+                yield f"array {index} {label}", buffer.getvalue()
+
+
+class _JoblibPickler(NumpyPickler):  # type: ignore[misc]
+    """A pickler of joblib that changes one of the arrays, or the shape that the file gives it.
+
+    :param file: the file to write to
+    :param index: the index of the array to change
+    :param change: the change of the array, None for none
+    :param claim: the change of its shape, None for none
+    :ivar count: the number of arrays so far
+    :ivar has_changed: whether the array was changed
+    """
+
+    def __init__(
+        self, file: Any, index: int, change: Change | None = None, claim: Change | None = None
+    ) -> None:
+        super().__init__(file)
+        self.index, self.change, self.claim = index, change, claim
+        self.count = 0
+        self.has_changed = False
+        self._kept: list[Any] = []  # so that no id is used twice
+
+    def save(self, obj: Any) -> Any:
+        if type(obj) is np.ndarray and obj.dtype != object and obj.ndim:
+            self.count += 1
+            changed = None if self.change is None or not self._is_here else self.change
+            changed = None if changed is None else _changed(obj, changed)
+            if changed is not None:
+                self.has_changed = True
+                obj = changed
+            self._kept.append(obj)
+        return super().save(obj)
+
+    @property
+    def _is_here(self) -> bool:
+        return self.count - 1 == self.index
+
+    def _create_array_wrapper(self, array: Any) -> Any:
+        wrapper = super()._create_array_wrapper(array)
+        if self.claim is not None and self._is_here:
+            wrapper.shape = self.claim(wrapper.shape)
+            self.has_changed = True
+        return wrapper
+
+
+CLAIMS: dict[str, Change] = {
+    "claims twice the rows": lambda shape: (2 * shape[0], *shape[1:]),
+    "claims many rows": lambda shape: (HUGE, *shape[1:]),
+    "claims fewer rows": lambda shape: (shape[0] // 2, *shape[1:]),
+    "claims a negative number of rows": lambda shape: (-shape[0], *shape[1:]),
+}
+
+
+def of_joblib(estimator: Any) -> Iterator[tuple[str, bytes]]:
+    """Yield the changes of a file of joblib, which has its arrays between the pickled parts."""
+    counter = _JoblibPickler(io.BytesIO(), -1)
+    counter.dump(estimator)
+    for index in range(counter.count):
+        changes = [(label, {"change": change}) for label, change in CHANGES.items()]
+        claims = [(label, {"claim": claim}) for label, claim in CLAIMS.items()]
+        for label, options in changes + claims:
+            buffer = io.BytesIO()
+            pickler = _JoblibPickler(buffer, index, **options)
             pickler.dump(estimator)
             if pickler.has_changed:
                 yield f"array {index} {label}", buffer.getvalue()

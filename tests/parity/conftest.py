@@ -1,0 +1,13 @@
+"""In the full run, the tests of parity compare each lean form with its estimator on all rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.verified_once import verify_all_rows
+
+
+@pytest.fixture(autouse=True)
+def all_rows_verified(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    if pytestconfig.getoption("full"):
+        verify_all_rows(monkeypatch)
