@@ -48,4 +48,6 @@ def array_of_frame(X: DeferredFrame) -> Array | None:
         return X.to_float64() if has_floats else None
     if not fields.kinds <= _NUMERIC_KINDS:
         return None
-    return X.to_numpy() if fields.kinds <= NUMBER_KINDS or len(fields.kinds) == 1 else X.to_float64()
+    return (
+        X.to_numpy() if fields.kinds <= NUMBER_KINDS or len(fields.kinds) == 1 else X.to_float64()
+    )

@@ -16,8 +16,8 @@ import numpy as np
 from lightgbm import LGBMClassifier, LGBMModel, LGBMRanker, LGBMRegressor
 from lightgbm import basic as library
 
-from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lean_form
 from flask_skmodels.engines.lean.coded_columns import CodedColumns
+from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lean_form
 from flask_skmodels.estimators.categories import recorded_categories
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput
 
@@ -109,9 +109,7 @@ class _Scores:
             self._configure()
         result = np.empty(self.width)
         _check(
-            self._predict_row(
-                self._config, X.ctypes.data, self._length_pointer, result.ctypes.data
-            )
+            self._predict_row(self._config, X.ctypes.data, self._length_pointer, result.ctypes.data)
         )
         return result if self.width == 1 else result.reshape(1, -1)
 

@@ -25,7 +25,7 @@ from xgboost import core as library
 from flask_skmodels.engines.lean.coded_columns import CodedColumns
 from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lean_form
 from flask_skmodels.estimators.categories import recorded_categories
-from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput
+from flask_skmodels.schema.types import Array, FloatArray, ModelInput
 
 _HALF = np.float32(0.5)
 _ARRAY = '{"data":[%d,true],"shape":[%d,%d],"typestr":"<f8","version":3}'
