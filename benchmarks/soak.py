@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
+from operator import attrgetter
 from pathlib import Path
 from statistics import mean, median
 from threading import Event, Thread
@@ -534,9 +535,9 @@ def restarts(count: int) -> list[str]:
 
 
 def _restart(server: Server) -> float:
-    """Restart the workers and return the seconds until the old ones have ended.
+    """Restart the workers and return the seconds until only new ones answer.
 
-    :raises Unexpected: they have not, after two minutes
+    :raises Unexpected: the old ones have not ended after two minutes
     """
     old, started = set(server.workers()), monotonic()
     server.master.send_signal(signal.SIGHUP)
@@ -544,18 +545,30 @@ def _restart(server: Server) -> float:
         if monotonic() > started + 120:
             raise Unexpected(f"the old workers do not end:\n{server.log()[-8000:]}")
         sleep(0.1)
+    wait_until_ready(server)
     return monotonic() - started
 
 
 def overload(seconds: float) -> list[str]:
-    """Compare the throughput at saturation with that at four times as many connections."""
-    with served(seconds) as server:
+    """Compare the throughput at saturation with that at four times as many connections.
+
+    The workers have one thread each, so that gunicorn does not keep the connections: one worker may
+    have accepted most of them. Of two rounds, the better sample of each number counts.
+    """
+    with served(seconds, "--threads", "1") as server:
         body = server.folder / "body"
         body.write_text('{"x": 12345}', encoding="ascii")
 
         def load(connections: int) -> Any:
             url = f"http://{HOST}:{server.port}/line/predict/"
-            how = ["--threads", "1", "--connections", connections, "--duration", int(seconds / 8)]
+            how = [
+                "--threads",
+                "1",
+                "--connections",
+                connections,
+                "--duration",
+                max(int(seconds / 16), 1),
+            ]
             command = ["wrk", *how, "--timeout", 30, "--script", SCRIPT, url, "--", JSON, body]
             done = subprocess.run(
                 list(map(str, command)), check=True, capture_output=True, text=True, timeout=300
@@ -566,11 +579,14 @@ def overload(seconds: float) -> list[str]:
             )
             return sample
 
+        def best(connections: int) -> Any:
+            return max(load(connections), load(connections), key=attrgetter("rate"))
+
         load(4)
-        samples = {connections: load(connections) for connections in (1, 2, 4, 8, 16, 32)}
+        samples = {connections: best(connections) for connections in (1, 2, 4, 8, 16, 32)}
         peak = max(sample.rate for sample in samples.values())
         saturating = next(c for c, sample in samples.items() if sample.rate >= 0.95 * peak)
-        most = load(4 * saturating)
+        most = best(4 * saturating)
     print(f"{most.rate / peak:.2f} of the peak at 4 x {saturating} connections")
     is_reached = most.rate >= 0.9 * peak and most.p99 < 30_000
     return [] if is_reached else ["the throughput falls under overload"]

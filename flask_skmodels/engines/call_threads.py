@@ -1,12 +1,12 @@
 """Calls in threads of their own, so that the thread of a request need not wait for them for ever.
 
 Python cannot stop a call of an estimator, so a call that hangs keeps its thread. To run each call
-in a new thread would protect the threads of the server, and would cost an ordinary request a sixth
-of its time. Therefore one call of a process at a time, the direct call, runs in the thread of its
-request. Only calls that arrive during it get threads of their own, and their callers stop waiting
-after a timeout. So calls that hang keep one thread of the server, whatever their number.
+in a new thread would protect the threads of the server, and would cost an ordinary request a good
+part of its time. Therefore one call of a process at a time, the direct call, runs in the thread of
+its request. Only calls that arrive during it get threads of their own, and their callers stop
+waiting after a timeout. So calls that hang keep one thread of the server, whatever their number.
 
-Measured with Python 3.11 on an idle machine: a new thread costs a call 60 µs.
+Measured with Python 3.11 on a busy machine: a new thread costs a call 0.09 to 0.26 ms.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from flask import Flask
 from scipy import sparse
@@ -188,6 +189,41 @@ def test_columns_that_the_model_does_not_have_are_not_read(pipeline: Any) -> Non
         PATH, data=sink.getvalue(), headers={"Content-Type": ARROW, "Accept": JSON}
     )
     assert len(predictions(response)) == 10
+
+
+def _csv_with_unknown_columns() -> tuple[str, bytes, str]:
+    names = ",".join([*FIELDS, *(f"x{i}" for i in range(50))])
+    line = ",".join([*map(str, SETOSA.values()), *["a"] * 50])
+    return PATH, f"{names}\n{line}\n".encode() + f"{line}\n".encode() * 9, "text/csv"
+
+
+def _kserve_with_unknown_columns() -> tuple[str, bytes, str]:
+    unknown = {f"x{i}": [i] * 10 for i in range(50)}
+    return "/v1/models/iris:predict", orjson.dumps({"instances": [SETOSA | unknown] * 10}), JSON
+
+
+def _parquet_with_unknown_columns() -> tuple[str, bytes, str]:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {name: [value] * 10 for name, value in SETOSA.items()}
+    sink = io.BytesIO()
+    parquet.write_table(pa.table(columns | {f"x{i}": [[1]] * 10 for i in range(50)}), sink)
+    return "/invocations", sink.getvalue(), "application/vnd.apache.parquet"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        _csv_with_unknown_columns,
+        _kserve_with_unknown_columns,
+        _parquet_with_unknown_columns,
+    ],
+)
+def test_unknown_columns_of_other_formats_are_not_read(pipeline: Any, body: Any) -> None:
+    config = {"SKMODELS_DIALECTS": DIALECTS, "SKMODELS_MLFLOW_MODEL": "iris"}
+    client = serve(iris(pipeline, max_cells=40), **config)
+    path, data, content_type = body()
+    headers = {"Content-Type": content_type, "Accept": JSON}
+    assert len(predictions(client.post(path, data=data, headers=headers))) == 10
 
 
 # Rows that are not alike

@@ -1,4 +1,8 @@
-"""Changes to the numbers of an artifact, for each format in which it can be written."""
+"""Changes to the numbers of an artifact, for each format in which it can be written.
+
+A change is a label and a function that returns the changed file, None if it would be the same. The
+function is called before the next change is taken.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import io
 import json
 import pickle
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from zipfile import ZipFile
 
@@ -15,6 +20,7 @@ from joblib.numpy_pickle import NumpyPickler
 HUGE = 2**31 - 1
 
 Change = Callable[[Any], Any]
+Changes = Iterator[tuple[str, Callable[[], bytes | None]]]
 
 
 def _filled(value: int) -> Change:
@@ -74,50 +80,59 @@ def _changed(array: Any, change: Change) -> Any:
     return None if is_same and changed.tobytes() == array.tobytes() else changed
 
 
-def of_skops(data: bytes) -> Iterator[tuple[str, bytes]]:
+def of_skops(data: bytes) -> Changes:
     """Yield the changes of a file of skops: of each array, and of each number in the schema."""
     with ZipFile(io.BytesIO(data)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     for name, member in members.items():
         if name.endswith((".npy", ".npz")):
-            for label, changed in _of_member(name, member):
-                yield f"{name[-8:]} {label}", _zip(members | {name: changed})
+            for label, make in _of_member(name, member):
+                yield f"{name[-8:]} {label}", partial(_zip, members, name, make)
     schema = json.loads(members["schema.json"])
-    for label, changed in _of_schema(schema):
-        yield label, _zip(members | {"schema.json": changed})
+    for label, make in _of_schema(schema):
+        yield label, partial(_zip, members, "schema.json", make)
 
 
-def _zip(members: dict[str, bytes]) -> bytes:
+def _zip(members: dict[str, bytes], name: str, make: Callable[[], bytes | None]) -> bytes | None:
+    """Return an archive with another content of one member."""
+    changed = make()
+    if changed is None:
+        return None
     buffer = io.BytesIO()
     with ZipFile(buffer, "w") as archive:
-        for name, member in members.items():
-            archive.writestr(name, member)
+        for each, member in (members | {name: changed}).items():
+            archive.writestr(each, member)
     return buffer.getvalue()
 
 
-def _of_member(name: str, member: bytes) -> Iterator[tuple[str, bytes]]:
+def _of_member(name: str, member: bytes) -> Changes:
     if name.endswith(".npy"):
         array = np.load(io.BytesIO(member))
-        for label, change in CHANGES.items():
-            changed = _changed(array, change) if array.ndim else None
-            if changed is not None:
-                buffer = io.BytesIO()
-                np.save(buffer, changed)
-                yield label, buffer.getvalue()
+        for label, change in CHANGES.items() if array.ndim else ():
+            yield label, partial(_saved, np.save, array, change)
         return
     with np.load(io.BytesIO(member)) as arrays:
         parts = dict(arrays)
-    for key in ("indices", "indptr", "data", "shape"):
+    for key in sorted(parts.keys() & {"indices", "indptr", "data", "shape"}):
         for label, change in CHANGES.items():
-            changed = _changed(parts[key], change) if key in parts else None
-            if changed is not None:
-                buffer = io.BytesIO()
-                np.savez(buffer, **parts | {key: changed})
-                yield f"{key} {label}", buffer.getvalue()
+            save = partial(_save_parts, parts, key)
+            yield f"{key} {label}", partial(_saved, save, parts[key], change)
 
 
-def _of_schema(schema: Any) -> Iterator[tuple[str, bytes]]:
-    """Yield schemas in which one number or one buffer is another."""
+def _saved(save: Callable[[Any, Any], object], array: Any, change: Change) -> bytes | None:
+    changed, buffer = _changed(array, change), io.BytesIO()
+    if changed is None:
+        return None
+    save(buffer, changed)
+    return buffer.getvalue()
+
+
+def _save_parts(parts: dict[str, Any], key: str, buffer: Any, changed: Any) -> None:
+    np.savez(buffer, **parts | {key: changed})
+
+
+def _of_schema(schema: Any) -> Changes:
+    """Yield schemas in which one number is another."""
     for path, node in _nodes(schema, ""):
         if node.get("__loader__") == "JsonNode":
             old = node["content"]
@@ -126,10 +141,16 @@ def _of_schema(schema: Any) -> Iterator[tuple[str, bytes]]:
             except ValueError:
                 continue
             for value in NUMBERS if is_number else ():
-                node["content"] = str(value)
-                if node["content"] != old:
-                    yield f"{path} is {value}", json.dumps(schema).encode()
-            node["content"] = old
+                if str(value) != old:
+                    yield f"{path} is {value}", partial(_with_number, schema, node, value)
+
+
+def _with_number(schema: Any, node: dict[str, Any], value: int) -> bytes:
+    old, node["content"] = node["content"], str(value)
+    try:
+        return json.dumps(schema).encode()
+    finally:
+        node["content"] = old
 
 
 def _nodes(item: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -171,20 +192,23 @@ class _Pickler(pickle.Pickler):
         return changed.__reduce__()
 
 
-def of_pickle(estimator: Any) -> Iterator[tuple[str, bytes]]:
+def of_pickle(estimator: Any) -> Changes:
     """Yield the changes of a pickle, one for each array and change."""
     counter = _Pickler(io.BytesIO(), -1, lambda array: array)
     counter.dump(estimator)
     for index in range(counter.count):
         for label, change in CHANGES.items():
-            buffer = io.BytesIO()
-            pickler = _Pickler(buffer, index, change)
-            pickler.dump(estimator)
-            if pickler.has_changed:
-                yield f"array {index} {label}", buffer.getvalue()
+            yield f"array {index} {label}", partial(_dumped, _Pickler, estimator, index, change)
 
 
-class _JoblibPickler(NumpyPickler):  # type: ignore[misc]
+def _dumped(pickler: Any, estimator: Any, *options: Any) -> bytes | None:
+    buffer = io.BytesIO()
+    made = pickler(buffer, *options)
+    made.dump(estimator)
+    return buffer.getvalue() if made.has_changed else None
+
+
+class _JoblibPickler(NumpyPickler):
     """A pickler of joblib that changes one of the arrays, or the shape that the file gives it.
 
     :param file: the file to write to
@@ -235,22 +259,19 @@ CLAIMS: dict[str, Change] = {
 }
 
 
-def of_joblib(estimator: Any) -> Iterator[tuple[str, bytes]]:
+def of_joblib(estimator: Any) -> Changes:
     """Yield the changes of a file of joblib, which has its arrays between the pickled parts."""
     counter = _JoblibPickler(io.BytesIO(), -1)
     counter.dump(estimator)
     for index in range(counter.count):
-        changes = [(label, {"change": change}) for label, change in CHANGES.items()]
-        claims = [(label, {"claim": claim}) for label, claim in CLAIMS.items()]
-        for label, options in changes + claims:
-            buffer = io.BytesIO()
-            pickler = _JoblibPickler(buffer, index, **options)
-            pickler.dump(estimator)
-            if pickler.has_changed:
-                yield f"array {index} {label}", buffer.getvalue()
+        changes = [(label, change, None) for label, change in CHANGES.items()]
+        claims = [(label, None, claim) for label, claim in CLAIMS.items()]
+        for label, *options in (*changes, *claims):
+            make = partial(_dumped, _JoblibPickler, estimator, index, *options)
+            yield f"array {index} {label}", make
 
 
-def of_onnx(data: bytes) -> Iterator[tuple[str, bytes]]:
+def of_onnx(data: bytes) -> Changes:
     """Yield the changes of a graph: of the numbers of each attribute, and of each tensor."""
     import onnx
 
@@ -258,24 +279,40 @@ def of_onnx(data: bytes) -> Iterator[tuple[str, bytes]]:
     for node_index, node in enumerate(model.graph.node):
         for index, attribute in enumerate(node.attribute):
             for field in ("ints", "floats"):
-                if values := list(getattr(attribute, field)):
-                    for label, changed in _of_values(values):
-                        other = onnx.ModelProto.FromString(data)
-                        part = other.graph.node[node_index].attribute[index]
-                        part.ClearField(field)
-                        getattr(part, field).extend(changed)
-                        yield f"{node.op_type}.{attribute.name} {label}", other.SerializeToString()
+                for label, changed in _of_values(list(getattr(attribute, field))):
+                    make = partial(_with_attribute, data, node_index, index, field, changed)
+                    yield f"{node.op_type}.{attribute.name} {label}", make
     for index, tensor in enumerate(model.graph.initializer):
+        array = onnx.numpy_helper.to_array(tensor)
         for label, change in CHANGES.items():
-            changed = _changed(onnx.numpy_helper.to_array(tensor), change)
-            if changed is not None:
-                other = onnx.ModelProto.FromString(data)
-                made = onnx.numpy_helper.from_array(changed, tensor.name)
-                other.graph.initializer[index].CopyFrom(made)
-                yield f"{tensor.name} {label}", other.SerializeToString()
+            yield f"{tensor.name} {label}", partial(_with_tensor, data, index, array, change)
+
+
+def _with_attribute(data: bytes, node: int, index: int, field: str, values: list[Any]) -> bytes:
+    import onnx
+
+    model = onnx.ModelProto.FromString(data)
+    part = model.graph.node[node].attribute[index]
+    part.ClearField(field)
+    getattr(part, field).extend(values)
+    return bytes(model.SerializeToString())
+
+
+def _with_tensor(data: bytes, index: int, array: Any, change: Change) -> bytes | None:
+    import onnx
+
+    changed = _changed(array, change)
+    if changed is None:
+        return None
+    model = onnx.ModelProto.FromString(data)
+    tensor = model.graph.initializer[index]
+    tensor.CopyFrom(onnx.numpy_helper.from_array(changed, tensor.name))
+    return bytes(model.SerializeToString())
 
 
 def _of_values(values: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    if not values:
+        return
     kind = type(values[0])
     for value in NUMBERS:
         yield f"first is {value}", [kind(value), *values[1:]]

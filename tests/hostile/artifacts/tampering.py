@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from io import BytesIO
 from itertools import chain
@@ -40,17 +41,21 @@ UNCHANGED = "unchanged"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+Make = Callable[[], bytes | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Tampered:
     """An artifact with one change.
 
     :param label: the change, :data:`UNCHANGED` for none
-    :param files: the contents of its files by their names below the folder of all artifacts
+    :param files: functions that return the contents of its files, by their names below the folder
+        of all artifacts; None if the change leaves the file as it is
     :param case: what the process that tries it has to know
     """
 
     label: str
-    files: dict[str, bytes]
+    files: dict[str, Make]
     case: dict[str, Any]
 
 
@@ -71,9 +76,12 @@ class Trier:
             env={**os.environ, **ONE_THREAD, "ARROW_DEFAULT_MEMORY_POOL": "system"},
         )
 
-    def __call__(self, tampered: Tampered) -> dict[str, Any]:
-        """Return the result for one artifact."""
-        for name, data in tampered.files.items():
+    def __call__(self, tampered: Tampered) -> dict[str, Any] | None:
+        """Return the result for one artifact, None if the change leaves it as it is."""
+        for name, make in tampered.files.items():
+            data = make()
+            if data is None:
+                return None
             path = self._root / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(data)
@@ -113,7 +121,7 @@ def fault_of(tampered: Tampered, outcome: dict[str, Any]) -> str | None:
 
 def _case(name: str, path: str, **more: Any) -> tuple[Any, dict[str, Any]]:
     estimator, row = sound(name)
-    methods = introspect.methods(estimator)[:2]
+    methods = introspect.methods(estimator)[:1]
     return estimator, {"path": path, "row": row, "methods": methods, **more}
 
 
@@ -123,13 +131,14 @@ def _skops(name: str) -> Iterator[Tampered]:
         warnings.simplefilter("ignore")  # of attributes that will go
         data = skops.io.dumps(estimator)
     case["trusted"] = skops.io.get_untrusted_types(data=data)
-    for label, changed in chain([(UNCHANGED, data)], of_skops(data)):
+    for label, changed in chain([(UNCHANGED, lambda: data)], of_skops(data)):
         yield Tampered(label, {"a.skops": changed}, case)
 
 
 def _pickle(name: str) -> Iterator[Tampered]:
     estimator, case = _case(name, "a.pickle")
-    for label, changed in chain([(UNCHANGED, pickle.dumps(estimator))], of_pickle(estimator)):
+    unchanged: tuple[str, Make] = UNCHANGED, partial(pickle.dumps, estimator)
+    for label, changed in chain([unchanged], of_pickle(estimator)):
         yield Tampered(label, {"a.pickle": changed}, case)
 
 
@@ -138,7 +147,7 @@ def _joblib(name: str) -> Iterator[Tampered]:
     estimator, case = _case(name, "a.joblib")
     buffer = BytesIO()
     joblib.dump(estimator, buffer)
-    changes = chain([(UNCHANGED, buffer.getvalue())], of_joblib(estimator))
+    changes = chain([(UNCHANGED, buffer.getvalue)], of_joblib(estimator))
     for index, (label, changed) in enumerate(changes):
         mode = "r" if index % 2 else None
         yield Tampered(label, {"a.joblib": changed}, case | {"mmap_mode": mode})
@@ -155,7 +164,7 @@ def _onnx(name: str) -> Iterator[Tampered]:
             estimator, X[:1].astype(np.float32), target_opset={"": 18, "ai.onnx.ml": 3}
         )
     data = graph.SerializeToString()
-    for label, changed in chain([(UNCHANGED, data)], of_onnx(data)):
+    for label, changed in chain([(UNCHANGED, lambda: data)], of_onnx(data)):
         yield Tampered(label, {"a.onnx": changed}, case)
 
 
@@ -166,14 +175,15 @@ def _mlflow(name: str) -> Iterator[Tampered]:
         "signature": {"inputs": json.dumps([{"type": "double"}] * 4)},
         "saved_input_example_info": {"artifact_path": "example.json"},
     }
-    files = {
-        "mlflow/MLmodel": json.dumps(document).encode(),
-        "mlflow/example.json": json.dumps([case["row"]]).encode(),
-        "mlflow/model.skops": skops.io.dumps(estimator),
+    model = skops.io.dumps(estimator)
+    files: dict[str, Make] = {
+        "mlflow/MLmodel": json.dumps(document).encode,
+        "mlflow/example.json": json.dumps([case["row"]]).encode,
+        "mlflow/model.skops": lambda: model,
     }
     yield Tampered(UNCHANGED, files, case)
     for label, changed, text in of_mlflow(document):
-        yield Tampered(label, files | {f"mlflow/{changed}": text.encode()}, case)
+        yield Tampered(label, files | {f"mlflow/{changed}": text.encode}, case)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +206,10 @@ class Format:
         """
         for name in names:
             if name not in BOOSTERS or find_spec(name.lower()) is not None:
-                changes = list(self.changes(name))
-                step = 1 if count is None else max(1, -(-(len(changes) - 1) // count))
-                yield from (changes[0], *changes[1::step])
+                unchanged, *changes = self.changes(name)
+                chosen = len(changes) if count is None else min(count, len(changes))
+                indices = np.linspace(0, len(changes) - 1, chosen).astype(int)
+                yield from (unchanged, *(changes[index] for index in indices))
 
 
 FORMATS = {
@@ -223,6 +234,8 @@ def main() -> int:
             results: Counter[str] = Counter()
             for tampered in FORMATS[name].tampered(FORMATS[name].names, options.count):
                 outcome = t(tampered)
+                if outcome is None:
+                    continue
                 fault = fault_of(tampered, outcome)
                 results[outcome["result"].partition(":")[0]] += 1
                 if fault is not None:

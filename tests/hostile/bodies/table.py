@@ -365,7 +365,25 @@ def _texts(pa: Any, count: int) -> dict[str, Any]:
 
 
 def _views(pa: Any, count: int) -> dict[str, Any]:
-    return {"category": _dictionary(pa, count, "a" * 10_000).cast(pa.string()).cast("string_view")}
+    """Return views of one text: each has its length, its first four letters, and where it is."""
+    views = b"\x10\x27\0\0aaaa\0\0\0\0\0\0\0\0" * count
+    buffers = [None, pa.py_buffer(views), pa.py_buffer(b"a" * 10_000)]
+    return {"category": pa.Array.from_buffers(pa.string_view(), count, buffers)}
+
+
+def _runs(pa: Any, count: int) -> dict[str, Any]:
+    return {"category": pa.RunEndEncodedArray.from_arrays(pa.array([count], pa.int32()), ["a"])}
+
+
+def _expanding_cases() -> Iterator[Case]:
+    """Yield the cases of values that stand for many: views, and the length of a run."""
+    for count, status in ((10, 200), (1_000, 413), (90_000, 413)):
+        make = partial(_arrow, _views, count)
+        case = f"arrow: {count} views of one text of 10 kB"
+        yield Case(case, ONE_HOT, make, status, ARROW | {"Accept": "text/csv"}, "gzip")
+    for count in (10, 1_000_000):
+        make = partial(_arrow, _runs, count)
+        yield Case(f"arrow: a run of {count}", ONE_HOT, make, 400, ARROW, "gzip", is_quick=True)
 
 
 # Single cases
@@ -522,6 +540,7 @@ def all_cases() -> list[Case]:
         *_issue_cases(),
         *_schema_cases(),
         *_header_cases(),
+        *_expanding_cases(),
         *_prediction_cases(),
         *_dialect_cases(),
     ]

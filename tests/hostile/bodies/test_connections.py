@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, sleep
 
 import pytest
 
-from tests.hostile.bodies.measured_server import (
-    HONEST,
-    MeasuredServer,
-)
+from tests.hostile.bodies.measured_server import HONEST, MeasuredServer, post, send
+from tests.hostile.bodies.table import JSON
 from tests.support.gunicorn import HOST
 from tests.support.selection import cases
 
@@ -75,6 +75,21 @@ def test_client_that_goes_away_is_one_line_in_the_log(
     assert b"INFO" in lines[0]
     assert b"the body of POST /iris/predict/ could not be read to its end" in lines[0]
     assert server.honest().status == 200
+
+
+@pytest.mark.full
+def test_four_hostile_bodies_at_once_do_not_keep_an_honest_request_waiting(
+    server: MeasuredServer,
+) -> None:
+    body = gzip.compress(b"[%b]" % b",".join([b"[5.1,3.5,1.4,0.2]"] * 8000 + [HONEST]))
+    request = post("/iris/predict/", body, {"Content-Encoding": "gzip"} | JSON)
+    with ThreadPoolExecutor(4) as pool:
+        hostile = [pool.submit(send, server.server.port, request) for _ in range(4)]
+        sleep(0.02)
+        started = monotonic()
+        assert send(server.server.port, post("/iris/predict/", HONEST, JSON))[0] == 200
+        assert monotonic() - started < 2
+        assert [each.result()[0] for each in hostile] == [200] * 4
 
 
 def test_honest_chunks_are_read(server: MeasuredServer) -> None:
