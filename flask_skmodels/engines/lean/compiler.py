@@ -119,10 +119,8 @@ class Compiler:
             self.native.append(name)
             return self._with_arrays(estimator, native)
         self.lean.append(name)
-        return {
-            method: self._watched(estimator, method, lean[method]) if method in lean else call
-            for method, call in native.items()
-        }
+        watched = {m: self._watched(estimator, m, lean[m]) for m in native if m in lean}
+        return {**native, **watched}
 
     def _with_arrays(self, estimator: Estimator, native: Methods) -> Methods:
         """Return native methods that get an array where they can do without names of columns."""
