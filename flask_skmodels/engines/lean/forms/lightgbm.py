@@ -9,17 +9,19 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any
 from weakref import finalize
 
 import numpy as np
 from lightgbm import LGBMClassifier, LGBMModel, LGBMRanker, LGBMRegressor
-from lightgbm import basic as library
 
 from flask_skmodels.engines.lean.coded_columns import CodedColumns
 from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lean_form
 from flask_skmodels.estimators.categories import recorded_categories
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput
+
+library: Any = import_module("lightgbm.basic")  # it does not export its C interface
 
 _NORMAL, _RAW_SCORE = 0, 1  # LightGBM's numbers for the kinds of predictions
 _FLOAT64 = 1  # its number for this dtype

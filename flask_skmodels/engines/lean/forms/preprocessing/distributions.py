@@ -6,13 +6,14 @@ checks of scipy's functions, so here the arithmetic is done for all columns toge
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.special import boxcox, ndtri
 from scipy.stats import norm
 from sklearn.preprocessing import PowerTransformer, QuantileTransformer
 
 from flask_skmodels.engines.lean.compiler import (
-    Call,
     Compiler,
     Decline,
     Methods,
@@ -22,6 +23,8 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.schema.types import BoolArray, FloatArray, ModelInput, ModelOutput
+
+InPlace = Callable[[FloatArray], None]
 
 _FEW_ROWS = 8
 _BOUND = 1e-7  # scikit-learn's distance from the smallest and the largest quantile
@@ -45,7 +48,7 @@ def power_transformer(transformer: PowerTransformer, compiler: Compiler) -> Meth
     return {"transform": transform}
 
 
-def _power_function(transformer: PowerTransformer) -> Call:
+def _power_function(transformer: PowerTransformer) -> InPlace:
     """Return a function that transforms an array in place.
 
     Before 1.8, scikit-learn has its own formula instead of scipy's.
@@ -58,7 +61,7 @@ def _power_function(transformer: PowerTransformer) -> Call:
     return _yeo_johnson(as_row(powers))
 
 
-def _by_column(function: Call, powers: list[float]) -> Call:
+def _by_column(function: Callable[..., FloatArray], powers: list[float]) -> InPlace:
     def transform(X: FloatArray) -> None:
         for index, power in enumerate(powers):
             X[:, index] = function(X[:, index], power)
@@ -66,7 +69,7 @@ def _by_column(function: Call, powers: list[float]) -> Call:
     return transform
 
 
-def _yeo_johnson(powers: FloatArray) -> Call:
+def _yeo_johnson(powers: FloatArray) -> InPlace:
     """Return scipy's transform, in which negative numbers have the exponent 2 - power."""
     smallest = np.finfo(np.float64).eps
     opposite = 2 - powers
