@@ -33,6 +33,7 @@ MIXED = NUMBERS.assign(
     size=pd.Categorical(RANDOM.choice([3, 5, 8], ROWS)),
 )
 SCORE = (NUMBERS["a"] + NUMBERS["c"] * NUMBERS["d"]).to_numpy()
+SCORE = SCORE + np.where(MIXED["city"] == "Bonn", 1.0, 0.0) - np.where(MIXED["size"] == 5, 1.0, 0.0)
 TWO = (SCORE > 0).astype(int)
 TEXTS = np.array(["no", "yes"])[TWO]
 THREE = np.digitize(SCORE, [-1, 1])
@@ -174,7 +175,8 @@ def codes_of_other_categories(self: Any, row: Any) -> list[Any]:
 def test_corrupt_codes_are_not_served(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    estimator = library("lightgbm").LGBMClassifier(**LIGHTGBM).fit(MIXED, TWO)
+    is_bonn = (MIXED["city"] == "Bonn").astype(int)
+    estimator = library("lightgbm").LGBMClassifier(**LIGHTGBM).fit(MIXED, is_bonn)
     monkeypatch.setattr(coded_columns.CodedColumns, "_coded", codes_of_other_categories)
     with caplog.at_level(logging.WARNING, logger="flask_skmodels"):
         models, app, engine = engine_of(estimator, "predict_proba")
