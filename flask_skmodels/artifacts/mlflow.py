@@ -8,6 +8,7 @@ types that ``MLmodel`` lists as trusted for a file of skops are ignored.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -57,11 +58,11 @@ class MLflowModel:
 
 
 def is_mlflow_model(path: Path) -> bool:
-    """Return True if a path is a folder that MLflow has saved a model in."""
-    try:
-        return (path / MLMODEL).is_file()
-    except (OSError, ValueError):
-        return False
+    """Return True if a path is a folder that MLflow has saved a model in.
+
+    A description that is no regular file counts too, so that it is refused and not left out.
+    """
+    return os.path.lexists(path / MLMODEL)
 
 
 def read_mlflow_model(folder: Path, verify: _Verify) -> MLflowModel:

@@ -155,6 +155,9 @@ def _sets(estimator: Any) -> None:
         ("clusters", _set("n_features_in_", 9), "cluster_centers_ has the shape (3, 4)"),
         ("clusters", _set("_n_threads", 0), "_n_threads is not a whole number from 1"),
         ("boosting", _cut("classes_"), "a stage has 3 trees, not 1"),
+        ("forest", _set("n_jobs", 2**31 - 1), "n_jobs is more than 1,024"),
+        ("forest", _set("n_jobs", -(10**6)), "n_jobs is more than 1,024"),
+        ("tree", _set("_other_params", {"num_threads": 10**6}), "num_threads is more than"),
         ("bagging", _wide, "estimators_features_"),
         ("histogram boosting", lambda e: _node(e, "left", 0, 99), "the children of its nodes"),
         ("histogram boosting", lambda e: _node(e, "left", 0, 0), "a child comes before"),
@@ -418,6 +421,7 @@ def replaced(old: bytes, new: bytes) -> Callable[[dict[str, Any]], object]:
 
 NO_PARENT = b"\x7f\xff\xff\xff"
 CHILDREN = b"right_children[$l#L"
+THREADS = b"nthreadSL" + bytes(7)
 
 
 @pytest.mark.parametrize(
@@ -429,6 +433,7 @@ CHILDREN = b"right_children[$l#L"
         (b"left_children[$l#", b"left_children[$i#", "a length that is not a whole number"),
         (b"tree_info", b"tree_infO", "tree_info"),
         (NO_PARENT + bytes(4), NO_PARENT + b"\0#\0\0", "the parents of its nodes do not fit"),
+        (THREADS + b"\x011", THREADS + b"\x0a2147483647", "nthread is more than 1,024"),
     ],
 )
 def test_xgboost(old: bytes, new: bytes, told: str) -> None:

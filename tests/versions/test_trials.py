@@ -392,6 +392,7 @@ class Iris(Model):
 """
 
 
+@pytest.mark.full
 def test_class_of_the_module_of_the_application(
     folder: Path, fresh: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -482,6 +483,16 @@ def test_state_that_cannot_be_written_is_kept_in_memory(
     assert reason_of(app).endswith("it is not tried again: restart to try it")
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert len([w for w in warnings if "set SKMODELS_STATE_DIR to a folder that can" in w]) == 1
+
+
+def test_good_outcome_does_not_replace_the_pin(tmp_path: Path, started: list[str]) -> None:
+    path = put(tmp_path / "iris", "1")
+    pinned = iris(Artifact("iris/1.joblib", sha256=sha256(path.read_bytes()).hexdigest()))
+    serving(tmp_path / "iris", pinned)
+    put(tmp_path / "iris", "1", constant("2"))
+    with pytest.raises(ArtifactError, match="but its pin is"):
+        serving(tmp_path / "iris", pinned)
+    assert started == ["1.joblib"]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"attempts": "many"}', b'{"refusal": 1}'])

@@ -15,6 +15,7 @@ from flask_skmodels.artifacts.structures.checks import (
     ensure,
     whole_number,
 )
+from flask_skmodels.artifacts.structures.threads import check_number_of_threads
 from flask_skmodels.artifacts.structures.universal_json import read_universal_json
 from flask_skmodels.schema.types import Array
 
@@ -45,6 +46,9 @@ def _check_xgboost(state: Mapping[str, Any]) -> None:
     if buffer is None:
         return
     document = read_universal_json(bytes(buffer))
+    options = document.get("Config", {}).get("learner", {}).get("generic_param", {})
+    for name in options.keys() & {"nthread", "n_jobs"}:
+        check_number_of_threads(name, int(options[name]))
     learner = document["Model"]["learner"]
     parameters = learner["learner_model_param"]
     columns = whole_number(int(parameters["num_feature"]), "num_feature", 0)

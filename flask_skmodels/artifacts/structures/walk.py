@@ -19,6 +19,7 @@ from flask_skmodels.artifacts.structures import (  # noqa: F401 - each registers
     sparse_matrices,
     splines,
     support_vectors,
+    threads,
     trees,
 )
 from flask_skmodels.artifacts.structures.checks import Unsound, checks_of

@@ -219,7 +219,8 @@ FORMATS = {
     "onnx": Format(_onnx, GRAPHS, GRAPHS[:1]),
     "mlflow": Format(_mlflow, ("support vectors, linear",), ("support vectors, linear",)),
 }
-LIBRARIES = {"onnx": ("onnx.checker", "onnxruntime")}  # to import once
+_LIBRARIES = ("skops.io", "sklearn.ensemble", "sklearn.neighbors")
+LIBRARIES = dict.fromkeys(FORMATS, _LIBRARIES) | {"onnx": ("onnx.checker", "onnxruntime")}
 
 
 def main() -> int:
@@ -227,10 +228,11 @@ def main() -> int:
     parser.add_argument("--format", action="append", choices=FORMATS)
     parser.add_argument("--count", type=int, help="changes of each artifact; by default all")
     options = parser.parse_args()
+    rows = () if options.count else ("--all-rows",)
     faults = 0
     for name in options.format or FORMATS:
-        modules = LIBRARIES.get(name, ())
-        with tempfile.TemporaryDirectory() as root, trying(Path(root), "--all-rows", *modules) as t:
+        modules = LIBRARIES[name]
+        with tempfile.TemporaryDirectory() as root, trying(Path(root), *rows, *modules) as t:
             results: Counter[str] = Counter()
             for tampered in FORMATS[name].tampered(FORMATS[name].names, options.count):
                 outcome = t(tampered)

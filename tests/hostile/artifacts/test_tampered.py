@@ -17,7 +17,7 @@ pytestmark = LINUX
 
 AT_LEAST = 200  # artifacts of each format
 EACH = {"skops": 7, "pickle": 7, "joblib": 7, "onnx": 55, "mlflow": 205}  # changes of an artifact
-QUICK = {"skops": 6, "pickle": 4, "joblib": 4, "onnx": 6, "mlflow": 8}
+QUICK = {"skops": 6, "joblib": 4, "mlflow": 8}
 
 
 def try_some(name: str, tries: Trier, *, is_full: bool) -> int:
@@ -33,14 +33,14 @@ def try_some(name: str, tries: Trier, *, is_full: bool) -> int:
     return count
 
 
-def test_some_tampered_artifacts_of_each_format(tmp_path: Path) -> None:
-    with trying(tmp_path, *LIBRARIES["onnx"]) as tries:
-        for name in FORMATS:
+def test_some_tampered_artifacts(tmp_path: Path) -> None:
+    with trying(tmp_path, "skops.io") as tries:
+        for name in QUICK:
             assert try_some(name, tries, is_full=False) > 5
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", FORMATS)
 def test_tampered_artifacts(name: str, tmp_path: Path) -> None:
-    with trying(tmp_path, *LIBRARIES.get(name, ())) as tries:
+    with trying(tmp_path, *LIBRARIES[name]) as tries:
         assert try_some(name, tries, is_full=True) >= AT_LEAST

@@ -116,8 +116,6 @@ def write(output: int, outcome: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    import skops.io  # noqa: F401
-
     from flask_skmodels.engines.lean import verify
 
     modules = sys.argv[1:]
