@@ -8,7 +8,7 @@ from copy import copy
 from functools import partial
 from typing import Any
 
-from flask_skmodels.estimators.attributes import boosting_library, is_a
+from flask_skmodels.estimators.attributes import boosting_library, is_a, shallow_copy
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.models import Model
 from flask_skmodels.schema.types import Estimator
@@ -64,7 +64,7 @@ def _limited(estimator: Estimator) -> Any:
 
 
 def _on_one_thread(booster: Estimator, option: str) -> Any:
-    duplicate = copy(booster)
+    duplicate = shallow_copy(booster)
     for method in _METHODS if option else ():
         if callable(call := getattr(booster, method, None)):
             setattr(duplicate, method, partial(call, **{option: 1}))
