@@ -318,10 +318,10 @@ def columns_backwards(right: Any) -> Any:
 
 
 CORRUPT = {
-    "less or equal": ("xgboost", "xgboost.trees", "_nodes", less_or_equal),
-    "missing values": ("xgboost", "xgboost.trees", "_nodes", missing_to_the_other_side),
-    "base score": ("xgboost", "xgboost.trees", "_bases", without_base_score),
-    "last bits": ("xgboost", "xgboost.trees", "_powers", exponential_of_numpy),
+    "less or equal": ("xgboost", "xgboost.xgboost_trees", "_nodes", less_or_equal),
+    "missing values": ("xgboost", "xgboost.xgboost_trees", "_nodes", missing_to_the_other_side),
+    "base score": ("xgboost", "xgboost.xgboost_trees", "_bases", without_base_score),
+    "last bits": ("xgboost", "xgboost.xgboost_trees", "_powers", exponential_of_numpy),
     "other class": ("catboost", "catboost", "_class_indices", other_class),
     "other columns": ("catboost", "catboost", "_singles", columns_backwards),
 }
@@ -361,7 +361,7 @@ def test_result_of_another_length_is_not_written() -> None:
 
 def test_child_that_does_not_exist_is_not_followed() -> None:
     xgboost = library("xgboost")
-    trees = library("flask_skmodels.engines.lean.forms.xgboost.trees")
+    trees = library("flask_skmodels.engines.lean.forms.xgboost.xgboost_trees")
     booster = xgboost.XGBClassifier(**XGBOOST).fit(NUMBERS, TWO).get_booster()
     learner = read_universal_json(bytes(booster.save_raw("ubj")))["learner"]
     tree = learner["gradient_booster"]["model"]["trees"][3]

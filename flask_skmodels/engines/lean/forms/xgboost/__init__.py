@@ -1,4 +1,7 @@
-"""Lean forms of XGBoost: its estimators, and their trees without XGBoost."""
+"""Lean forms of XGBoost: ``estimators``, and ``xgboost_trees`` for a few rows.
+
+The compiler imports this package at first use, so it imports the forms.
+"""
 
 from flask_skmodels.engines.lean.forms.xgboost import estimators
 

@@ -28,7 +28,7 @@ from flask_skmodels.artifacts.structures.checks import Unsound
 from flask_skmodels.artifacts.structures.universal_json import read_universal_json
 from flask_skmodels.engines.lean.coded_columns import CodedColumns
 from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lean_form
-from flask_skmodels.engines.lean.forms.xgboost.trees import Function, XGBoostTrees
+from flask_skmodels.engines.lean.forms.xgboost.xgboost_trees import Function, XGBoostTrees
 from flask_skmodels.engines.lean.response_values import probabilities_of_two
 from flask_skmodels.estimators.categories import recorded_categories
 from flask_skmodels.schema.types import Array, FloatArray, ModelInput
