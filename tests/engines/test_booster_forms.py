@@ -23,6 +23,7 @@ from flask_skmodels import SKModels
 from flask_skmodels.artifacts.structures.checks import Unsound
 from flask_skmodels.artifacts.structures.universal_json import read_universal_json
 from flask_skmodels.engines.lean import coded_columns
+from flask_skmodels.engines.lean.compiler import Decline
 from tests.support.equality import assert_equal, check
 from tests.support.selection import cases
 from tests.support.skips import has_version, library
@@ -109,6 +110,12 @@ OF_CATBOOST: dict[str, Case] = {
         *("CatBoostClassifier", {"loss_function": "MultiClassOneVsAll"}),
         *(NUMBERS, THREE),
     ),
+    "depth of ten": ("CatBoostRegressor", {"depth": 10}, NUMBERS, SCORE),
+    "two numbers": (
+        *("CatBoostRegressor", {"loss_function": "MultiRMSE"}),
+        *(NUMBERS, np.stack([SCORE, -SCORE], axis=1)),
+    ),
+    "missing values are large": ("CatBoostClassifier", {"nan_mode": "Max"}, NUMBERS, TWO),
     "booleans as labels": ("CatBoostClassifier", {}, NUMBERS, TWO > 0),
     "floats as labels": ("CatBoostClassifier", {}, NUMBERS, TWO + 0.5),
     "several labels": (
@@ -317,11 +324,19 @@ def columns_backwards(right: Any) -> Any:
     return lambda width: lambda X: right(width)(X)[:, ::-1].copy()
 
 
+def next_border(right: Any) -> Any:
+    def padded(columns: Any, borders: Any, sizes: Any, count: int) -> Any:
+        return right(columns, np.nextafter(borders, np.float32(-np.inf)), sizes, count)
+
+    return padded
+
+
 CORRUPT = {
     "less or equal": ("xgboost", "xgboost.xgboost_trees", "_nodes", less_or_equal),
     "missing values": ("xgboost", "xgboost.xgboost_trees", "_nodes", missing_to_the_other_side),
     "base score": ("xgboost", "xgboost.xgboost_trees", "_bases", without_base_score),
     "last bits": ("xgboost", "xgboost.xgboost_trees", "_powers", exponential_of_numpy),
+    "splits": ("catboost", "oblivious_trees", "_padded", next_border),
     "other class": ("catboost", "catboost", "_class_indices", other_class),
     "other columns": ("catboost", "catboost", "_singles", columns_backwards),
 }
@@ -395,6 +410,32 @@ def test_internal_that_has_moved_leads_to_the_native_method(
     assert "is served by scikit-learn's native methods" in caplog.text
     outputs = models.predict("case", NUMBERS[:3], "predict_proba", app=app).outputs
     assert_equal(outputs, estimator.predict_proba(NUMBERS[:3]))
+
+
+@pytest.mark.parametrize("damage", ["cut off", "other leaves", "no splits"])
+def test_damaged_trees_of_catboost_are_not_followed(damage: str) -> None:
+    trees = library("flask_skmodels.engines.lean.forms.oblivious_trees")
+    model = library("catboost").CatBoostRegressor(**CATBOOST).fit(NUMBERS, SCORE)
+    buffer, leaves = model._serialize_model(), model.get_leaf_values().astype("<f8").tobytes()
+    place = buffer.index(leaves) - 4
+    damaged = {
+        "cut off": buffer[: len(buffer) // 2],
+        "other leaves": buffer[:place] + (len(leaves) // 8 - 1).to_bytes(4, "little") + leaves,
+        "no splits": b"CBM1" + bytes(len(buffer) - 4),
+    }[damage]
+    with pytest.raises((Decline, IndexError, ValueError)):
+        trees.ObliviousTrees(damaged, *model.get_scale_and_bias())
+
+
+def test_catboost_model_in_another_format_is_left_to_catboost(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    catboost = library("catboost")
+    estimator = catboost.CatBoostClassifier(**CATBOOST).fit(NUMBERS, TWO)
+    monkeypatch.setattr(estimator, "_serialize_model", lambda: b"CBM2")
+    with caplog.at_level(logging.INFO, logger="flask_skmodels"):
+        check(estimator, NUMBERS, COUNTS)
+    assert "the trees of CatBoostClassifier are left to CatBoost: " in caplog.text
 
 
 def test_trees_that_are_stored_in_another_way_are_left_to_xgboost(

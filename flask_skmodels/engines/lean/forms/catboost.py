@@ -1,14 +1,15 @@
 """Lean forms of CatBoost's estimators, which take an array faster than a data frame.
 
-CatBoost has no call for an array alone: each call makes a ``Pool``. Measured with 100 trees and
-one row of 20 numbers: 0.08 ms instead of 1.3. A pool of doubles would take three times as long as
-one of the single precision numbers that CatBoost keeps, and the checks of its arguments twice as
-long.
+A few rows of numbers go through its trees without CatBoost. Other calls make a ``Pool``, because
+CatBoost has none for an array alone. A pool of doubles would take three times as long as one of the
+single precision numbers that it keeps, and the checks of its arguments twice as long. Measured with
+100 trees and one row of 20 numbers: 0.02 ms instead of 1.3, and 0.08 through a pool.
 """
 
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,11 @@ from catboost import core as library
 
 from flask_skmodels.engines.lean.coded_columns import CodedColumns, KnownFields
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Methods, lean_form
+from flask_skmodels.engines.lean.forms.oblivious_trees import (
+    MAX_ROWS,
+    ObliviousTrees,
+    probabilities_of_scores,
+)
 from flask_skmodels.estimators.attributes import shallow_copy
 from flask_skmodels.schema.fields import NUMBER_KINDS
 from flask_skmodels.schema.frame import DeferredFrame, Fields
@@ -25,7 +31,9 @@ from flask_skmodels.schema.types import Array, ColumnValues, Estimator, ModelInp
 
 _ONE_THREAD = 1
 _METHODS = ("predict", "predict_proba", "predict_log_proba")
-_LABELS, _RAW_SCORES = "Class", "RawFormulaVal"  # CatBoost's names of kinds of predictions
+# CatBoost's names of kinds of predictions.
+_LABELS, _RAW_SCORES, _PROBABILITIES = "Class", "RawFormulaVal", "Probability"
+_log = logging.getLogger(__name__)
 _ONE_LABEL = {"Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll"}
 _EVEN = 0.5  # the probability above which CatBoost predicts the second class, by default
 
@@ -39,25 +47,63 @@ def catboost_estimator(estimator: Estimator, compiler: Compiler) -> Methods:
     width = len(estimator.feature_names_)
     categorical = [int(index) for index in estimator._get_cat_feature_indices()]
     to_array = _Cells(categorical, width) if categorical else _singles(width)
-    to_pool = _pool_maker(categorical or None)
+    predictions = _Predictions(estimator, categorical)
     return {
-        method: _method(estimator, method, lambda X: to_pool(to_array(X)))
+        method: _method(estimator, method, to_array, predictions)
         for method in _METHODS
         if hasattr(estimator, method)
     }
 
 
-def _method(estimator: Estimator, method: str, to_pool: Callable[[ModelInput], Any]) -> Call:
+def _method(
+    estimator: Estimator, method: str, to_array: Callable[[ModelInput], Array], of: _Predictions
+) -> Call:
     kind, first, last = _prediction(estimator, method)
-    base_predict = estimator._object._base_predict
-
-    def predictions_of(kind: str) -> Call:
-        return lambda X: base_predict(to_pool(X), kind, first, last, _ONE_THREAD, False, "CPU")
-
     if kind != _LABELS or not _has_plain_labels(estimator):
-        return predictions_of(kind)
-    scores, classes = predictions_of(_RAW_SCORES), estimator.classes_
-    return lambda X: classes.take(_class_indices(scores(X)))
+        return lambda X: of(to_array(X), kind, first, last)
+    classes = estimator.classes_
+    return lambda X: classes.take(_class_indices(of(to_array(X), _RAW_SCORES, first, last)))
+
+
+class _Predictions:
+    """The predictions of a model for an array.
+
+    :param estimator: a fitted estimator
+    :param categorical: the indices of the columns of categories
+    """
+
+    def __init__(self, estimator: Estimator, categorical: list[int]) -> None:
+        self._to_pool = _pool_maker(categorical or None)
+        self._predict = estimator._object._base_predict
+        self._trees = None if categorical else _oblivious_trees(estimator)
+
+    def __call__(self, X: Array, kind: str, first: int, last: int) -> Array:
+        """Return predictions of a kind.
+
+        :param first: the index of the first tree
+        :param last: the index after the last tree; 0 for all
+        """
+        if self._trees is not None and len(X) <= MAX_ROWS and not (first or last):
+            scores = self._trees(X)
+            if kind == _RAW_SCORES:
+                return scores
+            if kind == _PROBABILITIES and scores.ndim == 1:
+                return probabilities_of_scores(scores)
+        predictions: Array = self._predict(
+            self._to_pool(X), kind, first, last, _ONE_THREAD, False, "CPU"
+        )
+        return predictions
+
+
+def _oblivious_trees(estimator: Estimator) -> ObliviousTrees | None:
+    """Return the trees of a model, None if only CatBoost itself can predict from them."""
+    try:
+        scale, bias = estimator.get_scale_and_bias()
+        return ObliviousTrees(estimator._serialize_model(), scale, np.atleast_1d(bias).tolist())
+    except Exception as error:  # the format may change in another release
+        text = "the trees of %s are left to CatBoost: %s"
+        _log.info(text, type(estimator).__name__, error)
+        return None
 
 
 def _class_indices(scores: Array) -> Array:
