@@ -324,7 +324,7 @@ PLACES = [
 SHOWN = cases([*PLACES, "error", "answer", "file"], quick=["error"])
 
 
-@pytest.mark.parametrize("scheme", cases(["light", "dark"], quick=["light"]))
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.differential)])
 @pytest.mark.parametrize("place", SHOWN)
 def test_axe_finds_nothing(browser: Browser, address: str, place: str, scheme: Any) -> None:
     with opened(browser, address, viewport=WIDE, color_scheme=scheme) as page:

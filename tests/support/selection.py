@@ -27,18 +27,12 @@ import pytest
 LEFT_OUT = "tests_left_out"
 TESTS = Path(__file__).resolve().parents[1]
 
-# Exhaustive tests that take minutes: servers under load, kills, clusters, tampered files, and sums
-# over 10,000 rows. Only ``pytest --full -m differential`` runs them.
+# Exhaustive tests that take minutes: servers under load, kills, tampered files, drawn rows, engines
+# of others, and sums over 10,000 rows. Only ``pytest --full -m differential`` runs them.
 LONG = (
-    *(
-        "bulk/test_engines",
-        "bulk/test_runs",
-        "serving/",
-        "hostile/",
-        "explain/test_exactness",
-        "artifacts/test_memory",
-    ),
-    *("versions/test_trials", "versions/test_reload_under_load"),
+    *("bulk/test_engines", "bulk/test_runs", "serving/", "hostile/", "explain/test_exactness"),
+    *("artifacts/test_memory", "versions/test_trials", "versions/test_reload_under_load"),
+    *("engines/test_fork", "engines/test_random_rows", "project/test_benchmarks"),
 )
 REPEATED = (
     *("codecs/", "documentation/", "engines/", "hostile/", "pages/", "parity/", "project/"),
