@@ -169,12 +169,12 @@ def side_of(checkout: Path) -> Iterator[Side]:
     """Start a process with the package of a checkout, and the benchmarks of this one."""
     with tempfile.TemporaryDirectory() as name:
         Path(name, "flask_skmodels").symlink_to(checkout.resolve() / "flask_skmodels")
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        same = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
         paths = os.pathsep.join([name, str(ROOT)])
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.side_by_side", "--serve"],
             cwd=name,
-            env={**os.environ, **threads, "PYTHONPATH": paths},
+            env={**os.environ, **same, "PYTHONPATH": paths},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
