@@ -133,7 +133,7 @@ class WrongOutput(SKModelsError):
     """The estimator did not return one entry for each row."""
 
 
-@dataclass
+@dataclass(slots=True)
 class PredictionCall:
     """A call of one method of one version, for one application.
 
@@ -157,13 +157,12 @@ class PredictionCall:
     method: str
     request_id: str | None
     combiner: Combiner
-    started: float = field(init=False, default_factory=perf_counter)
-    # What most calls do not need is not set when a call begins; the class has the values.
-    admission: AbstractContextManager[float] | None = field(init=False, default=None)
-    waited: float = field(init=False, default=0.0)
-    is_probe: bool = field(init=False, default=False)
-    limit: float | None = field(init=False, default=None)
-    rows: Rows | None = field(init=False, default=None)
+    admission: AbstractContextManager[float] | None = None
+    started: float = field(default_factory=perf_counter)
+    waited: float = 0.0
+    is_probe: bool = False
+    limit: float | None = None
+    rows: Rows | None = None
 
     def notify_rejected(self, error: InvalidInput, prediction: Prediction | None = None) -> None:
         """Send ``input_rejected``.

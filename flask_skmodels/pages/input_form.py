@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,6 +21,7 @@ MOST_POSITIONS = 40  # inputs for a row without names; a longer row is typed as 
 _ITEM = re.compile(r"item (\d+): (.*)", re.DOTALL)
 _INPUTS = {"number": "number", "integer": "number", "boolean": "checkbox"}
 _FORMATS = {"date": "date", "date-time": "datetime-local"}
+_OF_A_REQUEST = {"id", "value", "errors"}  # attributes of an input that differ between requests
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,9 +71,13 @@ class InputForm:
         self._is_unnamed = version.schema.unnamed
         self.fields = [each for each in version.schema.fields if not each.is_alias]
         self._is_single = self._is_unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
-        self._empty = [self._area()] if self._is_single else [_input(each) for each in self.fields]
-        self.labels = {each.name: (each.label, each.unit) for each in self._empty}
-        self._checkboxes = [each.name for each in self._empty if each.kind == "checkbox"]
+        empty = [self._area()] if self._is_single else [_input(each) for each in self.fields]
+        self._empty = [
+            {name: getattr(each, name) for name in Input.__slots__ if name not in _OF_A_REQUEST}
+            for each in empty
+        ]
+        self.labels = {each.name: (each.label, each.unit) for each in empty}
+        self._checkboxes = [each.name for each in empty if each.kind == "checkbox"]
 
     @classmethod
     def of(cls, version: ModelVersion) -> InputForm:
@@ -107,7 +112,10 @@ class InputForm:
         :param texts: texts of the inputs by name
         :param errors: errors of the request
         """
-        inputs = [replace(each, errors=[]) for each in self._empty]
+        inputs = [
+            Input(id=f"field-{index}", value=texts.get(each["name"], ""), **each)
+            for index, each in enumerate(self._empty)
+        ]
         by_name = {each.name: each for each in inputs}
         general = []
         for error in errors:
@@ -116,8 +124,6 @@ class InputForm:
                 by_name[name].errors.append(message)
             else:
                 general.append(message)
-        for index, each in enumerate(inputs):
-            each.id, each.value = f"field-{index}", texts.get(each.name, "")
         return inputs, general
 
     def texts(self, form: Mapping[str, str]) -> dict[str, str]:

@@ -46,11 +46,9 @@ class RowChecks:
     ) -> None:
         self._checks = [(name, check, positional.index(name)) for name, check in checks.items()]
         self._plan = [
-            (index, check, check.types if check.is_bounded else (), check.low, check.high)
-            for index, check in enumerate(checks.values())
+            (name, check, index, check.types if check.is_bounded else (), check.low, check.high)
+            for name, check, index in self._checks
         ]
-        self._names = tuple(checks)
-        self._absent = (ABSENT,) * len(checks)
         self._accepts_any_dict = purge_unknown and not unnamed and not aliases
         self._width = len(positional)
         self.is_numeric = len(checks) > 1 and all(check.is_float for check in checks.values())
@@ -72,15 +70,15 @@ class RowChecks:
         source = item if self._accepts_any_dict and type(item) is dict else self._source(item, text)
         if source is None:
             return None
-        if type(source) is dict:
-            values = list(map(source.get, self._names, self._absent))
-        else:
-            values = list(map(source.__getitem__, self._order))
-        for value, (index, check, types, low, high) in zip(values, self._plan, strict=True):
+        is_named = type(source) is dict
+        values = []
+        for name, check, index, types, low, high in self._plan:
+            value = source.get(name, ABSENT) if is_named else source[index]
             if not (type(value) in types and low <= value <= high):
-                values[index] = cleaned = check.value(value, text=text)
-                if cleaned is REFUSED:
+                value = check.value(value, text=text)
+                if value is REFUSED:
                     return None
+            values.append(value)
         return values
 
     def matrix(self, rows: Rows) -> tuple[Array, list[int]] | None:
