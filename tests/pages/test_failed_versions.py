@@ -63,9 +63,21 @@ def test_index_says_how_many(tmp_path: Path) -> None:
     assert '<span class="tag bad">1 version failed</span>' in text(client_of(tmp_path), "/-/")
 
 
-def test_health_and_metrics_count_it(tmp_path: Path) -> None:
-    client = client_of(tmp_path)
-    [failed] = client.get("/-/health/ready").get_json()["models"]["iris"]["failed"]
+def failed_of(client: FlaskClient) -> list[dict[str, str]]:
+    """Return the failed versions that the health check names, which needs no login."""
+    failed: list[dict[str, str]]
+    failed = client.get("/-/health/ready").get_json()["models"]["iris"]["failed"]
+    return failed
+
+
+def test_health_gives_the_reason_to_developers(tmp_path: Path) -> None:
+    assert failed_of(client_of(tmp_path)) == [{"version": "2"}]
+    [failed] = failed_of(client_of(tmp_path, debug=True))
     assert failed["version"] == "2"
+    assert REASON in failed["reason"]
+
+
+def test_metrics_count_it(tmp_path: Path) -> None:
+    client = client_of(tmp_path)
     metrics = client.get("/-/metrics").text
     assert 'skmodels_load_failures_total{extension="skmodels",model="iris"} 1.0' in metrics
