@@ -65,7 +65,7 @@ def serve(path: str, name: str | None = None, **options: Any) -> Flask:
 
 
 def _application(path: str, name: str | None, options: dict[str, Any]) -> Flask:
-    artifact = ServedFile(Path(path).absolute(), given=path, name=name, **options)
+    artifact = ServedFile(Path(path).absolute(), given=str(path), name=name, **options)
     app = create_app([], import_name="flask_skmodels")
     state: State = app.extensions["skmodels"]
     kind = Model if is_folder(artifact, Policy(root=Path.cwd())) else _ModelWithAllMethods
