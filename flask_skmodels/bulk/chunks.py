@@ -343,6 +343,9 @@ def missing_columns(names: Sequence[str], schema: Schema) -> list[str]:
     if schema.unnamed:
         return []
     given = set(names)
+    fields = [field.name for field in schema.fields]
+    if given.isdisjoint(fields):
+        return fields
     renamed = {field.rules.get("rename") for field in schema.fields if field.name in given}
     required = schema.json_schema().get("required", ())
     return [name for name in required if name not in given and name not in renamed]
@@ -394,7 +397,7 @@ def _is_text(cell: bytes) -> bool:
 
 def _known(item: object, names: set[str]) -> object:
     """Return a row with its fields alone: other columns of a source are not read."""
-    if type(item) is not dict or item.keys() <= names:
+    if type(item) is not dict or item.keys() <= names or names.isdisjoint(item):
         return item
     return {name: value for name, value in item.items() if name in names}
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from flask_skmodels.bulk.databases import Table, is_database
 from flask_skmodels.bulk.durable_files import write_durably
-from flask_skmodels.bulk.locations import INSTALL, FileFormat, format_of
+from flask_skmodels.bulk.locations import FileFormat, format_of
 from flask_skmodels.bulk.options import Options, RejectLimit
 from flask_skmodels.bulk.part_files import write_tables
 from flask_skmodels.bulk.progress import Watch, unwatched
@@ -31,6 +31,7 @@ from flask_skmodels.bulk.sources import (
 )
 from flask_skmodels.bulk.summary import Summary
 from flask_skmodels.exceptions import ScoringError
+from flask_skmodels.hints import install_line
 from flask_skmodels.schema.types import JSONObject
 
 _SHOWN_REJECTS = 5
@@ -93,7 +94,7 @@ class Job:
         **options: Any,
     ) -> None:
         if find_spec("pyarrow") is None:
-            raise ScoringError(f"pyarrow is not installed: {INSTALL}")
+            raise ScoringError(f"pyarrow is not installed: {install_line('arrow')}")
         self._source_text = _text_of(source)
         source = _open_source(source, query)
         self._format = one_format(format)

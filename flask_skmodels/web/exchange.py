@@ -13,6 +13,8 @@ from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.web.server_timing import server_timing
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_CURL = "curl/"  # the beginning of its User-Agent
+_TEXTS = frozenset({"text/plain", "application/json", "application/problem+json"})
 
 
 class Exchange:
@@ -62,7 +64,18 @@ class Exchange:
         if self._timed:
             encode = perf_counter() - self._predicted_at
             headers.add("Server-Timing", server_timing(self._timed, encode))
+        if self.request.environ.get("HTTP_USER_AGENT", "").startswith(_CURL):
+            _end_line(response)
         return response
+
+
+def _end_line(response: Response) -> None:
+    """End a text with a newline, so that the prompt of a terminal is below it."""
+    if response.mimetype not in _TEXTS or response.is_streamed or response.direct_passthrough:
+        return
+    body = response.get_data()
+    if body and not body.endswith(b"\n"):
+        response.set_data(body + b"\n")
 
 
 def application() -> Flask:

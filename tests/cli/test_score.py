@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from flask_skmodels.testing import record_signals
 from tests.support.command_line import run
 from tests.support.scoring import ROWS, command, frame, write_application
 
@@ -27,6 +28,13 @@ def test_score_prints_the_counts(app: Flask) -> None:
     text, _, seconds = result.stdout.strip().rpartition("; ")
     assert text == ("scores/: 450 rows, 447 scored, 3 rejected, in scores.rejects.parquet; 1 chunk")
     assert seconds.endswith(" s")
+
+
+def test_score_sends_the_signals_of_its_chunks(app: Flask) -> None:
+    with record_signals(app) as signals:
+        run(app, "score", "iris", "in.parquet", "a.csv")
+    assert signals.names == ["input-rejected", "before-prediction", "after-prediction"]
+    assert signals.predictions[0].is_bulk
 
 
 def test_score_prints_one_line_of_json(app: Flask) -> None:
