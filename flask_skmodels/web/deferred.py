@@ -6,9 +6,11 @@ of its request, or the headers of its response as a multi-dict.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Self, cast
+from threading import RLock
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from flask import Flask, Request, Response
 
@@ -24,9 +26,11 @@ _NAME = itemgetter(0)  # of a header
 class Deferred:
     """An object whose attributes are set when one of them that is missing is first read.
 
-    :ivar is_made: whether they are set
+    :cvar making: held while they are set, because a call in another thread may need them as well
+    :ivar is_made: whether they are set, or are being set
     """
 
+    making: ClassVar[Any] = RLock()
     is_made = False
 
     @classmethod
@@ -41,11 +45,17 @@ class Deferred:
         raise NotImplementedError
 
     def __getattr__(self, name: str) -> Any:
-        if self.is_made or name.startswith("__"):  # pickle looks for methods of an empty object
+        if name.startswith("__"):  # pickle looks for methods of an empty object
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        vars(self)["is_made"] = True
-        self.make()
-        return getattr(self, name)
+        with Deferred.making:
+            if not self.is_made:
+                vars(self)["is_made"] = True
+                self.make()
+        return object.__getattribute__(self, name)
+
+
+if hasattr(os, "register_at_fork"):  # another thread of the parent process may hold the lock
+    os.register_at_fork(after_in_child=lambda: setattr(Deferred, "making", RLock()))
 
 
 class DeferredRequest(Deferred, Request):
