@@ -547,6 +547,20 @@ def test_rule_that_is_added_later(iris: KeyValueModel, answered: list[str]) -> N
     assert answered == [PATH]
 
 
+def test_rule_that_is_added_later_for_a_view_that_is_known(
+    iris: KeyValueModel, answered: list[str]
+) -> None:
+    app = Flask("served")
+    app.add_url_rule("/mine", "mine", lambda: "mine", methods=["POST"])
+    SKModels(app).register(iris)
+    assert both_ways(started(app), PATH, **ROW).status == "200 OK"
+    app.url_map.add(Rule(PATH, endpoint="mine", methods=["POST"]))
+    app.test_client().get("/nothing")
+    assert both_ways(app, PATH, **ROW).body == b"mine"
+    assert both_ways(app, PATH.rstrip("/"), **ROW).status == "200 OK"
+    assert answered == [PATH, PATH]
+
+
 def test_late_model(iris: KeyValueModel, answered: list[str], pipeline: Any) -> None:
     app = served(iris)
     app.extensions["skmodels"].models.add("late", pipeline, schema=SCHEMA)
