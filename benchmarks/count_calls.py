@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.count_calls`` prints the count for one row as JSON and for one row as a form.
 With ``--list`` it also prints each call in order, indented by its depth. With ``--listeners off``
-the metrics, the traces and the pages are switched off, with ``--lane off`` the fast lane.
+the metrics, the traces and the pages are switched off. With ``--lane on`` the request takes the
+fast lane, which has functions of its own in place of Flask's.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--list", action="store_true", help="print each call as well")
     parser.add_argument("--listeners", choices=("on", "off"), default="on")
-    parser.add_argument("--lane", choices=("on", "off"), default="on")
+    parser.add_argument("--lane", choices=("on", "off"), default="off")
     options = parser.parse_args()
     app = application(options.listeners == "on", options.lane == "on")
     for name, request in BODIES.items():

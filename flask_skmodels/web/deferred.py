@@ -87,30 +87,24 @@ class WholeResponse(Deferred, Response):
 
     :param body: the body
     :param content_type: its content type
+    :ivar pairs: its headers until it is made; more of them can be added
     """
 
     _is_watched = False
 
     def __init__(self, body: bytes, content_type: str) -> None:
         pairs = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-        vars(self).update(_body=body, _pairs=pairs)
+        vars(self).update(_body=body, pairs=pairs)
 
     def make(self) -> None:
-        content_type = self._pairs[0][1]
-        Response.__init__(self, self._body, headers=self._pairs, content_type=content_type)
+        content_type = self.pairs[0][1]
+        Response.__init__(self, self._body, headers=self.pairs, content_type=content_type)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not self.is_made:
             vars(self)["is_made"] = True
             self.make()
         super().__setattr__(name, value)
-
-    def add_headers(self, pairs: Iterable[Header]) -> None:
-        """Add headers that the response does not have yet."""
-        if self.is_made:
-            self.headers.extend(pairs)
-        else:
-            self._pairs.extend(pairs)
 
     def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
         self._is_watched = True
@@ -122,7 +116,7 @@ class WholeResponse(Deferred, Response):
         if environ["REQUEST_METHOD"] != "POST":
             return super().get_wsgi_response(environ)
         if not self.is_made:
-            return [self._body], "200 OK", self._pairs
+            return [self._body], "200 OK", self.pairs
         body, headers = self.response, self.headers
         names = set(map(str.lower, map(_NAME, headers)))
         is_whole = (

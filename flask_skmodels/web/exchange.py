@@ -60,8 +60,8 @@ class Exchange:
         if self._timed:
             encode = perf_counter() - self._predicted_at
             pairs.append(("Server-Timing", server_timing(self._timed, encode)))
-        if isinstance(response, WholeResponse):
-            response.add_headers(pairs)
+        if isinstance(response, WholeResponse) and not response.is_made:
+            response.pairs.extend(pairs)
         else:
             response.headers.update(pairs)
         return response

@@ -59,7 +59,7 @@ def test_response_can_become_one_of_another_class() -> None:
         """The response class of an application."""
 
     response = WholeResponse(b"[1]", "application/json")
-    response.add_headers([("X-Added", "value")])
+    response.pairs.append(("X-Added", "value"))
     own = Own.force_type(response)
     assert type(own) is Own
     assert (own.data, own.headers["X-Added"]) == (b"[1]", "value")
