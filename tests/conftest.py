@@ -22,3 +22,4 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     starts_workers = config.getoption("dist", "no") != "no" and not config.option.collectonly
     if hasattr(config, "workerinput") or not starts_workers:
         config.pluginmanager.import_plugin("tests.support.fixtures")
+        config.pluginmanager.import_plugin("tests.support.both_ways")

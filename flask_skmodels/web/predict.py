@@ -56,7 +56,9 @@ class Predictor:
         :raises SKModelsError: the version cannot be loaded
         """
         deployment, app = self.deployment, exchange.app
-        check_origin(exchange.request, self._trusted_origins)
+        environ = exchange.request.environ
+        if "HTTP_ORIGIN" in environ or "HTTP_SEC_FETCH_SITE" in environ:
+            check_origin(exchange.request, self._trusted_origins)
         has_key = exchange.label is None and deployment.model.traffic
         key = deployment.canaries.key(app, exchange.request) if has_key else None
         try:
