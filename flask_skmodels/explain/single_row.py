@@ -24,6 +24,7 @@ from flask_skmodels.schema.types import Array, BoolArray, FloatArray
 
 MOST_NUMBERS = 2**20  # edges x quadrature nodes; there are six tables of so many doubles
 MOST_OUTPUTS = 3  # with more, all rows are computed alike
+MOST_LEVELS = 100  # of splits below one another, for the same reason
 NONE = -1
 
 
@@ -57,10 +58,12 @@ class SingleRow:
     :param owners: the index of the field of each column
     :param fields: the number of fields
     :param size: the number of nodes of the quadrature
+    :ivar levels: the number of splits below one another
     """
 
     def __init__(self, nodes: Nodes, owners: NDArray[np.intp], fields: int, size: int) -> None:
         self._edges = edges = _edges_of(nodes)
+        self.levels = len(edges.levels)
         self._fields = fields
         points, weights = np.polynomial.legendre.leggauss(size)
         self._factors, self._terms = _tables(edges, (points + 1) / 2, weights / 2)

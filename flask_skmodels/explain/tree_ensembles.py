@@ -16,7 +16,12 @@ from flask_skmodels.explain.contributions import (
     second_of_two,
 )
 from flask_skmodels.explain.paths import Nodes, no_bitsets, paths_of
-from flask_skmodels.explain.single_row import MOST_NUMBERS, MOST_OUTPUTS, SingleRow
+from flask_skmodels.explain.single_row import (
+    MOST_LEVELS,
+    MOST_NUMBERS,
+    MOST_OUTPUTS,
+    SingleRow,
+)
 from flask_skmodels.explain.tree_shap import TreeShap
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
 
@@ -84,7 +89,7 @@ class OfTrees(Contributions):
 
 
 def _single_row(nodes: Nodes, columns: Columns, conditions: int) -> SingleRow | None:
-    """Return the code for one row, None if it would need too much memory.
+    """Return the code for one row, None if it would need too much memory or be no faster.
 
     :param conditions: the most conditions of a leaf
     """
@@ -92,7 +97,8 @@ def _single_row(nodes: Nodes, columns: Columns, conditions: int) -> SingleRow | 
     is_large = len(nodes.left) * size > MOST_NUMBERS or nodes.values.shape[1] > MOST_OUTPUTS
     if not size or is_large or len(nodes.bitsets):
         return None
-    return SingleRow(nodes, columns.owners, columns.count, size)
+    single = SingleRow(nodes, columns.owners, columns.count, size)
+    return single if single.levels <= MOST_LEVELS else None
 
 
 class _OfHistogram(OfTrees):

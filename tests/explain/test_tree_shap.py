@@ -221,14 +221,16 @@ def test_single_rows_by_several_threads_at_once() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-13)
 
 
+@pytest.mark.parametrize("limit", ["MOST_NUMBERS", "MOST_OUTPUTS", "MOST_LEVELS"])
 def test_large_ensembles_do_without_the_tables_for_single_rows(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     estimator = RandomForestRegressor(5, random_state=0).fit(X, SCORE)
-    usual = contributions_of(estimator, COLUMNS)(X[:1])
-    monkeypatch.setattr(tree_ensembles, "MOST_NUMBERS", 100)
-    monkeypatch.setattr(tree_ensembles, "SingleRow", None)
-    np.testing.assert_allclose(contributions_of(estimator, COLUMNS)(X[:1]), usual, atol=1e-13)
+    usual = contributions_of(estimator, COLUMNS)
+    monkeypatch.setattr(tree_ensembles, limit, 0)
+    large: Any = contributions_of(estimator, COLUMNS)
+    assert large._single is None
+    np.testing.assert_allclose(large(X[:1]), usual(X[:1]), atol=1e-13)
 
 
 def _chain(length: int) -> Nodes:

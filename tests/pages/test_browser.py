@@ -207,6 +207,7 @@ def test_progress_of_a_file_while_it_is_predicted(page: Page, tmp_path: Path) ->
     assert page.url.endswith("/slow/")
 
 
+@pytest.mark.full
 def test_file_that_is_rejected_instead_of_predicted(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "wrong.csv"
     file.write_text("x\n1\nmany")

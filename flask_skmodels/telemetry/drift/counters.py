@@ -276,9 +276,9 @@ class Counters:
 
     def _move_pending(self) -> None:
         """Add the pending counts to the current block."""
-        counts = self.counts
-        bins, rows = self.layout.fold_row_counts(counts.pending)
-        if rows:
+        if self._pending[-1]:
+            counts = self.counts
+            bins, rows = self.layout.fold_row_counts(counts.pending)
             counts.state[0] += 1
             counts.bins[self._slot] += bins.astype(counts.bins.dtype)
             counts.rows[1 + self._slot] += rows

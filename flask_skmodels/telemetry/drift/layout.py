@@ -97,13 +97,15 @@ class Layout:
 
     def _set_targets(self) -> None:
         """Set the bins that the differences of cumulative counts belong to."""
-        bins, height = self.bins_of_numbers, len(self.edges)
-        self._is_source = np.zeros((len(bins), height - 1), dtype=np.bool_)
-        self._is_target = np.zeros(self.size, dtype=np.bool_)
+        bins, width = self.bins_of_numbers, len(self.numbers)
+        sources: list[int] = []
+        targets: list[int] = []
         for index, (number, column) in enumerate(zip(self.numbers, bins, strict=True)):
-            count, offset = len(column.edges), int(self.offsets[number])
-            self._is_source[index, : count + 1] = True
-            self._is_target[offset : offset + count + 1] = True
+            count, offset = len(column.edges) + 1, int(self.offsets[number])
+            sources += range(index, index + count * width, width)
+            targets += range(offset, offset + count)
+        self._sources = np.array(sources, dtype=np.intp)
+        self._targets = np.array(targets, dtype=np.intp)
         missing = [self.offsets[n] + c.missing for n, c in zip(self.numbers, bins, strict=True)]
         self._missing = np.array(missing, dtype=np.intp)
 
@@ -139,7 +141,7 @@ class Layout:
         counts = np.zeros(self.size, dtype=np.int64)
         if len(self.numbers):
             exact = cumulative.astype(np.int64)
-            counts[self._is_target] = (exact[:-1] - exact[1:]).T[self._is_source]
+            counts[self._targets] = (exact[:-1] - exact[1:]).take(self._sources)
             counts[self._missing] = rows - exact[0]
         return counts
 
