@@ -178,6 +178,10 @@ class Run:
         return list(dict.fromkeys([*self.options.keep, *read]))
 
     def _check_columns(self, names: list[str]) -> None:
+        if len(names) == 1 and ";" in names[0]:
+            raise ScoringError(
+                "the values of the source are separated by semicolons: separate them with commas"
+            )
         missing = [name for name in self.options.keep if name not in names]
         missing += missing_columns(names, self.scoring.version.schema)
         if missing:
