@@ -17,7 +17,7 @@ from flask_skmodels.bulk.locations import FileFormat, format_of
 from flask_skmodels.bulk.options import Options, RejectLimit
 from flask_skmodels.bulk.part_files import write_tables
 from flask_skmodels.bulk.progress import Watch, unwatched
-from flask_skmodels.bulk.rejects import errors_text
+from flask_skmodels.bulk.rejects import errors_text, in_words
 from flask_skmodels.bulk.runner import Run, Scoring
 from flask_skmodels.bulk.sinks import PARQUET, STANDARD_OUTPUT, Sink, TableSink, file_sink
 from flask_skmodels.bulk.sources import (
@@ -200,7 +200,9 @@ class _Warning:
 
     def __call__(self, table: Any) -> None:
         for row in table.slice(0, self._left).to_pylist():
-            self._warn(f"row {row['row']} of {row['source']} is rejected: {row['errors']}")
+            self._warn(
+                f"row {row['row']} of {row['source']} is rejected: {in_words(row['errors'])}"
+            )
             self._left -= 1
 
 

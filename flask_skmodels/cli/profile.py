@@ -70,13 +70,13 @@ def profile_command(
     deployment = deployment_named(name)
     with one_line_errors():
         version = deployment.version(application(), label)
+        path = _beside(version) if output is None else output
         profile, problem = measure_file(version, TrainingFile(file), target)
         if problem:
             click.echo(f"predictions are left out: {problem}", err=True)
         if str(output) == "-":
             click.echo(dumps(profile.to_json()).decode())
             return
-        path = _beside(version) if output is None else output
         profile.save(path)
     if as_json:
         print_json({"written": str(path), "rows": profile.rows, "columns": len(profile.columns)})

@@ -78,5 +78,10 @@ def _values(rules: Mapping[str, Any]) -> str:
     parts += [f"default {rules['default']}"] if "default" in rules else []
     parts += [f"in {rules['x-unit']}"] if "x-unit" in rules else []
     if "x-training-range" in rules:
-        parts.append("{} to {} in training".format(*rules["x-training-range"]))
+        parts.append("{} to {} in training".format(*map(_plain, rules["x-training-range"])))
     return ", ".join(parts)
+
+
+def _plain(value: Any) -> Any:
+    """Return a whole number without a decimal point, anything else unchanged."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

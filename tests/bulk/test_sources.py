@@ -227,6 +227,12 @@ def test_missing_columns_are_named_before_anything_is_read(score: Score) -> None
     assert not Path("out.csv.parts").exists() or not any(Path("out.csv.parts").iterdir())
 
 
+def test_semicolons_are_recognised(score: Score) -> None:
+    Path("in.csv").write_text(";".join(TABLE.columns) + "\n" + ";".join("1,5" for _ in TABLE))
+    with pytest.raises(ScoringError, match="separated by semicolons: separate them with commas"):
+        score("in.csv", "out.csv")
+
+
 def test_file_that_lacks_a_column_of_the_first_is_named(score: Score) -> None:
     write("a.csv")
     write("b.csv", TABLE.drop(columns="id"))
