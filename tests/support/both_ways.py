@@ -20,8 +20,6 @@ from flask import Flask
 from flask.globals import _cv_app
 from werkzeug.test import EnvironBuilder
 
-from flask_skmodels.web.fast_lane import FastLane
-
 MOST_REQUESTS = 20  # of a test that are sent again
 MOST_BYTES = 100_000  # of a body that is sent again
 _DURATION = re.compile(r"dur=[0-9.]+")
@@ -87,6 +85,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     if not item.config.getoption("full") or item.get_closest_marker("not_repeatable"):
         yield
         return
+    from flask_skmodels.web.fast_lane import FastLane  # other releases of Flask have no lane
+
     sent: list[Sent] = []
     threads = threading.active_count()
     with pytest.MonkeyPatch.context() as patch:
@@ -99,7 +99,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 def _recording(call: Callable[..., Any], sent: list[Sent]) -> Callable[..., Any]:
-    def record(lane: FastLane, environ: dict[str, Any], start_response: Any) -> Any:
+    def record(lane: Any, environ: dict[str, Any], start_response: Any) -> Any:
         length = environ.get("CONTENT_LENGTH") or "0"
         if (
             environ.get("PATH_INFO") in lane._views
