@@ -15,10 +15,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from flask_skmodels.engines.lean.array_calls import array_of_frame, without_names
 from flask_skmodels.engines.lean.containers import from_sklearn
 from flask_skmodels.engines.native import Call
 from flask_skmodels.engines.threadpools import uses_joblib_workers, without_joblib_workers
 from flask_skmodels.estimators import introspect
+from flask_skmodels.estimators.attributes import BOOSTING_LIBRARIES
 from flask_skmodels.schema.frame import FEW, DeferredFrame
 from flask_skmodels.schema.tabular import Tabular, to_sklearn
 from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput, ModelOutput
@@ -80,21 +82,33 @@ class Compiler:
 
     :param watch: called with each estimator, method name and lean function; it returns the function
         to use instead
+    :param passes_arrays: whether native methods get an array where they can do without the names of
+        a data frame
     :ivar lean: the class names of the steps that have a lean form
     :ivar native: the class names of the steps that keep their native methods
+    :ivar with_arrays: the class names of those of them that get an array instead of a data frame
     :ivar declined: the reasons why some of the latter have no lean form
     """
 
-    def __init__(self, watch: Callable[[Any, str, Call], Call] | None = None) -> None:
+    def __init__(
+        self,
+        watch: Callable[[Any, str, Call], Call] | None = None,
+        *,
+        passes_arrays: bool = True,
+    ) -> None:
         self.lean: list[str] = []
         self.native: list[str] = []
+        self.with_arrays: list[str] = []
         self.declined: list[str] = []
         self._watch = watch
+        self._passes_arrays = passes_arrays
 
     def methods(self, estimator: Estimator) -> Methods:
         """Return a function of X for each method of an estimator, lean where possible."""
         name = introspect.class_name(estimator)
-        native = {method: _native(estimator, method) for method in introspect.methods(estimator)}
+        native = {
+            method: native_method(estimator, method) for method in introspect.methods(estimator)
+        }
         try:
             form = _form_of(type(estimator))
             lean = None if form is None else form(estimator, self)
@@ -103,10 +117,19 @@ class Compiler:
             lean = None
         if lean is None:
             self.native.append(name)
-            return native
+            return self._with_arrays(estimator, native)
         self.lean.append(name)
+        watched = {m: self._watched(estimator, m, lean[m]) for m in native if m in lean}
+        return {**native, **watched}
+
+    def _with_arrays(self, estimator: Estimator, native: Methods) -> Methods:
+        """Return native methods that get an array where they can do without names of columns."""
+        duplicate = without_names(estimator) if self._passes_arrays else None
+        if duplicate is None:
+            return native
+        self.with_arrays.append(introspect.class_name(estimator))
         return {
-            method: self._watched(estimator, method, lean[method]) if method in lean else call
+            method: _with_array(native_method(duplicate, method), call)
             for method, call in native.items()
         }
 
@@ -119,12 +142,17 @@ def _form_of(cls: type) -> Form | None:
         package, _, rest = cls.__module__.partition(".")
         if package == "sklearn":
             _import_forms(rest.partition(".")[0])
+        elif package in BOOSTING_LIBRARIES:
+            _import_forms(package)
     return _FORMS.get(cls)
 
 
 @cache
 def _import_forms(module: str) -> None:
-    """Import the lean forms of a scikit-learn module, from the module of the same name in forms."""
+    """Import the lean forms of a scikit-learn module or another library.
+
+    They are in the module of the same name in forms.
+    """
     name = f"{__package__}.forms.{module}"
     if find_spec(name) is not None:
         import_module(name)
@@ -192,8 +220,8 @@ def is_finite(X: NDArray[np.floating[Any]]) -> bool:
     return bool(np.isfinite(X).all())
 
 
-def _native(estimator: Estimator, method: str) -> Call:
-    """Return a method of the estimator as a step between lean forms."""
+def native_method(estimator: Estimator, method: str) -> Call:
+    """Return a native method of an estimator as a step between lean forms."""
     call = getattr(estimator, method)
     needs_names = hasattr(estimator, "feature_names_in_")
 
@@ -209,6 +237,14 @@ def _native(estimator: Estimator, method: str) -> Call:
             return native(X)
 
     return without_workers if uses_joblib_workers(estimator) else native
+
+
+def _with_array(of_array: Call, of_frame: Call) -> Call:
+    def native(X: ModelInput) -> ModelOutput:
+        array = array_of_frame(X) if isinstance(X, DeferredFrame) else None
+        return of_frame(X) if array is None else of_array(array)
+
+    return native
 
 
 def _reason(error: Exception) -> str:

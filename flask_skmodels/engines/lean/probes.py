@@ -145,6 +145,13 @@ def _pool(field: Field, breakpoints: list[Any]) -> list[Any]:
     allowed = field.definition.get("allowed")
     if allowed is not None:
         return list(allowed)
+    categories, others = field.column.categories, _uncategorized_pool(field, breakpoints)
+    if not categories:
+        return others
+    return list(categories) * max(1, len(others) // len(categories)) + others
+
+
+def _uncategorized_pool(field: Field, breakpoints: list[Any]) -> list[Any]:
     if field.is_number:
         return _numbers(field, breakpoints)
     if field.kind == "boolean":

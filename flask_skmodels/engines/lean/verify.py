@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from time import perf_counter
 from typing import Any
@@ -46,12 +47,29 @@ class WrongForm(Decline):
     """The lean form of a step is wrong: the step returns different results, each time the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class VerifiedCalls:
+    """Functions that return the same results as the methods of an estimator, in less time.
+
+    :param calls: a function of X for each method; it may raise anything
+    :param reason: a phrase that names the steps that keep their native methods, None if there are
+        none
+    :param is_lean: whether a step has a lean form; if not, the native methods get an array
+    """
+
+    calls: dict[str, Call]
+    reason: str | None
+    is_lean: bool
+
+
 def lean_calls(
     estimator: Estimator,
     native: Mapping[str, Call],
     schema: Schema,
     examples: Sequence[Any] = (),
-) -> tuple[dict[str, Call], str | None]:
+    *,
+    passes_arrays: bool = True,
+) -> VerifiedCalls:
     """Return verified lean functions for the methods of an estimator, and the steps without one.
 
     They are verified on hundreds of rows together and on some of them one at a time. This runs on
@@ -61,17 +79,36 @@ def lean_calls(
     :param native: the native methods that are served
     :param schema: the schema of the rows
     :param examples: further rows to verify
-    :returns: a function of X for each method, and a phrase that names the steps that keep their
-        native methods (None if there are none)
+    :param passes_arrays: whether native methods may get an array instead of a data frame
     :raises Decline: no step has a lean form; the message names the step and the reason
     :raises WrongForm: a lean form returns other results than the estimator
     """
-    compiler = Compiler()
-    compiled = compiler.methods(estimator)
-    if not compiler.lean:
-        reasons = "; ".join(compiler.declined)
-        raise Decline(reasons or f"{introspect.class_name(estimator)} has no lean form")
-    lean = {method: compiled[method] for method in native if method in compiled}
+    compiler = Compiler(passes_arrays=passes_arrays)
+    lean = {name: call for name, call in compiler.methods(estimator).items() if name in native}
+    if not compiler.lean and not compiler.with_arrays:
+        raise Decline(_no_form(estimator, compiler))
+    try:
+        _verify_all(estimator, lean, native, schema, examples)
+    except Decline:
+        if not compiler.with_arrays:
+            raise
+        return lean_calls(estimator, native, schema, examples, passes_arrays=False)
+    reason = _exceptions(compiler) if compiler.lean else _no_form(estimator, compiler)
+    return VerifiedCalls(lean, reason, bool(compiler.lean))
+
+
+def _no_form(estimator: Estimator, compiler: Compiler) -> str:
+    reasons = "; ".join(compiler.declined)
+    return reasons or f"{introspect.class_name(estimator)} has no lean form"
+
+
+def _verify_all(
+    estimator: Estimator,
+    lean: Mapping[str, Call],
+    native: Mapping[str, Call],
+    schema: Schema,
+    examples: Sequence[Any],
+) -> None:
     with quiet_on_one_thread():
         probes = Probes(schema, estimator, examples)
         try:
@@ -81,8 +118,6 @@ def lean_calls(
             step = _wrong_step(estimator, native, mismatch.X)
             error = WrongForm if _is_deterministic(native, mismatch.X) else Decline
             raise error(f"{step}: {mismatch}") from None
-    calls = {method: _with_fallback(call, native[method]) for method, call in lean.items()}
-    return calls, _exceptions(compiler)
 
 
 def _exceptions(compiler: Compiler) -> str | None:
@@ -96,7 +131,7 @@ def _with_sklearn_output(call: Call) -> Call:
     return lambda X: to_sklearn(call(X))
 
 
-def _with_fallback(lean: Call, native: Call) -> Call:
+def with_fallback(lean: Call, native: Call) -> Call:
     """Return a function that calls the native method if the lean form raises."""
 
     @np.errstate(all="ignore")  # as a decorator it costs half as much as in a with statement
