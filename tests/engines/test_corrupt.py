@@ -219,7 +219,7 @@ CORRUPT = {
         numbers_of(StandardScaler(), MLPClassifier((5,), max_iter=300, tol=1e-2)),
     ),
     "a sum that overflows": (
-        *(naive_bayes, "_logsumexp", sum_without_shift, "GaussianNB"),
+        *(naive_bayes, "log_of_sum", sum_without_shift, "GaussianNB"),
         numbers_of(GaussianNB()),
     ),
 }

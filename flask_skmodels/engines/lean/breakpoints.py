@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.engines.lean.inverse_transforms import Breakpoints, map_back
+from flask_skmodels.engines.lean.sample_texts import sample_texts
 from flask_skmodels.estimators.attributes import get, is_a
 from flask_skmodels.schema.types import Array, Estimator
 
@@ -27,8 +28,9 @@ def find_breakpoints(
 ) -> Breakpoints:
     """Return the breakpoints of each column of X.
 
-    These are thresholds of trees, edges of bins, categories, means and values around them, and the
-    numbers in any other fitted attribute that has one entry for each column.
+    These are thresholds of trees, edges of bins, categories, texts of known and unknown words,
+    means and values around them, and the numbers in any other fitted attribute that has one entry
+    for each column.
 
     :param estimator: a fitted estimator
     :param width: the number of columns of X
@@ -46,6 +48,8 @@ def _breakpoints_of(estimator: Estimator, width: int, names: list[str]) -> Break
         return _of_pipeline([step for _, step in estimator.steps], width, names)
     if is_a(estimator, "ColumnTransformer"):
         return _of_column_transformer(estimator, width, names)
+    if is_a(estimator, "_VectorizerMixin") and width == 1:
+        return [sample_texts(estimator)]
     return _merged(
         [
             _of_tree(estimator, width),

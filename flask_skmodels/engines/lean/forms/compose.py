@@ -69,7 +69,7 @@ def _part(
 ) -> Call:
     indices = [int(index) for index in estimator._transformer_to_input_indices[name]]
     if isinstance(columns, str) or np.isscalar(columns):
-        return _vectorizer(indices[0], step)
+        return _of_texts(indices[0], step, compiler)
     select = column_selector(indices, columns)
     if isinstance(step, str):
         return select
@@ -89,17 +89,25 @@ def _depends_on_memory_layout(part: Estimator) -> bool:
     return not is_native or getattr(part, "func", None) is not None
 
 
-def _vectorizer(index: int, step: Estimator) -> Call:
+def _of_texts(index: int, step: Estimator, compiler: Compiler) -> Call:
     """Return the transform of a text vectorizer, which takes one column as a list."""
-    if not is_a(step, "_VectorizerMixin"):
+    if not _takes_texts(step):
         raise Decline("a transformer takes a column that is not a table")
+    call = compiler.methods(step)["transform"]
 
     def transform(X: ModelInput) -> ModelOutput:
         if not isinstance(X, DeferredFrame):
             raise Decline("X is not a data frame")
-        return step.transform(X.column(index))
+        return call(list(X.column(index)))
 
     return transform
+
+
+def _takes_texts(step: Estimator) -> bool:
+    """Return whether a step is a vectorizer, or a pipeline that begins with one."""
+    while is_a(step, "Pipeline") and step.steps:
+        step = step.steps[0][1]
+    return is_a(step, "_VectorizerMixin")
 
 
 def column_selector(indices: Sequence[int], columns: Any) -> Callable[[Any], Any]:
