@@ -55,6 +55,7 @@ def _breakpoints_of(estimator: Estimator, width: int, names: list[str]) -> Break
             _of_tree(estimator, width),
             _of_hist_gradient_boosting(estimator, width),
             _of_attributes(estimator, width),
+            _of_splines(estimator, width),
             _of_bagging(estimator, width),
         ]
         + [_breakpoints_of(inner, width, names) for inner in _inner_estimators(estimator, width)],
@@ -163,6 +164,14 @@ def _add_deviations(breakpoints: Breakpoints, estimator: Estimator, width: int) 
     if mean is not None and scale is not None and np.shape(mean) == np.shape(scale) == (width,):
         for index in range(width):
             breakpoints[index] += [float(mean[index] + d * scale[index]) for d in _DEVIATIONS]
+
+
+def _of_splines(estimator: Estimator, width: int) -> Breakpoints:
+    """Return the knots of splines, one for each column."""
+    each = get(estimator, "bsplines_")
+    if not isinstance(each, list) or len(each) != width:
+        return [[] for _ in range(width)]
+    return [[float(knot) for knot in spline.t] for spline in each]
 
 
 def _of_bagging(estimator: Estimator, width: int) -> Breakpoints:

@@ -117,6 +117,8 @@ def neighbors_classifier(estimator: KNeighborsClassifier, compiler: Compiler) ->
 
     def predict_proba(X: ModelInput) -> FloatArray:
         indices, weights = neighbors(X)
+        if weights is not None and not weights.any(axis=1).all():
+            raise Decline("all neighbors of a row have no weight")
         votes = np.array(
             [
                 np.bincount(row, None if weights is None else weights[index], count)
@@ -269,7 +271,7 @@ def radius_transformer(estimator: RadiusNeighborsTransformer, compiler: Compiler
     has_distances = estimator.mode == "distance"
 
     def transform(X: ModelInput) -> Csr:
-        distances, indices = query(X, sort=True)
+        distances, indices = query(X, has_distances)
         columns = np.concatenate(list(indices)).astype(np.int32)
         data = np.concatenate(list(distances)) if has_distances else np.ones(len(columns))
         ends = np.cumsum([0, *map(len, indices)], dtype=np.int32)
@@ -283,37 +285,51 @@ def _radius_search(estimator: Estimator) -> Callable[[ModelInput], list[Indices]
     if estimator.weights not in ("uniform", None):
         raise Decline("its neighbors have weights")
     query = _radius_query(estimator)
-    return lambda X: list(query(X)[1])
+    return lambda X: list(query(X, False)[1])
 
 
-def _radius_query(estimator: Estimator) -> Callable[..., tuple[Any, Any]]:
-    """Return a function for the distances and the indices of the rows in the radius."""
-    radius, width = estimator.radius, estimator.n_features_in_
-    find = _brute_radius(estimator) if estimator._fit_method == "brute" else None
-    if find is None and estimator._fit_method not in ("kd_tree", "ball_tree"):
+def _radius_query(estimator: Estimator) -> Callable[[ModelInput, bool], tuple[Any, Any]]:
+    """Return a function for the sorted distances and the indices of the rows in the radius.
+
+    Without distances, which its second argument asks for, the indices are not sorted.
+    """
+    if estimator._fit_method == "brute":
+        find = _brute_radius(estimator)
+    elif estimator._fit_method in ("kd_tree", "ball_tree"):
+        find = _tree_radius(estimator)
+    else:
         raise Decline("its search is unknown")
+    width = estimator.n_features_in_
 
-    def query(X: ModelInput, sort: bool = False) -> tuple[Any, Any]:
+    def query(X: ModelInput, has_distances: bool) -> tuple[Any, Any]:
         X = Search.rows(X)
         if X.shape[1] != width:
             raise Decline("X has another number of columns")
-        if find is not None:
-            return find(X, sort)
-        found = estimator._tree.query_radius(X, radius, return_distance=True, sort_results=sort)
-        return found[1], found[0]
+        found = find(X, has_distances)
+        return found if has_distances else (None, found)
 
     return query
 
 
+def _tree_radius(estimator: Estimator) -> Callable[[FloatArray, bool], Any]:
+    query, radius = estimator._tree.query_radius, estimator.radius
+
+    def find(X: FloatArray, has_distances: bool) -> Any:
+        found = query(X, radius, return_distance=has_distances, sort_results=has_distances)
+        return found[::-1] if has_distances else found
+
+    return find
+
+
 def _brute_radius(estimator: Estimator) -> Callable[[FloatArray, bool], Any]:
     rows, options = _rows_and_metric(estimator, RadiusNeighbors)
-    return lambda X, sort: RadiusNeighbors.compute(
+    return lambda X, has_distances: RadiusNeighbors.compute(
         X=X,
         Y=rows,
         radius=estimator.radius,
         strategy="auto",
-        return_distance=True,
-        sort_results=sort,
+        return_distance=has_distances,
+        sort_results=has_distances,
         **options,
     )
 
