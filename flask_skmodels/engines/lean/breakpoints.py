@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from flask_skmodels.engines.lean.encoder_categories import categories_of
 from flask_skmodels.engines.lean.inverse_transforms import Breakpoints, map_back
 from flask_skmodels.engines.lean.sample_texts import sample_texts
-from flask_skmodels.estimators.attributes import get, is_a
+from flask_skmodels.estimators.attributes import get, is_a, is_from
 from flask_skmodels.schema.types import Array, Estimator
 
 MAX_VALUES = 200  # for each column
@@ -45,9 +46,12 @@ def find_breakpoints(
 
 def _breakpoints_of(estimator: Estimator, width: int, names: list[str]) -> Breakpoints:
     if is_a(estimator, "Pipeline"):
-        return _of_pipeline([step for _, step in estimator.steps], width, names)
+        steps = [step for _, step in estimator.steps if not hasattr(step, "fit_resample")]
+        return _of_pipeline(steps, width, names)
     if is_a(estimator, "ColumnTransformer"):
         return _of_column_transformer(estimator, width, names)
+    if is_from(estimator, "category_encoders"):
+        return _of_category_encoder(estimator, width, names)
     if is_a(estimator, "_VectorizerMixin") and width == 1:
         return [sample_texts(estimator)]
     return _merged(
@@ -98,6 +102,14 @@ def _of_column_transformer(estimator: Estimator, width: int, names: list[str]) -
         columns = _breakpoints_of(part, len(indices), selected)
         for index, values in zip(indices, columns, strict=True):
             breakpoints[index] += values
+    return breakpoints
+
+
+def _of_category_encoder(encoder: Estimator, width: int, names: list[str]) -> Breakpoints:
+    breakpoints: Breakpoints = [[] for _ in range(width)]
+    for column in get(encoder, "cols") or ():
+        with suppress(Exception):  # an encoder without categories, such as one that hashes
+            breakpoints[names.index(column)] += categories_of(encoder, column)
     return breakpoints
 
 
