@@ -28,6 +28,7 @@ OF_BEST_PEER: dict[str, dict[str, float]] = {
     "w1": {"sync": 1.3, "gthread": 1.3, "granian": 2.5},
     "w2": dict.fromkeys(SERVERS, 4),
     "w3": dict.fromkeys(SERVERS, 4),
+    "w5": {"sync": 3, "granian": 5},
 }
 W4 = "w4-10000"
 

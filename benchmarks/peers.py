@@ -30,6 +30,7 @@ class Peer:
     :param options: for the application of this library
     :param without: optional libraries that it is to do without
     :param is_restless: whether it works while nobody asks it, and so is stopped meanwhile
+    :param takes_codes: whether it takes numbers in place of categories
     """
 
     name: str
@@ -42,6 +43,7 @@ class Peer:
     options: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     is_restless: bool = False
+    takes_codes: bool = False
 
 
 def _on_each_server(
@@ -110,7 +112,8 @@ PEERS = (
         commands.mlserver(),
         exchanges.open_inference,
         "mlserver",
-        ("mlserver", "mlserver-sklearn", "uvloop"),
+        ("mlserver", "mlserver-lightgbm", "mlserver-sklearn", "lightgbm", "uvloop"),
+        takes_codes=True,
     ),
     Peer(
         "mlserver-batching",
@@ -119,6 +122,7 @@ PEERS = (
         commands.mlserver(max_batch_size=32, max_batch_time=0.002),
         exchanges.open_inference_one_row,
         "mlserver",
+        takes_codes=True,
     ),
     Peer(
         "mlflow",
@@ -128,6 +132,7 @@ PEERS = (
         exchanges.invocations,
         "mlflow",
         ("mlflow", "fastapi", "uvicorn"),
+        takes_codes=True,
     ),
     Peer(
         "bentoml",

@@ -83,7 +83,7 @@ def choose_engine(model: Model, methods: tuple[str, ...], schema: Schema) -> Eng
 def _lean(model: Model, native: Calls, replaceable: Calls, schema: Schema) -> Engine:
     name = name_of(model)
     try:
-        verified = _verified(model, replaceable, schema)
+        verified = verified_calls(model, replaceable, schema)
     except Decline as why:
         level = logging.WARNING if isinstance(why, WrongForm) else logging.INFO
         text = "model %r is served by scikit-learn's native methods: %s"
@@ -100,7 +100,7 @@ def _lean(model: Model, native: Calls, replaceable: Calls, schema: Schema) -> En
     return Engine("lean", verified.reason, calls)
 
 
-def _verified(model: Model, methods: Calls, schema: Schema) -> VerifiedCalls:
+def verified_calls(model: Model, methods: Calls, schema: Schema) -> VerifiedCalls:
     """Return the verified calls of a model; its boosters predict on one thread.
 
     :raises Decline: it has none

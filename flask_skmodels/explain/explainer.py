@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from flask_skmodels.engines.boosters import on_one_thread
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes, row_slice
-from flask_skmodels.engines.lean.verify import lean_calls, quiet_on_one_thread
+from flask_skmodels.engines.lean.verify import quiet_on_one_thread, with_fallback
 from flask_skmodels.engines.native import Call, call_context, native_calls
+from flask_skmodels.engines.selection import verified_calls
 from flask_skmodels.engines.threadpools import uses_joblib_workers
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.attributes import get, is_a
@@ -203,7 +204,8 @@ def _transform_of(model: Model, steps: list[Any], schema: Schema) -> Callable[[M
     """Return a function that makes the input of the last step from X."""
     if not steps:
         return to_sklearn
-    pipeline = Pipeline([(str(index), step) for index, step in enumerate(steps)])
+    make = import_module("sklearn.pipeline").Pipeline  # takes a tenth of a second
+    pipeline = make([(str(index), step) for index, step in enumerate(steps)])
     return _fast_call(model, pipeline, "transform", schema)
 
 
@@ -222,10 +224,10 @@ def _fast_call(model: Model, estimator: Any, method: str, schema: Schema) -> Cal
     if model.engine == "sklearn":
         return native[method]
     try:
-        lean, _ = lean_calls(estimator, native, schema, model.examples)
+        lean = verified_calls(part, native, schema).calls.get(method)
     except Decline:
         return native[method]
-    return lean.get(method, native[method])
+    return native[method] if lean is None else with_fallback(lean, native[method])
 
 
 def _accepted_probes(model: Model, schema: Schema) -> list[ModelInput]:

@@ -115,7 +115,9 @@ def test_encoder_inside_a_column_transformer() -> None:
             ("numbers", StandardScaler(), ["age", "pay"]),
         ]
     )
-    check_rows(make_pipeline(columns, LogisticRegression()).fit(FRAME, LABELS), FRAME, schema=SCHEMA)
+    check_rows(
+        make_pipeline(columns, LogisticRegression()).fit(FRAME, LABELS), FRAME, schema=SCHEMA
+    )
 
 
 def swapped(right: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from flask_skmodels.engines.lean.booster_splits import booster_splits
 from flask_skmodels.engines.lean.encoder_categories import categories_of
 from flask_skmodels.engines.lean.inverse_transforms import Breakpoints, map_back
 from flask_skmodels.engines.lean.sample_texts import sample_texts
@@ -58,6 +59,7 @@ def _breakpoints_of(estimator: Estimator, width: int, names: list[str]) -> Break
         [
             _of_tree(estimator, width),
             _of_hist_gradient_boosting(estimator, width),
+            _of_booster(estimator, width),
             _of_attributes(estimator, width),
             _of_splines(estimator, width),
             _of_bagging(estimator, width),
@@ -133,6 +135,14 @@ def _of_hist_gradient_boosting(estimator: Estimator, width: int) -> Breakpoints:
             nodes = nodes[(nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)]
             for feature, value in zip(nodes["feature_idx"], nodes["num_threshold"], strict=True):
                 breakpoints[indices[feature]].append(float(value))
+    return breakpoints
+
+
+def _of_booster(estimator: Estimator, width: int) -> Breakpoints:
+    breakpoints: Breakpoints = [[] for _ in range(width)]
+    with suppress(Exception):  # attributes may change between releases
+        for feature, threshold in booster_splits(estimator):
+            breakpoints[feature].append(threshold)
     return breakpoints
 
 

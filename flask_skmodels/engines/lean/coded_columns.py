@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import nan
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,26 @@ from flask_skmodels.schema.fields import NUMBER_KINDS, Field
 from flask_skmodels.schema.frame import DeferredFrame, Fields, is_float
 from flask_skmodels.schema.types import ColumnValues, FloatArray, ModelInput
 
+_T = TypeVar("_T")
 _NUMERIC_KINDS = NUMBER_KINDS | {"boolean"}
+
+
+class KnownFields(Generic[_T]):
+    """A property of the fields of a data frame, computed once for the same fields.
+
+    :param compute: returns it, or raises; called again after it has raised
+    """
+
+    def __init__(self, compute: Callable[[Fields], _T]) -> None:
+        self._compute = compute
+        self._known: dict[int, tuple[Fields, _T]] = {}
+
+    def __call__(self, fields: Fields) -> _T:
+        """Return the property."""
+        known = self._known.get(id(fields))
+        if known is None or known[0] is not fields:
+            known = self._known[id(fields)] = fields, self._compute(fields)
+        return known[1]
 
 
 class CodedColumns:
@@ -30,7 +49,7 @@ class CodedColumns:
             for index, values in categories.items()
         }
         self._width = width
-        self._known: dict[int, tuple[Fields, bool]] = {}
+        self._fits = KnownFields(self._has_only_numbers)
 
     def __call__(self, X: ModelInput) -> FloatArray:
         """Return an array of shape (rows, columns); NaN stands for a value without a code.
@@ -59,14 +78,8 @@ class CodedColumns:
         values = column.tolist() if isinstance(column, np.ndarray) else column
         return [codes.get(value, nan) for value in values]
 
-    def _fits(self, fields: Fields) -> bool:
-        """Return whether numbers and known categories are all that a data frame has."""
-        known = self._known.get(id(fields))
-        if known is None or known[0] is not fields:
-            known = self._known[id(fields)] = fields, self._has_only_numbers(fields)
-        return known[1]
-
     def _has_only_numbers(self, fields: Fields) -> bool:
+        """Return whether numbers and known categories are all that a data frame has."""
         return len(fields) == self._width and all(
             self._is_known(field, self._codes.get(index)) for index, field in enumerate(fields)
         )

@@ -5,7 +5,7 @@ This module is public: use it to add the lean form of your own estimator.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -112,9 +112,7 @@ class Compiler:
     def methods(self, estimator: Estimator) -> Methods:
         """Return a function of X for each method of an estimator, lean where possible."""
         name = introspect.class_name(estimator)
-        native = {
-            method: native_method(estimator, method) for method in introspect.methods(estimator)
-        }
+        native = _native_methods(estimator, introspect.methods(estimator))
         try:
             form = _form_of(type(estimator))
             lean = None if form is None else form(estimator, self)
@@ -134,10 +132,8 @@ class Compiler:
         if duplicate is None:
             return native
         self.with_arrays.append(introspect.class_name(estimator))
-        return {
-            method: _with_array(native_method(duplicate, method), call)
-            for method, call in native.items()
-        }
+        of_array = _native_methods(duplicate, native)
+        return {method: _with_array(of_array[method], call) for method, call in native.items()}
 
     def _watched(self, estimator: Estimator, method: str, call: Call) -> Call:
         return call if self._watch is None else self._watch(estimator, method, call)
@@ -226,8 +222,16 @@ def is_finite(X: NDArray[np.floating[Any]]) -> bool:
     return bool(np.isfinite(X).all())
 
 
-def native_method(estimator: Estimator, method: str) -> Call:
-    """Return a native method of an estimator as a step between lean forms."""
+def _native_methods(estimator: Estimator, names: Iterable[str]) -> Methods:
+    is_parallel = uses_joblib_workers(estimator)
+    return {name: _native_method(estimator, name, is_parallel) for name in names}
+
+
+def _native_method(estimator: Estimator, method: str, is_parallel: bool) -> Call:
+    """Return a native method of an estimator as a step between lean forms.
+
+    :param is_parallel: whether it would start joblib workers
+    """
     call = getattr(estimator, method)
     needs_names = hasattr(estimator, "feature_names_in_")
 
@@ -242,7 +246,7 @@ def native_method(estimator: Estimator, method: str) -> Call:
         with without_joblib_workers():
             return native(X)
 
-    return without_workers if uses_joblib_workers(estimator) else native
+    return without_workers if is_parallel else native
 
 
 def _with_array(of_array: Call, of_frame: Call) -> Call:

@@ -257,16 +257,34 @@ def _compare(lean: Call, native: Call, X: ModelInput, rows: str, frame: Any = No
 def _compare_extremes(lean: Call, native: Call, probes: Probes) -> bool:
     """Compare the results for rows on which both the lean form and the estimator may raise.
 
+    One call of the estimator returns the results of all of them. It is called for a single row only
+    if they differ or if it raises.
+
     :returns: whether the lean form returns a result for one of them
     """
     rows = probes.extremes()
     if not rows:
         return False
-    frame = _frame_of_columns(probes.build(repeat_rows(rows, len(rows)), by_column=True))
-    parts = [None if frame is None else frame.iloc[i : i + 1].copy() for i in range(len(rows))]
-    pairs = zip(rows, parts, strict=True)
-    compared = [_compare_extreme(lean, native, probes.build(row), part) for row, part in pairs]
+    together = probes.build(repeat_rows(rows, len(rows)), by_column=True)
+    frame = _frame_of_columns(together)
+    expected = _output_of(native, together)
+    compared = []
+    for index, row in enumerate(rows):
+        X = probes.build(row)
+        if expected is not None and _returns(lean, X, _output_slice(expected, index, index + 1)):
+            compared.append(True)
+            continue
+        part = None if frame is None else frame.iloc[index : index + 1].copy()
+        compared.append(_compare_extreme(lean, native, X, part))
     return any(compared)
+
+
+def _output_of(native: Call, X: ModelInput) -> ModelOutput | None:
+    """Return the estimator's result, None if it raises."""
+    try:
+        return native(copy_of(X))
+    except Exception:
+        return None
 
 
 def _compare_extreme(lean: Call, native: Call, X: ModelInput, frame: Any) -> bool:

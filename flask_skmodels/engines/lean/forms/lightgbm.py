@@ -18,8 +18,10 @@ from lightgbm import LGBMClassifier, LGBMModel, LGBMRanker, LGBMRegressor
 
 from flask_skmodels.engines.lean.coded_columns import CodedColumns
 from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lean_form
+from flask_skmodels.engines.lean.response_values import probabilities_of_two
+from flask_skmodels.estimators.attributes import shallow_copy
 from flask_skmodels.estimators.categories import recorded_categories
-from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput
+from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput
 
 library: Any = import_module("lightgbm.basic")  # it does not export its C interface
 
@@ -40,25 +42,23 @@ def lightgbm_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
 def lightgbm_classifier(estimator: LGBMClassifier, compiler: Compiler) -> Methods:
     to_array, values = _columns(estimator), _Scores(estimator, _NORMAL)
     raw = _Scores(estimator, _RAW_SCORE)
-    probabilities = _of_two_classes if values.width == 1 else _unchanged
-    classes = estimator._le.classes_
+    classes, is_binary = estimator._le.classes_, values.width == 1
 
-    def predict_proba(X: ModelInput) -> FloatArray:
-        return probabilities(values(to_array(X)))
+    def predict(X: ModelInput) -> Array:
+        scores = values(to_array(X))
+        indices = scores > 1.0 - scores if is_binary else scores.argmax(axis=1)
+        labels: Array = classes.take(indices)
+        return labels
+
+    def predict_proba(X: ModelInput) -> Array:
+        scores = values(to_array(X))
+        return probabilities_of_two(scores) if is_binary else scores
 
     return {
-        "predict": lambda X: classes.take(predict_proba(X).argmax(axis=1)),
+        "predict": predict,
         "predict_proba": predict_proba,
         "decision_function": lambda X: raw(to_array(X)),
     }
-
-
-def _of_two_classes(values: FloatArray) -> FloatArray:
-    return np.stack((1.0 - values, values), axis=1)
-
-
-def _unchanged(values: FloatArray) -> FloatArray:
-    return values
 
 
 def _columns(estimator: Estimator) -> CodedColumns:
@@ -124,6 +124,19 @@ class _Scores:
         count = options.pop("num_iteration")
         if count is None:
             count = self._booster.best_iteration if start <= 0 else -1
+        length = ctypes.c_int64()
+        _check(
+            library._LIB.LGBM_BoosterCalcNumPredict(
+                self._booster._handle,
+                ctypes.c_int(1),
+                ctypes.c_int(self._kind),
+                ctypes.c_int(start),
+                ctypes.c_int(count),
+                ctypes.byref(length),
+            )
+        )
+        if length.value != self.width:  # LightGBM would write behind the end of the result
+            raise Decline("it returns another number of scores")
         parameters = library._param_dict_to_str(options).encode()
         config = ctypes.c_void_p()
         _check(
@@ -168,8 +181,7 @@ class _Recorder:
 
 def _options(estimator: Estimator) -> dict[str, Any]:
     """Return the options with which an estimator calls its booster."""
-    duplicate = object.__new__(type(estimator))
-    recorder = _Recorder()
-    vars(duplicate).update(vars(estimator), _Booster=recorder)
+    duplicate, recorder = shallow_copy(estimator), _Recorder()
+    duplicate._Booster = recorder
     LGBMModel.predict(duplicate, np.zeros((1, estimator.n_features_)))
     return recorder.options
