@@ -141,7 +141,7 @@ def test_corrupt_table_is_not_served(
 
 
 def test_samplers_do_nothing_in_a_pipeline() -> None:
-    numbers = FRAME[["age", "pay"]]
+    numbers = FRAME[["age", "pay"]].to_numpy().copy(order="C")
     steps = StandardScaler(), library("imblearn.over_sampling").SMOTE(random_state=0)
     pipeline = library("imblearn.pipeline").make_pipeline(*steps, LogisticRegression())
     check_rows(pipeline.fit(numbers, LABELS), numbers)
