@@ -234,4 +234,5 @@ def _numbers(frame: DataFrame, outputs: Sequence[str]) -> list[Numbers]:
 
 
 def _as_list(column: Any) -> Sequence[Any]:
-    return column.tolist() if isinstance(column, np.ndarray) else column
+    values: Sequence[Any] = column.tolist() if isinstance(column, np.ndarray) else column
+    return values

@@ -32,7 +32,6 @@ from sklearn.linear_model._omp import _gram_omp
 from sklearn.utils.extmath import fast_logdet
 
 from flask_skmodels.engines.lean.compiler import (
-    Call,
     Compiler,
     Decline,
     Methods,
@@ -46,6 +45,8 @@ from flask_skmodels.engines.lean.forms.linear_model import linear_predictor
 from flask_skmodels.engines.lean.pairwise import kernel, of_doubles
 from flask_skmodels.schema.tabular import to_sklearn
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput, ModelOutput
+
+OfRows = Callable[[FloatArray], FloatArray]
 
 
 @lean_form(PCA, IncrementalPCA)
@@ -124,7 +125,7 @@ def kernel_pca(estimator: KernelPCA, compiler: Compiler) -> Methods:
     return {"transform": lambda X: project(kernel_of(finite(doubles(X))))}
 
 
-def kernel_projection(estimator: KernelPCA) -> Callable[[FloatArray], FloatArray]:
+def kernel_projection(estimator: KernelPCA) -> OfRows:
     """Return a function that centers a kernel matrix, which it overwrites, and projects it."""
     centerer = estimator._centerer
     rows, total = centerer.K_fit_rows_, centerer.K_fit_all_
@@ -256,7 +257,7 @@ def sparse_coding(estimator: Estimator, compiler: Compiler) -> Methods:
     return {"transform": transform}
 
 
-def _orthogonal_pursuit(estimator: Estimator, dictionary: FloatArray) -> Call:
+def _orthogonal_pursuit(estimator: Estimator, dictionary: FloatArray) -> OfRows:
     count, width = dictionary.shape
     most = estimator.transform_n_nonzero_coefs
     most = int(min(max(width / 10, 1), count) if most is None else most)
@@ -274,7 +275,7 @@ def _orthogonal_pursuit(estimator: Estimator, dictionary: FloatArray) -> Call:
     return codes
 
 
-def _other_codes(estimator: Estimator, dictionary: FloatArray) -> Call:
+def _other_codes(estimator: Estimator, dictionary: FloatArray) -> OfRows:
     algorithm, alpha = estimator.transform_algorithm, estimator.transform_alpha
     if algorithm in ("lars", "lasso_cd"):
         raise Decline("its algorithm has no lean form")

@@ -85,7 +85,8 @@ def hashing_vectorizer(vectorizer: HashingVectorizer, compiler: Compiler) -> Met
 
     def transform(X: ModelInput) -> Csr:
         terms = (zip(analyze(text), repeat(1), strict=False) for text in _texts(X))
-        rows = _without_duplicates(*hash_terms(terms, *options, seed=0), width)
+        indices, indptr, data = hash_terms(terms, *options, seed=0)
+        rows = _without_duplicates(indices, indptr, data, width)
         if is_binary:
             rows.data.fill(1)
         if normalize is not None:
@@ -118,7 +119,7 @@ def _counts(vectorizer: CountVectorizer) -> Callable[[ModelInput], Csr]:
         data: list[int] = []
         ends = [0]
         for text in _texts(X):
-            counts = Counter(map(column_of, analyze(text)))
+            counts: Counter[Any] = Counter(map(column_of, analyze(text)))
             counts.pop(None, None)
             found = sorted(counts)
             indices += found

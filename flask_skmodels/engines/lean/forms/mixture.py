@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log, pi
 from typing import Any
 
@@ -14,6 +15,8 @@ from sklearn.utils.extmath import row_norms
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Methods, doubles, finite, lean_form
 from flask_skmodels.engines.lean.forms.naive_bayes import log_of_sum
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput
+
+OfRows = Callable[[FloatArray], FloatArray]
 
 
 @lean_form(GaussianMixture)
@@ -71,15 +74,15 @@ def _log_density(estimator: Estimator) -> Call:
     return log_density
 
 
-def _full(means: FloatArray, roots: FloatArray) -> Call:
+def _full(means: FloatArray, roots: FloatArray) -> OfRows:
     return _each([roots[index, :, :] for index in range(len(means))], means)
 
 
-def _tied(means: FloatArray, roots: FloatArray) -> Call:
+def _tied(means: FloatArray, roots: FloatArray) -> OfRows:
     return _each([roots] * len(means), means)
 
 
-def _each(roots: list[Any], means: FloatArray) -> Call:
+def _each(roots: list[Any], means: FloatArray) -> OfRows:
     """Return a function for the distances to components with a root of the precision each."""
     parts = [(root, mean @ root) for root, mean in zip(roots, means, strict=True)]
 
@@ -93,14 +96,14 @@ def _each(roots: list[Any], means: FloatArray) -> Call:
     return distances
 
 
-def _diagonal(means: FloatArray, roots: FloatArray) -> Call:
+def _diagonal(means: FloatArray, roots: FloatArray) -> OfRows:
     precisions = roots**2
     constant = np.sum((means**2 * precisions), axis=1)
     weights, transposed = (means * precisions).T, precisions.T
     return lambda X: constant - 2.0 * (X @ weights) + (X**2 @ transposed)
 
 
-def _spherical(means: FloatArray, roots: FloatArray) -> Call:
+def _spherical(means: FloatArray, roots: FloatArray) -> OfRows:
     precisions = roots**2
     constant, transposed = np.sum(means**2, axis=1) * precisions, means.T
 

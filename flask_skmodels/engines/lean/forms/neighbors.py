@@ -128,7 +128,7 @@ def neighbors_classifier(estimator: KNeighborsClassifier, compiler: Compiler) ->
         total = float(indices.shape[1]) if weights is None else votes.sum(axis=1)[:, np.newaxis]
         return votes / total
 
-    methods = {"predict_proba": predict_proba}
+    methods: Methods = {"predict_proba": predict_proba}
     if estimator.weights != "distance":  # else scikit-learn adds up the weights in another order
         methods["predict"] = lambda X: classes.take(predict_proba(X).argmax(axis=1))
     return methods
@@ -232,7 +232,8 @@ def radius_classifier(estimator: RadiusNeighborsClassifier, compiler: Compiler) 
 
     def predict_proba(X: ModelInput) -> FloatArray:
         votes = np.array([votes_of(neighbors) for neighbors in search(X)], dtype=np.float64)
-        return votes / votes.sum(axis=1)[:, np.newaxis]
+        votes /= votes.sum(axis=1)[:, np.newaxis]
+        return votes
 
     return {
         "predict": lambda X: classes.take(predict_proba(X).argmax(axis=1)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading, SelfTrainingClassifier
 
@@ -16,6 +18,8 @@ from flask_skmodels.engines.lean.compiler import (
 )
 from flask_skmodels.engines.lean.pairwise import of_doubles
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput
+
+OfRows = Callable[[FloatArray], FloatArray]
 
 
 @lean_form(SelfTrainingClassifier)
@@ -47,7 +51,7 @@ def label_propagation(estimator: Estimator, compiler: Compiler) -> Methods:
     }
 
 
-def _sums(estimator: Estimator) -> Call:
+def _sums(estimator: Estimator) -> OfRows:
     """Return a function for the sums of the labels, weighted by the kernel."""
     if estimator.kernel != "rbf":
         raise Decline("its kernel is custom")
@@ -68,7 +72,7 @@ def _sums(estimator: Estimator) -> Call:
     return sums
 
 
-def _sums_of_neighbors(estimator: Estimator) -> Call:
+def _sums_of_neighbors(estimator: Estimator) -> OfRows:
     search, distributions = estimator.nn_fit.kneighbors, estimator.label_distributions_
 
     def sums(X: FloatArray) -> FloatArray:

@@ -135,7 +135,8 @@ class _Constant(_Bounded):
 
     def __init__(self, spline: BSpline, degree: int) -> None:
         super().__init__(spline, degree)
-        self._first, self._last = np.zeros((2, *self.at_low.shape))
+        self._first: FloatArray = np.zeros(self.at_low.shape)
+        self._last: FloatArray = np.zeros(self.at_low.shape)
         self._first[:degree] = self.at_low[:degree]
         self._last[-degree:] = self.at_high[-degree:]
 
