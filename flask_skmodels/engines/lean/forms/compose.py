@@ -7,8 +7,16 @@ from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.preprocessing import FunctionTransformer
 
-from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Methods, lean_form
+from flask_skmodels.engines.lean.compiler import (
+    Call,
+    Compiler,
+    Decline,
+    Methods,
+    is_finite,
+    lean_form,
+)
 from flask_skmodels.engines.lean.concatenation import concatenate_dense, concatenate_sparse
 from flask_skmodels.engines.lean.containers import Csr, SparseRows, to_array
 from flask_skmodels.estimators.attributes import is_a
@@ -36,9 +44,9 @@ def column_transformer(estimator: ColumnTransformer, compiler: Compiler) -> Meth
 
 @lean_form(TransformedTargetRegressor)
 def transformed_target(estimator: TransformedTargetRegressor, compiler: Compiler) -> Methods:
-    """The regressor's predictions, converted by the transformer's native ``inverse_transform``."""
+    """The regressor's predictions, converted back by the transformer."""
     call = compiler.methods(estimator.regressor_)["predict"]
-    inverse = estimator.transformer_.inverse_transform
+    inverse = _inverse(estimator.transformer_)
     squeezes = estimator._training_dim == 1
 
     def predict(X: ModelInput) -> ModelOutput:
@@ -47,6 +55,21 @@ def transformed_target(estimator: TransformedTargetRegressor, compiler: Compiler
         return y.squeeze(axis=1) if squeezes and y.shape[1] == 1 else y
 
     return {"predict": predict}
+
+
+def _inverse(transformer: Estimator) -> Call:
+    """Return the inverse of a transformer, without the checks of a function's."""
+    native: Call = transformer.inverse_transform
+    if type(transformer) is not FunctionTransformer:
+        return native
+    function, arguments = transformer.inverse_func, transformer.inv_kw_args or {}
+
+    def inverse(y: ModelInput) -> ModelOutput:
+        if not isinstance(y, np.ndarray) or y.dtype != np.float64 or not is_finite(y):
+            return native(y)
+        return y if function is None else function(y, **arguments)
+
+    return inverse
 
 
 def weighted(call: Call, weight: float | None) -> Call:

@@ -37,8 +37,8 @@ from flask_skmodels.engines.lean.compiler import (
     finite,
     lean_form,
 )
-from flask_skmodels.engines.lean.containers import Csr, SparseRows, to_csr
-from flask_skmodels.schema.types import Estimator, ModelInput
+from flask_skmodels.engines.lean.containers import Csr, SparseRows
+from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput
 
 Analyzer = Callable[[str], list[str]]
 Normalize = Callable[[Csr], None]
@@ -67,11 +67,19 @@ def tfidf_transformer(transformer: TfidfTransformer, compiler: Compiler) -> Meth
     weigh = _term_weights(transformer)
 
     def transform(X: ModelInput) -> Csr:
-        rows = to_csr(X if isinstance(X, SparseRows) else finite(doubles(X)))
+        rows = X.to_csr() if isinstance(X, SparseRows) else _non_zeros(finite(doubles(X)))
         data = finite(rows.data).astype(np.float64)
         return weigh(Csr(data, rows.indices, rows.indptr, rows.shape))
 
     return {"transform": transform}
+
+
+def _non_zeros(X: FloatArray) -> Csr:
+    """Return dense rows as sparse ones."""
+    rows, columns = np.nonzero(X)
+    ends = np.zeros(len(X) + 1, dtype=np.int32)
+    np.cumsum(np.bincount(rows, minlength=len(X)), out=ends[1:])
+    return Csr(X[rows, columns], columns.astype(np.int32), ends, X.shape)
 
 
 @lean_form(HashingVectorizer)
