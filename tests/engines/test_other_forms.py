@@ -286,8 +286,8 @@ def test_gaps_are_filled_by_the_imputer_itself() -> None:
 
 
 def test_row_without_neighbors_is_refused_as_the_estimator_does() -> None:
-    estimator = RadiusNeighborsClassifier(0.5).fit(X, LABELS)
-    _, app = served(estimator)
+    estimator = RadiusNeighborsClassifier(5.0).fit(X, LABELS)
+    _, app = served(estimator, ["predict"])
     client, row = app.test_client(), dict.fromkeys(X.columns, 99.0)
     assert client.post("/case/predict/", json=X[:1].to_dict("records")).status_code == 200
     assert client.post("/case/predict/", json=[row]).status_code in (400, 422)

@@ -149,9 +149,10 @@ def test_sparse_output_of_a_column_of_texts_is_the_transformers_own(name: str) -
 def test_missing_text_is_left_to_the_estimator() -> None:
     columns = ColumnTransformer([("text", CountVectorizer(), "review")])
     estimator = make_pipeline(columns, LogisticRegression()).fit(FRAME[["review"]], LABELS)
-    _, app = served(estimator, schema={"review": {"type": "string", "nullable": True}})
-    response = app.test_client().post("/case/predict/", json=[{"review": None}])
-    assert response.status_code == 400
+    models, app = served(estimator, schema={"review": {"type": "string", "nullable": True}})
+    assert engine_of(app) == {"name": "lean", "reason": None}
+    with pytest.raises(AttributeError, match="has no attribute 'lower'"):
+        models.predict("case", [{"review": None}], app=app)
 
 
 def test_names_of_columns_are_no_texts() -> None:
