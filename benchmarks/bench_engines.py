@@ -22,6 +22,7 @@ import pandas as pd
 from flask import Flask
 from sklearn.cluster import KMeans
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import KNNImputer
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.mixture import GaussianMixture
@@ -39,6 +40,8 @@ RANDOM = np.random.default_rng(0)
 X = pd.DataFrame(
     RANDOM.normal(size=(ROWS, COLUMNS)), columns=[f"f{place}" for place in range(COLUMNS)]
 )
+WORDS = ["".join(RANDOM.choice(list("abcdefghijklmnop"), 6)) for _ in range(5000)]
+TEXTS = pd.Series([" ".join(RANDOM.choice(WORDS, 200)) for _ in range(ROWS)])
 Y = (X["f0"] + X["f1"] * X["f2"] > 0).astype(int)
 WITH_CATEGORIES = X.assign(city=pd.Categorical(RANDOM.choice(["Bonn", "Oslo", "Rome"], ROWS)))
 
@@ -61,8 +64,13 @@ def catboost(**options: Any) -> Any:
     return CatBoostClassifier(n_estimators=TREES, verbose=0, allow_writing_files=False, **options)
 
 
+def texts() -> Any:
+    """Return a pipeline that takes texts instead of the rows of a case."""
+    return make_pipeline(TfidfVectorizer(), LogisticRegression())
+
+
 # The estimator, the rows that it is fitted on, and the ratio to reach.
-CASES: dict[str, tuple[Callable[[], Any], pd.DataFrame, float]] = {
+CASES: dict[str, tuple[Callable[[], Any], Any, float]] = {
     "LightGBM": (lightgbm, X, 40),
     "LightGBM, categories": (lightgbm, WITH_CATEGORIES, 40),
     "XGBoost": (xgboost, X, 18),
@@ -73,6 +81,7 @@ CASES: dict[str, tuple[Callable[[], Any], pd.DataFrame, float]] = {
     "k-means": (partial(KMeans, 8, n_init=1, random_state=0), X, 5),
     "mixture": (partial(GaussianMixture, 3, random_state=0), X, 1),
     "neighbors fill": (lambda: make_pipeline(KNNImputer(), LogisticRegression()), X, 4),
+    "texts of 200 words": (texts, TEXTS, 4),
     "splines": (lambda: make_pipeline(SplineTransformer(), Ridge()), X, 15),
     "powers": (lambda: make_pipeline(PowerTransformer(), SGDClassifier()), X, 12),
     "quantiles": (lambda: make_pipeline(QuantileTransformer(), LogisticRegression()), X, 12),
@@ -87,7 +96,9 @@ def measure(name: str) -> None:
     models.add("case", estimator)
     models.init_app(app)
     loading = perf_counter() - started
-    record, row = rows[:1].to_dict("records"), rows[:1]
+    is_text = isinstance(rows, pd.Series)
+    record = rows[:1].tolist() if is_text else rows[:1].to_dict("records")
+    row = record if is_text else rows[:1]
     ours = partial(models.predict, "case", record, app=app)
     own = partial(estimator.predict, row)
     assert np.array_equal(np.asarray(ours().outputs), np.asarray(own()))

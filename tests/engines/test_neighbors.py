@@ -58,7 +58,7 @@ def test_clusters(kind: Any) -> None:
 
 
 def farthest(right: Any) -> Any:
-    return lambda estimator: lambda X: right(estimator)(-X.to_float64())
+    return lambda estimator: lambda X, *options: right(estimator)(-X, *options)
 
 
 def test_corrupt_search_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_corrupt_search_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
     from flask_skmodels import SKModels
 
     estimator = KNeighborsRegressor().fit(X, SCORE)
-    monkeypatch.setattr(neighbors, "_search", farthest(neighbors._search))
+    monkeypatch.setattr(neighbors, "_tree", farthest(neighbors._tree))
     models, app = SKModels(), Flask("corrupt")
     models.add("case", estimator)
     models.init_app(app)

@@ -30,6 +30,7 @@ __all__ = [
     "Compiler",
     "Decline",
     "Form",
+    "Incomplete",
     "Methods",
     "as_row",
     "doubles",
@@ -44,6 +45,7 @@ Methods = dict[str, Call]
 Form = Callable[[Any, "Compiler"], Methods]
 _F = TypeVar("_F", bound=Form)
 
+_LIBRARIES = (*BOOSTING_LIBRARIES, "category_encoders", "imblearn")
 _FORMS: dict[type, Form] = {}
 _DOUBLE = np.dtype(np.float64)
 _ZERO = np.zeros(1)  # for a few scores, numpy compares with an array faster than with a float
@@ -51,6 +53,10 @@ _ZERO = np.zeros(1)  # for a few scores, numpy compares with an array faster tha
 
 class Decline(Exception):
     """A lean form leaves a call, or an estimator, to the native method."""
+
+
+class Incomplete(Decline):
+    """A lean form does not support the output, although no result of it is wrong."""
 
 
 def lean_form(*classes: type) -> Callable[[_F], _F]:
@@ -138,7 +144,7 @@ def _form_of(cls: type) -> Form | None:
         package, _, rest = cls.__module__.partition(".")
         if package == "sklearn":
             _import_forms(rest.partition(".")[0])
-        elif package in BOOSTING_LIBRARIES:
+        elif package in _LIBRARIES:
             _import_forms(package)
     return _FORMS.get(cls)
 

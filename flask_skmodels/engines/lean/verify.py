@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline
+from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Incomplete
 from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes, repeat_rows, row_slice
 from flask_skmodels.engines.threadpools import one_thread
@@ -245,6 +245,8 @@ def _compare(lean: Call, native: Call, X: ModelInput, rows: str, frame: Any = No
         raise Decline(f"the estimator raises on probes: {type(error).__name__}") from error
     try:
         result = lean(X)
+    except Incomplete:
+        raise
     except Exception as error:
         raise Mismatch(f"the lean form raises {type(error).__name__}: {error}", X) from error
     if not same(result, expected):
