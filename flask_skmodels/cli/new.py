@@ -10,6 +10,7 @@ import click
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy
 from flask_skmodels.artifacts.loading import Loaded, load
+from flask_skmodels.artifacts.profile_beside import load_profile_beside
 from flask_skmodels.artifacts.skops import untrusted_types
 from flask_skmodels.cli.console import (
     FILE,
@@ -21,14 +22,14 @@ from flask_skmodels.cli.console import (
 from flask_skmodels.cli.new_project import examine, write_project
 from flask_skmodels.cli.source import class_name, literal, options_of
 from flask_skmodels.cli.terminal import progress
-from flask_skmodels.estimators import input_columns, introspect
-from flask_skmodels.models import KeyValueModel, Model, name_of, rules_from
+from flask_skmodels.estimators import introspect
+from flask_skmodels.models import KeyValueModel, Model, inputs_of, name_of, rules_from
 from flask_skmodels.schema.types import FieldRules
 
 _MODULE = '''\
 """The model {name}."""
 
-from flask import Flask
+from flask import Flask, redirect
 
 from flask_skmodels import Artifact, {base}, SKModels
 
@@ -45,9 +46,14 @@ class {cls}({base}):
 def create_app() -> Flask:
     app = Flask(__name__)
     models.init_app(app)
-    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
+    app.add_url_rule("/", "start", lambda: redirect("-/"))  # the list of models
     return app
 '''
+MOST_COMMENTED = 20  # fields
+_UNNAMED = """\
+    # The estimator was fitted without names: a row has one field "values". To name its fields, use
+    # the lines below with names of your own.
+"""
 
 
 @click.command("new")
@@ -85,7 +91,8 @@ def new_command(
     """Write a Python module, or a whole project, that serves a model file.
 
     NAME is the name of the model, MODELFILE the file of a fitted estimator. The module contains
-    the schema that the estimator was fitted with, for you to edit.
+    the schema of the rows that serve() takes for the same file, for you to edit: that of the
+    profile beside the file, if there is one, else as much as the estimator knows.
 
     With --project it writes a folder with the application, a copy of MODELFILE, a test, a
     Dockerfile with gunicorn, and a README. The schema is that of the training data in --data, or of
@@ -111,7 +118,7 @@ def new_command(
     with one_line_errors(), progress(f"examining {file}"):
         source = module_source(name, file, path.parent)
     if is_printed:
-        click.echo(source, nl=False)
+        print_json({"source": source}) if as_json else click.echo(source, nl=False)
         return
     write_new(path, source)
     if as_json:
@@ -143,23 +150,20 @@ def module_source(name: str, file: Path, folder: Path) -> str:
     name_of(Model(name=name))
     artifact = Artifact(file.absolute(), trusted=untrusted_types(file))
     loaded = load(artifact, Policy(root=Path.cwd(), trust_pickle=True))
-    inputs = input_columns.inputs(loaded.estimator)
-    rules = rules_from(inputs)
-    base = Model if rules is None or inputs.container == "sequence" else KeyValueModel
+    profile = load_profile_beside(file.absolute())
+    model = Model(name=name, pipeline=loaded.estimator, profile=profile)
+    inputs = inputs_of(model, introspect.methods(loaded.estimator))
+    rules = None if inputs.container == "sequence" else rules_from(inputs)
+    is_named = rules is not None and inputs.named
     return _MODULE.format(
         name=name,
         cls=class_name(name),
-        base=base.__name__,
-        attributes="".join(_attributes(artifact, loaded, rules, folder)),
+        base=(KeyValueModel if is_named else Model).__name__,
+        attributes="".join([*_attributes(artifact, loaded, folder), *_schema(rules, is_named)]),
     )
 
 
-def _attributes(
-    artifact: Artifact,
-    loaded: Loaded,
-    rules: FieldRules | None,
-    folder: Path,
-) -> list[str]:
+def _attributes(artifact: Artifact, loaded: Loaded, folder: Path) -> list[str]:
     path = os.path.relpath(artifact.path, folder.absolute())
     lines = ["    pipeline = Artifact(\n", f"        {literal(path)},\n"]
     options = options_of(loaded, artifact.trusted)
@@ -167,7 +171,15 @@ def _attributes(
     lines += ["    )\n"]
     if "predict_proba" in introspect.methods(loaded.estimator):
         lines.append("    probability = True\n")
-    if rules is not None:
-        fields = [f"        {literal(field)}: {literal(rule)},\n" for field, rule in rules.items()]
-        lines += ["    schema = {\n", *fields, "    }\n"]
     return lines
+
+
+def _schema(rules: FieldRules | None, is_named: bool) -> list[str]:
+    """Return the lines of a schema; they are a comment if a row has no names without it."""
+    if rules is None:
+        return []
+    fields = [f"    {literal(field)}: {literal(rule)},\n" for field, rule in rules.items()]
+    if is_named:
+        return [f"    {line}" for line in ("schema = {\n", *fields, "}\n")]
+    shown = fields if len(fields) <= MOST_COMMENTED else [*fields[:MOST_COMMENTED], "    ...\n"]
+    return [_UNNAMED, *(f"    # {line}" for line in ("schema = {\n", *shown, "}\n"))]

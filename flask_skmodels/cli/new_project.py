@@ -61,7 +61,7 @@ class Project:
     :param loaded: what is in the file
     :param profile: the profile of its training data, None if they are not known
     :param version: the model as the project will serve it
-    :param rules: the rules of its fields, None if rows have no known fields
+    :param rules: the rules of its fields, None if rows have no names
     :param columns: the columns of X by name
     :param example: a row that it predicts
     """
@@ -97,7 +97,8 @@ def examine(name: str, file: Path, data: Path | None, target: str | None) -> Pro
     model = Model(name=name, pipeline=loaded.estimator, profile=profile)
     inputs = inputs_of(model, methods(loaded.estimator))
     columns = {column.name: column for column in inputs.columns or ()}
-    rules = None if inputs.container == "sequence" else rules_from(inputs)
+    has_names = inputs.named and inputs.container != "sequence"
+    rules = rules_from(inputs) if has_names else None  # else rows are as serve() takes them
     served = Model(name=name, pipeline=loaded.estimator, profile=profile, schema=rules)
     live = ModelVersion(served)
     return Project(

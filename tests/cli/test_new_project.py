@@ -74,6 +74,15 @@ def test_project_without_training_data_has_a_row_that_is_made_up(app: Flask, fol
     assert "The training data are not known" in Path("a/b/README.md").read_text(encoding="utf-8")
 
 
+def test_project_of_an_estimator_without_names(app: Flask, folder: Path, pipeline: Any) -> None:
+    joblib.dump(pipeline, "plain.joblib")
+    output(app, "new", "plain", "plain.joblib", "--project", "shop")
+    client = loaded(folder / "shop").test_client()
+    [example] = client.get("/plain/").get_json()["examples"]
+    assert client.post("/plain/predict/", json=[example]).status_code == 200
+    assert client.post("/plain/predict/", data={"values": "5.1,3.5,1.4,0.2"}).text.strip() == "0"
+
+
 def test_profile_beside_the_file_is_used(app: Flask, folder: Path) -> None:
     first = ("new", "iris", "iris.joblib", "--project", "one")
     output(app, *first, "--data", "train.csv", "--target", "species")
