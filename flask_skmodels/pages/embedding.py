@@ -150,6 +150,8 @@ class TemplateModels:
         return Submission(texts, inputs, general, None if errors else form.row(texts))
 
     def _is_cross_site(self) -> bool:
+        if "Origin" not in request.headers and "Sec-Fetch-Site" not in request.headers:
+            return False  # it is no browser
         state: State = current_app.extensions[self._models.name]
         try:
             check_origin(request, state.settings.trusted_origins)
