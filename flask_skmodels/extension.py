@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
+from functools import partial
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -18,16 +19,19 @@ from flask_skmodels.cli.console import without_traceback
 from flask_skmodels.config import Settings, read_settings
 from flask_skmodels.dialects import enabled as enabled_dialects
 from flask_skmodels.exceptions import ConfigurationError, InvalidInput
+from flask_skmodels.hints import install_line
 from flask_skmodels.inference.concurrency import concurrency_limit
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
 from flask_skmodels.inference.prediction import Prediction, PredictionCall, prepare
 from flask_skmodels.inference.readiness import ExampleRuns, Readiness
 from flask_skmodels.models import Model, artifact_of, name_of
 from flask_skmodels.pages import api_docs, page_routes
+from flask_skmodels.pages.embedding import TemplateModels
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.state import Decorator, Lane, NoLane, State
 from flask_skmodels.telemetry.setup import listeners_of
+from flask_skmodels.versions.digest import digest_of
 from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.registry import Registry
 from flask_skmodels.versions.trial_outcomes import Limits
@@ -126,6 +130,8 @@ class SKModels:
             )
             app.extensions[self.name] = state
             app.cli.add_command(commands.group(self.name))
+            app.jinja_env.globals.setdefault(self.name, TemplateModels(self))
+            app.shell_context_processor(lambda: {_shell_name(self.name): self})
             for module in _MODULES_WITH_URLS:
                 module.add_rules(state)
             self._schedule_version_check(state)
@@ -294,6 +300,17 @@ class SKModels:
         shipped = ShippedModel.of(chosen, artifact_of(deployment.model), policy)
         return Scorer(shipped, wanted, keep)
 
+    def _form_of(self, name: str, *, version: str | None, app: Flask | None) -> Any:
+        """Return a form class of Flask-WTF; see :meth:`Model.form`."""
+        try:
+            from flask_skmodels.pages.wtf_form import form_class
+        except ImportError as error:
+            needed = install_line("wtf")
+            raise ConfigurationError(f"forms need Flask-WTF. To install it: {needed}") from error
+        sender = self._sender(app)
+        chosen = self._deployment(sender, name).version(sender, version)
+        return form_class(chosen, partial(self.predict, version=version, app=app))
+
     def openapi(self, app: Flask | None = None) -> JSONObject:
         """Return the OpenAPI document of all models.
 
@@ -305,6 +322,21 @@ class SKModels:
         """
         state: State = self._sender(app).extensions[self.name]
         return api_docs.document_of(state, state.deployments.values())
+
+    def digest(self, name: str, *, version: str | None = None, app: Flask | None = None) -> str:
+        """Return a text that changes whenever the predictions of a model may change.
+
+        It is for the key of a cache: the digest of the model's file or of its estimator, and of its
+        declaration, in hexadecimal.
+
+        :param name: the name of the model
+        :param version: the label of a version; by default the live one
+        :param app: the application; by default the current one
+        :raises UnknownModel: there is no such model or version
+        :raises RuntimeError: there is no application, or it does not have this extension
+        """
+        sender = self._sender(app)
+        return digest_of(self._deployment(sender, name).version(sender, version))
 
     def comparison(self, name: str, app: Flask | None = None) -> JSONObject | None:
         """Return a comparison of a model with its shadow in this process; None without a shadow.
@@ -368,7 +400,7 @@ class SKModels:
     def _add(self, model: Model) -> None:
         with self._lock, without_traceback():
             name = self.registry.add(model)
-            model.bind(self.predict, self._scorer_of)
+            model.bind(self.predict, self._scorer_of, self._form_of)
             states: list[State] = [app.extensions[self.name] for app in self._apps]
             try:
                 deployments = [self._start(state, name) for state in states]
@@ -430,6 +462,11 @@ class SKModels:
                     f"{self.name.upper()}_VERSIONS names the model {name!r}, which is not "
                     f"registered. Registered models: {known}. Is it misspelt, or registered late?"
                 )
+
+
+def _shell_name(name: str) -> str:
+    """Return the name that an extension has in ``flask shell``."""
+    return "models" if name == "skmodels" else name
 
 
 def _predicted(

@@ -21,6 +21,7 @@ from flask_skmodels.estimators.profile.profiled_rules import with_ranges, with_t
 from flask_skmodels.exceptions import ArtifactError, ModelError
 from flask_skmodels.hints import did_you_mean, nearest
 from flask_skmodels.schema.fields import Declaration, InputColumn, Inputs, declared
+from flask_skmodels.schema.pydantic_rules import forbids_unknown, is_pydantic_model, rules_of
 from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.types import Estimator, FieldRules, JSONObject, ModelOutput
 from flask_skmodels.schema.unbounded import UnboundedSchema
@@ -47,8 +48,8 @@ class Model:
     :ivar probability: whether ``predict_proba`` is served in addition
     :ivar methods: the methods that are served; by default ``predict``, or ``transform`` if the
         estimator has no ``predict``
-    :ivar schema: a mapping of field names to Cerberus rules, or a list of rules with ``name``,
-        ``default`` and ``transform``; by default derived from the estimator
+    :ivar schema: a mapping of field names to Cerberus rules, a list of rules with ``name``,
+        ``default`` and ``transform``, or a pydantic model; by default derived from the estimator
     :ivar validator: the Cerberus validator class
     :ivar purge_unknown: whether fields that are not in the schema are ignored; if not, they are
         errors
@@ -117,6 +118,7 @@ class Model:
     configuration: JSONObject | None = None
     _caller: Callable[..., Any] | None = None
     _scorer_of: Callable[..., Any] | None = None
+    _form_of: Callable[..., Any] | None = None
 
     attributes: ClassVar[tuple[str, ...]] = (
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
@@ -146,17 +148,24 @@ class Model:
         served = introspect.class_name(self.pipeline) if artifact is None else repr(artifact)
         return f"<{type(self).__name__} {name!r}: {served}>"
 
-    def bind(self, caller: Callable[..., Any], scorer_of: Callable[..., Any]) -> None:
-        """Set the functions that a call and a scorer of the model use, at registration.
+    def bind(
+        self,
+        caller: Callable[..., Any],
+        scorer_of: Callable[..., Any],
+        form_of: Callable[..., Any],
+    ) -> None:
+        """Set the functions that a call, a scorer and a form of the model use, at registration.
 
         It also keeps scikit-learn's configuration, which is local to a thread, so that the same
         configuration applies in every thread that predicts.
 
         :param caller: called with the name of the model, the rows, the method and options
         :param scorer_of: called with the name of the model and the options of a scorer
+        :param form_of: called with the name of the model and the options of a form
         """
         self._caller = caller
         self._scorer_of = scorer_of
+        self._form_of = form_of
         self.name = name_of(self)
         self.configuration = sklearn.get_config()
 
@@ -196,6 +205,24 @@ class Model:
         if self._scorer_of is None:
             raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
         return self._scorer_of(name_of(self), method, keep, version=version, app=app)
+
+    def form(self, *, version: str | None = None, app: Any = None) -> Any:
+        """Return a form class of Flask-WTF for one row of this model.
+
+        It has a field for each field of the schema, with its type, range, choices and help, and
+        begins with the first example or with typical values of the training data.
+        ``validate_on_submit`` runs the model's own validation; then ``row`` is the row, and
+        ``predict()`` returns its prediction. Needs the extra ``wtf``.
+
+        :param version: the label of a version; by default the live one
+        :param app: the application; by default the current one
+        :returns: a subclass of ``FlaskForm``
+        :raises ConfigurationError: Flask-WTF is not installed
+        :raises RuntimeError: the model is not registered, or there is no application
+        """
+        if self._form_of is None:
+            raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
+        return self._form_of(name_of(self), version=version, app=app)
 
     def predict(self, X: Any) -> ModelOutput:
         """Return the estimator's predictions. Override it to change X or the predictions.
@@ -252,7 +279,7 @@ class Model:
             inputs,
             unnamed=unnamed,
             validator=self.validator,
-            purge_unknown=self.purge_unknown,
+            purge_unknown=self.purge_unknown and not forbids_unknown(self.schema),
         )
 
 
@@ -289,6 +316,17 @@ def name_of(model: Model) -> str:
     if name in RESERVED_NAMES:
         raise ModelError(f"model name {name!r} is reserved: choose another")
     return str(name)
+
+
+def plain_schema(model: Model) -> dict[str, Any]:
+    """Return the attributes of a model that are a pydantic model, as rules of Cerberus.
+
+    They are for another process, which need not have the classes of the application.
+    """
+    if not is_pydantic_model(model.schema):
+        return {}
+    purge_unknown = model.purge_unknown and not forbids_unknown(model.schema)
+    return {"schema": rules_of(model.schema), "purge_unknown": purge_unknown}
 
 
 def check_spelling(model: Model) -> None:

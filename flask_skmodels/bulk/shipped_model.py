@@ -19,7 +19,7 @@ from typing import Any
 from flask_skmodels.artifacts.declaration import Artifact, Policy
 from flask_skmodels.artifacts.loading import load
 from flask_skmodels.exceptions import ArtifactError
-from flask_skmodels.models import KeyValueModel, Model, ValuesModel
+from flask_skmodels.models import KeyValueModel, Model, ValuesModel, plain_schema
 from flask_skmodels.versions.version import ModelVersion
 
 _KINDS: tuple[type[Model], ...] = (KeyValueModel, ValuesModel, Model)
@@ -122,9 +122,11 @@ def _plain(model: Model) -> Model:
     copied = copy(model) if _has_code(type(model), kind) else kind.__new__(kind)
     for name in Model.attributes:
         setattr(copied, name, getattr(model, name))
+    copied.configure(**plain_schema(model))
     copied.configuration = model.configuration
     copied._caller = None
     copied._scorer_of = None
+    copied._form_of = None
     copied.decorators, copied.traffic, copied.traffic_key, copied.shadow = (), None, None, None
     return copied
 

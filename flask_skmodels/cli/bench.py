@@ -18,8 +18,8 @@ from flask_skmodels.cli.console import (
     json_option,
     one_line_errors,
     print_json,
-    table,
 )
+from flask_skmodels.cli.terminal import MODEL, progress, table
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.codecs.registration import reader_of
 from flask_skmodels.engines.lean.compiler import Decline
@@ -38,7 +38,7 @@ _RECEIVERS = "RECEIVERS"
 
 
 @click.command("bench")
-@click.argument("name", metavar="NAME")
+@click.argument("name", type=MODEL, metavar="NAME")
 @click.option("--method", help="Method of the estimator. Default: the first method of the model.")
 @click.option(
     "--rows",
@@ -83,7 +83,8 @@ def bench_command(
     Example: flask skmodels bench iris --rows 1 --rows 1000
     """
     deployment, app = deployment_named(name), application()
-    with one_line_errors(), nullcontext() if with_signals else muted():
+    signals = nullcontext() if with_signals else muted()
+    with one_line_errors(), progress(f"measuring {name}"), signals:
         version = deployment.version(app)
         chosen = method or version.default_method
         version.callable(chosen)

@@ -14,6 +14,7 @@ from flask_skmodels.cli.console import (
     one_line,
     print_json,
 )
+from flask_skmodels.cli.terminal import progress
 from flask_skmodels.codecs.registration import missing_codecs
 from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.hints import install_line
@@ -83,9 +84,11 @@ def _check(deployment: Deployment) -> Iterator[JSONObject]:
     labels = [each["version"] for each in _versions(deployment)] if versions.is_folder else [None]
     for label in labels:
         about = {"model": deployment.name, "version": label}
+        title = " ".join(filter(None, [deployment.name, label]))
         try:
-            version = versions.current(app) if label is None else versions.get(label, app)
-            check_examples(version)
+            with progress(f"checking {title}"):
+                version = versions.current(app) if label is None else versions.get(label, app)
+                check_examples(version)
         except SKModelsError as error:
             yield about | {"good": False, "error": one_line(error)}
         else:

@@ -14,10 +14,11 @@ from flask_skmodels.cli.console import (
     print_json,
     read_json,
 )
+from flask_skmodels.cli.terminal import MODEL
 
 
 @click.command("compare")
-@click.argument("name", metavar="NAME")
+@click.argument("name", type=MODEL, metavar="NAME")
 @click.option(
     "--url",
     default="http://127.0.0.1:5000",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import update_wrapper
 from http.client import HTTPException
@@ -92,7 +92,7 @@ def _in_application(
 ) -> _C:
     @click.pass_context
     def run(context: click.Context, /, *arguments: Any, **options: Any) -> Any:
-        logs = nullcontext() if shows_engines else _without_engine_logs()
+        logs = nullcontext() if shows_engines else without_engine_logs()
         with one_line_errors(), logs:
             with muted():
                 app = context.ensure_object(ScriptInfo).load_app()
@@ -104,7 +104,8 @@ def _in_application(
 
 
 @contextmanager
-def _without_engine_logs() -> Iterator[None]:
+def without_engine_logs() -> Iterator[None]:
+    """Log nothing about engines in a ``with`` block."""
     logger = logging.getLogger("flask_skmodels.engines")
     was_disabled, logger.disabled = logger.disabled, True
     try:
@@ -288,18 +289,6 @@ def write_new(path: Path, text: str) -> None:
         raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as text in aligned columns, below a bold head."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [_line(head, widths), *(_line(row, widths) for row in rows)]
-    return "\n".join([click.style(lines[0], bold=True), *lines[1:]])
-
-
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun: ``1 example``, ``2 examples``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-    return "  ".join(padded).rstrip()

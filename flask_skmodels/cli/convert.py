@@ -20,6 +20,7 @@ from flask_skmodels.cli.console import (
     print_json,
     root_option,
 )
+from flask_skmodels.cli.terminal import progress
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes
@@ -53,7 +54,7 @@ def convert_command(source: Path, target: Path, root: Path | None, as_json: bool
       flask skmodels convert iris.joblib iris.skops
       flask skmodels convert iris.skops iris.onnx
     """
-    with one_line_errors():
+    with one_line_errors(), progress(f"converting {source}"):
         conversion = convert(source, target)
         written = path_for_application(target, root)
     declaration = repr(replace(conversion.artifact, path=written))

@@ -14,8 +14,8 @@ from flask_skmodels.cli.console import (
     headers_of,
     in_application,
     read_json,
-    table,
 )
+from flask_skmodels.cli.terminal import MODEL, table
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.telemetry.drift.shared_counts import directory
@@ -27,7 +27,7 @@ _SHARES = ("missing", "unknown", "outside")
 
 
 @click.command("drift")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", type=MODEL, nargs=-1, metavar="[NAME]...")
 @click.option("--url", help="URL of the running application, such as http://127.0.0.1:5000.")
 @header_option
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON document of GET /-/drift/.")

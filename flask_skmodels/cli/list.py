@@ -11,8 +11,8 @@ from flask_skmodels.cli.console import (
     in_application,
     json_option,
     print_json,
-    table,
 )
+from flask_skmodels.cli.terminal import table
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.types import JSONObject
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -22,8 +19,10 @@ from flask_skmodels.cli.console import (
     print_json,
     write_new,
 )
+from flask_skmodels.cli.new_project import examine, write_project
+from flask_skmodels.cli.source import class_name, literal, options_of
+from flask_skmodels.cli.terminal import progress
 from flask_skmodels.estimators import introspect
-from flask_skmodels.exceptions import ModelError
 from flask_skmodels.models import KeyValueModel, Model, inputs_of, name_of, rules_from
 from flask_skmodels.schema.types import FieldRules
 
@@ -65,31 +64,76 @@ _UNNAMED = """\
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write, or - to print the module. Default: NAME.py",
 )
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write a whole project into this new folder instead of one module.",
+)
+@click.option(
+    "--data",
+    type=FILE,
+    help="File of the training data, from which the project gets a profile and its schema. "
+    "Default: the profile beside MODELFILE, if there is one.",
+)
+@click.option("--target", metavar="COLUMN", help="Column of the target in the training data.")
 @json_option
-def new_command(name: str, file: Path, output: Path | None, as_json: bool) -> None:
-    """Write a Python module that serves a model file.
+def new_command(
+    name: str,
+    file: Path,
+    *,
+    output: Path | None,
+    project: Path | None,
+    data: Path | None,
+    target: str | None,
+    as_json: bool,
+) -> None:
+    """Write a Python module, or a whole project, that serves a model file.
 
     NAME is the name of the model, MODELFILE the file of a fitted estimator. The module contains
     the schema of the rows that serve() takes for the same file, for you to edit: that of the
     profile beside the file, if there is one, else as much as the estimator knows.
 
+    With --project it writes a folder with the application, a copy of MODELFILE, a test, a
+    Dockerfile with gunicorn, and a README. The schema is that of the training data in --data, or of
+    the profile beside MODELFILE.
+
     MODELFILE is loaded, and a pickle can run any code when it is loaded. Use only files that you
     trust.
 
-    Example: flask skmodels new iris iris.skops
+    \b
+    Examples:
+      flask skmodels new iris iris.skops
+      flask skmodels new iris iris.skops --project shop --data train.csv --target species
     """
+    if project is not None:
+        with one_line_errors(), progress(f"examining {file}"):
+            written = write_project(examine(name, file, data, target), project)
+        _print_project(project, written, as_json)
+        return
+    if data is not None or target is not None:
+        raise click.UsageError("--data and --target need --project")
     is_printed = str(output) == "-"
-    target = Path(f"{name}.py") if output is None or is_printed else output
-    with one_line_errors():
-        source = module_source(name, file, target.parent)
+    path = Path(f"{name}.py") if output is None or is_printed else output
+    with one_line_errors(), progress(f"examining {file}"):
+        source = module_source(name, file, path.parent)
     if is_printed:
         print_json({"source": source}) if as_json else click.echo(source, nl=False)
         return
-    write_new(target, source)
+    write_new(path, source)
     if as_json:
-        print_json({"written": str(target)})
+        print_json({"written": str(path)})
         return
-    click.echo(f"wrote {target}: edit its schema, then run it with: flask --app {target} run")
+    click.echo(f"wrote {path}: edit its schema, then run it with: flask --app {path} run")
+
+
+def _print_project(folder: Path, written: Sequence[Path], as_json: bool) -> None:
+    if as_json:
+        print_json({"written": [str(path) for path in written]})
+        return
+    for path in written:
+        click.echo(f"wrote {path}")
+    click.echo(f"Read {folder / 'README.md'} for what comes next.")
 
 
 def module_source(name: str, file: Path, folder: Path) -> str:
@@ -113,7 +157,7 @@ def module_source(name: str, file: Path, folder: Path) -> str:
     is_named = rules is not None and inputs.named
     return _MODULE.format(
         name=name,
-        cls=_class_name(name),
+        cls=class_name(name),
         base=(KeyValueModel if is_named else Model).__name__,
         attributes="".join([*_attributes(artifact, loaded, folder), *_schema(rules, is_named)]),
     )
@@ -121,9 +165,9 @@ def module_source(name: str, file: Path, folder: Path) -> str:
 
 def _attributes(artifact: Artifact, loaded: Loaded, folder: Path) -> list[str]:
     path = os.path.relpath(artifact.path, folder.absolute())
-    options = {"sha256": loaded.sha256, "trusted": list(artifact.trusted)}
-    lines = ["    pipeline = Artifact(\n", f"        {_literal(path)},\n"]
-    lines += [f"        {key}={_literal(value)},\n" for key, value in options.items() if value]
+    lines = ["    pipeline = Artifact(\n", f"        {literal(path)},\n"]
+    options = options_of(loaded, artifact.trusted)
+    lines += [f"        {key}={literal(value)},\n" for key, value in options.items()]
     lines += ["    )\n"]
     if "predict_proba" in introspect.methods(loaded.estimator):
         lines.append("    probability = True\n")
@@ -134,27 +178,8 @@ def _schema(rules: FieldRules | None, is_named: bool) -> list[str]:
     """Return the lines of a schema; they are a comment if a row has no names without it."""
     if rules is None:
         return []
-    fields = [f"    {_literal(field)}: {_literal(rule)},\n" for field, rule in rules.items()]
+    fields = [f"    {literal(field)}: {literal(rule)},\n" for field, rule in rules.items()]
     if is_named:
         return [f"    {line}" for line in ("schema = {\n", *fields, "}\n")]
     shown = fields if len(fields) <= MOST_COMMENTED else [*fields[:MOST_COMMENTED], "    ...\n"]
     return [_UNNAMED, *(f"    # {line}" for line in ("schema = {\n", *shown, "}\n"))]
-
-
-def _literal(value: Any) -> str:
-    """Return a value as Python source, formatted with double quotes."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_literal(k)}: {_literal(v)}' for k, v in value.items())}}}"
-    return f"[{', '.join(map(_literal, value))}]" if isinstance(value, list) else repr(value)
-
-
-def _class_name(name: str) -> str:
-    words = re.split(r"[^A-Za-z0-9]+", name)
-    cls = "".join(word[:1].upper() + word[1:] for word in words)
-    if not cls.isidentifier():
-        raise ModelError(
-            f"the model name {name!r} cannot be used for a class: begin it with a letter"
-        )
-    return cls

@@ -13,6 +13,7 @@ from flask_skmodels.cli.console import (
     in_application_with_signals,
     one_line_errors,
 )
+from flask_skmodels.cli.terminal import MODEL, progress
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.registration import missing_codecs, reader_of, type_of_file, writers
 from flask_skmodels.exceptions import InvalidInput
@@ -33,7 +34,7 @@ _FORMAT = click.Choice(list(FORMATS))
 
 
 @click.command("predict")
-@click.argument("name", metavar="NAME")
+@click.argument("name", type=MODEL, metavar="NAME")
 @click.argument("file", type=click.File("rb"), default="-", metavar="[FILE|-]")
 @click.option("--method", help="Method of the estimator. Default: the first method of the model.")
 @click.option("--version", "label", help="Version of the model. Default: the live version.")
@@ -77,8 +78,10 @@ def predict_command(
     writer = _codec(FORMATS[output_format]) if output_format else reader
     if file.isatty():
         click.echo(f"reading {reader.media_type} from the terminal, up to Ctrl-D", err=True)
-    prediction = _predict(deployment, label, method, reader, LocalSource(file.read()))
-    body = writer.encode(prediction)
+    source = LocalSource(file.read())
+    with progress(f"predicting with {name}"):
+        prediction = _predict(deployment, label, method, reader, source)
+        body = writer.encode(prediction)
     is_text = writer.media_type != FORMATS["arrow"]
     click.echo(body.rstrip(b"\n") if is_text else body, nl=is_text)
 

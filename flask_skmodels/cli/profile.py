@@ -19,6 +19,7 @@ from flask_skmodels.cli.console import (
     one_line_errors,
     print_json,
 )
+from flask_skmodels.cli.terminal import MODEL, progress
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators.profile.arrow_columns import StreamedColumn
 from flask_skmodels.estimators.profile.estimator_figures import EstimatorFigures
@@ -39,7 +40,7 @@ MOST_PREDICTED_ROWS = 100_000
 
 
 @click.command("profile")
-@click.argument("name", metavar="MODEL")
+@click.argument("name", type=MODEL, metavar="MODEL")
 @click.argument("file", type=FILE, metavar="FILE")
 @click.option("--target", metavar="COLUMN", help="Column of the target.")
 @click.option("--version", "label", help="Version of the model. Default: the live version.")
@@ -71,7 +72,8 @@ def profile_command(
     with one_line_errors():
         version = deployment.version(application(), label)
         path = _beside(version) if output is None else output
-        profile, problem = measure_file(version, TrainingFile(file), target)
+        with progress(f"measuring {file}"):
+            profile, problem = measure_file(version, TrainingFile(file), target)
         if problem:
             click.echo(f"predictions are left out: {problem}", err=True)
         if str(output) == "-":

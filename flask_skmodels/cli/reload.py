@@ -12,13 +12,14 @@ from flask_skmodels.cli.console import (
     one_line_errors,
     print_json,
 )
+from flask_skmodels.cli.terminal import MODEL
 from flask_skmodels.inference.deployment import Deployment
 
 _NO_FOLDER = "not a folder of versions, nothing to reload"
 
 
 @click.command("reload")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", type=MODEL, nargs=-1, metavar="[NAME]...")
 @json_option
 @in_application
 def reload_command(names: tuple[str, ...], *, as_json: bool) -> None:

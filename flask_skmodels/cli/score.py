@@ -18,6 +18,7 @@ from flask_skmodels.cli.console import (
     one_line,
 )
 from flask_skmodels.cli.score_progress import Display, counts_of, preview_lines
+from flask_skmodels.cli.terminal import MODEL
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.exceptions import SKModelsError, TooManyRejects
 
@@ -31,7 +32,7 @@ _FORMATS = ("parquet", "arrow", "csv", "csv.gz", "csv.zst", "ndjson", "ndjson.gz
 
 
 @click.command("score")
-@click.argument("name", metavar="NAME")
+@click.argument("name", type=MODEL, metavar="NAME")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.argument("sink", metavar="SINK")
 @click.option("--method", help="Method of the estimator. Default: the first method of the model.")

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from flask_skmodels.cli.console import deployment_named, in_application, table
+from flask_skmodels.cli.console import deployment_named, in_application
+from flask_skmodels.cli.terminal import MODEL, table
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.web.exchange import application
 
 
 @click.command("show")
-@click.argument("name", metavar="NAME")
+@click.argument("name", type=MODEL, metavar="NAME")
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON document of GET /NAME/.")
 @in_application
 def show_command(name: str, as_json: bool) -> None:

@@ -40,9 +40,9 @@ def add_rules(state: State) -> None:
     """Add the document and its page, unless they are turned off."""
     if state.settings.docs:
         guards = {"decorators": state.decorators}
-        add_url_rule(state, "-:openapi", "/-/openapi.json/", DocumentView(state), **guards)
+        add_url_rule(state, "-:openapi", "/-/openapi.json", DocumentView(state), **guards)
         add_url_rule(state, "-:docs", "/-/docs/", DocsView(state), **guards)
-        add_url_rule(state, "-:docs:asset", "/-/docs/<name>/", AssetView(), **guards)
+        add_url_rule(state, "-:docs:asset", "/-/docs/<name>", AssetView(), **guards)
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:

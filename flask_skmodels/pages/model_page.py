@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from flask import Flask, Response
+from flask import Response
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs.codec import FILE, Codec
@@ -17,6 +17,7 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages import charts, code_samples, traffic_statistics
+from flask_skmodels.pages.csrf import csrf_of
 from flask_skmodels.pages.file_progress import Steps, predict_file, response_of
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import (
@@ -190,7 +191,7 @@ class ModelPage(BaseView):
             "summary": traffic_statistics.summary(
                 recent_traffic.of(name), recent_traffic.window(name)
             ),
-            "csrf": _csrf_of(exchange.app),
+            "csrf": csrf_of(exchange.app),
             "histogram": charts.histogram,
             "bar_width": charts.bar_width,
             "format_value": format_value,
@@ -236,13 +237,6 @@ def _methods_shown(version: ModelVersion) -> list[str]:
 def _methods_with_first(version: ModelVersion) -> list[str]:
     """Return the methods that are called with the first one: probabilities and explanations."""
     return [method for method in version.methods[1:] if method in {"predict_proba", EXPLAIN}]
-
-
-def _csrf_of(app: Flask) -> tuple[str, str] | None:
-    """Return the name and value of the application's CSRF token, as provided by Flask-WTF."""
-    token = app.jinja_env.globals.get("csrf_token")
-    name = app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
-    return (str(name), str(token())) if callable(token) else None
 
 
 def _file_of(body: Body) -> tuple[UploadedFile, Codec]:

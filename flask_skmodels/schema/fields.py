@@ -12,6 +12,7 @@ from typing import Any
 import cerberus
 
 from flask_skmodels.exceptions import ModelError
+from flask_skmodels.schema.pydantic_rules import is_pydantic_model, rules_of
 from flask_skmodels.schema.text_values import (
     ISO_READERS,
     TEXT_READERS,
@@ -23,7 +24,7 @@ from flask_skmodels.schema.text_values import (
 from flask_skmodels.schema.types import FieldRules, Rules
 from flask_skmodels.schema.validator import NUMBER_TYPES
 
-Declaration = FieldRules | Sequence[Rules]
+Declaration = FieldRules | Sequence[Rules] | type[Any]
 
 OWN_RULES = ("transform", "name")  # the rules that Cerberus does not have
 NUMBER_KINDS = frozenset({"number", "integer"})
@@ -219,13 +220,20 @@ class Field:
 def declared(declaration: Declaration) -> dict[str, dict[str, Any]]:
     """Return the rules of each field of a declared schema.
 
-    :param declaration: a mapping of field names to Cerberus rules, or a list of rules with ``name``
-    :raises ModelError: the declaration is neither, or a name is missing or used twice
+    :param declaration: a mapping of field names to Cerberus rules, a list of rules with ``name``,
+        or a pydantic model
+    :raises ModelError: the declaration is none of these, a name is missing or used twice, or the
+        pydantic model has something that cannot be taken over
     """
+    if is_pydantic_model(declaration):
+        return rules_of(declaration)
     if isinstance(declaration, Mapping):
         return {str(name): _rules(rules, f"field {name}") for name, rules in declaration.items()}
     if not isinstance(declaration, list | tuple):
-        raise ModelError("schema must be a mapping of names to rules, or a list of rules with name")
+        raise ModelError(
+            "schema must be a mapping of names to rules, a list of rules with name, or a class of "
+            "pydantic"
+        )
     fields: dict[str, dict[str, Any]] = {}
     for index, entry in enumerate(declaration):
         rules = _rules(entry, f"entry {index} of the schema")

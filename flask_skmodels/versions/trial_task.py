@@ -21,7 +21,7 @@ from typing import Any
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve
 from flask_skmodels.estimators.profile.profile import Profile
-from flask_skmodels.models import KeyValueModel, Model, ValuesModel, profile_of
+from flask_skmodels.models import KeyValueModel, Model, ValuesModel, plain_schema, profile_of
 from flask_skmodels.versions.trial_outcomes import Limits
 
 IN_TRIAL = "FLASK_SKMODELS_TRIAL"  # the environment variable that is set in the process of a trial
@@ -121,7 +121,7 @@ class Task:
 
 def attributes_of(model: Model) -> dict[str, Any]:
     """Return the attributes of a model that are data, without parts that are not."""
-    values = {name: getattr(model, name) for name in _PASSED}
+    values = {name: getattr(model, name) for name in _PASSED} | plain_schema(model)
     if not isinstance(model.profile, str | os.PathLike):
         values["profile"] = profile_of(model)
     return {name: data for name, v in values.items() if (data := _data(v)) is not _NO_DATA}

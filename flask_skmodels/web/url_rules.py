@@ -27,8 +27,8 @@ def add_url_rule(
 
     :param state: the extension on the application
     :param endpoint: name of the rule, without the extension's name
-    :param address: path below the prefix, with a slash at both ends; it also matches without the
-        trailing one
+    :param address: path below the prefix; one that ends with a slash also matches without it, and
+        the other way round
     :param view: the view, whose methods are the rule's
     :param decorators: view decorators around it
     """

@@ -49,6 +49,7 @@ QUIET: dict[str, list[str]] = {
     "list": [],
     "show": ["iris"],
     "check": [],
+    "doctor": [],
     "openapi": [],
     "pin": ["iris.joblib"],
     "convert": ["iris.joblib", "iris.skops"],

@@ -20,6 +20,7 @@ from sklearn.datasets import load_iris
 
 import examples.audit.app as audit
 import examples.drain.app as drain
+import examples.embedded.app as embedded
 import examples.factory.app as factory
 import examples.iris.app as iris
 import examples.login.app as login
@@ -42,10 +43,10 @@ BIRD = {
 
 def test_every_example_has_a_test() -> None:
     names = {path.parent.name for path in EXAMPLES.glob("*/app.py")}
-    assert names == {"audit", "drain", "factory", "iris", "login", "penguins"}
+    assert names == {"audit", "drain", "embedded", "factory", "iris", "login", "penguins"}
 
 
-@pytest.mark.parametrize("name", ["factory", "iris", "login", "penguins"])
+@pytest.mark.parametrize("name", ["embedded", "factory", "iris", "login", "penguins"])
 def test_flask_run_finds_the_application(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Not audit, which would make its database in the checkout.
     monkeypatch.setattr("sys.path", list(sys.path))
@@ -72,6 +73,25 @@ def test_iris() -> None:
     client = iris.create_app().test_client()
     assert client.post("/iris/predict/", data=row).text == "0"
     assert client.post("/iris/predict_proba/", data=row).text.count(",") == 2
+
+
+# embedded
+
+
+def test_embedded_predicts_in_a_page_of_its_own() -> None:
+    client = embedded.create_app().test_client()
+    assert 'value="5.1"' in client.get("/").text
+    names = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+    sent = {"skmodels": "iris", **dict(zip(names, SETOSA.split(","), strict=True))}
+    assert '<p class="skmodels-output">0</p>' in client.post("/", data=sent).text
+    wrong = client.post("/", data={**sent, "petal_width": "31"}).text
+    assert "max value is 30" in wrong
+    assert "skmodels-output" not in wrong.partition("</style>")[2]
+
+
+def test_embedded_needs_two_lines_of_its_page() -> None:
+    page = (EXAMPLES / "embedded/templates/start.html").read_text(encoding="utf-8")
+    assert page.count("{{ skmodels.") == page.count("{{") == 2
 
 
 # factory

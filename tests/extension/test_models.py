@@ -177,7 +177,7 @@ def test_model_that_cannot_be_served(attributes: dict[str, Any], message: str) -
         ({**SCHEMA, "petal_width": {"min": 0, "allowed": 5}}, "Cerberus rejects the schema"),
         ({**SCHEMA, "petal_width": 5}, "the rules of field petal_width must be a mapping"),
         ({**SCHEMA, "petal_width": "no_such_set"}, "field petal_width must be a mapping"),
-        ("petal_width", "schema must be a mapping of names to rules, or a list"),
+        ("petal_width", "schema must be a mapping of names to rules, a list"),
         ([{"min": 0}], "needs a unique name, not None"),
         ([{"name": 5}], "needs a unique name, not 5"),
         ([{"name": "a"}, {"name": "a"}], "needs a unique name, not 'a'"),

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent.parent / "flask_skmodels"
 
 
 def test_table_lists_every_package_and_module() -> None:
-    table = page("architecture").partition("Packages\n--------")[2].partition("Three paths")[0]
+    table = page("architecture").partition("Packages\n--------")[2].partition("Four paths")[0]
     listed = re.findall(r"^   \* - ``(\w+)``$", table, re.MULTILINE)
     entries = {
         path.stem

@@ -30,6 +30,9 @@ class Element:
         parts = (c if isinstance(c, str) else c.text for c in self.children)
         return " ".join(" ".join(parts).split())
 
+    def __getitem__(self, name: str) -> str:
+        return self.attributes[name]
+
     def all(self, tag: str = "", **attributes: str) -> list[Element]:
         """Return the elements in it of a tag and with these attributes, ``class_`` for a class."""
         found = []
@@ -82,8 +85,13 @@ def read(response: TestResponse, status: int = 200) -> Element:
     assert response.status_code == status, response.text
     assert response.content_type == "text/html; charset=utf-8"
     assert "Accept" in response.vary
+    return parsed(response.text)
+
+
+def parsed(text: str) -> Element:
+    """Return HTML as its elements in order."""
     reader = _Reader()
-    reader.feed(response.text)
+    reader.feed(text)
     assert reader._open == [reader.root]
     return reader.root
 

@@ -45,6 +45,7 @@ TEST_LIBRARIES = "pip install -e '.[test-foreign]'"
 # Test modules that import a library of the extra test-foreign at their top.
 LIBRARIES_OF_MODULES = {
     "test_browser.py": ("axe_playwright_python", "playwright"),
+    "test_embedded_in_browser.py": ("axe_playwright_python", "playwright"),
     "test_openapi_merged.py": ("apiflask", "flask_openapi3", "flask_smorest"),
     "test_schemathesis.py": ("schemathesis",),
 }

@@ -1,0 +1,12 @@
+"""The token against forged forms that Flask-WTF checks, where an application has it."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+
+def csrf_of(app: Flask) -> tuple[str, str] | None:
+    """Return the name and value of the application's CSRF token, as provided by Flask-WTF."""
+    token = app.jinja_env.globals.get("csrf_token")
+    name = app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
+    return (str(name), str(token())) if callable(token) else None

@@ -1,0 +1,46 @@
+"""The texts of a form as input of a model, checked like a form that is sent to its URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from flask_skmodels.codecs.form import FormCodec
+from flask_skmodels.exceptions import InputError, InvalidInput
+from flask_skmodels.inference.budget import NO_BUDGET
+from flask_skmodels.pages.input_form import InputForm
+from flask_skmodels.versions.version import ModelVersion
+
+_MAX_BYTES = 2**31  # the request that brought the texts was read already
+
+
+class FormPairs:
+    """The names and values of a form that was read already, for a codec to decode.
+
+    :param pairs: names and values
+    """
+
+    data = b""
+    parameters: ClassVar[Mapping[str, str]] = {}
+    max_bytes = _MAX_BYTES
+    budget = NO_BUDGET
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self.pairs = pairs
+
+
+def errors_of(
+    version: ModelVersion, form: InputForm, texts: Mapping[str, str]
+) -> Sequence[InputError]:
+    """Return the errors that a version of a model finds in the texts of a form.
+
+    :param version: the version
+    :param form: its form
+    :param texts: texts of the inputs by name
+    """
+    try:
+        rows = FormCodec().decode(FormPairs(form.pairs(texts)), version.schema)
+        version.schema.clean(rows)
+    except InvalidInput as error:
+        return error.errors
+    return ()
