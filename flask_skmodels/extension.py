@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
+from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from threading import RLock
@@ -25,7 +26,7 @@ from flask_skmodels.models import Model, artifact_of, name_of
 from flask_skmodels.pages import api_docs, page_routes
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import Estimator, JSONObject
-from flask_skmodels.state import Decorator, State
+from flask_skmodels.state import Decorator, Lane, NoLane, State
 from flask_skmodels.telemetry.setup import listeners_of
 from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.registry import Registry
@@ -50,6 +51,7 @@ _MODULES_WITH_URLS = (
     enabled_dialects,
     page_routes,
 )  # modules that add URL rules
+LANE_FLASK = "3.1."  # the releases of Flask whose steps the fast lane takes
 
 
 class SKModels:
@@ -118,6 +120,7 @@ class SKModels:
                 _readiness_of(app, deployments, settings),
                 process_limit,
                 deployments,
+                lane_of(app, self.name, settings),
                 trials=trials_of(app, settings),
                 load_limit=limit_of(settings),
             )
@@ -411,8 +414,13 @@ class SKModels:
         if len(self.registry):
             self._check_versions(state)
         elif state.settings.versions:
-            checks = state.app.before_request_funcs.setdefault(self.name, [])
-            checks.append(lambda: self._check_versions(state))
+            functions = state.app.before_request_funcs
+
+            def check_once() -> None:
+                self._check_versions(state)
+                functions[self.name] = [e for e in functions[self.name] if e is not check_once]
+
+            functions.setdefault(self.name, []).append(check_once)
 
     def _check_versions(self, state: State) -> None:
         for name in state.settings.versions:
@@ -442,6 +450,22 @@ def trials_of(app: Flask, settings: Settings) -> Trials | None:
         return None
     folder = Path(app.instance_path, settings.state_dir or "")
     return Trials(folder, Limits(settings.trial_seconds, settings.trial_bytes))
+
+
+def lane_of(app: Flask, name: str, settings: Settings) -> Lane:
+    """Return the fast lane of an extension, put in front of the application if there is one."""
+    if not settings.fast_lane:
+        return NoLane(f"{name.upper()}_FAST_LANE is False")
+    release = version("flask")
+    if not release.startswith(LANE_FLASK):
+        return NoLane(f"Flask {release}: it is known to work with {LANE_FLASK}x")
+    from flask_skmodels.web.fast_lane import FastLane
+
+    below = vars(app).get("wsgi_app")
+    if not isinstance(below, FastLane | None):
+        return NoLane(f"middleware around wsgi_app before the extension: {type(below).__name__}")
+    app.wsgi_app = lane = FastLane(app, name)  # type: ignore[method-assign]
+    return lane
 
 
 def limit_of(settings: Settings) -> LoadLimit | None:

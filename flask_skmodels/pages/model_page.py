@@ -17,6 +17,7 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages import charts, code_samples, traffic_statistics
+from flask_skmodels.pages.file_progress import Steps, predict_file, response_of
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import (
     base_of,
@@ -93,8 +94,10 @@ class ModelPage(BaseView):
         method = named or version.default_method
         if method not in version.methods:
             raise NotFound("this version does not serve the method")
-        predict = self._predict_file if is_file else self._predict_row
-        return predict(exchange, version, method, body)
+        if is_file:
+            steps = self._predict_file(exchange, version, method, body)
+            return response_of(self, exchange, steps)
+        return self._predict_row(exchange, version, method, body)
 
     def _predict_row(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
@@ -124,12 +127,13 @@ class ModelPage(BaseView):
 
     def _predict_file(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
-    ) -> Response:
+    ) -> Steps[Response]:
         """Return the page, or a file to download, with the predictions for an uploaded file."""
         texts = InputForm.of(version).initial()
         try:
             file, codec = _file_of(body)
-            prediction = self._predictor.predict(exchange, version, method, codec, file)
+            called = exchange, version, method
+            prediction = yield from predict_file(self._predictor, called, codec, file)
         except InvalidInput as error:
             status = Problem(error).status
             return self._page(exchange, version, texts, file_errors=error, status=status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from flask_skmodels.config import Settings
 from flask_skmodels.exceptions import InvalidInput, OverBudget, UnknownModel
 from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.inference.prediction import Prediction, PredictionCall, prepare
+from flask_skmodels.inference.prediction import Prediction, PredictionCall, prepare, rejecting
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -55,7 +56,9 @@ class Predictor:
         :raises SKModelsError: the version cannot be loaded
         """
         deployment, app = self.deployment, exchange.app
-        check_origin(exchange.request, self._trusted_origins)
+        environ = exchange.request.environ
+        if "HTTP_ORIGIN" in environ or "HTTP_SEC_FETCH_SITE" in environ:
+            check_origin(exchange.request, self._trusted_origins)
         has_key = exchange.label is None and deployment.model.traffic
         key = deployment.canaries.key(app, exchange.request) if has_key else None
         try:
@@ -93,9 +96,7 @@ class Predictor:
         :raises TimedOut: the prediction has waited too long for others, or takes too long
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
-        deployment, budget = self.deployment, self.budget
-        if method == EXPLAIN and version.explainer is not None and version.explainer.is_slow:
-            budget = budget.for_explanations()
+        deployment, budget = self.deployment, self._budget(version, method)
         call = deployment.call(exchange.app, version, method, request_id or exchange.request_id)
         call.limit = deployment.timeout
         if call.admission is None:
@@ -140,3 +141,19 @@ class Predictor:
         except OverBudget as error:
             call.notify_rejected(error, prediction)
             raise
+
+    def prepared(
+        self, exchange: Exchange, version: ModelVersion, method: str, rows: Rows
+    ) -> Prediction:
+        """Validate rows without predicting them; see :meth:`predict`.
+
+        :returns: the record of their prediction, without outputs
+        """
+        call = self.deployment.call(exchange.app, version, method, exchange.request_id)
+        with call.admission or nullcontext(0.0) as call.waited, rejecting(call):
+            return prepare(call, rows, self._budget(version, method))
+
+    def _budget(self, version: ModelVersion, method: str) -> Budget:
+        if method == EXPLAIN and version.explainer is not None and version.explainer.is_slow:
+            return self.budget.for_explanations()
+        return self.budget

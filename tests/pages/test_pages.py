@@ -160,7 +160,7 @@ def test_page_allows_nothing_inline_and_nothing_from_elsewhere(
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     page = read(response)
     assert not page.all("style")
-    assert [script.text for script in page.all("script")] == [""]
+    assert {script.text for script in page.all("script")} == {""}
     assert not re.search(r"\s(style|on\w+)=", response.text)
     addresses = re.findall(r'(?:href|src|action)="([^"]*)"', response.text)
     assert [a for a in addresses if not a.startswith(("/", "#", "data:"))] == []
@@ -359,7 +359,7 @@ def test_error_is_shown_beside_its_field(flowers: FlaskClient) -> None:
 def test_what_was_sent_is_shown_as_text_alone(flowers: FlaskClient) -> None:
     response = flowers.post("/iris/", data={**SETOSA, "sepal_length": NASTY}, headers=HTML)
     page = read(response, 400)
-    assert len(page.all("script")) == 1
+    assert len(page.all("script")) == 2  # of the library
     assert fill(page)["sepal_length"] == NASTY
     assert "<script>alert" not in response.text
 
