@@ -4,8 +4,9 @@
 with the same requests and rows, each in a process of its own, in turn. For each kind of call it
 prints how long both take, and the ratio of the two: 1.00 is as fast as the other checkout, 0.97 is
 3 % slower. Processor time is measured, and the time of a round is the shortest of several parts, so
-that other processes disturb little. The ratio is the median over the rounds, with the quarters
-between which half of them are, and the ratio of the shortest times of all.
+that other processes disturb little. The processes are started anew several times, because the same
+code is some percent faster or slower in each. The ratio is the median over all rounds, with the
+quarters between which half of them are, and the ratio of the shortest times of all.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -169,12 +170,12 @@ def side_of(checkout: Path) -> Iterator[Side]:
     """Start a process with the package of a checkout, and the benchmarks of this one."""
     with tempfile.TemporaryDirectory() as name:
         Path(name, "flask_skmodels").symlink_to(checkout.resolve() / "flask_skmodels")
-        same = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         paths = os.pathsep.join([name, str(ROOT)])
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.side_by_side", "--serve"],
             cwd=name,
-            env={**os.environ, **same, "PYTHONPATH": paths},
+            env={**os.environ, **threads, "PYTHONPATH": paths},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -200,8 +201,8 @@ class Comparison:
     :ivar ours: microseconds of this checkout, by round
     """
 
-    others: Sequence[float]
-    ours: Sequence[float]
+    others: list[float]
+    ours: list[float]
 
     @property
     def ratios(self) -> list[float]:
@@ -218,28 +219,32 @@ class Comparison:
 
 
 def compare(
-    checkout: Path, rounds: int, names: Sequence[str] = ()
-) -> Iterator[tuple[str, Comparison]]:
-    """Yield the times of each kind of call.
+    checkout: Path, *, starts: int, rounds: int, names: Sequence[str] = ()
+) -> dict[str, Comparison]:
+    """Return the times of each kind of call.
 
     :param checkout: the folder of the other checkout
-    :param rounds: the number of rounds
+    :param starts: how often the processes are started
+    :param rounds: the number of rounds after each start
     :param names: the kinds of calls; all by default
     """
-    with ExitStack() as stack:
-        other, own = (stack.enter_context(side_of(each)) for each in (checkout, ROOT))
-        for name in names or own.names:
-            times: dict[Side, list[float]] = {other: [], own: []}
-            for index in range(rounds):
-                for side in (other, own) if index % 2 else (own, other):
-                    times[side].append(side.microseconds(name))
-            yield name, Comparison(times[other], times[own])
+    found: dict[str, Comparison] = {}
+    for _ in range(starts):
+        with side_of(checkout) as other, side_of(ROOT) as own:
+            for name in names or own.names:
+                comparison = found.setdefault(name, Comparison([], []))
+                for index in range(rounds):
+                    sides = [(other, comparison.others), (own, comparison.ours)]
+                    for side, times in sides if index % 2 else reversed(sides):
+                        times.append(side.microseconds(name))
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkout", type=Path, nargs="?", help="the folder of the other checkout")
-    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--starts", type=int, default=5, help="how often both are started")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds after each start")
     parser.add_argument("--only", action="append", default=[], help="a kind of call")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -248,8 +253,11 @@ def main() -> None:
         return
     if options.checkout is None or not (options.checkout / "flask_skmodels").is_dir():
         parser.error("name the folder of another checkout")
-    for name, comparison in compare(options.checkout, options.rounds, options.only):
-        print(f"{name:16} {comparison}", flush=True)
+    found = compare(
+        options.checkout, starts=options.starts, rounds=options.rounds, names=options.only
+    )
+    for name, comparison in found.items():
+        print(f"{name:24} {comparison}", flush=True)
 
 
 if __name__ == "__main__":

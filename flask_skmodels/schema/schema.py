@@ -78,6 +78,10 @@ class Schema(Protocol):
     def width_of_numbers(self) -> int:
         """The number of values of a row if all must be float64, else 0."""
 
+    @property
+    def plain_names(self) -> list[str]:
+        """The names of the fields, in order, if all take plain numbers only; else empty."""
+
     def clean(self, rows: Rows, max_cells: int = NO_LIMIT) -> ModelInput:
         """Return X; see :meth:`FixedSchema.clean`."""
 
@@ -123,6 +127,10 @@ class FixedSchema:
         self.column_fields = tuple(self._fields[name] for name in columns)
         self.column_names = tuple(field.column.name for field in self.column_fields)
         self._indices = {name: index for index, name in enumerate(self._fields)}
+        are_plain = len(self._positional) == len(self.fields) and all(
+            each.is_plain_number and not each.keeps_integers for each in self.fields
+        )
+        self.plain_names = [*self._positional] if are_plain else []
         self.unnamed = unnamed
         self._is_all_optional = not unnamed and not any(
             field.definition.get("required") for field in self.column_fields

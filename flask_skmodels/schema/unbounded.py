@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class UnboundedSchema:
     unnamed = True
     takes_arrays = True
     width_of_numbers = 0
+    plain_names: ClassVar[list[str]] = []
 
     def __init__(self) -> None:
         column = InputColumn(name=VALUES)

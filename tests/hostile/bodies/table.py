@@ -134,8 +134,8 @@ _JSON_ROWS: list[Attack] = [
     ("numbers as texts", lambda n: _rows(b'["1","1","1","1"]', n), 400),
 ]
 _JSON_DOCUMENTS: list[Attack] = [
-    ("nested arrays", lambda n: b"[" * n, _MANY_400),
-    ("nested closed arrays", lambda n: b"[" * n + b"]" * n, _MANY_400),
+    ("nested arrays", lambda n: b"[" * n, 400),
+    ("nested closed arrays", lambda n: b"[" * n + b"]" * n, 400),
     ("nested objects", lambda n: b'{"a":' * n, 400),
     ("a long number", lambda n: b"[[" + b"9" * n + b",1,1,1]]", _below(300, 200, 400)),
     ("a long text", lambda n: b'[["' + b"a" * n + b'",1,1,1]]', 400),
@@ -152,7 +152,7 @@ _JSON_DOCUMENTS: list[Attack] = [
     ("columns of texts", lambda n: _columns(b'"a"', n), 400),
     ("an unknown column", lambda n: _columns(b"1", n, b',"x":[%b]' % b",".join([b"[]"] * n)), 200),
     ("not JSON", lambda n: b"x" * n, 400),
-    ("brackets in a text", lambda n: b'"' + b"{" * n + b'"', _MANY_400),
+    ("brackets in a text", lambda n: b'"' + b"{" * n + b'"', 400),
     ("colons in a text", lambda n: b'[{"' + b":" * n + b'":1}]', 400),
 ]
 
@@ -171,7 +171,7 @@ _CSV: list[Attack] = [
     ("a text in the last row", lambda n: HEADER + (b"\n" + ROW) * n + b"\nx,1,1,1", 400),
     ("texts", lambda n: HEADER + b"\nx,x,x,x" * n, 400),
     ("empty values", lambda n: HEADER + b"\n,,," * n, 400),
-    ("empty lines", lambda n: HEADER + b"\n" * n + ROW, 200),
+    ("empty lines", lambda n: HEADER + b"\n" * n + ROW, lambda n: 200),
     ("lines of two values", lambda n: HEADER + b"\n1,1" * n, 400),
     ("zero bytes", lambda n: HEADER + b"\n\0,1,1,1" * n, 400),
     ("invalid UTF-8", lambda n: HEADER + b"\n\xff,1,1,1" * n, 400),
@@ -193,7 +193,7 @@ _NDJSON: list[Attack] = [
     ("arrays with one object", lambda n: (_ARRAY + b"\n") * n + _OBJECT, 200),
     ("nulls", lambda n: b"null\n" * n, 400),
     ("empty objects", lambda n: b"{}\n" * n, 400),
-    ("blank lines", lambda n: b" \n" * n + _OBJECT, 200),
+    ("blank lines", lambda n: b" \n" * n + _OBJECT, lambda n: 200),
     ("brackets", lambda n: b"[\n" * n, 400),
     ("surrogates", lambda n: b'["\\ud800",1,1,1]\n' * n, 400),
     ("not a number", lambda n: b"[NaN,1,1,1]\n" * n, 400),
@@ -252,7 +252,7 @@ _TENSORS: list[Attack] = [
     ("a wrong shape", lambda n: _tensor([n + 1, 4], b",".join([b"1"] * n)), 400),
     ("nulls", lambda n: _tensor([n, 4], b",".join([b"null"] * (4 * n))), 400),
     ("texts as numbers", lambda n: _tensor([n, 4], b",".join([b'"1"'] * (4 * n))), 400),
-    ("deep nesting", lambda n: _tensor([1, 4], b"[" * n + b"]" * n), _MANY_400),
+    ("deep nesting", lambda n: _tensor([1, 4], b"[" * n + b"]" * n), 400),
     ("a large shape", lambda n: _tensor([10**12, 1], b"1" * n), 400),
     ("many outputs", _outputs, _MANY_400),
     ("many inputs", _inputs, _MANY_400),
