@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.bench_engines [NAME ...]`` prints both times in microseconds and their ratio.
 The two sides are timed in turn, round by round, and the ratio is its median over the rounds with
-the lowest and the highest.
+the lowest and the highest. ``loading`` registers a forest of 1,000 trees.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 from flask import Flask
 from sklearn.cluster import KMeans
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import KNNImputer
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
@@ -30,6 +33,7 @@ from sklearn.preprocessing import PowerTransformer, QuantileTransformer, SplineT
 from benchmarks.bench_validation import seconds
 from flask_skmodels import SKModels
 
+LOADING = "loading"
 ROUNDS, TIMES = 9, 40
 ROWS, COLUMNS, TREES = 2000, 20, 100
 RANDOM = np.random.default_rng(0)
@@ -108,7 +112,27 @@ def measure(name: str) -> None:
     )
 
 
+def measure_loading() -> None:
+    """Print how long a forest of 1,000 trees takes to load, and then to register."""
+    forest = RandomForestClassifier(1000, random_state=0).fit(X, Y)
+    with TemporaryDirectory() as folder:
+        joblib.dump(forest, f"{folder}/forest.joblib")
+        started = perf_counter()
+        forest = joblib.load(f"{folder}/forest.joblib")
+        loading = perf_counter() - started
+    for methods in (["predict"], ["predict", "predict_proba"]):
+        started = perf_counter()
+        SKModels().add("case", forest, methods=methods)
+        passed = perf_counter() - started
+        print(
+            f"forest of 1,000 trees: {', '.join(methods)} in {passed:.2f} s, file {loading:.2f} s"
+        )
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    for each in sys.argv[1:] or CASES:
-        measure(each)
+    for each in sys.argv[1:] or [*CASES, LOADING]:
+        if each == LOADING:
+            measure_loading()
+        else:
+            measure(each)
