@@ -56,7 +56,9 @@ request, or one request with many rows. Every response has to be successful, and
 the load a separate client compares each response with the result of ``pipeline.predict``.
 
 Bare Flask responds to ``GET /`` with 13 bytes. *Flask, JSON in and out* calls ``get_json()`` on the
-requests of W1 and returns a constant, so it shows the cost of a Flask endpoint without a model.
+requests with one row and returns a constant, so it shows the cost of a Flask endpoint without a
+model. *Without the fast lane* is the library with ``SKMODELS_FAST_LANE = False``, as in an
+application with hooks of its own.
 LitServe uses the processor even without requests, so it is stopped while other servers are
 measured.
 

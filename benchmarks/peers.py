@@ -76,8 +76,23 @@ WITHOUT_FAST = Peer(
     exchanges.rows_and_columns,
     without=("simdjson",),
 )
+WITHOUT_LANE = tuple(
+    Peer(
+        f"library-flask-{server}",
+        "Flask-SKModels without the fast lane",
+        settings,
+        command,
+        exchanges.library_one_row,
+        options={"config": {"SKMODELS_FAST_LANE": False}},
+    )
+    for server, settings, command in (
+        ("sync", SYNC, gunicorn("library", *commands.SYNC)),
+        ("granian", GRANIAN, granian("library")),
+    )
+)
 PEERS = (
     *_on_each_server("library", "Flask-SKModels", exchanges.library),
+    *WITHOUT_LANE,
     WITHOUT_FAST,
     *_on_each_server("hello", "bare Flask", exchanges.hello),
     *_on_each_server("hello_json", "Flask, JSON in and out", exchanges.hello_json),

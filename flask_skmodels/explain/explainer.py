@@ -105,7 +105,7 @@ class Explainer:
             inner = self._transform(copy_of(X) if self._may_write else X)
             values = self.contributions(inner)
             outputs = self._outputs(X, inner)
-        self._check(values, outputs, inner)
+            self._check(values, outputs, inner)
         parts = (values[:, :, -1:], values[:, :, :-1], outputs[:, :, np.newaxis])
         return np.concatenate(parts, axis=2).reshape(len(values), -1)
 
@@ -120,16 +120,17 @@ class Explainer:
         :raises WrongExplanation: they do not
         :raises InfiniteExplanation: one of them is not finite
         """
-        expected = (len(outputs), self.layout.count)
+        tolerance, scale, difference = self.contributions.tolerance, None, None
+        if outputs.shape == values.shape[:2] == (len(outputs), self.layout.count):
+            difference = np.abs(np.add.reduce(values, axis=2) - outputs)
+            scale = np.add.reduce(np.abs(values), axis=2) + np.abs(outputs) + 1.0
+            if (difference < tolerance * scale).all():  # False if a number is not finite
+                return
         if not (np.isfinite(outputs).all() and np.isfinite(values).all()):
             raise InfiniteExplanation("the output or a contribution is not a finite number")
-        if outputs.shape == values.shape[:2] == expected:
-            difference = np.abs(values.sum(axis=2) - outputs)
-            tolerance = self.contributions.tolerance
-            scale = np.abs(values).sum(axis=2) + np.abs(outputs) + 1.0
-            if (difference <= tolerance * scale).all():
-                return
-            if (difference <= tolerance * (scale + self.contributions.size(inner))).all():
+        if difference is not None and scale is not None:
+            limit = tolerance * (scale + self.contributions.size(inner))
+            if (difference <= limit).all():
                 return
         raise WrongExplanation(
             f"the explanations of model {name_of(self._model)!r} are wrong: base + contributions "

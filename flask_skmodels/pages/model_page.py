@@ -17,6 +17,7 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages import charts, code_samples, traffic_statistics
+from flask_skmodels.pages.file_progress import Steps, predict_file, response_of
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import (
     base_of,
@@ -77,7 +78,7 @@ class ModelPage(BaseView):
             return varied(json_response(self._deployment.describe(exchange.app)))
         version = self._deployment.current(exchange.app)
         example = max(request.args.get("example", 0, type=int), 0)
-        return self._page(exchange, version, InputForm(version).initial(example))
+        return self._page(exchange, version, InputForm.of(version).initial(example))
 
     def refuse(self, exchange: Exchange, exception: Exception) -> Response:
         return error_page(self._state, exchange, exception)
@@ -93,14 +94,16 @@ class ModelPage(BaseView):
         method = named or version.default_method
         if method not in version.methods:
             raise NotFound("this version does not serve the method")
-        predict = self._predict_file if is_file else self._predict_row
-        return predict(exchange, version, method, body)
+        if is_file:
+            steps = self._predict_file(exchange, version, method, body)
+            return response_of(self, exchange, steps)
+        return self._predict_row(exchange, version, method, body)
 
     def _predict_row(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
     ) -> Response:
         """Return the page with the prediction for the form of one row."""
-        form = InputForm(version)
+        form = InputForm.of(version)
         texts = form.texts(_fields_of(body))
         fields = FormFields(body, form.pairs(texts))
         try:
@@ -119,17 +122,18 @@ class ModelPage(BaseView):
         prediction, also = predict(method), _methods_with_first(version)
         is_first = method == version.default_method
         others = {name: predict(name) for name in also if is_first}
-        labels = _labels_of(version)
+        labels = InputForm.of(version).labels
         return row_result(prediction, others.get("predict_proba"), others.get(EXPLAIN), labels)
 
     def _predict_file(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
-    ) -> Response:
+    ) -> Steps[Response]:
         """Return the page, or a file to download, with the predictions for an uploaded file."""
-        texts = InputForm(version).initial()
+        texts = InputForm.of(version).initial()
         try:
             file, codec = _file_of(body)
-            prediction = self._predictor.predict(exchange, version, method, codec, file)
+            called = exchange, version, method
+            prediction = yield from predict_file(self._predictor, called, codec, file)
         except InvalidInput as error:
             status = Problem(error).status
             return self._page(exchange, version, texts, file_errors=error, status=status)
@@ -137,7 +141,7 @@ class ModelPage(BaseView):
             is_large = are_large(prediction.outputs)
             encode = codec.encode_parts if is_large else codec.encode
             return _attachment(encode(prediction), codec, self._deployment.name)
-        result = file_result(prediction, version, codec, _labels_of(version))
+        result = file_result(prediction, version, codec, InputForm.of(version).labels)
         return self._page(exchange, version, texts, file_result=result)
 
     def _page(
@@ -162,7 +166,7 @@ class ModelPage(BaseView):
         texts: Mapping[str, str],
         errors: Sequence[InputError],
     ) -> JSONObject:
-        name, form, request = self._deployment.name, InputForm(version), exchange.request
+        name, form, request = self._deployment.name, InputForm.of(version), exchange.request
         inputs, general = form.inputs(texts, errors)
         url = request.host_url.rstrip("/") + base_of(self._state, request) + f"/{name}"
         row, address = form.row(texts), f"{url}/{version.default_method}/"
@@ -232,12 +236,6 @@ def _methods_shown(version: ModelVersion) -> list[str]:
 def _methods_with_first(version: ModelVersion) -> list[str]:
     """Return the methods that are called with the first one: probabilities and explanations."""
     return [method for method in version.methods[1:] if method in {"predict_proba", EXPLAIN}]
-
-
-def _labels_of(version: ModelVersion) -> dict[str, tuple[str, str]]:
-    """Return the labels of the fields and the units of their values, by name."""
-    inputs, _ = InputForm(version).inputs({})
-    return {each.name: (each.label, each.unit) for each in inputs}
 
 
 def _csrf_of(app: Flask) -> tuple[str, str] | None:

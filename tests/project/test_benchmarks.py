@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ROOT, __main__, exchanges, page, svg
+from benchmarks import ROOT, __main__, count_calls, exchanges, page, svg
 from benchmarks.figures import Figure, figures
 from benchmarks.in_process import MEMORY, memory_of, post
 from benchmarks.lab import Lab, turned
@@ -17,6 +17,7 @@ from benchmarks.peers import PEERS, Peer
 from benchmarks.results import Cell, Results, Series, Spread, ratio, read
 from benchmarks.served import shelf
 from benchmarks.served.library import app_of
+from benchmarks.side_by_side import compare
 from benchmarks.workloads import Workload, boosted, by_rows, many_rows, one_row
 from tests.support.selection import cases
 from tests.support.skips import library, needs_program
@@ -237,6 +238,19 @@ def test_numbers_are_short(value: float, told: str) -> None:
 
 
 # The command
+
+
+def test_request_takes_few_calls_of_the_library() -> None:
+    app = count_calls.application()
+    assert len(count_calls.calls_of(app, *count_calls.BODIES["JSON"])) <= 60
+    assert len(count_calls.calls_of(app, *count_calls.BODIES["form"])) <= 74
+
+
+@pytest.mark.full
+def test_checkout_is_as_fast_as_itself() -> None:
+    [(name, comparison)] = compare(ROOT, rounds=2, names=["w1 json"])
+    assert name == "w1 json"
+    assert all(0.1 < ratio < 10 for ratio in comparison.ratios)
 
 
 def test_list_names_all_that_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,7 @@ from flask_skmodels.artifacts.structures.universal_json import read_universal_js
 from flask_skmodels.engines.lean.coded_columns import CodedColumns
 from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lean_form
 from flask_skmodels.engines.lean.forms.xgboost.xgboost_trees import Function, XGBoostTrees
+from flask_skmodels.engines.lean.joined_trees import MAX_BYTES
 from flask_skmodels.engines.lean.response_values import probabilities_of_two
 from flask_skmodels.estimators.categories import recorded_categories
 from flask_skmodels.schema.types import Array, FloatArray, ModelInput
@@ -137,7 +138,10 @@ def _joined_trees(estimator: XGBModel, booster: Any) -> XGBoostTrees | None:
     try:
         if not isnan(estimator.missing):
             raise Decline("it takes another value than NaN as missing")
-        learner = read_universal_json(bytes(booster.save_raw("ubj")))["learner"]
+        buffer = bytes(booster.save_raw("ubj"))
+        if len(buffer) > MAX_BYTES:
+            raise Decline("its trees take too much memory")
+        learner = read_universal_json(buffer)["learner"]
         return XGBoostTrees(learner, int(first), int(last), _of_floats("expf"), _of_floats("logf"))
     except Unsound as error:
         raise Decline(str(error)) from error
