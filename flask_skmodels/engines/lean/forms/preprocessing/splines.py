@@ -17,6 +17,7 @@ from flask_skmodels.engines.lean.compiler import (
     Compiler,
     Decline,
     Methods,
+    as_row,
     doubles,
     finite,
     lean_form,
@@ -43,6 +44,7 @@ def spline_transformer(transformer: SplineTransformer, compiler: Compiler) -> Me
         raise Decline("its degree is below 2")
     columns = [make(spline, degree) for spline in splines]
     count, order = splines[0].c.shape[1], transformer.order
+    bounds = _bounds(columns)
     starts = range(0, count * len(splines), count)
     kept = None
     if not transformer.include_bias:  # each column lacks its last spline
@@ -51,8 +53,12 @@ def spline_transformer(transformer: SplineTransformer, compiler: Compiler) -> Me
     def transform(X: ModelInput) -> FloatArray:
         X = finite(doubles(X))
         result = np.zeros((len(X), count * len(columns)), order=order)
-        for index, (start, fill) in enumerate(zip(starts, columns, strict=True)):
-            fill(X[:, index], result[:, start : start + count])
+        if bounds is not None and ((bounds[0] <= X) & (bounds[1] >= X)).all():
+            for index, (start, column) in enumerate(zip(starts, columns, strict=True)):
+                result[:, start : start + count] = column.evaluate(X[:, index])
+        else:
+            for index, (start, fill) in enumerate(zip(starts, columns, strict=True)):
+                fill(X[:, index], result[:, start : start + count])
         return result if kept is None else result[:, kept]
 
     return {"transform": transform}
@@ -102,10 +108,11 @@ class _Bounded:
 
     :param spline: the spline
     :param degree: its degree
+    :ivar evaluate: a function for the values inside its range
     """
 
     def __init__(self, spline: BSpline, degree: int) -> None:
-        self._evaluate = _evaluation(spline)
+        self.evaluate = _evaluation(spline)
         self.low, self.high = spline.t[degree], spline.t[-degree - 1]
         self.at_low, self.at_high = spline(self.low), spline(self.high)
 
@@ -113,10 +120,10 @@ class _Bounded:
         """Write the values for numbers into an array of shape (numbers, splines)."""
         is_inside = (self.low <= x) & (x <= self.high)
         if is_inside.all():
-            result[:] = self._evaluate(x)
+            result[:] = self.evaluate(x)
             return
         if is_inside.any():
-            result[is_inside] = self._evaluate(x[is_inside])
+            result[is_inside] = self.evaluate(x[is_inside])
         below, above = x < self.low, x > self.high
         result[below] = self.below(x[below])
         result[above] = self.above(x[above])
@@ -168,6 +175,13 @@ class _Linear(_Bounded):
         distance = (x - self.high)[:, np.newaxis]
         result[:, last] = self.at_high[last] + distance * self._slopes[1][last]
         return result
+
+
+def _bounds(columns: list[Any]) -> tuple[FloatArray, FloatArray] | None:
+    """Return the ends of the ranges of all columns, None if the splines go on beyond them."""
+    if not all(isinstance(column, _Bounded) for column in columns):
+        return None
+    return as_row(np.array([c.low for c in columns])), as_row(np.array([c.high for c in columns]))
 
 
 _EXTRAPOLATIONS: dict[str, Callable[[BSpline, int], Any]] = {
