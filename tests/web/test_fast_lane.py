@@ -867,6 +867,7 @@ def test_exception_of_a_receiver(
     assert answered
 
 
+@pytest.mark.not_repeatable
 def test_exit_leaves_the_contexts(iris: KeyValueModel, answered: list[str]) -> None:
     app = served(iris)
 
