@@ -24,6 +24,7 @@ SHARED_NAMES = {
     "neighbors": "estimators of scikit-learn, their arrays and their lean forms",
     "onnx": "a format of model files, and an engine that runs them",
     "predict": "a prediction from the command line, and over HTTP",
+    "splines": "estimators of scikit-learn, their arrays and their lean forms",
 }
 
 
