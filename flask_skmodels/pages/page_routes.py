@@ -1,8 +1,9 @@
-"""The URL rules of the pages: the index, and up to four pages for each model."""
+"""The URL rules of the pages: the index, and up to five pages for each model."""
 
 from __future__ import annotations
 
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.pages.card_page import CardPage
 from flask_skmodels.pages.drift_page import DriftPage
 from flask_skmodels.pages.index_page import IndexPage
 from flask_skmodels.pages.model_page import ModelPage
@@ -30,6 +31,7 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     page = ModelPage(state, deployment)
     add_url_rule(state, name, f"/{name}/", page, decorators=decorators)
     pages: dict[str, BaseView] = {
+        "card": CardPage(state, deployment),
         "traffic": TrafficPage(state, deployment),
         "pipeline": PipelineView(deployment),
     }
