@@ -6,6 +6,7 @@ variable ``SKMODELS_TEST_CLIENTS``, the folder.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import venv
@@ -24,7 +25,8 @@ def install(folder: Path, name: str) -> None:
     home = folder / name
     if (home / "complete").exists():
         return
-    venv.create(home, with_pip=True)
+    # A copy of Python that one thread writes is "busy" for what the other starts meanwhile.
+    venv.create(home, with_pip=True, symlinks=os.name != "nt")
     pip = [str(home / "bin/python"), "-m", "pip", "install", "-qq"]
     subprocess.run([*pip, "--disable-pip-version-check", *CLIENTS[name]], check=True)
     (home / "complete").touch()
