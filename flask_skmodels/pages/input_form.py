@@ -103,19 +103,26 @@ class InputForm:
         :param parameters: the parameters of the URL
         :param hidden: names of the fields whose values are in no link
         """
-        names = self._names_in_links(hidden)
+        names = self._names() - self.hidden_names(hidden)
         return {name: parameters[key] for name in names if (key := LINKED + name) in parameters}
 
     def link(self, texts: Mapping[str, str], hidden: Collection[str]) -> list[tuple[str, str]]:
         """Return the parameters of a link to the form with these texts; see :meth:`linked`."""
-        names = self._names_in_links(hidden)
-        return [(LINKED + name, texts[name]) for name in names if name in texts]
+        left_out = self.hidden_names(hidden)
+        return [(LINKED + name, text) for name, text in texts.items() if name not in left_out]
 
-    def _names_in_links(self, hidden: Collection[str]) -> list[str]:
-        if self._is_single:
-            return [] if hidden else [VALUES]
-        shown = shown_names(self._version.schema, hidden) if hidden else None
-        return [each.name for each in self.fields if shown is None or each.name in shown]
+    def hidden_names(self, hidden: Collection[str]) -> set[str]:
+        """Return the names of the inputs whose values are kept nowhere.
+
+        :param hidden: names of the hidden fields, as in ``SKMODELS_LOG_HIDDEN_FIELDS``
+        """
+        if not hidden:
+            return set()
+        is_named = not self._is_single
+        return self._names() - (shown_names(self._version.schema, hidden) if is_named else set())
+
+    def _names(self) -> set[str]:
+        return {VALUES} if self._is_single else {each.name for each in self.fields}
 
     def inputs(
         self, texts: Mapping[str, str], errors: Iterable[InputError] = ()

@@ -18,7 +18,7 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages import charts, code_samples, traffic_statistics
-from flask_skmodels.pages.input_form import LINKED, InputForm
+from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import (
     base_of,
     chosen_label,
@@ -69,8 +69,6 @@ from flask_skmodels.web.views import BaseView, PredictionView
 LONGEST_LINK = 4_000  # characters; some servers accept no longer URLs
 BEGINNING = 65_536  # bytes of a file whose columns are checked before it is predicted
 MOST_ERRORS = 20  # errors of a file that are listed
-
-
 _EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 
 
@@ -108,11 +106,8 @@ class ModelPage(BaseView):
     def _describe(self, exchange: Exchange, version: ModelVersion) -> JSONObject:
         """Return the description of the model, with that of the chosen version."""
         described = self._deployment.describe(exchange.app)
-        return (
-            described
-            if chosen_label(self._deployment, exchange) is None
-            else described | version.describe()
-        )
+        is_chosen = chosen_label(self._deployment, exchange) is not None
+        return described | version.describe() if is_chosen else described
 
     def refuse(self, exchange: Exchange, exception: Exception) -> Response:
         return error_page(self._state, exchange, exception)
@@ -227,6 +222,9 @@ class ModelPage(BaseView):
         name, form = self._deployment.name, InputForm(version)
         inputs, general = form.inputs(texts, errors)
         recent_traffic = recent_traffic_of(self._state)
+        for each in inputs:
+            if each.name in form.hidden_names(recent_traffic.hidden):
+                each.suggestions = ()
         live = self._deployment.versions.live
         return {
             **dict.fromkeys(("row_result", "file_result", "file_errors", "curve")),
@@ -276,7 +274,6 @@ class ModelPage(BaseView):
         """Return the URL of the form with these texts, and the names of the hidden fields."""
         hidden = recent_traffic_of(self._state).hidden
         pairs = form.link(texts, hidden)
-        unkept = sorted(texts.keys() - {name.removeprefix(LINKED) for name, _ in pairs})
         label = chosen_label(self._deployment, exchange)
         parameters = ([] if label is None else [("version", label)]) + pairs
         path = f"/?{urlencode(parameters)}"
@@ -285,7 +282,7 @@ class ModelPage(BaseView):
         return {
             "link": url if is_short else None,
             "link_path": f"{base_of(self._state, exchange.request)}/{self._deployment.name}{path}",
-            "unkept": unkept,
+            "unkept": sorted(form.hidden_names(hidden)),
         }
 
     def _url(self, exchange: Exchange) -> str:

@@ -16,8 +16,7 @@ from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import CERBERUS_CELLS, Schema
 
 MOST_ROWS = 1_000
-_LEAST_ROWS = 100
-_PART = 256  # rows that are validated together
+_PART = 256  # rows that are validated together, at most
 REASONS = "reasons"
 
 
@@ -64,7 +63,7 @@ def rejected_rows_file(
 def _most_rows(table: UploadedTable, schema: Schema) -> int:
     """Return how many rows may be validated by Cerberus, which takes long."""
     width = max(len(schema.fields), 1)
-    return min(max(table.budget.max_cells // (width * CERBERUS_CELLS), _LEAST_ROWS), MOST_ROWS)
+    return min(max(table.budget.max_cells // (width * CERBERUS_CELLS), 1), MOST_ROWS)
 
 
 def _reasons(
@@ -76,8 +75,9 @@ def _reasons(
         for each in error.errors:
             reasons.setdefault(each.row or 0, []).append(each)
         return reasons, error.is_complete and error.error_count == len(error.errors)
-    for start in range(0, len(rows), _PART):
-        found = schema.row_errors(rows.part(start, start + _PART))
+    size = min(_PART, most)
+    for start in range(0, len(rows), size):
+        found = schema.row_errors(rows.part(start, start + size))
         for index in sorted(found):
             if len(reasons) == most:
                 return reasons, False

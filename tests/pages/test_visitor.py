@@ -132,6 +132,14 @@ def test_known_categories_are_offered_where_others_are_allowed(towns: Any) -> No
     assert result_of(submit(client, "/price/", town="Paris")).all("p", class_="prediction")
 
 
+def test_values_of_a_hidden_field_are_not_suggested(towns: Any) -> None:
+    profile = Profile.of(TOWNS, None, towns)
+    model = Model(name="price", pipeline=towns, profile=profile)
+    page = get(serve(model, SKMODELS_LOG_HIDDEN_FIELDS=["town"]), "/price/")
+    assert not page.all("datalist")
+    assert page.one("form", id="row").attributes["data-unkept"] == '["town"]'
+
+
 def test_long_text_has_a_box_of_several_lines() -> None:
     words = make_pipeline(TfidfVectorizer(), LogisticRegression())
     words.fit(["good", "bad"], ["yes", "no"])

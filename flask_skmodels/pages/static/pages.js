@@ -94,8 +94,15 @@
   const addressOf = (form, submitter) =>
     submitter?.getAttribute("formaction") || form.getAttribute("action");
 
-  // Submit a form and replace the part of the page that it names in data-live.
+  // The number of the last thing that the visitor did: a response to an earlier one is not shown.
+  let latest = 0;
+  let timer, isAsking, isStale;
+
+  // Submit a form and replace the parts of the page that it names in data-live.
   const submitInPlace = async (form, submitter) => {
+    latest += 1;
+    isStale = false;
+    clearTimeout(timer);
     const address = addressOf(form, submitter);
     const ids = (submitter?.dataset.part || form.getAttribute("data-live")).split(" ");
     if (submitter) submitter.setAttribute("aria-busy", "true");
@@ -124,12 +131,13 @@
 
   // What if: while a slider moves, the answer moves. One request at a time; the last position wins.
   const WAIT = 120; // milliseconds without a move
-  let timer, isAsking, isStale;
   const ask = async (form) => {
     if (isAsking) return void (isStale = true);
     isAsking = true;
+    const mine = (latest += 1);
     try {
       const page = await send(form, addressOf(form));
+      if (mine !== latest) return;
       for (const id of ["result", "code"]) {
         const [old, part] = [document.getElementById(id), page.getElementById(id)];
         if (!part) throw new Error("the response is another page, such as a login form");
@@ -144,7 +152,7 @@
       isAsking = false;
       if (isStale) {
         isStale = false;
-        ask(form);
+        ask(document.getElementById("row"));
       }
     }
   };
@@ -243,11 +251,13 @@
     const part = document.getElementById("file-columns");
     part.replaceChildren();
     document.getElementById("file-result").replaceChildren();
+    const mine = (latest += 1);
     if (!file) return;
     const data = new FormData(form);
     data.set(input.name, new File([file.slice(0, BEGINNING)], file.name, { type: file.type }));
     try {
       const page = await post(check.getAttribute("formaction"), data);
+      if (mine !== latest) return;
       for (const id of ["file-columns", "file-result"]) {
         document.getElementById(id).replaceChildren(...page.getElementById(id).childNodes);
       }
