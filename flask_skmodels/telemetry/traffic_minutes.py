@@ -77,8 +77,8 @@ def tables_of(identity: Iterable[str | None], own: TrafficMinutes | None) -> Ite
 
 def _shared_buffers(identity: Iterable[str | None]) -> SharedBuffers | None:
     folder = directory()
-    key = sha256(repr(("minutes", *identity)).encode()).hexdigest()[:32]
-    return None if folder is None else SharedBuffers(folder, key, SIZE)
+    key = sha256(repr(tuple(identity)).encode()).hexdigest()[:32]
+    return None if folder is None else SharedBuffers(folder, key, SIZE, ".minutes")
 
 
 _EMPTY = memoryview(bytes(WIDTH * 8)).cast("d")

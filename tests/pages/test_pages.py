@@ -146,7 +146,7 @@ def test_without_pages_there_are_none(pipeline: Any) -> None:
         assert client.get(path, headers=HTML).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/-/", "/iris/", "/iris/traffic/"])
+@pytest.mark.parametrize("path", ["/-/", "/iris/", "/iris/traffic/", "/iris/card/"])
 def test_page_allows_nothing_inline_and_nothing_from_elsewhere(
     client: FlaskClient, path: str
 ) -> None:
@@ -254,7 +254,7 @@ def refuse(view: Any) -> Any:
     return lambda **arguments: abort(401)
 
 
-PLACES = ["/iris/", "/iris/traffic/", "/iris/pipeline/"]
+PLACES = ["/iris/", "/iris/traffic/", "/iris/card/", "/iris/pipeline/"]
 
 
 @pytest.mark.parametrize("path", PLACES)
