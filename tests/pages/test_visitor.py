@@ -13,6 +13,7 @@ import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
+from time import time
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,13 @@ from sklearn.preprocessing import OneHotEncoder
 
 from flask_skmodels import KeyValueModel, Model, Profile, SKModels
 from flask_skmodels.pages import code_samples
+from flask_skmodels.telemetry.traffic_minutes import (
+    FAILURES,
+    REJECTIONS,
+    TrafficMinutes,
+    hour_of,
+    tables_of,
+)
 from flask_skmodels.testing import record_signals
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, problem, serve
 from tests.support.html import (
@@ -503,6 +511,28 @@ def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
     get(versions, "/iris/traffic/?version=7", 404)
 
 
+def test_minutes_of_several_processes_are_added_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    identity = ("skmodels", "iris", None)
+    for _ in range(2):  # each opens a file, as each of two processes does
+        TrafficMinutes(identity).add_one(REJECTIONS)
+    TrafficMinutes(("skmodels", "other", None)).add_one(REJECTIONS)
+    hour = hour_of(tables_of(identity, None), time())
+    assert hour[:, REJECTIONS].sum() == 2
+    assert hour_of(tables_of(identity, None), time() + 3600)[:, REJECTIONS].sum() == 0
+
+
+def test_minutes_are_counted_where_the_shared_directory_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "none"))
+    minutes = TrafficMinutes(["a"])
+    minutes.add_one(FAILURES)
+    assert minutes.table()[:, FAILURES].sum() == 1
+
+
 SHARED = """
 import os, sys
 from flask import Flask
@@ -527,6 +557,7 @@ if sys.argv[1:]:
 """
 
 
+@pytest.mark.full
 def test_traffic_of_all_workers_where_metrics_are_shared(tmp_path: Path) -> None:
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     outputs = [
