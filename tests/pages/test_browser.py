@@ -290,6 +290,7 @@ def test_last_answers_and_a_curve(page: Page) -> None:
     expect(page.get_by_role("img", name="Over petal_length from 0 to 30")).to_be_visible()
 
 
+@pytest.mark.full
 def test_dropped_file_is_checked_and_mapped(page: Page) -> None:
     page.goto("/iris/")
     text = "sepal_length;Sepal Width;petal_length;petal_width\\n5,1;3,5;1,4;0,2\\n"
@@ -310,6 +311,7 @@ def test_dropped_file_is_checked_and_mapped(page: Page) -> None:
     expect(page.locator("#file-result td.output")).to_have_text(["0"])
 
 
+@pytest.mark.full
 def test_pipeline_is_whole_and_dark_where_the_page_is(page: Page) -> None:
     page.goto("/iris/")
     page.get_by_role("button", name="Switch to the dark theme").click()
