@@ -21,11 +21,10 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add the prediction URLs of a model, one for each method."""
     name, decorators = deployment.name, state.decorators_of(deployment)
     predictor = Predictor(deployment, state.settings)
-    page = f"{state.settings.url_prefix}/{name}/" if state.settings.pages else None
     for method in deployment.versions.methods:
         addresses = {f"{name}:{method}": f"/{name}/{method}/"}
         if deployment.versions.is_folder:
             addresses[f"{name}:{method}:version"] = f"/{name}/versions/<version>/{method}/"
         for endpoint, address in addresses.items():
-            view = PredictionView(predictor, method, page)
+            view = PredictionView(predictor, method)
             add_url_rule(state, endpoint, address, view, decorators=decorators)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import ClassVar
-from urllib.parse import quote, urlencode
 
-from flask import Response, redirect
+from flask import Response
 from flask.views import View
 from numpy import ndarray
-from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs.parts import FEW_CELLS, are_large
 from flask_skmodels.inference.deployment import Deployment
@@ -16,7 +15,7 @@ from flask_skmodels.state import State
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.fast_path import WholeResponse
-from flask_skmodels.web.negotiation import Negotiator, prefers_page
+from flask_skmodels.web.negotiation import Negotiator
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response, problem_response
 
@@ -25,6 +24,7 @@ class BaseView(View):
     """Base class of the views. ``fast_path.view_function`` calls them and adds the headers."""
 
     methods: ClassVar[list[str]] = ["GET"]
+    is_for_browsers: ClassVar[bool] = False  # whether any other client finds no rule for it
 
     def respond(self, exchange: Exchange) -> Response:
         """Return the response to a request."""
@@ -40,23 +40,16 @@ class PredictionView(BaseView):
 
     :param predictor: predicts with the model
     :param method: name of the estimator's method; None for the first of the version
-    :param page: path of the model's page below the root of the application, to which a browser that
-        opens the URL is led; None if there are no pages
     """
 
     methods: ClassVar[list[str]] = ["POST"]
 
-    def __init__(self, predictor: Predictor, method: str | None, page: str | None = None) -> None:
+    def __init__(self, predictor: Predictor, method: str | None) -> None:
         self._predictor = predictor
         self._method = method
-        self._page = page
         self._negotiator = Negotiator()
-        if page is not None:
-            self.methods = ["GET", "POST"]  # type: ignore[misc]
 
     def respond(self, exchange: Exchange) -> Response:
-        if exchange.request.method != "POST":
-            return self._lead_to_page(exchange)
         version = self._predictor.version(exchange)
         method = self._method or version.default_method
         if method not in version.methods:
@@ -68,19 +61,6 @@ class PredictionView(BaseView):
         if (type(outputs) is not ndarray or outputs.size > FEW_CELLS) and are_large(outputs):
             return Response(plan.writer.encode_parts(prediction), content_type=plan.content_type)
         return WholeResponse(plan.writer.encode(prediction), content_type=plan.content_type)
-
-    def _lead_to_page(self, exchange: Exchange) -> Response:
-        """Redirect a browser to the form; return 405 to any other client, as Flask does."""
-        request, app = exchange.request, exchange.app
-        if self._page is not None and request.method == "GET" and prefers_page(request):
-            parameters = {} if exchange.label is None else {"version": exchange.label}
-            query = f"?{urlencode(parameters)}" if parameters else ""
-            page = f"{quote(request.script_root + self._page)}{query}"
-            response = app.make_response(redirect(page, 303))
-            response.vary.add("Accept")
-            return response
-        refused = MethodNotAllowed(valid_methods=["OPTIONS", "POST"])
-        return app.make_response(app.handle_user_exception(refused))
 
 
 class ModelView(BaseView):

@@ -310,6 +310,16 @@ def test_url_of_a_prediction_leads_a_browser_to_the_form(versions: FlaskClient) 
     assert page.location == "/ml/iris/"
 
 
+def test_view_of_the_host_still_gets_other_clients(pipeline: Any) -> None:
+    app = Flask("host")
+    app.add_url_rule("/<path:path>", "all", lambda path: f"all {path}")
+    SKModels(app).add("iris", pipeline)
+    client = app.test_client()
+    assert client.get("/iris/predict/").text == "all iris/predict/"
+    assert client.get("/iris/predict/", headers=HTML).location == "/iris/"
+    assert client.options("/iris/predict/").allow.as_set() >= {"post", "options"}
+
+
 def test_without_pages_it_leads_nowhere(pipeline: Any) -> None:
     client = serve(Model(name="iris", pipeline=pipeline), SKMODELS_PAGES=False)
     assert client.get("/iris/predict/", headers=HTML).status_code == 405
