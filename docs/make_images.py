@@ -110,7 +110,7 @@ SHOTS: list[tuple[str, str, int, Callable[[Any], None] | None]] = [
     ("index", "/-/", 420, None),
     ("model", "/house_price/", 560, predict),
     ("explain", "/iris/", 740, predict),
-    ("curve", "/iris/", 1000, draw_curve),
+    ("curve", "/iris/", 1150, draw_curve),
     ("traffic", "/iris/traffic/", 900, None),
     ("drift", "/iris/drift/", 760, None),
     ("card", "/iris/card/", 900, None),
