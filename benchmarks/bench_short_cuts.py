@@ -7,6 +7,7 @@ the best of several rounds of both. The figures stand in ``flask_skmodels/web/fa
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from io import BytesIO
 from time import thread_time
 from typing import Any, ClassVar
@@ -16,9 +17,10 @@ from flask import Flask, Request, Response, current_app, request
 from flask.views import View
 from werkzeug.routing import Map, Rule
 
-from benchmarks.count_calls import BODIES
+from benchmarks.count_calls import BODIES, application, post
+from flask_skmodels.web.deferred import WholeResponse
 from flask_skmodels.web.exchange import Exchange
-from flask_skmodels.web.fast_path import WholeResponse, form_pairs, view_function, whole_body
+from flask_skmodels.web.fast_path import form_pairs, view_function, whole_body
 from flask_skmodels.web.url_rules import lazy
 
 ROUNDS = 20
@@ -53,9 +55,9 @@ def responses() -> tuple[Side, Side]:
     """Send a response as it is, and by Werkzeug."""
     sent = environ(JSON)
 
-    def send(kind: type[Response]) -> Side:
+    def send(respond: Callable[[], Response]) -> Side:
         def side() -> bytes:
-            body = kind(b"{}", content_type="application/json")(sent, start)
+            body = respond()(sent, start)
             joined = b"".join(body)
             close = getattr(body, "close", None)
             if close is not None:
@@ -64,7 +66,10 @@ def responses() -> tuple[Side, Side]:
 
         return side
 
-    return send(WholeResponse), send(Response)
+    return (
+        send(lambda: WholeResponse(b"{}", "application/json")),
+        send(lambda: Response(b"{}", content_type="application/json")),
+    )
 
 
 class Nothing(View):
@@ -145,6 +150,16 @@ def rules() -> tuple[Side, Side]:
     return add(lazy(Rule)), add(Rule)
 
 
+def lanes() -> tuple[Side, Side]:
+    """Answer a prediction in the fast lane, and through Flask."""
+
+    def answer(has_lane: bool) -> Side:
+        app = application(has_listeners=False, has_lane=has_lane)
+        return lambda: Context().run(post, app, *BODIES["JSON"])  # outside the current context
+
+    return answer(True), answer(False)
+
+
 SHORT_CUTS: dict[str, Callable[[], tuple[Side, Side]]] = {
     "WholeResponse": responses,
     "view_function": view_functions,
@@ -153,6 +168,7 @@ SHORT_CUTS: dict[str, Callable[[], tuple[Side, Side]]] = {
     "form_pairs": forms,
     "Exchange": lookups,
     "url_rules.lazy": rules,
+    "fast_lane": lanes,
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import ROOT
 from benchmarks.environments import Environment
 from benchmarks.served import shelf
+from benchmarks.served.shelf import is_from_lightgbm
 from benchmarks.servers import HOST, free_port
 from benchmarks.workloads import Workload
 
@@ -130,10 +131,14 @@ def mlserver(**batching: Any) -> Command:
             "parallel_workers": 0,
             "debug": False,
         }
+        implementation, uri = "mlserver_sklearn.SKLearnModel", site.folder / "pipeline.joblib"
+        if is_from_lightgbm(site.workload.pipeline):
+            implementation, uri = "mlserver_lightgbm.LightGBMModel", site.folder / "model.txt"
+            site.workload.pipeline.booster_.save_model(uri)
         model = {
             "name": site.workload.model,
-            "implementation": "mlserver_sklearn.SKLearnModel",
-            "parameters": {"uri": str(site.folder / "pipeline.joblib")},
+            "implementation": implementation,
+            "parameters": {"uri": str(uri)},
             **batching,
         }
         (site.folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")

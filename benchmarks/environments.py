@@ -62,8 +62,8 @@ class Environment:
     @property
     def _requirements(self) -> list[str]:
         listed = (REQUIREMENTS / f"{self.name}.txt").read_text(encoding="utf-8").splitlines()
-        own = [line.partition("#")[0].strip() for line in listed]
-        return [*filter(None, own), *(f"{name}=={version(name)}" for name in SHARED)]
+        own = filter(None, (line.partition("#")[0].strip() for line in listed))
+        return [*map(_with_version, own), *(f"{name}=={version(name)}" for name in SHARED)]
 
     @property
     def _mark(self) -> Path:
@@ -78,6 +78,12 @@ class Environment:
         if done.returncode:
             raise NotBuilt("\n".join(done.stderr.strip().splitlines()[-5:]))
         return done.stdout
+
+
+def _with_version(requirement: str) -> str:
+    """Return a requirement; one that ends with ``==`` gets the version that is installed here."""
+    name, is_same, wanted = requirement.partition("==")
+    return f"{name}=={version(name)}" if is_same and not wanted else requirement
 
 
 def build(names: Iterable[str], cache: Path) -> dict[str, str]:

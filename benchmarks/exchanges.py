@@ -32,6 +32,10 @@ def library(workload: Workload) -> Exchanges:
     }
 
 
+def library_one_row(workload: Workload) -> Exchanges:
+    return library(workload) if workload.rows == 1 else {}
+
+
 def rows_and_columns(workload: Workload) -> Exchanges:
     full = library(workload)
     return {name: full[name] for name in (ROWS, COLUMNS) if name in full}
@@ -47,13 +51,15 @@ def hello(workload: Workload) -> Exchanges:
 
 
 def hello_json(workload: Workload) -> Exchanges:
-    if workload.name != "w1":
+    if workload.rows != 1:
         return {}
     asked = exchange(workload, "/predict", payloads.record, payloads.predictions)
     return {RECORD: replace(asked, expected=tuple([0] for _ in asked.bodies))}
 
 
 def by_hand(workload: Workload) -> Exchanges:
+    if workload.coded is not None:
+        return {}
     if workload.rows == 1:
         return {RECORD: exchange(workload, "/predict", payloads.record, payloads.predictions)}
     return {ROWS: exchange(workload, "/predict", payloads.rows, payloads.predictions)}
@@ -70,10 +76,20 @@ def fastapi(workload: Workload) -> Exchanges:
 
 
 def open_inference(workload: Workload) -> Exchanges:
+    if workload.coded is not None:  # MLServer's runtime for LightGBM returns probabilities
+        booster = replace(workload.coded, method="predict_proba")
+        asked = _one_tensor(booster)
+        positive = tuple([both[1] for both in expected] for expected in asked.expected)
+        return {RECORD: replace(asked, expected=positive)}
     path = f"/v2/models/{workload.model}/infer"
     encode = payloads.column_tensors if workload.has_texts else payloads.flat_tensor
     name = RECORD if workload.rows == 1 else FLAT
     return {name: exchange(workload, path, encode, payloads.tensor)}
+
+
+def _one_tensor(workload: Workload) -> Exchange:
+    path = f"/v2/models/{workload.model}/infer"
+    return exchange(workload, path, payloads.flat_tensor, payloads.tensor)
 
 
 def open_inference_one_row(workload: Workload) -> Exchanges:
@@ -81,6 +97,7 @@ def open_inference_one_row(workload: Workload) -> Exchanges:
 
 
 def invocations(workload: Workload) -> Exchanges:
+    workload = workload.coded or workload
     encode = payloads.named("inputs", payloads.plain)
     if workload.has_texts:
         encode = payloads.named("dataframe_split", payloads.split)
@@ -93,6 +110,8 @@ def invocations(workload: Workload) -> Exchanges:
 
 
 def bentoml(workload: Workload) -> Exchanges:
+    if workload.coded is not None:
+        return {}
     encode = payloads.records if workload.has_texts else payloads.plain
     name = RECORD if workload.rows == 1 else ROWS
     return {
@@ -101,6 +120,8 @@ def bentoml(workload: Workload) -> Exchanges:
 
 
 def litserve(workload: Workload) -> Exchanges:
+    if workload.coded is not None:
+        return {}
     encode = payloads.named("rows", payloads.plain)
     name = RECORD if workload.rows == 1 else ROWS
     return {name: exchange(workload, "/predict", encode, payloads.predictions)}

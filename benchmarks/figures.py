@@ -24,12 +24,19 @@ IN_PROCESS = {
     "gradient-boosting": ("gradient boosting", 3),
 }
 OF_HELLO = {"w1": 0.90, "w2": 0.85, "w3": 0.85}
+OF_HELLO_JSON = {
+    "w1": (1.3, 0.97),
+    "w2": (1.0, 0.85),
+    "w3": (1.0, 0.85),
+}  # the second without the lane
 OF_BEST_PEER: dict[str, dict[str, float]] = {
-    "w1": {"sync": 1.3, "gthread": 1.3, "granian": 2.5},
-    "w2": dict.fromkeys(SERVERS, 4),
-    "w3": dict.fromkeys(SERVERS, 4),
+    "w1": {"sync": 1.6, "gthread": 1.3, "granian": 3},
+    "w2": {"sync": 4, "gthread": 4, "granian": 5},
+    "w3": {"sync": 4, "gthread": 4, "granian": 5},
+    "w5": {"sync": 3, "granian": 5},
 }
 W4 = "w4-10000"
+_LANES = {"library": "", "library-flask": ", without the fast lane"}
 
 Measure = Callable[[Results], Spread | None]
 Against = Callable[[Results, str, int], Cell | None]
@@ -73,6 +80,15 @@ def _over_http() -> Iterator[Figure]:
                 bound,
                 partial(_least, over=(workload, f"library-{server}", RECORD), under=hello(server)),
             )
+    for workload, both in OF_HELLO_JSON.items():
+        for server in ("sync", "granian"):
+            for bound, (peer, how) in zip(both, _LANES.items(), strict=True):
+                over = (workload, f"{peer}-{server}", RECORD)
+                title = (
+                    f"{workload.upper()}, {server}: requests/s relative to Flask, JSON in and out"
+                )
+                under = _same(f"hello_json-{server}", RECORD)
+                yield Figure(f"{title}{how}", bound, partial(_least, over=over, under=under))
     for workload, bounds in OF_BEST_PEER.items():
         for server, bound in bounds.items():
             over = (workload, f"library-{server}", RECORD)

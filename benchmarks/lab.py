@@ -88,6 +88,8 @@ class Lab:
     @contextmanager
     def server(self, peer: Peer, workload: Workload) -> Iterator[Server]:
         """Start a peer for a workload, in a folder of its own."""
+        if peer.takes_codes:
+            workload = workload.coded or workload
         folder = self.work / f"{workload.model}-{peer.name}"
         card = shelf.Card(workload.model, workload.schema, workload.has_texts, workload.method)
         shelf.put(folder, card, workload.pipeline)

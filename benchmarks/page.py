@@ -20,6 +20,7 @@ ONE_ROW = {
     "w1": "W1: a scaler and a logistic regression",
     "w2": "W2: a forest of 100 trees",
     "w3": "W3: a column transformer and histogram boosting",
+    "w5": "W5: LightGBM with categories",
 }
 MANY_ROWS = {"w4-1000": "W4: 1,000 rows", "w4-10000": "W4: 10,000 rows"}
 INTRODUCTION = f"""\
@@ -55,7 +56,9 @@ request, or one request with many rows. Every response has to be successful, and
 the load a separate client compares each response with the result of ``pipeline.predict``.
 
 Bare Flask responds to ``GET /`` with 13 bytes. *Flask, JSON in and out* calls ``get_json()`` on the
-requests of W1 and returns a constant, so it shows the cost of a Flask endpoint without a model.
+requests with one row and returns a constant, so it shows the cost of a Flask endpoint without a
+model. *Without the fast lane* is the library with ``SKMODELS_FAST_LANE = False``, as in an
+application with hooks of its own.
 LitServe uses the processor even without requests, so it is stopped while other servers are
 measured.
 
@@ -67,6 +70,9 @@ The servers and ``wrk`` share the processors.
 - W3 is a ``ColumnTransformer`` that passes four numbers through, some of them missing, and encodes
   two texts, with a ``HistGradientBoostingClassifier`` of 100 trees.
 - W4 is the pipeline of W1 on 20 numbers, with 1,000 and 10,000 rows in each request.
+- W5 is an ``LGBMClassifier`` of 100 trees on four numbers and two categories. Only LightGBM's
+  servers are compared. They take no categories, so their clients send codes; MLServer returns
+  probabilities.
 
 The slow estimators are an ``SVC`` with some thousand support vectors, a nearest-neighbors
 classifier on 400,000 points, and the probabilities of a Gaussian process on 1,000 points. They run

@@ -30,6 +30,7 @@ class Peer:
     :param options: for the application of this library
     :param without: optional libraries that it is to do without
     :param is_restless: whether it works while nobody asks it, and so is stopped meanwhile
+    :param takes_codes: whether it takes numbers in place of categories
     """
 
     name: str
@@ -42,6 +43,7 @@ class Peer:
     options: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     is_restless: bool = False
+    takes_codes: bool = False
 
 
 def _on_each_server(
@@ -74,8 +76,23 @@ WITHOUT_FAST = Peer(
     exchanges.rows_and_columns,
     without=("simdjson",),
 )
+WITHOUT_LANE = tuple(
+    Peer(
+        f"library-flask-{server}",
+        "Flask-SKModels without the fast lane",
+        settings,
+        command,
+        exchanges.library_one_row,
+        options={"config": {"SKMODELS_FAST_LANE": False}},
+    )
+    for server, settings, command in (
+        ("sync", SYNC, gunicorn("library", *commands.SYNC)),
+        ("granian", GRANIAN, granian("library")),
+    )
+)
 PEERS = (
     *_on_each_server("library", "Flask-SKModels", exchanges.library),
+    *WITHOUT_LANE,
     WITHOUT_FAST,
     *_on_each_server("hello", "bare Flask", exchanges.hello),
     *_on_each_server("hello_json", "Flask, JSON in and out", exchanges.hello_json),
@@ -110,7 +127,8 @@ PEERS = (
         commands.mlserver(),
         exchanges.open_inference,
         "mlserver",
-        ("mlserver", "mlserver-sklearn", "uvloop"),
+        ("mlserver", "mlserver-lightgbm", "mlserver-sklearn", "lightgbm", "uvloop"),
+        takes_codes=True,
     ),
     Peer(
         "mlserver-batching",
@@ -119,6 +137,7 @@ PEERS = (
         commands.mlserver(max_batch_size=32, max_batch_time=0.002),
         exchanges.open_inference_one_row,
         "mlserver",
+        takes_codes=True,
     ),
     Peer(
         "mlflow",
@@ -128,6 +147,7 @@ PEERS = (
         exchanges.invocations,
         "mlflow",
         ("mlflow", "fastapi", "uvicorn"),
+        takes_codes=True,
     ),
     Peer(
         "bentoml",

@@ -13,7 +13,16 @@ from benchmarks.lab import Lab
 from benchmarks.load import Wrong
 from benchmarks.peers import PEERS, SYNC, Peer
 from benchmarks.results import Series
-from benchmarks.workloads import SLOW, by_rows, large_forest, many_rows, one_row, slow
+from benchmarks.workloads import (
+    SLOW,
+    Workload,
+    boosted,
+    by_rows,
+    large_forest,
+    many_rows,
+    one_row,
+    slow,
+)
 
 ROWS, MODELS, WORKERS = "rows", "models", "workers"
 SLOW_THREADS = 32
@@ -26,10 +35,18 @@ ONE_ROW_ONLY = {"library-gthread", "hello-sync", "hello-gthread", "hello-granian
 
 
 def measure_one_row(lab: Lab) -> None:
-    """Load each peer with W1, W2 and W3."""
-    for workload in one_row().values():
+    """Load each peer with W1, W2, W3 and W5."""
+    for workload in (*one_row().values(), *_boosted(lab)):
         print(f"  {workload.title}", flush=True)
         lab.compare([workload], lab.peers, lab.connections)
+
+
+def _boosted(lab: Lab) -> list[Workload]:
+    try:
+        return [boosted()]
+    except ImportError as error:
+        lab.fail("w5", error)
+        return []
 
 
 def measure_many_rows(lab: Lab) -> None:

@@ -47,6 +47,7 @@ class Workload:
     :param requests: the rows of each request
     :param schema: Cerberus's rules by field
     :param method: of the pipeline
+    :param coded: the same with numbers in place of categories, for servers that take no categories
     """
 
     name: str
@@ -56,6 +57,7 @@ class Workload:
     requests: tuple[pd.DataFrame, ...]
     schema: dict[str, dict[str, Any]]
     method: str = "predict"
+    coded: Workload | None = None
 
     @property
     def has_texts(self) -> bool:
@@ -100,6 +102,29 @@ def many_rows() -> dict[str, Workload]:
         )
         for rows in (1_000, 10_000)
     }
+
+
+@cache
+def boosted() -> Workload:
+    """Return W5, a LightGBM classifier of numbers and categories.
+
+    :raises ImportError: LightGBM is not installed
+    """
+    from lightgbm import LGBMClassifier
+
+    mixed, labels = _mixed()
+    is_whole = mixed.notna().all(axis=1)
+    frame, y = mixed[is_whole].astype({"town": "category", "plan": "category"}), labels[is_whole]
+    codes = frame.assign(**{name: frame[name].cat.codes.astype(float) for name in ("town", "plan")})
+    options: dict[str, Any] = {"n_estimators": 100, "random_state": 0, "n_jobs": 1, "verbose": -1}
+    own = LGBMClassifier(**options).fit(frame, y)
+    other = LGBMClassifier(**options).fit(codes.to_numpy(), y, categorical_feature=[4, 5])
+    coded = replace(
+        _mixed_workload("w5", "W5, LightGBM with codes of categories", other, codes),
+        schema={name: {"type": "number"} for name in codes},
+    )
+    title = "W5, LightGBM with categories"
+    return replace(_mixed_workload("w5", title, own, frame), coded=coded)
 
 
 @cache

@@ -160,6 +160,7 @@ class Settings:
     metrics: Any
     tracing: Any
     server_timing: bool
+    fast_lane: bool
     log_predictions: bool
     log_hidden_fields: Collection[str] | None
     dialects: Sequence[str]
@@ -236,6 +237,7 @@ KEYS = {
     "METRICS": Key(None, _is_switch_or("collect"), "None, True, False or a CollectorRegistry"),
     "TRACING": Key(None, _is_switch_or("get_tracer"), "None, True, False or a TracerProvider"),
     "SERVER_TIMING": Key(False, lambda value: isinstance(value, bool), "True or False"),
+    "FAST_LANE": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "LOG_PREDICTIONS": Key(False, lambda value: isinstance(value, bool), "True or False"),
     "LOG_HIDDEN_FIELDS": Key(None, _or_none(_are_names), "None or a list of field names"),
     "DIALECTS": Key((), _are_dialects, f"a list of some of {', '.join(DIALECTS)}"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -97,6 +97,9 @@ class TimedOut(SKModelsError):
     """
 
 
+_ALWAYS = ("row", "field", "rule", "message")  # what each error says
+
+
 @dataclass(frozen=True, slots=True)
 class InputError:
     """One error in the input.
@@ -127,7 +130,9 @@ class InputError:
 
     def as_dict(self) -> dict[str, object]:
         """Return a dictionary with the keys row, field, rule, message and, if not None, hint."""
-        return {key: value for key, value in asdict(self).items() if key != "hint" or value}
+        # ``dataclasses.asdict`` copies each value, which takes over ten times as long.
+        names = ("row", "field", "rule", "message", "hint") if self.hint else _ALWAYS
+        return {name: getattr(self, name) for name in names}
 
 
 class InvalidInput(SKModelsError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
+from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from threading import RLock
@@ -16,16 +17,16 @@ from flask_skmodels.cli import commands
 from flask_skmodels.cli.console import without_traceback
 from flask_skmodels.config import Settings, read_settings
 from flask_skmodels.dialects import enabled as enabled_dialects
-from flask_skmodels.exceptions import ConfigurationError
+from flask_skmodels.exceptions import ConfigurationError, InvalidInput
 from flask_skmodels.inference.concurrency import concurrency_limit
 from flask_skmodels.inference.deployment import Deployment, LoadedModels
-from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
+from flask_skmodels.inference.prediction import Prediction, PredictionCall, prepare
 from flask_skmodels.inference.readiness import ExampleRuns, Readiness
 from flask_skmodels.models import Model, artifact_of, name_of
 from flask_skmodels.pages import api_docs, page_routes
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import Estimator, JSONObject
-from flask_skmodels.state import Decorator, State
+from flask_skmodels.state import Decorator, Lane, NoLane, State
 from flask_skmodels.telemetry.setup import listeners_of
 from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.registry import Registry
@@ -50,6 +51,7 @@ _MODULES_WITH_URLS = (
     enabled_dialects,
     page_routes,
 )  # modules that add URL rules
+LANE_FLASK = "3.1."  # the releases of Flask whose steps the fast lane takes
 
 
 class SKModels:
@@ -118,6 +120,7 @@ class SKModels:
                 _readiness_of(app, deployments, settings),
                 process_limit,
                 deployments,
+                lane_of(app, self.name, settings),
                 trials=trials_of(app, settings),
                 load_limit=limit_of(settings),
             )
@@ -203,10 +206,10 @@ class SKModels:
         deployment = self._deployment(sender, name)
         chosen = deployment.version(sender, version)
         call = deployment.call(sender, chosen, method or chosen.default_method)
+        if call.admission is None:
+            return _predicted(deployment, call, rows, version)
         with call.admission as call.waited:
-            with rejecting(call):
-                prediction = prepare(call, from_python(rows))
-            return deployment.execute(call, prediction, is_shadowed=version is None)
+            return _predicted(deployment, call, rows, version)
 
     def score(
         self,
@@ -411,8 +414,13 @@ class SKModels:
         if len(self.registry):
             self._check_versions(state)
         elif state.settings.versions:
-            checks = state.app.before_request_funcs.setdefault(self.name, [])
-            checks.append(lambda: self._check_versions(state))
+            functions = state.app.before_request_funcs
+
+            def check_once() -> None:
+                self._check_versions(state)
+                functions[self.name] = [e for e in functions[self.name] if e is not check_once]
+
+            functions.setdefault(self.name, []).append(check_once)
 
     def _check_versions(self, state: State) -> None:
         for name in state.settings.versions:
@@ -424,12 +432,40 @@ class SKModels:
                 )
 
 
+def _predicted(
+    deployment: Deployment, call: PredictionCall, rows: Any, version: str | None
+) -> Prediction:
+    """Make a call in process that the limits allow to run; see :meth:`SKModels.predict`."""
+    try:
+        prediction = prepare(call, from_python(rows))
+    except InvalidInput as error:
+        call.notify_rejected(error)
+        raise
+    return deployment.execute(call, prediction, is_shadowed=version is None)
+
+
 def trials_of(app: Flask, settings: Settings) -> Trials | None:
     """Return the trials of an application, None if they are off or if this is one itself."""
     if not settings.trial or is_trial_process():
         return None
     folder = Path(app.instance_path, settings.state_dir or "")
     return Trials(folder, Limits(settings.trial_seconds, settings.trial_bytes))
+
+
+def lane_of(app: Flask, name: str, settings: Settings) -> Lane:
+    """Return the fast lane of an extension, put in front of the application if there is one."""
+    if not settings.fast_lane:
+        return NoLane(f"{name.upper()}_FAST_LANE is False")
+    release = version("flask")
+    if not release.startswith(LANE_FLASK):
+        return NoLane(f"Flask {release}: it is known to work with {LANE_FLASK}x")
+    from flask_skmodels.web.fast_lane import FastLane
+
+    below = vars(app).get("wsgi_app")
+    if not isinstance(below, FastLane | None):
+        return NoLane(f"middleware around wsgi_app before the extension: {type(below).__name__}")
+    app.wsgi_app = lane = FastLane(app, name)  # type: ignore[method-assign]
+    return lane
 
 
 def limit_of(settings: Settings) -> LoadLimit | None:

@@ -6,12 +6,14 @@ Also the version of the library that is installed.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shlex import quote
+from shutil import which
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
@@ -50,18 +52,31 @@ def extra(name: str) -> str:
     return f"the extra {name!r} of {PROJECT}"
 
 
-def install_line(name: str) -> str:
+def install_line(name: str, *, is_upgrade: bool = False) -> str:
     """Return the command that installs an extra of this library, where the library came from.
 
     A library that was installed from a folder, an archive or a repository is not in the package
     index, or is another version there.
 
     :param name: name of the extra, or several separated by commas
+    :param is_upgrade: whether the packages of the extra are installed, but are too old
     """
+    command = pip_install("-U") if is_upgrade else pip_install()
     folder = checkout()
     if folder is not None:
-        return f"pip install -e {quote(f'{_shown(folder)}[{name}]')}"
-    return f"pip install {quote(requirement(name))}"
+        return f"{command} -e {quote(f'{_shown(folder)}[{name}]')}"
+    return f"{command} {quote(requirement(name))}"
+
+
+def pip_install(*arguments: str) -> str:
+    """Return a command of pip that installs for the Python that runs.
+
+    It is ``pip install`` if that pip is the first on the path, as in an activated environment.
+    """
+    found = which("pip")
+    is_first = found is not None and Path(found).parent == Path(sys.executable).parent
+    pip = "pip" if is_first else f"{quote(sys.executable)} -m pip"
+    return " ".join([pip, "install", *arguments])
 
 
 def requirement(name: str) -> str:

@@ -192,10 +192,11 @@ def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Send no signal of the library in a ``with`` block, in any thread."""
+    """Send no signal of the library in a ``with`` block, in any thread. Blocks may be nested."""
     with ExitStack() as stack:
         for signal in SIGNALS:
-            stack.enter_context(signal.muted())
+            if not signal.is_muted:
+                stack.enter_context(signal.muted())
         yield
 
 

@@ -11,7 +11,7 @@ import click
 from flask import Flask, redirect, url_for
 from werkzeug.exceptions import HTTPException
 
-from flask_skmodels.artifacts.declaration import Artifact, Policy
+from flask_skmodels.artifacts.declaration import Artifact, Policy, ServedFile
 from flask_skmodels.artifacts.formats import split_name
 from flask_skmodels.cli.console import one_line_errors
 from flask_skmodels.estimators import introspect
@@ -55,7 +55,8 @@ def serve(path: str, name: str | None = None, **options: Any) -> Flask:
     :param path: path of the file, or of a folder of versions, relative to the working directory
     :param name: name of the model, by default the name of the file without its suffix
     :param options: options of the :class:`~flask_skmodels.Artifact`: ``sha256``, ``trusted``
-    :raises ArtifactError: the file cannot be loaded; a pickle must be pinned with ``sha256``
+    :raises ArtifactError: the file cannot be loaded; a pickle must be pinned with ``sha256``, and
+        the message has the call that does it
     :raises ModelError: the estimator cannot be served
     """
     is_command = click.get_current_context(silent=True) is not None
@@ -64,7 +65,7 @@ def serve(path: str, name: str | None = None, **options: Any) -> Flask:
 
 
 def _application(path: str, name: str | None, options: dict[str, Any]) -> Flask:
-    artifact = Artifact(Path(path).absolute(), **options)
+    artifact = ServedFile(Path(path).absolute(), given=str(path), name=name, **options)
     app = create_app([], import_name="flask_skmodels")
     state: State = app.extensions["skmodels"]
     kind = Model if is_folder(artifact, Policy(root=Path.cwd())) else _ModelWithAllMethods

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from flask import Flask
+from flask import Flask, Response
+from werkzeug.routing import Rule
 
 from flask_skmodels.config import Settings
 from flask_skmodels.inference.concurrency import ConcurrencyLimit
@@ -21,6 +22,35 @@ from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.trials import Trials
 
 Decorator = Callable[..., Any]
+
+
+class Lane(Protocol):
+    """The URLs whose requests may be answered before Flask dispatches them."""
+
+    def add(self, rule: Rule, view_function: Callable[[], Response]) -> None:
+        """Answer POST requests to the path of a rule by its view function."""
+
+    def reasons(self, endpoint: str) -> list[str]:
+        """Return what keeps the requests of an endpoint out of the lane; empty if nothing does."""
+
+
+@dataclass(frozen=True)
+class NoLane:
+    """Leaves all requests to Flask.
+
+    :param reason: the reason why
+    """
+
+    reason: str
+
+    def add(self, rule: Rule, view_function: Callable[[], Response]) -> None:
+        """Do nothing."""
+
+    def reasons(self, endpoint: str) -> list[str]:
+        """Return the reason."""
+        return [self.reason]
+
+
 _L = TypeVar("_L", bound=Listener)
 
 
@@ -36,6 +66,7 @@ class State:
     :param readiness: checks whether the application is ready to predict
     :param process_limit: the limit on the concurrent calls of all models, None for no limit
     :param deployments: the models as this application serves them, by name
+    :param lane: the URLs that are answered before Flask dispatches their requests
     :param trials: tries the files of models before they are loaded, None to load them untried
     :param load_limit: the limit on loads that clients cause by naming versions, None for no limit
     """
@@ -48,6 +79,7 @@ class State:
     readiness: Readiness
     process_limit: ConcurrencyLimit | None
     deployments: dict[str, Deployment]
+    lane: Lane
     trials: Trials | None = None
     load_limit: LoadLimit | None = None
 

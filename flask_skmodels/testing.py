@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from flask_skmodels.models import (
     artifact_of,
     declared_methods_of,
     methods_of,
+    overrides,
     rules_from,
 )
 from flask_skmodels.schema.fields import declared, is_alias
@@ -230,26 +231,27 @@ def fake_model(
 ) -> Iterator[FakeEstimator]:
     """Replace the estimator of a registered model with a fake within a ``with`` block.
 
-    Applications that are created in the block use the fake. The model keeps its name, schema and
-    decorators, and serves those of its methods that have an answer. Its file is not loaded.
+    Applications that are created in the block use the fake. The model keeps its name, schema,
+    methods and decorators, but it does not explain. Its file is not loaded.
 
     :param models: the extension
     :param name: name of the model
-    :param classes: value of the fake's attribute ``classes_``
+    :param classes: value of the fake's attribute ``classes_``, by default that of the estimator if
+        it is in memory
     :param answers: the answer of each method, as for :class:`FakeEstimator`
     :returns: the fake estimator
     :raises UnknownModel: there is no such model
-    :raises ModelError: the model has no schema, and its schema depends on its estimator; or it
-        does not serve a method that has an answer
+    :raises ModelError: the model has no schema, and its schema depends on its estimator; or the
+        methods with an answer are not those that it serves
     """
-    _check_interface(models[name], answers)
-    fake = FakeEstimator(classes=classes, **answers)
     model = copy(models[name])
+    fake = FakeEstimator(classes=_classes_of(model) if classes is None else classes, **answers)
+    methods = _methods_of(model, fake, answers)
     if artifact_of(model) is None:
         _copy_attributes(fake, model)
     if model.schema is not None:
         fake.n_features_in_ = sum(not is_alias(rules) for rules in declared(model.schema).values())
-    model.configure(pipeline=fake, methods=tuple(answers), probability=False)
+    model.configure(pipeline=fake, methods=methods, probability=False)
     model.configure(traffic=None, shadow=None, explain=False)
     if isinstance(model.profile, str | PathLike):  # relative to the root of an application
         model.configure(profile=None)
@@ -260,19 +262,47 @@ def fake_model(
         yield fake
 
 
-def _check_interface(model: Model, answers: Mapping[str, Any]) -> None:
-    """Check that a model serves the methods of its fake, so that tests use URLs that exist.
+def _methods_of(model: Model, fake: FakeEstimator, given: Iterable[str]) -> tuple[str, ...]:
+    """Return the methods that a model serves, which its fake has to answer.
 
-    :raises ModelError: it does not serve one of them
+    Tests must use the URLs that exist.
+
+    :param given: the methods that the test gives an answer for
+    :raises ModelError: the model does not serve one of them, or serves others
+    """
+    served = _served_methods(model, fake)
+    own = introspect.methods(model.pipeline) if artifact_of(model) is None else ()
+    needed = [method for method in served if method in own or not overrides(model, method)]
+    unserved = [method for method in given if method not in served]
+    missing = [method for method in needed if method not in fake.answers]
+    if unserved or missing:
+        problem = f" and not {', '.join(unserved)}" if unserved else ""
+        remedy = f": give an answer for {', '.join(missing)} too" if missing else ""
+        raise ModelError(
+            f"fake_model would change the interface of model {model.name!r}, which serves "
+            f"{', '.join(served)}{problem}{remedy}"
+        )
+    return served
+
+
+def _served_methods(model: Model, fake: FakeEstimator) -> tuple[str, ...]:
+    """Return the methods that a model serves, without ``explain``.
+
+    If only its file tells whether it predicts or transforms, it does what the fake does.
     """
     is_loaded = artifact_of(model) is None
     served = methods_of(model) if is_loaded else declared_methods_of(model)
-    unserved = sorted(set(answers).intersection(introspect.METHODS).difference(served))
-    if unserved:
-        raise ModelError(
-            f"fake_model would change the interface of model {model.name!r}, which serves "
-            f"{', '.join(served)} and not {', '.join(unserved)}"
-        )
+    left_out = {EXPLAIN}
+    if not is_loaded and model.methods is None:
+        is_transformer = "transform" in fake.answers and "predict" not in fake.answers
+        left_out.add("predict" if is_transformer else "transform")
+    return tuple(method for method in served if method not in left_out)
+
+
+def _classes_of(model: Model) -> Any:
+    """Return the classes of a model's estimator, None if it has none or is not in memory."""
+    classes = getattr(model.pipeline, "classes_", None)
+    return classes if isinstance(classes, np.ndarray) else None
 
 
 def _copy_attributes(fake: FakeEstimator, model: Model) -> None:

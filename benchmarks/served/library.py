@@ -32,11 +32,13 @@ def app_of(
     *,
     copies: int = 1,
     model: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> Flask:
     """Return an application that serves a pipeline.
 
     :param copies: how many models there are of it
     :param model: further attributes of the models
+    :param config: further configuration of the application
     """
     models = SKModels()
     for copy in range(copies):
@@ -50,7 +52,7 @@ def app_of(
         }
         models.register(KeyValueModel(**attributes))
     app = Flask("benchmark")
-    app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
+    app.config.update(config or {}, MAX_CONTENT_LENGTH=MOST_BYTES)
     models.init_app(app)
     after_prediction.connect(count, app)
     return app

@@ -50,6 +50,11 @@ def take() -> tuple[Card, Any]:
     return card, joblib.load(folder / "pipeline.joblib")
 
 
+def is_from_lightgbm(pipeline: Any) -> bool:
+    """Return whether a pipeline is an estimator of LightGBM."""
+    return type(pipeline).__module__.partition(".")[0] == "lightgbm"
+
+
 def options() -> dict[str, Any]:
     """Return what else the environment says of the application, by name."""
     found: dict[str, Any] = json.loads(os.environ.get(OPTIONS, "{}"))

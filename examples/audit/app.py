@@ -13,7 +13,7 @@ Send requests to the model, then read the table in ``instance/audit.sqlite`` nex
 
 from typing import Any
 
-from flask import Flask
+from flask import Flask, redirect
 from flask_sqlalchemy import SQLAlchemy
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -64,7 +64,7 @@ def create_app(database: str = "sqlite:///audit.sqlite") -> Flask:
     app.config["SQLALCHEMY_DATABASE_URI"] = database
     db.init_app(app)
     models.init_app(app)
-    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
+    app.add_url_rule("/", "start", lambda: redirect("-/"))  # the list of models
     after_prediction.connect(record_prediction, app)
     input_rejected.connect(record_rejection, app)
     app.add_url_rule("/audit", view_func=audit)

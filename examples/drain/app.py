@@ -12,7 +12,7 @@ longer ready::
     curl -i localhost:8000/-/health/ready
 """
 
-from flask import Flask
+from flask import Flask, redirect
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
@@ -26,4 +26,5 @@ def create_app() -> Flask:
     app = Flask(__name__)
     app.config.from_prefixed_env()  # SKMODELS_DRAIN_FILE from FLASK_SKMODELS_DRAIN_FILE
     models.init_app(app)
+    app.add_url_rule("/", "start", lambda: redirect("-/"))  # the list of models
     return app

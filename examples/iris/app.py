@@ -1,4 +1,4 @@
-from flask import Flask
+from flask import Flask, redirect
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -29,5 +29,5 @@ class Iris(KeyValueModel):
 def create_app() -> Flask:
     app = Flask(__name__)
     models.init_app(app)
-    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
+    app.add_url_rule("/", "start", lambda: redirect("-/"))  # the list of models
     return app

@@ -15,7 +15,7 @@ five requests in a minute it is 429. The health addresses need no login::
 import os
 import secrets
 
-from flask import Flask, abort, current_app, request
+from flask import Flask, abort, current_app, redirect, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager, UserMixin, current_user, login_required, login_user
@@ -72,6 +72,6 @@ def create_app() -> Flask:
     login_manager.init_app(app)
     limiter.init_app(app)
     models.init_app(app)
-    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
+    app.add_url_rule("/", "start", lambda: redirect("-/"))  # the list of models
     app.add_url_rule("/login", view_func=limiter.limit("10 per minute")(login), methods=["POST"])
     return app

@@ -5,8 +5,8 @@ Requires ``pip install palmerpenguins``. Run it::
     flask --app examples/penguins/app.py run
 
 Some measurements of the birds are missing, and the pipeline was fitted with missing values. In a
-form a missing value is an empty text, in JSON it is null. Fields that are not required can be left
-out, and ``island`` then has a default::
+form a missing value is an empty text, in JSON it is null, and in both it can be left out. If
+``island`` is left out, it has a default::
 
     curl -d bill_length_mm=39.1 -d bill_depth_mm=18.7 -d flipper_length_mm=181 -d body_mass_g= \
         -d sex=male localhost:5000/penguins/predict/
@@ -14,7 +14,7 @@ out, and ``island`` then has a default::
         "body_mass_g": 4500, "island": "Biscoe", "sex": null}' localhost:5000/penguins/predict/
 """
 
-from flask import Flask
+from flask import Flask, redirect
 from palmerpenguins import load_penguins
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
@@ -51,14 +51,14 @@ class Penguins(KeyValueModel):
         "bill_length_mm": {"min": 0, "nullable": True},
         "bill_depth_mm": {"min": 0, "nullable": True},
         "flipper_length_mm": {"min": 0, "nullable": True},
-        "body_mass_g": {"min": 0, "nullable": True, "required": False},
+        "body_mass_g": {"min": 0, "nullable": True},
         "island": {"allowed": ["Biscoe", "Dream", "Torgersen"], "default": "Biscoe"},
-        "sex": {"allowed": ["female", "male"], "nullable": True, "required": False},
+        "sex": {"allowed": ["female", "male"], "nullable": True},
     }
 
 
 def create_app() -> Flask:
     app = Flask(__name__)
     models.init_app(app)
-    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
+    app.add_url_rule("/", "start", lambda: redirect("-/"))  # the list of models
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
@@ -52,12 +52,8 @@ class Artifact:
         object.__setattr__(self, "sha256", self.sha256 and self.sha256.lower())
 
     def __repr__(self) -> str:
-        values = ((each, getattr(self, each.name)) for each in fields(self))
-        given = {each.name: value for each, value in values if value != each.default}
-        shown = ", ".join(
-            f"{name}={json.dumps(v, ensure_ascii=False)}" for name, v in given.items()
-        )
-        return f"Artifact({shown.removeprefix('path=')})"
+        values = ((each, getattr(self, each.name)) for each in fields(Artifact))
+        return _call("Artifact", {each.name: v for each, v in values if v != each.default})
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,8 +67,31 @@ class VersionFile(Artifact):
         :param folder: the declaration of the folder
         :param name: the name of the file in it
         """
-        values = {each.name: getattr(folder, each.name) for each in fields(folder)}
+        values = {each.name: getattr(folder, each.name) for each in fields(cls)}
         return cls(**values | {"path": Path(folder.path, name), "version": None})
+
+
+@dataclass(frozen=True, repr=False)
+class ServedFile(Artifact):
+    """A file that a call of ``serve`` names. Its representation is that call.
+
+    :param given: the path as it was given to ``serve``
+    :param name: the name of the model, as for ``serve``
+    """
+
+    given: str = field(default="", kw_only=True)
+    name: str | None = field(default=None, kw_only=True)
+
+    def __repr__(self) -> str:
+        options = ("name", "sha256", "trusted", "version", "mmap_mode")
+        values = {name: getattr(self, name) for name in options}
+        return _call("serve", {"path": self.given} | {n: v for n, v in values.items() if v})
+
+
+def _call(function: str, arguments: Mapping[str, object]) -> str:
+    """Return a call as Python source; the first argument has no name."""
+    shown = ", ".join(f"{n}={json.dumps(v, ensure_ascii=False)}" for n, v in arguments.items())
+    return f"{function}({shown.partition('=')[2]})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from shlex import quote
 from flask_skmodels.artifacts.declaration import (
     Artifact,
     Policy,
+    ServedFile,
     VersionFile,
     resolve,
 )
@@ -64,10 +65,12 @@ def sums_line(name: str, digest: str) -> str:
 
 
 def _not_pinned(artifact: Artifact, policy: Policy, digest: str) -> str:
-    path = _from_here(resolve(artifact, policy))
+    path = from_here(resolve(artifact, policy))
     skops = os.fspath(Path(path).with_name(f"{split_name(path)[0]}.skops"))
     if isinstance(artifact, VersionFile):
         pin = _how_to_list(artifact, policy, digest)
+    elif isinstance(artifact, ServedFile):
+        pin = f"pin it with {replace(artifact, sha256=digest)!r}"
     else:
         pin = f"declare {replace(artifact, sha256=digest)!r}, or list it in SKMODELS_SHA256SUMS"
     return (
@@ -76,7 +79,7 @@ def _not_pinned(artifact: Artifact, policy: Policy, digest: str) -> str:
     )
 
 
-def _from_here(path: Path) -> str:
+def from_here(path: Path) -> str:
     """Return a path as a command takes it: relative to the working directory, if it is in it."""
     absolute, here = path.absolute(), Path.cwd()
     return os.fspath(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
@@ -89,13 +92,13 @@ def _how_to_list(artifact: Artifact, policy: Policy, digest: str) -> str:
     file = Path(policy.root, sums)
     line = sums_line(os.path.relpath(path, file.parent), digest)
     if policy.sha256sums is not None and policy.sha256sums_sha256 is None:
-        return f'add the line "{line}" to {_from_here(file)}, and sign it again'
+        return f'add the line "{line}" to {from_here(file)}, and sign it again'
     known = b"" if policy.sha256sums is None else read_description(file)
     known += b"\n" * (known[-1:] not in (b"", b"\n"))
     whole = sha256(known + os.fsencode(f"{line}\n")).hexdigest()
     setting = f'SKMODELS_SHA256SUMS = ("{sums}", "{whole}")'
     return (
-        f'add the line "{line}" to {_from_here(file)}, and set {setting}, its digest with that line'
+        f'add the line "{line}" to {from_here(file)}, and set {setting}, its digest with that line'
     )
 
 

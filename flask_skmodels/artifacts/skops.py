@@ -42,7 +42,7 @@ def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Estimator:
 
     version = skops.__version__
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < _MIN_VERSION:
-        install = install_line("skops").replace("install", "install -U", 1)
+        install = install_line("skops", is_upgrade=True)
         raise ArtifactError(path, f"it needs skops 0.16 or newer, this is {version}: {install}")
     try:
         _check_archive(data)

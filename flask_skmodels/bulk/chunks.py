@@ -244,7 +244,10 @@ class TextContent:
         names = [name if name in types else str(at) + name for at, name in enumerate(self.names)]
         return arrow_csv.read_csv(
             pyarrow.BufferReader(self.block),
-            arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=_CSV_BLOCK),
+            # With threads, pyarrow does not say which line is malformed.
+            arrow_csv.ReadOptions(
+                column_names=names, use_threads=skip is None, block_size=_CSV_BLOCK
+            ),
             arrow_csv.ParseOptions(
                 quote_char='"' if has_quotes else False,
                 newlines_in_values=has_quotes,
@@ -340,6 +343,9 @@ def missing_columns(names: Sequence[str], schema: Schema) -> list[str]:
     if schema.unnamed:
         return []
     given = set(names)
+    fields = [field.name for field in schema.fields]
+    if given.isdisjoint(fields):
+        return fields
     renamed = {field.rules.get("rename") for field in schema.fields if field.name in given}
     required = schema.json_schema().get("required", ())
     return [name for name in required if name not in given and name not in renamed]
@@ -391,7 +397,7 @@ def _is_text(cell: bytes) -> bool:
 
 def _known(item: object, names: set[str]) -> object:
     """Return a row with its fields alone: other columns of a source are not read."""
-    if type(item) is not dict or item.keys() <= names:
+    if type(item) is not dict or item.keys() <= names or names.isdisjoint(item):
         return item
     return {name: value for name, value in item.items() if name in names}
 

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from flask_skmodels.exceptions import ScoringError, in_one_line
+from flask_skmodels.hints import pip_install
 
 _DRIVERS = {"sqlite": "adbc_driver_sqlite", "postgresql": "adbc_driver_postgresql"}
 _DIALECTS = {"sqlite", "postgresql", "postgres", "mysql", "mariadb", "oracle", "mssql", "duckdb"}
@@ -145,7 +146,7 @@ def _engine(url: str) -> Any:
         return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     except ImportError as error:
         package = error.name or "sqlalchemy"
-        needed = f"{package} is not installed: pip install {package}"
+        needed = f"{package} is not installed: {pip_install(package)}"
         raise ScoringError(f"{shown(url)}: {needed}") from None
 
 

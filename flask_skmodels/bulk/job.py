@@ -13,11 +13,11 @@ from typing import Any
 
 from flask_skmodels.bulk.databases import Table, is_database
 from flask_skmodels.bulk.durable_files import write_durably
-from flask_skmodels.bulk.locations import INSTALL, FileFormat, format_of
+from flask_skmodels.bulk.locations import FileFormat, format_of
 from flask_skmodels.bulk.options import Options, RejectLimit
 from flask_skmodels.bulk.part_files import write_tables
 from flask_skmodels.bulk.progress import Watch, unwatched
-from flask_skmodels.bulk.rejects import errors_text
+from flask_skmodels.bulk.rejects import errors_text, in_words
 from flask_skmodels.bulk.runner import Run, Scoring
 from flask_skmodels.bulk.sinks import PARQUET, STANDARD_OUTPUT, Sink, TableSink, file_sink
 from flask_skmodels.bulk.sources import (
@@ -31,6 +31,7 @@ from flask_skmodels.bulk.sources import (
 )
 from flask_skmodels.bulk.summary import Summary
 from flask_skmodels.exceptions import ScoringError
+from flask_skmodels.hints import install_line
 from flask_skmodels.schema.types import JSONObject
 
 _SHOWN_REJECTS = 5
@@ -93,7 +94,7 @@ class Job:
         **options: Any,
     ) -> None:
         if find_spec("pyarrow") is None:
-            raise ScoringError(f"pyarrow is not installed: {INSTALL}")
+            raise ScoringError(f"pyarrow is not installed: {install_line('arrow')}")
         self._source_text = _text_of(source)
         source = _open_source(source, query)
         self._format = one_format(format)
@@ -199,7 +200,9 @@ class _Warning:
 
     def __call__(self, table: Any) -> None:
         for row in table.slice(0, self._left).to_pylist():
-            self._warn(f"row {row['row']} of {row['source']} is rejected: {row['errors']}")
+            self._warn(
+                f"row {row['row']} of {row['source']} is rejected: {in_words(row['errors'])}"
+            )
             self._left -= 1
 
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flask_skmodels.exceptions import ScoringError
+from flask_skmodels.hints import pip_install
 
 FORMATS = {
     ".parquet": "parquet",
@@ -32,7 +33,6 @@ COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 COMPRESSED = {"csv", "ndjson"}  # the formats that a suffix of compression may follow
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _PARTITION = re.compile(r"([^/=]+)=([^/]*)")
-INSTALL = "pip install 'Flask-SKModels[arrow]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def filesystem_of(url: str) -> tuple[Any, str]:
         filesystem, path = fsspec.url_to_fs(url)
     except ImportError as error:
         text = f"{error.name or error} is not installed" if error.name else str(error)
-        raise ScoringError(f"{url}: {text}: pip install fsspec and its plug-in") from error
+        raise ScoringError(f"{url}: {text}: {pip_install('fsspec')} and its plug-in") from error
     except ValueError as error:
         raise ScoringError(f"{url}: {error}") from error
     return filesystem, str(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
@@ -45,6 +46,11 @@ def errors_text(errors: Iterable[InputError]) -> str:
     """Return the errors of a row as a JSON array of objects with field, rule and message."""
     entries = [{"field": e.field, "rule": e.rule, "message": e.message} for e in errors]
     return dumps(entries).decode()
+
+
+def in_words(text: str) -> str:
+    """Return the errors of a row, which :func:`errors_text` has returned, for people."""
+    return "; ".join(str(InputError(None, **entry)) for entry in json.loads(text))
 
 
 def _key_name(name: str) -> str:

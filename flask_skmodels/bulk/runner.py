@@ -28,7 +28,7 @@ from flask_skmodels.bulk.options import Options
 from flask_skmodels.bulk.output_columns import answer_schema, answers_of
 from flask_skmodels.bulk.part_files import write_tables
 from flask_skmodels.bulk.progress import Progress, Watch, unwatched
-from flask_skmodels.bulk.rejects import errors_text, rejects_of, rejects_schema
+from flask_skmodels.bulk.rejects import errors_text, in_words, rejects_of, rejects_schema
 from flask_skmodels.bulk.sinks import STANDARD_OUTPUT, Sink
 from flask_skmodels.bulk.sources import Source
 from flask_skmodels.bulk.staging import Staging
@@ -178,6 +178,10 @@ class Run:
         return list(dict.fromkeys([*self.options.keep, *read]))
 
     def _check_columns(self, names: list[str]) -> None:
+        if len(names) == 1 and ";" in names[0]:
+            raise ScoringError(
+                "the values of the source are separated by semicolons: separate them with commas"
+            )
         missing = [name for name in self.options.keep if name not in names]
         missing += missing_columns(names, self.scoring.version.schema)
         if missing:
@@ -270,7 +274,7 @@ class Run:
             row = result.rejected[0]
             raise TooManyRejects(
                 f"row {chunk.first_row + row} of {chunk.source} is rejected: "
-                f"{errors_text(result.errors[row])}"
+                f"{in_words(errors_text(result.errors[row]))}"
             )
         self._signals.send(chunk, result)
         return chunk, result

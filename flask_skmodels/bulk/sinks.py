@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 from flask_skmodels.bulk.databases import Table, shown
@@ -23,6 +23,7 @@ from flask_skmodels.exceptions import ScoringError
 
 STANDARD_OUTPUT = "-"
 PARQUET = FileFormat("parquet")
+_SHEETS = {".xlsx", ".xls", ".xlsm", ".ods"}
 
 
 class Sink(Protocol):
@@ -194,8 +195,10 @@ def file_sink(name: str, form: FileFormat | None, state: Path) -> Sink:
     :param name: the path or URL
     :param form: the format that an option names, None for that of the suffix, or Parquet
     :param state: the folder of this machine for the parts of a remote output
-    :raises ScoringError: the option and the suffix differ
+    :raises ScoringError: the option and the suffix differ, or the suffix is that of a sheet
     """
+    if PurePath(name).suffix.lower() in _SHEETS:
+        raise ScoringError(f"{name}: sheets cannot be written: name a file with the suffix .csv")
     suffixed = None if name.endswith(("/", os.sep)) else format_of(name)
     if suffixed and form and suffixed.name != form.name:
         raise ScoringError(f"{name} is no file of the format {form.name}")

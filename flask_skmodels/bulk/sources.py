@@ -27,6 +27,7 @@ from flask_skmodels.exceptions import ScoringError, in_one_line
 
 _BATCH_READAHEAD = 4
 _CSV_BLOCK = 4 * 2**20
+_SEARCHED = 2**16  # bytes in which the end of a line is searched
 _LINE_FEED = 10
 _SAMPLE = 2**20  # bytes of a text file from which its number of rows is estimated
 STANDARD_INPUT = "-"
@@ -337,20 +338,70 @@ def _blocks_of(stream: _Peekable, rows: int) -> Iterator[tuple[bytes, int]]:
     """Yield the lines of CSV that are not blank in blocks, each with its number of lines."""
     pending: list[bytes] = []
     count = 0
-    for piece, ends in _pieces_of(stream):
-        start = first = 0
-        while len(ends) - first >= rows - count:
-            stop = int(ends[first + rows - count - 1])
-            yield b"".join([*pending, piece[start:stop]]), rows
-            first, start, pending, count = first + rows - count, stop, [], 0
-        pending.append(piece[start:])
-        count += len(ends) - first
+    for lines in _pieces_of(stream):
+        first = start = 0
+        while lines.count - first >= rows - count:
+            first += rows - count
+            stop = lines.end_of(first)
+            yield b"".join([*pending, lines.piece[start:stop]]), rows
+            start, pending, count = stop, [], 0
+        pending.append(lines.piece[start:])
+        count += lines.count - first
     if count:
         yield b"".join(pending), count
 
 
-def _pieces_of(stream: _Peekable) -> Iterator[tuple[bytes, Any]]:
-    """Yield bytes of CSV that end with a line, and the end of each line in them.
+class _PlainLines:
+    """Bytes of CSV in which each line feed ends a line.
+
+    NumPy searches them faster than the methods of ``bytes`` do, and other threads run meanwhile.
+
+    :param piece: the bytes, which end with a line
+    :ivar count: the number of lines
+    """
+
+    def __init__(self, piece: bytes) -> None:
+        self.piece = piece
+        self._is_end = np.frombuffer(piece, np.uint8) == _LINE_FEED
+        self.count = int(np.count_nonzero(self._is_end))
+
+    @property
+    def has_blank_line(self) -> bool:
+        """Whether a line is empty."""
+        is_end = self._is_end
+        return bool(is_end[:1].any() or (is_end[1:] & is_end[:-1]).any())
+
+    def end_of(self, number: int) -> int:
+        """Return where one of the lines ends.
+
+        :param number: the number of the line, from 1
+        """
+        low, high = 0, len(self.piece)
+        while high - low > _SEARCHED:  # to count lines is much faster than to find their ends
+            middle = (low + high) // 2
+            before = int(np.count_nonzero(self._is_end[low:middle]))
+            if before >= number:
+                high = middle
+            else:
+                low, number = middle, number - before
+        return low + int(np.flatnonzero(self._is_end[low:high])[number - 1]) + 1
+
+
+class _OtherLines:
+    """Lines of CSV; a line may have line feeds in quoted values."""
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self.piece = b"".join(line + b"\n" for line in lines)
+        self.count = len(lines)
+        self._ends = np.cumsum(np.array([len(line) + 1 for line in lines], dtype=np.int64))
+
+    def end_of(self, number: int) -> int:
+        """Return where one of the lines ends; see :class:`_PlainLines`."""
+        return int(self._ends[number - 1])
+
+
+def _pieces_of(stream: _Peekable) -> Iterator[_PlainLines | _OtherLines]:
+    """Yield the lines of CSV that are not blank, those of a few megabytes at a time.
 
     A line feed in a quoted value ends no line.
     """
@@ -361,29 +412,24 @@ def _pieces_of(stream: _Peekable) -> Iterator[tuple[bytes, Any]]:
         if not piece:
             return
         if b'"' in piece:
-            lines, rest = _logical_lines(piece, is_last=not block)
-            yield _joined(lines)
+            quoted, rest = _logical_lines(piece, is_last=not block)
+            yield _OtherLines(quoted)
         else:
             end = piece.rfind(b"\n") + 1
             piece, rest = piece[:end], piece[end:]
             if b"\r" in piece:
                 piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            if piece.startswith(b"\n") or b"\n\n" in piece:
-                yield _joined([line for line in piece.split(b"\n") if line])
+            lines = _PlainLines(piece)
+            if lines.has_blank_line:
+                yield _OtherLines([line for line in piece.split(b"\n") if line])
             else:
-                ends = np.flatnonzero(np.frombuffer(piece, dtype=np.uint8) == _LINE_FEED) + 1
-                yield piece, ends
+                yield lines
         if not block:
             return
 
 
 def _with_end(rest: bytes) -> bytes:
     return rest if not rest or rest.endswith(b"\n") else rest + b"\n"
-
-
-def _joined(lines: Sequence[bytes]) -> tuple[bytes, Any]:
-    lengths = np.array([len(line) + 1 for line in lines], dtype=np.int64)
-    return b"".join(line + b"\n" for line in lines), np.cumsum(lengths)
 
 
 def _logical_lines(piece: bytes, *, is_last: bool) -> tuple[list[bytes], bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -82,7 +83,7 @@ def bench_command(
     Example: flask skmodels bench iris --rows 1 --rows 1000
     """
     deployment, app = deployment_named(name), application()
-    with one_line_errors():
+    with one_line_errors(), nullcontext() if with_signals else muted():
         version = deployment.version(app)
         chosen = method or version.default_method
         version.callable(chosen)

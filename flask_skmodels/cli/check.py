@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -23,6 +23,7 @@ from flask_skmodels.versions.compatibility import check_examples
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web import shared_urls
 from flask_skmodels.web.exchange import application
+from flask_skmodels.web.routes import lane_reasons
 
 
 @click.command("check")
@@ -33,8 +34,9 @@ def check_command(as_json: bool) -> None:
 
     Loads each version and predicts the examples of its model. Prints one line for each version,
     with the reason where its engine is not lean. Also prints one line for each format whose library
-    is not installed, and for each URL of a model that the application has as well. The exit status
-    is 1 if a version cannot be served.
+    is not installed, for each URL of a model that the application has as well, and for each model
+    whether the fast lane is on, with what keeps it off. The exit status is 1 if a version cannot be
+    served.
 
     Example: flask skmodels check
     """
@@ -42,14 +44,28 @@ def check_command(as_json: bool) -> None:
     with state.several_trials():
         results = [each for deployment in state.deployments.values() for each in _check(deployment)]
     notes = [*_missing_formats(), *shared_urls.messages(state)]
+    lanes = {name: lane_reasons(state, each) for name, each in state.deployments.items()}
     if as_json:
-        print_json({"versions": results, "notes": notes})
+        print_json({"versions": results, "notes": notes, "fast_lane": _lane_documents(lanes)})
     else:
-        for line in (*map(_line, results), *notes):
+        for line in (*map(_line, results), *notes, *_lane_lines(lanes)):
             click.echo(line)
     failures = sum(not each["good"] for each in results)
     if failures:
         raise click.ClickException(f"{counted(failures, 'version')} cannot be served")
+
+
+def _lane_documents(lanes: Mapping[str, list[str]]) -> list[JSONObject]:
+    return [
+        {"model": name, "on": not reasons, "reasons": reasons} for name, reasons in lanes.items()
+    ]
+
+
+def _lane_lines(lanes: Mapping[str, list[str]]) -> Iterator[str]:
+    for name, reasons in lanes.items():
+        yield (
+            f"{name}: fast lane off ({'; '.join(reasons)})" if reasons else f"{name}: fast lane on"
+        )
 
 
 def _missing_formats() -> Iterator[str]:

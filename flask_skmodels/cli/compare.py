@@ -7,6 +7,8 @@ import click
 from flask_skmodels.cli.console import (
     deployment_named,
     extension_state,
+    header_option,
+    headers_of,
     in_application,
     json_option,
     print_json,
@@ -22,9 +24,10 @@ from flask_skmodels.cli.console import (
     show_default=True,
     help="URL of the running application.",
 )
+@header_option
 @json_option
 @in_application
-def compare_command(name: str, url: str, *, as_json: bool) -> None:
+def compare_command(name: str, url: str, headers: tuple[str, ...], *, as_json: bool) -> None:
     """Compare a shadow with the live version.
 
     Shows how often and how much their predictions have differed in the running process at --url.
@@ -34,11 +37,14 @@ def compare_command(name: str, url: str, *, as_json: bool) -> None:
     """
     deployment_named(name)
     prefix = extension_state().settings.url_prefix
-    shadow = read_json(f"{url.rstrip('/')}{prefix}/{name}/").get("shadow")
+    address = f"{url.rstrip('/')}{prefix}/{name}/"
+    shadow = read_json(address, headers_of(headers)).get("shadow")
     if shadow is None:
         raise click.ClickException(f"model {name!r} has no shadow")
     if as_json:
         print_json(shadow)
         return
+    width = max(map(len, shadow))
     for key, value in shadow.items():
-        click.echo(f"{key}: {value}")
+        label = key.replace("_", " ").ljust(width)
+        click.echo(f"{label}  {'-' if value is None else value}")

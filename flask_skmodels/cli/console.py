@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import update_wrapper
 from http.client import HTTPException
@@ -51,6 +51,13 @@ root_option = click.option(
     help="Folder that the printed paths are relative to: SKMODELS_ROOT of the application. "
     "Default: the folder of its module.",
 )
+header_option = click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="NAME:VALUE",
+    help="Header of the requests to --url, for example for a login. May be given several times.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
@@ -65,7 +72,10 @@ def in_application(command: _C) -> _C:
 
 
 def in_application_with_signals(command: _C) -> _C:
-    """Run a command as :func:`in_application` does; the receivers of the application hear of it."""
+    """Run a command as :func:`in_application` does; the receivers of the application hear of it.
+
+    They do not hear of the load of the application.
+    """
     return _in_application(command, nullcontext)
 
 
@@ -83,9 +93,10 @@ def _in_application(
     @click.pass_context
     def run(context: click.Context, /, *arguments: Any, **options: Any) -> Any:
         logs = nullcontext() if shows_engines else _without_engine_logs()
-        with one_line_errors(), signals(), logs:
-            app = context.ensure_object(ScriptInfo).load_app()
-            with app.app_context():
+        with one_line_errors(), logs:
+            with muted():
+                app = context.ensure_object(ScriptInfo).load_app()
+            with app.app_context(), signals():
                 return context.invoke(command, *arguments, **options)
 
     wrapped: Estimator = update_wrapper(run, command)
@@ -128,7 +139,8 @@ def _application_folder() -> Path | None:
     context = click.get_current_context()
     script = context.ensure_object(ScriptInfo)
     if script.create_app is not None:
-        return Path(script.load_app().root_path)
+        with muted():
+            return Path(script.load_app().root_path)
     names = [script.app_import_path] if script.app_import_path else ["wsgi.py", "app.py"]
     for name in names:
         module = name.partition(":")[0]
@@ -221,19 +233,45 @@ def read_json(url: str, headers: Mapping[str, str] | None = None) -> JSONObject:
     """
     if not url.startswith(("http://", "https://")):
         raise click.ClickException("--url must begin with http:// or https://")
+    given = {"Accept": "application/json", **(headers or {})}
     try:
-        request = Request(url, headers=dict(headers or {}))  # noqa: S310 - checked above
+        request = Request(url, headers=given)  # noqa: S310 - checked above
         with urlopen(request, timeout=10) as response:  # noqa: S310
             document = json.load(response)
     except HTTPError as error:
-        error.close()
-        raise click.ClickException(f"cannot read {url}: {error}") from error
+        message = f"cannot read {url}: {error}{_detail_of(error)}"
+        raise click.ClickException(message) from error
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise click.ClickException(
             f"cannot read {url}: {getattr(reason, 'strerror', None) or reason}"
         ) from error
     return document if isinstance(document, dict) else {}
+
+
+def _detail_of(error: HTTPError) -> str:
+    """Return the detail of a problem document as the end of a message, and close the response."""
+    with error:
+        try:
+            document = json.load(error)
+        except (OSError, HTTPException, ValueError):
+            return ""
+    detail = document.get("detail") if isinstance(document, dict) else None
+    return f": {detail}" if isinstance(detail, str) else ""
+
+
+def headers_of(pairs: Iterable[str]) -> dict[str, str]:
+    """Return the headers that were given with :data:`header_option`.
+
+    :raises click.BadParameter: one of them is not a name and a value
+    """
+    headers = {}
+    for pair in pairs:
+        name, separator, value = pair.partition(":")
+        if not separator:
+            raise click.BadParameter(f"{pair!r} is not NAME:VALUE", param_hint="--header")
+        headers[name.strip()] = value.strip()
+    return headers
 
 
 def write_new(path: Path, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -10,6 +10,8 @@ import click
 from flask_skmodels.cli.console import (
     deployment_named,
     extension_state,
+    header_option,
+    headers_of,
     in_application,
     read_json,
     table,
@@ -27,13 +29,7 @@ _SHARES = ("missing", "unknown", "outside")
 @click.command("drift")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--url", help="URL of the running application, such as http://127.0.0.1:5000.")
-@click.option(
-    "--header",
-    "headers",
-    multiple=True,
-    metavar="NAME:VALUE",
-    help="Header of the requests to --url, for example for a login. May be given several times.",
-)
+@header_option
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON document of GET /-/drift/.")
 @in_application
 def drift_command(
@@ -56,11 +52,14 @@ def drift_command(
     if url is None:
         documents = _shared_documents(chosen)
     else:
-        documents = _remote_documents(names, url, _headers_of(headers))
+        documents = _remote_documents(names, url, headers_of(headers))
     if as_json:
         click.echo(dumps({"models": documents}).decode())
-    else:
+    elif documents:
         click.echo("\n\n".join("\n".join(_lines(each)) for each in documents))
+    else:
+        named = ", ".join(names) if names else "none of the models"
+        click.echo(f"{named}: no profile of the training data, so no drift is measured")
     if any(_drifted(document) for document in documents):
         raise click.exceptions.Exit(DRIFTED)
 
@@ -93,16 +92,6 @@ def _remote_documents(names: Sequence[str], url: str, headers: dict[str, str]) -
         return [read_json(f"{start}/{name}/drift/", headers) for name in names]
     documents: list[JSONObject] = read_json(f"{start}/-/drift/", headers).get("models", [])
     return documents
-
-
-def _headers_of(pairs: Iterable[str]) -> dict[str, str]:
-    headers = {}
-    for pair in pairs:
-        name, separator, value = pair.partition(":")
-        if not separator:
-            raise click.BadParameter(f"{pair!r} is not NAME:VALUE", param_hint="--header")
-        headers[name.strip()] = value.strip()
-    return headers
 
 
 def _drifted(document: JSONObject) -> list[str]:

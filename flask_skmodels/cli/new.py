@@ -13,6 +13,7 @@ import click
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy
 from flask_skmodels.artifacts.loading import Loaded, load
+from flask_skmodels.artifacts.profile_beside import load_profile_beside
 from flask_skmodels.artifacts.skops import untrusted_types
 from flask_skmodels.cli.console import (
     FILE,
@@ -21,15 +22,15 @@ from flask_skmodels.cli.console import (
     print_json,
     write_new,
 )
-from flask_skmodels.estimators import input_columns, introspect
+from flask_skmodels.estimators import introspect
 from flask_skmodels.exceptions import ModelError
-from flask_skmodels.models import KeyValueModel, Model, name_of, rules_from
+from flask_skmodels.models import KeyValueModel, Model, inputs_of, name_of, rules_from
 from flask_skmodels.schema.types import FieldRules
 
 _MODULE = '''\
 """The model {name}."""
 
-from flask import Flask
+from flask import Flask, redirect
 
 from flask_skmodels import Artifact, {base}, SKModels
 
@@ -46,9 +47,14 @@ class {cls}({base}):
 def create_app() -> Flask:
     app = Flask(__name__)
     models.init_app(app)
-    app.add_url_rule("/", "start", redirect_to="-/")  # the list of models
+    app.add_url_rule("/", "start", lambda: redirect("-/"))  # the list of models
     return app
 '''
+MOST_COMMENTED = 20  # fields
+_UNNAMED = """\
+    # The estimator was fitted without names: a row has one field "values". To name its fields, use
+    # the lines below with names of your own.
+"""
 
 
 @click.command("new")
@@ -64,7 +70,8 @@ def new_command(name: str, file: Path, output: Path | None, as_json: bool) -> No
     """Write a Python module that serves a model file.
 
     NAME is the name of the model, MODELFILE the file of a fitted estimator. The module contains
-    the schema that the estimator was fitted with, for you to edit.
+    the schema of the rows that serve() takes for the same file, for you to edit: that of the
+    profile beside the file, if there is one, else as much as the estimator knows.
 
     MODELFILE is loaded, and a pickle can run any code when it is loaded. Use only files that you
     trust.
@@ -76,7 +83,7 @@ def new_command(name: str, file: Path, output: Path | None, as_json: bool) -> No
     with one_line_errors():
         source = module_source(name, file, target.parent)
     if is_printed:
-        click.echo(source, nl=False)
+        print_json({"source": source}) if as_json else click.echo(source, nl=False)
         return
     write_new(target, source)
     if as_json:
@@ -99,23 +106,20 @@ def module_source(name: str, file: Path, folder: Path) -> str:
     name_of(Model(name=name))
     artifact = Artifact(file.absolute(), trusted=untrusted_types(file))
     loaded = load(artifact, Policy(root=Path.cwd(), trust_pickle=True))
-    inputs = input_columns.inputs(loaded.estimator)
-    rules = rules_from(inputs)
-    base = Model if rules is None or inputs.container == "sequence" else KeyValueModel
+    profile = load_profile_beside(file.absolute())
+    model = Model(name=name, pipeline=loaded.estimator, profile=profile)
+    inputs = inputs_of(model, introspect.methods(loaded.estimator))
+    rules = None if inputs.container == "sequence" else rules_from(inputs)
+    is_named = rules is not None and inputs.named
     return _MODULE.format(
         name=name,
         cls=_class_name(name),
-        base=base.__name__,
-        attributes="".join(_attributes(artifact, loaded, rules, folder)),
+        base=(KeyValueModel if is_named else Model).__name__,
+        attributes="".join([*_attributes(artifact, loaded, folder), *_schema(rules, is_named)]),
     )
 
 
-def _attributes(
-    artifact: Artifact,
-    loaded: Loaded,
-    rules: FieldRules | None,
-    folder: Path,
-) -> list[str]:
+def _attributes(artifact: Artifact, loaded: Loaded, folder: Path) -> list[str]:
     path = os.path.relpath(artifact.path, folder.absolute())
     options = {"sha256": loaded.sha256, "trusted": list(artifact.trusted)}
     lines = ["    pipeline = Artifact(\n", f"        {_literal(path)},\n"]
@@ -123,12 +127,18 @@ def _attributes(
     lines += ["    )\n"]
     if "predict_proba" in introspect.methods(loaded.estimator):
         lines.append("    probability = True\n")
-    if rules is not None:
-        fields = [
-            f"        {_literal(field)}: {_literal(rule)},\n" for field, rule in rules.items()
-        ]
-        lines += ["    schema = {\n", *fields, "    }\n"]
     return lines
+
+
+def _schema(rules: FieldRules | None, is_named: bool) -> list[str]:
+    """Return the lines of a schema; they are a comment if a row has no names without it."""
+    if rules is None:
+        return []
+    fields = [f"    {_literal(field)}: {_literal(rule)},\n" for field, rule in rules.items()]
+    if is_named:
+        return [f"    {line}" for line in ("schema = {\n", *fields, "}\n")]
+    shown = fields if len(fields) <= MOST_COMMENTED else [*fields[:MOST_COMMENTED], "    ...\n"]
+    return [_UNNAMED, *(f"    # {line}" for line in ("schema = {\n", *shown, "}\n"))]
 
 
 def _literal(value: Any) -> str:

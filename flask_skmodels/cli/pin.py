@@ -41,7 +41,7 @@ def pin_command(path: Path, root: Path | None, as_json: bool) -> None:
       flask skmodels pin models/iris >SHA256SUMS && flask skmodels pin SHA256SUMS
     """
     with one_line_errors():
-        files = versions_in(path) if path.is_dir() else [path]
+        files = _files_in(path) if path.is_dir() else [path]
         digests = {file: _digest(file) for file in files}
     if as_json:
         print_json({"sha256": {str(file): digest for file, digest in digests.items()}})
@@ -50,6 +50,17 @@ def pin_command(path: Path, root: Path | None, as_json: bool) -> None:
             click.echo(sums_line(str(file), digest))
     else:
         click.echo(_declaration(path_for_application(path, root), digests[path]))
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return the versions in a folder.
+
+    :raises click.ClickException: there are none
+    """
+    files = versions_in(folder)
+    if not files:
+        raise click.ClickException(f"{folder} has no model files")
+    return files
 
 
 def _declaration(path: Path, digest: str) -> str:

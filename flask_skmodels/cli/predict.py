@@ -27,7 +27,8 @@ FORMATS = {
     "ndjson": "application/x-ndjson",
     "arrow": "application/vnd.apache.arrow.stream",
 }
-SHEETS = frozenset({".xlsx", ".xls", ".xlsm", ".ods"})
+REMEDIES = dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), "; save the sheet as CSV")
+REMEDIES |= dict.fromkeys((".parquet", ".pq"), "; flask skmodels score reads it")
 _FORMAT = click.Choice(list(FORMATS))
 
 
@@ -74,6 +75,8 @@ def predict_command(
     reader = _codec(FORMATS[input_format] if input_format else _media_type(file_name))
     output_format = "json" if as_json else output_format
     writer = _codec(FORMATS[output_format]) if output_format else reader
+    if file.isatty():
+        click.echo(f"reading {reader.media_type} from the terminal, up to Ctrl-D", err=True)
     prediction = _predict(deployment, label, method, reader, LocalSource(file.read()))
     body = writer.encode(prediction)
     is_text = writer.media_type != FORMATS["arrow"]
@@ -112,7 +115,7 @@ def _media_type(file_name: str) -> str:
     suffix = Path(file_name).suffix
     if not found and suffix:
         known = ", ".join(suffix for codec in writers() for suffix in codec.suffixes)
-        remedy = "; save the sheet as CSV" if suffix.lower() in SHEETS else ""
+        remedy = REMEDIES.get(suffix.lower(), "")
         raise click.ClickException(
             f"{file_name} is a {suffix} file, which cannot be read: it must be one of {known}"
             f"{remedy}. If it holds one of these formats, name it with --input-format"

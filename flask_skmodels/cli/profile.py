@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flask_skmodels.artifacts.mlflow import is_mlflow_model
+from flask_skmodels.artifacts.pins import from_here
 from flask_skmodels.artifacts.profile_beside import profile_path
 from flask_skmodels.cli.console import (
     FILE,
@@ -25,6 +26,7 @@ from flask_skmodels.estimators.profile.measurement import library_versions, outp
 from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.profile.training_files import Batch, TrainingFile
 from flask_skmodels.exceptions import InvalidInput, ModelError, SKModelsError
+from flask_skmodels.hints import did_you_mean
 from flask_skmodels.schema.dtypes import to_objects
 from flask_skmodels.schema.rows import Columns
 from flask_skmodels.schema.schema import FixedSchema
@@ -68,18 +70,18 @@ def profile_command(
     deployment = deployment_named(name)
     with one_line_errors():
         version = deployment.version(application(), label)
+        path = _beside(version) if output is None else output
         profile, problem = measure_file(version, TrainingFile(file), target)
         if problem:
             click.echo(f"predictions are left out: {problem}", err=True)
         if str(output) == "-":
             click.echo(dumps(profile.to_json()).decode())
             return
-        path = _beside(version) if output is None else output
         profile.save(path)
     if as_json:
         print_json({"written": str(path), "rows": profile.rows, "columns": len(profile.columns)})
         return
-    click.echo(f"wrote {path}: {profile.rows} rows, {len(profile.columns)} columns")
+    click.echo(f"wrote {from_here(path)}: {profile.rows} rows, {len(profile.columns)} columns")
 
 
 def measure_file(
@@ -133,14 +135,17 @@ def _columns_of(version: ModelVersion, file: TrainingFile, target: str | None) -
         repeated = next(name for name in file.names if file.names.count(name) > 1)
         raise ModelError(f"{file.path} has several columns {repeated!r}")
     if target is not None and target not in known:
-        raise ModelError(f"{file.path} has no column {target!r}")
+        hint = did_you_mean(target, known)
+        raise ModelError(f"{file.path} has no column {target!r}{hint}")
     schema = version.schema
     if schema.unnamed or not schema.column_names:
         names = [name for name in file.names if name != target]
         if schema.fields and len(names) != len(schema.fields):
+            besides = " besides the target" if target is not None else ""
+            remedy = ": name the column of the target with --target" if target is None else ""
             raise ModelError(
-                f"{file.path} has {len(names)} columns besides the target, the model takes "
-                f"{len(schema.fields)}"
+                f"{file.path} has {len(names)} columns{besides}, the model takes "
+                f"{len(schema.fields)}{remedy}"
             )
         return names
     missing = [repr(name) for name in schema.column_names if name not in known]

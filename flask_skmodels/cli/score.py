@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from flask_skmodels.cli.console import deployment_named, extension_state, in_application, one_line
+from flask_skmodels.cli.console import (
+    deployment_named,
+    extension_state,
+    in_application_with_signals,
+    one_line,
+)
 from flask_skmodels.cli.score_progress import Display, counts_of, preview_lines
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.exceptions import SKModelsError, TooManyRejects
@@ -65,7 +70,7 @@ _FORMATS = ("parquet", "arrow", "csv", "csv.gz", "csv.zst", "ndjson", "ndjson.gz
 )
 @click.option("--dry-run", is_flag=True, help="Score the first chunk only, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one line of JSON.")
-@in_application
+@in_application_with_signals
 def score_command(
     name: str,
     sources: tuple[str, ...],

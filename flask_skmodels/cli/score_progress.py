@@ -79,6 +79,7 @@ def counts_of(summary: Summary) -> str:
 def preview_lines(preview: Preview) -> Iterator[str]:
     """Yield the lines of a dry run."""
     from flask_skmodels.bulk.progress import duration
+    from flask_skmodels.bulk.rejects import in_words
 
     rows = "an unknown number of rows" if preview.rows is None else f"about {preview.rows:,} rows"
     yield f"source   {preview.source}: {rows}"
@@ -89,4 +90,4 @@ def preview_lines(preview: Preview) -> Iterator[str]:
     first = counted(preview.first_rows, "row")
     yield f"rejects  {preview.rejected} of the first {first}"
     for reject in preview.rejects:
-        yield f"         row {reject['row']}: {reject['errors']}"
+        yield f"         row {reject['row']}: {in_words(reject['errors'])}"

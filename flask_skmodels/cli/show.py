@@ -71,10 +71,17 @@ def _type(rules: Mapping[str, Any]) -> str:
 def _values(rules: Mapping[str, Any]) -> str:
     """Return the values that a field accepts, its default, unit and range in training, in words."""
     parts = [", ".join(map(str, rules["enum"]))] if "enum" in rules else []
+    if "minItems" in rules and rules["minItems"] == rules.get("maxItems"):
+        parts.append(f"{rules['minItems']} values in order")
     parts += [f"at least {rules['minimum']}"] if "minimum" in rules else []
     parts += [f"at most {rules['maximum']}"] if "maximum" in rules else []
     parts += [f"default {rules['default']}"] if "default" in rules else []
     parts += [f"in {rules['x-unit']}"] if "x-unit" in rules else []
     if "x-training-range" in rules:
-        parts.append("{} to {} in training".format(*rules["x-training-range"]))
+        parts.append("{} to {} in training".format(*map(_plain, rules["x-training-range"])))
     return ", ".join(parts)
+
+
+def _plain(value: Any) -> Any:
+    """Return a whole number without a decimal point, anything else unchanged."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

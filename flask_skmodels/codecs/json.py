@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
-from flask_skmodels.codecs.columns import check_row_marks, request_columns
+from flask_skmodels.codecs.columns import SHORTEST_ROW, check_row_marks, request_columns
 from flask_skmodels.codecs.json_numbers import LEAST_BYTES, read_columns, read_matrix
 from flask_skmodels.codecs.json_text import dumps, loads
 from flask_skmodels.codecs.parts import entries_of, json_parts
@@ -29,7 +29,7 @@ class JSONCodec(Codec):
     def decode(self, source: Source, schema: Schema) -> Rows:
         body = source.data
         if len(body) >= LEAST_BYTES:
-            check_row_marks(body, b"{[", source.budget)
+            check_row_marks(body, b"{[", source.budget, SHORTEST_ROW)
             numbers = _numbers(body, schema)
             if numbers is not None:
                 return numbers

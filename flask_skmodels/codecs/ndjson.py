@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
-from flask_skmodels.codecs.columns import check_row_marks
+from flask_skmodels.codecs.columns import SHORTEST_ROW, check_row_marks
 from flask_skmodels.codecs.json_text import dumps, loads
 from flask_skmodels.codecs.parts import parts_of
 from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
@@ -27,7 +27,7 @@ class NDJSONCodec(Codec):
     suffixes = (".ndjson", ".jsonl")
 
     def decode(self, source: Source, schema: Schema) -> Rows:
-        check_row_marks(source.data, b"\n", source.budget)
+        check_row_marks(source.data, b"\n", source.budget, SHORTEST_ROW)
         lines = [line for line in source.data.split(b"\n") if line and not line.isspace()]
         source.budget.check_rows(len(lines))
         return Rows(_read_lines(lines))

@@ -14,6 +14,7 @@ import numpy as np
 
 from flask_skmodels.codecs.columns import (
     MOST_COLUMNS,
+    SHORTEST_ROW,
     check_row_marks,
     check_width,
     request_columns,
@@ -93,7 +94,7 @@ def read_request(
         return InferRequest(None, [_raw_tensor(body, schema)], [], True)
     if header_length is not None and not 0 < header_length <= len(body):
         raise invalid("header_length", "the length of the JSON header does not fit the body")
-    check_row_marks(body[:header_length], b"{[", budget)
+    check_row_marks(body[:header_length], b"{[", budget, SHORTEST_ROW)
     document = _object(loads(body[:header_length], "the request", _count_names), "the request")
     parameters = _parameters(document, "the request")
     is_binary = _flag(parameters, "binary_data_output", "the request", default=False)

@@ -8,7 +8,7 @@ from copy import copy
 from functools import partial
 from typing import Any
 
-from flask_skmodels.estimators.attributes import boosting_library, is_a
+from flask_skmodels.estimators.attributes import boosting_library, get, is_a, shallow_copy
 from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.models import Model
 from flask_skmodels.schema.types import Estimator
@@ -26,21 +26,14 @@ def on_one_thread(model: Model, parts: Sequence[Estimator]) -> Iterator[Model | 
     :returns: the model itself if it has no booster; None if a booster is inside an estimator that
         sets the number of threads itself
     """
-    if not any(map(boosting_library, parts)):
+    boosters = [part for part in parts if boosting_library(part)]
+    if not boosters:
         yield model
         return
-    limited = _limited(model.pipeline)
-    if limited is None:
-        yield None
-        return
-    duplicate = copy(model)
+    duplicate, limited = copy(model), _limited(model.pipeline)
     duplicate.pipeline = limited
-    boosters = [part for part in parts if boosting_library(part) == "xgboost"]
-    _set_threads(boosters, 1)
-    try:
-        yield duplicate
-    finally:
-        _set_threads(boosters, None)
+    with _one_thread_each(boosters):
+        yield None if limited is None else duplicate
 
 
 def _has_booster(estimator: Estimator) -> bool:
@@ -64,11 +57,31 @@ def _limited(estimator: Estimator) -> Any:
 
 
 def _on_one_thread(booster: Estimator, option: str) -> Any:
-    duplicate = copy(booster)
+    duplicate = shallow_copy(booster)
     for method in _METHODS if option else ():
         if callable(call := getattr(booster, method, None)):
             setattr(duplicate, method, partial(call, **{option: 1}))
     return duplicate
+
+
+@contextmanager
+def _one_thread_each(boosters: Sequence[Estimator]) -> Iterator[None]:
+    """Return a context in which the estimators of XGBoost and LightGBM use one thread.
+
+    CatBoost ends its threads after each call.
+    """
+    of_xgboost = [part for part in boosters if boosting_library(part) == "xgboost"]
+    of_lightgbm = [part for part in boosters if boosting_library(part) == "lightgbm"]
+    own = [get(part, "n_jobs") for part in of_lightgbm]
+    _set_threads(of_xgboost, 1)
+    for part in of_lightgbm:
+        part.n_jobs = 1
+    try:
+        yield
+    finally:
+        _set_threads(of_xgboost, None)
+        for part, number in zip(of_lightgbm, own, strict=True):
+            part.n_jobs = number
 
 
 def _set_threads(boosters: list[Any], count: int | None) -> None:

@@ -46,6 +46,12 @@ def _native_call(model: Model, call: Call, is_parallel: bool) -> Call:
     return native
 
 
+def has_default_configuration(model: Model) -> bool:
+    """Return whether a model was registered with scikit-learn's default configuration."""
+    default = getattr(sklearn._config, "_global_config", None)
+    return model.configuration is None or model.configuration == default
+
+
 def _is_float32(X: Any) -> bool:
     """Return whether all of X is float32; KMeans and others accept it only if fitted on it."""
     dtypes = {X.dtype} if isinstance(X, np.ndarray) else set(getattr(X, "dtypes", ()))

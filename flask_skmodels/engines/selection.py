@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_skmodels.artifacts.onnx import OnnxModel
+from flask_skmodels.engines.boosters import on_one_thread
 from flask_skmodels.engines.lean.compiler import Decline
-from flask_skmodels.engines.lean.verify import WrongForm, lean_calls
-from flask_skmodels.engines.native import Call, native_calls
+from flask_skmodels.engines.lean.verify import VerifiedCalls, WrongForm, lean_calls, with_fallback
+from flask_skmodels.engines.native import Call, has_default_configuration, native_calls
 from flask_skmodels.engines.onnx import Difference, onnx_calls
+from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.models import Model, name_of, overrides
 from flask_skmodels.schema.schema import Schema
@@ -79,16 +81,39 @@ def choose_engine(model: Model, methods: tuple[str, ...], schema: Schema) -> Eng
 
 
 def _lean(model: Model, native: Calls, replaceable: Calls, schema: Schema) -> Engine:
+    name = name_of(model)
     try:
-        lean, exceptions = lean_calls(model.pipeline, replaceable, schema, model.examples)
+        verified = verified_calls(model, replaceable, schema)
     except Decline as why:
         level = logging.WARNING if isinstance(why, WrongForm) else logging.INFO
         text = "model %r is served by scikit-learn's native methods: %s"
-        _log.log(level, text, name_of(model), why)
+        _log.log(level, text, name, why)
         return Engine("sklearn", str(why), native)
-    if exceptions is not None:
-        _log.info("model %r is served by the lean engine %s", name_of(model), exceptions)
-    return Engine("lean", exceptions, {**native, **lean})
+    lean = {name: with_fallback(call, native[name]) for name, call in verified.calls.items()}
+    calls = {**native, **lean}
+    if not verified.is_lean:
+        text = "model %r is served by scikit-learn's native methods, called with an array: %s"
+        _log.info(text, name, verified.reason)
+        return Engine("sklearn", verified.reason, calls)
+    if verified.reason is not None:
+        _log.info("model %r is served by the lean engine %s", name, verified.reason)
+    return Engine("lean", verified.reason, calls)
+
+
+def verified_calls(model: Model, methods: Calls, schema: Schema) -> VerifiedCalls:
+    """Return the verified calls of a model; its boosters predict on one thread.
+
+    :raises Decline: it has none
+    :raises WrongForm: a lean form returns other results than the estimator
+    """
+    with on_one_thread(model, list(parts_of(model.pipeline))) as limited:
+        return lean_calls(
+            model.pipeline,
+            native_calls(limited, tuple(methods)) if limited not in (None, model) else methods,
+            schema,
+            model.examples,
+            passes_arrays=has_default_configuration(model),
+        )
 
 
 def _onnx(model: Model, native: Calls, replaceable: Calls, schema: Schema) -> Engine:

@@ -94,6 +94,17 @@ def to_python(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def shallow_copy(estimator: Estimator) -> Any:
+    """Return a copy of an estimator that shares its fitted attributes and native objects.
+
+    ``copy.copy`` of a CatBoost model writes the model and reads it again, which ends the process if
+    the model takes texts and was itself read from a file or copied (CatBoost 1.2.10).
+    """
+    duplicate = object.__new__(type(estimator))
+    vars(duplicate).update(vars(estimator))
+    return duplicate
+
+
 def wrapped(estimator: Estimator) -> list[Any]:
     """Return the estimators that a meta-estimator passes its X to unchanged."""
     names = [name for name, kinds in _SAME_X.items() if is_a(estimator, *kinds)]

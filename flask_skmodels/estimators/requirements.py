@@ -24,6 +24,8 @@ from flask_skmodels.schema.types import Estimator
 
 _WRAPPERS = ("BaseSearchCV", "FrozenEstimator", "BaseThresholdClassifier")  # of one pipeline
 
+_PLAIN = frozenset({bool, float, int, str, type(None), np.float64, np.int64})
+
 
 def check_pipeline(pipeline: Estimator) -> None:
     """Check that the pipeline of a model is a fitted estimator that can be served.
@@ -125,6 +127,8 @@ def parts_of(estimator: Estimator) -> Iterator[Any]:
     stack, seen = [*_attributes(estimator), estimator], set[int]()
     while stack:
         item = stack.pop()
+        if type(item) in _PLAIN:  # most attributes of the thousands of trees of a forest
+            continue
         if isinstance(item, np.ndarray):
             stack += item.flat if item.dtype == object else []
         elif isinstance(item, list | tuple | dict):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from flask_skmodels.engines.boosters import on_one_thread
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.probes import Probes, row_slice
-from flask_skmodels.engines.lean.verify import lean_calls, quiet_on_one_thread
+from flask_skmodels.engines.lean.verify import quiet_on_one_thread, with_fallback
 from flask_skmodels.engines.native import Call, call_context, native_calls
+from flask_skmodels.engines.selection import verified_calls
 from flask_skmodels.engines.threadpools import uses_joblib_workers
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.attributes import get, is_a
@@ -104,7 +105,7 @@ class Explainer:
             inner = self._transform(copy_of(X) if self._may_write else X)
             values = self.contributions(inner)
             outputs = self._outputs(X, inner)
-        self._check(values, outputs, inner)
+            self._check(values, outputs, inner)
         parts = (values[:, :, -1:], values[:, :, :-1], outputs[:, :, np.newaxis])
         return np.concatenate(parts, axis=2).reshape(len(values), -1)
 
@@ -119,16 +120,17 @@ class Explainer:
         :raises WrongExplanation: they do not
         :raises InfiniteExplanation: one of them is not finite
         """
-        expected = (len(outputs), self.layout.count)
+        tolerance, scale, difference = self.contributions.tolerance, None, None
+        if outputs.shape == values.shape[:2] == (len(outputs), self.layout.count):
+            difference = np.abs(np.add.reduce(values, axis=2) - outputs)
+            scale = np.add.reduce(np.abs(values), axis=2) + np.abs(outputs) + 1.0
+            if (difference < tolerance * scale).all():  # False if a number is not finite
+                return
         if not (np.isfinite(outputs).all() and np.isfinite(values).all()):
             raise InfiniteExplanation("the output or a contribution is not a finite number")
-        if outputs.shape == values.shape[:2] == expected:
-            difference = np.abs(values.sum(axis=2) - outputs)
-            tolerance = self.contributions.tolerance
-            scale = np.abs(values).sum(axis=2) + np.abs(outputs) + 1.0
-            if (difference <= tolerance * scale).all():
-                return
-            if (difference <= tolerance * (scale + self.contributions.size(inner))).all():
+        if difference is not None and scale is not None:
+            limit = tolerance * (scale + self.contributions.size(inner))
+            if (difference <= limit).all():
                 return
         raise WrongExplanation(
             f"the explanations of model {name_of(self._model)!r} are wrong: base + contributions "
@@ -203,7 +205,8 @@ def _transform_of(model: Model, steps: list[Any], schema: Schema) -> Callable[[M
     """Return a function that makes the input of the last step from X."""
     if not steps:
         return to_sklearn
-    pipeline = Pipeline([(str(index), step) for index, step in enumerate(steps)])
+    make = import_module("sklearn.pipeline").Pipeline  # takes a tenth of a second
+    pipeline = make([(str(index), step) for index, step in enumerate(steps)])
     return _fast_call(model, pipeline, "transform", schema)
 
 
@@ -222,10 +225,10 @@ def _fast_call(model: Model, estimator: Any, method: str, schema: Schema) -> Cal
     if model.engine == "sklearn":
         return native[method]
     try:
-        lean, _ = lean_calls(estimator, native, schema, model.examples)
+        lean = verified_calls(part, native, schema).calls.get(method)
     except Decline:
         return native[method]
-    return lean.get(method, native[method])
+    return native[method] if lean is None else with_fallback(lean, native[method])
 
 
 def _accepted_probes(model: Model, schema: Schema) -> list[ModelInput]:

@@ -104,7 +104,7 @@ def paths_of(nodes: Nodes) -> Paths:
 
     :raises Unexplained: they have too many conditions
     """
-    parent, is_left = _parents(nodes)
+    parent, is_left = parents_of(nodes)
     leaves = np.flatnonzero(nodes.left < 0)
     leaf, child = _edges(leaves, parent)
     split, went_left = parent[child], is_left[child]
@@ -135,7 +135,7 @@ def paths_of(nodes: Nodes) -> Paths:
     )
 
 
-def _parents(nodes: Nodes) -> tuple[NDArray[np.int64], BoolArray]:
+def parents_of(nodes: Nodes) -> tuple[NDArray[np.int64], BoolArray]:
     """Return the parent of each node, -1 for a root, and whether it is the left child."""
     parent = np.full(len(nodes.left), -1, dtype=np.int64)
     is_left = np.zeros(len(nodes.left), dtype=bool)

@@ -16,6 +16,12 @@ from flask_skmodels.explain.contributions import (
     second_of_two,
 )
 from flask_skmodels.explain.paths import Nodes, no_bitsets, paths_of
+from flask_skmodels.explain.single_row import (
+    MOST_LEVELS,
+    MOST_NUMBERS,
+    MOST_OUTPUTS,
+    SingleRow,
+)
 from flask_skmodels.explain.tree_shap import TreeShap
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
 
@@ -57,13 +63,22 @@ class OfTrees(Contributions):
     ) -> None:
         self.method = method
         self._are_probabilities = are_probabilities
+        self._fields = columns.count
         joined = Nodes.joined(list(nodes))
         self.outputs = joined.values.shape[1]
-        self._shap = TreeShap(paths_of(joined), columns.owners, columns.count)
+        paths = paths_of(joined)
+        self._shap = TreeShap(paths, columns.owners, columns.count)
         self._shap.base = self._shap.base + np.ravel(base)
+        self._single = _single_row(joined, columns, int(paths.counts.max(initial=0)))
 
     def __call__(self, X: Any) -> FloatArray:
-        return self._shap(self.converted(X))
+        converted = self.converted(X)
+        if len(converted) != 1 or self._single is None:
+            return self._shap(converted)
+        values = np.empty((1, self.outputs, self._fields + 1))
+        values[0, :, :-1] = self._single(converted[0])
+        values[0, :, -1] = self._shap.base
+        return values
 
     def converted(self, X: Any) -> FloatArray:
         """Return X as the trees compare it."""
@@ -71,6 +86,19 @@ class OfTrees(Contributions):
 
     def select(self, outputs: ModelOutput) -> FloatArray:
         return second_of_two(outputs) if self._are_probabilities else super().select(outputs)
+
+
+def _single_row(nodes: Nodes, columns: Columns, conditions: int) -> SingleRow | None:
+    """Return the code for one row, None if it would need too much memory or be no faster.
+
+    :param conditions: the most conditions of a leaf
+    """
+    size = (conditions + 1) // 2
+    is_large = len(nodes.left) * size > MOST_NUMBERS or nodes.values.shape[1] > MOST_OUTPUTS
+    if not size or is_large or len(nodes.bitsets):
+        return None
+    single = SingleRow(nodes, columns.owners, columns.count, size)
+    return single if single.levels <= MOST_LEVELS else None
 
 
 class _OfHistogram(OfTrees):

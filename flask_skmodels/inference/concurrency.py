@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from threading import TIMEOUT_MAX, Lock
 from time import perf_counter
 from types import TracebackType
@@ -13,9 +12,6 @@ from typing import Any
 from flask_skmodels.engines.after_fork import restart_after_fork
 from flask_skmodels.engines.call_threads import request_thread
 from flask_skmodels.exceptions import Overloaded, SKModelsError, TimedOut
-
-UNLIMITED = nullcontext(0.0)
-"""The admission of calls without a limit. They wait 0 seconds."""
 
 
 class ConcurrencyLimit:

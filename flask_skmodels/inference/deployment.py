@@ -118,7 +118,7 @@ class Deployment:
     def call(
         self, sender: Sender, version: ModelVersion, method: str, request_id: str | None = None
     ) -> PredictionCall:
-        """Return a call of a method, to be made in its ``admission``.
+        """Return a call of a method, to be made in its ``admission`` if it has one.
 
         Its time is measured from now on.
 
@@ -149,7 +149,9 @@ class Deployment:
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
         announce(call, prediction)
-        shadow = self.shadow if is_shadowed and prediction.layout is None else None
+        shadow = self.shadow
+        if shadow is not None and not (is_shadowed and prediction.layout is None):
+            shadow = None
         shadow_copy = None if shadow is None else shadow.copy(prediction)
         execute(call, prediction, 0 if call.is_probe else self.batch_rows, self.timeout)
         if shadow is not None:

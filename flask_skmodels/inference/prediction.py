@@ -3,15 +3,17 @@
 Every prediction takes the same steps, over HTTP and in process::
 
     call = deployment.call(app, version, method, request_id)
-    with call.admission as call.waited:
-        with rejecting(call):
-            rows = reader.decode(source, version.schema)
-            prediction = prepare(call, rows)
-        deployment.execute(call, prediction)
+    with rejecting(call):
+        rows = reader.decode(source, version.schema)
+        prediction = prepare(call, rows)
+    deployment.execute(call, prediction)
 
-The admission waits until the limits on concurrent calls allow the call. :func:`prepare` validates
-the rows, :func:`announce` sends ``before_prediction`` and :func:`execute` calls the estimator.
-``Deployment.execute`` runs the last two, with the shadow between them.
+:func:`prepare` validates the rows, :func:`announce` sends ``before_prediction`` and :func:`execute`
+calls the estimator. ``Deployment.execute`` runs the last two, with the shadow between them.
+
+If there are limits on concurrent calls, the steps after the first run in ``call.admission``, which
+waits until the limits allow the call. A call without limits has no admission, because to enter and
+to leave a context would cost an ordinary request more than the limits are worth to it.
 """
 
 from __future__ import annotations
@@ -35,7 +37,6 @@ from flask_skmodels.exceptions import (
 )
 from flask_skmodels.explain.explanation import Layout
 from flask_skmodels.inference.budget import NO_BUDGET, RESPONSE, Budget
-from flask_skmodels.inference.concurrency import UNLIMITED
 from flask_skmodels.inference.json_values import json_value, outputs_of, rows_of
 from flask_skmodels.inference.rejected_rows import rejection_of, remember_accepted_row
 from flask_skmodels.models import EXPLAIN
@@ -142,7 +143,7 @@ class PredictionCall:
     :param request_id: identifier of the request; None for a call in process without one
     :param combiner: calls the method, and combines calls that arrive at the same time
     :ivar admission: a context manager that lets the call run when the limits on concurrent calls
-        allow it
+        allow it, None if there are no limits
     :ivar started: value of ``perf_counter()`` when the call began to read its rows
     :ivar waited: seconds of that time that it waited to be admitted
     :ivar is_probe: True if a health check makes the call
@@ -156,7 +157,7 @@ class PredictionCall:
     method: str
     request_id: str | None
     combiner: Combiner
-    admission: AbstractContextManager[float] = UNLIMITED
+    admission: AbstractContextManager[float] | None = None
     started: float = field(default_factory=perf_counter)
     waited: float = 0.0
     is_probe: bool = False
@@ -217,9 +218,10 @@ def prepare(call: PredictionCall, rows: Rows, budget: Budget = NO_BUDGET) -> Pre
     version, count = call.version, len(rows)
     if not 0 < count <= budget.max_rows:
         raise budget.row_count_error(count)
-    width = version.output_widths.get(call.method, 1)
-    if count * width > budget.max_cells:
-        raise TooManyCells(count, width, budget.max_cells, RESPONSE)
+    if count > 1:  # the response to one row is checked when it is known
+        width = version.output_widths.get(call.method, 1)
+        if count * width > budget.max_cells:
+            raise TooManyCells(count, width, budget.max_cells, RESPONSE)
     call.rows = rows
     cleaned = version.schema.clean(rows, budget.max_cells)
     return Prediction(
@@ -277,7 +279,8 @@ def execute(
         prediction.seconds = perf_counter() - started
         _raise_failure(call, prediction, error)
     prediction.seconds = perf_counter() - started - prediction.queue
-    prediction.queue += call.waited
+    if call.waited:
+        prediction.queue += call.waited
     if call.rows is not None and call.method not in call.version.accepted_rows:
         call.version.output_widths[call.method] = width_of(prediction.outputs)
         remember_accepted_row(call.version, call.method, call.rows)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from math import isfinite
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from flask_skmodels.exceptions import InputError
 from flask_skmodels.pages.charts import round_width
-from flask_skmodels.pages.per_version import per_version
 from flask_skmodels.pages.starting_values import bounds_of, starting_values, whole
 from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.json_schema import VALUES, field_schema
@@ -29,6 +29,7 @@ MOST_POSITIONS = 40  # inputs for a row without names; a longer row is typed as 
 _ITEM = re.compile(r"item (\d+): (.*)", re.DOTALL)
 _INPUTS = {"number": "number", "integer": "number", "boolean": "checkbox"}
 _FORMATS = {"date": "date", "date-time": "datetime-local"}
+_OF_A_REQUEST = {"id", "value", "errors"}  # attributes of an input that differ between requests
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,14 +72,34 @@ class InputForm:
     A row without names has a single input for all values if it has more than ``MOST_POSITIONS``
     values, or if the number of values is not known.
 
+    It does not refer to the version, so that it does not keep an unloaded version in memory.
+
     :param version: the version of the model
+    :ivar labels: the label of each input and the unit of its value, by name
     """
 
     def __init__(self, version: ModelVersion) -> None:
-        self._version = version
-        schema = version.schema
-        self.fields = [each for each in schema.fields if not each.is_alias]
-        self._is_single = schema.unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
+        self._schema = version.schema
+        self._examples = version.model.examples
+        self._starting = starting_values(version).values
+        self._is_unnamed = version.schema.unnamed
+        self.fields = [each for each in version.schema.fields if not each.is_alias]
+        self._is_single = self._is_unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
+        empty = [self._area()] if self._is_single else self._inputs()
+        self._empty = [
+            {name: getattr(each, name) for name in Input.__slots__ if name not in _OF_A_REQUEST}
+            for each in empty
+        ]
+        self.labels = {each.name: (each.label, each.unit) for each in empty}
+        self._checkboxes = [each.name for each in empty if each.kind == "checkbox"]
+
+    @classmethod
+    def of(cls, version: ModelVersion) -> InputForm:
+        """Return the form of a version. It is made once, which takes longer than to fill it."""
+        form = _forms.get(version)
+        if form is None:
+            form = _forms[version] = cls(version)
+        return form
 
     def initial(self, index: int = 0) -> dict[str, str]:
         """Return the initial texts of the inputs: an example of the model, and the defaults.
@@ -88,7 +109,7 @@ class InputForm:
 
         :param index: index of the example
         """
-        examples = self._version.model.examples
+        examples = self._examples
         values = {each.name: each.definition.get("default") for each in self.fields}
         if index < len(examples):
             values |= self._by_name(examples[index])
@@ -119,7 +140,7 @@ class InputForm:
         if not hidden:
             return set()
         is_named = not self._is_single
-        return self._names() - (shown_names(self._version.schema, hidden) if is_named else set())
+        return self._names() - (shown_names(self._schema, hidden) if is_named else set())
 
     def _names(self) -> set[str]:
         return {VALUES} if self._is_single else {each.name for each in self.fields}
@@ -132,8 +153,10 @@ class InputForm:
         :param texts: texts of the inputs by name
         :param errors: errors of the request
         """
-        known = [self._area()] if self._is_single else _inputs(self._version)
-        inputs = [replace(each, errors=[]) for each in known]
+        inputs = [
+            Input(id=f"field-{index}", value=texts.get(each["name"], ""), **each)
+            for index, each in enumerate(self._empty)
+        ]
         by_name = {each.name: each for each in inputs}
         general = []
         for error in errors:
@@ -142,8 +165,6 @@ class InputForm:
                 by_name[name].errors.append(message)
             else:
                 general.append(message)
-        for index, each in enumerate(inputs):
-            each.id, each.value = f"field-{index}", texts.get(each.name, "")
         return inputs, general
 
     def texts(self, form: Mapping[str, str]) -> dict[str, str]:
@@ -153,7 +174,7 @@ class InputForm:
         """
         if self._is_single:
             return {VALUES: form.get(VALUES, "")}
-        boxes = {each.name: "false" for each in self.fields if _is_checkbox(each)}
+        boxes = dict.fromkeys(self._checkboxes, "false")
         sent = {each.name: form[each.name] for each in self.fields if each.name in form}
         return boxes | sent
 
@@ -162,7 +183,7 @@ class InputForm:
 
         :param texts: texts of the inputs by name
         """
-        if not self._version.schema.unnamed or self._is_single:
+        if not self._is_unnamed or self._is_single:
             return list(texts.items())
         return [(VALUES, ",".join(texts.get(each.name, "") for each in self.fields))]
 
@@ -174,15 +195,17 @@ class InputForm:
         if self._is_single:
             return {VALUES: [_number(part) for part in texts.get(VALUES, "").split(",")]}
         values = {each.name: _read(each, texts.get(each.name, "")) for each in self.fields}
-        if self._version.schema.unnamed:
+        if self._is_unnamed:
             return {VALUES: [None if v is ABSENT else v for v in values.values()]}
         return {name: value for name, value in values.items() if value is not ABSENT}
 
+    def _inputs(self) -> list[Input]:
+        return [_input(each, is_alone=len(self.fields) == 1) for each in self.fields]
+
     def _starting_values(self) -> Mapping[str, Any]:
         """Return the values without an example; of a row typed as one text, all or none."""
-        values = starting_values(self._version).values
-        is_whole = all(each.name in values for each in self.fields)
-        return values if is_whole or not self._is_single else {}
+        is_whole = all(each.name in self._starting for each in self.fields)
+        return self._starting if is_whole or not self._is_single else {}
 
     def _by_name(self, example: Any) -> JSONObject:
         """Return an example as an object: each value under the name of its field."""
@@ -207,11 +230,7 @@ class InputForm:
         return self.fields[int(match[1])].name, match[2]
 
 
-@per_version
-def _inputs(version: ModelVersion) -> tuple[Input, ...]:
-    """Return the inputs of a form, without values."""
-    fields = [each for each in version.schema.fields if not each.is_alias]
-    return tuple(_input(each, is_alone=len(fields) == 1) for each in fields)
+_forms: WeakKeyDictionary[ModelVersion, InputForm] = WeakKeyDictionary()
 
 
 def _input(each: Field, *, is_alone: bool) -> Input:
@@ -242,11 +261,6 @@ def _kind(each: Field, schema: Mapping[str, Any]) -> str:
     if types == ["string"]:
         return _FORMATS.get(schema.get("format", ""), "text")
     return _INPUTS.get(types[0], "text")
-
-
-def _is_checkbox(each: Field) -> bool:
-    schema = field_schema(each)
-    return not _options(each, schema) and _kind(each, schema) == "checkbox"
 
 
 def _options(each: Field, schema: Mapping[str, Any]) -> list[tuple[str, str]]:

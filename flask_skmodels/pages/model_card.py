@@ -96,7 +96,7 @@ def _target(version: ModelVersion) -> ColumnProfile | None:
 
 def _fields(version: ModelVersion, hidden: Collection[str]) -> Iterator[JSONObject]:
     shown = shown_names(version.schema, hidden) if hidden else None
-    inputs, _ = InputForm(version).inputs({})
+    inputs, _ = InputForm.of(version).inputs({})
     hints = {each.name: each for each in inputs}
     for each in version.schema.fields:
         if each.is_alias:

@@ -18,6 +18,7 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages import charts, code_samples, traffic_statistics
+from flask_skmodels.pages.file_progress import Steps, predict_file, response_of
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import (
     base_of,
@@ -98,7 +99,7 @@ class ModelPage(BaseView):
         version = chosen_version(self._deployment, exchange)
         if not prefers_page(request):
             return varied(json_response(self._describe(exchange, version)))
-        form = InputForm(version)
+        form = InputForm.of(version)
         example = max(request.args.get("example", 0, type=int), 0)
         linked = form.linked(request.args, recent_traffic_of(self._state).hidden)
         return self._page(exchange, version, form.initial(example) | linked)
@@ -124,14 +125,16 @@ class ModelPage(BaseView):
         method = named or version.default_method
         if method not in version.methods:
             raise NotFound("this version does not serve the method")
-        predict = self._predict_file if is_file else self._predict_row
-        return predict(exchange, version, method, body)
+        if is_file:
+            steps = self._predict_file(exchange, version, method, body)
+            return response_of(self, exchange, steps)
+        return self._predict_row(exchange, version, method, body)
 
     def _predict_row(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
     ) -> Response:
         """Return the page with the prediction for the form of one row."""
-        form = InputForm(version)
+        form = InputForm.of(version)
         texts = form.texts(_fields_of(body))
         fields = FormFields(body, form.pairs(texts))
         name = exchange.request.args.get("curve")
@@ -152,7 +155,7 @@ class ModelPage(BaseView):
         body: Body,
     ) -> Curve:
         """Return the answer over the range of a field, from one prediction of several rows."""
-        field, form = curve_field(version, name), InputForm(version)
+        field, form = curve_field(version, name), InputForm.of(version)
         rows = CurveRows(form, texts, field, body.budget.max_rows)
         method = curve_method(version)
         prediction = self._predictor.predict(exchange, version, method, rows, body)
@@ -167,14 +170,14 @@ class ModelPage(BaseView):
         prediction, also = predict(method), _methods_with_first(version)
         is_first = method == version.default_method
         others = {name: predict(name) for name in also if is_first}
-        labels = _labels_of(version)
+        labels = InputForm.of(version).labels
         return row_result(prediction, others.get("predict_proba"), others.get(EXPLAIN), labels)
 
     def _predict_file(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
-    ) -> Response:
+    ) -> Steps[Response]:
         """Return the page, or a file to download, with the predictions for an uploaded file."""
-        texts = InputForm(version).initial()
+        texts = InputForm.of(version).initial()
         shown: dict[str, Any] = {}
         try:
             file, codec = _file_of(body)
@@ -184,7 +187,8 @@ class ModelPage(BaseView):
             shown["columns"] = table.columns
             if is_check:
                 return self._page(exchange, version, texts, **shown)
-            prediction = self._predictor.predict(exchange, version, method, codec, table)
+            called = exchange, version, method
+            prediction = yield from predict_file(self._predictor, called, codec, table)
         except InvalidInput as error:
             status = Problem(error).status
             if "columns" in shown:
@@ -194,7 +198,7 @@ class ModelPage(BaseView):
             is_large = are_large(prediction.outputs)
             encode = codec.encode_parts if is_large else codec.encode
             return _attachment(encode(prediction), codec, self._deployment.name)
-        result = file_result(prediction, version, codec, _labels_of(version))
+        result = file_result(prediction, version, codec, InputForm.of(version).labels)
         return self._page(exchange, version, texts, file_result=result, **shown)
 
     def _page(
@@ -219,7 +223,7 @@ class ModelPage(BaseView):
         texts: Mapping[str, str],
         errors: Sequence[InputError],
     ) -> JSONObject:
-        name, form = self._deployment.name, InputForm(version)
+        name, form = self._deployment.name, InputForm.of(version)
         inputs, general = form.inputs(texts, errors)
         recent_traffic = recent_traffic_of(self._state)
         for each in inputs:
@@ -336,12 +340,6 @@ def _methods_shown(version: ModelVersion) -> list[str]:
 def _methods_with_first(version: ModelVersion) -> list[str]:
     """Return the methods that are called with the first one: probabilities and explanations."""
     return [method for method in version.methods[1:] if method in {"predict_proba", EXPLAIN}]
-
-
-def _labels_of(version: ModelVersion) -> dict[str, tuple[str, str]]:
-    """Return the labels of the fields and the units of their values, by name."""
-    inputs, _ = InputForm(version).inputs({})
-    return {each.name: (each.label, each.unit) for each in inputs}
 
 
 def _csrf_of(app: Flask) -> tuple[str, str] | None:

@@ -32,7 +32,8 @@ from flask_skmodels.web.responses import (
 from flask_skmodels.web.views import BaseView
 
 MOST_STEPS = 4  # steps of a pipeline whose names are shown
-_STATIC = {"pages.css": "text/css", "pages.js": "text/javascript"}
+_SCRIPT = "text/javascript"
+_STATIC = {"pages.css": "text/css", "pages.js": _SCRIPT, "file_progress.js": _SCRIPT}
 _KEPT_IN_JSON = {"q", "version"}  # the parameters that JSON documents know
 _YEAR = 365 * 24 * 3600
 SECURITY = {

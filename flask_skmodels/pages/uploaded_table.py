@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import orjson
 
 from flask_skmodels.codecs.codec import Codec, Source
-from flask_skmodels.codecs.columns import check_row_marks, check_width
+from flask_skmodels.codecs.columns import SHORTEST_LINE, check_row_marks, check_width
 from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.hints import LIKELY, nearest
 from flask_skmodels.inference.budget import Budget
@@ -134,7 +134,7 @@ def uploaded_table(
     table = _Table(data)
     if media_type == _CSV:
         with suppress(InvalidInput):  # too many rows or columns, which the codec refuses
-            check_row_marks(data, b"\r\n", source.budget)
+            check_row_marks(data, b"\r\n", source.budget, SHORTEST_LINE)
             table = _csv(data.removeprefix(_BOM), schema, columns)
     elif media_type in (_NDJSON, _JSON) and is_table:
         table = _json(data, columns, is_lines=media_type == _NDJSON)

@@ -93,7 +93,7 @@ def curve_method(version: ModelVersion) -> str:
 
 def curve_fields(version: ModelVersion) -> list[Input]:
     """Return the inputs that a curve can be drawn over: the numbers with bounds."""
-    inputs, _ = InputForm(version).inputs({})
+    inputs, _ = InputForm.of(version).inputs({})
     is_served = curve_method(version) not in {EXPLAIN, "transform"}
     return [each for each in inputs if each.slider is not None and is_served]
 

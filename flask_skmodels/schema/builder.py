@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.exceptions import ModelError
-from flask_skmodels.hints import install_line
+from flask_skmodels.hints import install_line, pip_install
 from flask_skmodels.schema.dtypes import DTYPES, are_integers, has_missing, object_array
 from flask_skmodels.schema.fields import Field, family_of
 from flask_skmodels.schema.frame import DeferredFrame, Fields, by_column
@@ -29,8 +29,9 @@ def require_frame_library(container: str) -> None:
         try:
             import_module(library)
         except ImportError as error:
+            needed = install_line(library) if library == "pandas" else pip_install(library)
             raise ModelError(
-                f"the estimator was fitted on a data frame: {install_line(library)}"
+                f"the estimator was fitted on a data frame of {library}: {needed}"
             ) from error
 
 

@@ -29,6 +29,8 @@ class RowChecks:
     :param aliases: the target field of each alias
     :param unnamed: whether a row is one field ``values``
     :param purge_unknown: whether unknown fields are ignored
+    :param is_all_optional: whether no field is required; Cerberus validates a row that names only
+        other fields
     :param as_arrays: whether X holds numbers as NumPy's types; if not, they stay Python objects
     :ivar is_numeric: whether every value of X is a float64 within bounds
     """
@@ -42,6 +44,7 @@ class RowChecks:
         aliases: Mapping[str, str],
         unnamed: bool,
         purge_unknown: bool,
+        is_all_optional: bool,
         as_arrays: bool,
     ) -> None:
         self._checks = [(name, check, positional.index(name)) for name, check in checks.items()]
@@ -64,6 +67,7 @@ class RowChecks:
         self._aliases = aliases
         self._unnamed = unnamed
         self._purge_unknown = purge_unknown
+        self._is_all_optional = is_all_optional
 
     def row(self, item: Any, *, text: bool) -> list[Any] | None:
         """Return the values of one row in the order of X; None if Cerberus has to validate it."""
@@ -71,6 +75,8 @@ class RowChecks:
         if source is None:
             return None
         is_named = type(source) is dict
+        if is_named and self._is_all_optional and source and self._known.isdisjoint(source):
+            return None
         values = []
         for name, check, index, types, low, high in self._plan:
             value = source.get(name, ABSENT) if is_named else source[index]
@@ -194,6 +200,8 @@ class RowChecks:
     def _columns_of_records(self, records: Sequence[dict[str, Any]]) -> list[ColumnValues] | None:
         if not (self._purge_unknown or all(map(self._are_known, records))):
             return None
+        if self._is_all_optional and any(r and self._known.isdisjoint(r) for r in records):
+            return None
         if self._aliases:
             records = [self._renamed(record) for record in records]
         return [_column_of(records, name) for name, _, _ in self._checks]
@@ -216,6 +224,7 @@ def compile_checks(
     aliases: Mapping[str, str],
     unnamed: bool,
     purge_unknown: bool,
+    is_all_optional: bool,
     as_arrays: bool,
 ) -> RowChecks | None:
     """Return the checks of a schema's fields, or None if only Cerberus can check one of them.
@@ -235,6 +244,7 @@ def compile_checks(
         aliases=aliases,
         unnamed=unnamed,
         purge_unknown=purge_unknown,
+        is_all_optional=is_all_optional,
         as_arrays=as_arrays,
     )
 

@@ -389,7 +389,7 @@ def _add_required(name: str, definition: dict[str, Any]) -> None:
     if is_alias(definition):
         return
     has_default = "default" in definition or "default_setter" in definition
-    if definition.get("required", True) or has_default:
+    if has_default or definition.setdefault("required", not definition["nullable"]):
         definition["required"] = True
     elif not definition["nullable"]:
         raise ModelError(

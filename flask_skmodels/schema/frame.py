@@ -78,7 +78,7 @@ class Fields(tuple[Field, ...]):
 
         It has them too if a column of integers becomes one of floats where a value is missing.
         """
-        return not self.are_typed or all(map(_is_float, self))
+        return not self.are_typed or all(map(is_float, self))
 
     @cached_property
     def integers(self) -> list[int]:
@@ -293,7 +293,8 @@ def _is_integer(field: Field) -> bool:
     return field.storage == "typed" and field.is_number and field.column.dtype in _INTEGERS
 
 
-def _is_float(field: Field) -> bool:
+def is_float(field: Field) -> bool:
+    """Return whether float64 can hold the values that a column has in the data frame."""
     is_of_pandas = field.container == "frame" and field.column.categories is None
     return field.storage != "typed" or (is_of_pandas and _is_integer(field))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -48,6 +48,7 @@ from flask_skmodels.schema.validator import (
 )
 
 LONGEST_NAME = 100  # characters of a client's name in an error
+MOST_NAMES = 10  # fields that an error lists
 FEW_ROWS = 8  # fewer rows than this are validated faster row by row
 _PART = 256  # rows that are searched for invalid ones at a time
 CERBERUS_CELLS = 4000  # a value that Cerberus itself validates takes as long as that many others
@@ -123,6 +124,9 @@ class FixedSchema:
         self.column_names = tuple(field.column.name for field in self.column_fields)
         self._indices = {name: index for index, name in enumerate(self._fields)}
         self.unnamed = unnamed
+        self._is_all_optional = not unnamed and not any(
+            field.definition.get("required") for field in self.column_fields
+        )
         self._takes_one_text = len(self.fields) == 1 and self.fields[0].kind == "string"
         self._builder = Builder(self.column_fields, inputs.container)
         self._limited = _limited(self.column_fields, inputs.container)
@@ -183,8 +187,11 @@ class FixedSchema:
     def _check_column_names(self, rows: Columns) -> None:
         """Check that columns that hold several rows include each required field.
 
-        :raises InvalidInput: with one error for each missing column, not for each row
+        :raises InvalidInput: with one error for each missing column, not for each row; or no column
+            is a field
         """
+        if not rows.positional and self._names_nothing(rows.columns):
+            raise InvalidInput.of_request("required", self._nothing_named())
         if rows.positional or len(rows) == 1 or self._aliases:
             return
         missing = [
@@ -199,6 +206,19 @@ class FixedSchema:
                 InputError(None, name, "required", f"there is no column {name!r}")
                 for name in missing
             )
+
+    def _names_nothing(self, names: Collection[Any]) -> bool:
+        """Return whether names are given but none is a field, although all fields are optional.
+
+        They are those of other data, such as the first line of a file without a header, and all
+        their values would be ignored.
+        """
+        return self._is_all_optional and bool(names) and self._fields.keys().isdisjoint(names)
+
+    def _nothing_named(self) -> str:
+        names = ", ".join(list(self._fields)[:MOST_NAMES])
+        more = ", ..." if len(self._fields) > MOST_NAMES else ""
+        return f"none of the names is a field of the model: its fields are {names}{more}"
 
     def _check_cells(self, rows: int, max_cells: int) -> None:
         if rows * self.cells_of_row > max_cells:
@@ -356,6 +376,9 @@ class FixedSchema:
         if isinstance(item, Mapping) and not self._report_repeated(item, index, report):
             if not self._purge_unknown:
                 self._report_unknown(item, index, report)
+            if self._names_nothing(item):
+                report.add(index, None, "required", self._nothing_named())
+                return None
             if not self.unnamed:
                 return self._from_object(item, text)
             item = values_of(item, index, text, report)
@@ -451,6 +474,7 @@ class FixedSchema:
             aliases=self._aliases,
             unnamed=self.unnamed,
             purge_unknown=self._purge_unknown,
+            is_all_optional=self._is_all_optional,
             as_arrays=self._builder.as_arrays,
         )
 

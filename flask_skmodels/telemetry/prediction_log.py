@@ -131,7 +131,7 @@ class PredictionLog(Listener):
             self._logger.info("%s", dumps({"time": when, "event": event, **describe()}).decode())
 
     def _described(self, prediction: Prediction) -> JSONObject:
-        described = {
+        described: JSONObject = {
             "model": prediction.model,
             "version": prediction.version,
             "method": prediction.method,
@@ -139,6 +139,8 @@ class PredictionLog(Listener):
             "rows": prediction.rows,
             "seconds": prediction.seconds,
         }
+        if prediction.is_bulk:
+            described["bulk"] = True
         if self._hidden is None:
             return described
         return described | {"inputs": _inputs(prediction, self._shown(prediction))}

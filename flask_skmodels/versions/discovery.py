@@ -22,7 +22,7 @@ from flask_skmodels.exceptions import ArtifactError
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 REQUEST_FILE = ".reload"  # its modification time is that of the last reload request
 
-Stamp = tuple[int, int]
+Stamp = tuple[int, int, int]
 Signature = tuple[int, int, int, int]
 _ABSENT: Signature = (0, 0, 0, 0)
 
@@ -95,12 +95,27 @@ def changed_at(path: str | Path) -> int:
 def stamp(artifact: Artifact, policy: Policy) -> Stamp:
     """Return a value that changes when a rejected file may have become acceptable.
 
-    It changes when another file in the folder changes, such as a signature, and when a reload is
-    requested.
+    It changes when another file appears in the folder, such as a signature, when the list of
+    digests or its signature changes, and when a reload is requested.
     """
     path = resolve(artifact, policy)
     folder = path if _is_folder(path) else path.parent
-    return changed_at(folder), changed_at(marker(artifact, policy))
+    return changed_at(folder), changed_at(marker(artifact, policy)), _list_changed_at(policy)
+
+
+def _list_changed_at(policy: Policy) -> int:
+    """Return when the list of digests was last changed, or a file whose name begins with its name.
+
+    Its signature is such a file.
+    """
+    if policy.sha256sums is None:
+        return 0
+    sums = Path(policy.root, policy.sha256sums)
+    try:
+        beside = [file for file in sums.parent.iterdir() if file.name.startswith(sums.name)]
+    except (OSError, ValueError):
+        return 0
+    return max(map(changed_at, beside), default=0)
 
 
 def newest_first(files: Mapping[str | None, File]) -> list[str | None]:

@@ -38,7 +38,7 @@ class RejectedFiles:
     """
 
     def __init__(self) -> None:
-        self.stamp: Stamp = (0, 0)
+        self.stamp: Stamp = (0, 0, 0)
         self._by_label: dict[str | None, RejectedFile] = {}
         self._of_all: str | None = None
 

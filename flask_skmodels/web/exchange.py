@@ -10,9 +10,12 @@ from uuid import uuid4
 from flask import Flask, Request, Response, current_app, request
 
 from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.web.deferred import WholeResponse
 from flask_skmodels.web.server_timing import server_timing
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_CURL = "curl/"  # the beginning of its User-Agent
+_TEXTS = frozenset({"text/plain", "application/json", "application/problem+json"})
 
 
 class Exchange:
@@ -53,16 +56,28 @@ class Exchange:
 
     def finish(self, response: Response) -> Response:
         """Add the headers to the response and return it."""
-        headers = response.headers
-        # No response has these already; ``add`` takes half the time of ``set``.
-        headers.add("X-Request-ID", self.request_id)
-        headers.add("Cache-Control", self.cache_control)
+        pairs = [("X-Request-ID", self.request_id), ("Cache-Control", self.cache_control)]
         if self.version is not None:
-            headers["X-Model-Version"] = self.version
+            pairs.append(("X-Model-Version", self.version))
         if self._timed:
             encode = perf_counter() - self._predicted_at
-            headers.add("Server-Timing", server_timing(self._timed, encode))
+            pairs.append(("Server-Timing", server_timing(self._timed, encode)))
+        if isinstance(response, WholeResponse) and not response.is_made:
+            response.pairs.extend(pairs)
+        else:
+            response.headers.update(pairs)
+        if self.request.environ.get("HTTP_USER_AGENT", "").startswith(_CURL):
+            _end_line(response)
         return response
+
+
+def _end_line(response: Response) -> None:
+    """End a text with a newline, so that the prompt of a terminal is below it."""
+    if response.mimetype not in _TEXTS or response.is_streamed or response.direct_passthrough:
+        return
+    body = response.get_data()
+    if body and not body.endswith(b"\n"):
+        response.set_data(body + b"\n")
 
 
 def application() -> Flask:

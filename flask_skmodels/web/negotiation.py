@@ -52,15 +52,15 @@ class Negotiator:
         :raises NotAcceptable: the client accepts no media type that can be written
         """
         environ = request.environ
-        accept = environ.get("HTTP_ACCEPT", "")[: LONGEST_HEADER + 1]
-        headers = environ.get("CONTENT_TYPE", ""), accept
+        headers = environ.get("CONTENT_TYPE", ""), environ.get("HTTP_ACCEPT", "")
         plan = self._plans.get(headers)
         if plan is not None:
             return body, plan
         source = _source_of(body, schema)
         reader = _reader(source.media_type)
         plan = Plan(reader, _writer(reader, accepted(request)))
-        if body.is_named and not body.is_multipart and len(headers[0]) <= LONGEST_HEADER:
+        is_short = max(map(len, headers)) <= LONGEST_HEADER
+        if is_short and body.is_named and not body.is_multipart:
             if len(self._plans) >= MOST_PLANS:  # a client may send a different header each time
                 self._plans.clear()
             self._plans[headers] = plan

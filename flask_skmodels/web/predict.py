@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Protocol, TypeVar
 
 import numpy as np
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.config import Settings
-from flask_skmodels.exceptions import OverBudget, UnknownModel
+from flask_skmodels.exceptions import InvalidInput, OverBudget, UnknownModel
 from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.inference.prediction import Prediction, prepare, rejecting
+from flask_skmodels.inference.prediction import Prediction, PredictionCall, prepare, rejecting
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -55,7 +56,9 @@ class Predictor:
         :raises SKModelsError: the version cannot be loaded
         """
         deployment, app = self.deployment, exchange.app
-        check_origin(exchange.request, self._trusted_origins)
+        environ = exchange.request.environ
+        if "HTTP_ORIGIN" in environ or "HTTP_SEC_FETCH_SITE" in environ:
+            check_origin(exchange.request, self._trusted_origins)
         has_key = exchange.label is None and deployment.model.traffic
         key = deployment.canaries.key(app, exchange.request) if has_key else None
         try:
@@ -93,26 +96,64 @@ class Predictor:
         :raises TimedOut: the prediction has waited too long for others, or takes too long
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
-        deployment, budget = self.deployment, self.budget
-        if method == EXPLAIN and version.explainer is not None and version.explainer.is_slow:
-            budget = budget.for_explanations()
+        deployment, budget = self.deployment, self._budget(version, method)
         call = deployment.call(exchange.app, version, method, request_id or exchange.request_id)
         call.limit = deployment.timeout
-        if deployment.limits:  # a slow client must not keep others from running
-            Body(exchange.request, self.budget).read()
+        if call.admission is None:
+            return self._run(exchange, call, reader, source, budget)
+        # The whole body is read before, so that a slow client does not keep others from running.
+        Body(exchange.request, self.budget).read()
         with call.admission as call.waited:
-            with rejecting(call):
-                rows = reader.decode(source, version.schema)
-                prediction = prepare(call, rows, budget)
-            deployment.execute(call, prediction, is_shadowed=exchange.label is None)
+            return self._run(exchange, call, reader, source, budget)
+
+    def _run(
+        self,
+        exchange: Exchange,
+        call: PredictionCall,
+        reader: Reader[S],
+        source: S,
+        budget: Budget,
+    ) -> Prediction:
+        """Make a call that the limits allow to run; see :meth:`predict`."""
+        # ``rejecting`` does the same, and costs four more calls.
+        try:
+            rows = reader.decode(source, call.version.schema)
+            prediction = prepare(call, rows, budget)
+        except InvalidInput as error:
+            call.notify_rejected(error)
+            raise
+        self.deployment.execute(call, prediction, is_shadowed=exchange.label is None)
         outputs = prediction.outputs
         is_plain = type(outputs) is np.ndarray and not outputs.dtype.hasobject
         if not is_plain or outputs.nbytes > self.budget.max_cells:
-            try:
-                self.budget.check_response(prediction.rows, outputs)
-            except OverBudget as error:
-                call.notify_rejected(error, prediction)
-                raise
+            self._check_response(call, prediction)
         if self._has_timing:
             exchange.time(prediction)
         return prediction
+
+    def _check_response(self, call: PredictionCall, prediction: Prediction) -> None:
+        """Check the size of a response before it is made.
+
+        :raises OverBudget: it would have too many cells
+        """
+        try:
+            self.budget.check_response(prediction.rows, prediction.outputs)
+        except OverBudget as error:
+            call.notify_rejected(error, prediction)
+            raise
+
+    def prepared(
+        self, exchange: Exchange, version: ModelVersion, method: str, rows: Rows
+    ) -> Prediction:
+        """Validate rows without predicting them; see :meth:`predict`.
+
+        :returns: the record of their prediction, without outputs
+        """
+        call = self.deployment.call(exchange.app, version, method, exchange.request_id)
+        with call.admission or nullcontext(0.0) as call.waited, rejecting(call):
+            return prepare(call, rows, self._budget(version, method))
+
+    def _budget(self, version: ModelVersion, method: str) -> Budget:
+        if method == EXPLAIN and version.explainer is not None and version.explainer.is_slow:
+            return self.budget.for_explanations()
+        return self.budget

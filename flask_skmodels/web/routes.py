@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
 from flask_skmodels.web.health import LiveView, ReadyView
 from flask_skmodels.web.predict import Predictor
-from flask_skmodels.web.url_rules import add_url_rule
+from flask_skmodels.web.url_rules import add_url_rule, endpoint_of
 from flask_skmodels.web.views import ModelsView, PredictionView
 
 
@@ -28,3 +30,10 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
         for endpoint, address in addresses.items():
             view = PredictionView(predictor, method)
             add_url_rule(state, endpoint, address, view, decorators=decorators)
+
+
+def lane_reasons(state: State, deployment: Deployment) -> list[str]:
+    """Return what keeps the predictions of a model out of the fast lane; empty if nothing does."""
+    endpoints = [f"{deployment.name}:{method}" for method in deployment.versions.methods]
+    reasons = [state.lane.reasons(endpoint_of(state, endpoint)) for endpoint in endpoints]
+    return list(dict.fromkeys(chain.from_iterable(reasons)))

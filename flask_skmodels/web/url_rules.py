@@ -50,9 +50,8 @@ def add_unprefixed_url_rule(
 
     The rule is added to the URL map directly, because Flask's methods refuse it after a request.
     """
-    # Flask reads the part of an endpoint before a dot as the name of a blueprint.
-    endpoint = f"{state.name}.{endpoint.replace('.', '%2E')}"
-    function = view_function(view, endpoint)
+    endpoint = endpoint_of(state, endpoint)
+    function = plain = view_function(view, endpoint)
     for decorator in decorators:
         function = decorator(function)
     state.app.view_functions[endpoint] = function
@@ -64,6 +63,14 @@ def add_unprefixed_url_rule(
     if view.is_for_browsers:
         rule.methods = _ForBrowsers()  # type: ignore[assignment]
     state.app.url_map.add(rule)
+    if view.methods == ["POST"] and function is plain:
+        state.lane.add(rule, function)
+
+
+def endpoint_of(state: State, endpoint: str) -> str:
+    """Return the name of a rule with the extension's, by which Flask knows the rule."""
+    # Flask reads the part of an endpoint before a dot as the name of a blueprint.
+    return f"{state.name}.{endpoint.replace('.', '%2E')}"
 
 
 class _ForBrowsers(frozenset[str]):

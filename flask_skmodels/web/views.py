@@ -13,8 +13,8 @@ from flask_skmodels.codecs.parts import FEW_CELLS, are_large
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
 from flask_skmodels.web.body import Body
+from flask_skmodels.web.deferred import WholeResponse
 from flask_skmodels.web.exchange import Exchange
-from flask_skmodels.web.fast_path import WholeResponse
 from flask_skmodels.web.negotiation import Negotiator
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response, problem_response
@@ -60,7 +60,7 @@ class PredictionView(BaseView):
         outputs = prediction.outputs
         if (type(outputs) is not ndarray or outputs.size > FEW_CELLS) and are_large(outputs):
             return Response(plan.writer.encode_parts(prediction), content_type=plan.content_type)
-        return WholeResponse(plan.writer.encode(prediction), content_type=plan.content_type)
+        return WholeResponse(plan.writer.encode(prediction), plan.content_type)
 
 
 class ModelView(BaseView):

@@ -850,7 +850,8 @@ def test_old_library_is_named(policy: Policy, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("skops.__version__", "0.9.2")
     (policy.root / "a.skops").write_bytes(b"data")
     reason = refused(Artifact("a.skops"), policy)
-    assert reason.startswith("it needs skops 0.16 or newer, this is 0.9.2: pip install -U ")
+    needed = install_line("skops", is_upgrade=True)
+    assert reason == f"it needs skops 0.16 or newer, this is 0.9.2: {needed}"
 
 
 def test_error_is_one_of_ours() -> None:

@@ -7,8 +7,11 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -82,59 +85,44 @@ def test_passwords_are_not_shown() -> None:
 
 
 @pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """Return the URL of a server that runs for these tests."""
     programs = _programs()
-    folder = tmp_path_factory.mktemp("postgresql")
-    data, user = folder / "data", []
-    if os.getuid() == 0:  # the server refuses to run as root
-        user = ["runuser", "-u", "nobody", "--"]
-        for path in (folder, *list(folder.parents)[:2]):
-            path.chmod(0o755)
-        shutil.chown(folder, "nobody")
-    subprocess.run(
-        [*user, programs["initdb"], "-A", "trust", "-U", "postgres", "-D", str(data), "--no-sync"],
-        check=True,
-        capture_output=True,
-        cwd="/",
-    )
+    psycopg = library("psycopg")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [
-            *user,
-            programs["postgres"],
-            "-D",
-            str(data),
-            "-p",
-            str(port),
-            "-k",
-            str(folder),
-            "-h",
-            "127.0.0.1",
-            "-F",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-    )
-    psycopg = library("psycopg")
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    try:
-        for _ in range(200):
+    # Not in the folder of the tests: nobody else may enter that of a worker of pytest.
+    with TemporaryDirectory() as folder:
+        as_user = _as_nobody(folder) if os.getuid() == 0 else []  # it refuses to run as root
+        data = f"{folder}/data"
+        init = [programs["initdb"], "-A", "trust", "-U", "postgres", "-D", data, "--no-sync"]
+        subprocess.run([*as_user, *init], check=True, capture_output=True, cwd="/")
+        start = [programs["postgres"], "-D", data, "-p", str(port), "-k", folder, "-F"]
+        quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen([*as_user, *start], **quiet, cwd="/") as server:
             try:
-                with psycopg.connect(url) as connection:
+                with _connected(psycopg, url) as connection:
                     _fill_postgresql(connection)
-                break
-            except psycopg.OperationalError:
-                import time
+                yield url
+            finally:
+                server.terminate()
 
-                time.sleep(0.05)
-        yield url
-    finally:
-        server.terminate()
-        server.wait()
+
+def _as_nobody(folder: str) -> list[str]:
+    """Give a folder to the user nobody, and return the words that run a command as that user."""
+    shutil.chown(folder, "nobody")
+    return ["runuser", "-u", "nobody", "--"]
+
+
+def _connected(psycopg: Any, url: str) -> Any:
+    """Return a connection to a server that may be about to start."""
+    for _ in range(200):
+        with suppress(psycopg.OperationalError):
+            return psycopg.connect(url)
+        time.sleep(0.05)
+    raise AssertionError("PostgreSQL has not started")
 
 
 def _programs() -> dict[str, str]:

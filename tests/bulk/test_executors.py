@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from flask_skmodels import ScoringError
+from flask_skmodels.hints import install_line
 from tests.bulk.conftest import Score
 from tests.bulk.test_runs import bytes_of, remove, slow_application, wait_for
 from tests.support import scoring
@@ -200,5 +202,5 @@ def test_missing_library_names_its_extra(
 ) -> None:
     frame(10).to_parquet("in.parquet")
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ScoringError, match=rf"pip install 'Flask-SKModels\[{engine}\]'"):
+    with pytest.raises(ScoringError, match=re.escape(install_line(engine))):
         score("in.parquet", "out/", engine=engine)

@@ -8,20 +8,23 @@ import os
 import runpy
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from flask import Flask
 
-from flask_skmodels import ScoringError, SKModels, TooManyRejects
+from flask_skmodels import Model, ScoringError, SKModels, TooManyRejects
 from flask_skmodels.bulk import durable_files
 from flask_skmodels.bulk.manifest import Manifest
 from flask_skmodels.bulk.run_lock import RunLock
 from tests.bulk.conftest import Score
 from tests.support import scoring
-from tests.support.scoring import ROWS, content, frame, good
+from tests.support.scoring import ROWS, content, frame, good, table_of
+from tests.support.versions_folder import application, constant, extension_of, put
 
 TABLE = frame()
 SINKS = ["out/", "out.parquet", "out.csv", "out.csv.gz", "out.arrow", "out.ndjson.zst"]
@@ -415,3 +418,21 @@ def test_killed_at_any_instant_and_resumed(
     summary = json.loads(out)
     assert (summary["rows"], summary["chunks"]) == (4500, 90)
     assert summary["resumed"] >= 3
+
+
+def test_one_version_scores_all_rows_whatever_is_loaded_meanwhile(tmp_path: Path) -> None:
+    put(tmp_path / "m", "1", constant(1.0))
+    app = application(Model(name="m", pipeline="m", schema={"a": {}, "b": {}}), root=tmp_path)
+    models = extension_of(app)
+
+    def batches() -> Iterator[pd.DataFrame]:
+        for label in ("2", "3", "4"):
+            yield pd.DataFrame({"a": [1.0] * 4, "b": 2.0})
+            put(tmp_path / "m", label, constant(float(label)))
+            models.refresh("m", app=app)
+
+    out = tmp_path / "out.parquet"
+    summary = models.score("m", batches(), str(out), app=app, chunk_rows=4)
+    assert summary.version == "1"
+    assert table_of(out).column("prediction").to_pylist() == [1.0] * 12
+    assert models.predict("m", [[1, 2]], app=app).version == "4"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from flask_skmodels import (
     prediction_failed,
     prediction_stopped,
 )
+from flask_skmodels.telemetry.prediction_log import LOGGER
 from tests.bulk.conftest import Score
-from tests.support.helpers import FIELDS, SCHEMA
+from tests.support.helpers import FIELDS, SCHEMA, SETOSA
 from tests.support.scoring import ROWS, frame, good
 
 TABLE = frame()
@@ -84,6 +86,22 @@ def test_metrics_and_pages_count_bulk_work(score: Score, app: Flask) -> None:
     text = app.test_client().get("/-/metrics").text
     rows = next(line for line in text.splitlines() if line.startswith("skmodels_rows_total{"))
     assert float(rows.split()[-1]) == ROWS - 3
+
+
+def test_log_of_predictions_marks_bulk_work(
+    pipeline: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Flask("logged")
+    app.config["SKMODELS_LOG_PREDICTIONS"] = True
+    models = SKModels(app)
+    models.add("iris", pipeline, schema=SCHEMA)
+    TABLE.to_parquet(tmp_path / "in.parquet")
+    source, sink = str(tmp_path / "in.parquet"), str(tmp_path / "out.parquet")
+    models.score("iris", source, sink, app=app)
+    models.predict("iris", [SETOSA], app=app)
+    lines = [json.loads(each.getMessage()) for each in caplog.records if each.name == LOGGER]
+    logged = [(line["rows"], line.get("bulk")) for line in lines if line["event"] == "prediction"]
+    assert logged == [(ROWS - 3, True), (1, None)]
 
 
 @pytest.mark.full

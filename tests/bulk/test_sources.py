@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 import pandas as pd
@@ -225,6 +227,12 @@ def test_missing_columns_are_named_before_anything_is_read(score: Score) -> None
     assert not Path("out.csv.parts").exists() or not any(Path("out.csv.parts").iterdir())
 
 
+def test_semicolons_are_recognised(score: Score) -> None:
+    Path("in.csv").write_text(";".join(TABLE.columns) + "\n" + ";".join("1,5" for _ in TABLE))
+    with pytest.raises(ScoringError, match="separated by semicolons: separate them with commas"):
+        score("in.csv", "out.csv")
+
+
 def test_file_that_lacks_a_column_of_the_first_is_named(score: Score) -> None:
     write("a.csv")
     write("b.csv", TABLE.drop(columns="id"))
@@ -271,3 +279,23 @@ def test_standard_input_is_recognized(
     rows = standard_input(path.read_bytes(), models, app)
     assert [row["id"] for row in rows] == good(TABLE)["id"].tolist()
     assert standard_input(b"", models, app) == []
+
+
+def test_few_batches_are_in_memory_at_a_time(score: Score) -> None:
+    made, dropped, most = 0, [0], 0
+
+    def drop() -> None:
+        dropped[0] += 1
+
+    def batches() -> Iterator[Any]:
+        nonlocal made, most
+        for _ in range(60):
+            batch = pa.RecordBatch.from_pandas(TABLE.iloc[:64], preserve_index=False)
+            finalize(batch, drop)
+            made += 1
+            most = max(most, made - dropped[0])
+            yield batch
+
+    assert score(batches(), "out.parquet", chunk_rows=64).rows == 60 * 64
+    assert made == 60
+    assert most < 12

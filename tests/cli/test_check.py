@@ -24,7 +24,8 @@ def test_check_prints_a_line_for_each_version(tmp_path: Path) -> None:
     put(tmp_path / "iris", "1")
     put(tmp_path / "iris", "2")
     app = application(iris(examples=[{"a": 1, "b": 2}]), root=tmp_path)
-    lines = output(app, "check").splitlines()
+    *lines, lane = output(app, "check").splitlines()
+    assert lane.startswith("iris: fast lane o")
     assert [line.split(": ")[0] for line in lines] == ["iris 2", "iris 1"]
     assert all(": good, engine " in line and line.endswith(", 1 example") for line in lines)
 
@@ -35,7 +36,7 @@ def test_check_fails_with_a_bad_version(tmp_path: Path) -> None:
     app = application(iris(), root=tmp_path)
     result = run(app, "check")
     assert result.exit_code == 1
-    bad, good, last = result.output.splitlines()
+    bad, good, _, last = result.output.splitlines()
     assert bad.startswith("iris 2: ")
     assert good == "iris 1: loads, engine lean; no examples"
     assert last == "Error: 1 version cannot be served"

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
+from click.testing import CliRunner
 from flask import Flask
+from flask.cli import ScriptInfo
+from sklearn.neighbors import KNeighborsClassifier
 
-from flask_skmodels import Model, SKModels
+from flask_skmodels import Artifact, Model, SKModels
 from flask_skmodels.cli.commands import COMMANDS, commands
+from flask_skmodels.testing import record_signals
 from tests.support.command_line import error, flask_process, output, run
+from tests.support.helpers import SCHEMA, SETOSA, X, Y
 from tests.support.versions_folder import (
     application,
     iris,
@@ -21,6 +29,80 @@ from tests.support.versions_folder import (
 def test_help_has_an_example(app: Flask, command: Any) -> None:
     shown = output(app, command.name, "--help")
     assert f"flask skmodels {command.name}" in shown.partition("Example")[2]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name or "")
+def test_every_command_can_print_json(command: Any) -> None:
+    assert "--json" in {option for each in command.params for option in each.opts}
+
+
+@pytest.fixture
+def file(tmp_path: Path, pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model file in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    joblib.dump(pipeline, "iris.joblib")
+    Path("rows.csv").write_text(",".join(SETOSA) + "\n5.1,3.5,1.4,0.2\n")
+    return tmp_path / "iris.joblib"
+
+
+QUIET: dict[str, list[str]] = {
+    "list": [],
+    "show": ["iris"],
+    "check": [],
+    "openapi": [],
+    "pin": ["iris.joblib"],
+    "convert": ["iris.joblib", "iris.skops"],
+    "new": ["flower", "iris.joblib"],
+    "bench": ["iris", "--rows", "1", "--seconds", "0.01"],
+    "reload": [],
+    "profile": ["iris", "rows.csv"],
+}
+
+
+def test_commands_that_need_a_server_are_tested_elsewhere() -> None:
+    names = {command.name for command in COMMANDS}
+    assert names - QUIET.keys() == {"predict", "score", "compare", "drift"}
+
+
+@pytest.mark.parametrize("command", QUIET)
+def test_json_is_one_document_and_no_receiver_hears_of_it(file: Path, command: str) -> None:
+    """Also not of the load of the application, which the command causes."""
+
+    def create_app() -> Flask:
+        app = Flask("quiet", root_path=str(file.parent))
+        app.config["SKMODELS_TRUST_PICKLE"] = True
+        models = SKModels(app)
+        models.add("iris", Artifact("iris.joblib"), schema=SCHEMA, examples=[SETOSA])
+        return app
+
+    with record_signals() as signals:
+        result = CliRunner().invoke(
+            commands,
+            [command, *QUIET[command], "--json"],
+            obj=ScriptInfo(create_app=create_app),
+            prog_name="skmodels",
+        )
+    assert result.exit_code == 0, result.output
+    assert isinstance(json.loads(result.stdout), dict)
+    assert result.stdout.endswith("}\n")
+    assert signals.names == []
+
+
+@pytest.mark.parametrize(("command", "is_printed"), [("check", True), ("list", False)])
+def test_reason_of_an_engine_is_printed_by_check_alone(
+    command: str, is_printed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def create_app() -> Flask:
+        app = Flask("slow")
+        SKModels(app).add("near", KNeighborsClassifier().fit(X, Y))
+        return app
+
+    with caplog.at_level(logging.INFO, "flask_skmodels"):
+        result = CliRunner().invoke(commands, [command], obj=ScriptInfo(create_app=create_app))
+    assert result.exit_code == 0, result.output
+    reason = "no lean form"
+    assert (reason in result.output) is is_printed
+    assert (reason in caplog.text) is is_printed
 
 
 @pytest.mark.parametrize("command", ["reload", "compare"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from tests.support.command_line import run
@@ -50,14 +52,27 @@ def test_compare_reads_from_the_running_process(folder: Path, served: tuple[Flas
     result = run(asking, "compare", "iris", "--url", f"{url}/")
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
-        "version: 2",
-        "rows: 1",
-        "agreement: 0.0",
-        "mean_difference: None",
-        "largest_difference: None",
-        "dropped: 0",
-        "failed: 0",
+        "version             2",
+        "rows                1",
+        "agreement           0.0",
+        "mean difference     -",
+        "largest difference  -",
+        "dropped             0",
+        "failed              0",
     ]
+
+
+def test_compare_sends_headers(folder: Path, served: tuple[Flask, str]) -> None:
+    app, url = served
+
+    def login() -> Any:
+        is_known = request.headers.get("Authorization") == "Bearer 1"
+        return None if is_known else ("no", 401)
+
+    app.before_request_funcs[None] = [login]
+    assert "HTTP Error 401" in run(app, "compare", "iris", "--url", url).output
+    arguments = ("compare", "iris", "--url", url, "--header", "Authorization: Bearer 1", "--json")
+    assert json.loads(run(app, *arguments).output)["version"] == "2"
 
 
 def test_compare_of_a_model_without_a_shadow(folder: Path, served: tuple[Flask, str]) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 
-from flask_skmodels import SKModels
-from tests.support.command_line import output, schema_of
+from flask_skmodels import Artifact, SKModels
+from tests.support.command_line import output, run, schema_of
 from tests.support.versions_folder import (
     application,
     iris,
     put,
+    spoil,
 )
 
 
@@ -39,3 +41,17 @@ def test_list_without_models(app: Flask) -> None:
     empty = Flask("empty")
     SKModels(empty)
     assert output(empty, "list") == "no models are registered\n"
+
+
+def test_list_shows_canaries_the_shadow_and_failed_versions(tmp_path: Path) -> None:
+    for label in ("1", "2", "3"):
+        put(tmp_path / "iris", label)
+    spoil(tmp_path / "iris", "4")
+    versioned = iris(Artifact("iris", version="1"), traffic={"2": 0.25}, shadow="3")
+    app = application(versioned, root=tmp_path)
+    run(app, "check")
+    line = output(app, "list").splitlines()[1]
+    assert "1, canary 2 (0.25), shadow 3, 1 failed" in line
+    [model] = json.loads(output(app, "list", "--json"))["models"]
+    assert (model["version"], model["traffic"], model["shadow"]) == ("1", {"2": 0.25}, "3")
+    assert list(model["failed"]) == ["4"]

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from flask import Flask
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 
+from flask_skmodels import Profile, serve
+from flask_skmodels.artifacts.skops import untrusted_types
 from tests.support.command_line import error, flask, output
-from tests.support.helpers import SETOSA, VIRGINICA
+from tests.support.helpers import FIELDS, SETOSA, VIRGINICA, X, Y
 
 
 @pytest.mark.full
@@ -48,20 +56,79 @@ def test_new_writes_a_module_that_runs(
     )
 
 
-def test_new_prints_to_standard_output(app: Flask, tmp_path: Path, pipeline: Any) -> None:
-    joblib.dump(pipeline, tmp_path / "iris.joblib")
-    source = output(app, "new", "iris", str(tmp_path / "iris.joblib"), "--output", "-")
+def test_new_prints_to_standard_output(
+    app: Flask, tmp_path: Path, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without names of columns the schema is a comment, in which the names can be given."""
+    monkeypatch.chdir(tmp_path)
+    joblib.dump(pipeline, "iris.joblib")
+    source = output(app, "new", "iris", "iris.joblib", "--output", "-")
     compile(source, "iris.py", "exec")
-    assert "class Iris(KeyValueModel):" in source
-    assert '"x0": {"type": "number"},' in source
+    printed = output(app, "new", "iris", "iris.joblib", "--output", "-", "--json")
+    assert json.loads(printed) == {"source": source}
+    assert "class Iris(Model):" in source
+    assert '    #     "x0": {"type": "number"},\n' in source
     assert "probability = True" in source
+    named = re.sub(r"^    # (?=schema|    |})", "    ", source, flags=re.MULTILINE)
+    client = executed(tmp_path, named, "iris").test_client()
+    assert list(client.get("/iris/").get_json()["fields"]) == ["x0", "x1", "x2", "x3"]
+
+
+def test_new_of_very_many_columns_shows_the_first(app: Flask, tmp_path: Path) -> None:
+    wide = LinearRegression().fit(np.zeros((2, 300)), [0, 1])
+    joblib.dump(wide, tmp_path / "wide.joblib")
+    source = output(app, "new", "wide", str(tmp_path / "wide.joblib"), "--output", "-")
+    assert '"x19"' in source
+    assert '"x20"' not in source
+    assert "    #     ...\n" in source
+
+
+def executed(folder: Path, source: str, name: str) -> Flask:
+    """Return the application of a module in a folder."""
+    path = folder / f"{name}.py"
+    path.write_text(source)
+    with chdir(folder):
+        app = runpy.run_path(str(path), run_name=name)["create_app"]()
+    assert isinstance(app, Flask)
+    return app
+
+
+TEXTS = make_pipeline(CountVectorizer(), MultinomialNB()).fit(["a cat", "a dog"], [0, 1])
+ESTIMATORS: dict[str, tuple[Any, bool, list[Any]]] = {
+    "names": (None, False, [SETOSA, list(VIRGINICA.values())]),
+    "no names": (LinearRegression().fit(X, Y), False, [[5.1, 3.5, 1.4, 0.2], {"values": [1] * 4}]),
+    "names of a profile": (LinearRegression().fit(X, Y), True, [SETOSA, list(SETOSA.values())]),
+    "texts": (TEXTS, False, [{"text": "a dog"}, ["a cat"]]),
+}
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+def test_new_takes_the_rows_that_serve_takes(
+    app: Flask, tmp_path: Path, named: Any, kind: str
+) -> None:
+    estimator, has_profile, rows = ESTIMATORS[kind]
+    path = tmp_path / "iris.skops"
+    skops.io.dump(named if estimator is None else estimator, path)
+    if has_profile:
+        Profile.of(pd.DataFrame(X, columns=list(FIELDS))).save(tmp_path / "iris.profile.json")
+    output(app, "new", "iris", str(path), "--output", str(tmp_path / "made.py"))
+    source = (tmp_path / "made.py").read_text()
+    served = serve(str(path), trusted=untrusted_types(path)).test_client()
+    made = executed(tmp_path, source, "made").test_client()
+    about = [client.get("/iris/").get_json() for client in (served, made)]
+    for key in ("fields", "required"):
+        assert about[0][key] == about[1][key]
+    for row in rows:
+        answers = [client.post("/iris/predict/", json=[row]) for client in (served, made)]
+        assert answers[0].status_code == 200, answers[0].text
+        assert answers[0].get_json()["predictions"] == answers[1].get_json()["predictions"]
 
 
 def test_new_of_texts_has_no_schema(app: Flask, tmp_path: Path) -> None:
-    texts = make_pipeline(CountVectorizer(), MultinomialNB()).fit(["a cat", "a dog"], [0, 1])
-    joblib.dump(texts, tmp_path / "texts.joblib")
+    joblib.dump(TEXTS, tmp_path / "texts.joblib")
     source = output(app, "new", "texts", str(tmp_path / "texts.joblib"), "--output", "-")
     assert "class Texts(Model):" in source
+    assert "schema" not in source
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from flask_skmodels import SKModels
-from tests.support.command_line import output
+from tests.support.command_line import error, output
 from tests.support.skips import needs_program
 from tests.support.versions_folder import (
     iris,
@@ -47,6 +47,11 @@ def test_pin_prints_a_list_that_sha256sum_checks(
     SKModels(pinned).register(iris("iris"))
     posted = pinned.test_client().post("/iris/predict/", data={"a": 1, "b": 2})
     assert posted.text == "2"
+
+
+def test_pin_of_a_folder_without_model_files(app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no model")
+    assert error(app, "pin", str(tmp_path)) == f"{tmp_path} has no model files"
 
 
 def test_pin_loads_nothing(app: Flask, tmp_path: Path) -> None:

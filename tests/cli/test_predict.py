@@ -99,3 +99,35 @@ def test_predict_names_the_extra_of_a_missing_format(
     )
     assert error(app, "predict", "iris", "--format", "arrow", stdin=rows) == message
     assert error(app, "predict", "iris", str(tmp_path / "rows.arrow")) == message
+
+
+@pytest.mark.parametrize("name", ["rows.xlsx", "rows.XLS", "rows.ods"])
+def test_predict_says_what_to_do_with_a_sheet(app: Flask, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK")
+    said = error(app, "predict", "iris", str(tmp_path / name))
+    assert said == (
+        f"{tmp_path / name} is a {Path(name).suffix} file, which cannot be read: it must be one of "
+        ".json, .csv, .ndjson, .jsonl, .arrow, .arrows, .feather; save the sheet as CSV. If it "
+        "holds one of these formats, name it with --input-format"
+    )
+
+
+def test_predict_says_which_command_reads_parquet(app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    said = error(app, "predict", "iris", str(tmp_path / "rows.parquet"))
+    assert "; flask skmodels score reads it. " in said
+
+
+def test_predict_reads_a_file_of_any_name_in_the_given_format(app: Flask, tmp_path: Path) -> None:
+    pd.DataFrame([SETOSA]).to_csv(tmp_path / "rows.txt", index=False)
+    assert "is a .txt file" in error(app, "predict", "iris", str(tmp_path / "rows.txt"))
+    printed = output(app, "predict", "iris", str(tmp_path / "rows.txt"), "--input-format", "csv")
+    assert printed == "prediction\n0\n"
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "ndjson"])
+def test_predict_ends_with_one_newline(app: Flask, form: str) -> None:
+    printed = output(app, "predict", "iris", "--format", form, stdin=json.dumps(SETOSA))
+    assert printed.endswith("\n")
+    assert not printed.endswith("\n\n")
+    assert json.loads(output(app, "predict", "iris", "--json", stdin=json.dumps(SETOSA)))

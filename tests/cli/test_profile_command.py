@@ -132,6 +132,12 @@ def test_file_without_the_columns_of_the_model_is_refused(app: Flask, tmp_path: 
     assert error(app, "profile", "risk", str(file), "--target", "x").endswith("no column 'x'")
 
 
+def test_file_with_semicolons_is_refused(app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("a;b\n1,5;2\n")
+    said = error(app, "profile", "risk", str(tmp_path / "train.csv"))
+    assert said.endswith("the values are separated by semicolons: separate them with commas")
+
+
 @pytest.mark.parametrize("name", ["train.xlsx", "train.parquet", "train.ndjson", "train.arrow"])
 def test_file_that_cannot_be_read_is_refused(app: Flask, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\xff not a table\n")
@@ -159,7 +165,11 @@ def test_model_without_names_takes_all_columns_but_the_target(tmp_path: Path) ->
     names = [column.name for column in Profile.load(tmp_path / "risk.profile.json").columns]
     assert names == ["age", "member"]
     message = error(app, "profile", "risk", str(file))
-    assert message == f"{file} has 3 columns besides the target, the model takes 2"
+    named = "name the column of the target with --target"
+    assert message == f"{file} has 3 columns, the model takes 2: {named}"
+    assert error(app, "profile", "risk", str(file), "--target", "riks").endswith(
+        "no column 'riks'; did you mean 'risk'?"
+    )
 
 
 def test_types_of_a_csv_file_are_those_of_all_rows(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from flask_skmodels.testing import record_signals
 from tests.support.command_line import run
 from tests.support.scoring import ROWS, command, frame, write_application
 
@@ -27,6 +28,13 @@ def test_score_prints_the_counts(app: Flask) -> None:
     text, _, seconds = result.stdout.strip().rpartition("; ")
     assert text == ("scores/: 450 rows, 447 scored, 3 rejected, in scores.rejects.parquet; 1 chunk")
     assert seconds.endswith(" s")
+
+
+def test_score_sends_the_signals_of_its_chunks(app: Flask) -> None:
+    with record_signals(app) as signals:
+        run(app, "score", "iris", "in.parquet", "a.csv")
+    assert signals.names == ["input-rejected", "before-prediction", "after-prediction"]
+    assert signals.predictions[0].is_bulk
 
 
 def test_score_prints_one_line_of_json(app: Flask) -> None:
@@ -51,8 +59,7 @@ def test_score_to_standard_output(app: Flask) -> None:
     assert result.stdout.splitlines()[:2] == ["id,prediction", "1000,0"]
     assert len(result.stdout.splitlines()) == ROWS - 3 + 1
     assert result.stderr.splitlines()[0] == (
-        'row 5 of in.parquet is rejected: [{"field":"sepal_width","rule":"min",'
-        '"message":"min value is 0"}]'
+        "row 5 of in.parquet is rejected: field sepal_width, rule min: min value is 0"
     )
     assert "447 scored" in result.stderr
     with_file = run(
@@ -76,6 +83,7 @@ def test_score_to_standard_output(app: Flask) -> None:
         (("iris", "in.parquet"), 2, "Missing argument"),
         (("iris", "in.parquet", "out/", "--jobs", "0"), 2, "0 is not in the range"),
         (("iris", "in.parquet", "out/", "--format", "xlsx"), 2, "'xlsx' is not one of"),
+        (("iris", "in.parquet", "out.xlsx"), 1, "out.xlsx: sheets cannot be written"),
         (("iris", "in.parquet", "out/", "--max-rejects", "0.1%"), 3, "3 of 450 rows are rejected"),
         (("iris", "in.parquet", "out/", "--fail-fast"), 3, "row 5 of in.parquet is rejected"),
     ],
@@ -109,7 +117,7 @@ def test_dry_run_shows_what_would_be_done(app: Flask) -> None:
     assert lines[1:3] == ["output   out/", "columns  id int64, prediction int64"]
     assert lines[3].startswith("time     about ")
     assert lines[4] == "rejects  3 of the first 450 rows"
-    assert lines[5].startswith('         row 5: [{"field":"sepal_width"')
+    assert lines[5] == "         row 5: field sepal_width, rule min: min value is 0"
     assert sorted(path.name for path in Path().iterdir()) == ["in.parquet"]
     assert json.loads(run(app, *options, "--json").stdout)["rejected"] == 3
     frame(0).to_parquet("empty.parquet")

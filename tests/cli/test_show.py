@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask
 
-from flask_skmodels import SKModels
+from flask_skmodels import SKModels, ValuesModel
 from tests.support.command_line import output
 from tests.support.versions_folder import (
     application,
@@ -41,6 +41,12 @@ def test_show_prints_every_rule(app: Flask, models: SKModels, line_pipeline: Any
     assert "a integer no at least 1, at most 9, default 3" in lines
     assert "b integer yes 1, 2, in cm" in lines
     assert "c integer or number yes" in lines
+
+
+def test_show_prints_the_number_of_values(app: Flask, models: SKModels, line_pipeline: Any) -> None:
+    models.register(ValuesModel(name="line", pipeline=line_pipeline))
+    lines = [" ".join(line.split()) for line in output(app, "show", "line").splitlines()]
+    assert "values array yes 3 values in order" in lines
 
 
 def test_show_prints_versions_and_the_file(tmp_path: Path) -> None:

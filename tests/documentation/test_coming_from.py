@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import runpy
+import sys
 from contextlib import chdir
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from flask.testing import FlaskClient
@@ -34,10 +36,12 @@ def served(request: pytest.FixtureRequest, folder: Path) -> tuple[str, FlaskClie
     own = files(page(f"coming-from/{name}"))
     (folder / name).mkdir()
     run(folder / name, "train.py", own["train.py"])
-    create_app = run(folder / name, "app.py", own["app.py"])["create_app"]
-    assert callable(create_app)
-    with chdir(folder / name):
-        app = create_app()
+    with patch.dict(sys.modules):
+        sys.modules.pop("app", None)  # another test may have imported a module of this name
+        create_app = run(folder / name, "app.py", own["app.py"])["create_app"]
+        assert callable(create_app)
+        with chdir(folder / name):
+            app = create_app()
     return name, app.test_client()
 
 

@@ -44,7 +44,7 @@ def test_model_is_checked_while_the_image_is_built(image: Path) -> None:
     done = subprocess.run(
         command, cwd=image, env=environment, capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout == "iris: good, engine lean, 1 example\n"
+    assert done.stdout.startswith("iris: good, engine lean, 1 example\niris: fast lane o")
 
 
 def test_server_starts_as_in_the_image_and_passes_its_health_check(image: Path) -> None:

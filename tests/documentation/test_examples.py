@@ -19,6 +19,7 @@ from palmerpenguins import load_penguins
 from sklearn.datasets import load_iris
 
 import examples.audit.app as audit
+import examples.drain.app as drain
 import examples.factory.app as factory
 import examples.iris.app as iris
 import examples.login.app as login
@@ -53,6 +54,13 @@ def test_flask_run_finds_the_application(name: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(sys.modules, "app", raising=False)
     addresses = {rule.rule for rule in app.url_map.iter_rules()}
     assert any(address.endswith("/predict/") for address in addresses)
+
+
+@pytest.mark.parametrize("module", [drain, iris, login, penguins])
+def test_root_leads_to_the_list_of_models(module: Any) -> None:
+    client = module.create_app().test_client()
+    assert client.get("/").status_code == 302  # a browser would keep a permanent redirect
+    assert client.get("/", follow_redirects=True).request.path == "/-/"
 
 
 # iris
@@ -163,7 +171,7 @@ def test_penguins_takes_a_missing_value_as_null(colony: FlaskClient, field: str)
     assert answer.get_json()["predictions"] == [probabilities_of(**{field: np.nan})]
 
 
-@pytest.mark.parametrize("field", ["body_mass_g", "sex"])
+@pytest.mark.parametrize("field", [*penguins.NUMBERS, "sex"])
 def test_penguins_takes_what_is_not_required_for_missing(colony: FlaskClient, field: str) -> None:
     assert posted_probabilities(colony, without(field)) == probabilities_of(**{field: np.nan})
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from flask import Flask
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
@@ -25,12 +26,15 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
     StandardScaler,
 )
 
 from flask_skmodels import SKModels
 from flask_skmodels.engines.lean import compiler, concatenation
 from flask_skmodels.engines.lean.forms import (
+    cluster,
     compose,
     impute,
     linear_model,
@@ -39,6 +43,7 @@ from flask_skmodels.engines.lean.forms import (
 )
 from flask_skmodels.engines.lean.forms.preprocessing import (
     discretization,
+    distributions,
     encoders,
     polynomial,
     scalers,
@@ -155,6 +160,30 @@ def sum_without_shift(right: Any) -> Any:
     return lambda scores: np.log(np.exp(scores).sum(axis=1, keepdims=True))
 
 
+def next_label(right: Any) -> Any:
+    return lambda X, weights, centers, **options: (
+        (right(X, weights, centers, **options) + 1) % len(centers)
+    ).astype(np.int32)
+
+
+def powers_backwards(right: Any) -> Any:
+    def power_function(transformer: Any) -> Any:
+        other = clone(transformer)
+        other.lambdas_ = transformer.lambdas_[::-1]
+        return right(other)
+
+    return power_function
+
+
+def quantiles_backwards(right: Any) -> Any:
+    def quantiles(transformer: Any) -> Any:
+        made = right(transformer)
+        made._columns = made._columns[::-1]
+        return made
+
+    return quantiles
+
+
 CORRUPT = {
     "a category swapped": (
         *(encoders, "_one_hot", swapped_categories, "OneHotEncoder"),
@@ -218,8 +247,20 @@ CORRUPT = {
         *(neural_network, "_ACTIVATIONS", leaky, "MLPClassifier"),
         numbers_of(StandardScaler(), MLPClassifier((5,), max_iter=300, tol=1e-2)),
     ),
+    "the next center": (
+        *(cluster, "_labels_inertia", next_label, "KMeans"),
+        KMeans(4, n_init=1, random_state=0).fit(NUMBERS),
+    ),
+    "the power of another column": (
+        *(distributions, "_power_function", powers_backwards, "PowerTransformer"),
+        numbers_of(PowerTransformer(), LinearRegression()),
+    ),
+    "the quantiles of another column": (
+        *(distributions, "_Quantiles", quantiles_backwards, "QuantileTransformer"),
+        numbers_of(QuantileTransformer(n_quantiles=20), LinearRegression()),
+    ),
     "a sum that overflows": (
-        *(naive_bayes, "_logsumexp", sum_without_shift, "GaussianNB"),
+        *(naive_bayes, "log_of_sum", sum_without_shift, "GaussianNB"),
         numbers_of(GaussianNB()),
     ),
 }

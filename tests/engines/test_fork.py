@@ -9,10 +9,15 @@ from typing import Any
 
 import joblib
 import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 
 from tests.support.gunicorn import ask, ask_each, gunicorn
 from tests.support.helpers import SCHEMA, X, Y
+from tests.support.skips import library
 
 ESTIMATORS = {
     "boosted": HistGradientBoostingClassifier(max_iter=8, random_state=0),
@@ -50,6 +55,31 @@ def fitted() -> dict[str, Any]:
 def test_what_master_has_checked_answers_in_its_workers(
     tmp_path: Path, fitted: dict[str, Any], engine: str
 ) -> None:
+    check_after_fork(tmp_path, fitted, engine)
+
+
+@pytest.mark.full
+@pytest.mark.filterwarnings("ignore")  # the libraries warn of their own doing
+@pytest.mark.parametrize("engine", ["lean", "sklearn"])
+def test_boosters_that_master_has_checked_answer_in_its_workers(
+    tmp_path: Path, engine: str
+) -> None:
+    options = {"n_estimators": 8, "random_state": 0}
+    boosters = {
+        "lightgbm": library("lightgbm").LGBMClassifier(**options, n_jobs=2, verbose=-1),
+        "xgboost": library("xgboost").XGBClassifier(**options, n_jobs=2),
+        "catboost": library("catboost").CatBoostClassifier(
+            **options, thread_count=2, verbose=0, allow_writing_files=False
+        ),
+    }
+    vote = VotingClassifier(
+        [(name, boosters[name]) for name in ("lightgbm", "xgboost")], voting="soft"
+    )
+    fitted = {name: estimator.fit(X, Y) for name, estimator in boosters.items()}
+    check_after_fork(tmp_path, fitted | {"vote": vote.fit(X, Y)}, engine)
+
+
+def check_after_fork(tmp_path: Path, fitted: dict[str, Any], engine: str) -> None:
     digests = {}
     for name, estimator in fitted.items():
         file = tmp_path / f"{name}.joblib"

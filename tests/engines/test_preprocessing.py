@@ -138,7 +138,8 @@ def test_positive_numbers_alone() -> None:
 
 
 def test_step_without_a_lean_form_keeps_its_own_method() -> None:
-    model = make_pipeline(KNNImputer(), StandardScaler(), Ridge()).fit(HOLES, TARGET)
+    imputer = KNNImputer(add_indicator=True)
+    model = make_pipeline(imputer, StandardScaler(), Ridge()).fit(HOLES, TARGET)
     with pytest.raises(AssertionError, match="except for the methods of KNNImputer"):
         check(model, HOLES)
 

@@ -51,6 +51,16 @@ def test_contributions_add_up_to_the_output_for_10_000_rows(name: str) -> None:
     np.testing.assert_allclose(base + contributions.sum(axis=2), expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", cases(EXPLAINED, quick={"RandomForestClassifier-three"}))
+def test_single_rows_are_explained_as_many_are(name: str) -> None:
+    app, models = Flask(__name__), SKModels()
+    models.init_app(app)
+    models.add("model", fitted(name)[0], explain=True)
+    together = models.predict("model", MANY[:20], "explain", app=app).outputs
+    singly = [models.predict("model", [row], "explain", app=app).outputs[0] for row in MANY[:20]]
+    np.testing.assert_allclose(singly, together, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("name", cases(LINEAR, quick=QUICK & set(LINEAR)))
 def test_a_linear_contribution_is_the_difference_that_a_field_makes(name: str) -> None:
     """Without a profile a field is compared with zero."""

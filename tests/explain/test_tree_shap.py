@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from math import factorial
 from typing import Any
@@ -20,10 +21,11 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from flask_skmodels.explain import paths
-from flask_skmodels.explain.contributions import Columns, Unexplained
+from flask_skmodels.explain import paths, tree_ensembles
+from flask_skmodels.explain.contributions import Columns, Contributions, Unexplained
 from flask_skmodels.explain.dispatch import contributions_of
 from flask_skmodels.explain.paths import Nodes, no_bitsets, paths_of
+from flask_skmodels.explain.single_row import SingleRow
 from flask_skmodels.explain.tree_shap import TreeShap
 from tests.support.selection import cases, examples
 
@@ -74,9 +76,16 @@ def by_all_coalitions(tree: Any, values: Any, row: Any, width: int = WIDTH) -> A
     return np.array(result)
 
 
+def singly(explain: Contributions, rows: Any) -> Any:
+    """Return the contributions of rows that are explained one at a time."""
+    return np.concatenate([explain(rows[index : index + 1]) for index in range(len(rows))])
+
+
 def check(trees: list[Any], values: list[Any], estimator: Any, rows: Any) -> None:
     """Compare the contributions of an estimator with those of all coalitions."""
-    contributions = contributions_of(estimator, COLUMNS)(rows)
+    explain = contributions_of(estimator, COLUMNS)
+    contributions = explain(rows)
+    np.testing.assert_allclose(singly(explain, rows), contributions, atol=1e-13)
     for row, found in zip(rows, contributions, strict=True):
         by_tree = [by_all_coalitions(t, v, row) for t, v in zip(trees, values, strict=True)]
         np.testing.assert_allclose(found[:, :-1], np.sum(by_tree, axis=0).T, atol=1e-12)
@@ -170,9 +179,11 @@ def test_histogram_gradient_boosting_of_categories() -> None:
 def test_infinite_values_go_where_the_trees_send_them() -> None:
     rows = np.where(X > 1, np.inf, np.where(X < -1, -np.inf, X))
     estimator = HistGradientBoostingClassifier(max_iter=5).fit(rows, THREE)
-    contributions = contributions_of(estimator, COLUMNS)(rows)
+    explain = contributions_of(estimator, COLUMNS)
+    contributions = explain(rows)
     margins = estimator.decision_function(rows)
     np.testing.assert_allclose(contributions.sum(axis=2), margins, atol=1e-10)
+    np.testing.assert_allclose(singly(explain, rows), contributions, atol=1e-13)
 
 
 def test_losses_of_gradient_boosting() -> None:
@@ -191,10 +202,35 @@ def test_a_deep_tree_of_many_columns_loses_no_digits() -> None:
     values = shap(wide[:20])
     outputs = [_walk(chain, row) for row in wide[:20]]
     np.testing.assert_allclose(values[:, 0].sum(axis=1), outputs, rtol=1e-12)
+    single = SingleRow(chain, np.arange(60), 60, size=30)
+    np.testing.assert_allclose([single(row)[0] for row in wide[:20]], values[:, 0, :-1], rtol=1e-9)
     forest = RandomForestRegressor(3, random_state=0).fit(wide, target)
     columns = Columns(np.arange(60), tuple(map(str, range(60))))
-    sums = contributions_of(forest, columns)(wide[:20]).sum(axis=2)[:, 0]
-    np.testing.assert_allclose(sums, forest.predict(wide[:20]), rtol=1e-12)
+    explain = contributions_of(forest, columns)
+    for contributions in (explain(wide[:20]), singly(explain, wide[:20])):
+        sums = contributions.sum(axis=2)[:, 0]
+        np.testing.assert_allclose(sums, forest.predict(wide[:20]), rtol=1e-12)
+
+
+def test_single_rows_by_several_threads_at_once() -> None:
+    estimator = RandomForestRegressor(20, random_state=0).fit(X, SCORE)
+    explain = contributions_of(estimator, COLUMNS)
+    expected = explain(X)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda index: explain(X[index : index + 1])[0], range(len(X))))
+    np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+@pytest.mark.parametrize("limit", ["MOST_NUMBERS", "MOST_OUTPUTS", "MOST_LEVELS"])
+def test_large_ensembles_do_without_the_tables_for_single_rows(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    estimator = RandomForestRegressor(5, random_state=0).fit(X, SCORE)
+    usual = contributions_of(estimator, COLUMNS)
+    monkeypatch.setattr(tree_ensembles, limit, 0)
+    large: Any = contributions_of(estimator, COLUMNS)
+    assert large._single is None
+    np.testing.assert_allclose(large(X[:1]), usual(X[:1]), atol=1e-13)
 
 
 def _chain(length: int) -> Nodes:

@@ -16,6 +16,10 @@ def test_defaults() -> None:
     assert app.config["SKMODELS_MAX_ROWS"] == 100_000
     assert app.config["SKMODELS_MAX_CELLS"] == 10_000_000
     assert app.config["SKMODELS_MAX_INFLATION"] == 100
+    assert app.config["SKMODELS_TIMEOUT"] == 30
+    assert app.config["SKMODELS_LOADS_PER_MINUTE"] == 60
+    assert app.config["SKMODELS_MAX_CONCURRENCY"] is None
+    assert app.config["SKMODELS_MAX_QUEUE"] is None
     assert {f"SKMODELS_{key}" for key in KEYS} <= set(app.config)
 
 

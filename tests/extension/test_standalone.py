@@ -35,10 +35,12 @@ def test_handlers_of_an_applications_log_do_not_get_the_predictions() -> None:
 def test_serve_takes_a_pin_and_a_name(tmp_path: Path, named: Any) -> None:
     path = tmp_path / "iris.joblib"
     joblib.dump(named, path)
-    with pytest.raises(ArtifactError, match="not pinned"):
-        serve(str(path))
+    with pytest.raises(ArtifactError, match="not pinned") as refused:
+        serve(str(path), "flower")
     digest = sha256(path.read_bytes()).hexdigest()
-    client = serve(str(path), "flower", sha256=digest).test_client()
+    call = f'serve("{path}", name="flower", sha256="{digest}")'
+    assert call in str(refused.value)
+    client = eval(call, {"serve": serve}).test_client()
     assert client.post("/flower/predict/", json=SETOSA).status_code == 200
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
+from sklearn.linear_model import LinearRegression
 
 from flask_skmodels import (
     Artifact,
@@ -170,7 +171,7 @@ def test_fake_has_no_other_method() -> None:
 
 def test_fake_in_a_models_place(models: SKModels, pipeline: Any) -> None:
     real = models["iris"]
-    with fake_model(models, "iris", predict=2) as fake:
+    with fake_model(models, "iris", predict=2, predict_proba=[0.0, 0.25, 0.75]) as fake:
         app = Flask("fakes")
         models.init_app(app)
         models.add("late", pipeline)
@@ -180,8 +181,8 @@ def test_fake_in_a_models_place(models: SKModels, pipeline: Any) -> None:
     assert errors_of(client.post(PATH, data=SETOSA | {"petal_width": "-1"})) == [
         (0, "petal_width", "min")
     ]
-    assert client.post("/iris/predict_proba/", data=SETOSA).status_code == 404
-    assert [method for method, _ in fake.calls] == ["predict"]
+    assert line(client.post("/iris/predict_proba/", data=SETOSA)) == "0.0,0.25,0.75"
+    assert [method for method, _ in fake.calls] == ["predict", "predict_proba"]
     assert models["iris"] is real
     assert list(models) == ["iris", "late"]
     after = Flask("after")
@@ -258,8 +259,9 @@ def test_fake_predicts_the_likeliest_of_its_classes(models: SKModels) -> None:
     with fake_model(models, "iris", predict_proba=[0.2, 0.8], classes=["a", "b"]) as fake:
         app = Flask("fakes")
         models.init_app(app)
-    prediction = models.predict("iris", SETOSA, app=app)
+    prediction = models.predict("iris", SETOSA, "predict_proba", app=app)
     assert (prediction.method, prediction.classes) == ("predict_proba", ["a", "b"])
+    assert models.predict("iris", SETOSA, app=app).outputs.tolist() == ["b"]
     assert fake.predict([[1], [2]]).tolist() == ["b", "b"]
 
 
@@ -268,7 +270,62 @@ def test_examples_without_models_are_an_error() -> None:
         examples(SKModels())
 
 
-def test_fake_that_changes_the_interface(models: SKModels) -> None:
-    message = "would change the interface of model 'iris'.* not transform"
-    with pytest.raises(ModelError, match=message), fake_model(models, "iris", transform=1):
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"score_samples": 1}, "and not score_samples: give an answer for predict, predict_proba"),
+        ({"predict": 1}, "predict, predict_proba: give an answer for predict_proba too$"),
+        (
+            {"predict": 1, "predict_proba": [0.5, 0.5], "score_samples": 1},
+            "predict, predict_proba and not score_samples$",
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_loaded", [True, False])
+def test_fake_that_changes_the_interface(
+    models: SKModels, answers: dict[str, Any], message: str, is_loaded: bool
+) -> None:
+    if not is_loaded:
+        models = SKModels()
+        models.add("iris", Artifact("none.skops"), schema=SCHEMA, probability=True)
+    with (
+        pytest.raises(ModelError, match=f"would change the interface of model 'iris', .*{message}"),
+        fake_model(models, "iris", **answers),
+    ):
         pass
+
+
+def test_fake_takes_the_classes_of_the_estimator(models: SKModels) -> None:
+    with fake_model(models, "iris", predict_proba=[0.1, 0.8, 0.1]):
+        app = Flask("fakes")
+        models.init_app(app)
+    assert models.predict("iris", SETOSA, app=app).outputs.tolist() == [1]
+
+
+def test_fake_of_a_model_with_a_method_of_its_own(pipeline: Any) -> None:
+    """The method that the class computes from another one needs no answer."""
+    models = SKModels()
+
+    @models.register
+    class Sure(KeyValueModel):
+        pipeline = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
+        schema = {"x": {}}
+        methods = ["predict", "decision_function"]
+
+        def decision_function(self, X: Any) -> Any:
+            return self.predict(X) * 2
+
+    with fake_model(models, "sure", predict=3):
+        app = Flask("fakes")
+        models.init_app(app)
+    outputs = models.predict("sure", [[1]], "decision_function", app=app).outputs
+    assert outputs.tolist() == [6]
+
+
+def test_fake_of_a_transformer_in_a_file() -> None:
+    models = SKModels()
+    models.add("scaler", Artifact("none.skops"), schema={"x": {}})
+    with fake_model(models, "scaler", transform=[3.0]):
+        app = Flask("fakes")
+        models.init_app(app)
+    assert list(app.extensions["skmodels"].deployments["scaler"].versions.methods) == ["transform"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from sklearn.linear_model import LinearRegression
 
 from flask_skmodels import KeyValueModel, Model, SKModels
+from flask_skmodels.testing import FakeEstimator
 from tests.support.browser import Witness, chromium, serving
 from tests.support.helpers import FIELDS, SETOSA, VIRGINICA
 from tests.support.html import file_of
@@ -51,6 +54,7 @@ def address(
     models.add("birds", mixed_pipeline, schema={"island": island, "mass": {"nullable": True}})
     models.add("line", LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0]))
     models.add("odd", LinearRegression().fit(np.eye(6), np.arange(6.0)), schema=dict(ODD))
+    models.add("slow", FakeEstimator(predict=_slow, n_features_in=1), schema={"x": {}})
     folder = tmp_path_factory.mktemp("versions")
     for label in ("1", "2"):
         put(folder, label, pipeline)
@@ -65,6 +69,11 @@ def address(
     client.post("/versions/predict/", json=[[*SETOSA.values()]])
     with serving(app) as address:
         yield address
+
+
+def _slow(X: Any) -> Any:
+    sleep(0.002 * len(X))
+    return np.asarray(X, dtype=float)[:, 0] * 2
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +188,42 @@ def test_upload_and_download(page: Page, tmp_path: Path) -> None:
         page.get_by_role("button", name="Predict and download").click()
     at_once.value.save_as(saved)
     assert saved.read_text(encoding="utf-8").splitlines() == ["prediction", "0", "2"]
+
+
+def test_progress_of_a_file_while_it_is_predicted(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "many.csv"
+    file.write_text("x\n" + "\n".join(map(str, range(600))))
+    page.goto("/slow/")
+    page.set_input_files("#file", file)
+    page.get_by_role("button", name="Predict the file").click()
+    status = page.locator("#file-result [role=status]")
+    expect(status).to_have_text(re.compile(r"of 600 rows, [\d,]+ rows/s, .* left, 0 rejected"))
+    bar = page.get_by_role("progressbar", name="Progress of the file")
+    assert 0 < bar.evaluate("bar => bar.value / bar.max") < 1
+    result = page.locator("#file-result")
+    expect(result.get_by_role("heading", name="600 rows predicted")).to_be_visible()
+    expect(result).to_be_focused()
+    expect(status).to_have_count(0)
+    assert page.url.endswith("/slow/")
+
+
+@pytest.mark.full
+def test_file_that_is_rejected_instead_of_predicted(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.csv"
+    file.write_text("x\n1\nmany")
+    page.goto("/slow/")
+    page.set_input_files("#file", file)
+    page.get_by_role("button", name="Predict the file").click()
+    expect(page.locator("#file-result .errors")).to_contain_text("Row 2")
+
+
+def test_file_without_a_script_is_predicted_too(plain_page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "many.csv"
+    file.write_text("x\n" + "\n".join(map(str, range(150))))
+    plain_page.goto("/slow/")
+    plain_page.set_input_files("#file", file)
+    plain_page.get_by_role("button", name="Predict the file").click()
+    expect(plain_page.locator("#file-result")).to_contain_text("150 rows predicted")
 
 
 def test_histogram_of_an_uploaded_file(page: Page) -> None:
@@ -366,7 +411,7 @@ PLACES = [
 SHOWN = cases([*PLACES, "error", "answer", "file", "curve", "columns"], quick=["error"])
 
 
-@pytest.mark.parametrize("scheme", cases(["light", "dark"], quick=["light"]))
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.differential)])
 @pytest.mark.parametrize("place", SHOWN)
 def test_axe_finds_nothing(browser: Browser, address: str, place: str, scheme: Any) -> None:
     with opened(browser, address, viewport=WIDE, color_scheme=scheme) as page:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ROOT, __main__, exchanges, page, svg
+from benchmarks import ROOT, __main__, count_calls, exchanges, page, svg
 from benchmarks.figures import Figure, figures
 from benchmarks.in_process import MEMORY, memory_of, post
 from benchmarks.lab import Lab, turned
@@ -17,16 +17,17 @@ from benchmarks.peers import PEERS, Peer
 from benchmarks.results import Cell, Results, Series, Spread, ratio, read
 from benchmarks.served import shelf
 from benchmarks.served.library import app_of
-from benchmarks.workloads import Workload, by_rows, many_rows, one_row
+from benchmarks.side_by_side import compare
+from benchmarks.workloads import Workload, boosted, by_rows, many_rows, one_row
 from tests.support.selection import cases
-from tests.support.skips import needs_program
+from tests.support.skips import library, needs_program
 
 WRK = needs_program("wrk")
 SERVED_HERE = [
     *((name, "w1") for name in ("by-hand", "concept", "hello-sync", "hello_json-sync")),
     ("library-plain", "w4-1000"),
 ]
-IN_PROCESS = ["w1", "w4-1000", "w4-10000", "rows-100"]
+IN_PROCESS = ["w1", "w4-1000", "w4-10000", "rows-100", "w5"]
 REPORT = '\n{"requests": 30, "seconds": 2.0, "p50": 1.5, "p99": 3.0, "failed": %d, "broken": %d}\n'
 
 
@@ -37,6 +38,9 @@ def peer(name: str) -> Peer:
 @cache
 def workload_of(name: str) -> Workload:
     """Return a workload by its name; it takes seconds to make."""
+    if name == "w5":
+        library("lightgbm")
+        return boosted()
     if name.startswith("rows"):
         return next(workload for workload in by_rows() if workload.name == name)
     return (many_rows() if name.startswith("w4") else one_row())[name]
@@ -70,6 +74,15 @@ def test_library_answers_each_format_as_the_pipeline_does(name: str) -> None:
     for exchange in exchanges.library(workload).values():
         for body, expected in zip(exchange.bodies, exchange.expected, strict=True):
             assert exchange.read(post(app, exchange, body)) == expected
+
+
+@pytest.mark.full
+def test_codes_of_categories_lead_to_the_same_predictions() -> None:
+    workload = workload_of("w5")
+    assert workload.coded is not None
+    both = zip(workload.requests, workload.coded.requests, strict=True)
+    assert [workload.expected(a) == workload.coded.expected(b) for a, b in both] == [True] * 32
+    assert workload_of("w1").coded is None
 
 
 @WRK
@@ -225,6 +238,19 @@ def test_numbers_are_short(value: float, told: str) -> None:
 
 
 # The command
+
+
+def test_request_takes_few_calls_of_the_library() -> None:
+    app = count_calls.application()
+    assert len(count_calls.calls_of(app, *count_calls.BODIES["JSON"])) <= 60
+    assert len(count_calls.calls_of(app, *count_calls.BODIES["form"])) <= 74
+
+
+@pytest.mark.full
+def test_checkout_is_as_fast_as_itself() -> None:
+    [(name, comparison)] = compare(ROOT, rounds=2, names=["w1 json"])
+    assert name == "w1 json"
+    assert all(0.1 < ratio < 10 for ratio in comparison.ratios)
 
 
 def test_list_names_all_that_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:

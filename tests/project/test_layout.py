@@ -21,6 +21,7 @@ MOST_AT_THE_TOP = 24
 SHARED_NAMES = {
     "metrics": "measured in telemetry, served by web",
     "mlflow": "a format of model files, and a protocol of clients",
+    "neighbors": "estimators of scikit-learn, their arrays and their lean forms",
     "onnx": "a format of model files, and an engine that runs them",
     "predict": "a prediction from the command line, and over HTTP",
 }

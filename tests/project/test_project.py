@@ -247,3 +247,44 @@ def test_minimum_versions_are_the_lower_bounds() -> None:
 
 def name_of_pin(line: str) -> str:
     return line.partition("==")[0].lower().replace("_", "-")
+
+
+# Security
+
+
+def rows_of_security() -> list[tuple[str, str, str]]:
+    """Return the subject, the trust and the tests of each line of the table in SECURITY.rst."""
+    text = (ROOT / "SECURITY.rst").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^   \* - (.+)\n     - (.+)\n     - (?:.+\n(?: {7}.+\n)*)     -(.*\n(?: {7}.+\n)*)",
+        text,
+        re.MULTILINE,
+    )
+    assert len(rows) == text.count("   * - ")
+    return rows[1:]
+
+
+def test_table_of_security_names_tests_that_exist() -> None:
+    """Each line that concerns anybody who is not trusted has one."""
+    for subject, trust, tests in rows_of_security():
+        paths = re.findall(r"``(tests/[^`]+)``", tests)
+        assert trust in {"yes", "no", "partly"}, subject
+        assert paths or trust == "yes", subject
+        assert all((ROOT / path).exists() for path in paths), subject
+
+
+@pytest.mark.parametrize("environment", ["audit", "fuzz", "long", "minimum"])
+def test_ci_runs_each_environment_of_tox(environment: str) -> None:
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    parser = ConfigParser(interpolation=None)
+    parser.read(ROOT / "tox.ini", encoding="utf-8")
+    assert f"{{env: {environment}, " in workflow
+    assert parser[f"testenv:{environment}"]["commands"]
+
+
+def test_dependencies_and_their_lower_bounds_are_audited() -> None:
+    parser = ConfigParser(interpolation=None)
+    parser.read(ROOT / "tox.ini", encoding="utf-8")
+    commands = parser["testenv:audit"]["commands"]
+    assert commands.count("pip-audit") == 2
+    assert "--requirement tests/minimum.txt" in commands

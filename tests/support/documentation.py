@@ -46,16 +46,24 @@ def conversations(text: str) -> list[tuple[str, str]]:
 
 
 def sent(client: FlaskClient, command: str) -> str:
-    """Return the body of the answer to what a curl command sends."""
+    """Return the body of the answer to what a curl command sends.
+
+    The cookies of the client are sent if the command has an option for them.
+    """
     *options, url = shlex.split(command.replace("\\\n", " "))
+    is_redirected = "-L" in options
+    options = [option for option in options if option != "-L"]
     given = list(zip(options[::2], options[1::2], strict=True))
+    if not {"-b", "-c"} & {option for option, _ in given}:
+        client = client.application.test_client(use_cookies=False)
     headers = dict(value.split(": ", 1) for option, value in given if option == "-H")
     body = "&".join(value for option, value in given if option == "-d")
     path = url.removeprefix("localhost:5000")
     if not body:
-        return client.get(path, headers=headers).text
+        return client.get(path, headers=headers, follow_redirects=is_redirected).text
     headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-    return client.post(path, data=body, headers=headers).text
+    response = client.post(path, data=body, headers=headers, follow_redirects=is_redirected)
+    return response.text
 
 
 def check_answer(shown: str, got: str) -> None:

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
+import flask_skmodels
 from flask_skmodels import (
     SKModels,
     after_prediction,
@@ -51,6 +55,15 @@ def one_thread() -> Iterator[None]:
     """Use one thread for BLAS and OpenMP: for small data, more of them only take time."""
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported_for_coverage(request: pytest.FixtureRequest) -> None:
+    """Import all modules now, because a test without coverage may be the first to import one."""
+    if request.config.pluginmanager.hasplugin("_cov"):
+        for module in walk_packages(flask_skmodels.__path__, "flask_skmodels."):
+            with suppress(ImportError):
+                import_module(module.name)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,8 +6,8 @@ marker ``full``, and only ``--full`` runs it. Those that take minutes are left t
 ``pytest --full -m differential``. Use :func:`cases` to mark a part of the cases of one test, and
 :func:`examples` for the number of inputs that Hypothesis draws.
 
-Coverage is measured in the tests of the plain run alone: measuring doubles the time of the others,
-which run the same code again.
+Exhaustive tests of the folders in ``REPEATED`` run the same code again for other estimators,
+bodies or pages, so no coverage is measured in them: that would double their time.
 
 A module whose tests are all exhaustive is not even imported in the plain run.
 
@@ -27,11 +27,16 @@ import pytest
 LEFT_OUT = "tests_left_out"
 TESTS = Path(__file__).resolve().parents[1]
 
-# Exhaustive tests that take minutes: servers under load, kills, clusters, tampered files, and sums
-# over 10,000 rows. Only ``pytest --full -m differential`` runs them.
+# Exhaustive tests that take minutes: servers under load, kills, tampered files, drawn rows, engines
+# of others, and sums over 10,000 rows. Only ``pytest --full -m differential`` runs them.
 LONG = (
-    *("bulk/", "serving/", "hostile/", "explain/test_exactness", "artifacts/test_memory"),
-    *("versions/test_trials", "versions/test_reload_under_load"),
+    *("bulk/test_engines", "bulk/test_runs", "serving/", "hostile/", "explain/test_exactness"),
+    *("artifacts/test_memory", "versions/test_trials", "versions/test_reload_under_load"),
+    *("engines/test_fork", "engines/test_random_rows", "project/test_benchmarks"),
+)
+REPEATED = (
+    *("codecs/", "documentation/", "engines/", "hostile/", "pages/", "parity/", "project/"),
+    *("schema/", "versions/"),
 )
 _left_out = pytest.StashKey[int]()
 
@@ -127,9 +132,11 @@ def _is_exhaustive(path: Path) -> bool:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark exhaustive tests further, before pytest looks at the markers for ``-m``."""
-    if item.get_closest_marker("full"):
-        item.add_marker("no_cover")
-        if item.path.is_relative_to(TESTS) and str(item.path.relative_to(TESTS)).startswith(LONG):
+    if item.get_closest_marker("full") and item.path.is_relative_to(TESTS):
+        path = item.path.relative_to(TESTS).as_posix()
+        if path.startswith(REPEATED):
+            item.add_marker("no_cover")
+        if path.startswith(LONG):
             item.add_marker("differential")
 
 

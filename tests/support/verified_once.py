@@ -46,7 +46,11 @@ def verify_all_rows(patch: pytest.MonkeyPatch) -> None:
 
 
 def lean_calls(
-    estimator: Any, calls: Mapping[str, Any], schema: Any, examples: Sequence[Any] = ()
+    estimator: Any,
+    calls: Mapping[str, Any],
+    schema: Any,
+    examples: Sequence[Any] = (),
+    **options: Any,
 ) -> Any:
     fields = repr(getattr(schema, "column_fields", schema))
     key = tuple(calls), fields, repr(examples)
@@ -56,7 +60,7 @@ def lean_calls(
         known = set()
     _thread.is_known = key in known
     try:
-        result = _lean_calls(estimator, calls, schema, examples)
+        result = _lean_calls(estimator, calls, schema, examples, **options)
     finally:
         _thread.is_known = False
     known.add(key)

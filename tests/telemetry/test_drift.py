@@ -31,6 +31,7 @@ from sklearn.pipeline import make_pipeline
 from flask_skmodels import Model, ModelError, Profile, SKModels, after_prediction, drift_detected
 from flask_skmodels.estimators.profile.column_profile import Bins, ColumnProfile, Frequent
 from flask_skmodels.telemetry.drift.distances import FLOOR, js_distance, psi
+from flask_skmodels.telemetry.drift.drift import KEPT_UNLOADED
 from flask_skmodels.telemetry.drift.layout import layout_of
 from flask_skmodels.testing import FakeEstimator
 from tests.support.gunicorn import Server, ask, ask_each, gunicorn
@@ -74,6 +75,7 @@ def zeros(X: Any) -> Any:
 def served(
     *columns: Any,
     predict: Callable[[Any], Any] = zeros,
+    answers: dict[str, Any] | None = None,
     predictions: Sequence[Any] = (),
     container: str = "array",
     config: dict[str, Any] | None = None,
@@ -86,7 +88,7 @@ def served(
     profile = profile_of(*columns, container=container, predictions=predictions)
     rules: dict[str, Any] = {"nullable": True, "required": False}
     schema = {column.name: rules | _type(column) for column in columns}
-    estimator = FakeEstimator(predict=predict)
+    estimator = FakeEstimator(predict=predict, **answers or {})
     models.add("m", estimator, profile=profile, schema=schema, engine="sklearn", **attributes)
     return app, models
 
@@ -291,6 +293,44 @@ def test_predicted_numbers() -> None:
     assert (found["psi"], found["js"]) == (pytest.approx(0), pytest.approx(0, abs=1e-7))
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+def test_predicted_numbers_one_by_one(dtype: str) -> None:
+    def predict(X: Any) -> Any:
+        values = first_column(X)
+        usual = np.where((values == 5) & (dtype != "int64"), nan, values)
+        return usual.astype(dtype)
+
+    outputs = numbers("x0", range(0, 101, 10), [0.1] * 10)
+    rows = np.random.default_rng(0).choice([5.0, 15.0, 95.0, 105.0], (500, 1))
+    found = []
+    for size in (1, 50):
+        app, models = served(TENTHS, predict=predict, predictions=[outputs])
+        for start in range(0, 500, size):
+            models.predict("m", rows[start : start + size], app=app)
+        found.append(report(app))
+    one, several = found
+    assert one["predictions"]["predict"]["psi"] > 1
+    assert one["fields"] == several["fields"]
+    assert one["predictions"] == several["predictions"]
+
+
+def test_rows_of_a_method_without_a_profile() -> None:
+    app, models = served(
+        TENTHS,
+        predict=first_column,
+        answers={"transform": zeros},
+        predictions=[TENTHS],
+        methods=["predict", "transform"],
+    )
+    even = np.repeat(np.arange(5.0, 100, 10), 50)[:, np.newaxis]
+    models.predict("m", even, app=app)
+    before = report(app)
+    for row in even:
+        models.predict("m", [row], app=app, method="transform")
+    assert report(app)["total"]["rows"] == 1000
+    assert report(app)["predictions"] == before["predictions"]
+
+
 def test_several_outputs() -> None:
     columns = [numbers(f"x{index}", [0, 50, 100], [0.5, 0.5]) for index in range(2)]
     app, models = served(TENTHS, predict=lambda X: np.tile([5.0, 55.0], (len(X), 1)))
@@ -417,6 +457,7 @@ def test_drift_is_reported_once_until_it_has_recovered(heard: list[dict[str, Any
     assert (told["model"], told["field"]) == (models["m"], "x0")
     assert (told["statistic"], told["version"]) == ("psi", None)
     assert told["value"] > told["threshold"] == 0.25
+    assert told["value"] < report(app)["fields"]["x0"]["psi"]  # more rows have come since
     send(even)
     assert len(heard) == 1
     send(np.full((300, 1), 95.0))
@@ -611,6 +652,23 @@ def test_profile_that_is_replaced_begins_new_counts(folder: Path) -> None:
     deployment.versions.unload()
     models.predict("m", [[1, 1]] * 3, app=app)
     assert report(app)["total"]["rows"] == 6
+
+
+def test_counts_of_versions_that_are_no_longer_loaded_are_bounded(folder: Path) -> None:
+    app = folder_app(folder)
+    models = extension_of(app)
+    drift = app.extensions["skmodels"].drift
+    profile = (folder / "m" / "2.profile.json").read_bytes()
+    for label in map(str, range(3, 9)):
+        (folder / "m" / f"{label}.profile.json").write_bytes(profile)
+        put(folder / "m", label, label_of_version(label))
+        models.refresh("m", app=app)
+        models.predict("m", [[1, 1]] * 3, app=app)
+        (folder / "m" / f"{label}.joblib").touch()  # another file from now on
+    kept = [label for _, label in drift._observed]
+    assert kept[-1] == "8"
+    assert len(kept) <= KEPT_UNLOADED + 1
+    assert report(app)["total"]["rows"] == 3
 
 
 def test_shadow_is_compared_with_the_live_version(folder: Path) -> None:

@@ -45,6 +45,33 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
 # The promises of the first hour
 
 
+@pytest.mark.parametrize(
+    ("path", "options", "status"),
+    [
+        ("/iris/predict/", {"data": SETOSA}, 200),
+        ("/iris/predict/", {"json": SETOSA}, 200),
+        ("/iris/predict/", {"data": {}}, 400),
+        ("/iris/predict/", {"data": {}, "headers": {"Accept": "text/plain"}}, 400),
+        ("/-/models", {"method": "GET"}, 200),
+    ],
+)
+def test_texts_end_with_a_newline_on_a_terminal(
+    client: FlaskClient, path: str, options: dict[str, Any], status: int
+) -> None:
+    """The prompt of a shell is below what curl shows; other clients get the text alone."""
+    options = {"method": "POST", **options}
+    plain = client.open(path, **options)
+    environ = {"HTTP_USER_AGENT": "curl/8.14.1"}
+    shown = client.open(path, **options, environ_overrides=environ)
+    assert (plain.status_code, shown.status_code) == (status, status)
+    assert shown.data == plain.data + b"\n"
+    assert shown.content_length == len(shown.data)
+    table = client.post(
+        "/iris/predict/", data=SETOSA, headers={"Accept": "text/csv"}, environ_overrides=environ
+    )
+    assert table.text == "prediction\r\n0\r\n"
+
+
 @pytest.mark.parametrize("body", ["values=1,3,7.2", "values=1, 3 , 7.2", "values=+1,3.0,72e-1"])
 def test_values(line_pipeline: Any, body: str) -> None:
     client = serve(ValuesModel(name="line", pipeline=line_pipeline))

@@ -49,7 +49,14 @@ def _check_xgboost(state: Mapping[str, Any]) -> None:
     options = document.get("Config", {}).get("learner", {}).get("generic_param", {})
     for name in options.keys() & {"nthread", "n_jobs"}:
         check_number_of_threads(name, int(options[name]))
-    learner = document["Model"]["learner"]
+    check_xgboost_learner(document["Model"]["learner"])
+
+
+def check_xgboost_learner(learner: Mapping[str, Any]) -> None:
+    """Check the learner in the document of an XGBoost model.
+
+    :raises Unsound: the library would read or write outside an array
+    """
     parameters = learner["learner_model_param"]
     columns = whole_number(int(parameters["num_feature"]), "num_feature", 0)
     classes = whole_number(int(parameters["num_class"]), "num_class", 0)

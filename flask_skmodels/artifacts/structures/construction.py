@@ -9,38 +9,59 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
+from contextlib import ExitStack, contextmanager
+from functools import cache, wraps
 from importlib import import_module
 from typing import Any
+
+from threadpoolctl import threadpool_limits
 
 from flask_skmodels.artifacts.structures.booster_buffers import BOOSTERS, check_booster
 from flask_skmodels.artifacts.structures.trees import check_tree_arguments
 
 _Function = Callable[..., Any]
+_STARTS_THREADS = "lightgbm"  # when it reads a model
 
 
 @contextmanager
 def checked_construction() -> Iterator[None]:
     """Return a context in which native objects are created only from sound arguments.
 
-    :class:`~.checks.Unsound` is raised for others.
+    LightGBM reads its models on one thread in it: its other threads would not exist in a worker
+    that is forked later, and a call that waits for them never ends.
+
+    :raises Unsound: the arguments of a native object are not sound
     """
     replaced: list[tuple[Any, str, _Function]] = []
-    try:
-        for module, owner, name, with_check in _GUARDED:
-            cls = getattr(sys.modules.get(module), owner, None)
-            if cls is not None:
-                original = getattr(cls, name)
-                replaced.append((cls, name, original))
-                setattr(cls, name, with_check(original))
-        yield
-    finally:
-        for cls, name, original in replaced:
-            setattr(cls, name, original)
+    with ExitStack() as stack:
+        limit = cache(lambda: stack.enter_context(threadpool_limits(1)))
+        try:
+            for module, owner, name, with_check in _GUARDED:
+                cls = getattr(sys.modules.get(module), owner, None)
+                if cls is not None:
+                    original = getattr(cls, name)
+                    replaced.append((cls, name, original))
+                    setattr(cls, name, with_check(original, limit))
+            yield
+        finally:
+            for cls, name, original in replaced:
+                setattr(cls, name, original)
 
 
-def _with_checked_arguments(construct: _Function) -> _Function:
+def _with_limited_threads(find_class: _Function, limit: Callable[[], Any]) -> _Function:
+    """Return joblib's function for a class, which limits the threads before LightGBM's are used."""
+
+    @wraps(find_class)
+    def limited(unpickler: Any, module: str, name: str) -> Any:
+        cls = find_class(unpickler, module, name)
+        if module.partition(".")[0] == _STARTS_THREADS:
+            limit()  # not before the import, which loads OpenMP
+        return cls
+
+    return limited
+
+
+def _with_checked_arguments(construct: _Function, limit: Callable[[], Any]) -> _Function:
     """Return skops's function for an object with a constructor, with a check for trees."""
 
     @wraps(construct)
@@ -52,7 +73,7 @@ def _with_checked_arguments(construct: _Function) -> _Function:
     return checked
 
 
-def _with_checked_state(construct: _Function) -> _Function:
+def _with_checked_state(construct: _Function, limit: Callable[[], Any]) -> _Function:
     """Return skops's function for other objects, with a check for boosters."""
 
     @wraps(construct)
@@ -60,12 +81,16 @@ def _with_checked_state(construct: _Function) -> _Function:
         if node.attrs is not None and node.module_name.partition(".")[0] in BOOSTERS:
             cls = getattr(import_module(node.module_name), node.class_name)
             check_booster(cls, node.attrs.construct())
+            if node.module_name.partition(".")[0] == _STARTS_THREADS:
+                limit()
         return construct(node)
 
     return checked
 
 
-_GUARDED: list[tuple[str, str, str, Callable[[_Function], _Function]]] = [
+_Guard = Callable[[_Function, Callable[[], Any]], _Function]
+_GUARDED: list[tuple[str, str, str, _Guard]] = [
+    ("joblib.numpy_pickle", "NumpyUnpickler", "find_class", _with_limited_threads),
     ("skops.io._sklearn", "ReduceNode", "_construct", _with_checked_arguments),
     ("skops.io._general", "ObjectNode", "_construct", _with_checked_state),
 ]

@@ -10,10 +10,10 @@ from flask_skmodels.bulk.chunks import Chunk
 from flask_skmodels.bulk.executors.executor import ClusterExecutor, Models, Task, run_remotely
 from flask_skmodels.bulk.shipped_model import ShippedModel, receive, received
 from flask_skmodels.exceptions import ScoringError, in_one_line
+from flask_skmodels.hints import install_line
 
 _POLL = 0.5  # seconds
 _LARGE_GRAPHS = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}
-INSTALL = "pip install 'Flask-SKModels[dask]'"
 
 
 class DaskExecutor(ClusterExecutor):
@@ -29,7 +29,8 @@ class DaskExecutor(ClusterExecutor):
         try:
             distributed, config = import_module("distributed"), import_module("dask.config")
         except ImportError as error:
-            raise ScoringError(f"dask.distributed is not installed: {INSTALL}") from error
+            needed = install_line("dask")
+            raise ScoringError(f"dask.distributed is not installed: {needed}") from error
         config.set(_LARGE_GRAPHS)
         super().__init__(models)
         self._cluster: Any = None

@@ -10,10 +10,10 @@ from flask_skmodels.bulk.chunks import Chunk
 from flask_skmodels.bulk.executors.executor import ClusterExecutor, Models, Task, run_remotely
 from flask_skmodels.bulk.shipped_model import ShippedModel
 from flask_skmodels.exceptions import ScoringError, in_one_line
+from flask_skmodels.hints import install_line
 
 _RETRIES = 3
 _POLL = 0.5  # seconds
-INSTALL = "pip install 'Flask-SKModels[ray]'"
 
 
 class RayExecutor(ClusterExecutor):
@@ -29,7 +29,7 @@ class RayExecutor(ClusterExecutor):
         try:
             self._ray = import_module("ray")
         except ImportError as error:
-            raise ScoringError(f"Ray is not installed: {INSTALL}") from error
+            raise ScoringError(f"Ray is not installed: {install_line('ray')}") from error
         self._was_running = self._ray.is_initialized()
         if not self._was_running:
             self._connect(address, workers)

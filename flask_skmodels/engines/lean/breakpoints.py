@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from flask_skmodels.engines.lean.booster_splits import booster_splits
+from flask_skmodels.engines.lean.encoder_categories import categories_of
 from flask_skmodels.engines.lean.inverse_transforms import Breakpoints, map_back
-from flask_skmodels.estimators.attributes import get, is_a
+from flask_skmodels.engines.lean.sample_texts import sample_texts
+from flask_skmodels.estimators.attributes import get, is_a, is_from
 from flask_skmodels.schema.types import Array, Estimator
 
 MAX_VALUES = 200  # for each column
@@ -27,8 +30,9 @@ def find_breakpoints(
 ) -> Breakpoints:
     """Return the breakpoints of each column of X.
 
-    These are thresholds of trees, edges of bins, categories, means and values around them, and the
-    numbers in any other fitted attribute that has one entry for each column.
+    These are thresholds of trees, edges of bins, categories, texts of known and unknown words,
+    means and values around them, and the numbers in any other fitted attribute that has one entry
+    for each column.
 
     :param estimator: a fitted estimator
     :param width: the number of columns of X
@@ -43,14 +47,21 @@ def find_breakpoints(
 
 def _breakpoints_of(estimator: Estimator, width: int, names: list[str]) -> Breakpoints:
     if is_a(estimator, "Pipeline"):
-        return _of_pipeline([step for _, step in estimator.steps], width, names)
+        steps = [step for _, step in estimator.steps if not hasattr(step, "fit_resample")]
+        return _of_pipeline(steps, width, names)
     if is_a(estimator, "ColumnTransformer"):
         return _of_column_transformer(estimator, width, names)
+    if is_from(estimator, "category_encoders"):
+        return _of_category_encoder(estimator, width, names)
+    if is_a(estimator, "_VectorizerMixin") and width == 1:
+        return [sample_texts(estimator)]
     return _merged(
         [
             _of_tree(estimator, width),
             _of_hist_gradient_boosting(estimator, width),
+            _of_booster(estimator, width),
             _of_attributes(estimator, width),
+            _of_splines(estimator, width),
             _of_bagging(estimator, width),
         ]
         + [_breakpoints_of(inner, width, names) for inner in _inner_estimators(estimator, width)],
@@ -96,6 +107,14 @@ def _of_column_transformer(estimator: Estimator, width: int, names: list[str]) -
     return breakpoints
 
 
+def _of_category_encoder(encoder: Estimator, width: int, names: list[str]) -> Breakpoints:
+    breakpoints: Breakpoints = [[] for _ in range(width)]
+    for column in get(encoder, "cols") or ():
+        with suppress(Exception):  # an encoder without categories, such as one that hashes
+            breakpoints[names.index(column)] += categories_of(encoder, column)
+    return breakpoints
+
+
 def _of_tree(estimator: Estimator, width: int) -> Breakpoints:
     tree = get(estimator, "tree_") if is_a(estimator, "BaseDecisionTree") else None
     breakpoints: Breakpoints = [[] for _ in range(width)]
@@ -116,6 +135,14 @@ def _of_hist_gradient_boosting(estimator: Estimator, width: int) -> Breakpoints:
             nodes = nodes[(nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)]
             for feature, value in zip(nodes["feature_idx"], nodes["num_threshold"], strict=True):
                 breakpoints[indices[feature]].append(float(value))
+    return breakpoints
+
+
+def _of_booster(estimator: Estimator, width: int) -> Breakpoints:
+    breakpoints: Breakpoints = [[] for _ in range(width)]
+    with suppress(Exception):  # attributes may change between releases
+        for feature, threshold in booster_splits(estimator):
+            breakpoints[feature].append(threshold)
     return breakpoints
 
 
@@ -159,6 +186,14 @@ def _add_deviations(breakpoints: Breakpoints, estimator: Estimator, width: int) 
     if mean is not None and scale is not None and np.shape(mean) == np.shape(scale) == (width,):
         for index in range(width):
             breakpoints[index] += [float(mean[index] + d * scale[index]) for d in _DEVIATIONS]
+
+
+def _of_splines(estimator: Estimator, width: int) -> Breakpoints:
+    """Return the knots of splines, one for each column."""
+    each = get(estimator, "bsplines_")
+    if not isinstance(each, list) or len(each) != width:
+        return [[] for _ in range(width)]
+    return [[float(knot) for knot in spline.t] for spline in each]
 
 
 def _of_bagging(estimator: Estimator, width: int) -> Breakpoints:

@@ -5,7 +5,7 @@ This module is public: use it to add the lean form of your own estimator.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,10 +15,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from flask_skmodels.engines.lean.array_calls import array_of_frame, without_names
 from flask_skmodels.engines.lean.containers import from_sklearn
 from flask_skmodels.engines.native import Call
 from flask_skmodels.engines.threadpools import uses_joblib_workers, without_joblib_workers
 from flask_skmodels.estimators import introspect
+from flask_skmodels.estimators.attributes import BOOSTING_LIBRARIES
 from flask_skmodels.schema.frame import FEW, DeferredFrame
 from flask_skmodels.schema.tabular import Tabular, to_sklearn
 from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput, ModelOutput
@@ -28,6 +30,7 @@ __all__ = [
     "Compiler",
     "Decline",
     "Form",
+    "Incomplete",
     "Methods",
     "as_row",
     "doubles",
@@ -42,6 +45,7 @@ Methods = dict[str, Call]
 Form = Callable[[Any, "Compiler"], Methods]
 _F = TypeVar("_F", bound=Form)
 
+_LIBRARIES = (*BOOSTING_LIBRARIES, "category_encoders", "imblearn")
 _FORMS: dict[type, Form] = {}
 _DOUBLE = np.dtype(np.float64)
 _ZERO = np.zeros(1)  # for a few scores, numpy compares with an array faster than with a float
@@ -49,6 +53,10 @@ _ZERO = np.zeros(1)  # for a few scores, numpy compares with an array faster tha
 
 class Decline(Exception):
     """A lean form leaves a call, or an estimator, to the native method."""
+
+
+class Incomplete(Decline):
+    """A lean form does not support the output, although no result of it is wrong."""
 
 
 def lean_form(*classes: type) -> Callable[[_F], _F]:
@@ -80,21 +88,31 @@ class Compiler:
 
     :param watch: called with each estimator, method name and lean function; it returns the function
         to use instead
+    :param passes_arrays: whether native methods get an array where they can do without the names of
+        a data frame
     :ivar lean: the class names of the steps that have a lean form
     :ivar native: the class names of the steps that keep their native methods
+    :ivar with_arrays: the class names of those of them that get an array instead of a data frame
     :ivar declined: the reasons why some of the latter have no lean form
     """
 
-    def __init__(self, watch: Callable[[Any, str, Call], Call] | None = None) -> None:
+    def __init__(
+        self,
+        watch: Callable[[Any, str, Call], Call] | None = None,
+        *,
+        passes_arrays: bool = True,
+    ) -> None:
         self.lean: list[str] = []
         self.native: list[str] = []
+        self.with_arrays: list[str] = []
         self.declined: list[str] = []
         self._watch = watch
+        self._passes_arrays = passes_arrays
 
     def methods(self, estimator: Estimator) -> Methods:
         """Return a function of X for each method of an estimator, lean where possible."""
         name = introspect.class_name(estimator)
-        native = {method: _native(estimator, method) for method in introspect.methods(estimator)}
+        native = _native_methods(estimator, introspect.methods(estimator))
         try:
             form = _form_of(type(estimator))
             lean = None if form is None else form(estimator, self)
@@ -103,12 +121,19 @@ class Compiler:
             lean = None
         if lean is None:
             self.native.append(name)
-            return native
+            return self._with_arrays(estimator, native)
         self.lean.append(name)
-        return {
-            method: self._watched(estimator, method, lean[method]) if method in lean else call
-            for method, call in native.items()
-        }
+        watched = {m: self._watched(estimator, m, lean[m]) for m in native if m in lean}
+        return {**native, **watched}
+
+    def _with_arrays(self, estimator: Estimator, native: Methods) -> Methods:
+        """Return native methods that get an array where they can do without names of columns."""
+        duplicate = without_names(estimator) if self._passes_arrays else None
+        if duplicate is None:
+            return native
+        self.with_arrays.append(introspect.class_name(estimator))
+        of_array = _native_methods(duplicate, native)
+        return {method: _with_array(of_array[method], call) for method, call in native.items()}
 
     def _watched(self, estimator: Estimator, method: str, call: Call) -> Call:
         return call if self._watch is None else self._watch(estimator, method, call)
@@ -119,12 +144,17 @@ def _form_of(cls: type) -> Form | None:
         package, _, rest = cls.__module__.partition(".")
         if package == "sklearn":
             _import_forms(rest.partition(".")[0])
+        elif package in _LIBRARIES:
+            _import_forms(package)
     return _FORMS.get(cls)
 
 
 @cache
 def _import_forms(module: str) -> None:
-    """Import the lean forms of a scikit-learn module, from the module of the same name in forms."""
+    """Import the lean forms of a scikit-learn module or another library.
+
+    They are in the module of the same name in forms.
+    """
     name = f"{__package__}.forms.{module}"
     if find_spec(name) is not None:
         import_module(name)
@@ -192,8 +222,16 @@ def is_finite(X: NDArray[np.floating[Any]]) -> bool:
     return bool(np.isfinite(X).all())
 
 
-def _native(estimator: Estimator, method: str) -> Call:
-    """Return a method of the estimator as a step between lean forms."""
+def _native_methods(estimator: Estimator, names: Iterable[str]) -> Methods:
+    is_parallel = uses_joblib_workers(estimator)
+    return {name: _native_method(estimator, name, is_parallel) for name in names}
+
+
+def _native_method(estimator: Estimator, method: str, is_parallel: bool) -> Call:
+    """Return a native method of an estimator as a step between lean forms.
+
+    :param is_parallel: whether it would start joblib workers
+    """
     call = getattr(estimator, method)
     needs_names = hasattr(estimator, "feature_names_in_")
 
@@ -208,7 +246,15 @@ def _native(estimator: Estimator, method: str) -> Call:
         with without_joblib_workers():
             return native(X)
 
-    return without_workers if uses_joblib_workers(estimator) else native
+    return without_workers if is_parallel else native
+
+
+def _with_array(of_array: Call, of_frame: Call) -> Call:
+    def native(X: ModelInput) -> ModelOutput:
+        array = array_of_frame(X) if isinstance(X, DeferredFrame) else None
+        return of_frame(X) if array is None else of_array(array)
+
+    return native
 
 
 def _reason(error: Exception) -> str:

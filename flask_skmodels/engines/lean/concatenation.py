@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.sparse import hstack, issparse
@@ -20,6 +21,7 @@ from flask_skmodels.schema.tabular import to_sklearn
 from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 _NUMBERS = {"number"}
+_DTYPES = (np.dtype(np.float64), np.dtype(np.int64))
 
 
 def concatenate_dense(calls: Sequence[Call]) -> Call:
@@ -78,8 +80,8 @@ def _sparse(outputs: Sequence[ModelOutput], rows: int) -> Csr:
     if rows == 1:
         return _sparse_row(outputs)
     matrix = hstack([to_sklearn(output) for output in outputs]).tocsr()
-    if matrix.dtype != np.float64:
-        raise Decline("a transformer returns another dtype than float64")
+    if matrix.dtype not in _DTYPES:
+        raise Decline("a transformer returns another dtype than float64 and int64")
     return to_csr(matrix)
 
 
@@ -87,6 +89,9 @@ def _sparse_row(outputs: Sequence[ModelOutput]) -> Csr:
     data: list[float] = []
     indices: list[int] = []
     width = 0
+    dtype = np.result_type(*map(_dtype_of, outputs))
+    if dtype not in _DTYPES:
+        raise Decline("a transformer returns another dtype than float64 and int64")
     for output in outputs:
         if isinstance(output, OneHotRows):
             codes = [width + code for code in output.codes[0] if code >= 0]
@@ -96,7 +101,17 @@ def _sparse_row(outputs: Sequence[ModelOutput]) -> Csr:
             _add_row(output, data, indices, width)
         width += output.shape[1] if hasattr(output, "shape") else to_array(output).shape[1]
     indptr = np.array((0, len(data)), dtype=np.int32)
-    return Csr(np.array(data), np.array(indices, dtype=np.int32), indptr, (1, width))
+    parts = np.array(data, dtype=dtype), np.array(indices, dtype=np.int32), indptr
+    return Csr(*parts, (1, width))
+
+
+def _dtype_of(output: ModelOutput) -> Any:
+    """Return the dtype that the output of a transformer has in scikit-learn."""
+    if isinstance(output, OneHotRows):
+        return np.dtype(np.float64)
+    if isinstance(output, Csr):
+        return output.data.dtype
+    return output.dtype if hasattr(output, "dtype") else to_array(output).dtype
 
 
 def _add_row(output: ModelOutput, data: list[float], indices: list[int], width: int) -> None:

@@ -13,6 +13,8 @@ from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import Tabular
 from flask_skmodels.schema.types import Array, FloatArray, ModelOutput
 
+_DTYPES = (np.dtype(np.float64), np.dtype(np.int64))  # of sparse rows; texts are counted in int64
+
 
 class SparseRows(Tabular):
     """Rows of numbers that are mostly zero."""
@@ -37,7 +39,7 @@ class SparseRows(Tabular):
 class Csr(SparseRows):
     """Sparse rows in the compressed format of scipy's ``csr_matrix``.
 
-    :param data: the non-zero numbers, row after row
+    :param data: the non-zero numbers, row after row, of any dtype
     :param indices: the column of each number
     :param indptr: the position in ``data`` at which each row starts, then the end of the last row
     :param shape: the numbers of rows and columns
@@ -47,7 +49,7 @@ class Csr(SparseRows):
 
     def __init__(
         self,
-        data: FloatArray,
+        data: Array,
         indices: NDArray[np.int32],
         indptr: NDArray[np.int32],
         shape: tuple[int, int],
@@ -66,9 +68,9 @@ class Csr(SparseRows):
         """Return itself."""
         return self
 
-    def to_numpy(self) -> FloatArray:
+    def to_numpy(self) -> Array:
         """Return a C-ordered array of shape (rows, columns)."""
-        dense = np.zeros(self.shape)
+        dense = np.zeros(self.shape, dtype=self.data.dtype)
         sparse._sparsetools.csr_todense(*self.shape, self.indptr, self.indices, self.data, dense)
         return dense
 
@@ -79,7 +81,8 @@ class Csr(SparseRows):
         """
         rows, columns = self.shape
         product = np.zeros((rows, *weights.shape[1:]))
-        parts = self.indptr, self.indices, self.data, weights.ravel(), product.ravel()
+        data = self.data.astype(np.float64, copy=False)
+        parts = self.indptr, self.indices, data, weights.ravel(), product.ravel()
         if product.size == rows:
             sparse._sparsetools.csr_matvec(rows, columns, *parts)
         else:
@@ -155,8 +158,8 @@ class ObjectColumns(Tabular):
 
 
 def from_sklearn(output: ModelOutput) -> ModelOutput:
-    """Return the output of a native method, with a sparse matrix of doubles as `Csr`."""
-    if type(output) is sparse.csr_matrix and output.dtype == np.float64:
+    """Return the output of a native method, with a sparse matrix of numbers as `Csr`."""
+    if type(output) is sparse.csr_matrix and output.dtype in _DTYPES:
         return Csr(output.data, output.indices, output.indptr, output.shape)
     return output
 
@@ -184,5 +187,7 @@ def to_csr(X: ModelOutput) -> Csr:
     """Return the output of a step as sparse rows."""
     if isinstance(X, SparseRows):
         return X.to_csr()
-    matrix = sparse.csr_matrix(X if sparse.issparse(X) else to_array(X), dtype=np.float64)
+    matrix = sparse.csr_matrix(X if sparse.issparse(X) else to_array(X))
+    if matrix.dtype not in _DTYPES:
+        matrix = matrix.astype(np.float64)
     return Csr(matrix.data, matrix.indices, matrix.indptr, matrix.shape)

@@ -21,6 +21,8 @@ def same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(same, one, other))
     if issparse(one):
         return same(_parts(one), _parts(other))
+    if hasattr(one, "iloc"):
+        return _same_frames(one, other)
     if not isinstance(one, np.ndarray):
         return False
     if one.dtype != other.dtype or one.shape != other.shape:
@@ -33,6 +35,25 @@ def _has_same_values(one: Array, other: Array) -> bool:
         equal = (one == other) & (np.signbit(one) == np.signbit(other))
         return bool((equal | (np.isnan(one) & np.isnan(other))).all())
     return bool((one == other).all())
+
+
+def _same_frames(one: Any, other: Any) -> bool:
+    """Return whether two data frames of pandas have the same columns, dtypes and values.
+
+    Their indices may differ: the estimator gets a part of a larger data frame.
+    """
+    if len(one) != len(other) or not one.columns.equals(other.columns):
+        return False
+    if list(one.dtypes) != list(other.dtypes):
+        return False
+    pairs = zip(one.items(), other.items(), strict=True)
+    return all(_same_columns(a.to_numpy(), b.to_numpy()) for (_, a), (_, b) in pairs)
+
+
+def _same_columns(one: Array, other: Array) -> bool:
+    if one.dtype != object:
+        return same(one, other)
+    return all(a is b or a == b for a, b in zip(one, other, strict=True))
 
 
 def _parts(matrix: Any) -> list[Array]:

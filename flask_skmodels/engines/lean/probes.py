@@ -17,6 +17,7 @@ import numpy as np
 from flask_skmodels.engines.lean.breakpoints import find_breakpoints
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.inverse_transforms import Breakpoints
+from flask_skmodels.estimators.attributes import is_a, tags_of
 from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.rows import from_python
@@ -71,7 +72,8 @@ class Probes:
         if estimator is not None:
             breakpoints = find_breakpoints(estimator, len(names), names)
         pool = _pool_of_any_type if takes_any_type else _pool
-        self._pools = [pool(*each) for each in zip(schema.column_fields, breakpoints, strict=True)]
+        pools = [pool(*each) for each in zip(schema.column_fields, breakpoints, strict=True)]
+        self._pools = list(map(_not_negative, pools)) if _takes_no_negatives(estimator) else pools
 
     def rows(self, count: int = PROBES) -> list[list[Any]]:
         """Return random valid rows as a list of values for each column."""
@@ -129,6 +131,23 @@ class Probes:
         return values
 
 
+def _takes_no_negatives(estimator: Estimator) -> bool:
+    """Return whether an estimator refuses negative numbers, as its tags say."""
+    while is_a(estimator, "Pipeline"):
+        estimator = estimator.steps[0][1]
+    tags = None if estimator is None else tags_of(estimator)
+    return tags is not None and bool(tags.input_tags.positive_only)
+
+
+def _not_negative(pool: list[Any]) -> list[Any]:
+    """Return the values without negative numbers, unless there are no others.
+
+    Most rows would have a negative number, and an estimator that refuses them would be compared on
+    few rows.
+    """
+    return [v for v in pool if not (isinstance(v, int | float) and v < 0)] or pool
+
+
 def row_slice(columns: Sequence[Sequence[Any]], start: int, stop: int) -> list[Sequence[Any]]:
     """Return the rows from start to stop."""
     return [column[start:stop] for column in columns]
@@ -145,6 +164,13 @@ def _pool(field: Field, breakpoints: list[Any]) -> list[Any]:
     allowed = field.definition.get("allowed")
     if allowed is not None:
         return list(allowed)
+    categories, others = field.column.categories, _uncategorized_pool(field, breakpoints)
+    if not categories:
+        return others
+    return list(categories) * max(1, len(others) // len(categories)) + others
+
+
+def _uncategorized_pool(field: Field, breakpoints: list[Any]) -> list[Any]:
     if field.is_number:
         return _numbers(field, breakpoints)
     if field.kind == "boolean":

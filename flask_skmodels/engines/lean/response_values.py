@@ -7,7 +7,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.multiclass import type_of_target
 
 from flask_skmodels.engines.lean.compiler import Call, Decline, Methods
-from flask_skmodels.schema.types import Estimator
+from flask_skmodels.schema.types import Array, Estimator
 
 
 def response_values(estimator: Estimator, methods: Methods, method: str) -> Call:
@@ -29,6 +29,17 @@ def response_values(estimator: Estimator, methods: Methods, method: str) -> Call
     if kind == "binary" and method in ("predict_proba", "predict_log_proba"):
         return lambda X: call(X)[:, 1]
     return call
+
+
+def probabilities_of_two(positive: Array) -> Array:
+    """Return the probabilities of two classes, of shape (rows, 2).
+
+    :param positive: the probabilities of the second class, of shape (rows,)
+    """
+    probabilities = np.empty((len(positive), 2), dtype=positive.dtype)
+    np.subtract(1.0, positive, out=probabilities[:, 0])
+    probabilities[:, 1] = positive
+    return probabilities
 
 
 def positive_class_score(estimator: Estimator, methods: Methods) -> Call:

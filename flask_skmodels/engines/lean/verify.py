@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline
+from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Incomplete
 from flask_skmodels.engines.lean.equality import same
 from flask_skmodels.engines.lean.probes import PROBES, Probes, repeat_rows, row_slice
 from flask_skmodels.engines.threadpools import one_thread
@@ -46,12 +47,29 @@ class WrongForm(Decline):
     """The lean form of a step is wrong: the step returns different results, each time the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class VerifiedCalls:
+    """Functions that return the same results as the methods of an estimator, in less time.
+
+    :param calls: a function of X for each method; it may raise anything
+    :param reason: a phrase that names the steps that keep their native methods, None if there are
+        none
+    :param is_lean: whether a step has a lean form; if not, the native methods get an array
+    """
+
+    calls: dict[str, Call]
+    reason: str | None
+    is_lean: bool
+
+
 def lean_calls(
     estimator: Estimator,
     native: Mapping[str, Call],
     schema: Schema,
     examples: Sequence[Any] = (),
-) -> tuple[dict[str, Call], str | None]:
+    *,
+    passes_arrays: bool = True,
+) -> VerifiedCalls:
     """Return verified lean functions for the methods of an estimator, and the steps without one.
 
     They are verified on hundreds of rows together and on some of them one at a time. This runs on
@@ -61,17 +79,36 @@ def lean_calls(
     :param native: the native methods that are served
     :param schema: the schema of the rows
     :param examples: further rows to verify
-    :returns: a function of X for each method, and a phrase that names the steps that keep their
-        native methods (None if there are none)
+    :param passes_arrays: whether native methods may get an array instead of a data frame
     :raises Decline: no step has a lean form; the message names the step and the reason
     :raises WrongForm: a lean form returns other results than the estimator
     """
-    compiler = Compiler()
-    compiled = compiler.methods(estimator)
-    if not compiler.lean:
-        reasons = "; ".join(compiler.declined)
-        raise Decline(reasons or f"{introspect.class_name(estimator)} has no lean form")
-    lean = {method: compiled[method] for method in native if method in compiled}
+    compiler = Compiler(passes_arrays=passes_arrays)
+    lean = {name: call for name, call in compiler.methods(estimator).items() if name in native}
+    if not compiler.lean and not compiler.with_arrays:
+        raise Decline(_no_form(estimator, compiler))
+    try:
+        _verify_all(estimator, lean, native, schema, examples)
+    except Decline:
+        if not compiler.with_arrays:
+            raise
+        return lean_calls(estimator, native, schema, examples, passes_arrays=False)
+    reason = _exceptions(compiler) if compiler.lean else _no_form(estimator, compiler)
+    return VerifiedCalls(lean, reason, bool(compiler.lean))
+
+
+def _no_form(estimator: Estimator, compiler: Compiler) -> str:
+    reasons = "; ".join(compiler.declined)
+    return reasons or f"{introspect.class_name(estimator)} has no lean form"
+
+
+def _verify_all(
+    estimator: Estimator,
+    lean: Mapping[str, Call],
+    native: Mapping[str, Call],
+    schema: Schema,
+    examples: Sequence[Any],
+) -> None:
     with quiet_on_one_thread():
         probes = Probes(schema, estimator, examples)
         try:
@@ -81,8 +118,6 @@ def lean_calls(
             step = _wrong_step(estimator, native, mismatch.X)
             error = WrongForm if _is_deterministic(native, mismatch.X) else Decline
             raise error(f"{step}: {mismatch}") from None
-    calls = {method: _with_fallback(call, native[method]) for method, call in lean.items()}
-    return calls, _exceptions(compiler)
 
 
 def _exceptions(compiler: Compiler) -> str | None:
@@ -96,7 +131,7 @@ def _with_sklearn_output(call: Call) -> Call:
     return lambda X: to_sklearn(call(X))
 
 
-def _with_fallback(lean: Call, native: Call) -> Call:
+def with_fallback(lean: Call, native: Call) -> Call:
     """Return a function that calls the native method if the lean form raises."""
 
     @np.errstate(all="ignore")  # as a decorator it costs half as much as in a with statement
@@ -210,6 +245,8 @@ def _compare(lean: Call, native: Call, X: ModelInput, rows: str, frame: Any = No
         raise Decline(f"the estimator raises on probes: {type(error).__name__}") from error
     try:
         result = lean(X)
+    except Incomplete:
+        raise
     except Exception as error:
         raise Mismatch(f"the lean form raises {type(error).__name__}: {error}", X) from error
     if not same(result, expected):
@@ -220,16 +257,34 @@ def _compare(lean: Call, native: Call, X: ModelInput, rows: str, frame: Any = No
 def _compare_extremes(lean: Call, native: Call, probes: Probes) -> bool:
     """Compare the results for rows on which both the lean form and the estimator may raise.
 
+    One call of the estimator returns the results of all of them. It is called for a single row only
+    if they differ or if it raises.
+
     :returns: whether the lean form returns a result for one of them
     """
     rows = probes.extremes()
     if not rows:
         return False
-    frame = _frame_of_columns(probes.build(repeat_rows(rows, len(rows)), by_column=True))
-    parts = [None if frame is None else frame.iloc[i : i + 1].copy() for i in range(len(rows))]
-    pairs = zip(rows, parts, strict=True)
-    compared = [_compare_extreme(lean, native, probes.build(row), part) for row, part in pairs]
+    together = probes.build(repeat_rows(rows, len(rows)), by_column=True)
+    frame = _frame_of_columns(together)
+    expected = _output_of(native, together)
+    compared = []
+    for index, row in enumerate(rows):
+        X = probes.build(row)
+        if expected is not None and _returns(lean, X, _output_slice(expected, index, index + 1)):
+            compared.append(True)
+            continue
+        part = None if frame is None else frame.iloc[index : index + 1].copy()
+        compared.append(_compare_extreme(lean, native, X, part))
     return any(compared)
+
+
+def _output_of(native: Call, X: ModelInput) -> ModelOutput | None:
+    """Return the estimator's result, None if it raises."""
+    try:
+        return native(copy_of(X))
+    except Exception:
+        return None
 
 
 def _compare_extreme(lean: Call, native: Call, X: ModelInput, frame: Any) -> bool:

@@ -18,6 +18,7 @@ LINES = 10_000  # of a batch of NDJSON
 # The texts that pandas.read_csv reads as missing values.
 MISSING = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"]
 MISSING += ["1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
+_LONGEST_HEADER = 2**20  # bytes
 _INDEX = "__index_level_"  # pandas' name for the index of a frame in a file
 _INFERRED = ("int64", "float64", "bool_")
 
@@ -29,7 +30,8 @@ class TrainingFile:
     """A file of training data: CSV, Parquet, Arrow or NDJSON, by the suffix of its name.
 
     :param path: the file
-    :raises ArtifactError: the suffix is unknown, pyarrow is missing, or the file cannot be read
+    :raises ArtifactError: the suffix is unknown, pyarrow is missing, the file cannot be read, or
+        semicolons separate its values
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,6 +43,8 @@ class TrainingFile:
         self.is_csv = path.suffix.lower() == ".csv"
         self.pandas_dtypes: Mapping[str, str] = {}
         with _one_line_errors(path):
+            if self.is_csv:
+                _check_separator(path)
             if self._read is not _read_ndjson:
                 self.pandas_dtypes = _pandas_dtypes(self._arrow_schema())
             self.names = self._names()
@@ -68,6 +72,14 @@ class TrainingFile:
             return list(first)
         names = self._arrow_schema().names
         return [name for name in names if not name.startswith(_INDEX)]
+
+
+def _check_separator(path: Path) -> None:
+    with path.open("rb") as file:
+        first = file.readline(_LONGEST_HEADER)
+    if b";" in first and b"," not in first:
+        reason = "the values are separated by semicolons: separate them with commas"
+        raise ArtifactError(path, reason)
 
 
 def _import(name: str) -> Any:

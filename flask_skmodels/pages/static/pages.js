@@ -295,6 +295,9 @@
     if (button) copy(button);
   });
 
+  // Also for a form that another script sends.
+  document.addEventListener("submit", () => (latest += 1), { capture: true });
+
   document.addEventListener("submit", (event) => {
     const { target: form, submitter } = event;
     if (!form.hasAttribute("data-live") || submitter?.hasAttribute("data-plain")) return;

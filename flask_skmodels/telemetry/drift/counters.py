@@ -45,8 +45,9 @@ _REASONS = {
     "allowed": REJECTED.index("unknown"),
     **dict.fromkeys(("min", "max"), REJECTED.index("outside")),
 }
-_UNCOUNTED = -1  # the bin of predictions by a method that the profile does not describe
 _greater_equal, _add, _FLOAT64 = np.greater_equal, np.add, np.dtype(np.float64)
+_pack_one = Struct("d").pack
+_NO_NUMBER = _pack_one(nan)
 
 
 class Counters:
@@ -65,30 +66,49 @@ class Counters:
         self._block_rows = block_rows_of(window)
         self._part = min(PART, self._block_rows, minimum)
         self._lock = Lock()
-        width, height = len(layout.numbers), len(layout.edges)
-        self._height = height
-        self._edges = layout.edges.ravel()
-        self._values = np.zeros(height * width)  # the numbers of one row, once for each edge
-        self._row = self._values[:width]
-        self._is_above = np.empty(height * width, dtype=np.bool_)
-        self._ones = self._is_above.view(np.uint8)
-        self._is_present = self._is_above[:width]
-        self._value_bytes = self._values.data.cast("B")
-        self._present = self._ones[:width].data
-        self._all_present = bytes([1]) * width
-        self._pack = Struct(f"{width}d").pack
-        self._pending = self.counts.pending.ravel()  # a view
-        self._state = self.counts.state.data
+        self._set_row_arrays()
         self._categories = [(int(index), codes) for index, codes in layout.codes.items()]
         self._times = layout.times
         self._is_all_numbers = not self._categories and not self._times and bool(layout.fields)
         self._pick = _picker(layout.numbers.tolist(), len(layout.fields))
-        methods = [output.method for output in layout.outputs]
-        self._is_simple = len(set(methods)) == len(methods)  # one column for each method
-        self._outputs = {m: _finder(layout, i) for i, m in enumerate(methods)}
+        self._set_outputs()
         self._unchecked = 0
         self._left = 0  # rows until the pending ones are added to their block; 0 if it is full
         self._resume()
+
+    def _set_row_arrays(self) -> None:
+        """Make the arrays in which the numbers of one row are compared with all edges."""
+        layout, shape = self.layout, self.layout.row_edges.shape
+        fields, size = len(layout.numbers), layout.row_edges.size
+        self._height = shape[0]
+        self._edges = layout.row_edges.ravel()
+        self._values = np.zeros(size)  # the numbers of one row, once for each edge
+        self._row = self._values[:fields]
+        is_above = np.ones(size + 1, dtype=np.bool_)  # the last one stays, to count the rows
+        self._is_above, self._is_present = is_above[:size], is_above[:fields]
+        self._ones = is_above.view(np.uint8)
+        self._value_bytes = self._values.data.cast("B")
+        self._row_bytes = 8 * shape[1]
+        self._present = self._ones[: shape[1]].data
+        self._pack = Struct(f"{fields}d").pack
+        self._pending = self.counts.pending
+
+    def _set_outputs(self) -> None:
+        """Find out how the predictions of each method are counted."""
+        layout = self.layout
+        methods = [output.method for output in layout.outputs]
+        self._is_simple = len(set(methods)) == len(methods)  # one column for each method
+        self._finders = {method: _finder(layout, index) for index, method in enumerate(methods)}
+        self._numeric: str | None = None  # the method whose prediction is compared with the row
+        self._all_present = self._without_output = bytes([1]) * len(layout.numbers)
+        self._no_output = b""
+        if layout.predicted is not None:
+            index, self._numeric = len(layout.fields) + layout.predicted, methods[layout.predicted]
+            self._missing_output = int(layout.offsets[index]) + layout.columns[index].missing
+            self._all_present, self._without_output = (
+                self._all_present + bytes([each]) for each in (1, 0)
+            )
+            self._no_output = _NO_NUMBER
 
     def _resume(self) -> None:
         """Go on where the counts ended; they may be those of a process that has ended."""
@@ -109,6 +129,12 @@ class Counters:
         with self._lock:
             return self.counts.snapshot()
 
+    def window(self) -> tuple[Array, int]:
+        """Return the number of values in each bin and of rows in the window of this process."""
+        with self._lock:
+            self._move_pending()
+            return self.counts.newest(self._window)
+
     def add(self, prediction: Prediction) -> bool:
         """Count a prediction.
 
@@ -117,15 +143,21 @@ class Counters:
         if prediction.rows != 1 or not self._is_simple:
             return self._add_rows(prediction)
         X: Any = prediction.X
+        outputs: Any = prediction.outputs
         codes: Sequence[int] = ()
-        try:
-            if type(X) is np.ndarray and X.dtype is _FLOAT64 and self._is_all_numbers:
-                data = X.tobytes()
-            else:
-                data, codes = self._encode(X)
-            outputs = self._outputs.get(prediction.method)
-            predicted = _UNCOUNTED if outputs is None else outputs(prediction)
-        except (TypeError, ValueError, OverflowError):  # a value that is in no bin of its kind
+        if (
+            self._is_all_numbers
+            and prediction.method == self._numeric
+            and (type(X) is type(outputs) is np.ndarray)
+            and (X.dtype is outputs.dtype is _FLOAT64)
+        ):
+            data, present = X.tobytes() + outputs.tobytes(), self._all_present
+        else:
+            try:
+                data, codes, present = self._encode(prediction)
+            except (AttributeError, TypeError, ValueError, OverflowError):
+                return self._add_rows(prediction)  # a value that is in no bin of its kind
+        if len(data) != self._row_bytes:
             return self._add_rows(prediction)
         lock = self._lock
         lock.acquire()  # with a try block, this takes less time than a with statement
@@ -136,15 +168,12 @@ class Counters:
             self._value_bytes[:] = data * self._height
             _greater_equal(self._values, self._edges, self._is_above)
             _add(self._pending, self._ones, self._pending)
-            if self._present == self._all_present:
+            if self._present == present:
                 _add(self._sums, self._row, self._sums)
             else:
-                _add(self._sums, self._row, self._sums, where=self._is_present)
-            if predicted >= 0:
-                self._bins[predicted] += 1
+                self._add_present(present)
             for code in codes:
                 self._bins[code] += 1
-            self._state[2] += 1
             self._left -= 1
             if self._left:
                 return False
@@ -153,13 +182,44 @@ class Counters:
         finally:
             lock.release()
 
-    def _encode(self, X: Any) -> tuple[bytes, list[int]]:
+    def _add_present(self, expected: bytes) -> None:
+        """Add the numbers of a row to the sums; some, or the prediction, are missing.
+
+        :param expected: 1 for each number of a row without missing values, else 0
+        """
+        _add(self._sums, self._row, self._sums, where=self._is_present)
+        if expected is self._all_present and self._numeric is not None and not self._present[-1]:
+            self._bins[self._missing_output] += 1
+
+    def _encode(self, prediction: Prediction) -> tuple[bytes, Sequence[int], bytes]:
+        """Return a row as it is counted.
+
+        :returns: the numbers as doubles, the bins of all other values, and as ``expected`` of
+            :meth:`_add_present`
+        """
+        X: Any = prediction.X
+        codes: Sequence[int] = ()
+        if self._is_all_numbers and type(X) is np.ndarray and X.dtype is _FLOAT64:
+            data = X.tobytes()
+        else:
+            data, codes = self._encode_fields(X)
+        if prediction.method == self._numeric:
+            outputs: Any = prediction.outputs
+            return data + _pack_one(float(outputs.item())), codes, self._all_present
+        find = self._finders.get(prediction.method)
+        if find is not None:
+            codes = (*codes, find(prediction))
+        return data + self._no_output, codes, self._without_output
+
+    def _encode_fields(self, X: Any) -> tuple[bytes, list[int]]:
         """Return the numbers of one row as doubles, and the bins of its other values."""
         if not self.layout.fields:
             return b"", []
         if isinstance(X, list):
             raise TypeError("a list of texts or mappings is counted as several rows are")
         matrix = X.matrix if isinstance(X, DeferredFrame) else X
+        if self._is_all_numbers and matrix is not None and matrix.dtype is _FLOAT64:
+            return matrix.tobytes(), []
         row: Any = _row_of(X) if matrix is None else matrix[0].tolist()
         codes = [codes[row[index]] for index, codes in self._categories]
         if self._times:
@@ -216,15 +276,13 @@ class Counters:
 
     def _move_pending(self) -> None:
         """Add the pending counts to the current block."""
-        rows = int(self._state[2])
-        if rows:
+        if self._pending[-1]:
             counts = self.counts
-            bins = self.layout.fold(counts.pending, rows)
+            bins, rows = self.layout.fold_row_counts(counts.pending)
             counts.state[0] += 1
             counts.bins[self._slot] += bins.astype(counts.bins.dtype)
             counts.rows[1 + self._slot] += rows
             self._pending[:] = 0
-            self._state[2] = 0
             counts.state[0] += 1
         self._left = self._rows_left()
 
@@ -280,6 +338,8 @@ def _finder(layout: Layout, index: int) -> Callable[[Prediction], int]:
     bins, offset = output.bins, int(layout.offsets[column])
     if not isinstance(bins, NumberBins):
         codes = layout.codes_of(column)
+        if output.method == "predict":
+            return lambda prediction: codes[prediction.outputs.item()]
         return lambda prediction: codes[_value(output, prediction)]
     edges, times, missing = bins.edges.tolist(), bins.times, offset + bins.missing
 

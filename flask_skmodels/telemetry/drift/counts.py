@@ -14,6 +14,7 @@ import numpy as np
 from flask_skmodels.schema.types import Array
 from flask_skmodels.telemetry.drift.layout import Layout
 
+FORMAT = 2  # of the buffer; a file of another format is not used
 BLOCKS = 8  # that a window has
 SLOTS = BLOCKS + 1  # the current block besides
 REJECTED = ("missing", "unknown", "outside")
@@ -55,11 +56,11 @@ class Counts:
     :param layout: the bins
     :param block_rows: the most rows of a block
     :param buffer: a writable buffer of :func:`size_of` bytes, which are zero at first
-    :ivar state: three numbers: the sequence, odd while the counts are inconsistent; the slot of the
-        current block; and the rows in ``pending``
+    :ivar state: two numbers: the sequence, odd while the counts are inconsistent, and the slot of
+        the current block
     :ivar times: the time of the first row, and the times at which the blocks were opened
     :ivar rows: the rows that are in no block, and the rows of each block
-    :ivar pending: the cumulative counts of rows that are not in a block yet
+    :ivar pending: the cumulative counts of rows that are not in a block yet, and their number
     """
 
     def __init__(self, layout: Layout, block_rows: int, buffer: Any) -> None:
@@ -82,6 +83,22 @@ class Counts:
                 break
         return copied
 
+    def newest(self, rows: int) -> tuple[Array, int]:
+        """Return the counts of the newest blocks that have so many rows, or of all of them.
+
+        Pending rows are left out.
+
+        :returns: the number of values in each bin, and the number of rows
+        """
+        current, sizes = int(self.state[1]), self.rows[1:].tolist()
+        slots: list[int] = []
+        total = 0
+        for age in range(SLOTS):
+            if total < rows:
+                slots.append((current - age) % SLOTS)
+                total += sizes[slots[-1]]
+        return np.add.reduce(self.bins[slots], axis=0, dtype=np.int64), total
+
     def _copied(self) -> Snapshot:
         return Snapshot(
             Tally(
@@ -95,14 +112,13 @@ class Counts:
         )
 
     def _blocks(self) -> Iterator[Tally]:
-        current, pending = int(self.state[1]), self.pending.copy()
-        # Rows may be added meanwhile: never count fewer than there are in the copy.
-        waiting = max(int(self.state[2]), int(pending[0].max(initial=0)))
+        current = int(self.state[1])
+        pending, waiting = self._layout.fold_row_counts(self.pending.copy())
         for slot in range(SLOTS):
             rows, bins = int(self.rows[1 + slot]), self.bins[slot].astype(np.int64)
             if slot == current:
                 rows += waiting
-                bins += self._layout.fold(pending, waiting)
+                bins += pending
             if rows or self.rejected[slot].any():
                 yield Tally(
                     float(self.times[1 + slot]),
@@ -131,7 +147,7 @@ def _arrays(layout: Layout, block_rows: int) -> list[tuple[tuple[int, ...], Any]
     fields, numbers = len(layout.fields), len(layout.numbers)
     short = np.min_scalar_type(block_rows)
     return [
-        ((3,), np.int64),
+        ((2,), np.int64),
         ((1 + SLOTS,), np.float64),
         ((1 + SLOTS,), np.int64),
         ((layout.size,), np.int64),
@@ -140,7 +156,7 @@ def _arrays(layout: Layout, block_rows: int) -> list[tuple[tuple[int, ...], Any]
         ((SLOTS, numbers), np.float64),
         ((len(REJECTED), fields), np.int64),
         ((SLOTS, len(REJECTED), fields), np.uint32),
-        (layout.edges.shape, np.uint8),
+        ((layout.row_edges.size + 1,), np.uint8),
     ]
 
 

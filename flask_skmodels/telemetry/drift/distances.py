@@ -37,11 +37,15 @@ def psi_of_each(expected: Array, actual: Array, starts: Array) -> FloatArray:
     :param starts: the index of the first bin of each
     """
     expected, actual = np.maximum(expected, FLOOR), np.maximum(actual, FLOOR)
+    if not len(starts):
+        return np.zeros(0)
     return np.add.reduceat((actual - expected) * np.log(actual / expected), starts)
 
 
 def js_of_each(expected: Array, actual: Array, starts: Array) -> FloatArray:
     """Return :func:`js_distance` of several pairs of distributions; see :func:`psi_of_each`."""
+    if not len(starts):
+        return np.zeros(0)
     middle = (expected + actual) / 2
     terms = _relative_entropy(expected, middle) + _relative_entropy(actual, middle)
     divergences = np.add.reduceat(terms, starts) / 2

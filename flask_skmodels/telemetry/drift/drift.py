@@ -19,7 +19,7 @@ from flask_skmodels.exceptions import InputError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import FloatArray, JSONObject
 from flask_skmodels.signals import (
     Sender,
     after_prediction,
@@ -30,14 +30,21 @@ from flask_skmodels.signals import (
     shadow_prediction,
 )
 from flask_skmodels.telemetry.drift.counters import Counters
-from flask_skmodels.telemetry.drift.counts import Counts, Snapshot, block_rows_of, size_of
-from flask_skmodels.telemetry.drift.figures import Figures, Totals, document_of, totals_of
+from flask_skmodels.telemetry.drift.counts import FORMAT, Counts, Snapshot, block_rows_of, size_of
+from flask_skmodels.telemetry.drift.figures import (
+    Figures,
+    Totals,
+    document_of,
+    stability_of,
+    totals_of,
+)
 from flask_skmodels.telemetry.drift.layout import Layout, layout_of, layout_of_outputs
 from flask_skmodels.telemetry.drift.shared_counts import Flags, SharedBuffers, directory
 from flask_skmodels.telemetry.hidden_fields import shown_names
 from flask_skmodels.telemetry.listener import Listener, Receiver
 from flask_skmodels.versions.version import ModelVersion
 
+KEPT_UNLOADED = 3  # versions of a model whose counts are kept although they are not loaded
 _Key = tuple[str, str | None]  # model, version
 
 
@@ -128,7 +135,7 @@ class Observed:
         self.source = source or layout
         self.window, self.minimum = model.drift_window, model.drift_minimum
         self.block_rows = block_rows_of(self.window)
-        text = orjson.dumps([*identity, layout.digest, self.window])
+        text = orjson.dumps([FORMAT, *identity, layout.digest, self.window])
         key, folder = sha256(text).hexdigest()[:32], directory()
         size = size_of(layout, self.block_rows)
         self._size = size
@@ -153,6 +160,15 @@ class Observed:
         own = [] if self._counters is None else [self._counters.snapshot()]
         snapshots = [*own, *self._others()]
         return totals_of(snapshots or [self._empty()], self.window)
+
+    def stability(self) -> FloatArray:
+        """Return the population stability index of each column in the window."""
+        if self._shared is None:
+            bins, rows = self.counters.window()
+        else:
+            tally = self.totals().window
+            bins, rows = tally.bins, tally.rows
+        return stability_of(self.layout, bins, rows, self.minimum)
 
     def _empty(self) -> Snapshot:
         counts = Counts(self.layout, self.block_rows, bytearray(self._size))
@@ -289,9 +305,28 @@ class Drift(Listener):
 
     def _on_load(self, sender: Sender, model: Model, version: str | None, **extra: Any) -> None:
         self._adders.pop((model.name, version), None)
+        self._forget(model.name)
         found = self._deployments[model.name].versions.loaded(version)
         if found is not None and found.profile is not None:
             self._start()
+
+    def _forget(self, name: str) -> None:
+        """Drop the counts of versions that are no longer loaded, except the last few of them.
+
+        A version that is loaded again soon, as after a rollback, goes on with its counts.
+        """
+        versions = self._deployments[name].versions
+        with self._lock:
+            known = dict.fromkeys(key for key in [*self._observed, *self._adders] if key[0] == name)
+            unloaded = [key for key in known if versions.loaded(key[1]) is None]
+            dropped = set(unloaded[:-KEPT_UNLOADED])
+            for key in dropped:
+                self._observed.pop(key, None)
+                self._adders.pop(key, None)
+                self._canaries.discard(key)
+            for pair in list(self._compared):
+                if dropped.intersection({(pair[0], pair[1]), (pair[0], pair[2])}):
+                    del self._compared[pair]
 
     def _on_prediction(
         self, sender: Sender, model: Model, prediction: Prediction, **extra: Any
@@ -307,7 +342,7 @@ class Drift(Listener):
             return
         if add(prediction):
             self._check(sender, model, key)
-        if key in self._canaries:
+        if self._canaries and key in self._canaries:
             self._compare(sender, prediction, prediction)
 
     def _on_shadow(
@@ -363,8 +398,7 @@ class Drift(Listener):
     def _check(self, sender: Sender, model: Model, key: _Key) -> None:
         """Send ``drift_detected`` for each column that has drifted since the last time."""
         observed = self._observed[key]
-        figures = Figures(observed.layout, observed.totals().window, observed.minimum)
-        for index, value in enumerate(figures.psi.tolist()):
+        for index, value in enumerate(observed.stability().tolist()):
             if isnan(value):
                 continue
             if value <= model.drift_threshold:

@@ -75,20 +75,18 @@ class Figures:
     ) -> None:
         self.layout = layout
         self._tally = tally
-        starts = layout.offsets[:-1]
-        counts = tally.bins.astype(np.float64)
-        sizes = np.diff(layout.offsets)
-        self.rows = np.add.reduceat(counts, starts) if len(starts) else np.zeros(0)
-        self.shares = counts / np.repeat(np.maximum(self.rows, 1.0), sizes)
+        self.rows, self._bars = _bar_shares(layout, tally.bins)
+        self._expected = layout.expected_bars
+        if expected is not None:
+            self._expected = _sums_from(expected, layout.starts)
+        self.shares = tally.bins / np.repeat(np.maximum(self.rows, 1), np.diff(layout.offsets))
         self.is_said = (self.rows >= minimum) & (tally.rows >= minimum)
-        self.psi = self.js = np.zeros(0)
-        if len(starts):
-            reference = layout.expected if expected is None else expected
-            pair = (np.add.reduceat(shares, layout.starts) for shares in (reference, self.shares))
-            expected_bars, bars = pair
-            self.psi = psi_of_each(expected_bars, bars, layout.bar_offsets[:-1])
-            self.js = js_of_each(expected_bars, bars, layout.bar_offsets[:-1])
-            self.hide(~self.is_said)
+        self._set_distances()
+
+    def _set_distances(self) -> None:
+        starts = self.layout.bar_offsets[:-1]
+        pairs = (each(self._expected, self._bars, starts) for each in (psi_of_each, js_of_each))
+        self.psi, self.js = (np.where(self.is_said, each, np.nan) for each in pairs)
 
     def hide(self, columns: Array) -> None:
         """Say nothing about some columns.
@@ -96,12 +94,11 @@ class Figures:
         :param columns: True for each column to hide
         """
         self.is_said &= ~columns
-        self.psi, self.js = (np.where(self.is_said, each, np.nan) for each in (self.psi, self.js))
+        self._set_distances()
 
     def bars(self, index: int) -> Array:
         """Return the share of each bar of a column."""
-        shares = np.add.reduceat(self.shares, self.layout.starts)
-        bars: Array = shares[slice(*self.layout.bar_offsets[index : index + 2])]
+        bars: Array = self._bars[slice(*self.layout.bar_offsets[index : index + 2])]
         return bars
 
     def of_field(self, index: int) -> dict[str, float | None]:
@@ -149,6 +146,33 @@ class Figures:
         present = int(self._tally.bins[column][:-1].sum())
         mean = float(self._tally.sums[position]) / present if present else np.nan
         return mean if isfinite(mean) else None
+
+
+def stability_of(layout: Layout, bins: Array, rows: int, minimum: int) -> FloatArray:
+    """Return the population stability index of each column, nan if it has too few values.
+
+    It is that of :class:`Figures`, which has more and takes longer.
+
+    :param bins: the number of values in each bin
+    :param rows: the number of rows
+    """
+    if rows < minimum:
+        return np.full(len(layout.columns), np.nan)
+    counts, bars = _bar_shares(layout, bins)
+    values = psi_of_each(layout.expected_bars, bars, layout.bar_offsets[:-1])
+    return np.where(counts >= minimum, values, np.nan)
+
+
+def _bar_shares(layout: Layout, bins: Array) -> tuple[Array, FloatArray]:
+    """Return the number of values of each column, and for each bar its share of them."""
+    rows = _sums_from(bins, layout.offsets[:-1])
+    bars = _sums_from(bins, layout.starts)
+    return rows, bars / np.repeat(np.maximum(rows, 1), np.diff(layout.bar_offsets))
+
+
+def _sums_from(values: Array, starts: Array) -> Array:
+    """Return the sums of the values from each start to the next."""
+    return np.add.reduceat(values, starts) if len(starts) else values[:0]
 
 
 def document_of(

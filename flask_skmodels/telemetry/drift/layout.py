@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -61,15 +62,21 @@ class Layout:
     :ivar categories: the indices of the other columns of X
     :ivar edges: the edges of the columns of numbers, shape (edges, columns); the first is minus
         infinity, and those after the last are nan, so that nothing is above them
+    :ivar predicted: the index of the output that is compared together with the row, None if there
+        is none
+    :ivar row_edges: the edges of a row and this output, shape (edges, columns)
     :ivar digest: identifies the bins
     """
 
     def __init__(self, fields: Sequence[ColumnBins], outputs: Sequence[Output]) -> None:
         self.numbers = _indices(fields, NumberBins)
         self.categories = _indices(fields, CategoryBins)
-        self.edges = _edges_of(fields)
-        self.fields = tuple(_with_edges(fields, self.edges))
         self.outputs = tuple(outputs)
+        self.predicted = _predicted(outputs)
+        last = [] if self.predicted is None else [outputs[self.predicted].bins]
+        self.row_edges = _edges_of([*fields, *last])
+        self.edges = self.row_edges[:, : len(self.numbers)]
+        self.fields = tuple(_with_edges(fields, self.edges))
         self.columns = (*self.fields, *(output.bins for output in self.outputs))
         sizes = [len(column.expected) for column in self.columns]
         self.offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.intp)])
@@ -90,13 +97,15 @@ class Layout:
 
     def _set_targets(self) -> None:
         """Set the bins that the differences of cumulative counts belong to."""
-        bins, height = self.bins_of_numbers, len(self.edges)
-        self._is_source = np.zeros((len(bins), height - 1), dtype=np.bool_)
-        self._is_target = np.zeros(self.size, dtype=np.bool_)
+        bins, width = self.bins_of_numbers, len(self.numbers)
+        sources: list[int] = []
+        targets: list[int] = []
         for index, (number, column) in enumerate(zip(self.numbers, bins, strict=True)):
-            count, offset = len(column.edges), int(self.offsets[number])
-            self._is_source[index, : count + 1] = True
-            self._is_target[offset : offset + count + 1] = True
+            count, offset = len(column.edges) + 1, int(self.offsets[number])
+            sources += range(index, index + count * width, width)
+            targets += range(offset, offset + count)
+        self._sources = np.array(sources, dtype=np.intp)
+        self._targets = np.array(targets, dtype=np.intp)
         missing = [self.offsets[n] + c.missing for n, c in zip(self.numbers, bins, strict=True)]
         self._missing = np.array(missing, dtype=np.intp)
 
@@ -109,7 +118,12 @@ class Layout:
     @property
     def expected(self) -> FloatArray:
         """For each bin its share in the training data."""
-        return np.concatenate([column.expected for column in self.columns])
+        return np.concatenate([np.zeros(0), *(column.expected for column in self.columns)])
+
+    @cached_property
+    def expected_bars(self) -> FloatArray:
+        """For each bar its share in the training data."""
+        return np.add.reduceat(self.expected, self.starts) if self.columns else np.zeros(0)
 
     def codes_of(self, index: int) -> Codes:
         """Return the bins of the values of a column, among all bins of the layout."""
@@ -127,9 +141,27 @@ class Layout:
         counts = np.zeros(self.size, dtype=np.int64)
         if len(self.numbers):
             exact = cumulative.astype(np.int64)
-            counts[self._is_target] = (exact[:-1] - exact[1:]).T[self._is_source]
+            counts[self._targets] = (exact[:-1] - exact[1:]).take(self._sources)
             counts[self._missing] = rows - exact[0]
         return counts
+
+    def fold_row_counts(self, counts: Array) -> tuple[Array, int]:
+        """Return the counts in the bins of the fields and of the output that is a number.
+
+        :param counts: for each edge of :attr:`row_edges` the number of values at or above it, and
+            then the number of rows
+        :returns: the counts, and the number of rows
+        """
+        # Another process may add a row meanwhile: never return fewer rows than there are values.
+        rows = int(counts.max())
+        cumulative = counts[:-1].reshape(self.row_edges.shape)
+        bins = self.fold(cumulative[:, : len(self.numbers)], rows)
+        if self.predicted is not None:
+            column = self.outputs[self.predicted].bins
+            offset, count = int(self.offsets[len(self.fields) + self.predicted]), column.missing
+            exact = cumulative[: count + 1, -1].astype(np.int64)
+            bins[offset : offset + count] = exact[:-1] - exact[1:]
+        return bins, rows
 
     def cumulative(self, matrix: FloatArray) -> Array:
         """Return for each edge the number of values at or above it.
@@ -243,6 +275,20 @@ def _with_edges(columns: Sequence[ColumnBins], edges: FloatArray) -> Iterator[Co
             index += 1
         else:
             yield column
+
+
+def _predicted(outputs: Sequence[Output]) -> int | None:
+    """Return the index of the first output whose values are numbers, None if there is none.
+
+    There is none if one method has several outputs.
+    """
+    methods = {output.method for output in outputs}
+    for index, output in enumerate(outputs):
+        bins = output.bins
+        is_plain = output.method == "predict" and len(methods) == len(outputs)
+        if is_plain and isinstance(bins, NumberBins) and bins.times is None:
+            return index
+    return None
 
 
 def _times(columns: Sequence[ColumnBins]) -> Iterator[tuple[int, Times]]:

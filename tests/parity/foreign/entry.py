@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -39,7 +39,7 @@ class Library:
         return getattr(import_module(self.module), name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """A pipeline of the table.
 
@@ -64,8 +64,9 @@ class Entry:
         return (PROFILED,) if self.needs_profile else (BARE, PROFILED)
 
 
+@lru_cache(maxsize=1)  # both variants of an entry follow one another
 def fitted(entry: Entry) -> tuple[Any, Any, Any]:
-    """Return the fitted estimator, its X and its target.
+    """Return the fitted estimator, its X and its target, not to be changed.
 
     :raises pytest.skip.Exception: its library is not installed
     """
@@ -77,7 +78,7 @@ def fitted(entry: Entry) -> tuple[Any, Any, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # few iterations do not converge
         estimator.fit(X, *targets)
-    return deepcopy(estimator), X, targets[0] if targets else None
+    return estimator, X, targets[0] if targets else None
 
 
 def _is_classifier(estimator: Any) -> bool:
@@ -91,7 +92,7 @@ def case_of(name: str, entry: Entry, variant: str) -> Case:
 
     :raises pytest.skip.Exception: its library is not installed
     """
-    estimator, X, y = fitted(entry)
+    estimator, X, y = deepcopy(fitted(entry))
     if variant == BARE:
         return Case(name, estimator, X, entry.schema)
     return Case(name, estimator, X, profile=Profile.of(X, y, estimator))

@@ -7,8 +7,16 @@ from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.preprocessing import FunctionTransformer
 
-from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Methods, lean_form
+from flask_skmodels.engines.lean.compiler import (
+    Call,
+    Compiler,
+    Decline,
+    Methods,
+    is_finite,
+    lean_form,
+)
 from flask_skmodels.engines.lean.concatenation import concatenate_dense, concatenate_sparse
 from flask_skmodels.engines.lean.containers import Csr, SparseRows, to_array
 from flask_skmodels.estimators.attributes import is_a
@@ -36,9 +44,9 @@ def column_transformer(estimator: ColumnTransformer, compiler: Compiler) -> Meth
 
 @lean_form(TransformedTargetRegressor)
 def transformed_target(estimator: TransformedTargetRegressor, compiler: Compiler) -> Methods:
-    """The regressor's predictions, converted by the transformer's native ``inverse_transform``."""
+    """The regressor's predictions, converted back by the transformer."""
     call = compiler.methods(estimator.regressor_)["predict"]
-    inverse = estimator.transformer_.inverse_transform
+    inverse = _inverse(estimator.transformer_)
     squeezes = estimator._training_dim == 1
 
     def predict(X: ModelInput) -> ModelOutput:
@@ -47,6 +55,21 @@ def transformed_target(estimator: TransformedTargetRegressor, compiler: Compiler
         return y.squeeze(axis=1) if squeezes and y.shape[1] == 1 else y
 
     return {"predict": predict}
+
+
+def _inverse(transformer: Estimator) -> Call:
+    """Return the inverse of a transformer, without the checks of a function's."""
+    native: Call = transformer.inverse_transform
+    if type(transformer) is not FunctionTransformer:
+        return native
+    function, arguments = transformer.inverse_func, transformer.inv_kw_args or {}
+
+    def inverse(y: ModelInput) -> ModelOutput:
+        if not isinstance(y, np.ndarray) or y.dtype != np.float64 or not is_finite(y):
+            return native(y)
+        return y if function is None else function(y, **arguments)
+
+    return inverse
 
 
 def weighted(call: Call, weight: float | None) -> Call:
@@ -69,7 +92,7 @@ def _part(
 ) -> Call:
     indices = [int(index) for index in estimator._transformer_to_input_indices[name]]
     if isinstance(columns, str) or np.isscalar(columns):
-        return _vectorizer(indices[0], step)
+        return _of_texts(indices[0], step, compiler)
     select = column_selector(indices, columns)
     if isinstance(step, str):
         return select
@@ -89,17 +112,25 @@ def _depends_on_memory_layout(part: Estimator) -> bool:
     return not is_native or getattr(part, "func", None) is not None
 
 
-def _vectorizer(index: int, step: Estimator) -> Call:
+def _of_texts(index: int, step: Estimator, compiler: Compiler) -> Call:
     """Return the transform of a text vectorizer, which takes one column as a list."""
-    if not is_a(step, "_VectorizerMixin"):
+    if not _takes_texts(step):
         raise Decline("a transformer takes a column that is not a table")
+    call = compiler.methods(step)["transform"]
 
     def transform(X: ModelInput) -> ModelOutput:
         if not isinstance(X, DeferredFrame):
             raise Decline("X is not a data frame")
-        return step.transform(X.column(index))
+        return call(list(X.column(index)))
 
     return transform
+
+
+def _takes_texts(step: Estimator) -> bool:
+    """Return whether a step is a vectorizer, or a pipeline that begins with one."""
+    while is_a(step, "Pipeline") and step.steps:
+        step = step.steps[0][1]
+    return is_a(step, "_VectorizerMixin")
 
 
 def column_selector(indices: Sequence[int], columns: Any) -> Callable[[Any], Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
+from sklearn.cross_decomposition import CCA, PLSSVD, PLSCanonical, PLSRegression
 
 from flask_skmodels.engines.lean.compiler import Compiler, Methods, doubles, finite, lean_form
 from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
@@ -25,3 +25,9 @@ def partial_least_squares(estimator: Estimator, compiler: Compiler) -> Methods:
         return np.dot(scaled, rotations)
 
     return {"predict": predict, "transform": transform}
+
+
+@lean_form(PLSSVD)
+def pls_svd(estimator: PLSSVD, compiler: Compiler) -> Methods:
+    mean, deviation, weights = estimator._x_mean, estimator._x_std, estimator.x_weights_
+    return {"transform": lambda X: np.dot((finite(doubles(X)) - mean) / deviation, weights)}

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
+from sklearn.impute._iterative import IterativeImputer  # an experimental class of sklearn.impute
 
+from flask_skmodels.engines.lean.array_calls import without_names
 from flask_skmodels.engines.lean.compiler import (
     Call,
     Compiler,
@@ -20,7 +22,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import ObjectColumns, column_values
-from flask_skmodels.schema.types import BoolArray, FloatArray, ModelInput, ModelOutput
+from flask_skmodels.schema.types import BoolArray, Estimator, FloatArray, ModelInput, ModelOutput
 
 Mask = Callable[[FloatArray], BoolArray]
 
@@ -154,3 +156,45 @@ def missing_indicator(indicator: MissingIndicator, compiler: Compiler) -> Method
         return _indicators(missing, features)
 
     return {"transform": transform}
+
+
+@lean_form(KNNImputer)
+def knn_imputer(imputer: KNNImputer, compiler: Compiler) -> Methods:
+    """Copy the columns of rows without gaps, and leave the others to the native method."""
+    mask, kept = mask_of(imputer.missing_values), imputer._valid_mask
+    if imputer.keep_empty_features and not kept.all():
+        raise Decline("it fills columns that were empty at fit")
+    if imputer.add_indicator:
+        raise Decline("it indicates missing values")
+    fill = _native_transform(imputer)
+
+    def transform(X: ModelInput) -> ModelOutput:
+        X = doubles(X)
+        if mask(X)[:, kept].any():
+            return fill(X.copy(order="K"))
+        return X[:, kept]
+
+    return {"transform": transform}
+
+
+@lean_form(IterativeImputer)
+def iterative_imputer(imputer: IterativeImputer, compiler: Compiler) -> Methods:
+    """Copy rows without gaps, and leave the others to the native method."""
+    mask = mask_of(imputer.missing_values)
+    if getattr(imputer, "_is_empty_feature", np.ones(1)).any() or imputer.add_indicator:
+        raise Decline("it indicates missing values, or fills columns that were empty at fit")
+    fill = _native_transform(imputer)
+
+    def transform(X: ModelInput) -> ModelOutput:
+        X = doubles(X)
+        if mask(X).any():
+            return fill(X.copy(order="K"))
+        return np.array(X, order="F")
+
+    return {"transform": transform}
+
+
+def _native_transform(imputer: Estimator) -> Call:
+    """Return the native method, for an array also if the imputer was fitted on a data frame."""
+    transform: Call = (without_names(imputer) or imputer).transform
+    return transform

@@ -89,6 +89,13 @@ def linear_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
     return {"predict": linear_predictor(estimator.coef_.T, estimator.intercept_)}
 
 
+@lean_form(linear_model.RANSACRegressor)
+def ransac_regressor(estimator: linear_model.RANSACRegressor, compiler: Compiler) -> Methods:
+    """The ``predict`` of the regressor inside, which was fitted on an array."""
+    predict = compiler.methods(estimator.estimator_)["predict"]
+    return {"predict": lambda X: predict(doubles(X))}
+
+
 @lean_form(*_if_available("PassiveAggressiveRegressor"), linear_model.SGDRegressor)
 def sgd_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
     value = linear_predictor(estimator.coef_.T, estimator.intercept_)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.utils.multiclass import _ovr_decision_function
 
 from flask_skmodels.engines.lean.compiler import (
@@ -18,6 +18,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.installed import HAS_SKLEARN_1_7, HAS_SKLEARN_1_8
+from flask_skmodels.engines.lean.pairwise import nearest
 from flask_skmodels.engines.lean.response_values import positive_class_score
 from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
@@ -108,3 +109,16 @@ def one_vs_one(estimator: OneVsOneClassifier, compiler: Compiler) -> Methods:
         return classes.take(votes.argmax(axis=1))
 
     return {"predict": predict, "decision_function": decision_function}
+
+
+@lean_form(OutputCodeClassifier)
+def output_code(estimator: OutputCodeClassifier, compiler: Compiler) -> Methods:
+    """The class whose code is nearest to the scores of the estimators."""
+    parts, classes = estimator.estimators_, estimator.classes_
+    scores = [positive_class_score(part, compiler.methods(part)) for part in parts]
+    search = nearest(np.asarray(estimator.code_book_, dtype=np.float64))
+
+    def predict(X: ModelInput) -> ModelOutput:
+        return classes[search(np.array([score(X) for score in scores], dtype=np.float64).T)]
+
+    return {"predict": predict}

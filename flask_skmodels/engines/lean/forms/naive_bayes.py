@@ -129,7 +129,7 @@ def _methods_of_joint(joint: Call, classes: Array) -> Methods:
 
     def log_probabilities(X: ModelInput) -> ModelOutput:
         scores = joint(X)
-        return scores - _logsumexp(scores)
+        return scores - log_of_sum(scores)
 
     return {
         "predict": lambda X: classes[joint(X).argmax(axis=1)],
@@ -138,7 +138,7 @@ def _methods_of_joint(joint: Call, classes: Array) -> Methods:
     }
 
 
-def _logsumexp(scores: FloatArray) -> FloatArray:
+def log_of_sum(scores: FloatArray) -> FloatArray:
     """Return the log of the sum of the exponentials of each row, of shape (rows, 1).
 
     This is scipy's ``logsumexp`` without its overhead, with the same order of operations.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.special import expit
-from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neural_network import BernoulliRBM, MLPClassifier, MLPRegressor
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Methods, doubles, finite, lean_form
 from flask_skmodels.engines.lean.containers import SparseRows
@@ -91,3 +91,16 @@ _ACTIVATIONS: dict[str, Callable[[FloatArray], object]] = {
     "relu": lambda X: np.maximum(X, 0, out=X),
     "softmax": _softmax,
 }
+
+
+@lean_form(BernoulliRBM)
+def bernoulli_rbm(estimator: BernoulliRBM, compiler: Compiler) -> Methods:
+    """The probabilities of the hidden units; ``score_samples`` draws numbers and stays native."""
+    weights, intercept = estimator.components_.T, estimator.intercept_hidden_
+
+    def transform(X: ModelInput) -> ModelOutput:
+        hidden = X.to_csr().dot(weights) if isinstance(X, SparseRows) else doubles(X) @ weights
+        hidden += intercept
+        return expit(finite(hidden), out=hidden)
+
+    return {"transform": transform}

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Methods, lean_form
 from flask_skmodels.engines.lean.concatenation import concatenate
 from flask_skmodels.engines.lean.forms.compose import weighted
-from flask_skmodels.schema.types import ModelInput, ModelOutput
+from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
 
 @lean_form(Pipeline)
 def pipeline(estimator: Pipeline, compiler: Compiler) -> Methods:
-    """Call the transform of each step, then a method of the last step."""
-    *steps, last = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+    steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+    return methods_of_steps(steps, compiler)
+
+
+def methods_of_steps(steps: Sequence[Estimator], compiler: Compiler) -> Methods:
+    """Return functions that call the transform of each step, then a method of the last step."""
+    *steps, last = steps
     transforms = [compiler.methods(step)["transform"] for step in steps]
     return {method: _chain(transforms, call) for method, call in compiler.methods(last).items()}
 

@@ -194,18 +194,33 @@ def _joined(
     is_split = [part["left_child"] >= 0 for part in parts]
     if features is not None:
         parts = list(map(_with_input_columns, parts, is_split, features))
+    return joined_tree(parts, is_split, width)
+
+
+def joined_tree(parts: Sequence[Array], is_split: Sequence[Array], width: int) -> JoinedTrees:
+    """Return a tree that contains several trees.
+
+    :param parts: the nodes of each tree
+    :param is_split: for each tree, whether each of its nodes has children
+    :param width: the number of columns of X
+    """
     nodes = join_trees(parts, is_split, width, _LAYOUT)
     tree = Tree(width + 1, np.array([1], dtype=np.intp), 1)
-    depth = max(tree.max_depth for tree in trees) + len(trees).bit_length()
     tree.__setstate__(
         {
-            "max_depth": depth,
+            "max_depth": len(nodes),  # an upper limit, which is not used to find leaves
             "node_count": len(nodes),
             "nodes": nodes,
             "values": np.zeros((len(nodes), 1, 1)),
         }
     )
-    return JoinedTrees(tree.apply, len(trees), np.float32)
+    return JoinedTrees(tree.apply, len(parts), np.float32)
+
+
+def new_nodes(count: int) -> Array:
+    """Return an array of nodes as scikit-learn stores them, filled with zeros."""
+    empty = Tree(1, np.array([1], dtype=np.intp), 1)
+    return np.zeros(count, dtype=empty.__getstate__()["nodes"].dtype)
 
 
 def _with_input_columns(nodes: Array, is_split: Array, features: Array) -> Array:

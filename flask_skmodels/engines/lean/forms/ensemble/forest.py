@@ -9,11 +9,13 @@ from sklearn.ensemble import (
     IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
+    RandomTreesEmbedding,
 )
 from sklearn.ensemble._iforest import _average_path_length
 from sklearn.utils import get_tags
 
-from flask_skmodels.engines.lean.compiler import Compiler, Methods, lean_form
+from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lean_form
+from flask_skmodels.engines.lean.containers import OneHotRows
 from flask_skmodels.engines.lean.forms.tree import (
     LeafValues,
     classifier_methods,
@@ -83,3 +85,26 @@ def isolation_forest(estimator: IsolationForest, compiler: Compiler) -> Methods:
         "decision_function": decision_function,
         "score_samples": score_samples,
     }
+
+
+@lean_form(RandomTreesEmbedding)
+def random_trees_embedding(estimator: RandomTreesEmbedding, compiler: Compiler) -> Methods:
+    """A one for the leaf of each tree, in the columns of the one-hot encoder."""
+    trees, encoder = estimator.estimators_, estimator.one_hot_encoder_
+    if encoder.drop is not None or encoder._infrequent_enabled:
+        raise Decline("its encoder leaves out leaves")
+    to_float32 = float32_converter(supports_missing_values(trees[0]))
+    values, width = [], 0
+    for tree, leaves in zip(trees, encoder.categories_, strict=True):
+        codes = np.full(tree.tree_.node_count, np.nan)
+        codes[leaves] = np.arange(width, width + len(leaves))
+        values.append(codes)
+        width += len(leaves)
+    leaf_codes = LeafValues(trees, values, estimator.n_features_in_)
+
+    def transform(X: ModelInput) -> ModelOutput:
+        found = leaf_codes.of_each_tree(to_float32(X)).T
+        rows = OneHotRows(found.astype(np.intp).tolist(), width)
+        return rows if estimator.sparse_output else rows.to_numpy()
+
+    return {"transform": transform}

@@ -10,6 +10,7 @@ from flask_skmodels.engines.lean.forms.preprocessing import (
     function_transformer,
     polynomial,
     scalers,
+    splines,
 )
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "function_transformer",
     "polynomial",
     "scalers",
+    "splines",
 ]

@@ -72,7 +72,8 @@ def _scaled(center: FloatArray | None, scale: FloatArray | None) -> Call:
 
 def _scaled_sparse(rows: Csr, factors: FloatArray | None) -> Csr:
     finite_or_missing(rows.data)
-    data = rows.data.copy() if factors is None else rows.data * factors[rows.indices]
+    numbers = rows.data.astype(np.float64)
+    data = numbers if factors is None else numbers * factors[rows.indices]
     return Csr(data, rows.indices, rows.indptr, rows.shape)
 
 

@@ -1,0 +1,90 @@
+"""X for a boosting library as an array of doubles, with codes in the columns of categories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import nan
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from flask_skmodels.engines.lean.compiler import Decline, doubles
+from flask_skmodels.schema.fields import NUMBER_KINDS, Field
+from flask_skmodels.schema.frame import DeferredFrame, Fields, is_float
+from flask_skmodels.schema.types import ColumnValues, FloatArray, ModelInput
+
+_T = TypeVar("_T")
+_NUMERIC_KINDS = NUMBER_KINDS | {"boolean"}
+
+
+class KnownFields(Generic[_T]):
+    """A property of the fields of a data frame, computed once for the same fields.
+
+    :param compute: returns it, or raises; called again after it has raised
+    """
+
+    def __init__(self, compute: Callable[[Fields], _T]) -> None:
+        self._compute = compute
+        self._known: dict[int, tuple[Fields, _T]] = {}
+
+    def __call__(self, fields: Fields) -> _T:
+        """Return the property."""
+        known = self._known.get(id(fields))
+        if known is None or known[0] is not fields:
+            known = self._known[id(fields)] = fields, self._compute(fields)
+        return known[1]
+
+
+class CodedColumns:
+    """The conversion of X to a C-ordered array of doubles.
+
+    :param categories: the categories of each column that has them, by the index of the column; the
+        code of a category is its index among them
+    :param width: the number of columns
+    """
+
+    def __init__(self, categories: Mapping[int, Sequence[Any]], width: int) -> None:
+        self._codes = {
+            index: {value: float(code) for code, value in enumerate(values)}
+            for index, values in categories.items()
+        }
+        self._width = width
+        self._fits = KnownFields(self._has_only_numbers)
+
+    def __call__(self, X: ModelInput) -> FloatArray:
+        """Return an array of shape (rows, columns); NaN stands for a value without a code.
+
+        :raises Decline: the columns of X do not hold numbers, or other columns hold categories
+        """
+        if not isinstance(X, DeferredFrame) or not (self._codes or X.fields.are_typed):
+            return np.ascontiguousarray(doubles(X))
+        if not self._fits(X.fields):
+            raise Decline("a column has a dtype of its own")
+        if X.row is not None:
+            return np.array((self._coded(X.row),), dtype=np.float64)
+        columns = [self._column(index, column) for index, column in enumerate(X.columns)]
+        return np.array(columns, dtype=np.float64).T.copy()
+
+    def _coded(self, row: Sequence[Any]) -> list[float]:
+        values = list(row)
+        for index, codes in self._codes.items():
+            values[index] = codes.get(values[index], nan)
+        return [nan if value is None else value for value in values]
+
+    def _column(self, index: int, column: ColumnValues) -> ColumnValues:
+        codes = self._codes.get(index)
+        if codes is None:
+            return column
+        values = column.tolist() if isinstance(column, np.ndarray) else column
+        return [codes.get(value, nan) for value in values]
+
+    def _has_only_numbers(self, fields: Fields) -> bool:
+        """Return whether numbers and known categories are all that a data frame has."""
+        return len(fields) == self._width and all(
+            self._is_known(field, self._codes.get(index)) for index, field in enumerate(fields)
+        )
+
+    def _is_known(self, field: Field, codes: Mapping[Any, float] | None) -> bool:
+        if codes is not None:
+            return tuple(field.column.categories or ()) == tuple(codes)
+        return field.storage in _NUMERIC_KINDS or (field.is_number and is_float(field))

@@ -1,0 +1,8 @@
+"""Lean forms of XGBoost: ``estimators``, and ``xgboost_trees`` for a few rows.
+
+The compiler imports this package at first use, so it imports the forms.
+"""
+
+from flask_skmodels.engines.lean.forms.xgboost import estimators
+
+__all__ = ["estimators"]

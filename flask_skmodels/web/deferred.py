@@ -1,0 +1,133 @@
+"""Objects of Flask and Werkzeug that are made when something first looks at them.
+
+Nothing looks at most of what Werkzeug works out for an ordinary prediction: the host and the query
+of its request, or the headers of its response as a multi-dict.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from threading import RLock
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+from flask import Flask, Request, Response
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+Header = tuple[str, str]
+
+_RELATIVE = {"location", "content-location"}  # headers that Werkzeug makes absolute
+_NAME = itemgetter(0)  # of a header
+
+
+class Deferred:
+    """An object whose attributes are set when one of them that is missing is first read.
+
+    :cvar making: held while they are set, because a call in another thread may need them as well
+    :ivar is_made: whether they are set, or are being set
+    """
+
+    making: ClassVar[Any] = RLock()
+    is_made = False
+
+    @classmethod
+    def unmade(cls, **attributes: Any) -> Self:
+        """Return an object with some attributes, whose ``__init__`` was not called."""
+        new = cls.__new__(cls)
+        new.__dict__ = attributes
+        return new
+
+    def make(self) -> None:
+        """Set the attributes."""
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # pickle looks for methods of an empty object
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        with Deferred.making:
+            if not self.is_made:
+                vars(self)["is_made"] = True
+                self.make()
+        return object.__getattribute__(self, name)
+
+
+if hasattr(os, "register_at_fork"):  # another thread of the parent process may hold the lock
+    os.register_at_fork(after_in_child=lambda: setattr(Deferred, "making", RLock()))
+
+
+class DeferredRequest(Deferred, Request):
+    """A request whose parts are worked out when one of them is first read.
+
+    :ivar app: the application, which is the current one
+    """
+
+    app: Flask
+
+    @property
+    def max_content_length(self) -> int | None:
+        limit = self._max_content_length
+        return self.app.config["MAX_CONTENT_LENGTH"] if limit is None else limit
+
+    @max_content_length.setter
+    def max_content_length(self, value: int | None) -> None:
+        self._max_content_length = value
+
+    def make(self) -> None:
+        Request.__init__(self, self.environ)
+
+
+class WholeResponse(Deferred, Response):
+    """A response with status 200 that is sent unchanged, unless something is done to it first.
+
+    Werkzeug copies the headers of each response, checks whether it has to add some, and wraps the
+    body to learn when it was sent.
+
+    :param body: the body
+    :param content_type: its content type
+    :ivar pairs: its headers until it is made; more of them can be added
+    """
+
+    _is_watched = False
+
+    def __init__(self, body: bytes, content_type: str) -> None:
+        pairs = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+        vars(self).update(_body=body, pairs=pairs)
+
+    def make(self) -> None:
+        content_type = self.pairs[0][1]
+        Response.__init__(self, self._body, headers=self.pairs, content_type=content_type)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not self.is_made:
+            vars(self)["is_made"] = True
+            self.make()
+        super().__setattr__(name, value)
+
+    def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
+        self._is_watched = True
+        return super().call_on_close(func)
+
+    def get_wsgi_response(
+        self, environ: WSGIEnvironment
+    ) -> tuple[Iterable[bytes], str, list[Header]]:
+        if environ["REQUEST_METHOD"] != "POST":
+            return super().get_wsgi_response(environ)
+        if not self.is_made:
+            return [self._body], "200 OK", self.pairs
+        body, headers = self.response, self.headers
+        names = set(map(str.lower, map(_NAME, headers)))
+        is_whole = (
+            self.status_code == 200
+            and "content-length" in names
+            and names.isdisjoint(_RELATIVE)
+            and not self._is_watched
+            and type(body) is list
+            and len(body) == 1
+            and type(body[0]) is bytes
+        )
+        if is_whole:
+            return cast(Iterable[bytes], body), self.status, headers.to_wsgi_list()
+        return super().get_wsgi_response(environ)

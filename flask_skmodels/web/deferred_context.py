@@ -1,0 +1,62 @@
+"""The contexts of a request, made when some code first uses one of them.
+
+They are those of Flask 3.1; in later releases both are one.
+"""
+
+from __future__ import annotations
+
+from contextvars import Token
+from typing import TYPE_CHECKING, Self
+
+from flask import Flask
+from flask.ctx import AppContext, RequestContext
+from flask.globals import _cv_app, _cv_request
+from werkzeug.routing import Rule
+
+from flask_skmodels.web.deferred import Deferred, DeferredRequest
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+
+class DeferredAppContext(Deferred, AppContext):
+    """An application context that is made when it is first used."""
+
+    token: Token[AppContext]
+
+    def make(self) -> None:
+        AppContext.__init__(self, self.app)
+        self._cv_tokens = [self.token]
+
+
+class DeferredContext(Deferred, RequestContext):
+    """A request context that is made when it is first used, with its application context."""
+
+    token: Token[RequestContext]
+
+    @classmethod
+    def push_new(cls, app: Flask, environ: WSGIEnvironment, rule: Rule) -> Self:
+        """Return the context of a request to a rule without arguments. It is the current one."""
+        request = DeferredRequest.unmade(
+            app=app, environ=environ, json_module=app.json, url_rule=rule, view_args={}
+        )
+        app_context = DeferredAppContext.unmade(app=app)
+        context = cls.unmade(app=app, request=request, app_context=app_context)
+        app_context.token = _cv_app.set(app_context)
+        context.token = _cv_request.set(context)
+        return context
+
+    def make(self) -> None:
+        RequestContext.__init__(self, self.app, self.request.environ, self.request)
+        self._cv_tokens = [(self.token, self.app_context)]
+        interface = self.app.session_interface
+        session = interface.open_session(self.app, self.request)
+        self._session = interface.make_null_session(self.app) if session is None else session
+
+    def pop_both(self, error: BaseException | None) -> None:
+        """Leave both contexts. Flask does that if they were made, or there are files to close."""
+        if self.is_made or "files" in vars(self.request):
+            self.pop(None if error is None or self.app.should_ignore_error(error) else error)
+        else:
+            _cv_request.reset(self.token)
+            _cv_app.reset(self.app_context.token)
