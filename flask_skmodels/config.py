@@ -30,6 +30,10 @@ def _is_path(value: Any) -> bool:
     return isinstance(value, str | Path) and bool(value)
 
 
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
 def _is_prefix(value: Any) -> bool:
     return value == "" or (isinstance(value, str) and value[0] == "/" and value[-1] != "/")
 
@@ -149,6 +153,8 @@ class Settings:
     pages: bool
     trusted_origins: Sequence[str]
     docs: bool
+    api_title: str | None
+    api_version: str | None
     security_schemes: Mapping[str, Mapping[str, Any]]
     drift: bool
     metrics: Any
@@ -222,6 +228,8 @@ KEYS = {
     "PAGES": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "TRUSTED_ORIGINS": Key((), _are_origins, "a list of origins such as 'https://example.org'"),
     "DOCS": Key(True, lambda value: isinstance(value, bool), "True or False"),
+    "API_TITLE": Key(None, _or_none(_is_name), "None or a text"),
+    "API_VERSION": Key(None, _or_none(_is_name), "None or a text"),
     "SECURITY_SCHEMES": Key(
         {}, _are_security_schemes, "a mapping of names to OpenAPI security schemes"
     ),

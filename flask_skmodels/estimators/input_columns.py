@@ -83,6 +83,7 @@ def _column(index: int, name: str, with_nan: _Walk, with_none: _Walk) -> InputCo
     takes_nan, takes_none = index not in with_nan.rejected, index not in with_none.rejected
     missing = None if takes_none and (claims or not takes_nan) else nan
     recorded = with_nan.categories.get(index)
+    known = allowed is None and with_nan.known.get(index)
     return InputColumn(
         name=name,
         type=kind,
@@ -91,6 +92,7 @@ def _column(index: int, name: str, with_nan: _Walk, with_none: _Walk) -> InputCo
         missing=missing,
         dtype=None if recorded is None else "category",
         categories=None if recorded is None else recorded.values,
+        known=known or None,
         keeps_integers=index in with_nan.converted,
     )
 
@@ -243,6 +245,7 @@ class _Walk:
     :param converted: indices of those that it transforms, perhaps from integers to texts
     :param rejected: indices of the columns in which a missing value is rejected
     :param categories: the categories of the columns of categories
+    :param known: for each column, the categories of an encoder that accepts others too
     :param claims: for each column, the types that steps expect and the values that they know
     """
 
@@ -253,6 +256,7 @@ class _Walk:
     converted: set[int] = field(default_factory=set)
     rejected: set[int] = field(default_factory=set)
     categories: dict[int, RecordedCategories] = field(default_factory=dict)
+    known: dict[int, _Values] = field(default_factory=dict)
     claims: dict[int, list[tuple[str, _Values | None]]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -422,6 +426,8 @@ class _Walk:
         kinds = {_TYPES.get(type(v), "string") for v in known}
         kind = kinds.pop() if len(kinds) == 1 else "number"  # among numbers, True is 1
         self.claim(feature, kind, known if rejects_unknown else None)
+        if feature.source is not None and feature.is_exact:
+            self.known.setdefault(feature.source, known)
         if feature.source is not None and rejects_unknown and not set(feature.fills) <= set(values):
             self.rejected.add(feature.source)
         takes_missing = (has_nan or not rejects_unknown) if self.with_nan else has_none

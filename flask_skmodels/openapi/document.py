@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import version as version_of
 from typing import Any
 
 import orjson
@@ -38,6 +37,7 @@ from flask_skmodels.schema.json_schema import (
 )
 from flask_skmodels.schema.types import FieldRules, JSONObject
 
+UNVERSIONED = "0.0.0"  # OpenAPI requires a version; this one stands for none
 _MULTIPART = "multipart/form-data"
 _TAGS = (
     {"name": "models", "description": "All models"},
@@ -67,6 +67,7 @@ class Site:
     """The URLs of the models, and how clients authenticate.
 
     :param title: title of the document
+    :param version: version of the document
     :param prefix: URL prefix of all paths
     :param root: the path at which the application is mounted
     :param security_schemes: OpenAPI's security schemes, by name; a client needs one of them for all
@@ -76,6 +77,7 @@ class Site:
     """
 
     title: str
+    version: str = UNVERSIONED
     prefix: str = ""
     root: str = ""
     security_schemes: FieldRules = field(default_factory=dict)
@@ -102,7 +104,7 @@ def document(deployments: Iterable[Deployment], site: Site) -> JSONObject:
     }
     content: JSONObject = {
         "openapi": "3.1.0",
-        "info": {"title": site.title, "version": version_of("Flask-SKModels")},
+        "info": {"title": site.title, "version": site.version},
         "paths": paths,
         "components": components,
         "tags": [*(model.tag for model in described), *_TAGS],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as distribution_version
 from importlib.resources import files
 from importlib.util import find_spec
 
-from flask import Response, render_template, url_for
+from flask import Flask, Response, render_template, url_for
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.hints import extra
@@ -57,7 +60,8 @@ def document_of(state: State, deployments: Iterable[Deployment], root: str = "")
     :param root: path that the application is mounted at
     """
     site = document.Site(
-        title=state.app.name,
+        title=_title_of(state),
+        version=state.settings.api_version or _version_of(state.app),
         prefix=state.settings.url_prefix,
         root=root,
         security_schemes=state.settings.security_schemes,
@@ -65,6 +69,23 @@ def document_of(state: State, deployments: Iterable[Deployment], root: str = "")
         has_drift=state.drift is not None,
     )
     return document.document(deployments, site)
+
+
+def _title_of(state: State) -> str:
+    return state.settings.api_title or state.app.name
+
+
+def _version_of(app: Flask) -> str:
+    """Return ``__version__`` of the application's module or package, else of its distribution."""
+    package = app.import_name.partition(".")[0]
+    for name in (app.import_name, package):
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if isinstance(version, str) and version:
+            return version
+    try:
+        return distribution_version(package)
+    except (PackageNotFoundError, ValueError):
+        return document.UNVERSIONED
 
 
 class DocumentView(BaseView):
@@ -96,7 +117,7 @@ class DocsView(BaseView):
         start = f"{self._state.name}.-:"
         page = render_template(
             "skmodels/docs.html",
-            title=self._state.app.name,
+            title=_title_of(self._state),
             models=url_for(f"{start}index") if self._state.settings.pages else None,
             document=url_for(f"{start}openapi").rstrip("/"),
             assets={name: url_for(f"{start}docs:asset", name=name).rstrip("/") for name in _ASSETS},

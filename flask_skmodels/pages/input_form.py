@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from math import isfinite
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from flask_skmodels.exceptions import InputError
+from flask_skmodels.pages.charts import round_width
+from flask_skmodels.pages.starting_values import bounds_of, starting_values, whole
 from flask_skmodels.schema.fields import Field, as_list
-from flask_skmodels.schema.json_schema import VALUES, field_schema, typical_value
+from flask_skmodels.schema.json_schema import VALUES, field_schema
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.telemetry.hidden_fields import shown_names
 from flask_skmodels.versions.version import ModelVersion
 
 MOST_OPTIONS = 500  # of a select; a field with more values is typed
+MOST_SUGGESTIONS = 200  # values that are offered beside a field
+SLIDER_STEPS = 200
+LONG_TEXT = 60  # characters; a field that may have more gets a box of several lines
+LINKED = "fill."  # before the name of a field, in the parameters of a link to a filled-in form
 MOST_POSITIONS = 40  # inputs for a row without names; a longer row is typed as one text
 _ITEM = re.compile(r"item (\d+): (.*)", re.DOTALL)
 _INPUTS = {"number": "number", "integer": "number", "boolean": "checkbox"}
@@ -37,6 +45,8 @@ class Input:
     :ivar unit: unit of the value
     :ivar options: values and texts of a select
     :ivar attributes: HTML attributes such as ``min``, ``max`` and ``step``
+    :ivar suggestions: values that are offered; others are accepted too
+    :ivar slider: the lowest value, the highest value and the step of a number with bounds
     :ivar is_required: whether a value must be given
     :ivar errors: messages about the value
     """
@@ -50,6 +60,8 @@ class Input:
     unit: str = ""
     options: Sequence[tuple[str, str]] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    suggestions: Sequence[str] = ()
+    slider: tuple[float, float, float] | None = None
     is_required: bool = True
     errors: list[str] = field(default_factory=list)
 
@@ -67,11 +79,13 @@ class InputForm:
     """
 
     def __init__(self, version: ModelVersion) -> None:
+        self._schema = version.schema
         self._examples = version.model.examples
+        self._starting = starting_values(version).values
         self._is_unnamed = version.schema.unnamed
         self.fields = [each for each in version.schema.fields if not each.is_alias]
         self._is_single = self._is_unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
-        empty = [self._area()] if self._is_single else [_input(each) for each in self.fields]
+        empty = [self._area()] if self._is_single else self._inputs()
         self._empty = [
             {name: getattr(each, name) for name in Input.__slots__ if name not in _OF_A_REQUEST}
             for each in empty
@@ -90,8 +104,8 @@ class InputForm:
     def initial(self, index: int = 0) -> dict[str, str]:
         """Return the initial texts of the inputs: an example of the model, and the defaults.
 
-        A model without examples has typical values of its training data instead, if it has a
-        profile.
+        A model without examples has typical values of its training data instead, else values that
+        the schema allows.
 
         :param index: index of the example
         """
@@ -100,9 +114,36 @@ class InputForm:
         if index < len(examples):
             values |= self._by_name(examples[index])
         elif not examples:
-            values = self._typical() | {k: v for k, v in values.items() if v is not None}
+            values |= self._starting_values()
         texts = {name: _text(value) for name, value in values.items() if value is not None}
         return {VALUES: ", ".join(texts.values())} if self._is_single else texts
+
+    def linked(self, parameters: Mapping[str, str], hidden: Collection[str]) -> dict[str, str]:
+        """Return the texts in the parameters of a link, empty if it has none.
+
+        :param parameters: the parameters of the URL
+        :param hidden: names of the fields whose values are in no link
+        """
+        names = self._names() - self.hidden_names(hidden)
+        return {name: parameters[key] for name in names if (key := LINKED + name) in parameters}
+
+    def link(self, texts: Mapping[str, str], hidden: Collection[str]) -> list[tuple[str, str]]:
+        """Return the parameters of a link to the form with these texts; see :meth:`linked`."""
+        left_out = self.hidden_names(hidden)
+        return [(LINKED + name, text) for name, text in texts.items() if name not in left_out]
+
+    def hidden_names(self, hidden: Collection[str]) -> set[str]:
+        """Return the names of the inputs whose values are kept nowhere.
+
+        :param hidden: names of the hidden fields, as in ``SKMODELS_LOG_HIDDEN_FIELDS``
+        """
+        if not hidden:
+            return set()
+        is_named = not self._is_single
+        return self._names() - (shown_names(self._schema, hidden) if is_named else set())
+
+    def _names(self) -> set[str]:
+        return {VALUES} if self._is_single else {each.name for each in self.fields}
 
     def inputs(
         self, texts: Mapping[str, str], errors: Iterable[InputError] = ()
@@ -158,10 +199,13 @@ class InputForm:
             return {VALUES: [None if v is ABSENT else v for v in values.values()]}
         return {name: value for name, value in values.items() if value is not ABSENT}
 
-    def _typical(self) -> JSONObject:
-        """Return typical values; of a row that is typed as one text, all or none."""
-        values = {each.name: _whole(typical_value(each)) for each in self.fields}
-        return {} if self._is_single and None in values.values() else values
+    def _inputs(self) -> list[Input]:
+        return [_input(each, is_alone=len(self.fields) == 1) for each in self.fields]
+
+    def _starting_values(self) -> Mapping[str, Any]:
+        """Return the values without an example; of a row typed as one text, all or none."""
+        is_whole = all(each.name in self._starting for each in self.fields)
+        return self._starting if is_whole or not self._is_single else {}
 
     def _by_name(self, example: Any) -> JSONObject:
         """Return an example as an object: each value under the name of its field."""
@@ -189,10 +233,13 @@ class InputForm:
 _forms: WeakKeyDictionary[ModelVersion, InputForm] = WeakKeyDictionary()
 
 
-def _input(each: Field) -> Input:
+def _input(each: Field, *, is_alone: bool) -> Input:
     schema = field_schema(each)
     options = _options(each, schema)
     kind = "select" if options else _kind(each, schema)
+    suggestions = _suggestions(each) if kind in {"text", "number"} else []
+    if kind == "text" and not suggestions and _is_long(schema, is_alone=is_alone):
+        kind = "area"
     return Input(
         name=each.name,
         label=str(schema.get("title", each.name)),
@@ -201,6 +248,8 @@ def _input(each: Field) -> Input:
         unit=str(schema.get("x-unit", "")),
         options=options,
         attributes=_attributes(schema, kind),
+        suggestions=suggestions,
+        slider=_slider(schema) if kind == "number" else None,
         is_required=not (each.nullable or each.has_default or kind == "checkbox"),
     )
 
@@ -226,38 +275,59 @@ def _options(each: Field, schema: Mapping[str, Any]) -> list[tuple[str, str]]:
     return ([("", "not given")] if may_be_missing else [("", "choose")]) + options
 
 
+def _suggestions(each: Field) -> list[str]:
+    """Return the values that the estimator knows, or that were frequent in its training data."""
+    column = each.column
+    if "coerce" in each.definition:
+        return []
+    frequent = column.samples if column.type == "string" else ()
+    known = column.known or column.categories or frequent
+    return list(dict.fromkeys(_text(whole(value)) for value in known))[:MOST_SUGGESTIONS]
+
+
+def _is_long(schema: Mapping[str, Any], *, is_alone: bool) -> bool:
+    """Return whether the value of a field may be a long text."""
+    if schema.get("type") not in ("string", ["string", "null"]) or "pattern" in schema:
+        return False
+    texts = [*schema.get("examples", ()), schema.get("default")]
+    is_long = any(isinstance(text, str) and len(text) > LONG_TEXT for text in texts)
+    return is_alone or is_long or schema.get("maxLength", 0) > LONG_TEXT
+
+
+def _slider(schema: Mapping[str, Any]) -> tuple[float, float, float] | None:
+    """Return the lowest value, the highest value and the step, None without both bounds."""
+    training = tuple(schema.get("x-training-range", ())) or (None, None)
+    low, high = (
+        b if b is not None else t for b, t in zip(bounds_of(schema), training, strict=True)
+    )
+    numbers = all(isinstance(each, int | float) and isfinite(each) for each in (low, high))
+    if not numbers or not 1e-300 < high - low < 1e300:
+        return None
+    step = round_width((high - low) / SLIDER_STEPS)
+    is_integer = "integer" in as_list(schema.get("type"))
+    return low, high, max(1, round(step)) if is_integer else step
+
+
 def _attributes(schema: Mapping[str, Any], kind: str) -> JSONObject:
-    low, high = _bounds(schema)
+    low, high = bounds_of(schema)
     attributes = {"min": low, "max": high}
     if kind == "number":
         attributes["step"] = 1 if "integer" in as_list(schema.get("type")) else "any"
     elif kind == "datetime-local":
         attributes["step"] = 1  # second
-    elif kind == "text":
+    elif kind in {"text", "area"}:
         attributes = {"minlength": schema.get("minLength"), "maxlength": schema.get("maxLength")}
     return {name: value for name, value in attributes.items() if value is not None}
-
-
-def _bounds(schema: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return the lowest and the highest value that the field accepts, None if unbounded."""
-    low = schema.get("minimum", schema.get("formatMinimum"))
-    return low, schema.get("maximum", schema.get("formatMaximum"))
 
 
 def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
     """Return the description of a field, else the accepted values; and the range in training."""
     hint = str(schema.get("description", "")) or _hint(schema, kind)
     bounds = tuple(schema.get("x-training-range", ()))
-    if not bounds or bounds == _bounds(schema):
+    if not bounds or bounds == bounds_of(schema):
         return hint
-    in_training = "{} to {} in training".format(*map(_whole, bounds))
+    in_training = "{} to {} in training".format(*map(whole, bounds))
     return f"{hint}; {in_training}" if hint else in_training
-
-
-def _whole(value: Any) -> Any:
-    """Return a whole number as an int, which is shown without a decimal point."""
-    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
-    return int(value) if is_whole else value
 
 
 def _hint(schema: Mapping[str, Any], kind: str) -> str:
@@ -265,7 +335,7 @@ def _hint(schema: Mapping[str, Any], kind: str) -> str:
     if kind in {"select", "checkbox"}:
         return ""
     whole = ["whole number"] if kind == "number" and schema.get("type") == "integer" else []
-    low, high = _bounds(schema)
+    low, high = bounds_of(schema)
     if low is not None and high is not None:
         return ", ".join([*whole, f"from {low} to {high}"])
     bounds = {"at least": low, "at most": high}

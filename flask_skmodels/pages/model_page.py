@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
+from urllib.parse import quote, urlencode
 
 from flask import Response
 from werkzeug.exceptions import NotFound
 
-from flask_skmodels.codecs.codec import FILE, Codec
+from flask_skmodels.codecs.codec import FILE, Codec, Source
 from flask_skmodels.codecs.form import FormCodec
 from flask_skmodels.codecs.parts import are_large
 from flask_skmodels.codecs.registration import reader_of, writers
@@ -22,20 +23,38 @@ from flask_skmodels.pages.file_progress import Steps, predict_file, response_of
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import (
     base_of,
+    chosen_label,
+    chosen_version,
     error_page,
     estimator_of,
+    has_drift,
     recent_traffic_of,
     render_page,
     varied,
-    wants_page,
 )
+from flask_skmodels.pages.rejected_rows_file import rejected_rows_file
 from flask_skmodels.pages.results import (
-    FileResult,
     RowResult,
+    data_url,
     file_name,
     file_result,
     format_value,
     row_result,
+)
+from flask_skmodels.pages.starting_values import starting_values
+from flask_skmodels.pages.uploaded_table import (
+    EXCEL_ADVICE,
+    RENAMED,
+    UploadedTable,
+    uploaded_table,
+)
+from flask_skmodels.pages.what_if import (
+    Curve,
+    CurveRows,
+    curve,
+    curve_field,
+    curve_fields,
+    curve_method,
 )
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
@@ -44,12 +63,15 @@ from flask_skmodels.web.body import Body, UploadedFile
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.fast_path import parsed_form
 from flask_skmodels.web.http_errors import Problem
-from flask_skmodels.web.negotiation import needed_for
+from flask_skmodels.web.negotiation import needed_for, prefers_page
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.views import BaseView, PredictionView
 
+LONGEST_LINK = 4_000  # characters; some servers accept no longer URLs
+BEGINNING = 65_536  # bytes of a file whose columns are checked before it is predicted
 MOST_ERRORS = 20  # errors of a file that are listed
+_EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 
 
 class ModelPage(BaseView):
@@ -73,19 +95,28 @@ class ModelPage(BaseView):
     def respond(self, exchange: Exchange) -> Response:
         request = exchange.request
         if request.method == "POST":
-            is_form = wants_page(request) and request.mimetype in FormCodec.reads
+            is_form = prefers_page(request) and request.mimetype in FormCodec.reads
             return varied(self._post(exchange) if is_form else self._first_method.respond(exchange))
-        if not wants_page(request):
-            return varied(json_response(self._deployment.describe(exchange.app)))
-        version = self._deployment.current(exchange.app)
+        version = chosen_version(self._deployment, exchange)
+        if not prefers_page(request):
+            return varied(json_response(self._describe(exchange, version)))
+        form = InputForm.of(version)
         example = max(request.args.get("example", 0, type=int), 0)
-        return self._page(exchange, version, InputForm.of(version).initial(example))
+        linked = form.linked(request.args, recent_traffic_of(self._state).hidden)
+        return self._page(exchange, version, form.initial(example) | linked)
+
+    def _describe(self, exchange: Exchange, version: ModelVersion) -> JSONObject:
+        """Return the description of the model, with that of the chosen version."""
+        described = self._deployment.describe(exchange.app)
+        is_chosen = chosen_label(self._deployment, exchange) is not None
+        return described | version.describe() if is_chosen else described
 
     def refuse(self, exchange: Exchange, exception: Exception) -> Response:
         return error_page(self._state, exchange, exception)
 
     def _post(self, exchange: Exchange) -> Response:
         """Return the page with the predictions for a form that was sent from it."""
+        exchange.label = chosen_label(self._deployment, exchange)
         version = self._predictor.version(exchange)
         request = exchange.request
         body = Body(request, self._predictor.budget)
@@ -107,12 +138,29 @@ class ModelPage(BaseView):
         form = InputForm.of(version)
         texts = form.texts(_fields_of(body))
         fields = FormFields(body, form.pairs(texts))
+        name = exchange.request.args.get("curve")
         try:
             result = self._row_result(exchange, version, method, fields)
+            drawn = None if name is None else self._curve(exchange, version, texts, name, body)
         except InvalidInput as error:
             status = Problem(error).status
             return self._page(exchange, version, texts, errors=error.errors, status=status)
-        return self._page(exchange, version, texts, row_result=result)
+        return self._page(exchange, version, texts, row_result=result, curve=drawn)
+
+    def _curve(
+        self,
+        exchange: Exchange,
+        version: ModelVersion,
+        texts: Mapping[str, str],
+        name: str,
+        body: Body,
+    ) -> Curve:
+        """Return the answer over the range of a field, from one prediction of several rows."""
+        field, form = curve_field(version, name), InputForm.of(version)
+        rows = CurveRows(form, texts, field, body.budget.max_rows)
+        method = curve_method(version)
+        prediction = self._predictor.predict(exchange, version, method, rows, body)
+        return curve(version, prediction, rows, field, texts.get(name, ""))
 
     def _row_result(
         self, exchange: Exchange, version: ModelVersion, method: str, fields: FormFields
@@ -131,19 +179,28 @@ class ModelPage(BaseView):
     ) -> Steps[Response]:
         """Return the page, or a file to download, with the predictions for an uploaded file."""
         texts = InputForm.of(version).initial()
+        shown: dict[str, Any] = {}
         try:
             file, codec = _file_of(body)
+            is_check = "check" in exchange.request.args
+            source: Source = _Beginning(file) if is_check else file
+            table = uploaded_table(source, codec, version.schema, _renamed(exchange))
+            shown["columns"] = table.columns
+            if is_check:
+                return self._page(exchange, version, texts, **shown)
             called = exchange, version, method
-            prediction = yield from predict_file(self._predictor, called, codec, file)
+            prediction = yield from predict_file(self._predictor, called, codec, table)
         except InvalidInput as error:
             status = Problem(error).status
-            return self._page(exchange, version, texts, file_errors=error, status=status)
+            if "columns" in shown:
+                shown |= _rejected(error, table, codec, version)
+            return self._page(exchange, version, texts, file_errors=error, status=status, **shown)
         if "download" in exchange.request.args:
             is_large = are_large(prediction.outputs)
             encode = codec.encode_parts if is_large else codec.encode
             return _attachment(encode(prediction), codec, self._deployment.name)
         result = file_result(prediction, version, codec, InputForm.of(version).labels)
-        return self._page(exchange, version, texts, file_result=result)
+        return self._page(exchange, version, texts, file_result=result, **shown)
 
     def _page(
         self,
@@ -153,7 +210,7 @@ class ModelPage(BaseView):
         *,
         errors: Sequence[InputError] = (),
         status: int = 200,
-        **shown: RowResult | FileResult | InvalidInput,
+        **shown: Any,
     ) -> Response:
         context = self._context(exchange, version, texts, errors) | shown
         response = render_page(self._state, exchange, self.template, **context)
@@ -167,25 +224,32 @@ class ModelPage(BaseView):
         texts: Mapping[str, str],
         errors: Sequence[InputError],
     ) -> JSONObject:
-        name, form, request = self._deployment.name, InputForm.of(version), exchange.request
+        name, form = self._deployment.name, InputForm.of(version)
         inputs, general = form.inputs(texts, errors)
-        url = request.host_url.rstrip("/") + base_of(self._state, request) + f"/{name}"
-        row, address = form.row(texts), f"{url}/{version.default_method}/"
         recent_traffic = recent_traffic_of(self._state)
+        for each in inputs:
+            if each.name in form.hidden_names(recent_traffic.hidden):
+                each.suggestions = ()
+        live = self._deployment.versions.live
         return {
-            **dict.fromkeys(("row_result", "file_result", "file_errors")),
-            "model": self._deployment.describe(exchange.app),
+            **dict.fromkeys(("row_result", "file_result", "file_errors", "curve")),
+            **dict.fromkeys(("columns", "rejected_rows")),
+            "is_checked": "check" in exchange.request.args,
+            "model": self._describe(exchange, version),
+            "live": None if live is None else live.label,
+            "chosen": chosen_label(self._deployment, exchange),
+            "origin": _origin(version, exchange),
             "estimator": estimator_of(version),
-            "has_drift": self._state.drift is not None and version.profile is not None,
+            "curve_fields": curve_fields(version),
+            "has_drift": has_drift(self._state, self._deployment),
             "inputs": inputs,
             "general": general,
             "methods": _methods_shown(version),
             "file_methods": version.methods,
             "default_method": version.default_method,
             "fields": {field.name for field in version.schema.fields} | {"values"},
-            "curl": code_samples.curl(address, row),
-            "python": code_samples.python(address, row),
-            "curl_file": code_samples.curl_file(address, "text/csv", "rows.csv"),
+            **self._samples(exchange, version, form.row(texts)),
+            **self._link(exchange, form, texts),
             "suffixes": [suffix for codec in writers() for suffix in codec.suffixes],
             "reasons": self._reasons(),
             "summary": traffic_statistics.summary(
@@ -197,6 +261,39 @@ class ModelPage(BaseView):
             "format_value": format_value,
             "most_errors": MOST_ERRORS,
         }
+
+    def _samples(
+        self, exchange: Exchange, version: ModelVersion, row: Mapping[str, object]
+    ) -> JSONObject:
+        """Return the code samples for a row and for a file."""
+        login = code_samples.login_of(self._state.settings.security_schemes)
+        label = chosen_label(self._deployment, exchange)
+        path = "" if label is None else f"/versions/{quote(label, safe='')}"
+        url = f"{self._url(exchange)}{path}/{version.default_method}/"
+        return {
+            "samples": code_samples.samples(url, row, login),
+            "curl_file": code_samples.curl_file(url, "text/csv", "rows.csv", login),
+        }
+
+    def _link(self, exchange: Exchange, form: InputForm, texts: Mapping[str, str]) -> JSONObject:
+        """Return the URL of the form with these texts, and the names of the hidden fields."""
+        hidden = recent_traffic_of(self._state).hidden
+        pairs = form.link(texts, hidden)
+        label = chosen_label(self._deployment, exchange)
+        parameters = ([] if label is None else [("version", label)]) + pairs
+        path = f"/?{urlencode(parameters)}"
+        url = self._url(exchange) + path
+        is_short = bool(pairs) and len(url) <= LONGEST_LINK
+        return {
+            "link": url if is_short else None,
+            "link_path": f"{base_of(self._state, exchange.request)}/{self._deployment.name}{path}",
+            "unkept": sorted(form.hidden_names(hidden)),
+        }
+
+    def _url(self, exchange: Exchange) -> str:
+        request = exchange.request
+        site = request.host_url.rstrip("/") + base_of(self._state, request)
+        return f"{site}/{self._deployment.name}"
 
     def _reasons(self) -> Mapping[str | None, str]:
         """Return why versions have failed, by label; none if the visitor may not know."""
@@ -228,6 +325,13 @@ def _fields_of(body: Body) -> dict[str, str]:
         return dict(body.lenient_pairs)
 
 
+def _origin(version: ModelVersion, exchange: Exchange) -> str:
+    """Return where the values of a form that is shown for the first time are from."""
+    if version.model.examples or exchange.request.method == "POST":
+        return ""
+    return "training" if starting_values(version).is_typical else "schema"
+
+
 def _methods_shown(version: ModelVersion) -> list[str]:
     """Return the methods with a button; that of the first method also shows some others."""
     shown = _methods_with_first(version)
@@ -252,8 +356,48 @@ def _file_of(body: Body) -> tuple[UploadedFile, Codec]:
     if codec is None:
         known = ", ".join(suffix for codec in writers() for suffix in codec.suffixes)
         message = f"the file must be one of {known}{needed_for(file.media_type)}"
+        if (files[0].filename or "").lower().endswith(_EXCEL):
+            message += f"; {EXCEL_ADVICE}"
         raise InvalidInput.of_request("content_type", message)
     return file, codec
+
+
+class _Beginning:
+    """The whole lines at the beginning of a file, which is all that its columns need.
+
+    :param file: the file, or its beginning
+    """
+
+    pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    def __init__(self, file: UploadedFile) -> None:
+        self.data = file.data[:BEGINNING]
+        if len(file.data) >= BEGINNING:
+            self.data = self.data[: self.data.rfind(b"\n") + 1] or self.data
+        self.parameters, self.max_bytes, self.budget = file.parameters, file.max_bytes, file.budget
+
+
+def _renamed(exchange: Exchange) -> dict[str, str]:
+    """Return the column that each of some fields is read from, as the form says."""
+    fields = parsed_form(exchange.request)[0]
+    return {
+        name.removeprefix(RENAMED): column
+        for name, column in fields.items()
+        if name.startswith(RENAMED) and column
+    }
+
+
+def _rejected(
+    error: InvalidInput, table: UploadedTable, codec: Codec, version: ModelVersion
+) -> JSONObject:
+    """Return what the page shows of a rejected file besides its errors.
+
+    Names of columns are shown only if a field has none; else the errors say enough.
+    """
+    columns = table.columns if table.columns.misses_required or table.columns.notes else None
+    file = rejected_rows_file(error, table, codec, version.schema)
+    shown: JSONObject = {"columns": columns, "rejected_rows": file}
+    return shown | ({} if file is None else {"rejected_url": data_url(file.body, "text/csv")})
 
 
 def _attachment(body: bytes | Iterable[bytes], codec: Codec, name: str) -> Response:

@@ -7,19 +7,22 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from flask import Request, Response, render_template
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.estimators.attributes import has, is_a
 from flask_skmodels.estimators.introspect import class_name
+from flask_skmodels.exceptions import UnknownModel
+from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.pages.template_bytecode import use_compiled_templates
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.recent_traffic import RecentTraffic
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
-from flask_skmodels.web.negotiation import accepted
+from flask_skmodels.web.negotiation import prefers_page
 from flask_skmodels.web.responses import (
     json_response,
     problem_of,
@@ -31,6 +34,7 @@ from flask_skmodels.web.views import BaseView
 MOST_STEPS = 4  # steps of a pipeline whose names are shown
 _SCRIPT = "text/javascript"
 _STATIC = {"pages.css": "text/css", "pages.js": _SCRIPT, "file_progress.js": _SCRIPT}
+_KEPT_IN_JSON = {"q", "version"}  # the parameters that JSON documents know
 _YEAR = 365 * 24 * 3600
 SECURITY = {
     "Content-Security-Policy": (
@@ -55,7 +59,7 @@ class Page(BaseView):
         self.state = state
 
     def respond(self, exchange: Exchange) -> Response:
-        if wants_page(exchange.request):
+        if prefers_page(exchange.request):
             return render_page(self.state, exchange, self.template, **self.context(exchange))
         return varied(json_response(self.document(exchange)))
 
@@ -92,19 +96,28 @@ def render_page(state: State, exchange: Exchange, template: str, **context: Any)
     :param template: name of the template
     :param context: its variables
     """
+    use_compiled_templates(state.app.jinja_env)
     base = base_of(state, exchange.request)
     has_docs = f"{state.name}.-:docs" in state.app.view_functions
     links = [(f"{base}/-/docs/", "API")] if has_docs else []
     shared = {"base": base, "static": _static_version(), "links": links}
+    shared["json_url"] = _json_url(exchange.request)
     html = render_template(f"skmodels/{template}", **shared, **context)
     response = Response(html, mimetype="text/html")
     response.headers.update(SECURITY)
     return varied(response)
 
 
+def _json_url(request: Request) -> str:
+    """Return the URL of the JSON document with the content of a page."""
+    kept = [(k, v) for k, v in request.args.items(multi=True) if k in _KEPT_IN_JSON]
+    path = quote(request.script_root + request.path)
+    return f"{path}?{urlencode([*kept, ('format', 'json')])}"
+
+
 def error_page(state: State, exchange: Exchange, exception: Exception) -> Response:
     """Return an exception as a page for a browser, or as a problem for any other client."""
-    if response_of(exception) is not None or not wants_page(exchange.request):
+    if response_of(exception) is not None or not prefers_page(exchange.request):
         return varied(problem_response(exception, exchange.request))
     problem = problem_of(exception, exchange.request)
     page = render_page(state, exchange, "error.html", problem=problem)
@@ -125,10 +138,30 @@ def recent_traffic_of(state: State) -> RecentTraffic:
     return traffic
 
 
-def wants_page(request: Request) -> bool:
-    """Return whether the client prefers HTML to JSON, as browsers do."""
-    accept = accepted(request)
-    return accept.quality("text/html") > accept.quality("application/json")
+def chosen_label(deployment: Deployment, exchange: Exchange) -> str | None:
+    """Return the version that the parameter ``version`` of a page names, None if it names none."""
+    return exchange.request.args.get("version") if deployment.versions.is_folder else None
+
+
+def chosen_version(deployment: Deployment, exchange: Exchange) -> ModelVersion:
+    """Return the version that the parameter ``version`` of a page names, else the live one.
+
+    :raises NotFound: the model has no such version
+    :raises SKModelsError: the version cannot be loaded
+    """
+    label = chosen_label(deployment, exchange)
+    if label is None:
+        return deployment.current(exchange.app)
+    try:
+        return deployment.version(exchange.app, label, is_client=True)
+    except UnknownModel as error:
+        raise NotFound("the model has no such version") from error
+
+
+def has_drift(state: State, deployment: Deployment) -> bool:
+    """Return whether a model has a page of its drift."""
+    live = deployment.versions.live
+    return state.drift is not None and live is not None and live.profile is not None
 
 
 def varied(response: Response) -> Response:

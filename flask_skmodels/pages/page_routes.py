@@ -1,9 +1,11 @@
-"""The URL rules of the pages: the index, and up to four pages for each model."""
+"""The URL rules of the pages: the index, and up to five pages for each model."""
 
 from __future__ import annotations
 
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.pages.card_page import CardPage
 from flask_skmodels.pages.drift_page import DriftPage
+from flask_skmodels.pages.form_redirect import FormRedirect
 from flask_skmodels.pages.index_page import IndexPage
 from flask_skmodels.pages.model_page import ModelPage
 from flask_skmodels.pages.page import StaticView
@@ -21,6 +23,18 @@ def add_rules(state: State) -> None:
         add_url_rule(state, "-:static", "/-/static/<file>", StaticView())
 
 
+def add_form_rules(state: State, deployment: Deployment) -> None:
+    """Lead a browser that opens the URL of a prediction to the form of the model."""
+    name, view = deployment.name, FormRedirect(state, deployment)
+    for method in deployment.versions.methods:
+        addresses = {f"{name}:{method}:form": f"/{name}/{method}/"}
+        if deployment.versions.is_folder:
+            addresses[f"{name}:{method}:version:form"] = f"/{name}/versions/<version>/{method}/"
+        for endpoint, address in addresses.items():
+            decorators = state.decorators_of(deployment)
+            add_url_rule(state, endpoint, address, view, decorators=decorators)
+
+
 def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add the pages of a model; if the pages are turned off, its JSON description only."""
     name, decorators = deployment.name, state.decorators_of(deployment)
@@ -29,7 +43,9 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
         return
     page = ModelPage(state, deployment)
     add_url_rule(state, name, f"/{name}/", page, decorators=decorators)
+    add_form_rules(state, deployment)
     pages: dict[str, BaseView] = {
+        "card": CardPage(state, deployment),
         "traffic": TrafficPage(state, deployment),
         "pipeline": PipelineView(deployment),
     }

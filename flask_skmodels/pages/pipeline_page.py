@@ -8,15 +8,24 @@ from flask import Response, render_template
 from sklearn.utils import estimator_html_repr
 
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.pages.page import SECURITY
+from flask_skmodels.pages.page import SECURITY, chosen_version
+from flask_skmodels.pages.per_version import per_version
+from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.views import BaseView
 
 _SCRIPT = re.compile(r"<script\b.*?</script>|\son\w+=\"[^\"]*\"", re.DOTALL)
+# No script ever runs in it. With the same origin, the script of the model's page can read its
+# height and set its theme.
 _SANDBOX = (
-    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+    "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
     "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 )
+
+
+@per_version
+def _diagram(version: ModelVersion) -> str:
+    return _SCRIPT.sub("", estimator_html_repr(version.model.pipeline))
 
 
 class PipelineView(BaseView):
@@ -31,10 +40,9 @@ class PipelineView(BaseView):
         self._deployment = deployment
 
     def respond(self, exchange: Exchange) -> Response:
-        version = self._deployment.current(exchange.app)
-        diagram = _SCRIPT.sub("", estimator_html_repr(version.model.pipeline))
+        version = chosen_version(self._deployment, exchange)
         html = render_template(
-            "skmodels/pipeline.html", name=self._deployment.name, diagram=diagram
+            "skmodels/pipeline.html", name=self._deployment.name, diagram=_diagram(version)
         )
         response = Response(html, mimetype="text/html")
         response.headers.update({**SECURITY, "Content-Security-Policy": _SANDBOX})

@@ -24,6 +24,7 @@ MOST_BARS = 12  # classes with a bar: the most probable
 MOST_OUTPUTS = 60  # outputs listed for one row
 MOST_ROWS = 20  # rows in the table of a file
 MOST_COLUMNS = 12  # fields in that table, and as many outputs
+LARGEST_FIXED = 1e15  # larger numbers are shown with an exponent
 MOST_BYTES = 1_000_000  # size of a download that is embedded in the page
 
 
@@ -58,6 +59,13 @@ class RowResult:
     groups: Sequence[tuple[str, Sequence[Bar]]]
     waterfalls: Sequence[Waterfall] = ()
     prediction: Prediction
+
+    @property
+    def summary(self) -> str:
+        """The answer in a few words, for the list of the last answers."""
+        bars = [f"{bars[0].label} ({bars[0].text})" for _, bars in self.groups[:3] if bars]
+        texts = [text for _, text in self.outputs[:3]]
+        return ", ".join(texts or bars)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +168,7 @@ def file_result(
         if layout is None
         else [],
         hidden_columns=len(prediction.fields) - len(fields) + len(columns) - len(shown),
-        download=_data_url(body, writer) if body and len(body) <= MOST_BYTES else None,
+        download=data_url(body, writer.media_type) if body and len(body) <= MOST_BYTES else None,
         file_name=file_name(prediction.model, writer),
         prediction=prediction,
     )
@@ -184,11 +192,24 @@ def format_value(value: Any, digits: int = 6) -> str:
     """
     if isinstance(value, np.generic):
         value = value.item()
+    if is_missing(value):
+        return ""
     if isinstance(value, float):
-        return f"{value:.{digits}g}"
+        is_large = 10**digits <= abs(value) < LARGEST_FIXED
+        return f"{value:.0f}" if is_large else f"{value:.{digits}g}"
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return "" if value is None else str(value)
+    return str(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value is missing: None, ``nan``, ``NaT`` or ``pandas.NA``."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # pandas.NA is neither equal nor different; an array is both
+        return type(value).__name__ == "NAType"
 
 
 def _groups(prediction: Prediction) -> list[tuple[str, list[Bar]]]:
@@ -234,5 +255,6 @@ def _distribution(name: str, values: Any, are_labels: bool) -> JSONObject:
     return {"name": name, **distribution(plain, are_labels=are_labels)}
 
 
-def _data_url(body: bytes, writer: Codec) -> str:
-    return f"data:{writer.media_type};base64,{b64encode(body).decode()}"
+def data_url(body: bytes, media_type: str) -> str:
+    """Return a file as a URL, which a page can hold."""
+    return f"data:{media_type};base64,{b64encode(body).decode()}"

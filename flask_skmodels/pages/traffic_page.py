@@ -6,20 +6,26 @@ The template ``traffic.html`` has its sections, ``traffic_statistics`` computes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from werkzeug.exceptions import NotFound
 
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, traffic_statistics
-from flask_skmodels.pages.page import Page, recent_traffic_of
+from flask_skmodels.pages.page import Page, chosen_label, has_drift, recent_traffic_of
 from flask_skmodels.pages.results import format_value
+from flask_skmodels.pages.traffic_statistics import Scope
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
+from flask_skmodels.telemetry.drift.shared_counts import directory
 from flask_skmodels.web.exchange import Exchange
+
+MOST_VERSIONS = 50  # that can be chosen
 
 
 class TrafficPage(Page):
-    """``GET /{name}/traffic/``: the recent predictions of a model in this process.
+    """``GET /{name}/traffic/``: the traffic of a model, of all its versions or of one.
 
     :param state: the extension on this application
     :param deployment: the model
@@ -32,9 +38,14 @@ class TrafficPage(Page):
         self._deployment = deployment
 
     def context(self, exchange: Exchange) -> JSONObject:
+        traffic = self.document(exchange)
         return {
             "name": self._deployment.name,
-            "traffic": self.document(exchange),
+            "traffic": traffic,
+            "labels": self._labels() if self._deployment.versions.is_folder else [],
+            "has_drift": has_drift(self.state, self._deployment),
+            "charts": charts.hour_charts(traffic["minutes"]),
+            "rejected": _by_field(traffic["rejected"]),
             "histogram": charts.histogram,
             "bar_width": charts.bar_width,
             "range_bar": charts.range_bar,
@@ -43,9 +54,52 @@ class TrafficPage(Page):
 
     def document(self, exchange: Exchange) -> Mapping[str, Any]:
         deployment = self._deployment
-        details = traffic_statistics.details(recent_traffic_of(self.state), deployment.name)
+        details = traffic_statistics.details(recent_traffic_of(self.state), self._scope(exchange))
         if deployment.versions.is_folder:
             details["shares"] = dict(deployment.model.traffic or {})
         if deployment.shadow is not None:
             details["shadow"] = deployment.shadow.summary()
         return details
+
+    def _scope(self, exchange: Exchange) -> Scope:
+        """Return the part of the traffic that the visitor asks for.
+
+        :raises NotFound: the model has no such version
+        """
+        state, deployment = self.state, self._deployment
+        chosen = chosen_label(deployment, exchange)
+        labels = self._labels()
+        if chosen is not None and chosen not in labels:
+            raise NotFound("the model has no such version")
+        versions = deployment.versions
+        version = versions.live if chosen is None else versions.loaded(chosen)
+        is_shared = directory() is not None
+        drift = state.drift if is_shared and version is not None else None
+        return Scope(
+            deployment=deployment,
+            labels=[chosen] if chosen else labels,
+            version=version,
+            is_filtered=bool(chosen),
+            metrics=state.metrics if is_shared else None,
+            report=None if drift is None else drift.report(deployment, version),
+        )
+
+    def _labels(self) -> list[str | None]:
+        """Return the labels of the versions that may have had traffic."""
+        versions, model = self._deployment.versions, self._deployment.model
+        if not versions.is_folder:
+            return [None]
+        recent = recent_traffic_of(self.state).versions(self._deployment.name)
+        live = [] if versions.live is None else [versions.live.label]
+        described = [each["version"] for each in versions.describe()]
+        known = dict.fromkeys([*live, *(model.traffic or {}), *recent, *described])
+        return list(known)[:MOST_VERSIONS]
+
+
+def _by_field(rejected: Sequence[JSONObject]) -> list[tuple[str, int, list[JSONObject]]]:
+    """Return the errors of each field with their sum, the field with the most first."""
+    fields: dict[str | None, list[JSONObject]] = {}
+    for each in rejected:
+        fields.setdefault(each["field"], []).append(each)
+    sums = [(name or "the request", sum(e["count"] for e in es), es) for name, es in fields.items()]
+    return sorted(sums, key=lambda entry: -entry[1])

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages.charts import bin_edges
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import FloatArray, JSONObject
+from flask_skmodels.telemetry.drift.bins import MISSING, OTHER, UNKNOWN
+from flask_skmodels.telemetry.drift.drift import Report
+from flask_skmodels.telemetry.drift.shared_counts import directory
+from flask_skmodels.telemetry.metrics import Metrics
 from flask_skmodels.telemetry.recent_traffic import (
     KeptPrediction,
     RecentModelTraffic,
     RecentTraffic,
     measured_fields,
+)
+from flask_skmodels.telemetry.traffic_minutes import (
+    FAILURES,
+    MINUTE,
+    PREDICTIONS,
+    REJECTIONS,
+    ROWS,
+    TIMES,
+    quantiles,
 )
 from flask_skmodels.versions.version import ModelVersion
 
@@ -26,6 +41,13 @@ MOST_OUTPUTS = 8  # output columns with a chart
 MOST_VALUES = 20  # distinct values of a column that are counted separately
 _BOUNDS = {"min": "minimum", "max": "maximum", "allowed": "enum"}
 _META = ("title", "x-unit")
+_RARE = (OTHER, UNKNOWN, MISSING)  # bins that are shown only if there are values in them
+_COUNTS = {
+    "predictions": PREDICTIONS,
+    "rows": ROWS,
+    "failures": FAILURES,
+    "rejections": REJECTIONS,
+}
 
 
 def summary(traffic: RecentModelTraffic, window: Sequence[KeptPrediction]) -> JSONObject:
@@ -45,26 +67,133 @@ def summary(traffic: RecentModelTraffic, window: Sequence[KeptPrediction]) -> JS
     }
 
 
-def details(recent_traffic: RecentTraffic, name: str) -> JSONObject:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The part of the traffic that a page shows.
+
+    :param deployment: the model
+    :param labels: labels of the versions
+    :param version: the version whose schema describes the rows, None if none is loaded
+    :param is_filtered: whether a visitor has chosen one version
+    :param metrics: the metrics, if they are those of all processes
+    :param report: the counts of the rows in the bins of the profile, if they are those of all
+        processes
+    """
+
+    deployment: Deployment
+    labels: Collection[str | None]
+    version: ModelVersion | None
+    is_filtered: bool = False
+    metrics: Metrics | None = None
+    report: Report | None = None
+
+
+def details(recent_traffic: RecentTraffic, scope: Scope) -> JSONObject:
     """Return all statistics of a model, the JSON document of ``/{name}/traffic/``.
 
     :param recent_traffic: recent traffic of the application
-    :param name: name of the model
+    :param scope: the versions that are counted, and where their counts are from
     """
+    name = scope.deployment.name
     traffic, window = recent_traffic.of(name), recent_traffic.window(name)
-    version = traffic.deployment.versions.live
+    if scope.is_filtered:
+        window = [kept for kept in window if kept.version in scope.labels]
+    hour = recent_traffic.hour(name, scope.labels)
+    counted = summary(traffic, window) | _totals(recent_traffic, scope, hour)
+    return {
+        "model": name,
+        "version": next(iter(scope.labels)) if scope.is_filtered else None,
+        "since": iso_time(recent_traffic.started_at),
+        "is_shared": directory() is not None,
+        **counted,
+        "window": len(window),
+        "hour": _hour(hour),
+        "minutes": _minutes(hour),
+        "versions": _versions(window),
+        **_distributions(recent_traffic, scope, window),
+        "rejected": _rejected(_rejected_counts(recent_traffic, scope)),
+    }
+
+
+def _totals(recent_traffic: RecentTraffic, scope: Scope, hour: FloatArray) -> JSONObject:
+    """Return the counts, if they are not those of this process since its start."""
+    name = scope.deployment.name
+    if scope.metrics is not None:
+        totals = scope.metrics.totals(name, scope.labels if scope.is_filtered else None)
+        return {each: getattr(totals, each) for each in _COUNTS}
+    if not scope.is_filtered:
+        return {}
+    return {each: _hour(hour)[each] for each in _COUNTS}
+
+
+def _rejected_counts(
+    recent_traffic: RecentTraffic, scope: Scope
+) -> Counter[tuple[str | None, str]]:
+    name = scope.deployment.name
+    if scope.metrics is not None:
+        return scope.metrics.totals(name, scope.labels if scope.is_filtered else None).rejected
+    counts: Counter[tuple[str | None, str]] = Counter()
+    for (label, field, rule), count in recent_traffic.rejected(name).items():
+        if not scope.is_filtered or label in scope.labels:
+            counts[field, rule] += count
+    return counts
+
+
+def _hour(hour: FloatArray) -> JSONObject:
+    """Return the counts of the last hour and the times of its predictions."""
+    counts = hour[:, list(_COUNTS.values())].sum(axis=0).astype(int).tolist()
+    seconds = _times(hour[:, TIMES:].sum(axis=0))
+    return dict(zip(_COUNTS, counts, strict=True)) | {"seconds": seconds}
+
+
+def _minutes(hour: FloatArray) -> list[JSONObject]:
+    return [
+        {"at": iso_time(minute[MINUTE] * 60)}
+        | {name: int(minute[index]) for name, index in _COUNTS.items()}
+        | {"seconds": _times(minute[TIMES:])}
+        for minute in hour
+    ]
+
+
+def _times(bins: FloatArray) -> dict[str, float] | None:
+    found = quantiles(bins, (0.5, 0.95))
+    return None if found is None else {"median": found[0], "p95": found[1]}
+
+
+def _distributions(
+    recent_traffic: RecentTraffic, scope: Scope, window: Sequence[KeptPrediction]
+) -> JSONObject:
+    """Return the distributions of the fields and the predictions, and whose they are."""
+    version, report = scope.version, scope.report
+    if report is not None:
+        fields = len(report.layout.fields)
+        outputs = range(fields, len(report.layout.columns))
+        return {
+            "are_distributions_shared": True,
+            "outputs": [{"name": n, **bars} for n, bars in _all_bars(report, outputs)],
+            "inputs": [{"field": n, **bars} for n, bars in _all_bars(report, report.shown)],
+        }
     is_transformer = version is not None and version.default_method == "transform"
     reveals = is_transformer and bool(recent_traffic.hidden)  # its outputs tell the inputs
     return {
-        "model": name,
-        "since": iso_time(recent_traffic.started_at),
-        **summary(traffic, window),
-        "window": len(window),
-        "versions": _versions(window),
+        "are_distributions_shared": False,
         "outputs": [] if version is None or reveals else output_distributions(version, window),
         "inputs": [] if version is None else _inputs(version, window, recent_traffic.hidden),
-        "rejected": _rejected(recent_traffic.rejected(name)),
     }
+
+
+def _all_bars(report: Report, indices: Iterable[int]) -> Iterator[tuple[str, JSONObject]]:
+    """Yield the name of each column and the number of its values in each bin of the profile."""
+    for index in indices:
+        column, rows = report.layout.columns[index], float(report.figures.rows[index])
+        shares = report.figures.bars(index).tolist()
+        bars = [
+            {"value": bar.label, "count": round(share * rows)}
+            for bar, share in zip(column.bars, shares, strict=True)
+        ]
+        missing = sum(bar["count"] for bar in bars if bar["value"] == MISSING)
+        shown = [bar for bar in bars if bar["count"] or bar["value"] not in _RARE]
+        yield column.name, {"rows": round(rows), "missing": missing, "bars": shown}
 
 
 def iso_time(seconds: float) -> str:
@@ -110,10 +239,13 @@ def distribution(values: Sequence[Any], *, are_labels: bool = False) -> JSONObje
     """
     numbers = [] if are_labels else [v for v in values if _is_number(v)]
     if values and len(numbers) == len(values):
-        counts, edges = np.histogram(numbers, bins=bin_edges(numbers))
-        histogram = {"edges": edges.tolist(), "counts": counts.tolist()}
-        return {"rows": len(values), **_extent(numbers), "histogram": histogram}
+        return {"rows": len(values), **_extent(numbers), "histogram": _histogram(numbers)}
     return {"rows": len(values), **_counts(values)}
+
+
+def _histogram(numbers: Sequence[float]) -> JSONObject:
+    counts, edges = np.histogram(numbers, bins=bin_edges(numbers))
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
 
 
 def _seconds(window: Iterable[KeptPrediction]) -> dict[str, float] | None:
@@ -178,7 +310,8 @@ def _input(field: Field, values: Sequence[Any]) -> JSONObject:
     if "allowed" in field.definition or field.kind == "boolean":
         received |= _counts(present, field.definition.get("allowed", (False, True)))
     else:
-        received |= _extent([value for value in present if _is_number(value)])
+        numbers = [value for value in present if _is_number(value)]
+        received |= _extent(numbers) | ({"histogram": _histogram(numbers)} if numbers else {})
     meta = {key: schema[key] for key in _META if key in schema}
     return {"field": field.name, **bounds, **meta, **received}
 

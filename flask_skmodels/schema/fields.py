@@ -81,6 +81,7 @@ class InputColumn:
         ``"datetime64[ns, Europe/Oslo]"``; None to choose one from the type
     :param categories: the categories of a column of categories, in order
     :param is_ordered: whether the categories are ordered
+    :param known: the values that the estimator knows, if it accepts others too
     :param label: the label of the column in the data frame, if it is an integer
     :param typical: a typical value in the training data; a date or time is a text in ISO 8601
     :param range: the smallest and the largest value in the training data, rounded outwards
@@ -97,6 +98,7 @@ class InputColumn:
     dtype: str | None = None
     categories: tuple[object, ...] | None = None
     is_ordered: bool = False
+    known: tuple[object, ...] | None = field(default=None, compare=False)
     label: int | None = None
     typical: Any = None
     range: tuple[Any, Any] | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from threading import Lock
@@ -206,6 +208,22 @@ class Metrics(Listener):
         encode, content_type = choose_encoder("")  # the format that all versions of Prometheus read
         return encode(_Shown(self._collect, shown)), content_type
 
+    def totals(self, model: str, versions: Collection[str | None] | None = None) -> Totals:
+        """Return the counts of a model; with several processes, of all of them.
+
+        :param model: name of the model
+        :param versions: labels of the versions that are counted, None for all
+        """
+        totals = Totals()
+        labels = None if versions is None else {label or "" for label in versions}
+        for metric in self._collect():
+            for sample in metric.samples:
+                known = sample.labels
+                is_model = (known.get("extension"), known.get("model")) == (self._extension, model)
+                if is_model and (labels is None or known.get("version") in labels):
+                    totals.add(sample.name, known, int(sample.value))
+        return totals
+
     def _collect(self) -> Iterable[Any]:
         if not is_multiprocess():
             return self._registry.collect()
@@ -281,8 +299,8 @@ class Metrics(Listener):
             series.ended()
         known = self._fields_of(name)
         rows = {(e.row, e.field if e.field in known else "", e.rule) for e in errors}
-        for _, field, rule in rows:
-            labels = (self._extension, name, version or "", field, rule)
+        for _, subject, rule in rows:
+            labels = (self._extension, name, version or "", subject, rule)
             self._families.rejected_rows.labels(*labels).inc()
 
     def _fields_of(self, name: str) -> set[str]:
@@ -304,6 +322,32 @@ class Metrics(Listener):
 
     def _fail_to_load(self, sender: Sender, model: Model, **extra: Any) -> None:
         self._families.load_failures.labels(self._extension, model.name).inc()
+
+
+@dataclass(slots=True)
+class Totals:
+    """The counts of a model.
+
+    :ivar predictions: successful predictions
+    :ivar rows: their rows
+    :ivar failures: predictions that failed
+    :ivar rejections: rejected requests
+    :ivar rejected: rejected rows by field and rule; the field is None for the request as a whole
+    """
+
+    predictions: int = 0
+    rows: int = 0
+    failures: int = 0
+    rejections: int = 0
+    rejected: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+
+    def add(self, name: str, labels: Mapping[str, str], value: int) -> None:
+        """Add a sample of a metric, if it is one of these counts."""
+        kind = name.removeprefix(PREFIX).removesuffix("_total")
+        if kind == "rejected_rows":
+            self.rejected[labels["field"] or None, labels["rule"]] += value
+        elif name.endswith("_total") and kind in {"predictions", "rows", "failures", "rejections"}:
+            setattr(self, kind, getattr(self, kind) + value)
 
 
 class _Shown:

@@ -5,6 +5,7 @@ The pages show it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, OrderedDict, deque
 from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
@@ -15,26 +16,41 @@ from weakref import ref
 import numpy as np
 from blinker import NamedSignal
 
+from flask_skmodels.engines.after_fork import restart_after_fork
 from flask_skmodels.exceptions import InputError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.tabular import Tabular, matrix_of
-from flask_skmodels.schema.types import Array, ModelInput, ModelOutput
+from flask_skmodels.schema.types import Array, FloatArray, ModelInput, ModelOutput
 from flask_skmodels.signals import Sender, after_prediction, input_rejected, prediction_failed
 from flask_skmodels.telemetry.hidden_fields import shown_names
 from flask_skmodels.telemetry.listener import Listener, Receiver
+from flask_skmodels.telemetry.traffic_minutes import (
+    EDGES,
+    FAILURES,
+    MINUTES,
+    PREDICTIONS,
+    REJECTIONS,
+    ROWS,
+    TIMES,
+    WIDTH,
+    TrafficMinutes,
+    hour_of,
+    tables_of,
+)
 from flask_skmodels.versions.version import ModelVersion
 
 WINDOW = 500  # predictions kept for a model
 SAMPLE = 100  # rows kept for a prediction
 CELLS = 50_000  # values kept for a model, inputs and outputs together
 WINDOWS = 100  # models for which predictions are kept: the most recently used
+VERSIONS = 8  # of a model, whose traffic by minutes is kept
 _BYTES = 65_536  # size of the outputs kept for a prediction; a hook can return any size
 _TEXTS = (str, bytes)
 _LABELS = (*_TEXTS, int, float, np.number, np.bool_, type(None))
-_COUNTED = 1000  # pairs of a field and a rule that are counted separately
+_COUNTED = 1000  # triples of a version, a field and a rule that are counted separately
 
 
 class KeptPrediction(NamedTuple):
@@ -63,16 +79,21 @@ class RecentModelTraffic:
 
     :param deployment: the model
     :param hidden: names of the fields whose values are not kept
+    :param extension: name of the extension
     """
 
-    def __init__(self, deployment: Deployment, hidden: Collection[str] = ()) -> None:
+    def __init__(
+        self, deployment: Deployment, hidden: Collection[str] = (), extension: str = ""
+    ) -> None:
         self.deployment = deployment
+        self.minutes: dict[str | None, TrafficMinutes] = {}
+        self._extension = extension
         self._hidden = hidden
         self.predictions = 0
         self.rows = 0
         self.failures = 0
         self.rejections = 0
-        self.rejected: Counter[tuple[str | None, str]] = Counter()
+        self.rejected: Counter[tuple[str | None, str | None, str]] = Counter()
         self.last_at: float | None = None
         self.window: deque[KeptPrediction] = deque()
         self._cells = 0
@@ -85,7 +106,15 @@ class RecentModelTraffic:
         """Count a prediction and keep it in the window."""
         self.predictions += 1
         self.rows += prediction.rows
-        self.last_at = time()
+        self.last_at = now = time()
+        minutes = self.minutes.get(prediction.version) or self.minutes_of(prediction.version)
+        cells, minute = minutes.cells, now // 60
+        start = int(minute) % MINUTES * WIDTH
+        if cells[start] != minute:
+            minutes.begin(start, minute)
+        cells[start + PREDICTIONS] += 1
+        cells[start + ROWS] += prediction.rows
+        cells[start + TIMES + bisect_right(EDGES, prediction.seconds)] += 1
         if prediction.fields is not self._columns:
             self._update_fields()
         measured = self._measured if prediction.fields == self._columns else []
@@ -95,20 +124,37 @@ class RecentModelTraffic:
         while len(self.window) > WINDOW or self._cells > CELLS:
             self._cells -= self.window.popleft().cells
 
-    def add_rejection(self, errors: Iterable[InputError]) -> None:
+    def add_failure(self, version: str | None) -> None:
+        """Count a failed prediction."""
+        self.failures += 1
+        self.minutes_of(version).add_one(FAILURES)
+
+    def add_rejection(self, errors: Iterable[InputError], version: str | None = None) -> None:
         """Count a rejected request; names of fields that the model does not have are not kept."""
         self.rejections += 1
+        self.minutes_of(version).add_one(REJECTIONS)
         self._update_fields()
         for error in errors:
             is_known = error.field in self._fields
-            pair = (error.field if is_known else None, error.rule)
-            if pair in self.rejected or len(self.rejected) < _COUNTED:
-                self.rejected[pair] += 1
+            key = (version, error.field if is_known else None, error.rule)
+            if key in self.rejected or len(self.rejected) < _COUNTED:
+                self.rejected[key] += 1
 
     def forget(self) -> None:
         """Delete the predictions in the window; the counts stay."""
         self.window.clear()
         self._cells = 0
+        self.minutes = {}
+
+    def minutes_of(self, version: str | None) -> TrafficMinutes:
+        """Return the traffic of a version by minutes, for the versions that were used last."""
+        minutes = self.minutes.get(version)
+        if minutes is None:
+            if len(self.minutes) >= VERSIONS:
+                del self.minutes[next(iter(self.minutes))]
+            identity = self._extension, self.deployment.name, version
+            minutes = self.minutes[version] = TrafficMinutes(identity)
+        return minutes
 
     def _update_fields(self) -> None:
         """Read the fields of the live version, if it has changed."""
@@ -130,16 +176,30 @@ class RecentTraffic(Listener):
 
     :param deployments: models of the extension by name
     :param hidden: names of the fields whose values are not kept
+    :param extension: name of the extension
     """
 
-    def __init__(self, deployments: Mapping[str, Deployment], hidden: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        deployments: Mapping[str, Deployment],
+        hidden: Collection[str] = (),
+        extension: str = "",
+    ) -> None:
         self.hidden = hidden
+        self._extension = extension
         self.started_at = time()
         self._deployments = deployments
         self._traffic: dict[str, RecentModelTraffic] = {}
         self._latest: OrderedDict[str, RecentModelTraffic] = OrderedDict()
         self._last: RecentModelTraffic | None = None
         self._lock = Lock()
+        restart_after_fork(self)
+
+    def restart(self) -> None:
+        """Count minutes in buffers of its own in a forked process."""
+        self._lock = Lock()
+        for traffic in self._traffic.values():
+            traffic.minutes = {}
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
         return {
@@ -153,7 +213,7 @@ class RecentTraffic(Listener):
         traffic = self._traffic.get(name)
         if traffic is None:
             traffic = self._traffic.setdefault(
-                name, RecentModelTraffic(self._deployments[name], self.hidden)
+                name, RecentModelTraffic(self._deployments[name], self.hidden, self._extension)
             )
         return traffic
 
@@ -162,8 +222,23 @@ class RecentTraffic(Listener):
         with self._lock:
             return list(self.of(name).window)
 
-    def rejected(self, name: str) -> Counter[tuple[str | None, str]]:
-        """Return the number of errors of a model for each field and rule."""
+    def hour(self, name: str, labels: Iterable[str | None]) -> FloatArray:
+        """Return the last hour of some versions of a model, as :func:`.hour_of` does."""
+        own = self.of(name).minutes
+        tables = [
+            table
+            for label in labels
+            for table in tables_of((self._extension, name, label), own.get(label))
+        ]
+        return hour_of(tables, time())
+
+    def versions(self, name: str) -> list[str | None]:
+        """Return the labels of the versions that were used last."""
+        with self._lock:
+            return list(self.of(name).minutes)
+
+    def rejected(self, name: str) -> Counter[tuple[str | None, str | None, str]]:
+        """Return the number of errors of a model for each version, field and rule."""
         with self._lock:
             return self.of(name).rejected.copy()
 
@@ -183,15 +258,24 @@ class RecentTraffic(Listener):
         if len(self._latest) > WINDOWS:
             self._latest.popitem(last=False)[1].forget()
 
-    def _on_failure(self, sender: Sender, model: Model, **extra: Any) -> None:
-        with self._lock:
-            self.of(model.name).failures += 1
-
-    def _on_rejection(
-        self, sender: Sender, model: Model, errors: Iterable[InputError], **extra: Any
+    def _on_failure(
+        self, sender: Sender, model: Model, prediction: Prediction, **extra: Any
     ) -> None:
         with self._lock:
-            self.of(model.name).add_rejection(errors)
+            self.of(model.name).add_failure(prediction.version)
+            self._mark_as_recent(model.name, self.of(model.name))
+
+    def _on_rejection(
+        self,
+        sender: Sender,
+        model: Model,
+        errors: Iterable[InputError],
+        version: str | None = None,
+        **extra: Any,
+    ) -> None:
+        with self._lock:
+            self.of(model.name).add_rejection(errors, version)
+            self._mark_as_recent(model.name, self.of(model.name))
 
 
 def measured_fields(version: ModelVersion, hidden: Collection[str] = ()) -> list[Field | None]:

@@ -40,7 +40,7 @@ def listeners_of(
     """
     listeners = Listeners(sender, caller)
     if settings.pages:
-        listeners.add(RecentTraffic(deployments, settings.log_hidden_fields or ()))
+        listeners.add(RecentTraffic(deployments, settings.log_hidden_fields or (), name))
     drift = None
     if settings.drift:
         drift = listeners.add(

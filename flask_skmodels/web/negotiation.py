@@ -77,6 +77,17 @@ def accepted(request: Request) -> MIMEAccept:
     return request.accept_mimetypes if is_short else MIMEAccept()
 
 
+def prefers_page(request: Request) -> bool:
+    """Return whether the client prefers HTML to JSON, as browsers do.
+
+    ``?format=json`` in a link asks for JSON.
+    """
+    if request.method == "GET" and request.args.get("format") == "json":
+        return False
+    accept = accepted(request)
+    return accept.quality("text/html") > accept.quality("application/json")
+
+
 def content_type_of(media_type: str) -> str:
     """Return a media type with the charset that it is written in."""
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+from flask import has_request_context, request
 from werkzeug.routing import Rule
 
 from flask_skmodels.state import Decorator, State
 from flask_skmodels.web.fast_path import view_function
+from flask_skmodels.web.negotiation import prefers_page
 from flask_skmodels.web.views import BaseView
 
 
@@ -58,6 +60,8 @@ def add_unprefixed_url_rule(
         path, endpoint=endpoint, methods={*view.methods, "OPTIONS"}, strict_slashes=False
     )
     rule.provide_automatic_options = True  # type: ignore[attr-defined]
+    if view.is_for_browsers:
+        rule.methods = _ForBrowsers()  # type: ignore[assignment]
     state.app.url_map.add(rule)
     if view.methods == ["POST"] and function is plain:
         state.lane.add(rule, function)
@@ -67,6 +71,17 @@ def endpoint_of(state: State, endpoint: str) -> str:
     """Return the name of a rule with the extension's, by which Flask knows the rule."""
     # Flask reads the part of an endpoint before a dot as the name of a blueprint.
     return f"{state.name}.{endpoint.replace('.', '%2E')}"
+
+
+class _ForBrowsers(frozenset[str]):
+    """The methods of a rule that only browsers find: ``GET`` of a client that prefers HTML.
+
+    For any other client it is as if the rule did not exist: a rule of the application matches, or
+    the response is 405 with the methods of the other rules.
+    """
+
+    def __contains__(self, method: object) -> bool:
+        return method == "GET" and has_request_context() and prefers_page(request)
 
 
 @lru_cache(maxsize=8)

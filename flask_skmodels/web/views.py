@@ -24,6 +24,7 @@ class BaseView(View):
     """Base class of the views. ``fast_path.view_function`` calls them and adds the headers."""
 
     methods: ClassVar[list[str]] = ["GET"]
+    is_for_browsers: ClassVar[bool] = False  # whether any other client finds no rule for it
 
     def respond(self, exchange: Exchange) -> Response:
         """Return the response to a request."""

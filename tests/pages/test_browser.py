@@ -292,6 +292,89 @@ def test_pipeline_is_drawn_in_its_frame(page: Page) -> None:
     expect(frame.locator("summary", has_text="Parameters").nth(1)).to_be_visible()
 
 
+def test_slider_moves_the_answer_one_request_at_a_time(page: Page) -> None:
+    page.goto("/iris/?example=1")
+    press_predict(page)
+    expect(page.locator(".prediction")).to_have_text("2")
+    asked, most = set[Any](), [0]
+
+    def begin(request: Any) -> None:
+        asked.add(request)
+        most.append(len(asked))
+
+    def end(request: Any) -> None:
+        asked.discard(request)
+
+    page.on("request", begin)
+    page.on("requestfinished", end)
+    slider = page.get_by_role("slider", name="petal_length")
+    slider.focus()
+    for _ in range(60):
+        page.keyboard.press("ArrowLeft")
+    page.get_by_role("slider", name="petal_width").evaluate(
+        "slider => { slider.value = 0.2; slider.dispatchEvent(new Event('input')); }"
+    )
+    expect(page.locator("input[name=petal_width]")).to_have_value("0.2")
+    expect(page.locator(".prediction")).to_have_text("0")
+    assert max(most) == 1
+    page.fill("input[name=petal_length]", "3")
+    expect(slider).to_have_value("3")
+
+
+def test_last_answers_and_a_curve(page: Page) -> None:
+    page.goto("/iris/")
+    press_predict(page)
+    expect(page.locator(".prediction")).to_have_text("0")
+    fill(page, VIRGINICA)
+    press_predict(page)
+    expect(page.locator(".prediction")).to_have_text("2")
+    page.reload()
+    last = page.get_by_role("region", name="Your last answers").get_by_role("button")
+    expect(last).to_have_text(["2", "0"])
+    last.nth(1).click()
+    expect(page.locator(".prediction")).to_have_text("0")
+    expect(page.locator("input[name=petal_width]")).to_have_value(str(SETOSA["petal_width"]))
+    page.get_by_role("button", name="petal_length", exact=True).click()
+    expect(page.get_by_role("img", name="Over petal_length from 0 to 30")).to_be_visible()
+
+
+@pytest.mark.full
+def test_dropped_file_is_checked_and_mapped(page: Page) -> None:
+    page.goto("/iris/")
+    text = "sepal_length;Sepal Width;petal_length;petal_width\\n5,1;3,5;1,4;0,2\\n"
+    page.evaluate(
+        f"""() => {{
+            const data = new DataTransfer();
+            data.items.add(new File(["{text}"], "rows.csv", {{type: "text/csv"}}));
+            const card = document.querySelector("#upload h2");
+            card.dispatchEvent(new DragEvent("drop", {{dataTransfer: data, bubbles: true}}));
+        }}"""
+    )
+    columns = page.locator("#file-columns")
+    expect(columns).to_contain_text("decimal commas")
+    expect(columns.get_by_label("Read sepal_width from")).to_have_value("Sepal Width")
+    columns.get_by_role("button", name="Use these columns").click()
+    expect(columns).to_contain_text("sepal_width (from “Sepal Width”)")
+    page.get_by_role("button", name="Predict the file").click()
+    expect(page.locator("#file-result td.output")).to_have_text(["0"])
+
+
+@pytest.mark.full
+def test_pipeline_is_whole_and_dark_where_the_page_is(page: Page) -> None:
+    page.goto("/iris/")
+    page.get_by_role("button", name="Switch to the dark theme").click()
+    page.locator("iframe").scroll_into_view_if_needed()
+    body = page.frame_locator("iframe").locator("body")
+    expect(body.locator("label", has_text="LogisticRegression")).to_be_visible()
+    fits = "() => innerHeight >= document.documentElement.scrollHeight"
+    frame = page.frames[1]
+    frame.wait_for_function(fits)
+    body.locator("label", has_text="StandardScaler").click()
+    frame.wait_for_function(fits)
+    shade = "() => getComputedStyle(document.querySelector('.sk-label')).color"
+    assert "232" in frame.evaluate(shade)  # light ink on dark paper
+
+
 # Without
 
 
@@ -306,6 +389,8 @@ def test_all_of_it_without_javascript(plain_page: Page, tmp_path: Path) -> None:
     press_predict(page)
     expect(page.locator(".prediction")).to_have_text("2")
     assert page.url.endswith("/iris/#result")
+    page.get_by_role("button", name="sepal_width", exact=True).click()
+    expect(page.get_by_role("img", name="Over sepal_width from 0 to 30")).to_be_visible()
     body, content_type = file_of("ndjson", [SETOSA, VIRGINICA])
     file: Any = {"name": "rows.ndjson", "mimeType": content_type, "buffer": body}
     page.set_input_files("#file", file)
@@ -321,8 +406,9 @@ def test_all_of_it_without_javascript(plain_page: Page, tmp_path: Path) -> None:
 PLACES = [
     *("/-/", "/-/?q=none", "/iris/", "/birds/", "/line/", "/versions/", "/iris/traffic/"),
     *("/birds/traffic/", "/line/traffic/", "/versions/traffic/", "/more1/traffic/"),
+    *("/iris/card/", "/birds/card/", "/versions/card/", "/versions/?version=1"),
 ]
-SHOWN = cases([*PLACES, "error", "answer", "file"], quick=["error"])
+SHOWN = cases([*PLACES, "error", "answer", "file", "curve", "columns"], quick=["error"])
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.differential)])
@@ -365,6 +451,13 @@ def bring(page: Page, place: str) -> None:
         press_predict(page)
         page.wait_for_selector(".prediction")
         page.locator("summary h2").click()
+    elif place == "curve":
+        page.get_by_role("button", name="petal_length", exact=True).click()
+        page.wait_for_selector(".curve")
+    elif place == "columns":
+        rows: Any = {"name": "rows.csv", "mimeType": "text/csv", "buffer": b"a,b\n-1,2\n"}
+        page.set_input_files("#file", rows)
+        page.wait_for_selector("#file-columns select")
     elif place == "file":
         body, content_type = file_of("csv", [SETOSA, VIRGINICA])
         file: Any = {"name": "rows.csv", "mimeType": content_type, "buffer": body}

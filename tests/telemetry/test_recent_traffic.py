@@ -110,6 +110,7 @@ def test_ranges_of_inputs(pipeline: Any) -> None:
     client = serve(KeyValueModel(name="iris", pipeline=pipeline, schema=schema))
     client.post(PATH, json=[SETOSA, VIRGINICA])
     first = traffic(client)["inputs"][0]
+    assert sum(first.pop("histogram")["counts"]) == 2
     assert first == {
         "field": "sepal_length",
         "minimum": 0,

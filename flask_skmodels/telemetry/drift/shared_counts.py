@@ -29,9 +29,11 @@ class SharedBuffers:
     :param folder: the directory
     :param key: identifies the version and its bins
     :param size: the number of bytes of a buffer
+    :param suffix: the end of the names of the files
     """
 
-    def __init__(self, folder: Path, key: str, size: int) -> None:
+    def __init__(self, folder: Path, key: str, size: int, suffix: str = _SUFFIX) -> None:
+        self._suffix = suffix
         self._folder = folder
         self._key = key
         self._size = size
@@ -57,7 +59,7 @@ class SharedBuffers:
                     yield mmap(file.fileno(), self._size, access=ACCESS_READ)
 
     def _files(self) -> list[Path]:
-        return sorted(self._folder.glob(f"skmodels_{self._key}_*{_SUFFIX}"))
+        return sorted(self._folder.glob(f"skmodels_{self._key}_*{self._suffix}"))
 
     def _new(self) -> Path:
         for number in count():
@@ -77,7 +79,7 @@ class SharedBuffers:
         return None
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"skmodels_{self._key}_{os.getpid()}_{number}{_SUFFIX}"
+        return self._folder / f"skmodels_{self._key}_{os.getpid()}_{number}{self._suffix}"
 
 
 class Flags:

@@ -1,0 +1,34 @@
+"""The redirect from the URL of a prediction to the form of its model, for browsers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from urllib.parse import urlencode
+
+from flask import Response, redirect
+
+from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.pages.page import base_of, varied
+from flask_skmodels.state import State
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.views import BaseView
+
+
+class FormRedirect(BaseView):
+    """``GET /{name}/{method}/`` of a browser; its ``POST`` predicts.
+
+    :param state: the extension on this application
+    :param deployment: the model
+    """
+
+    is_for_browsers: ClassVar[bool] = True
+
+    def __init__(self, state: State, deployment: Deployment) -> None:
+        self._state = state
+        self._name = deployment.name
+
+    def respond(self, exchange: Exchange) -> Response:
+        label = exchange.label
+        query = "" if label is None else f"?{urlencode({'version': label})}"
+        page = f"{base_of(self._state, exchange.request)}/{self._name}/{query}"
+        return varied(exchange.app.make_response(redirect(page, 303)))

@@ -1,0 +1,349 @@
+"""The card of a model: what it predicts, from what, since when, how sure, and how it is checked.
+
+As JSON, and as Markdown in the format of skops's model cards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flask_skmodels.estimators.introspect import class_name
+from flask_skmodels.estimators.profile.column_profile import ColumnProfile
+from flask_skmodels.models import EXPLAIN, description_of
+from flask_skmodels.pages.input_form import InputForm
+from flask_skmodels.pages.page import estimator_of
+from flask_skmodels.pages.results import format_value
+from flask_skmodels.pages.starting_values import whole
+from flask_skmodels.schema.json_schema import field_schema, jsonable
+from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.telemetry.hidden_fields import shown_names
+from flask_skmodels.telemetry.recent_traffic import KeptPrediction
+from flask_skmodels.versions.version import ModelVersion
+
+MOST_CLASSES = 50
+MOST_FIELDS = 200
+SURE = 0.9  # the probability from which a prediction counts as sure
+LONGEST_PARAMETER = 80  # characters
+_SIMPLE = (str, int, float, bool, type(None))
+NO_SCORE = "No score on test data is stored with the model. Its authors know how well it predicts."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardSources:
+    """The sources of a card.
+
+    :param version: the version that it describes
+    :param versions: the versions of the model, as its JSON description lists them
+    :param window: the last predictions in this process
+    :param started_at: when this process was started, in ISO 8601
+    :param hidden: names of the fields whose training data are not shown
+    :param is_tried: whether files are tried in a process of their own before they are loaded
+    :param drifted: names of the fields that have drifted, None if that is not known
+    :param url: URL of the model
+    """
+
+    version: ModelVersion
+    versions: Sequence[JSONObject]
+    window: Sequence[KeptPrediction]
+    started_at: str
+    hidden: Collection[str]
+    is_tried: bool
+    drifted: Sequence[str] | None
+    url: str
+
+
+def model_card(sources: CardSources) -> JSONObject:
+    """Return the card as a JSON object."""
+    version = sources.version
+    return {
+        "name": version.name,
+        "version": version.label,
+        "description": description_of(version.model),
+        "url": sources.url,
+        "estimator": estimator_of(version),
+        "predicts": _predicts(version),
+        "fields": list(_fields(version, sources.hidden))[:MOST_FIELDS],
+        "since": _since(sources),
+        "certainty": _certainty(version, sources.window),
+        "training": _training(version),
+        "checks": list(_checks(sources)),
+    }
+
+
+def _predicts(version: ModelVersion) -> JSONObject:
+    target = _target(version)
+    name = None if target is None else target.name
+    if version.default_method == "transform":
+        return {"kind": "transformed values", "name": name}
+    if version.is_classifier:
+        classes = jsonable(version.classes("predict_proba") or [])
+        return {"kind": "class", "name": name, "classes": classes[:MOST_CLASSES]}
+    known: JSONObject = {"kind": "number", "name": name}
+    if target is not None and target.min is not None:
+        known |= {"training_range": [whole(target.min), whole(target.max)]}
+    return known
+
+
+def _target(version: ModelVersion) -> ColumnProfile | None:
+    targets = () if version.profile is None else version.profile.target
+    return targets[0] if len(targets) == 1 else None
+
+
+def _fields(version: ModelVersion, hidden: Collection[str]) -> Iterator[JSONObject]:
+    shown = shown_names(version.schema, hidden) if hidden else None
+    inputs, _ = InputForm.of(version).inputs({})
+    hints = {each.name: each for each in inputs}
+    for each in version.schema.fields:
+        if each.is_alias:
+            continue
+        schema, known = field_schema(each), hints.get(each.name)
+        entry: JSONObject = {"name": each.name, "label": schema.get("title", each.name)}
+        entry |= {"unit": schema.get("x-unit"), "type": _type(schema)}
+        entry["accepted"] = _accepted(schema, "" if known is None else known.hint)
+        entry["is_required"] = not (each.nullable or each.has_default)
+        if shown is None or each.name in shown:
+            typical = schema.get("examples", [None])[0]
+            bounds = schema.get("x-training-range")
+            entry |= {"typical": whole(typical), "training_range": bounds and [*map(whole, bounds)]}
+        yield {key: value for key, value in entry.items() if value is not None}
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    kinds = schema.get("type", "any")
+    names = [kinds] if isinstance(kinds, str) else kinds
+    named = {
+        "string": "text",
+        "number": "number",
+        "integer": "whole number",
+        "boolean": "yes or no",
+    }
+    words = [named.get(each, each) for each in names if each != "null"]
+    formats = {"date": "date", "date-time": "date and time"}
+    return formats.get(schema.get("format", ""), " or ".join(words))
+
+
+def _accepted(schema: Mapping[str, Any], hint: str) -> str | None:
+    values = [format_value(each) for each in schema.get("enum", ()) if each is not None]
+    listed = f"one of {', '.join(values[:20])}" if values else ""
+    more = f" and {len(values) - 20} more" if len(values) > 20 else ""
+    return "; ".join(filter(None, [hint, listed + more])) or None
+
+
+def _since(sources: CardSources) -> JSONObject:
+    artifact = sources.version.artifact() or {}
+    versions = [
+        {key: each[key] for key in ("version", "loaded_at", "is_failed") if key in each}
+        for each in sources.versions
+    ]
+    return {"loaded_at": sources.started_at} | artifact | {"versions": versions}
+
+
+def _certainty(version: ModelVersion, window: Sequence[KeptPrediction]) -> JSONObject:
+    """Return how sure the model says it is, and how sure it was of the last predictions."""
+    has_probabilities = "predict_proba" in version.methods
+    known: JSONObject = {
+        "has_probabilities": has_probabilities,
+        "has_explanations": EXPLAIN in version.methods,
+    }
+    tables = [
+        np.asarray(kept.outputs).max(axis=1)
+        for kept in window
+        if kept.method == "predict_proba"
+        and kept.version == version.label
+        and getattr(kept.outputs, "ndim", 0) == 2
+    ]
+    if tables:
+        highest = np.concatenate(tables)
+        known["recent"] = {
+            "rows": len(highest),
+            "median_probability": float(np.median(highest)),
+            "share_sure": float((highest >= SURE).mean()),
+        }
+    return known
+
+
+def _training(version: ModelVersion) -> JSONObject | None:
+    profile = version.profile
+    if profile is None:
+        return None
+    gaps = [each.name for each in profile.columns if each.share_missing]
+    return {
+        "rows": profile.rows,
+        "columns": len(profile.columns),
+        "columns_with_gaps": len(gaps),
+        "library_versions": dict(profile.library_versions),
+        "target": [_shares(each) for each in profile.target],
+        "predictions": [_shares(each) for each in profile.predictions],
+    }
+
+
+def _shares(column: ColumnProfile) -> JSONObject:
+    pairs = zip(column.frequent.values, column.frequent.shares, strict=True)
+    known = {"mean": column.mean, "std": column.std, "min": column.min, "max": column.max}
+    shares = [{"value": whole(v), "share": s} for v, s in [*pairs][:MOST_CLASSES]]
+    known_numbers = {key: whole(value) for key, value in known.items() if value is not None}
+    return {"name": column.name, **known_numbers, "shares": shares}
+
+
+def _checks(sources: CardSources) -> Iterator[str]:
+    """Yield the checks that the model has passed, and those of each request, as sentences."""
+    version = sources.version
+    yield "Each row is checked against the fields above before the model sees it."
+    if version.engine.describe()["name"] == "lean":
+        yield (
+            "When it was loaded, its fast form gave the same results as scikit-learn to the last "
+            "bit on hundreds of rows."
+        )
+    if version.loaded is not None:
+        yield f"Its file is identified by the SHA-256 digest {version.loaded.sha256}."
+        if version.loaded.is_trusted:
+            yield "The application trusts this file by its digest or by its own decision."
+        if sources.is_tried:
+            yield "Its file was tried in a process of its own before it was loaded."
+    count = len(version.example_rows)
+    if count and sources.versions:
+        rows = "an example row" if count == 1 else f"{count} example rows"
+        yield f"A new version is used only if it predicts {rows} without an error."
+    if sources.drifted is not None:
+        names = ", ".join(sources.drifted) or "none"
+        yield f"The last rows are compared with the training data. Columns that drifted: {names}."
+
+
+# Markdown
+
+
+def markdown(card: Mapping[str, Any], version: ModelVersion, sample: str) -> str:
+    """Return a card in Markdown, with the sections of skops's model cards.
+
+    :param card: the card, from :func:`model_card`
+    :param version: the version that it describes
+    :param sample: a command that requests a prediction
+    """
+    sections = [
+        _front_matter(version),
+        "# Model description",
+        _text(card["description"]) or f"The model {_text(card['name'])}.",
+        prediction_sentence(card),
+        "## Intended uses & limitations",
+        "The model takes rows of these fields:",
+        _table(["field", "type", "accepted", "typical"], list(_field_rows(card["fields"]))),
+        *_since_lines(card),
+        "## Training Procedure",
+        training_sentence(card),
+        "### Hyperparameters",
+        "<details>\n<summary> Click to expand </summary>\n\n"
+        + _table(["Hyperparameter", "Value"], list(_parameters(version)))
+        + "\n\n</details>",
+        "## Evaluation Results",
+        NO_SCORE,
+        certainty_sentence(card),
+        *(f"- {_text(each)}" for each in card["checks"]),
+        "# How to Get Started with the Model",
+        f"```sh\n{sample}\n```",
+    ]
+    return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def prediction_sentence(card: Mapping[str, Any]) -> str:
+    """Return what the model predicts, as a sentence."""
+    predicts = card["predicts"]
+    name = predicts["name"]
+    subject = f"{name}: " if name else ""
+    if predicts["kind"] == "class":
+        classes = ", ".join(map(format_value, predicts["classes"]))
+        return f"It predicts {subject}one of {classes}." if classes else "It predicts a class."
+    if predicts["kind"] == "number":
+        bounds = predicts.get("training_range")
+        words = "" if bounds is None else ", between {} and {} in its training data".format(*bounds)
+        return f"It predicts {subject}a number{words}."
+    return "It transforms the values of a row into others."
+
+
+def training_sentence(card: Mapping[str, Any]) -> str:
+    """Return what the model was trained on, as a sentence."""
+    training = card["training"]
+    if training is None:
+        return "This is not known here: the model has no profile of its training data."
+    libraries = ", ".join(f"{k} {v}" for k, v in training["library_versions"].items())
+    gaps = training["columns_with_gaps"]
+    with_gaps = f" In {gaps} of the columns some values were missing." if gaps else ""
+    used = f" With {libraries}." if libraries else ""
+    return (
+        f"It was trained on {training['rows']:,} rows of {training['columns']} columns.{with_gaps}"
+        f"{used}"
+    )
+
+
+def certainty_sentence(card: Mapping[str, Any]) -> str:
+    """Return how sure the model is, in sentences."""
+    certainty = card["certainty"]
+    if card["predicts"]["kind"] == "transformed values":
+        return ""
+    if not certainty["has_probabilities"]:
+        return "It does not say how sure it is of a single prediction."
+    words = "It gives the probability of each class with a prediction."
+    recent = certainty.get("recent")
+    if recent is None:
+        return words
+    return (
+        f"{words} For the last {recent['rows']:,} rows in this process, the probability of the "
+        f"predicted class was {recent['median_probability']:.0%} in the median, and at least "
+        f"{SURE:.0%} for {recent['share_sure']:.0%} of the rows."
+    )
+
+
+def _front_matter(version: ModelVersion) -> str:
+    """Return the metadata that skops writes, which the Hugging Face Hub reads."""
+    kind = "classification" if version.is_classifier else "regression"
+    loaded = version.loaded
+    known = {"library_name": "sklearn"}
+    if loaded is not None:
+        known |= {"model_format": loaded.format, "model_file": loaded.path.name}
+    lines = [f"{key}: {json.dumps(value)}" for key, value in known.items()]
+    tags = [f"- {tag}" for tag in ("sklearn", "skops", f"tabular-{kind}")]
+    return "\n".join(["---", *lines, "tags:", *tags, "---"])
+
+
+def _field_rows(fields: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    for each in fields:
+        unit = f" ({each['unit']})" if "unit" in each else ""
+        optional = "" if each["is_required"] else ", optional"
+        typical = format_value(each.get("typical"))
+        yield [each["name"], f"{each['type']}{unit}{optional}", each.get("accepted", ""), typical]
+
+
+def _since_lines(card: Mapping[str, Any]) -> Iterator[str]:
+    loaded_at = card["since"]["loaded_at"]
+    if card["version"] is not None:
+        yield f"This card describes version {_text(card['version'])}."
+    yield f"It has been in use in this process since {loaded_at}."
+
+
+def _parameters(version: ModelVersion) -> Iterator[list[str]]:
+    try:
+        parameters = version.model.pipeline.get_params()
+    except Exception:  # not every estimator has parameters
+        parameters = {}
+    for name, value in sorted(parameters.items()):
+        text = repr(value) if isinstance(value, _SIMPLE) else class_name(value)
+        is_short = len(text) <= LONGEST_PARAMETER
+        yield [name, text if is_short else f"{text[:LONGEST_PARAMETER]}…"]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["-" * 3 for _ in header], *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return _text(text).replace("|", "\\|").replace("\n", " ")
+
+
+def _text(text: str) -> str:
+    """Return a text without markup of HTML, which Markdown would pass on."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,106 @@
+"""The values that a form begins with: of an example, of the training data, or of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from math import floor
+from typing import Any
+
+from flask_skmodels.exceptions import InvalidInput
+from flask_skmodels.pages.charts import round_width
+from flask_skmodels.pages.per_version import per_version
+from flask_skmodels.schema.fields import Field, as_list
+from flask_skmodels.schema.json_schema import VALUES, field_schema, typical_value
+from flask_skmodels.schema.rows import from_python
+from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.versions.version import ModelVersion
+
+_STEPS = 100  # of a made-up number between its bounds
+
+
+@dataclass(frozen=True, slots=True)
+class StartingValues:
+    """The values that the form of a model without examples begins with.
+
+    :ivar values: the value of each field; fields without one begin empty
+    :ivar is_typical: True if all of them are typical of the training data
+    """
+
+    values: Mapping[str, Any]
+    is_typical: bool
+
+
+@per_version
+def starting_values(version: ModelVersion) -> StartingValues:
+    """Return typical values of the training data and defaults, else values that are allowed."""
+    fields = [each for each in version.schema.fields if not each.is_alias]
+    known = {each.name: whole(typical_value(each)) for each in fields}
+    defaults = {each.name: each.definition.get("default") for each in fields}
+    known = _without_none(known) | _without_none(defaults)
+    others = [each for each in fields if each.name not in known]
+    made_up = _without_none({each.name: _made_up(each) for each in others})
+    return StartingValues(_accepted(version, known | made_up), bool(known) and not made_up)
+
+
+def whole(value: Any) -> Any:
+    """Return a whole number as an int, which is shown without a decimal point."""
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    return int(value) if is_whole else value
+
+
+def bounds_of(schema: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the lowest and the highest value that a field accepts, None if unbounded."""
+    low = schema.get("minimum", schema.get("formatMinimum"))
+    return low, schema.get("maximum", schema.get("formatMaximum"))
+
+
+def _without_none(values: Mapping[str, Any]) -> JSONObject:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _made_up(field: Field) -> Any:
+    """Return a value that the rules of a field seem to allow, None if none can be told."""
+    schema = field_schema(field)
+    choices = [each for each in schema.get("enum", ()) if each is not None]
+    known = choices or list(field.column.known or field.column.categories or ())
+    if known and "coerce" not in field.definition:
+        return known[0]
+    kinds = {*as_list(schema.get("type"))} - {"null"}
+    if kinds & {"number", "integer"}:
+        return _number(schema, is_integer="number" not in kinds)
+    if kinds == {"boolean"}:
+        return False
+    return _date(schema) if kinds == {"string"} and "format" in schema else None
+
+
+def _number(schema: Mapping[str, Any], *, is_integer: bool) -> Any:
+    low, high = bounds_of(schema)
+    if low is None or high is None:
+        return next((each for each in (low, high) if each is not None), 0)
+    middle = low / 2 + high / 2
+    if is_integer:
+        return floor(middle)
+    step = round_width((high - low) / _STEPS) if 0 < high - low < 1e300 else 0.0
+    rounded = round(middle / step) * step if step else middle
+    return whole(float(f"{rounded:.12g}")) if low <= rounded <= high else middle
+
+
+def _date(schema: Mapping[str, Any]) -> str:
+    bound = next((str(each) for each in bounds_of(schema) if each is not None), None)
+    today = date.today().isoformat()
+    return bound or (today if schema["format"] == "date" else f"{today}T12:00:00")
+
+
+def _accepted(version: ModelVersion, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values without those that a rule of the model's own rejects."""
+    row = {VALUES: list(values.values())} if version.schema.unnamed else dict(values)
+    with suppress(Exception):  # a check of the application may raise anything
+        try:
+            version.schema.clean(from_python([row]))
+        except InvalidInput as error:
+            wrong = {each.field for each in error.errors}
+            return {name: value for name, value in values.items() if name not in wrong}
+    return values

@@ -1,0 +1,205 @@
+"""The curve of the answer over the range of one field, with the other fields as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from flask_skmodels.exceptions import InvalidInput
+from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.models import EXPLAIN
+from flask_skmodels.pages.input_form import Input, InputForm
+from flask_skmodels.pages.results import format_value
+from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import FloatArray
+from flask_skmodels.versions.version import ModelVersion
+
+POINTS = 41
+MOST_LINES = 3  # classes or outputs that are drawn
+WIDTH, HEIGHT = 300, 120  # of the drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a curve.
+
+    :param label: the class or the output, empty if there is only one
+    :param points: the points of the SVG polyline
+    """
+
+    label: str
+    points: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """The answer over the range of one field.
+
+    :param field: label of the field
+    :param unit: unit of its values
+    :param low: text of its lowest value
+    :param high: text of its highest value
+    :param current: the value in the form, and its place from 0 to the width; None outside the range
+    :param lines: the lines of numbers, none if the answers are labels
+    :param bottom: text of the value at the bottom of the drawing
+    :param top: text of the value at its top
+    :param parts: for answers that are labels: first value, last value, and the label between them
+    :param summary: the curve in words
+    """
+
+    field: str
+    unit: str
+    low: str
+    high: str
+    current: tuple[str, float] | None
+    lines: Sequence[Line] = ()
+    bottom: str = ""
+    top: str = ""
+    parts: Sequence[tuple[str, str, str]] = ()
+    summary: str = ""
+
+
+class CurveRows:
+    """Reads the rows of a curve, as a codec reads those of a request.
+
+    :param form: the form of the model
+    :param texts: the texts in the form
+    :param field: the input that changes
+    :param most: the maximum number of rows
+    :ivar values: the values of the field
+    """
+
+    def __init__(self, form: InputForm, texts: Mapping[str, str], field: Input, most: int) -> None:
+        self._form = form
+        self._texts = texts
+        self._field = field
+        self.values = _values(field, min(POINTS, most))
+
+    def decode(self, source: object, schema: Schema) -> Rows:
+        """Return one row for each value of the field."""
+        texts = [{**self._texts, self._field.name: f"{value:.12g}"} for value in self.values]
+        return Rows([dict(self._form.pairs(each)) for each in texts], text=True)
+
+
+def curve_method(version: ModelVersion) -> str:
+    """Return the method whose answers are drawn: probabilities if they are served."""
+    return "predict_proba" if "predict_proba" in version.methods else version.default_method
+
+
+def curve_fields(version: ModelVersion) -> list[Input]:
+    """Return the inputs that a curve can be drawn over: the numbers with bounds."""
+    inputs, _ = InputForm.of(version).inputs({})
+    is_served = curve_method(version) not in {EXPLAIN, "transform"}
+    return [each for each in inputs if each.slider is not None and is_served]
+
+
+def curve_field(version: ModelVersion, name: str) -> Input:
+    """Return the input of a field.
+
+    :raises InvalidInput: it has no bounds, or the model does not have it
+    """
+    for each in curve_fields(version):
+        if each.name == name:
+            return each
+    raise InvalidInput.of_request("curve", "a curve can be drawn over a number with bounds only")
+
+
+def curve(
+    version: ModelVersion, prediction: Prediction, rows: CurveRows, field: Input, text: str
+) -> Curve:
+    """Return the curve of a prediction.
+
+    :param version: the version that made it
+    :param prediction: the prediction of the rows
+    :param rows: the rows
+    :param field: the field that changes in them
+    :param text: its text in the form
+    """
+    values = rows.values
+    ends = format_value(values[0]), format_value(values[-1])
+    known: Any = {"field": field.label, "unit": field.unit, "low": ends[0], "high": ends[1]}
+    current = _current(text, values)
+    are_labels = version.is_classifier and prediction.method == "predict"
+    lines = None if are_labels else _numbers(prediction)
+    if lines is None:
+        parts = list(_parts(prediction, values))
+        summary = "; ".join(f"{label} from {low} to {high}" for low, high, label in parts)
+        return Curve(**known, current=current, parts=parts, summary=summary)
+    least, most = _axis(lines, is_share=prediction.method == "predict_proba")
+    shown = [(label or "the prediction", *_ends(line)) for label, line in lines]
+    words = [f"{label} from {first} to {last}" for label, first, last in shown]
+    return Curve(
+        **known,
+        current=current,
+        lines=[Line(label, _polyline(line, least, most)) for label, line in lines],
+        bottom=format_value(least, 4),
+        top=format_value(most, 4),
+        summary="; ".join(words),
+    )
+
+
+def _values(field: Input, count: int) -> list[float]:
+    low, high, _ = field.slider or (0.0, 0.0, 0.0)
+    values = np.linspace(low, high, max(count, 2))
+    if field.attributes.get("step") == 1:
+        values = np.unique(np.round(values))
+    numbers: list[float] = values.tolist()
+    return numbers
+
+
+def _current(text: str, values: Sequence[float]) -> tuple[str, float] | None:
+    try:
+        place = (float(text) - values[0]) / (values[-1] - values[0]) * WIDTH
+    except (ValueError, ZeroDivisionError):
+        return None
+    return (format_value(float(text)), round(place, 2)) if 0 <= place <= WIDTH else None
+
+
+def _numbers(prediction: Prediction) -> list[tuple[str, FloatArray]] | None:
+    """Return the lines with their labels, None if the answers are not numbers."""
+    outputs = prediction.outputs
+    if not isinstance(outputs, np.ndarray) or outputs.ndim > 2 or outputs.dtype.kind not in "fiu":
+        return None
+    table = np.asarray(outputs, dtype=np.float64).reshape(len(outputs), -1)
+    if not np.isfinite(table).all():
+        return None
+    names = [str(each) for each in prediction.classes or []]
+    if len(names) != table.shape[1]:
+        names = [str(each) for each in range(table.shape[1])] if table.shape[1] > 1 else [""]
+    ranked = np.argsort(-table.max(axis=0), kind="stable")[:MOST_LINES]
+    return [(names[index], table[:, index]) for index in ranked.tolist()]
+
+
+def _parts(prediction: Prediction, values: Sequence[float]) -> Iterator[tuple[str, str, str]]:
+    """Yield the first value, the last value and the label of each part of the range."""
+    outputs: Any = prediction.outputs
+    listed = outputs.tolist() if hasattr(outputs, "tolist") else outputs
+    labels = [format_value(each) for each in listed]
+    start = 0
+    for label, group in groupby(labels):
+        end = start + len(list(group)) - 1
+        yield format_value(values[start]), format_value(values[end]), label
+        start = end + 1
+
+
+def _ends(line: FloatArray) -> tuple[str, str]:
+    return format_value(line[0], 4), format_value(line[-1], 4)
+
+
+def _axis(lines: Sequence[tuple[str, FloatArray]], *, is_share: bool) -> tuple[float, float]:
+    if is_share:
+        return 0.0, 1.0
+    least = min(float(line.min()) for _, line in lines)
+    most = max(float(line.max()) for _, line in lines)
+    return (least, most) if most > least else (least - 1, most + 1)
+
+
+def _polyline(line: FloatArray, least: float, most: float) -> str:
+    heights = (line - least) / (most - least) * HEIGHT
+    places = np.linspace(0, WIDTH, len(line))
+    return " ".join(f"{x:.2f},{HEIGHT - y:.2f}" for x, y in zip(places, heights, strict=True))
