@@ -25,7 +25,7 @@ from flask_skmodels.artifacts.structures.universal_json import read_universal_js
 from flask_skmodels.engines.lean import coded_columns
 from flask_skmodels.engines.lean.compiler import Decline
 from tests.support.equality import assert_equal, check
-from tests.support.selection import cases
+from tests.support.selection import cases, label
 from tests.support.skips import has_version, library
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries warn of their own doing
@@ -251,7 +251,7 @@ BOOSTERS = {
 }
 
 
-@pytest.mark.parametrize("outer", cases(OUTER, quick=OUTER[:1]), ids=str)
+@pytest.mark.parametrize("outer", cases(OUTER, quick=OUTER[:1]), ids=label)
 @pytest.mark.parametrize("name", cases(BOOSTERS, quick=["xgboost"]))
 def test_booster_in_another_estimator(name: str, outer: Any) -> None:
     kind, options = BOOSTERS[name]
