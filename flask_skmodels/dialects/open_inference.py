@@ -18,7 +18,6 @@ from flask_skmodels.dialects.common import (
     UnknownView,
     predicting_version,
     server_version,
-    version_at,
 )
 from flask_skmodels.dialects.open_inference_messages import (
     InferRequest,
@@ -28,12 +27,7 @@ from flask_skmodels.dialects.open_inference_messages import (
     tensors_of,
     write_response,
 )
-from flask_skmodels.dialects.open_inference_metadata import (
-    input_tensors,
-    method_of,
-    output_tensors,
-    platform_of,
-)
+from flask_skmodels.dialects.open_inference_metadata import MetadataView, method_of
 from flask_skmodels.dialects.open_inference_tensors import Tensor, invalid
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction, rejecting
@@ -78,28 +72,6 @@ class ServerHealthView(DialectView):
         is_ready = self._state.readiness.check().is_ready
         status = 200 if is_ready or not self._must_be_ready else 503
         return json_response({"live": True, "ready": is_ready}, status)
-
-
-class MetadataView(DialectView):
-    """``GET /v2/models/{name}``, with ``/versions/{version}`` or without: a model's tensors.
-
-    :param deployment: the model
-    """
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-
-    def respond(self, exchange: Exchange) -> Response:
-        version = version_at(exchange, self._deployment)
-        return json_response(
-            {
-                "name": self._deployment.name,
-                "versions": [entry["version"] for entry in self._deployment.versions.describe()],
-                "platform": platform_of(version),
-                "inputs": input_tensors(version.schema),
-                "outputs": output_tensors(version),
-            }
-        )
 
 
 class TensorReader:

@@ -1,4 +1,4 @@
-"""The inputs and outputs of a model, described as tensors of the Open Inference Protocol."""
+"""What the Open Inference Protocol says of a model: its inputs and outputs, as tensors."""
 
 from __future__ import annotations
 
@@ -7,20 +7,47 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from flask import Response
 from sklearn.base import is_regressor
 
+from flask_skmodels.dialects.common import DialectView, version_at
 from flask_skmodels.dialects.open_inference_tensors import BYTES, tensor_of
 from flask_skmodels.estimators.introspect import final_estimator
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.versions.version import ModelVersion
+from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.responses import json_response
 
 _DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL"}
 DEFAULT_OUTPUT = "output-0"
 _ANY_SIZE = -1  # of a dimension
+
+
+class MetadataView(DialectView):
+    """``GET /v2/models/{name}``, with ``/versions/{version}`` or without: a model's tensors.
+
+    :param deployment: the model
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    def respond(self, exchange: Exchange) -> Response:
+        version = version_at(exchange, self._deployment)
+        return json_response(
+            {
+                "name": self._deployment.name,
+                "versions": [entry["version"] for entry in self._deployment.versions.describe()],
+                "platform": platform_of(version),
+                "inputs": input_tensors(version.schema),
+                "outputs": output_tensors(version),
+            }
+        )
 
 
 def input_tensors(schema: Schema) -> list[JSONObject]:

@@ -15,6 +15,7 @@ from flask_skmodels.estimators.attributes import (
     is_from_sklearn,
 )
 from flask_skmodels.explain import linear, tree_ensembles
+from flask_skmodels.explain.column_owners import owners_after, width_taken
 from flask_skmodels.explain.contributions import (
     Columns,
     Contributions,
@@ -22,7 +23,6 @@ from flask_skmodels.explain.contributions import (
     as_margins,
     second_of_two,
 )
-from flask_skmodels.explain.folding import fold_back, width_taken
 from flask_skmodels.explain.native_contributions import booster_contributions
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
 
@@ -95,7 +95,7 @@ def unpiped(estimator: Estimator, columns: Columns) -> tuple[list[Any], Estimato
         last = unwrapped(last)
         following = [width_taken(step) for step in [*first[1:], last]]
         for step, width in zip(first, following, strict=True):
-            columns = fold_back(step, columns, width)
+            columns = owners_after(step, columns, width)
         steps += first
         estimator = last
     return steps, estimator, Columns(columns.owners, columns.names, baseline)

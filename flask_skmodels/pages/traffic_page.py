@@ -12,7 +12,7 @@ from typing import Any
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.pages import charts, traffic_statistics
+from flask_skmodels.pages import charts, traffic_charts, traffic_statistics
 from flask_skmodels.pages.page import Page, chosen_label, has_drift, recent_traffic_of
 from flask_skmodels.pages.results import format_value
 from flask_skmodels.pages.traffic_statistics import Scope
@@ -44,7 +44,7 @@ class TrafficPage(Page):
             "traffic": traffic,
             "labels": self._labels() if self._deployment.versions.is_folder else [],
             "has_drift": has_drift(self.state, self._deployment),
-            "charts": charts.hour_charts(traffic["minutes"]),
+            "charts": traffic_charts.hour_charts(traffic["minutes"]),
             "rejected": _by_field(traffic["rejected"]),
             "histogram": charts.histogram,
             "bar_width": charts.bar_width,

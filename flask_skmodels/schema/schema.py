@@ -25,6 +25,13 @@ from flask_skmodels.schema.builder import FRAMES, Builder, require_frame_library
 from flask_skmodels.schema.column_order import aliases_of, columns_of
 from flask_skmodels.schema.compiled_checks import RowChecks, compile_checks, rename
 from flask_skmodels.schema.dtypes import UNALLOWED, Problems, problems_of
+from flask_skmodels.schema.error_messages import (
+    choices_in_words,
+    hint_of,
+    leaves,
+    message_of,
+    rule_of,
+)
 from flask_skmodels.schema.fields import (
     OWN_RULES,
     Field,
@@ -37,15 +44,7 @@ from flask_skmodels.schema.json_schema import VALUES, object_schema, values_sche
 from flask_skmodels.schema.rows import Columns, Matrix, Repeated, Rows
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import Array, ColumnValues, FieldRules, JSONObject, ModelInput
-from flask_skmodels.schema.validator import (
-    Validator,
-    choices_in_words,
-    hint_of,
-    leaves,
-    message_of,
-    rule_of,
-    strict,
-)
+from flask_skmodels.schema.validator import Validator, strict
 
 LONGEST_NAME = 100  # characters of a client's name in an error
 MOST_NAMES = 10  # fields that an error lists

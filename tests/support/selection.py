@@ -32,7 +32,7 @@ TESTS = Path(__file__).resolve().parents[1]
 LONG = (
     *("bulk/test_engines", "bulk/test_runs", "serving/", "hostile/", "explain/test_exactness"),
     *("artifacts/test_memory", "versions/test_trials", "versions/test_reload_under_load"),
-    *("engines/test_fork", "engines/test_random_rows", "project/test_benchmarks"),
+    *("engines/", "project/test_benchmarks"),
 )
 REPEATED = (
     *("codecs/", "documentation/", "engines/", "hostile/", "pages/", "parity/", "project/"),

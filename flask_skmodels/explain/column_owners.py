@@ -18,7 +18,7 @@ _ONE_TO_ONE = frozenset(
 _Width = int | None
 
 
-def fold_back(step: Estimator, columns: Columns, width: _Width = None) -> Columns:
+def owners_after(step: Estimator, columns: Columns, width: _Width = None) -> Columns:
     """Return the columns that a transformer makes, each with the field it comes from.
 
     :param step: a fitted transformer
@@ -78,7 +78,7 @@ def _pipeline(step: Any, columns: Columns, width: _Width) -> Owners:
     steps = active_steps(step)
     following = [width_taken(each) for each in steps[1:]] + [width]
     for each, count in zip(steps, following, strict=True):
-        columns = fold_back(each, columns, count)
+        columns = owners_after(each, columns, count)
     return columns.owners
 
 
@@ -99,13 +99,13 @@ def _column_transformer(step: Any, columns: Columns, width: _Width) -> Owners:
             continue
         if count:
             selected = Columns(columns.owners[taken], columns.names)
-            owners[part] = fold_back(transformer, selected, count).owners
+            owners[part] = owners_after(transformer, selected, count).owners
     return owners
 
 
 def _feature_union(step: Any, columns: Columns, width: _Width) -> Owners:
     parts = [transformer for _, transformer in step.transformer_list]
-    return np.concatenate([fold_back(part, columns).owners for part in parts])
+    return np.concatenate([owners_after(part, columns).owners for part in parts])
 
 
 def _simple_imputer(step: Any, columns: Columns, width: _Width) -> Owners:
