@@ -50,7 +50,7 @@ GROUP = 2**19  # rows of a row group
 KILLS = 30
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 FLASK = [sys.executable, "-m", "flask", "--app", "benchmarks.served.bulk:create_app"]
-MLFLOW = os.environ.get("MLFLOW_PYTHON", "/work/clients/mlflow/bin/python")
+MLFLOW = os.environ.get("MLFLOW_PYTHON", sys.executable)  # of an environment with MLflow
 
 
 def write_rows(path: Path, rows: int) -> None:
