@@ -30,12 +30,13 @@ from flask_skmodels.bulk.part_files import write_tables
 from flask_skmodels.bulk.progress import Progress, Watch, unwatched
 from flask_skmodels.bulk.rejects import errors_text, in_words, rejects_of, rejects_schema
 from flask_skmodels.bulk.sinks import STANDARD_OUTPUT, Sink
-from flask_skmodels.bulk.sources import Source
+from flask_skmodels.bulk.sources import FileSource, Source
 from flask_skmodels.bulk.staging import Staging
 from flask_skmodels.bulk.summary import Summary
 from flask_skmodels.codecs.json_text import loads
 from flask_skmodels.exceptions import InvalidInput, ScoringError, TooManyRejects
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.schema.schema import Schema
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.version import ModelVersion
 
@@ -173,17 +174,19 @@ class Run:
         names, schema = self.source.names(), self.scoring.version.schema
         if names is None:
             return None
-        self._check_columns(names)
+        is_csv = isinstance(self.source, FileSource) and self.source.format.name == "csv"
+        self._check_columns(names, is_csv=is_csv)
         read = columns_to_read(names, schema, self.options.keep)
         return list(dict.fromkeys([*self.options.keep, *read]))
 
-    def _check_columns(self, names: list[str]) -> None:
-        if len(names) == 1 and ";" in names[0]:
+    def _check_columns(self, names: list[str], *, is_csv: bool) -> None:
+        schema = self.scoring.version.schema
+        if is_csv and _has_semicolons(names, schema):
             raise ScoringError(
                 "the values of the source are separated by semicolons: separate them with commas"
             )
         missing = [name for name in self.options.keep if name not in names]
-        missing += missing_columns(names, self.scoring.version.schema)
+        missing += missing_columns(names, schema)
         if missing:
             needed = ", ".join(map(repr, dict.fromkeys(missing)))
             known = ", ".join(names[:20])
@@ -206,8 +209,9 @@ class Run:
 
     def _types_of_columns(self, content: Any) -> dict[str, Any]:
         """Return the types of the key columns of a chunk of columns; those of CSV are texts."""
-        self._check_columns(content.column_names)
-        if isinstance(content, ArrowContent):
+        is_csv = not isinstance(content, ArrowContent)
+        self._check_columns(content.column_names, is_csv=is_csv)
+        if not is_csv:
             schema = content.table.schema
             return {name: schema.field(name).type for name in self.options.keep}
         return dict.fromkeys(self.options.keep, import_module("pyarrow").string())
@@ -427,3 +431,9 @@ def _types_of_lines(content: LineContent, keep: Any) -> dict[str, Any]:
         if isinstance(item, dict):
             items.append(item)
     return {name: key_type([item.get(name) for item in items]) for name in keep}
+
+
+def _has_semicolons(names: list[str], schema: Schema) -> bool:
+    """Return whether the only column of CSV has the names of several columns as its name."""
+    fields = {field.name for field in schema.fields}
+    return len(names) == 1 and ";" in names[0] and names[0] not in fields

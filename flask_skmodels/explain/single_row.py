@@ -11,6 +11,7 @@ former one, so that everything else is computed once.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,6 +26,7 @@ from flask_skmodels.schema.types import Array, BoolArray, FloatArray
 MOST_NUMBERS = 2**20  # edges x quadrature nodes; there are six tables of so many doubles
 MOST_OUTPUTS = 3  # with more, all rows are computed alike
 MOST_LEVELS = 100  # of splits below one another, for the same reason
+MOST_SPARE = 2  # sets of arrays that are kept for the next rows; a large one takes 32 MB
 NONE = -1
 
 
@@ -73,7 +75,7 @@ class SingleRow:
         self._up = list(_splits(edges))
         self._owner = owners[edges.column]
         self._values = [values[edges.node, np.newaxis] for values in _of_leaves(nodes).T]
-        self._spare: list[_Work] = []  # that no thread uses now
+        self._spare: deque[_Work] = deque(maxlen=MOST_SPARE)  # that no thread uses now
 
     def __call__(self, row: FloatArray) -> FloatArray:
         """Return the contributions of the fields, of shape (outputs, fields).

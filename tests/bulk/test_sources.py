@@ -25,6 +25,7 @@ from tests.bulk.conftest import Score
 from tests.support.helpers import FIELDS
 from tests.support.scoring import BAD, ROWS, frame, good, table_of
 from tests.support.skips import library
+from tests.support.versions_folder import constant
 
 TABLE = frame()
 
@@ -231,6 +232,22 @@ def test_semicolons_are_recognised(score: Score) -> None:
     Path("in.csv").write_text(";".join(TABLE.columns) + "\n" + ";".join("1,5" for _ in TABLE))
     with pytest.raises(ScoringError, match="separated by semicolons: separate them with commas"):
         score("in.csv", "out.csv")
+
+
+@pytest.mark.parametrize("path", ["in.parquet", "in.csv"])
+def test_name_of_the_only_field_may_have_a_semicolon(path: str, tmp_path: Path) -> None:
+    app = Flask("app", instance_path=str(tmp_path))
+    models = SKModels(app)
+    models.add("m", constant(1.5, columns=1), schema={"low;high": {}})
+    source, output = str(tmp_path / path), str(tmp_path / "out.csv")
+    write(source, pd.DataFrame({"low;high": [1.5, 2.5]}))
+    assert models.score("m", source, output, app=app).scored == 2
+
+
+def test_semicolons_are_blamed_only_in_csv(score: Score) -> None:
+    write("in.parquet", pd.DataFrame({"a;b": [1.5]}))
+    with pytest.raises(ScoringError, match="has no column"):
+        score("in.parquet", "out.csv")
 
 
 def test_file_that_lacks_a_column_of_the_first_is_named(score: Score) -> None:

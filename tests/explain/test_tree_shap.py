@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from math import factorial
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from flask_skmodels.explain import paths, tree_ensembles
 from flask_skmodels.explain.contributions import Columns, Contributions, Unexplained
 from flask_skmodels.explain.dispatch import contributions_of
 from flask_skmodels.explain.paths import Nodes, no_bitsets, paths_of
-from flask_skmodels.explain.single_row import SingleRow
+from flask_skmodels.explain.single_row import MOST_SPARE, SingleRow
 from flask_skmodels.explain.tree_shap import TreeShap
 from tests.support.selection import cases, examples
 
@@ -219,6 +220,24 @@ def test_single_rows_by_several_threads_at_once() -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda index: explain(X[index : index + 1])[0], range(len(X))))
     np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+class _Meeting(np.ndarray[Any, Any]):
+    """A row whose explanation waits until others have begun."""
+
+    barrier = Barrier(2 * MOST_SPARE)
+
+    def take(self, *arguments: Any, **options: Any) -> Any:
+        self.barrier.wait(timeout=30)
+        return super().take(*arguments, **options)
+
+
+def test_few_work_arrays_are_kept_after_many_threads_at_once() -> None:
+    single = SingleRow(_chain(3), np.arange(3), 3, size=4)
+    row = np.ones(3).view(_Meeting)
+    with ThreadPoolExecutor(row.barrier.parties) as pool:
+        list(pool.map(single, [row] * row.barrier.parties))
+    assert len(single._spare) == MOST_SPARE
 
 
 @pytest.mark.parametrize("limit", ["MOST_NUMBERS", "MOST_OUTPUTS", "MOST_LEVELS"])

@@ -671,6 +671,36 @@ def test_counts_of_versions_that_are_no_longer_loaded_are_bounded(folder: Path) 
     assert report(app)["total"]["rows"] == 3
 
 
+def test_counts_of_the_versions_that_were_unloaded_last_are_kept(folder: Path) -> None:
+    profile = (folder / "m" / "2.profile.json").read_bytes()
+    app = folder_app(folder)
+    drift = app.extensions["skmodels"].drift
+    for label in "212345":
+        for file in (folder / "m").glob("*.joblib"):
+            file.unlink()
+        put(folder / "m", label, label_of_version(label))
+        (folder / "m" / f"{label}.profile.json").write_bytes(profile)
+        extension_of(app).refresh("m", app=app)
+        extension_of(app).predict("m", [[1, 1]], app=app)
+    assert {label for _, label in drift._observed} == set("2345")
+
+
+def test_version_is_forgotten_while_a_prediction_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app, models = served(TENTHS)
+    models.predict("m", [[1]], app=app)
+    drift = app.extensions["skmodels"].drift
+
+    def add(prediction: Any) -> bool:
+        drift._observed.clear()
+        return True
+
+    drift._adders["m", None] = add
+    models.predict("m", [[1]], app=app)
+    assert not caplog.records
+
+
 def test_shadow_is_compared_with_the_live_version(folder: Path) -> None:
     app = folder_app(folder, shadow="1", drift_minimum=50)
     models = extension_of(app)

@@ -212,6 +212,7 @@ class Drift(Listener):
         self._compared: dict[tuple[str, str | None, str], Observed] = {}
         self._adders: dict[_Key, Callable[[Prediction], bool] | None] = {}
         self._canaries: set[_Key] = set()
+        self._unloaded: dict[str, list[_Key]] = {}  # of each model, in the order of unloading
         self._lock = Lock()
         restart_after_fork(self)
 
@@ -221,7 +222,7 @@ class Drift(Listener):
     def restart(self) -> None:
         """Count from the beginning in a forked process."""
         self._lock = Lock()
-        self._observed, self._compared, self._adders = {}, {}, {}
+        self._observed, self._compared, self._adders, self._unloaded = {}, {}, {}, {}
 
     def watch(self, deployment: Deployment) -> None:
         """Count the rows of a model from now on if its live version has a profile."""
@@ -311,14 +312,16 @@ class Drift(Listener):
             self._start()
 
     def _forget(self, name: str) -> None:
-        """Drop the counts of versions that are no longer loaded, except the last few of them.
+        """Drop the counts of versions that are no longer loaded, except those unloaded last.
 
         A version that is loaded again soon, as after a rollback, goes on with its counts.
         """
         versions = self._deployments[name].versions
         with self._lock:
             known = dict.fromkeys(key for key in [*self._observed, *self._adders] if key[0] == name)
-            unloaded = [key for key in known if versions.loaded(key[1]) is None]
+            in_order = dict.fromkeys([*self._unloaded.get(name, ()), *known])
+            unloaded = [key for key in in_order if versions.loaded(key[1]) is None]
+            self._unloaded[name] = unloaded[-KEPT_UNLOADED:]
             dropped = set(unloaded[:-KEPT_UNLOADED])
             for key in dropped:
                 self._observed.pop(key, None)
@@ -397,7 +400,9 @@ class Drift(Listener):
 
     def _check(self, sender: Sender, model: Model, key: _Key) -> None:
         """Send ``drift_detected`` for each column that has drifted since the last time."""
-        observed = self._observed[key]
+        observed = self._observed.get(key)
+        if observed is None:  # it was dropped after the prediction was counted
+            return
         for index, value in enumerate(observed.stability().tolist()):
             if isnan(value):
                 continue
