@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from time import time
@@ -29,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from flask_skmodels import KeyValueModel, Model, Profile, SKModels
-from flask_skmodels.pages import code_samples
+from flask_skmodels.pages import code_samples, uploaded_table
 from flask_skmodels.telemetry.traffic_minutes import (
     FAILURES,
     REJECTIONS,
@@ -385,6 +386,30 @@ def test_columns_are_checked_before_anything_runs(flowers: FlaskClient) -> None:
     page = upload(flowers, "/iris/", body, "rows.csv", **renamed)
     assert predicted(page) == ["0", "2"]
     assert "sepal_width (from “Sepal.Width”)" in columns_of(page)["Matched"]
+
+
+@pytest.mark.parametrize(
+    "unused", [[f"sepal_widt{n}" for n in range(700)], ["sepal_width" * 20]], ids=["many", "long"]
+)
+def test_only_equal_names_are_suggested_of_many_or_long_columns(
+    flowers: FlaskClient, unused: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[Any] = []
+
+    def nearest(name: str, known: Iterable[str], least: float) -> None:
+        compared.extend(known)
+
+    monkeypatch.setattr(uploaded_table, "nearest", nearest)
+    body = ",".join(["Petal Width", *unused]).encode()
+    page = upload(flowers, "/iris/?check=1", body, "a.csv")
+    columns = page.one(id="file-columns")
+    chosen = {
+        each.attributes["name"]: [o.text for o in each.all("option") if "selected" in o.attributes]
+        for each in columns.all("select")
+    }
+    assert chosen["from.petal_width"] == ["Petal Width"]
+    assert chosen["from.sepal_width"] == []
+    assert compared == []
 
 
 @pytest.mark.parametrize(
