@@ -544,6 +544,7 @@ def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
     assert statistics(page)["Predictions"] == "2"
     assert "Only version 1, in the last hour" in page.text
     get(versions, "/iris/traffic/?version=7", 404)
+    assert statistics(get(versions, "/iris/traffic/?version="))["Predictions"] == "3"
 
 
 def test_minutes_of_several_processes_are_added_up(
