@@ -169,6 +169,11 @@ class Settings:
     mlflow_url_prefix: str | None
     mlflow_model: str | None
 
+    @property
+    def hidden_fields(self) -> Collection[str]:
+        """Names of the fields that are hidden, none if the key is not set."""
+        return self.log_hidden_fields or ()
+
     def policy(self, root_path: str) -> Policy:
         """Return the policy for loading artifacts.
 

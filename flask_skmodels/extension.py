@@ -308,8 +308,10 @@ class SKModels:
             needed = install_line("wtf")
             raise ConfigurationError(f"forms need Flask-WTF. To install it: {needed}") from error
         sender = self._sender(app)
+        state: State = sender.extensions[self.name]
         chosen = self._deployment(sender, name).version(sender, version)
-        return form_class(chosen, partial(self.predict, version=version, app=app))
+        predict = partial(self.predict, version=version, app=app)
+        return form_class(chosen, predict, state.settings.hidden_fields)
 
     def openapi(self, app: Flask | None = None) -> JSONObject:
         """Return the OpenAPI document of all models.

@@ -89,7 +89,7 @@ class CardPage(Page):
 
     def _markdown(self, exchange: Exchange) -> Response:
         version = chosen_version(self._deployment, exchange)
-        form = InputForm.of(version)
+        form = InputForm.of(version, self.state.settings.hidden_fields)
         login = code_samples.login_of(self.state.settings.security_schemes)
         url = f"{self._url(exchange)}{version.default_method}/"
         sample = code_samples.curl(url, form.row(form.initial()), login)

@@ -64,7 +64,7 @@ class TemplateModels:
         if not isinstance(subject, str):
             return _drawn("form", form=_wtf_context(subject) | options)
         version = self._deployment(subject).current(application())
-        form = InputForm(version)
+        form = self._form(version)
         sent = self._submission(version, form)
         inputs = form.inputs(form.initial())[0] if sent is None else sent.inputs
         for index, each in enumerate(inputs):
@@ -94,7 +94,7 @@ class TemplateModels:
             return _drawn("prediction", result=_result_of(subject), errors=())
         if row is None:
             served = self._deployment(subject).current(application())
-            sent = self._submission(served, InputForm(served))
+            sent = self._submission(served, self._form(served))
             if sent is None:
                 return Markup("")
             if sent.row is None:
@@ -122,6 +122,10 @@ class TemplateModels:
             return None, [_sentence(each) for each in error.errors]
         except SKModelsError as error:
             return None, [Problem(error).detail]
+
+    def _form(self, version: ModelVersion) -> InputForm:
+        state: State = current_app.extensions[self._models.name]
+        return InputForm.of(version, state.settings.hidden_fields)
 
     def _deployment(self, name: str) -> Deployment:
         state: State = current_app.extensions[self._models.name]

@@ -15,9 +15,10 @@ from flask_skmodels.pages.charts import round_width
 from flask_skmodels.pages.starting_values import bounds_of, starting_values, whole
 from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.json_schema import VALUES, field_schema
+from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import JSONObject
-from flask_skmodels.telemetry.hidden_fields import shown_names
+from flask_skmodels.telemetry.hidden_fields import fields_to_show, shown_names
 from flask_skmodels.versions.version import ModelVersion
 
 MOST_OPTIONS = 500  # of a select; a field with more values is typed
@@ -75,16 +76,23 @@ class InputForm:
     It does not refer to the version, so that it does not keep an unloaded version in memory.
 
     :param version: the version of the model
+    :param hidden: names of the hidden fields, as in ``SKMODELS_LOG_HIDDEN_FIELDS``; the form does
+        not show their training data
+    :ivar fields: the fields of the model, without aliases
     :ivar labels: the label of each input and the unit of its value, by name
+    :ivar hidden_names: names of the inputs whose values are kept nowhere
+    :ivar is_typical: whether a form without an example begins with typical values only
     """
 
-    def __init__(self, version: ModelVersion) -> None:
-        self._schema = version.schema
+    def __init__(self, version: ModelVersion, hidden: Collection[str] = ()) -> None:
         self._examples = version.model.examples
-        self._starting = starting_values(version).values
         self._is_unnamed = version.schema.unnamed
-        self.fields = [each for each in version.schema.fields if not each.is_alias]
+        fields = fields_to_show(version.schema, hidden)
+        self.fields = [each for each in fields if not each.is_alias]
+        starting = starting_values(version, self.fields)
+        self._starting, self.is_typical = starting.values, starting.is_typical
         self._is_single = self._is_unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
+        self.hidden_names = self._hidden_names(version.schema, hidden)
         empty = [self._area()] if self._is_single else self._inputs()
         self._empty = [
             {name: getattr(each, name) for name in Input.__slots__ if name not in _OF_A_REQUEST}
@@ -94,11 +102,12 @@ class InputForm:
         self._checkboxes = [each.name for each in empty if each.kind == "checkbox"]
 
     @classmethod
-    def of(cls, version: ModelVersion) -> InputForm:
+    def of(cls, version: ModelVersion, hidden: Collection[str] = ()) -> InputForm:
         """Return the form of a version. It is made once, which takes longer than to fill it."""
-        form = _forms.get(version)
+        forms, key = _forms.setdefault(version, {}), frozenset(hidden)
+        form = forms.get(key)
         if form is None:
-            form = _forms[version] = cls(version)
+            form = forms[key] = cls(version, key)
         return form
 
     def initial(self, index: int = 0) -> dict[str, str]:
@@ -118,29 +127,24 @@ class InputForm:
         texts = {name: _text(value) for name, value in values.items() if value is not None}
         return {VALUES: ", ".join(texts.values())} if self._is_single else texts
 
-    def linked(self, parameters: Mapping[str, str], hidden: Collection[str]) -> dict[str, str]:
+    def linked(self, parameters: Mapping[str, str]) -> dict[str, str]:
         """Return the texts in the parameters of a link, empty if it has none.
 
         :param parameters: the parameters of the URL
-        :param hidden: names of the fields whose values are in no link
         """
-        names = self._names() - self.hidden_names(hidden)
+        names = self._names() - self.hidden_names
         return {name: parameters[key] for name in names if (key := LINKED + name) in parameters}
 
-    def link(self, texts: Mapping[str, str], hidden: Collection[str]) -> list[tuple[str, str]]:
+    def link(self, texts: Mapping[str, str]) -> list[tuple[str, str]]:
         """Return the parameters of a link to the form with these texts; see :meth:`linked`."""
-        left_out = self.hidden_names(hidden)
+        left_out = self.hidden_names
         return [(LINKED + name, text) for name, text in texts.items() if name not in left_out]
 
-    def hidden_names(self, hidden: Collection[str]) -> set[str]:
-        """Return the names of the inputs whose values are kept nowhere.
-
-        :param hidden: names of the hidden fields, as in ``SKMODELS_LOG_HIDDEN_FIELDS``
-        """
+    def _hidden_names(self, schema: Schema, hidden: Collection[str]) -> set[str]:
         if not hidden:
             return set()
         is_named = not self._is_single
-        return self._names() - (shown_names(self._schema, hidden) if is_named else set())
+        return self._names() - (shown_names(schema, hidden) if is_named else set())
 
     def _names(self) -> set[str]:
         return {VALUES} if self._is_single else {each.name for each in self.fields}
@@ -230,7 +234,7 @@ class InputForm:
         return self.fields[int(match[1])].name, match[2]
 
 
-_forms: WeakKeyDictionary[ModelVersion, InputForm] = WeakKeyDictionary()
+_forms: WeakKeyDictionary[ModelVersion, dict[frozenset[str], InputForm]] = WeakKeyDictionary()
 
 
 def _input(each: Field, *, is_alone: bool) -> Input:

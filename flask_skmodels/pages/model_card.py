@@ -21,7 +21,6 @@ from flask_skmodels.pages.results import format_value
 from flask_skmodels.pages.starting_values import whole
 from flask_skmodels.schema.json_schema import field_schema, jsonable
 from flask_skmodels.schema.types import JSONObject
-from flask_skmodels.telemetry.hidden_fields import shown_names
 from flask_skmodels.telemetry.recent_traffic import KeptPrediction
 from flask_skmodels.versions.version import ModelVersion
 
@@ -95,21 +94,16 @@ def _target(version: ModelVersion) -> ColumnProfile | None:
 
 
 def _fields(version: ModelVersion, hidden: Collection[str]) -> Iterator[JSONObject]:
-    shown = shown_names(version.schema, hidden) if hidden else None
-    inputs, _ = InputForm.of(version).inputs({})
-    hints = {each.name: each for each in inputs}
-    for each in version.schema.fields:
-        if each.is_alias:
-            continue
+    form = InputForm.of(version, hidden)
+    hints = {each.name: each for each in form.inputs({})[0]}
+    for each in form.fields:
         schema, known = field_schema(each), hints.get(each.name)
         entry: JSONObject = {"name": each.name, "label": schema.get("title", each.name)}
         entry |= {"unit": schema.get("x-unit"), "type": _type(schema)}
         entry["accepted"] = _accepted(schema, "" if known is None else known.hint)
         entry["is_required"] = not (each.nullable or each.has_default)
-        if shown is None or each.name in shown:
-            typical = schema.get("examples", [None])[0]
-            bounds = schema.get("x-training-range")
-            entry |= {"typical": whole(typical), "training_range": bounds and [*map(whole, bounds)]}
+        typical, bounds = schema.get("examples", [None])[0], schema.get("x-training-range")
+        entry |= {"typical": whole(typical), "training_range": bounds and [*map(whole, bounds)]}
         yield {key: value for key, value in entry.items() if value is not None}
 
 

@@ -41,7 +41,6 @@ from flask_skmodels.pages.results import (
     format_value,
     row_result,
 )
-from flask_skmodels.pages.starting_values import starting_values
 from flask_skmodels.pages.uploaded_table import (
     EXCEL_ADVICE,
     RENAMED,
@@ -100,10 +99,13 @@ class ModelPage(BaseView):
         version = chosen_version(self._deployment, exchange)
         if not prefers_page(request):
             return varied(json_response(self._describe(exchange, version)))
-        form = InputForm.of(version)
+        form = self._form(version)
         example = max(request.args.get("example", 0, type=int), 0)
-        linked = form.linked(request.args, recent_traffic_of(self._state).hidden)
-        return self._page(exchange, version, form.initial(example) | linked)
+        texts = form.initial(example) | form.linked(request.args)
+        return self._page(exchange, version, texts)
+
+    def _form(self, version: ModelVersion) -> InputForm:
+        return InputForm.of(version, self._state.settings.hidden_fields)
 
     def _describe(self, exchange: Exchange, version: ModelVersion) -> JSONObject:
         """Return the description of the model, with that of the chosen version."""
@@ -135,7 +137,7 @@ class ModelPage(BaseView):
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
     ) -> Response:
         """Return the page with the prediction for the form of one row."""
-        form = InputForm.of(version)
+        form = self._form(version)
         texts = form.texts(_fields_of(body))
         fields = FormFields(body, form.pairs(texts))
         name = exchange.request.args.get("curve")
@@ -156,7 +158,8 @@ class ModelPage(BaseView):
         body: Body,
     ) -> Curve:
         """Return the answer over the range of a field, from one prediction of several rows."""
-        field, form = curve_field(version, name), InputForm.of(version)
+        form = self._form(version)
+        field = curve_field(version, form, name)
         rows = CurveRows(form, texts, field, body.budget.max_rows)
         method = curve_method(version)
         prediction = self._predictor.predict(exchange, version, method, rows, body)
@@ -171,14 +174,14 @@ class ModelPage(BaseView):
         prediction, also = predict(method), _methods_with_first(version)
         is_first = method == version.default_method
         others = {name: predict(name) for name in also if is_first}
-        labels = InputForm.of(version).labels
+        labels = self._form(version).labels
         return row_result(prediction, others.get("predict_proba"), others.get(EXPLAIN), labels)
 
     def _predict_file(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body
     ) -> Steps[Response]:
         """Return the page, or a file to download, with the predictions for an uploaded file."""
-        texts = InputForm.of(version).initial()
+        texts = self._form(version).initial()
         shown: dict[str, Any] = {}
         try:
             file, codec = _file_of(body)
@@ -199,7 +202,7 @@ class ModelPage(BaseView):
             is_large = are_large(prediction.outputs)
             encode = codec.encode_parts if is_large else codec.encode
             return _attachment(encode(prediction), codec, self._deployment.name)
-        result = file_result(prediction, version, codec, InputForm.of(version).labels)
+        result = file_result(prediction, version, codec, self._form(version).labels)
         return self._page(exchange, version, texts, file_result=result, **shown)
 
     def _page(
@@ -224,12 +227,9 @@ class ModelPage(BaseView):
         texts: Mapping[str, str],
         errors: Sequence[InputError],
     ) -> JSONObject:
-        name, form = self._deployment.name, InputForm.of(version)
+        name, form = self._deployment.name, self._form(version)
         inputs, general = form.inputs(texts, errors)
         recent_traffic = recent_traffic_of(self._state)
-        for each in inputs:
-            if each.name in form.hidden_names(recent_traffic.hidden):
-                each.suggestions = ()
         live = self._deployment.versions.live
         return {
             **dict.fromkeys(("row_result", "file_result", "file_errors", "curve")),
@@ -238,9 +238,9 @@ class ModelPage(BaseView):
             "model": self._describe(exchange, version),
             "live": None if live is None else live.label,
             "chosen": chosen_label(self._deployment, exchange),
-            "origin": _origin(version, exchange),
+            "origin": _origin(version, form, exchange),
             "estimator": estimator_of(version),
-            "curve_fields": curve_fields(version),
+            "curve_fields": curve_fields(version, form),
             "has_drift": has_drift(self._state, self._deployment),
             "inputs": inputs,
             "general": general,
@@ -277,8 +277,7 @@ class ModelPage(BaseView):
 
     def _link(self, exchange: Exchange, form: InputForm, texts: Mapping[str, str]) -> JSONObject:
         """Return the URL of the form with these texts, and the names of the hidden fields."""
-        hidden = recent_traffic_of(self._state).hidden
-        pairs = form.link(texts, hidden)
+        pairs = form.link(texts)
         label = chosen_label(self._deployment, exchange)
         parameters = ([] if label is None else [("version", label)]) + pairs
         path = f"/?{urlencode(parameters)}"
@@ -287,7 +286,7 @@ class ModelPage(BaseView):
         return {
             "link": url if is_short else None,
             "link_path": f"{base_of(self._state, exchange.request)}/{self._deployment.name}{path}",
-            "unkept": sorted(form.hidden_names(hidden)),
+            "unkept": sorted(form.hidden_names),
         }
 
     def _url(self, exchange: Exchange) -> str:
@@ -325,11 +324,11 @@ def _fields_of(body: Body) -> dict[str, str]:
         return dict(body.lenient_pairs)
 
 
-def _origin(version: ModelVersion, exchange: Exchange) -> str:
+def _origin(version: ModelVersion, form: InputForm, exchange: Exchange) -> str:
     """Return where the values of a form that is shown for the first time are from."""
     if version.model.examples or exchange.request.method == "POST":
         return ""
-    return "training" if starting_values(version).is_typical else "schema"
+    return "training" if form.is_typical else "schema"
 
 
 def _methods_shown(version: ModelVersion) -> list[str]:

@@ -140,7 +140,8 @@ def recent_traffic_of(state: State) -> RecentTraffic:
 
 def chosen_label(deployment: Deployment, exchange: Exchange) -> str | None:
     """Return the version that the parameter ``version`` of a page names, None if it names none."""
-    return exchange.request.args.get("version") if deployment.versions.is_folder else None
+    label = exchange.request.args.get("version") or None
+    return label if deployment.versions.is_folder else None
 
 
 def chosen_version(deployment: Deployment, exchange: Exchange) -> ModelVersion:

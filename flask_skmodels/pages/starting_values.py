@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,6 @@ from typing import Any
 
 from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.pages.charts import round_width
-from flask_skmodels.pages.per_version import per_version
 from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.json_schema import VALUES, field_schema, typical_value
 from flask_skmodels.schema.rows import from_python
@@ -33,10 +32,12 @@ class StartingValues:
     is_typical: bool
 
 
-@per_version
-def starting_values(version: ModelVersion) -> StartingValues:
-    """Return typical values of the training data and defaults, else values that are allowed."""
-    fields = [each for each in version.schema.fields if not each.is_alias]
+def starting_values(version: ModelVersion, fields: Sequence[Field]) -> StartingValues:
+    """Return typical values of the training data and defaults, else values that are allowed.
+
+    :param version: the version of the model
+    :param fields: its fields, without aliases
+    """
     known = {each.name: whole(typical_value(each)) for each in fields}
     defaults = {each.name: each.definition.get("default") for each in fields}
     known = _without_none(known) | _without_none(defaults)

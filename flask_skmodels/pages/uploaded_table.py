@@ -29,6 +29,8 @@ from flask_skmodels.schema.json_schema import COLUMNS, VALUES
 from flask_skmodels.schema.schema import Schema
 
 RENAMED = "from."  # before the name of a field, in the form: the column that it is read from
+_MOST_PAIRS = 2_000  # of a field and an unused column whose names are compared
+_LONGEST_NAME = 100  # characters of a name that is compared
 _BOM = b"\xef\xbb\xbf"
 _EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _SEPARATORS = {";": "semicolons", "\t": "tabs"}
@@ -176,14 +178,20 @@ def _is_required(each: Field, aliases: Collection[str]) -> bool:
 def _nearest_columns(names: Iterable[str], columns: Iterable[str]) -> dict[str, str]:
     """Return for each field the column whose name is nearest, each column for one field only.
 
-    Case, blanks and punctuation do not count.
+    Case, blanks and punctuation do not count. Of many or long names, only equal ones are found,
+    because the time to compare others would grow with the product of their numbers.
     """
     fields = {_plain(name): name for name in names}
     unused = {_plain(column): column for column in columns}
     found = {fields[plain]: unused.pop(plain) for plain in fields if plain in unused}
-    for plain, name in fields.items():
-        column = None if name in found else nearest(plain, unused, LIKELY)
+    others = {plain: name for plain, name in fields.items() if name not in found}
+    if len(others) * len(unused) > _MOST_PAIRS:
+        return found
+    comparable = {plain for plain in unused if len(plain) <= _LONGEST_NAME}
+    for plain, name in others.items():
+        column = nearest(plain, comparable, LIKELY) if len(plain) <= _LONGEST_NAME else None
         if column is not None:
+            comparable.remove(column)
             found[name] = unused.pop(column)
     return found
 

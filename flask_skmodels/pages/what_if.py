@@ -91,19 +91,19 @@ def curve_method(version: ModelVersion) -> str:
     return "predict_proba" if "predict_proba" in version.methods else version.default_method
 
 
-def curve_fields(version: ModelVersion) -> list[Input]:
+def curve_fields(version: ModelVersion, form: InputForm) -> list[Input]:
     """Return the inputs that a curve can be drawn over: the numbers with bounds."""
-    inputs, _ = InputForm.of(version).inputs({})
+    inputs, _ = form.inputs({})
     is_served = curve_method(version) not in {EXPLAIN, "transform"}
     return [each for each in inputs if each.slider is not None and is_served]
 
 
-def curve_field(version: ModelVersion, name: str) -> Input:
+def curve_field(version: ModelVersion, form: InputForm, name: str) -> Input:
     """Return the input of a field.
 
     :raises InvalidInput: it has no bounds, or the model does not have it
     """
-    for each in curve_fields(version):
+    for each in curve_fields(version, form):
         if each.name == name:
             return each
     raise InvalidInput.of_request("curve", "a curve can be drawn over a number with bounds only")

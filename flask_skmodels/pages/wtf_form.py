@@ -5,7 +5,7 @@ This module needs Flask-WTF; :meth:`Model.form <flask_skmodels.Model.form>` impo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from keyword import iskeyword
 from typing import Any, ClassVar
 
@@ -49,6 +49,7 @@ class ModelForm(FlaskForm):  # type: ignore[misc]
     row: JSONObject | None = None
     form_errors: list[str]
     _version: ClassVar[ModelVersion]
+    _form: ClassVar[InputForm]
     _predict: ClassVar[Callable[..., Any]]
     _attributes: ClassVar[Mapping[str, str]]
 
@@ -59,7 +60,7 @@ class ModelForm(FlaskForm):  # type: ignore[misc]
         ``form_errors``.
         """
         is_valid = bool(super().validate(extra_validators))
-        form, texts = InputForm(self._version), self.texts()
+        form, texts = self._form, self.texts()
         inputs, general = form.inputs(texts, errors_of(self._version, form, texts))
         for each in inputs:
             field = self[each.name]
@@ -83,11 +84,11 @@ class ModelForm(FlaskForm):  # type: ignore[misc]
         """Return the text of each input, as a browser sends it."""
         named = {name: _text_of(self[name]) for name in self._attributes}
         given = {name: text for name, text in named.items() if text is not None}
-        return InputForm(self._version).texts(given)
+        return self._form.texts(given)
 
     def inputs(self) -> list[Input]:
         """Return the inputs with their texts and errors, for a macro to draw."""
-        inputs, _ = InputForm(self._version).inputs(self.texts())
+        inputs, _ = self._form.inputs(self.texts())
         for each in inputs:
             each.errors = list(self[each.name].errors)
             each.name = self[each.name].name  # with the prefix of the form
@@ -105,13 +106,16 @@ class ModelForm(FlaskForm):  # type: ignore[misc]
         return self._attributes.get(name, name) in self._fields
 
 
-def form_class(version: ModelVersion, predict: Callable[..., Any]) -> type[ModelForm]:
+def form_class(
+    version: ModelVersion, predict: Callable[..., Any], hidden: Collection[str]
+) -> type[ModelForm]:
     """Return a form class for one row of a version.
 
     :param version: the version
     :param predict: called with the name of the model, a row and a method
+    :param hidden: names of the hidden fields, whose training data the form does not show
     """
-    form = InputForm(version)
+    form = InputForm.of(version, hidden)
     texts = form.initial()
     inputs, _ = form.inputs(texts)
     attributes = _attributes_of([each.name for each in inputs])
@@ -119,7 +123,8 @@ def form_class(version: ModelVersion, predict: Callable[..., Any]) -> type[Model
     namespace: dict[str, Any] = {
         attributes[each.name]: _field(each, _reader_of(fields.get(each.name))) for each in inputs
     }
-    namespace |= {"_version": version, "_predict": staticmethod(predict), "_attributes": attributes}
+    namespace |= {"_version": version, "_form": form, "_attributes": attributes}
+    namespace["_predict"] = staticmethod(predict)
     words = [word[:1].upper() + word[1:] for word in version.name.replace("-", "_").split("_")]
     return type(f"{''.join(words)}Form", (ModelForm,), namespace)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
+from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.schema import Schema
 
@@ -23,3 +25,18 @@ def shown_names(schema: Schema, hidden: Collection[str]) -> set[str]:
         return set()  # the alias is renamed by a function, so its field is not known
     renamed = {alias.rules["rename"] for alias in aliases}
     return {field.name for field in schema.fields}.difference(hidden, renamed)
+
+
+def fields_to_show(schema: Schema, hidden: Collection[str]) -> list[Field]:
+    """Return the fields of a schema, the hidden ones without their training data.
+
+    :param schema: the schema of a version
+    :param hidden: names of the hidden fields, as in :func:`shown_names`
+    """
+    shown = shown_names(schema, hidden) if hidden else {each.name for each in schema.fields}
+    return [each if each.name in shown else _without_training(each) for each in schema.fields]
+
+
+def _without_training(field: Field) -> Field:
+    nothing = dict.fromkeys(("typical", "range", "known", "categories"))
+    return replace(field, column=replace(field.column, samples=(), **nothing))

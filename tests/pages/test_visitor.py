@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from time import time
@@ -29,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from flask_skmodels import KeyValueModel, Model, Profile, SKModels
-from flask_skmodels.pages import code_samples
+from flask_skmodels.pages import code_samples, uploaded_table
 from flask_skmodels.telemetry.traffic_minutes import (
     FAILURES,
     REJECTIONS,
@@ -388,6 +389,30 @@ def test_columns_are_checked_before_anything_runs(flowers: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
+    "unused", [[f"sepal_widt{n}" for n in range(700)], ["sepal_width" * 20]], ids=["many", "long"]
+)
+def test_only_equal_names_are_suggested_of_many_or_long_columns(
+    flowers: FlaskClient, unused: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[Any] = []
+
+    def nearest(name: str, known: Iterable[str], least: float) -> None:
+        compared.extend(known)
+
+    monkeypatch.setattr(uploaded_table, "nearest", nearest)
+    body = ",".join(["Petal Width", *unused]).encode()
+    page = upload(flowers, "/iris/?check=1", body, "a.csv")
+    columns = page.one(id="file-columns")
+    chosen = {
+        each.attributes["name"]: [o.text for o in each.all("option") if "selected" in o.attributes]
+        for each in columns.all("select")
+    }
+    assert chosen["from.petal_width"] == ["Petal Width"]
+    assert chosen["from.sepal_width"] == []
+    assert compared == []
+
+
+@pytest.mark.parametrize(
     ("name", "body"),
     [
         ("rows.csv", b"sepal_length,wide,petal_length,petal_width\r\n5.1,3.5,1.4,0.2\r\n"),
@@ -519,6 +544,7 @@ def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
     assert statistics(page)["Predictions"] == "2"
     assert "Only version 1, in the last hour" in page.text
     get(versions, "/iris/traffic/?version=7", 404)
+    assert statistics(get(versions, "/iris/traffic/?version="))["Predictions"] == "3"
 
 
 def test_minutes_of_several_processes_are_added_up(

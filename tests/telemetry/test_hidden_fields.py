@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+import pytest
+from flask import Flask, render_template_string
+from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
-from flask_skmodels import KeyValueModel, Model
+from flask_skmodels import KeyValueModel, Model, Profile, SKModels
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, X, post_json, serve
+from tests.support.html import HTML, fill, submit
+
+PEOPLE = pd.DataFrame({"age": [1230.0, 4560.0, 7890.0] * 30, "rooms": [2.0, 3.0, 4.0] * 30})
+TOLD = ("7890", "4560")  # of the training data of the hidden field
 
 
 def traffic(model: Model, row: Any, hidden: list[str], method: str = "predict") -> dict[str, Any]:
@@ -40,3 +48,54 @@ def test_traffic_does_not_tell_what_a_transformer_returns() -> None:
     assert len(traffic(model, SETOSA, [], "transform")["outputs"]) == len(FIELDS)
     model = Model(name="iris", pipeline=scaler, schema=SCHEMA)
     assert traffic(model, SETOSA, ["sepal_width"], "transform")["outputs"] == []
+
+
+def people(estimator: Any) -> Model:
+    return Model(name="rent", pipeline=estimator, profile=Profile.of(PEOPLE))
+
+
+@pytest.fixture
+def rent() -> Model:
+    return people(LinearRegression().fit(PEOPLE, PEOPLE["rooms"]))
+
+
+@pytest.mark.parametrize(
+    "path", ["/rent/", "/rent/card/", "/rent/card/?format=json", "/rent/card/?format=markdown"]
+)
+def test_pages_do_not_tell_the_training_data_of_a_hidden_field(rent: Model, path: str) -> None:
+    told = serve(rent).get(path, headers=HTML).text
+    assert all(text in told for text in TOLD)
+    client = serve(people(rent.pipeline), SKMODELS_LOG_HIDDEN_FIELDS=["age"])
+    page = client.get(path, headers=HTML).text
+    assert not any(text in page for text in TOLD)
+
+
+def test_curve_over_a_hidden_field_has_no_ends_of_the_training_data(rent: Model) -> None:
+    client = serve(rent, SKMODELS_LOG_HIDDEN_FIELDS=["age"])
+    row = {"age": "1", "rooms": "2"}
+    assert client.post("/rent/?curve=rooms", data=row, headers=HTML).status_code == 200
+    assert client.post("/rent/?curve=age", data=row, headers=HTML).status_code == 400
+
+
+def test_forms_of_an_application_do_not_tell_a_hidden_field(rent: Model) -> None:
+    app = Flask("host")
+    app.config.update(SECRET_KEY="only in this test", SKMODELS_LOG_HIDDEN_FIELDS=["age"])
+    models = SKModels(app)
+    models.register(rent)
+    with app.test_request_context("/"):
+        drawn = render_template_string('{{ skmodels.form("rent") }}')
+        form = rent.form()()
+    assert not [text for text in TOLD if text in drawn]
+    assert "in training" in drawn  # of the other field
+    assert (form["age"].data, form["rooms"].data) == (0, 3)
+    assert form["age"].description == ""
+
+
+@pytest.mark.parametrize(("hidden", "is_kept"), [([], True), (["age"], False)])
+def test_answers_of_a_transformer_are_not_kept_with_hidden_fields(
+    hidden: list[str], is_kept: bool
+) -> None:
+    scaler = people(StandardScaler().fit(PEOPLE))
+    page = submit(serve(scaler, SKMODELS_LOG_HIDDEN_FIELDS=hidden), "/rent/", age="5", rooms="1")
+    assert ("data-answer" in page.one("div", id="result").attributes) is is_kept
+    assert set(fill(page)) == {"age", "rooms"}
