@@ -47,13 +47,16 @@ def predict_file(
 ) -> Steps[Prediction]:
     """Predict a file as :meth:`Predictor.predict` does; in parts if the script asks for progress.
 
+    A file to download is always predicted as a whole, because it is no page.
+
     :param called: the request and its response, the version, and the name of its method
     :raises Exception: as :meth:`Predictor.predict`
     """
-    if PROGRESS not in called[0].request.args:
+    exchange, version, _ = called
+    if PROGRESS not in exchange.request.args or "download" in exchange.request.args:
         return predictor.predict(*called, reader, source)
     try:
-        rows = reader.decode(source, called[1].schema)
+        rows = reader.decode(source, version.schema)
     except InvalidInput:  # the same error again, with its signal
         return predictor.predict(*called, reader, source)
     if len(rows) <= FIRST_ROWS:
@@ -69,12 +72,15 @@ def predict_file(
             part = predictor.predict(*called, _Part(rows.part(progress.rows, stop)), source)
         except InvalidInput:  # the estimator rejects rows: it says which of the whole file
             return predictor.predict(*called, _Part(rows), source)
+        if not outputs:  # the width of the others is the same
+            predictor.check_response(exchange, version, whole, part.outputs)
         outputs.append(part.outputs)
         whole.seconds += part.seconds
         progress.rows = stop
         yield progress
         size = max(1, int(progress.rate * SECONDS))
     whole.outputs = _joined(outputs)
+    predictor.check_response(exchange, version, whole, whole.outputs)  # texts have any length
     return whole
 
 
@@ -124,8 +130,7 @@ def _lines(
 
 
 def _shown(progress: Progress) -> JSONObject:
-    counts = {"rows": progress.rows, "total": progress.total, "rejected": progress.rejected}
-    return {**counts, "text": progress.text()}
+    return {"rows": progress.rows, "total": progress.total, "text": progress.text()}
 
 
 def _joined(outputs: list[ModelOutput]) -> ModelOutput:

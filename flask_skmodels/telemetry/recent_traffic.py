@@ -86,7 +86,7 @@ class RecentModelTraffic:
         self, deployment: Deployment, hidden: Collection[str] = (), extension: str = ""
     ) -> None:
         self.deployment = deployment
-        self.minutes: dict[str | None, TrafficMinutes] = {}
+        self.minutes: OrderedDict[str | None, TrafficMinutes] = OrderedDict()
         self._extension = extension
         self._hidden = hidden
         self.predictions = 0
@@ -107,7 +107,7 @@ class RecentModelTraffic:
         self.predictions += 1
         self.rows += prediction.rows
         self.last_at = now = time()
-        minutes = self.minutes.get(prediction.version) or self.minutes_of(prediction.version)
+        minutes = self.minutes_of(prediction.version)
         cells, minute = minutes.cells, now // 60
         start = int(minute) % MINUTES * WIDTH
         if cells[start] != minute:
@@ -144,16 +144,18 @@ class RecentModelTraffic:
         """Delete the predictions in the window; the counts stay."""
         self.window.clear()
         self._cells = 0
-        self.minutes = {}
+        self.minutes = OrderedDict()
 
     def minutes_of(self, version: str | None) -> TrafficMinutes:
         """Return the traffic of a version by minutes, for the versions that were used last."""
         minutes = self.minutes.get(version)
         if minutes is None:
             if len(self.minutes) >= VERSIONS:
-                del self.minutes[next(iter(self.minutes))]
+                self.minutes.popitem(last=False)
             identity = self._extension, self.deployment.name, version
             minutes = self.minutes[version] = TrafficMinutes(identity)
+        else:
+            self.minutes.move_to_end(version)
         return minutes
 
     def _update_fields(self) -> None:
@@ -199,7 +201,7 @@ class RecentTraffic(Listener):
         """Count minutes in buffers of its own in a forked process."""
         self._lock = Lock()
         for traffic in self._traffic.values():
-            traffic.minutes = {}
+            traffic.minutes = OrderedDict()
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
         return {

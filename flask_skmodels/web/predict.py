@@ -16,6 +16,7 @@ from flask_skmodels.inference.prediction import Prediction, PredictionCall, prep
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import ModelOutput
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.cross_site import check_origin
@@ -152,6 +153,24 @@ class Predictor:
         call = self.deployment.call(exchange.app, version, method, exchange.request_id)
         with call.admission or nullcontext(0.0) as call.waited, rejecting(call):
             return prepare(call, rows, self._budget(version, method))
+
+    def check_response(
+        self,
+        exchange: Exchange,
+        version: ModelVersion,
+        prediction: Prediction,
+        outputs: ModelOutput,
+    ) -> None:
+        """Check the size of the response to a prediction that is made in parts.
+
+        :param prediction: the record of the prediction of all rows
+        :param outputs: the outputs of all rows, or of some of them
+        :raises OverBudget: the response would have too many cells
+        """
+        method, request_id = prediction.method, exchange.request_id
+        call = self.deployment.call(exchange.app, version, method, request_id)
+        with rejecting(call):
+            self.budget.check_response(prediction.rows, outputs)
 
     def _budget(self, version: ModelVersion, method: str) -> Budget:
         if method == EXPLAIN and version.explainer is not None and version.explainer.is_slow:

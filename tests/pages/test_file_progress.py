@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from scipy.sparse import csr_matrix
 
-from flask_skmodels import SKModels, after_prediction
+from flask_skmodels import SKModels, after_prediction, input_rejected
 from flask_skmodels.testing import FakeEstimator
 
 ROWS = 1000
@@ -25,8 +25,11 @@ def first_column(X: Any) -> Any:
     return np.asarray(X, dtype=float)[:, 0]
 
 
-def client_of(predict: Any = first_column, **attributes: Any) -> FlaskClient:
+def client_of(
+    predict: Any = first_column, config: dict[str, Any] | None = None, **attributes: Any
+) -> FlaskClient:
     app = Flask("progress")
+    app.config.update(config or {})
     models = SKModels(app)
     estimator = FakeEstimator(predict=predict, n_features_in=2)
     models.add("m", estimator, schema={"x": {"max": ROWS}, "y": {}}, **attributes)
@@ -47,7 +50,7 @@ def test_progress_and_then_the_page() -> None:
     client = client_of()
     first, *more, page = lines(send(client))
     assert first["rows"] == 0
-    assert all(each["total"] == ROWS and each["rejected"] == 0 for each in [first, *more])
+    assert all(each["total"] == ROWS for each in [first, *more])
     counts = [each["rows"] for each in [first, *more]]
     assert counts == sorted(set(counts))
     assert counts[1] == 100
@@ -121,6 +124,44 @@ def test_estimator_that_fails_in_the_middle() -> None:
 def test_download_is_a_file_and_no_progress() -> None:
     response = send(client_of(), query="?download=1")
     assert (response.status_code, response.mimetype) == (200, "text/csv")
+
+
+@pytest.mark.parametrize("query", ["?download=1&progress=1", "?progress=1&download="])
+def test_download_with_progress_is_the_same_file(query: str) -> None:
+    client = client_of()
+    response = send(client, query=query)
+    assert (response.status_code, response.mimetype) == (200, "text/csv")
+    assert response.data == send(client, query="?download=1").data
+
+
+def test_wide_outputs_are_refused_after_the_first_part() -> None:
+    called: list[int] = []
+
+    def predict(X: Any) -> Any:
+        called.append(len(X))
+        return np.zeros((len(X), 5))
+
+    config = {"SKMODELS_MAX_CELLS": 3 * ROWS}
+    assert send(client_of(predict, config), query="").status_code == 413
+    called.clear()
+    rejected: list[str] = []
+
+    def count(app: Flask, errors: Any, **extra: Any) -> None:
+        rejected.extend(error.rule for error in errors)
+
+    with input_rejected.connected_to(count):
+        *_, page = lines(send(client_of(predict, config)))
+    assert page["status"] == 413
+    assert called == [100]
+    assert len(rejected) == 1
+
+
+def test_long_texts_are_refused_as_without_progress() -> None:
+    client = client_of(
+        lambda X: np.array(["x" * 200] * len(X)), config={"SKMODELS_MAX_CELLS": 3 * ROWS}
+    )
+    assert send(client, query="").status_code == 413
+    assert lines(send(client))[-1]["status"] == 413
 
 
 @pytest.mark.parametrize(

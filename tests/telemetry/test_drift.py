@@ -754,6 +754,15 @@ def test_processes_are_added_up(shared: Path, heard: list[dict[str, Any]]) -> No
     assert [each["field"] for each in heard] == ["x0"]
 
 
+def test_counts_that_begin_again_go_on_in_their_file(shared: Path) -> None:
+    app, models = served(TENTHS, config=OFF)
+    for _ in range(3):
+        models.predict("m", [[95.0]] * 10, app=app)
+        app.extensions["skmodels"].drift.restart()
+    assert report(app)["total"]["rows"] == 30
+    assert len(list(shared.glob("*.drift"))) == 1
+
+
 def test_window_of_several_processes_is_of_the_newest_rows(shared: Path) -> None:
     apps = [served(TENTHS, config=OFF, drift_window=200, drift_minimum=100) for _ in range(2)]
     for value, (app, models) in zip((5.0, 95.0), apps, strict=True):

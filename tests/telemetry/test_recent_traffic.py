@@ -27,7 +27,14 @@ from flask_skmodels import (
     SKModels,
 )
 from flask_skmodels.telemetry import recent_traffic
-from flask_skmodels.telemetry.recent_traffic import CELLS, SAMPLE, WINDOW, RecentTraffic
+from flask_skmodels.telemetry.recent_traffic import (
+    CELLS,
+    SAMPLE,
+    VERSIONS,
+    WINDOW,
+    RecentTraffic,
+)
+from flask_skmodels.telemetry.traffic_minutes import FAILURES
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, X, serve
 
 PATH = "/iris/predict/"
@@ -367,3 +374,29 @@ def test_columns_of_a_data_frame_are_measured() -> None:
     size, weight = traffic(client, "sizes")["inputs"]
     assert (size["field"], size["least"], size["most"]) == ("size", 1, 2)
     assert (weight["least"], weight["most"]) == (5, 7)
+
+
+def test_minutes_of_the_versions_used_last_are_kept(client: FlaskClient) -> None:
+    minutes_of = recent_traffic_of(client).of("iris").minutes_of
+    first = minutes_of("1")
+    for label in range(2, VERSIONS + 1):
+        minutes_of(str(label))
+    assert minutes_of("1") is first
+    minutes_of("another")
+    assert minutes_of("1") is first
+
+
+def test_versions_called_in_turn_have_one_file_each(
+    client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    labels = [str(label) for label in range(VERSIONS + 1)]
+    recent = recent_traffic_of(client).of("iris")
+    for label in labels * 3:
+        recent.add_failure(label)
+    recent.forget()
+    for label in labels:
+        recent.add_failure(label)
+    assert len(list(tmp_path.iterdir())) == len(labels)
+    kept = recent.minutes_of(labels[-1]).table()
+    assert kept[:, FAILURES].sum() == 4

@@ -13,8 +13,10 @@ from itertools import count
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 _SUFFIX = ".drift"  # prometheus-client reads files whose names end in .db
+_released: set[Path] = set()  # files of this process that nothing in it writes to any more
 
 
 def directory() -> Path | None:
@@ -40,16 +42,18 @@ class SharedBuffers:
         self._own: Path | None = None
 
     def open(self) -> Any:
-        """Return the buffer of this process, which may have counts of a process that has ended.
+        """Return the buffer of this process.
+
+        It may have counts: its own from before, or those of a process that has ended.
 
         :raises OSError: the file cannot be written
         """
-        taken = self._take_over()
-        if taken is None:
-            taken = self._new()
-        self._own = taken
+        self._own = taken = self._reopened() or self._take_over() or self._new()
         with taken.open("r+b") as file:
-            return mmap(file.fileno(), self._size)
+            buffer = mmap(file.fileno(), self._size)
+        _released.discard(taken)  # the file of that name may have been deleted
+        finalize(buffer, _released.add, taken).atexit = False
+        return buffer
 
     def others(self) -> Iterator[mmap]:
         """Yield the buffers of the other processes. Each is closed when it is no longer used."""
@@ -60,6 +64,17 @@ class SharedBuffers:
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob(f"skmodels_{self._key}_*{self._suffix}"))
+
+    def _reopened(self) -> Path | None:
+        """Return a file that this process has written to before, None if there is none."""
+        for number in count():
+            path = self._path(number)
+            if not path.exists():
+                return None
+            with suppress(KeyError):  # it is in use
+                _released.remove(path)
+                return path
+        raise AssertionError
 
     def _new(self) -> Path:
         for number in count():
