@@ -105,7 +105,7 @@ def _fields(version: ModelVersion, hidden: Collection[str]) -> Iterator[JSONObje
         entry: JSONObject = {"name": each.name, "label": schema.get("title", each.name)}
         entry |= {"unit": schema.get("x-unit"), "type": _type(schema)}
         entry["accepted"] = _accepted(schema, "" if known is None else known.hint)
-        entry["is_required"] = not (each.nullable or each.has_default)
+        entry["is_required"] = bool(each.definition.get("required")) and not each.has_default
         if shown is None or each.name in shown:
             typical = schema.get("examples", [None])[0]
             bounds = schema.get("x-training-range")
