@@ -74,6 +74,7 @@ class TemplateModels:
             "inputs": inputs,
             "general": [] if sent is None else sent.general,
             "hidden": self._hidden(form, subject, method),
+            "hidden_tag": "",
             "others": (),
         }
         return _drawn("form", form=context | options)

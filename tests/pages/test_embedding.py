@@ -9,6 +9,7 @@ import pytest
 from flask import Flask, render_template, render_template_string, request
 from flask.testing import FlaskClient
 from flask_wtf import CSRFProtect
+from jinja2 import StrictUndefined
 from sklearn.linear_model import LinearRegression
 
 from flask_skmodels import (
@@ -25,6 +26,13 @@ from tests.support.html import parsed
 
 PAGE = '{{ skmodels.form("iris") }}{{ skmodels.prediction("iris") }}'
 LENGTHS = {"min": 0, "meta": {"unit": "cm", "description": "measured by hand"}}
+
+
+@pytest.fixture(autouse=True)
+def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make templates raise an exception for an undefined variable."""
+    options = Flask.jinja_options | {"undefined": StrictUndefined}
+    monkeypatch.setattr(Flask, "jinja_options", options)
 
 
 def hosting(page: str, *models: Model, **context: Any) -> FlaskClient:
