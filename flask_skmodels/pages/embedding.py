@@ -56,7 +56,7 @@ class TemplateModels:
 
         :param subject: the name of a model, or a form of :meth:`flask_skmodels.Model.form`
         :param action: the URL that the form is sent to; by default that of the page
-        :param method: ``"post"`` or ``"get"``
+        :param method: ``"post"`` or ``"get"``, which sends the values in the address
         :param submit: the text of the button
         :raises UnknownModel: there is no such model
         """
@@ -65,7 +65,7 @@ class TemplateModels:
             return _drawn("form", form=_wtf_context(subject) | options)
         version = self._deployment(subject).current(application())
         form = self._form(version)
-        sent = self._submission(version, form)
+        sent = self._submission(version, form, method)
         inputs = form.inputs(form.initial())[0] if sent is None else sent.inputs
         for index, each in enumerate(inputs):
             each.id = f"{subject}-{index}"
@@ -74,12 +74,19 @@ class TemplateModels:
             "inputs": inputs,
             "general": [] if sent is None else sent.general,
             "hidden": self._hidden(form, subject, method),
+            "hidden_tag": "",
             "others": (),
         }
         return _drawn("form", form=context | options)
 
     def prediction(
-        self, subject: Any, row: Any = None, *, method: str | None = None, version: Any = None
+        self,
+        subject: Any,
+        row: Any = None,
+        *,
+        method: str | None = None,
+        version: Any = None,
+        form_method: str = "post",
     ) -> Markup:
         """Return the prediction of one row, with the probabilities if the model serves them.
 
@@ -88,13 +95,14 @@ class TemplateModels:
             nothing if it has sent none
         :param method: the name of the estimator's method; by default the model's first
         :param version: the label of a version; by default the live one
+        :param form_method: ``"get"`` if the form was drawn with ``method="get"``
         :raises UnknownModel: there is no such model, version or method
         """
         if isinstance(subject, Prediction):
             return _drawn("prediction", result=_result_of(subject), errors=())
         if row is None:
             served = self._deployment(subject).current(application())
-            sent = self._submission(served, self._form(served))
+            sent = self._submission(served, self._form(served), form_method)
             if sent is None:
                 return Markup("")
             if sent.row is None:
@@ -135,18 +143,19 @@ class TemplateModels:
             raise UnknownModel(f"there is no model named {name!r}. Registered models: {known}")
         return found
 
-    def _submission(self, version: ModelVersion, form: InputForm) -> Submission | None:
-        """Return the form of a model that the current request has sent, None if it has not."""
+    def _submission(self, version: ModelVersion, form: InputForm, method: str) -> Submission | None:
+        """Return the form of a model that the current request has sent, None if it has not.
+
+        :param method: the HTTP method of the form; only that of ``"get"`` is read from the address
+        """
         if not has_request_context():
             return None
-        marker = _marker(self._models.name, form)
-        sent = next(
-            (s for s in (request.form, request.args) if s.get(marker) == version.name), None
-        )
-        if sent is None:
+        in_address = method.lower() == "get"
+        sent = request.args if in_address else request.form
+        if sent.get(_marker(self._models.name, form)) != version.name:
             return None
         texts = form.texts(sent)
-        if sent is request.form and self._is_cross_site():
+        if self._is_cross_site() and not (in_address and _is_followed()):
             inputs, _ = form.inputs(texts)
             return Submission(texts, inputs, [CrossSite.description])
         errors = errors_of(version, form, texts)
@@ -184,6 +193,11 @@ def _wtf_context(form: Any) -> JSONObject:
         "hidden_tag": form.hidden_tag(),
         "others": [each for each in others if not _is_hidden(each)],
     }
+
+
+def _is_followed() -> bool:
+    """Return whether the visitor goes to the address, as by a link, and no page embeds it."""
+    return request.headers.get("Sec-Fetch-Dest") == "document"
 
 
 def _is_hidden(field: Any) -> bool:

@@ -101,7 +101,7 @@ def _fields(version: ModelVersion, hidden: Collection[str]) -> Iterator[JSONObje
         entry: JSONObject = {"name": each.name, "label": schema.get("title", each.name)}
         entry |= {"unit": schema.get("x-unit"), "type": _type(schema)}
         entry["accepted"] = _accepted(schema, "" if known is None else known.hint)
-        entry["is_required"] = not (each.nullable or each.has_default)
+        entry["is_required"] = bool(each.definition.get("required")) and not each.has_default
         typical, bounds = schema.get("examples", [None])[0], schema.get("x-training-range")
         entry |= {"typical": whole(typical), "training_range": bounds and [*map(whole, bounds)]}
         yield {key: value for key, value in entry.items() if value is not None}

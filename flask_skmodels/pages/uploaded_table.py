@@ -171,8 +171,8 @@ def _report(table: _Table, schema: Schema, columns: Mapping[str, str]) -> Column
 
 
 def _is_required(each: Field, aliases: Collection[str]) -> bool:
-    """Return whether each row needs a value of a field; one of the aliases may hold it."""
-    return not (each.nullable or each.has_default or aliases)
+    """Return whether each row needs a field; one of the aliases may hold its value."""
+    return bool(each.definition.get("required")) and not (each.has_default or aliases)
 
 
 def _nearest_columns(names: Iterable[str], columns: Iterable[str]) -> dict[str, str]:

@@ -235,6 +235,8 @@ class _Field:
                 self._rules |= {"nullable": True, "required": False}
             else:
                 self._rules["default"] = default
+        elif self._rules.get("nullable"):
+            self._rules["required"] = True  # null is a value of it, but it must be sent
 
     def _add_words(self, info: Any) -> None:
         """Add the title, the description and the unit, which the pages and documents show."""

@@ -66,7 +66,7 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading, SelfTraini
 
 from flask_skmodels import SKModels
 from flask_skmodels.engines.lean import pairwise
-from flask_skmodels.engines.lean.forms import decomposition, impute, mixture, neighbors
+from flask_skmodels.engines.lean.forms import cluster, decomposition, impute, mixture, neighbors
 from flask_skmodels.engines.lean.forms.preprocessing import splines
 from flask_skmodels.estimators.introspect import methods
 from tests.support.equality import assert_equal
@@ -246,6 +246,7 @@ def equal(outputs: Any, expected: Any, what: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore:.*outlier")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore:.*neighbors:UserWarning")
+@pytest.mark.filterwarnings("ignore:y contains no unlabeled samples:UserWarning")
 @pytest.mark.parametrize("name", cases(ESTIMATORS, quick=QUICK))
 def test_result_is_the_estimators_own(name: str) -> None:
     estimator, target = ESTIMATORS[name]
@@ -334,7 +335,7 @@ def one_step_less(right: Any) -> Any:
 
 
 CORRUPT: dict[str, tuple[Any, str, Any, Any, Any]] = {
-    "another center": (pairwise, "of_doubles", next_center, KMeans(4, random_state=0), None),
+    "another center": (cluster, "of_doubles", next_center, KMeans(4, random_state=0), None),
     "a distance": (pairwise, "squared_distances", without_norms, Nystroem(random_state=0), None),
     "another neighbor": (neighbors, "_tree", farthest, LocalOutlierFactor(novelty=True), None),
     "another value": (splines, "_evaluation", at_the_knots, SplineTransformer(), None),

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask, render_template, render_template_string, request
 from flask.testing import FlaskClient
 from flask_wtf import CSRFProtect
+from jinja2 import StrictUndefined
 from sklearn.linear_model import LinearRegression
 
 from flask_skmodels import (
@@ -24,7 +25,17 @@ from tests.support.helpers import FIELDS, SETOSA, VIRGINICA
 from tests.support.html import parsed
 
 PAGE = '{{ skmodels.form("iris") }}{{ skmodels.prediction("iris") }}'
+PAGE_OF_GET = (
+    '{{ skmodels.form("iris", method="get") }}{{ skmodels.prediction("iris", form_method="get") }}'
+)
 LENGTHS = {"min": 0, "meta": {"unit": "cm", "description": "measured by hand"}}
+
+
+@pytest.fixture(autouse=True)
+def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make templates raise an exception for an undefined variable."""
+    options = Flask.jinja_options | {"undefined": StrictUndefined}
+    monkeypatch.setattr(Flask, "jinja_options", options)
 
 
 def hosting(page: str, *models: Model, **context: Any) -> FlaskClient:
@@ -87,10 +98,33 @@ def test_errors_are_beside_their_fields(iris: Model) -> None:
 
 
 def test_form_can_be_sent_in_the_address(iris: Model) -> None:
-    page = '{{ skmodels.form("iris", method="get") }}{{ skmodels.prediction("iris") }}'
-    client = hosting(page, iris)
+    client = hosting(PAGE_OF_GET, iris)
     sent = client.get("/", query_string={"skmodels": "iris", **VIRGINICA})
     assert parsed(sent.text).all("p", class_="skmodels-output")[0].text == "2"
+
+
+def test_address_is_not_read_for_a_form_that_is_posted(iris: Model) -> None:
+    client = hosting(PAGE, iris)
+    sent = parsed(client.get("/", query_string={"skmodels": "iris", **VIRGINICA}).text)
+    assert not sent.all("div", class_="skmodels-prediction")
+    [length] = sent.all("input", name="sepal_length")
+    assert float(length["value"]) == SETOSA["sepal_length"]
+
+
+@pytest.mark.parametrize(
+    ("destination", "is_predicted"), [("document", True), ("image", False), (None, False)]
+)
+def test_address_in_a_page_of_another_site_is_predicted_only_if_it_is_followed(
+    iris: Model, destination: str | None, is_predicted: bool
+) -> None:
+    client = hosting(PAGE_OF_GET, iris)
+    client.set_cookie("session", "x")
+    counted: list[Any] = []
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    headers |= {} if destination is None else {"Sec-Fetch-Dest": destination}
+    with after_prediction.connected_to(lambda app, **extra: counted.append(app)):
+        client.get("/", query_string={"skmodels": "iris", **VIRGINICA}, headers=headers)
+    assert bool(counted) == is_predicted
 
 
 def test_two_forms_on_a_page(iris: Model) -> None:

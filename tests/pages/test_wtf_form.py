@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from flask import Flask, render_template_string
 from flask_wtf import FlaskForm
+from jinja2 import StrictUndefined
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -57,6 +58,13 @@ class Person(KeyValueModel):
         ),
         [2.0, 4.0],
     )
+
+
+@pytest.fixture(autouse=True)
+def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make templates raise an exception for an undefined variable."""
+    options = Flask.jinja_options | {"undefined": StrictUndefined}
+    monkeypatch.setattr(Flask, "jinja_options", options)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_model_of_pydantic_becomes_rules_of_cerberus() -> None:
         },
         "rings": {"type": "integer", "min": 1},
         "bill": {"type": "number", "nullable": True, "required": False},
-        "wing": {"type": "number", "nullable": True, "min": 100},
+        "wing": {"type": "number", "nullable": True, "required": True, "min": 100},
         "island": {"allowed": ["Dream", "Biscoe"], "default": "Dream"},
         "kind": {"allowed": ["Gentoo", "Adelie"], "default": "Adelie"},
         "tag": {"type": "string", "minlength": 2, "maxlength": 4, "regex": "^[A-Z]+$"},
@@ -88,9 +88,9 @@ def test_annotations_of_other_libraries_and_settings_that_accept_the_same() -> N
     assert declared(Plain) == {
         "A": {"type": "number"},
         "B": {"type": "integer", "min": 2, "max": 3, "default": 2},
-        "C": {"allowed": ["x"], "nullable": True},
+        "C": {"allowed": ["x"], "nullable": True, "required": True},
         "D": {"type": "string", "regex": r"[\s\S]*?(?:a|b)[\s\S]*"},
-        "E": {"type": "datetime", "nullable": True},
+        "E": {"type": "datetime", "nullable": True, "required": True},
     }
 
 
@@ -194,6 +194,18 @@ def test_accepts_what_pydantic_accepts(schema: FixedSchema, field: str, value: A
         Bird.model_validate(row)
     except pydantic.ValidationError:
         with pytest.raises(InvalidInput):
+            schema.clean(from_python(row))
+    else:
+        schema.clean(from_python(row))
+
+
+@pytest.mark.parametrize("field", GOOD)
+def test_requires_what_pydantic_requires(schema: FixedSchema, field: str) -> None:
+    row = {name: value for name, value in GOOD.items() if name != field}
+    try:
+        Bird.model_validate(row)
+    except pydantic.ValidationError:
+        with pytest.raises(InvalidInput, match="required field"):
             schema.clean(from_python(row))
     else:
         schema.clean(from_python(row))

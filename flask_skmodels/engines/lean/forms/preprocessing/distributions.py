@@ -129,7 +129,8 @@ class _Quantiles:
         self._limits = norm.ppf(clip), norm.ppf(1 - clip)
 
     def __call__(self, X: FloatArray) -> None:
-        low, high = self._ends(X)
+        (low, high), missing = self._ends(X), np.isnan(X)
+        kept = X[missing]
         if len(X) == 1 and self._of_row:
             X[0] = [
                 0.5 * (rise(value) - fall(-value))
@@ -141,6 +142,8 @@ class _Quantiles:
         X[low] = 0
         if self._is_normal:  # norm.ppf multiplies by its scale and adds its location
             np.clip(ndtri(X) * 1.0 + 0.0, *self._limits, out=X)
+            kept[:] = np.nan
+        X[missing] = kept  # their sign may have changed
 
     def _interpolate(self, X: FloatArray) -> None:
         references, opposite = self._references
