@@ -59,6 +59,7 @@ class CardSources:
 def model_card(sources: CardSources) -> JSONObject:
     """Return the card as a JSON object."""
     version = sources.version
+    fields = list(_fields(version, sources.hidden))
     return {
         "name": version.name,
         "version": version.label,
@@ -66,7 +67,8 @@ def model_card(sources: CardSources) -> JSONObject:
         "url": sources.url,
         "estimator": estimator_of(version),
         "predicts": _predicts(version),
-        "fields": list(_fields(version, sources.hidden))[:MOST_FIELDS],
+        "fields": fields[:MOST_FIELDS],
+        "more_fields": max(0, len(fields) - MOST_FIELDS),
         "since": _since(sources),
         "certainty": _certainty(version, sources.window),
         "training": _training(version),
@@ -81,7 +83,9 @@ def _predicts(version: ModelVersion) -> JSONObject:
         return {"kind": "transformed values", "name": name}
     if version.is_classifier:
         classes = jsonable(version.classes("predict_proba") or [])
-        return {"kind": "class", "name": name, "classes": classes[:MOST_CLASSES]}
+        more = max(0, len(classes) - MOST_CLASSES)
+        shown = classes[:MOST_CLASSES]
+        return {"kind": "class", "name": name, "classes": shown, "more_classes": more}
     known: JSONObject = {"kind": "number", "name": name}
     if target is not None and target.min is not None:
         known |= {"training_range": [whole(target.min), whole(target.max)]}
@@ -226,6 +230,7 @@ def markdown(card: Mapping[str, Any], version: ModelVersion, sample: str) -> str
         "## Intended uses & limitations",
         "The model takes rows of these fields:",
         _table(["field", "type", "accepted", "typical"], list(_field_rows(card["fields"]))),
+        f"and {card['more_fields']} more." if card["more_fields"] else "",
         *_since_lines(card),
         "## Training Procedure",
         training_sentence(card),
@@ -250,7 +255,10 @@ def prediction_sentence(card: Mapping[str, Any]) -> str:
     subject = f"{name}: " if name else ""
     if predicts["kind"] == "class":
         classes = ", ".join(map(format_value, predicts["classes"]))
-        return f"It predicts {subject}one of {classes}." if classes else "It predicts a class."
+        more = f" and {predicts['more_classes']} more" if predicts["more_classes"] else ""
+        return (
+            f"It predicts {subject}one of {classes}{more}." if classes else "It predicts a class."
+        )
     if predicts["kind"] == "number":
         bounds = predicts.get("training_range")
         words = "" if bounds is None else ", between {} and {} in its training data".format(*bounds)

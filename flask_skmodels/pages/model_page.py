@@ -326,7 +326,8 @@ def _fields_of(body: Body) -> dict[str, str]:
 
 def _origin(version: ModelVersion, form: InputForm, exchange: Exchange) -> str:
     """Return where the values of a form that is shown for the first time are from."""
-    if version.model.examples or exchange.request.method == "POST":
+    request = exchange.request
+    if version.model.examples or request.method == "POST" or form.linked(request.args):
         return ""
     return "training" if form.is_typical else "schema"
 

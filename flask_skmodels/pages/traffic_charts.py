@@ -17,7 +17,7 @@ class HourChart:
     """Values of each of the last sixty minutes.
 
     :param title: title of the chart
-    :param most: the value at the top
+    :param most: the value at the top, 0 if there are no values
     :param is_time: whether the values are seconds
     :param bars: left edge, top, height, and text of each bar; ``kind`` is its color
     :param lines: label and points of each line
@@ -63,12 +63,12 @@ def _bar_chart(
     ends: tuple[str, str],
 ) -> HourChart:
     sums = [sum(values) for values in zip(*(values for _, values in series), strict=True)]
-    most, width = max(sums) or 1, WIDTH / len(sums)
+    most, width = max(sums), WIDTH / len(sums)
     bars = []
     for index, minute in enumerate(minutes):
         top = HEIGHT
         for name, values in series:
-            height = round(values[index] / most * HEIGHT, 3)
+            height = round(values[index] / (most or 1) * HEIGHT, 3)
             top = round(top - height, 3)
             text = f"{minute['at'][11:16]}: {values[index]} {name}"
             bars += [(round(index * width, 3), top, height, text, name)] if height else []
@@ -80,8 +80,8 @@ def _line_chart(
     title: str, series: Sequence[tuple[str, Sequence[float | None]]], ends: tuple[str, str]
 ) -> HourChart:
     known = [value for _, values in series for value in values if value is not None]
-    most = max(known, default=0.0) or 1.0
-    lines = [(name, _segments(values, most)) for name, values in series]
+    most = max(known, default=0.0)
+    lines = [(name, _segments(values, most or 1.0)) for name, values in series]
     words = f"at most {max(known):.3g} seconds" if known else "no predictions"
     return HourChart(title, most, True, (), lines, *ends, f"{words} in the last hour")
 

@@ -38,5 +38,7 @@ def fields_to_show(schema: Schema, hidden: Collection[str]) -> list[Field]:
 
 
 def _without_training(field: Field) -> Field:
-    nothing = dict.fromkeys(("typical", "range", "known", "categories"))
-    return replace(field, column=replace(field.column, samples=(), **nothing))
+    column = replace(
+        field.column, typical=None, range=None, samples=(), known=None, categories=None
+    )
+    return replace(field, column=column)

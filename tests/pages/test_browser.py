@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 from sklearn.linear_model import LinearRegression
 
 from flask_skmodels import KeyValueModel, Model, SKModels
@@ -119,6 +119,17 @@ def press_predict(page: Page) -> None:
     page.get_by_role("button", name="Predict", exact=True).click()
 
 
+def hold(page: Page, url: str) -> list[Route]:
+    """Return the list of the requests to a URL, which do not go on by themselves."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(url, keep)
+    return held
+
+
 # With JavaScript
 
 
@@ -162,6 +173,36 @@ def test_fields_of_any_name_and_a_response_with_another_page(page: Page) -> None
     page.route("**/odd/**", lambda route: route.fulfill(body="<h1>Log in</h1>"))
     press_predict(page)
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_earlier_response_does_not_replace_a_later_one(page: Page) -> None:
+    page.goto("/line/")
+    held = hold(page, "**/line/**")
+    for value in ("1", "3"):
+        page.fill("input[name=x0]", value)
+        with page.expect_request("**/line/**"):
+            press_predict(page)
+    for route in reversed(held):
+        with page.expect_event("requestfinished"):
+            route.continue_()
+        page.wait_for_timeout(50)
+        expect(page.locator(".prediction")).to_have_text("6")
+        expect(page.locator("input[name=x0]")).to_have_value("3")
+
+
+def test_response_does_not_replace_what_is_typed_meanwhile(page: Page) -> None:
+    page.goto("/line/")
+    held = hold(page, "**/line/**")
+    with page.expect_request("**/line/**"):
+        press_predict(page)
+    page.fill("input[name=x0]", "7")
+    with page.expect_event("requestfinished"):
+        held[0].continue_()
+    page.wait_for_timeout(50)
+    expect(page.locator("input[name=x0]")).to_have_value("7")
+    page.unroute("**/line/**")
+    press_predict(page)
+    expect(page.locator(".prediction")).to_have_text("14")
 
 
 def test_select_and_missing_value(page: Page) -> None:

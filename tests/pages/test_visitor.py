@@ -26,6 +26,7 @@ from jinja2 import FileSystemBytecodeCache, StrictUndefined
 from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
@@ -111,6 +112,12 @@ def test_form_is_filled_with_typical_values_of_the_training_data(towns: Any) -> 
     page = get(client, "/price/")
     assert fill(page) == {"town": "Oslo", "area": "70"}
     assert "typical values of the training data" in page.one("form", id="row").text
+
+
+def test_form_of_a_link_is_not_said_to_be_filled_from_the_schema(flowers: FlaskClient) -> None:
+    page = get(flowers, "/iris/?fill.sepal_width=2")
+    assert fill(page)["sepal_width"] == "2"
+    assert "The form is filled" not in page.one("form", id="row").text
 
 
 @pytest.mark.parametrize(
@@ -519,6 +526,13 @@ def test_traffic_of_the_last_hour(flowers: FlaskClient) -> None:
     assert "Requests to this worker process only" in page.text
 
 
+def test_chart_without_values_has_no_greatest_one(flowers: FlaskClient) -> None:
+    flowers.post("/iris/predict/", json=SETOSA)
+    titles = [each.text for each in get(flowers, "/iris/traffic/").all("h3")]
+    assert "Predictions per minute at most 1" in titles
+    assert "Errors per minute" in titles
+
+
 def test_errors_are_grouped_by_field_and_rule(flowers: FlaskClient) -> None:
     flowers.post("/iris/predict/", json={"sepal_length": -1})
     flowers.post("/iris/predict/", json={})
@@ -688,6 +702,18 @@ def test_card_of_other_models() -> None:
     client = serve(Model(name="scale", pipeline=scale))
     assert "transforms" in get(client, "/scale/card/").text
     assert client.get("/scale/card/").get_json()["predicts"]["kind"] == "transformed values"
+
+
+def test_card_counts_the_fields_and_classes_that_it_leaves_out() -> None:
+    names = [f"x{number}" for number in range(203)]
+    X = pd.DataFrame([[0.0] * 203, [1.0] * 203], columns=names)
+    line = LinearRegression().fit(X, [0.0, 1.0])
+    client = serve(Model(name="wide", pipeline=line))
+    assert "and 3 more." in get(client, "/wide/card/").text
+    assert "\n\nand 3 more.\n\n" in client.get("/wide/card/?format=markdown").text
+    many = GaussianNB().fit([[float(n)] for n in range(52)], [f"c{n}" for n in range(52)])
+    page = get(serve(Model(name="many", pipeline=many)), "/many/card/")
+    assert " and 2 more." in page.one("section", aria_labelledby="predicts-title").text
 
 
 def test_guards_of_a_model_guard_its_card(pipeline: Any) -> None:

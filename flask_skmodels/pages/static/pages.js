@@ -97,17 +97,22 @@
   // The number of the last thing that the visitor did: a response to an earlier one is not shown.
   let latest = 0;
   let timer, isAsking, isStale;
+  // The number of the last request that replaces each part; none if its form was changed since.
+  const sent = new Map();
 
   // Submit a form and replace the parts of the page that it names in data-live.
   const submitInPlace = async (form, submitter) => {
-    latest += 1;
+    const mine = (latest += 1);
     isStale = false;
     clearTimeout(timer);
     const address = addressOf(form, submitter);
-    const ids = (submitter?.dataset.part || form.getAttribute("data-live")).split(" ");
+    const parts = submitter?.dataset.part || form.getAttribute("data-live");
+    const ids = parts.split(" ");
+    sent.set(parts, mine);
     if (submitter) submitter.setAttribute("aria-busy", "true");
     try {
       const page = await send(form, address);
+      if (sent.get(parts) !== mine) return;
       for (const id of ids) {
         const part = page.getElementById(id);
         if (!part) throw new Error("the response is another page, such as a login form");
@@ -122,6 +127,7 @@
       const [first] = ids.map((id) => document.getElementById(id));
       (first.querySelector("#result") || first).focus({ preventScroll: false });
     } catch {
+      if (sent.get(parts) !== mine) return;
       form.setAttribute("action", address);
       HTMLFormElement.prototype.submit.call(form);
     } finally {
@@ -294,6 +300,13 @@
     const button = event.target.closest("[data-copy]");
     if (button) copy(button);
   });
+
+  // A response would replace what the visitor has typed since.
+  const onEdit = (event) => {
+    const row = event.target.closest("#row");
+    if (row) sent.delete(row.getAttribute("data-live"));
+  };
+  document.addEventListener("input", onEdit, { capture: true });
 
   // Also for a form that another script sends.
   document.addEventListener("submit", () => (latest += 1), { capture: true });
