@@ -44,13 +44,16 @@ class Progress:
 
     def text(self) -> str:
         """Return the progress in one line."""
+        workers = f"{self.workers} worker{'' if self.workers == 1 else 's'}"
+        return f"{self.pace()}, {self.rejected:,} rejected, {workers}"
+
+    def pace(self) -> str:
+        """Return the rows, the rows a second and the time left."""
         of_all = "" if self.total is None else f" of {max(self.total, self.rows):,}"
         parts = [f"{self.rows:,}{of_all} rows", f"{self.rate:,.0f} rows/s"]
         left = self.seconds_left
         if left is not None:
             parts.append(f"{duration(left)} left")
-        parts.append(f"{self.rejected:,} rejected")
-        parts.append(f"{self.workers} worker{'' if self.workers == 1 else 's'}")
         return ", ".join(parts)
 
 

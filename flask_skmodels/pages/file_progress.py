@@ -130,7 +130,7 @@ def _lines(
 
 
 def _shown(progress: Progress) -> JSONObject:
-    return {"rows": progress.rows, "total": progress.total, "text": progress.text()}
+    return {"rows": progress.rows, "total": progress.total, "text": progress.pace()}
 
 
 def _joined(outputs: list[ModelOutput]) -> ModelOutput:

@@ -105,6 +105,7 @@ def details(recent_traffic: RecentTraffic, scope: Scope) -> JSONObject:
         "version": next(iter(scope.labels)) if scope.is_filtered else None,
         "since": iso_time(recent_traffic.started_at),
         "is_shared": directory() is not None,
+        "are_counts_shared": scope.metrics is not None,
         **counted,
         "window": len(window),
         "hour": _hour(hour),
@@ -116,14 +117,12 @@ def details(recent_traffic: RecentTraffic, scope: Scope) -> JSONObject:
 
 
 def _totals(recent_traffic: RecentTraffic, scope: Scope, hour: FloatArray) -> JSONObject:
-    """Return the counts, if they are not those of this process since its start."""
-    name = scope.deployment.name
+    """Return the counts and times, if they are not those of this process since its start."""
+    name, last = scope.deployment.name, _hour(hour)
     if scope.metrics is not None:
         totals = scope.metrics.totals(name, scope.labels if scope.is_filtered else None)
-        return {each: getattr(totals, each) for each in _COUNTS}
-    if not scope.is_filtered:
-        return {}
-    return {each: _hour(hour)[each] for each in _COUNTS}
+        return {each: getattr(totals, each) for each in _COUNTS} | {"seconds": last["seconds"]}
+    return last if scope.is_filtered else {}
 
 
 def _rejected_counts(

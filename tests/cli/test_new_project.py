@@ -57,6 +57,7 @@ def test_project_is_made_of_a_model_file_and_training_data(app: Flask, folder: P
     source = (folder / "shop/app.py").read_text(encoding="utf-8")
     assert '"sepal_length": {"type": "number"},  # 4.3 to 7.9 in training\n' in source
     client = loaded(folder / "shop").test_client()
+    assert client.get("/").status_code == 302  # a browser would keep a permanent redirect
     described = client.get("/iris/").get_json()
     assert described["fields"]["sepal_length"]["x-training-range"] == [4.3, 7.9]
     [example] = described["examples"]

@@ -57,6 +57,7 @@ def test_progress_and_then_the_page() -> None:
     assert counts[-1] == ROWS
     assert "of 1,000 rows, " in more[0]["text"]
     assert " rows/s, " in more[0]["text"]
+    assert not any("rejected" in each["text"] or "rejected" in each for each in more)
     assert page["status"] == 200
     assert "1,000 rows predicted" in page["page"]
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from time import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,15 @@ from sklearn.preprocessing import OneHotEncoder
 
 from flask_skmodels import KeyValueModel, Model, Profile, SKModels
 from flask_skmodels.pages import code_samples, uploaded_table
+from flask_skmodels.state import State
+from flask_skmodels.telemetry.metrics import Totals
 from flask_skmodels.telemetry.traffic_minutes import (
     FAILURES,
+    MINUTES,
+    PREDICTIONS,
     REJECTIONS,
+    TIMES,
+    WIDTH,
     TrafficMinutes,
     hour_of,
     tables_of,
@@ -556,7 +563,12 @@ def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
     assert versions.get("/iris/traffic/").get_json()["predictions"] == 3
     page = get(versions, "/iris/traffic/?version=1")
     assert statistics(page)["Predictions"] == "2"
-    assert "Only version 1, in the last hour" in page.text
+    assert "Requests for version 1 in the last hour, to this worker process only" in page.text
+    note = page.one("section", aria_labelledby="rejected-title").one("p", class_="note")
+    assert note.text.startswith("Errors in requests to this worker process since it started")
+    assert document["seconds"] == document["hour"]["seconds"]
+    table = get(versions, "/iris/traffic/").one("section", aria_labelledby="versions-title")
+    assert table.one("p", class_="note").text == "The last 3 predictions of this worker process."
     get(versions, "/iris/traffic/?version=7", 404)
     assert statistics(get(versions, "/iris/traffic/?version="))["Predictions"] == "3"
 
@@ -581,6 +593,38 @@ def test_minutes_are_counted_where_the_shared_directory_is_missing(
     minutes = TrafficMinutes(["a"])
     minutes.add_one(FAILURES)
     assert minutes.table()[:, FAILURES].sum() == 1
+
+
+def test_counts_of_one_process_are_named_so_where_only_minutes_are_shared(
+    flowers: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(State, "metrics", None)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    flowers.post("/iris/predict/", json={})
+    document = flowers.get("/iris/traffic/").get_json()
+    assert (document["is_shared"], document["are_counts_shared"]) == (True, False)
+    text = get(flowers, "/iris/traffic/").text
+    assert "Requests to this worker process only" in text
+    assert "Errors in requests to this worker process" in text
+
+
+def test_times_beside_counts_of_all_processes_are_of_all_too(
+    flowers: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    totals = Totals(predictions=1)
+    monkeypatch.setattr(State, "metrics", SimpleNamespace(totals=lambda *_: totals))
+    minutes = TrafficMinutes(("skmodels", "iris", None))  # of another process
+    start = int(time() // 60) % MINUTES * WIDTH
+    minutes.add_one(PREDICTIONS)
+    minutes.cells[start + TIMES + 5] = 1
+    document = flowers.get("/iris/traffic/").get_json()
+    assert document["are_counts_shared"] is True
+    assert document["seconds"] == document["hour"]["seconds"]
+    assert document["seconds"] is not None
+    text = get(flowers, "/iris/traffic/").text
+    assert "Requests to all worker processes that share their metrics" in text
+    assert "The times are those of the last hour." in text
 
 
 SHARED = """
