@@ -470,6 +470,16 @@ def test_rejected_rows_of_json_and_more_than_are_listed(flowers: FlaskClient) ->
     assert "150 rows as CSV" in page.text
 
 
+def test_rejected_rows_are_no_formulas_of_a_spreadsheet(pipeline: Any) -> None:
+    model = KeyValueModel(name="iris", pipeline=pipeline, schema=LENGTHS, purge_unknown=False)
+    row = {**SETOSA, "sepal_length": "=1+1", "petal_length": "@x", "petal_width": -1, "=2+2": 1}
+    body = json.dumps([row | {"sepal_width": "+3.5"}]).encode()
+    page = upload(serve(model), "/iris/", body, "rows.json", 400)
+    [_, cells] = rejected_rows(page)
+    assert cells[:4] == ["'=1+1", "+3.5", "'@x", "-1"]
+    assert cells[5].startswith("'=2+2: unknown field")
+
+
 # Traffic
 
 
@@ -654,6 +664,14 @@ def test_card_in_markdown_has_the_sections_of_skops(pipeline: Any) -> None:
             "# How to Get Started with the Model",
         ]
         assert "| logisticregression__max_iter |" in response.text
+
+
+def test_classes_in_the_card_in_markdown_are_no_markup() -> None:
+    classifier = LogisticRegression().fit([[0.0], [1.0]], ["<script>", "b"])
+    client = serve(Model(name="marked", pipeline=classifier))
+    card = client.get("/marked/card/?format=markdown", headers=HTML).text
+    assert "It predicts one of &lt;script>, b." in card
+    assert "<script>" not in card
 
 
 def test_card_of_other_models() -> None:
