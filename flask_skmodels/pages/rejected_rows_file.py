@@ -10,7 +10,7 @@ from io import StringIO
 
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.exceptions import InputError, InvalidInput, OverBudget, RejectedRows
-from flask_skmodels.pages.results import format_value
+from flask_skmodels.pages.results import error_sentence, format_value
 from flask_skmodels.pages.uploaded_table import UploadedTable
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import CERBERUS_CELLS, Schema
@@ -58,7 +58,7 @@ def rejected_rows_file(
     writer = csv.writer(target)
     writer.writerow([*header, "row", REASONS])
     for index, line in zip(sorted(reasons), lines, strict=True):
-        reason = _without_formula("; ".join(map(_reason, reasons[index])))
+        reason = _without_formula("; ".join(map(error_sentence, reasons[index])))
         writer.writerow([*line, index + 1, reason])
     return RejectedRowsFile(target.getvalue().encode(), len(reasons), is_complete)
 
@@ -86,10 +86,6 @@ def _reasons(
                 return reasons, False
             reasons[start + index] = found[index]
     return reasons, True
-
-
-def _reason(error: InputError) -> str:
-    return error.text if error.field is None else f"{error.field}: {error.text}"
 
 
 def _without_formula(text: str) -> str:
