@@ -27,6 +27,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier
 
 from flask_skmodels import KeyValueModel, Model, Profile, SKModels
 from flask_skmodels.pages import code_samples
@@ -443,6 +444,17 @@ def rejected_rows(page: Element) -> list[list[str]]:
     assert link["download"] == "iris-rejected-rows.csv"
     text = base64.b64decode(link["href"].partition(",")[2]).decode()
     return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def test_field_that_may_be_null_but_is_required(pipeline: Any) -> None:
+    schema = LENGTHS | {"petal_width": {"nullable": True, "required": True}}
+    tree = DecisionTreeClassifier().fit([[*SETOSA.values()], [*VIRGINICA.values()]], [0, 1])
+    client = serve(KeyValueModel(name="iris", pipeline=tree, schema=schema))
+    fields = client.get("/iris/card/").get_json()["fields"]
+    assert [each["is_required"] for each in fields] == [True] * 4
+    body = b"sepal_length,sepal_width,petal_length\n5,3,1\n6,3,6\n"
+    page = upload(client, "/iris/", body, "rows.csv", 400)
+    assert "petal_width (optional)" not in page.one(id="file-result").text
 
 
 def test_rejected_rows_are_a_file_with_reasons(flowers: FlaskClient) -> None:
