@@ -15,7 +15,7 @@ from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.csrf import csrf_of
 from flask_skmodels.pages.form_input import errors_of
 from flask_skmodels.pages.input_form import Input, InputForm
-from flask_skmodels.pages.results import RowResult, row_result
+from flask_skmodels.pages.results import RowResult, error_sentence, row_result
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
@@ -127,7 +127,7 @@ class TemplateModels:
         except UnknownModel:
             raise
         except InvalidInput as error:
-            return None, [_sentence(each) for each in error.errors]
+            return None, [error_sentence(each) for each in error.errors]
         except SKModelsError as error:
             return None, [Problem(error).detail]
 
@@ -220,10 +220,6 @@ def _result_of(prediction: Prediction, probabilities: Prediction | None = None) 
     if prediction.rows != 1:
         raise ValueError(f"a template shows the prediction of one row, not of {prediction.rows}")
     return row_result(prediction, probabilities, None, {})
-
-
-def _sentence(error: Any) -> str:
-    return error.text if error.field is None else f"{error.field}: {error.text}"
 
 
 def _drawn(macro: str, **arguments: Any) -> Markup:

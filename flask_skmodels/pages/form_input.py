@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from flask_skmodels.codecs.codec import Source
 from flask_skmodels.codecs.form import FormCodec
 from flask_skmodels.exceptions import InputError, InvalidInput
 from flask_skmodels.inference.budget import NO_BUDGET
@@ -18,15 +19,16 @@ class FormPairs:
     """The names and values of a form that was read already, for a codec to decode.
 
     :param pairs: names and values
+    :param body: the body that contained them, whose limits apply; without it there are none
     """
 
     data = b""
     parameters: ClassVar[Mapping[str, str]] = {}
-    max_bytes = _MAX_BYTES
-    budget = NO_BUDGET
 
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, pairs: Sequence[tuple[str, str]], body: Source | None = None) -> None:
         self.pairs = pairs
+        self.max_bytes = _MAX_BYTES if body is None else body.max_bytes
+        self.budget = NO_BUDGET if body is None else body.budget
 
 
 def errors_of(

@@ -226,14 +226,14 @@ def markdown(card: Mapping[str, Any], version: ModelVersion, sample: str) -> str
         _front_matter(version),
         "# Model description",
         _text(card["description"]) or f"The model {_text(card['name'])}.",
-        prediction_sentence(card),
+        _text(prediction_sentence(card)),
         "## Intended uses & limitations",
         "The model takes rows of these fields:",
         _table(["field", "type", "accepted", "typical"], list(_field_rows(card["fields"]))),
         f"and {card['more_fields']} more." if card["more_fields"] else "",
         *_since_lines(card),
         "## Training Procedure",
-        training_sentence(card),
+        _text(training_sentence(card)),
         "### Hyperparameters",
         "<details>\n<summary> Click to expand </summary>\n\n"
         + _table(["Hyperparameter", "Value"], list(_parameters(version)))

@@ -20,6 +20,7 @@ from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages import charts, code_samples, traffic_statistics
 from flask_skmodels.pages.csrf import csrf_of
 from flask_skmodels.pages.file_progress import Steps, predict_file, response_of
+from flask_skmodels.pages.form_input import FormPairs
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import (
     base_of,
@@ -139,7 +140,7 @@ class ModelPage(BaseView):
         """Return the page with the prediction for the form of one row."""
         form = self._form(version)
         texts = form.texts(_fields_of(body))
-        fields = FormFields(body, form.pairs(texts))
+        fields = FormPairs(form.pairs(texts), body)
         name = exchange.request.args.get("curve")
         try:
             result = self._row_result(exchange, version, method, fields)
@@ -166,7 +167,7 @@ class ModelPage(BaseView):
         return curve(version, prediction, rows, field, texts.get(name, ""))
 
     def _row_result(
-        self, exchange: Exchange, version: ModelVersion, method: str, fields: FormFields
+        self, exchange: Exchange, version: ModelVersion, method: str, fields: FormPairs
     ) -> RowResult:
         def predict(called: str) -> Prediction:
             return self._predictor.predict(exchange, version, called, FormCodec(), fields)
@@ -298,22 +299,6 @@ class ModelPage(BaseView):
         """Return why versions have failed, by label; none if the visitor may not know."""
         may_see = self._state.may_see_reasons(self._deployment)
         return self._deployment.versions.failures if may_see else {}
-
-
-class FormFields:
-    """The fields of a form, for a codec to decode instead of the body of the request.
-
-    :param body: the body that contained the fields
-    :param pairs: names and values of the fields
-    """
-
-    data = b""
-    parameters: ClassVar[Mapping[str, str]] = {}
-
-    def __init__(self, body: Body, pairs: Sequence[tuple[str, str]]) -> None:
-        self.pairs = pairs
-        self.max_bytes = body.max_bytes
-        self.budget = body.budget
 
 
 def _fields_of(body: Body) -> dict[str, str]:

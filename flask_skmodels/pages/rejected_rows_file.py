@@ -10,14 +10,16 @@ from io import StringIO
 
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.exceptions import InputError, InvalidInput, OverBudget, RejectedRows
-from flask_skmodels.pages.results import format_value
+from flask_skmodels.pages.results import error_sentence, format_value
 from flask_skmodels.pages.uploaded_table import UploadedTable
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import CERBERUS_CELLS, Schema
+from flask_skmodels.schema.text_values import read_number
 
 MOST_ROWS = 1_000
 _PART = 256  # rows that are validated together, at most
 REASONS = "reasons"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet may run
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def rejected_rows_file(
     writer = csv.writer(target)
     writer.writerow([*header, "row", REASONS])
     for index, line in zip(sorted(reasons), lines, strict=True):
-        writer.writerow([*line, index + 1, "; ".join(map(_reason, reasons[index]))])
+        reason = _without_formula("; ".join(map(error_sentence, reasons[index])))
+        writer.writerow([*line, index + 1, reason])
     return RejectedRowsFile(target.getvalue().encode(), len(reasons), is_complete)
 
 
@@ -85,8 +88,10 @@ def _reasons(
     return reasons, True
 
 
-def _reason(error: InputError) -> str:
-    return error.text if error.field is None else f"{error.field}: {error.text}"
+def _without_formula(text: str) -> str:
+    """Return a text that a spreadsheet does not run as a formula. Numbers stay as they are."""
+    is_formula = text.startswith(_FORMULA) and isinstance(read_number(text), str)
+    return f"'{text}" if is_formula else text
 
 
 def _lines(
@@ -100,7 +105,8 @@ def _lines(
             if lines is not None:
                 return lines
     names = [each.name for each in schema.fields]
-    return names, [_texts(rows.item(index), names) for index in wanted]
+    lines_of_texts = (_texts(rows.item(index), names) for index in wanted)
+    return names, [[*map(_without_formula, line)] for line in lines_of_texts]
 
 
 def _lines_of_csv(

@@ -13,6 +13,7 @@ from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.codecs.parts import are_large
 from flask_skmodels.estimators.outputs import is_multi_output
+from flask_skmodels.exceptions import InputError
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import bar_width
 from flask_skmodels.pages.traffic_statistics import distribution
@@ -200,6 +201,11 @@ def format_value(value: Any, digits: int = 6) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return str(value)
+
+
+def error_sentence(error: InputError) -> str:
+    """Return the text of an error after the name of its field, if it has one."""
+    return error.text if error.field is None else f"{error.field}: {error.text}"
 
 
 def is_missing(value: Any) -> bool:

@@ -30,6 +30,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier
 
 from flask_skmodels import KeyValueModel, Model, Profile, SKModels
 from flask_skmodels.pages import code_samples, uploaded_table
@@ -484,6 +485,17 @@ def rejected_rows(page: Element) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline="")))
 
 
+def test_field_that_may_be_null_but_is_required(pipeline: Any) -> None:
+    schema = LENGTHS | {"petal_width": {"nullable": True, "required": True}}
+    tree = DecisionTreeClassifier().fit([[*SETOSA.values()], [*VIRGINICA.values()]], [0, 1])
+    client = serve(KeyValueModel(name="iris", pipeline=tree, schema=schema))
+    fields = client.get("/iris/card/").get_json()["fields"]
+    assert [each["is_required"] for each in fields] == [True] * 4
+    body = b"sepal_length,sepal_width,petal_length\n5,3,1\n6,3,6\n"
+    page = upload(client, "/iris/", body, "rows.csv", 400)
+    assert "petal_width (optional)" not in page.one(id="file-result").text
+
+
 def test_rejected_rows_are_a_file_with_reasons(flowers: FlaskClient) -> None:
     body = SEMICOLONS.replace(b"6,3", b"-1") + b"5,1;x;1,4;-2\n"
     page = upload(flowers, "/iris/", body.replace(b"petal_width", b"petal_width;id"), "a.csv", 400)
@@ -507,6 +519,16 @@ def test_rejected_rows_of_json_and_more_than_are_listed(flowers: FlaskClient) ->
     _, *rows = rejected_rows(page)
     assert (len(rows), rows[-1][4]) == (150, "151")
     assert "150 rows as CSV" in page.text
+
+
+def test_rejected_rows_are_no_formulas_of_a_spreadsheet(pipeline: Any) -> None:
+    model = KeyValueModel(name="iris", pipeline=pipeline, schema=LENGTHS, purge_unknown=False)
+    row = {**SETOSA, "sepal_length": "=1+1", "petal_length": "@x", "petal_width": -1, "=2+2": 1}
+    body = json.dumps([row | {"sepal_width": "+3.5"}]).encode()
+    page = upload(serve(model), "/iris/", body, "rows.json", 400)
+    [_, cells] = rejected_rows(page)
+    assert cells[:4] == ["'=1+1", "+3.5", "'@x", "-1"]
+    assert cells[5].startswith("'=2+2: unknown field")
 
 
 # Traffic
@@ -738,6 +760,14 @@ def test_card_in_markdown_has_the_sections_of_skops(pipeline: Any) -> None:
             "# How to Get Started with the Model",
         ]
         assert "| logisticregression__max_iter |" in response.text
+
+
+def test_classes_in_the_card_in_markdown_are_no_markup() -> None:
+    classifier = LogisticRegression().fit([[0.0], [1.0]], ["<script>", "b"])
+    client = serve(Model(name="marked", pipeline=classifier))
+    card = client.get("/marked/card/?format=markdown", headers=HTML).text
+    assert "It predicts one of &lt;script>, b." in card
+    assert "<script>" not in card
 
 
 def test_card_of_other_models() -> None:
