@@ -31,13 +31,13 @@ class Deferred:
     """
 
     making: ClassVar[Any] = RLock()
-    is_made = False
+    is_made = True  # of an object whose ``__init__`` was called, such as a copied context
 
     @classmethod
     def unmade(cls, **attributes: Any) -> Self:
         """Return an object with some attributes, whose ``__init__`` was not called."""
         new = cls.__new__(cls)
-        new.__dict__ = attributes
+        new.__dict__ = {"is_made": False, **attributes}
         return new
 
     def make(self) -> None:
@@ -94,7 +94,7 @@ class WholeResponse(Deferred, Response):
 
     def __init__(self, body: bytes, content_type: str) -> None:
         pairs = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-        vars(self).update(_body=body, pairs=pairs)
+        vars(self).update(is_made=False, _body=body, pairs=pairs)
 
     def make(self) -> None:
         content_type = self.pairs[0][1]

@@ -87,7 +87,7 @@ def test_threads_see_the_object_when_it_is_made() -> None:
             sleep(0.02)
             self.made = object()
 
-    slow = Slow()
+    slow = Slow.unmade()
     with ThreadPoolExecutor(4) as pool:
         found = set(pool.map(lambda _: slow.made, range(4)))
     assert len(found) == 1

@@ -27,6 +27,7 @@ from flask import (
     signals,
     url_for,
 )
+from flask.globals import request_ctx
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.routing import Map, Rule
 
@@ -837,6 +838,23 @@ def test_context_can_be_copied_to_a_thread(iris: KeyValueModel, answered: list[s
     ask(app)
     assert answered
     assert seen[0]() == PATH
+
+
+def test_copied_context_is_whole(iris: KeyValueModel, answered: list[str]) -> None:
+    app, seen = served(iris), list[Any]()
+
+    def look() -> tuple[bool, dict[str, Any]]:
+        return hasattr(request_ctx, "nothing"), dict(session)
+
+    def receiver(sender: Flask, **extra: Any) -> None:
+        seen.append(flask.copy_current_request_context(look))
+
+    after_prediction.connect(receiver, app)
+    ask(app)
+    assert answered
+    assert seen[0]() == (False, {})
+    assert not has_request_context()
+    assert not flask.has_app_context()
 
 
 # Exceptions that leave a view
