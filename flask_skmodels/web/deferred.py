@@ -27,7 +27,7 @@ class Deferred:
     """An object whose attributes are set when one of them that is missing is first read.
 
     :cvar making: held while they are set, because a call in another thread may need them as well
-    :ivar is_made: whether they are set, or are being set
+    :ivar is_made: whether they are set
     """
 
     making: ClassVar[Any] = RLock()
@@ -40,17 +40,20 @@ class Deferred:
         new.__dict__ = {"is_made": False, **attributes}
         return new
 
-    def make(self) -> None:
-        """Set the attributes."""
+    def made(self) -> object:
+        """Return an object of Flask or Werkzeug that has the attributes."""
         raise NotImplementedError
+
+    def make(self) -> None:
+        """Set the attributes, all in one step, because other threads may read them."""
+        with Deferred.making:
+            if not self.is_made:
+                vars(self).update(vars(self.made()), is_made=True)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # pickle looks for methods of an empty object
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        with Deferred.making:
-            if not self.is_made:
-                vars(self)["is_made"] = True
-                self.make()
+        self.make()
         return object.__getattribute__(self, name)
 
 
@@ -75,8 +78,10 @@ class DeferredRequest(Deferred, Request):
     def max_content_length(self, value: int | None) -> None:
         self._max_content_length = value
 
-    def make(self) -> None:
-        Request.__init__(self, self.environ)
+    def made(self) -> Request:
+        request = Request(self.environ)
+        self.environ["werkzeug.request"] = self
+        return request
 
 
 class WholeResponse(Deferred, Response):
@@ -96,14 +101,11 @@ class WholeResponse(Deferred, Response):
         pairs = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
         vars(self).update(is_made=False, _body=body, pairs=pairs)
 
-    def make(self) -> None:
-        content_type = self.pairs[0][1]
-        Response.__init__(self, self._body, headers=self.pairs, content_type=content_type)
+    def made(self) -> Response:
+        return Response(self._body, headers=self.pairs, content_type=self.pairs[0][1])
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not self.is_made:
-            vars(self)["is_made"] = True
-            self.make()
+        self.make()
         super().__setattr__(name, value)
 
     def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:

@@ -5,8 +5,8 @@ They are those of Flask 3.1; in later releases both are one.
 
 from __future__ import annotations
 
-from contextvars import Token
-from typing import TYPE_CHECKING, Self
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Self
 
 from flask import Flask
 from flask.ctx import AppContext, RequestContext
@@ -24,9 +24,10 @@ class DeferredAppContext(Deferred, AppContext):
 
     token: Token[AppContext]
 
-    def make(self) -> None:
-        AppContext.__init__(self, self.app)
-        self._cv_tokens = [self.token]
+    def made(self) -> AppContext:
+        context = AppContext(self.app)
+        context._cv_tokens = [self.token]
+        return context
 
 
 class DeferredContext(Deferred, RequestContext):
@@ -46,17 +47,26 @@ class DeferredContext(Deferred, RequestContext):
         context.token = _cv_request.set(context)
         return context
 
-    def make(self) -> None:
-        RequestContext.__init__(self, self.app, self.request.environ, self.request)
-        self._cv_tokens = [(self.token, self.app_context)]
+    def made(self) -> RequestContext:
+        context = RequestContext(self.app, self.request.environ, self.request)
         interface = self.app.session_interface
         session = interface.open_session(self.app, self.request)
-        self._session = interface.make_null_session(self.app) if session is None else session
+        context._session = interface.make_null_session(self.app) if session is None else session
+        context._cv_tokens = [(self.token, self.app_context)]
+        return context
 
     def pop_both(self, error: BaseException | None) -> None:
         """Leave both contexts. Flask does that if they were made, or there are files to close."""
-        if self.is_made or "files" in vars(self.request):
-            self.pop(None if error is None or self.app.should_ignore_error(error) else error)
-        else:
-            _cv_request.reset(self.token)
-            _cv_app.reset(self.app_context.token)
+        app_context = self.app_context
+        try:
+            if self.is_made or "files" in vars(self.request):
+                self.pop(None if error is None or self.app.should_ignore_error(error) else error)
+        finally:
+            _leave(_cv_request, self.token)
+            _leave(_cv_app, app_context.token)
+
+
+def _leave(variable: ContextVar[Any], token: Token[Any]) -> None:
+    """Reset a context variable, unless Flask has done it."""
+    if variable.get(None) is not None:
+        variable.reset(token)

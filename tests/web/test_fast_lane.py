@@ -898,3 +898,23 @@ def test_exit_leaves_the_contexts(iris: KeyValueModel, answered: list[str]) -> N
     assert answered
     assert not has_request_context()
     assert not flask.has_app_context()
+
+
+@pytest.mark.parametrize("name", ["session", "g"])
+def test_contexts_are_left_although_they_cannot_be_made(
+    iris: KeyValueModel, answered: list[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    app = served(iris)
+
+    def fail(*arguments: Any) -> None:
+        raise ZeroDivisionError
+
+    def receiver(sender: Flask, **extra: Any) -> None:
+        monkeypatch.setattr(app, "create_url_adapter", fail)
+        getattr(flask, name).get("nothing")
+
+    before_prediction.connect(receiver, app)
+    assert ask(app).status.startswith("500")
+    assert answered
+    assert not has_request_context()
+    assert not flask.has_app_context()
