@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from copy import copy
 from operator import attrgetter
 from types import FunctionType
 from typing import Any
@@ -193,7 +192,8 @@ def _receivers(app: Flask) -> Iterator[str]:
 
 
 def _copied(part: Any) -> Any:
-    """Return a part of an application; a copy if it is a container, which may change."""
-    if isinstance(part, Mapping):
-        return {name: copy(each) for name, each in part.items()}
-    return copy(part) if isinstance(part, list) else part
+    """Return a part of an application; a copy of it and its lists if it is a container."""
+    if isinstance(part, Mapping):  # other threads may add to it
+        every = dict(part).items()
+        return {name: each.copy() if isinstance(each, list) else each for name, each in every}
+    return part.copy() if isinstance(part, list) else part

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from io import BytesIO
+from threading import Lock
 from typing import Any
 
 import flask
@@ -27,6 +28,7 @@ from flask import (
     signals,
     url_for,
 )
+from flask.ctx import _AppCtxGlobals
 from flask.globals import request_ctx
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.routing import Map, Rule
@@ -363,6 +365,14 @@ def response_class(app: Flask, calls: Calls) -> None:
     app.response_class = Own
 
 
+def app_ctx_globals_class(app: Flask, calls: Calls) -> None:
+    class Own(_AppCtxGlobals):
+        def __init__(self) -> None:
+            calls.append("hook")
+
+    app.app_ctx_globals_class = Own
+
+
 def session_interface(app: Flask, calls: Calls) -> None:
     class Own(SecureCookieSessionInterface):
         def open_session(self, app: Flask, request: Request) -> Any:
@@ -659,6 +669,16 @@ def test_own_url_map(iris: KeyValueModel, answered: list[str]) -> None:
         url_map_class = OwnMap
 
     assert both_ways(served(iris, cls=Own), PATH, **ROW).status == "200 OK"
+    assert not answered
+
+
+def test_attributes_of_the_session_interface_are_not_copied(
+    iris: KeyValueModel, answered: list[str]
+) -> None:
+    app = served(iris)
+    app.session_interface = SecureCookieSessionInterface()
+    app.session_interface.lock = Lock()  # type: ignore[attr-defined]
+    assert both_ways(app, PATH, **ROW).status == "200 OK"
     assert not answered
 
 
