@@ -18,6 +18,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask, Request, Response, signals
+from flask.ctx import _AppCtxGlobals
 from flask.globals import _cv_app
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
@@ -32,6 +33,7 @@ _STEPS = (  # methods of Flask that the lane leaves out
 )
 _CLASSES = {"request_class": Request, "response_class": Response, "url_map.__class__": Map}
 _CLASSES["session_interface.__class__"] = SecureCookieSessionInterface
+_CLASSES["app_ctx_globals_class"] = _AppCtxGlobals
 _SWITCHES = ("debug", "subdomain_matching", "url_map.host_matching", "session_interface.__dict__")
 _CLASS_STEPS = [
     *(f"__class__.{name}" for name in (*_STEPS, "wsgi_app")),

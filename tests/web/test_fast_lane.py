@@ -406,7 +406,7 @@ HOOKS = [
     *map(receiver_of, fast_lane._SIGNALS),
     *map(method_of_the_application, fast_lane._STEPS),
     *(request_class, response_class, session_interface, method_of_the_session_interface),
-    view_function,
+    *(app_ctx_globals_class, view_function),
 ]
 
 
