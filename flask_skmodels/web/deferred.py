@@ -45,10 +45,11 @@ class Deferred:
         raise NotImplementedError
 
     def make(self) -> None:
-        """Set the attributes, all in one step, because other threads may read them."""
+        """Set the missing attributes, all in one step, because other threads may read them."""
         with Deferred.making:
             if not self.is_made:
-                vars(self).update(vars(self.made()), is_made=True)
+                made, known = vars(self.made()), vars(self)
+                known.update({name: made[name] for name in made.keys() - known}, is_made=True)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # pickle looks for methods of an empty object

@@ -877,6 +877,22 @@ def test_copied_context_is_whole(iris: KeyValueModel, answered: list[str]) -> No
     assert not flask.has_app_context()
 
 
+def test_receiver_sets_an_attribute_of_the_request(
+    iris: KeyValueModel, answered: list[str]
+) -> None:
+    app, seen = served(iris), list[Any]()
+
+    def receiver(sender: Flask, **extra: Any) -> None:
+        request.remote_addr = "192.0.2.1"
+        request_ctx.flashes = [("first", "message")]
+        seen.extend([request.path, request.remote_addr, dict(session), request_ctx.flashes])
+
+    before_prediction.connect(receiver, app)
+    ask(app)
+    assert answered
+    assert seen == [PATH, "192.0.2.1", {}, [("first", "message")]]
+
+
 # Exceptions that leave a view
 
 
