@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Self
 
-from flask import Flask
+from flask import Flask, signals
 from flask.ctx import AppContext, RequestContext
 from flask.globals import _cv_app, _cv_request
 from werkzeug.routing import Rule
@@ -17,6 +17,19 @@ from flask_skmodels.web.deferred import Deferred, DeferredRequest
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
+
+SIGNALS = (
+    *(signals.request_started, signals.request_finished, signals.request_tearing_down),
+    *(signals.appcontext_pushed, signals.appcontext_popped, signals.appcontext_tearing_down),
+)
+_RECEIVERS = [signal.receivers for signal in SIGNALS]
+
+
+def receivers_of_flask(app: Flask) -> list[str]:
+    """Return which of Flask's signals for requests and contexts have receivers."""
+    if not any(_RECEIVERS):
+        return []
+    return [f"receivers of {each.name}" for each in SIGNALS if each.has_receivers_for(app)]
 
 
 class DeferredAppContext(Deferred, AppContext):
@@ -55,11 +68,15 @@ class DeferredContext(Deferred, RequestContext):
         context._cv_tokens = [(self.token, self.app_context)]
         return context
 
+    def is_used(self) -> bool:
+        """Return whether Flask has to end the request, for its code or for receivers of signals."""
+        return self.is_made or self.app_context.is_made or bool(receivers_of_flask(self.app))
+
     def pop_both(self, error: BaseException | None) -> None:
-        """Leave both contexts. Flask does that if they were made, or there are files to close."""
+        """Leave both contexts. Flask does that if they are used, or there are files to close."""
         app_context = self.app_context
         try:
-            if self.is_made or "files" in vars(self.request):
+            if self.is_used() or "files" in vars(self.request):
                 self.pop(None if error is None or self.app.should_ignore_error(error) else error)
         finally:
             _leave(_cv_request, self.token)

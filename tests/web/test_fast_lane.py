@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
 from io import BytesIO
@@ -45,7 +46,7 @@ from flask_skmodels import (
 )
 from flask_skmodels.config import DIALECTS
 from flask_skmodels.testing import FakeEstimator
-from flask_skmodels.web import fast_lane
+from flask_skmodels.web import deferred_context, fast_lane
 from flask_skmodels.web.fast_lane import FastLane
 from tests.support.both_ways import ask as ask_wsgi
 from tests.support.both_ways import both_ways, environ_of, through_flask
@@ -101,6 +102,19 @@ def iris(pipeline: Any) -> KeyValueModel:
 
 
 # The requests that the lane answers
+
+
+def test_two_first_requests_at_the_same_time(iris: KeyValueModel) -> None:
+    class Raced(defaultdict[Any, Any]):
+        def __delitem__(self, key: Any) -> None:
+            self.pop(key)  # in another thread
+            super().__delitem__(key)
+
+    app = Flask("served")
+    app.before_request_funcs = Raced(list)
+    SKModels(app).register(iris)
+    assert app.test_client().post(PATH, **ROW).status_code == 200
+    assert not app.before_request_funcs
 
 
 def test_first_request_is_left_to_flask(iris: KeyValueModel, answered: list[str]) -> None:
@@ -403,7 +417,7 @@ def view_function(app: Flask, calls: Calls) -> None:
 
 HOOKS = [
     *(before, before_in_the_blueprint, after, teardown, teardown_of_the_context, url_values),
-    *map(receiver_of, fast_lane._SIGNALS),
+    *map(receiver_of, deferred_context.SIGNALS),
     *map(method_of_the_application, fast_lane._STEPS),
     *(request_class, response_class, session_interface, method_of_the_session_interface),
     *(app_ctx_globals_class, view_function),
@@ -620,6 +634,7 @@ def test_hook_of_another_blueprint(iris: KeyValueModel, answered: list[str]) -> 
         {"APPLICATION_ROOT": "/app", "PREFERRED_URL_SCHEME": "https"},
         {"TRUSTED_HOSTS": ["localhost"]},
         {"TRUSTED_HOSTS": ["example.org"]},
+        {"TRUSTED_HOSTS": "localhost"},
         {"SECRET_KEY": "a", "SESSION_REFRESH_EACH_REQUEST": True},
         {"MAX_CONTENT_LENGTH": 10},
         {"MAX_CONTENT_LENGTH": 0},
@@ -891,6 +906,35 @@ def test_receiver_sets_an_attribute_of_the_request(
     ask(app)
     assert answered
     assert seen == [PATH, "192.0.2.1", {}, [("first", "message")]]
+
+
+@pytest.mark.parametrize("name", ["nothing", "g"])
+@pytest.mark.parametrize(
+    "signal",
+    [
+        each
+        for each in deferred_context.SIGNALS
+        if each.name.endswith(("finished", "down", "popped"))
+    ],
+    ids=lambda signal: signal.name,
+)
+def test_signals_of_flask_that_a_receiver_connects_to(
+    iris: KeyValueModel, answered: list[str], signal: Any, name: str
+) -> None:
+    app, seen = served(iris), list[Any]()
+
+    def other(sender: Flask, **extra: Any) -> None:
+        seen.append(signal.name)
+
+    def receiver(sender: Flask, **extra: Any) -> None:
+        signal.connect(other, app)
+        if name == "g":
+            g.name = "value"
+
+    before_prediction.connect(receiver, app)
+    ask(app)
+    assert answered
+    assert seen == [signal.name]
 
 
 # Exceptions that leave a view
