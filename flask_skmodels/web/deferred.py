@@ -27,30 +27,34 @@ class Deferred:
     """An object whose attributes are set when one of them that is missing is first read.
 
     :cvar making: held while they are set, because a call in another thread may need them as well
-    :ivar is_made: whether they are set, or are being set
+    :ivar is_made: whether they are set
     """
 
     making: ClassVar[Any] = RLock()
-    is_made = False
+    is_made = True  # of an object whose ``__init__`` was called, such as a copied context
 
     @classmethod
     def unmade(cls, **attributes: Any) -> Self:
         """Return an object with some attributes, whose ``__init__`` was not called."""
         new = cls.__new__(cls)
-        new.__dict__ = attributes
+        new.__dict__ = {"is_made": False, **attributes}
         return new
 
-    def make(self) -> None:
-        """Set the attributes."""
+    def made(self) -> object:
+        """Return an object of Flask or Werkzeug that has the attributes."""
         raise NotImplementedError
+
+    def make(self) -> None:
+        """Set the missing attributes, all in one step, because other threads may read them."""
+        with Deferred.making:
+            if not self.is_made:
+                made, known = vars(self.made()), vars(self)
+                known.update({name: made[name] for name in made.keys() - known}, is_made=True)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # pickle looks for methods of an empty object
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        with Deferred.making:
-            if not self.is_made:
-                vars(self)["is_made"] = True
-                self.make()
+        self.make()
         return object.__getattribute__(self, name)
 
 
@@ -75,8 +79,10 @@ class DeferredRequest(Deferred, Request):
     def max_content_length(self, value: int | None) -> None:
         self._max_content_length = value
 
-    def make(self) -> None:
-        Request.__init__(self, self.environ)
+    def made(self) -> Request:
+        request = Request(self.environ)
+        self.environ["werkzeug.request"] = self
+        return request
 
 
 class WholeResponse(Deferred, Response):
@@ -94,16 +100,13 @@ class WholeResponse(Deferred, Response):
 
     def __init__(self, body: bytes, content_type: str) -> None:
         pairs = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-        vars(self).update(_body=body, pairs=pairs)
+        vars(self).update(is_made=False, _body=body, pairs=pairs)
 
-    def make(self) -> None:
-        content_type = self.pairs[0][1]
-        Response.__init__(self, self._body, headers=self.pairs, content_type=content_type)
+    def made(self) -> Response:
+        return Response(self._body, headers=self.pairs, content_type=self.pairs[0][1])
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not self.is_made:
-            vars(self)["is_made"] = True
-            self.make()
+        self.make()
         super().__setattr__(name, value)
 
     def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:

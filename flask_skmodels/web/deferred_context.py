@@ -5,10 +5,10 @@ They are those of Flask 3.1; in later releases both are one.
 
 from __future__ import annotations
 
-from contextvars import Token
-from typing import TYPE_CHECKING, Self
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Self
 
-from flask import Flask
+from flask import Flask, signals
 from flask.ctx import AppContext, RequestContext
 from flask.globals import _cv_app, _cv_request
 from werkzeug.routing import Rule
@@ -18,15 +18,29 @@ from flask_skmodels.web.deferred import Deferred, DeferredRequest
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
+SIGNALS = (
+    *(signals.request_started, signals.request_finished, signals.request_tearing_down),
+    *(signals.appcontext_pushed, signals.appcontext_popped, signals.appcontext_tearing_down),
+)
+_RECEIVERS = [signal.receivers for signal in SIGNALS]
+
+
+def receivers_of_flask(app: Flask) -> list[str]:
+    """Return which of Flask's signals for requests and contexts have receivers."""
+    if not any(_RECEIVERS):
+        return []
+    return [f"receivers of {each.name}" for each in SIGNALS if each.has_receivers_for(app)]
+
 
 class DeferredAppContext(Deferred, AppContext):
     """An application context that is made when it is first used."""
 
     token: Token[AppContext]
 
-    def make(self) -> None:
-        AppContext.__init__(self, self.app)
-        self._cv_tokens = [self.token]
+    def made(self) -> AppContext:
+        context = AppContext(self.app)
+        context._cv_tokens = [self.token]
+        return context
 
 
 class DeferredContext(Deferred, RequestContext):
@@ -46,17 +60,30 @@ class DeferredContext(Deferred, RequestContext):
         context.token = _cv_request.set(context)
         return context
 
-    def make(self) -> None:
-        RequestContext.__init__(self, self.app, self.request.environ, self.request)
-        self._cv_tokens = [(self.token, self.app_context)]
+    def made(self) -> RequestContext:
+        context = RequestContext(self.app, self.request.environ, self.request)
         interface = self.app.session_interface
         session = interface.open_session(self.app, self.request)
-        self._session = interface.make_null_session(self.app) if session is None else session
+        context._session = interface.make_null_session(self.app) if session is None else session
+        context._cv_tokens = [(self.token, self.app_context)]
+        return context
+
+    def is_used(self) -> bool:
+        """Return whether Flask has to end the request, for its code or for receivers of signals."""
+        return self.is_made or self.app_context.is_made or bool(receivers_of_flask(self.app))
 
     def pop_both(self, error: BaseException | None) -> None:
-        """Leave both contexts. Flask does that if they were made, or there are files to close."""
-        if self.is_made or "files" in vars(self.request):
-            self.pop(None if error is None or self.app.should_ignore_error(error) else error)
-        else:
-            _cv_request.reset(self.token)
-            _cv_app.reset(self.app_context.token)
+        """Leave both contexts. Flask does that if they are used, or there are files to close."""
+        app_context = self.app_context
+        try:
+            if self.is_used() or "files" in vars(self.request):
+                self.pop(None if error is None or self.app.should_ignore_error(error) else error)
+        finally:
+            _leave(_cv_request, self.token)
+            _leave(_cv_app, app_context.token)
+
+
+def _leave(variable: ContextVar[Any], token: Token[Any]) -> None:
+    """Reset a context variable, unless Flask has done it."""
+    if variable.get(None) is not None:
+        variable.reset(token)

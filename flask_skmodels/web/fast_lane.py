@@ -12,19 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from copy import copy
 from operator import attrgetter
 from types import FunctionType
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask, Request, Response, signals
+from flask import Flask, Request, Response
+from flask.ctx import _AppCtxGlobals
 from flask.globals import _cv_app
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule, RuleFactory
 
-from flask_skmodels.web.deferred_context import DeferredContext
+from flask_skmodels.web.deferred_context import DeferredContext, receivers_of_flask
 
 _STEPS = (  # methods of Flask that the lane leaves out
     *("request_context", "app_context", "create_url_adapter", "full_dispatch_request"),
@@ -33,6 +33,7 @@ _STEPS = (  # methods of Flask that the lane leaves out
 )
 _CLASSES = {"request_class": Request, "response_class": Response, "url_map.__class__": Map}
 _CLASSES["session_interface.__class__"] = SecureCookieSessionInterface
+_CLASSES["app_ctx_globals_class"] = _AppCtxGlobals
 _SWITCHES = ("debug", "subdomain_matching", "url_map.host_matching", "session_interface.__dict__")
 _CLASS_STEPS = [
     *(f"__class__.{name}" for name in (*_STEPS, "wsgi_app")),
@@ -42,11 +43,6 @@ _HOOKS = (
     *("before_request_funcs", "after_request_funcs", "teardown_request_funcs"),
     *("url_value_preprocessors", "teardown_appcontext_funcs"),
 )
-_SIGNALS = (
-    *(signals.request_started, signals.request_finished, signals.request_tearing_down),
-    *(signals.appcontext_pushed, signals.appcontext_popped, signals.appcontext_tearing_down),
-)
-_RECEIVERS = [signal.receivers for signal in _SIGNALS]
 _MOST_HOSTS, _UNKNOWN = 64, object()
 _OURS = ": flask_skmodels."  # of a hook that runs before the first request only
 _parts_of = attrgetter(*_CLASS_STEPS, *_CLASSES, *_SWITCHES, *_HOOKS)
@@ -81,7 +77,7 @@ class FastLane:
     def reasons(self, endpoint: str) -> list[str]:
         """Return what keeps the requests of an endpoint out of the lane; empty if nothing does."""
         paths = [path for path, (rule, _) in self._views.items() if rule.endpoint == endpoint]
-        found = [*_reasons(self._app, self._name), *_receivers(self._app)]
+        found = [*_reasons(self._app, self._name), *receivers_of_flask(self._app)]
         if not paths or not all(self._is_matched(path, *self._views[path]) for path in paths):
             found.append("a decorator of its view, or another view at its URL")
         return [each for each in found if _OURS not in each]
@@ -117,7 +113,7 @@ class FastLane:
             self._decision = known, (reasons := list(_reasons(self._app, self._name)))
         if reasons or not vars(self._app).keys().isdisjoint(_STEPS):
             return False
-        return not (any(_RECEIVERS) and any(_receivers(self._app)))
+        return not receivers_of_flask(self._app)
 
     def _is_matched(self, path: str, rule: Rule, view_function: ViewFunction) -> bool:
         """Return whether Flask would call the view function for the path."""
@@ -166,7 +162,7 @@ class FastLane:
             response = view_function()
         except Exception as error:
             return self._app.finalize_request(self._app.handle_user_exception(error))
-        return self._app.finalize_request(response) if context.is_made else response
+        return self._app.finalize_request(response) if context.is_used() else response
 
 
 def _reasons(app: Flask, blueprint: str) -> Iterator[str]:
@@ -188,12 +184,9 @@ def _reasons(app: Flask, blueprint: str) -> Iterator[str]:
             yield f"{name}: {function.__module__}.{getattr(function, '__qualname__', function)}"
 
 
-def _receivers(app: Flask) -> Iterator[str]:
-    return (f"receivers of {each.name}" for each in _SIGNALS if each.has_receivers_for(app))
-
-
 def _copied(part: Any) -> Any:
-    """Return a part of an application; a copy if it is a container, which may change."""
-    if isinstance(part, Mapping):
-        return {name: copy(each) for name, each in part.items()}
-    return copy(part) if isinstance(part, list) else part
+    """Return a part of an application; a copy of it and its lists if it is a container."""
+    if isinstance(part, Mapping):  # other threads may add to it
+        every = dict(part).items()
+        return {name: each.copy() if isinstance(each, list) else each for name, each in every}
+    return part.copy() if isinstance(part, list) else part

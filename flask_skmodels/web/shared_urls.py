@@ -22,7 +22,7 @@ def watch(state: State) -> None:
     def log_once() -> None:
         functions[None] = [each for each in functions[None] if each is not log_once]
         if not functions[None]:
-            del functions[None]  # Flask would look through an empty list at each request
+            functions.pop(None, None)  # Flask would look through an empty list at each request
         _log(state, known)
 
     _log(state, known)

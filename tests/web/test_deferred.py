@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import sleep
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,13 +82,35 @@ def test_attribute_that_is_missing() -> None:
     assert not hasattr(response, "__nothing__")
 
 
-def test_threads_see_the_object_when_it_is_made() -> None:
-    class Slow(Deferred):
-        def make(self) -> None:
-            sleep(0.02)
-            self.made = object()
+class Made(Deferred):
+    """An object that is made slowly, or never."""
 
-    slow = Slow()
+    def made(self) -> Any:
+        sleep(0.02)
+        if self.fails:
+            raise ZeroDivisionError
+        return SimpleNamespace(whole=object(), other=object())
+
+
+def test_threads_see_the_object_when_it_is_made() -> None:
+    slow = Made.unmade(fails=False)
     with ThreadPoolExecutor(4) as pool:
-        found = set(pool.map(lambda _: slow.made, range(4)))
+        found = set(pool.map(lambda _: slow.whole, range(4)))
     assert len(found) == 1
+
+
+def test_object_is_made_only_when_it_is_whole() -> None:
+    slow = Made.unmade(fails=False)
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(lambda: slow.whole)
+        while not making.done():
+            assert not slow.is_made or "whole" in vars(slow)
+    assert slow.is_made
+
+
+def test_object_that_cannot_be_made_stays_unmade() -> None:
+    failing = Made.unmade(fails=True)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            _ = failing.whole
+    assert not failing.is_made

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
 from io import BytesIO
+from threading import Lock
 from typing import Any
 
 import flask
@@ -27,6 +29,8 @@ from flask import (
     signals,
     url_for,
 )
+from flask.ctx import _AppCtxGlobals
+from flask.globals import request_ctx
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.routing import Map, Rule
 
@@ -42,7 +46,7 @@ from flask_skmodels import (
 )
 from flask_skmodels.config import DIALECTS
 from flask_skmodels.testing import FakeEstimator
-from flask_skmodels.web import fast_lane
+from flask_skmodels.web import deferred_context, fast_lane
 from flask_skmodels.web.fast_lane import FastLane
 from tests.support.both_ways import ask as ask_wsgi
 from tests.support.both_ways import both_ways, environ_of, through_flask
@@ -98,6 +102,19 @@ def iris(pipeline: Any) -> KeyValueModel:
 
 
 # The requests that the lane answers
+
+
+def test_two_first_requests_at_the_same_time(iris: KeyValueModel) -> None:
+    class Raced(defaultdict[Any, Any]):
+        def __delitem__(self, key: Any) -> None:
+            self.pop(key)  # in another thread
+            super().__delitem__(key)
+
+    app = Flask("served")
+    app.before_request_funcs = Raced(list)
+    SKModels(app).register(iris)
+    assert app.test_client().post(PATH, **ROW).status_code == 200
+    assert not app.before_request_funcs
 
 
 def test_first_request_is_left_to_flask(iris: KeyValueModel, answered: list[str]) -> None:
@@ -362,6 +379,14 @@ def response_class(app: Flask, calls: Calls) -> None:
     app.response_class = Own
 
 
+def app_ctx_globals_class(app: Flask, calls: Calls) -> None:
+    class Own(_AppCtxGlobals):
+        def __init__(self) -> None:
+            calls.append("hook")
+
+    app.app_ctx_globals_class = Own
+
+
 def session_interface(app: Flask, calls: Calls) -> None:
     class Own(SecureCookieSessionInterface):
         def open_session(self, app: Flask, request: Request) -> Any:
@@ -392,10 +417,10 @@ def view_function(app: Flask, calls: Calls) -> None:
 
 HOOKS = [
     *(before, before_in_the_blueprint, after, teardown, teardown_of_the_context, url_values),
-    *map(receiver_of, fast_lane._SIGNALS),
+    *map(receiver_of, deferred_context.SIGNALS),
     *map(method_of_the_application, fast_lane._STEPS),
     *(request_class, response_class, session_interface, method_of_the_session_interface),
-    view_function,
+    *(app_ctx_globals_class, view_function),
 ]
 
 
@@ -609,6 +634,7 @@ def test_hook_of_another_blueprint(iris: KeyValueModel, answered: list[str]) -> 
         {"APPLICATION_ROOT": "/app", "PREFERRED_URL_SCHEME": "https"},
         {"TRUSTED_HOSTS": ["localhost"]},
         {"TRUSTED_HOSTS": ["example.org"]},
+        {"TRUSTED_HOSTS": "localhost"},
         {"SECRET_KEY": "a", "SESSION_REFRESH_EACH_REQUEST": True},
         {"MAX_CONTENT_LENGTH": 10},
         {"MAX_CONTENT_LENGTH": 0},
@@ -658,6 +684,16 @@ def test_own_url_map(iris: KeyValueModel, answered: list[str]) -> None:
         url_map_class = OwnMap
 
     assert both_ways(served(iris, cls=Own), PATH, **ROW).status == "200 OK"
+    assert not answered
+
+
+def test_attributes_of_the_session_interface_are_not_copied(
+    iris: KeyValueModel, answered: list[str]
+) -> None:
+    app = served(iris)
+    app.session_interface = SecureCookieSessionInterface()
+    app.session_interface.lock = Lock()  # type: ignore[attr-defined]
+    assert both_ways(app, PATH, **ROW).status == "200 OK"
     assert not answered
 
 
@@ -839,6 +875,68 @@ def test_context_can_be_copied_to_a_thread(iris: KeyValueModel, answered: list[s
     assert seen[0]() == PATH
 
 
+def test_copied_context_is_whole(iris: KeyValueModel, answered: list[str]) -> None:
+    app, seen = served(iris), list[Any]()
+
+    def look() -> tuple[bool, dict[str, Any]]:
+        return hasattr(request_ctx, "nothing"), dict(session)
+
+    def receiver(sender: Flask, **extra: Any) -> None:
+        seen.append(flask.copy_current_request_context(look))
+
+    after_prediction.connect(receiver, app)
+    ask(app)
+    assert answered
+    assert seen[0]() == (False, {})
+    assert not has_request_context()
+    assert not flask.has_app_context()
+
+
+def test_receiver_sets_an_attribute_of_the_request(
+    iris: KeyValueModel, answered: list[str]
+) -> None:
+    app, seen = served(iris), list[Any]()
+
+    def receiver(sender: Flask, **extra: Any) -> None:
+        request.remote_addr = "192.0.2.1"
+        request_ctx.flashes = [("first", "message")]
+        seen.extend([request.path, request.remote_addr, dict(session), request_ctx.flashes])
+
+    before_prediction.connect(receiver, app)
+    ask(app)
+    assert answered
+    assert seen == [PATH, "192.0.2.1", {}, [("first", "message")]]
+
+
+@pytest.mark.parametrize("name", ["nothing", "g"])
+@pytest.mark.parametrize(
+    "signal",
+    [
+        each
+        for each in deferred_context.SIGNALS
+        if each.name.endswith(("finished", "down", "popped"))
+    ],
+    ids=lambda signal: signal.name,
+)
+def test_signals_of_flask_that_a_receiver_connects_to(
+    iris: KeyValueModel, answered: list[str], signal: Any, name: str
+) -> None:
+    app, seen = served(iris), list[Any]()
+
+    def other(sender: Flask, **extra: Any) -> None:
+        seen.append(signal.name)
+
+    def receiver(sender: Flask, **extra: Any) -> None:
+        signal.connect(other, app)
+        if name == "g":
+            g.name = "value"
+
+    before_prediction.connect(receiver, app)
+    ask(app)
+    assert answered
+    assert seen == [signal.name]
+
+
 # Exceptions that leave a view
 
 
@@ -877,6 +975,26 @@ def test_exit_leaves_the_contexts(iris: KeyValueModel, answered: list[str]) -> N
     before_prediction.connect(receiver, app)
     with pytest.raises(SystemExit):
         ask(app)
+    assert answered
+    assert not has_request_context()
+    assert not flask.has_app_context()
+
+
+@pytest.mark.parametrize("name", ["session", "g"])
+def test_contexts_are_left_although_they_cannot_be_made(
+    iris: KeyValueModel, answered: list[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    app = served(iris)
+
+    def fail(*arguments: Any) -> None:
+        raise ZeroDivisionError
+
+    def receiver(sender: Flask, **extra: Any) -> None:
+        monkeypatch.setattr(app, "create_url_adapter", fail)
+        getattr(flask, name).get("nothing")
+
+    before_prediction.connect(receiver, app)
+    assert ask(app).status.startswith("500")
     assert answered
     assert not has_request_context()
     assert not flask.has_app_context()
