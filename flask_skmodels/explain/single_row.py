@@ -214,10 +214,6 @@ def _edges_of(nodes: Nodes) -> _Edges:
     return edges
 
 
-def _places(place: Array, children: Array) -> NDArray[np.intp]:
-    return np.where(children < 0, NONE, place[children])
-
-
 def _by_level(nodes: Nodes, roots: Array) -> list[NDArray[np.intp]]:
     """Return the nodes of each level below the roots; splits come before leaves."""
     levels, parents = [], roots

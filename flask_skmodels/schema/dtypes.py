@@ -193,9 +193,15 @@ def _pandas_dtype(field: Field) -> Any:
         ) from error
 
 
+def python_values(column: ColumnValues) -> Sequence[Any]:
+    """Return the values of a column as Python objects."""
+    values: Sequence[Any] = column.tolist() if isinstance(column, np.ndarray) else column
+    return values
+
+
 def to_objects(column: ColumnValues) -> list[Any]:
     """Return the values of a column as Python objects, None for a missing one."""
-    values = column.tolist() if isinstance(column, np.ndarray) else column
+    values = python_values(column)
     return [None if value is None or value != value else value for value in values]
 
 
@@ -278,8 +284,7 @@ def _category_codes(field: Field) -> dict[object, int]:
 
 def _categorical(codes: dict[object, int], dtype: Any, column: ColumnValues) -> Any:
     """Return a column of categories; a value that is not one of them is missing."""
-    values = column.tolist() if isinstance(column, np.ndarray) else column
-    found = [-1 if value is None else codes.get(value, -1) for value in values]
+    found = [-1 if value is None else codes.get(value, -1) for value in python_values(column)]
     return import_module("pandas").Categorical.from_codes(found, dtype=dtype)
 
 

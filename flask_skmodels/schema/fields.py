@@ -28,6 +28,7 @@ Declaration = FieldRules | Sequence[Rules] | type[Any]
 
 OWN_RULES = ("transform", "name")  # the rules that Cerberus does not have
 NUMBER_KINDS = frozenset({"number", "integer"})
+NUMERIC_KINDS = NUMBER_KINDS | {"boolean"}  # whose values become doubles
 
 _PLAIN_RULES = {"type", "min", "max", "nullable", "required", "default", "meta"}
 _LOGICAL_RULE = re.compile(r"(any|all|one|none)of(_.+)?")

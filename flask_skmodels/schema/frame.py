@@ -16,6 +16,7 @@ from flask_skmodels.schema.dtypes import (
     has_missing,
     maker_of,
     missing_of,
+    python_values,
     storage_in_frame,
 )
 from flask_skmodels.schema.fields import NUMBER_KINDS, Field
@@ -252,8 +253,7 @@ class DeferredFrame(Tabular):
         if self.row is not None:
             value = self.row[index]
             return [missing if value is None else value]
-        column = self._columns[index]
-        values = column.tolist() if isinstance(column, np.ndarray) else column
+        values = python_values(self._columns[index])
         return [missing if value is None else value for value in values]
 
     def copy(self) -> DeferredFrame:

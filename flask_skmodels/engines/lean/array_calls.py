@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from flask_skmodels.estimators.attributes import is_a, is_from_sklearn, shallow_copy
 from flask_skmodels.estimators.requirements import parts_of
-from flask_skmodels.schema.fields import NUMBER_KINDS
+from flask_skmodels.schema.fields import NUMBER_KINDS, NUMERIC_KINDS
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.types import Array, Estimator
 
 _NAMES = "feature_names_in_"
 _TAKES_FRAMES = ("ColumnTransformer", "FunctionTransformer")
-_NUMERIC_KINDS = NUMBER_KINDS | {"boolean"}
 
 
 def without_names(estimator: Estimator) -> Estimator | None:
@@ -46,7 +45,7 @@ def array_of_frame(X: DeferredFrame) -> Array | None:
     if fields.are_typed:
         has_floats = fields.are_floats and len(fields.integers) < len(fields)
         return X.to_float64() if has_floats else None
-    if not fields.kinds <= _NUMERIC_KINDS:
+    if not fields.kinds <= NUMERIC_KINDS:
         return None
     return (
         X.to_numpy() if fields.kinds <= NUMBER_KINDS or len(fields.kinds) == 1 else X.to_float64()

@@ -9,12 +9,12 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from flask_skmodels.engines.lean.compiler import Decline, doubles
-from flask_skmodels.schema.fields import NUMBER_KINDS, Field
+from flask_skmodels.schema.dtypes import python_values
+from flask_skmodels.schema.fields import NUMERIC_KINDS, Field
 from flask_skmodels.schema.frame import DeferredFrame, Fields, is_float
 from flask_skmodels.schema.types import ColumnValues, FloatArray, ModelInput
 
 _T = TypeVar("_T")
-_NUMERIC_KINDS = NUMBER_KINDS | {"boolean"}
 
 
 class KnownFields(Generic[_T]):
@@ -75,8 +75,7 @@ class CodedColumns:
         codes = self._codes.get(index)
         if codes is None:
             return column
-        values = column.tolist() if isinstance(column, np.ndarray) else column
-        return [codes.get(value, nan) for value in values]
+        return [codes.get(value, nan) for value in python_values(column)]
 
     def _has_only_numbers(self, fields: Fields) -> bool:
         """Return whether numbers and known categories are all that a data frame has."""
@@ -87,4 +86,4 @@ class CodedColumns:
     def _is_known(self, field: Field, codes: Mapping[Any, float] | None) -> bool:
         if codes is not None:
             return tuple(field.column.categories or ()) == tuple(codes)
-        return field.storage in _NUMERIC_KINDS or (field.is_number and is_float(field))
+        return field.storage in NUMERIC_KINDS or (field.is_number and is_float(field))

@@ -10,6 +10,7 @@ from scipy.sparse import hstack, issparse
 
 from flask_skmodels.engines.lean.compiler import Call, Decline
 from flask_skmodels.engines.lean.containers import (
+    SPARSE_DTYPES,
     Csr,
     OneHotRows,
     SparseRows,
@@ -21,7 +22,6 @@ from flask_skmodels.schema.tabular import to_sklearn
 from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 _NUMBERS = {"number"}
-_DTYPES = (np.dtype(np.float64), np.dtype(np.int64))
 
 
 def concatenate_dense(calls: Sequence[Call]) -> Call:
@@ -80,7 +80,7 @@ def _sparse(outputs: Sequence[ModelOutput], rows: int) -> Csr:
     if rows == 1:
         return _sparse_row(outputs)
     matrix = hstack([to_sklearn(output) for output in outputs]).tocsr()
-    if matrix.dtype not in _DTYPES:
+    if matrix.dtype not in SPARSE_DTYPES:
         raise Decline("a transformer returns another dtype than float64 and int64")
     return to_csr(matrix)
 
@@ -90,7 +90,7 @@ def _sparse_row(outputs: Sequence[ModelOutput]) -> Csr:
     indices: list[int] = []
     width = 0
     dtype = np.result_type(*map(_dtype_of, outputs))
-    if dtype not in _DTYPES:
+    if dtype not in SPARSE_DTYPES:
         raise Decline("a transformer returns another dtype than float64 and int64")
     for output in outputs:
         if isinstance(output, OneHotRows):

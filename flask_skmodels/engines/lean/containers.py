@@ -13,7 +13,7 @@ from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import Tabular
 from flask_skmodels.schema.types import Array, FloatArray, ModelOutput
 
-_DTYPES = (np.dtype(np.float64), np.dtype(np.int64))  # of sparse rows; texts are counted in int64
+SPARSE_DTYPES = (np.dtype(np.float64), np.dtype(np.int64))  # texts are counted in int64
 
 
 class SparseRows(Tabular):
@@ -159,7 +159,7 @@ class ObjectColumns(Tabular):
 
 def from_sklearn(output: ModelOutput) -> ModelOutput:
     """Return the output of a native method, with a sparse matrix of numbers as `Csr`."""
-    if type(output) is sparse.csr_matrix and output.dtype in _DTYPES:
+    if type(output) is sparse.csr_matrix and output.dtype in SPARSE_DTYPES:
         return Csr(output.data, output.indices, output.indptr, output.shape)
     return output
 
@@ -188,6 +188,6 @@ def to_csr(X: ModelOutput) -> Csr:
     if isinstance(X, SparseRows):
         return X.to_csr()
     matrix = sparse.csr_matrix(X if sparse.issparse(X) else to_array(X))
-    if matrix.dtype not in _DTYPES:
+    if matrix.dtype not in SPARSE_DTYPES:
         matrix = matrix.astype(np.float64)
     return Csr(matrix.data, matrix.indices, matrix.indptr, matrix.shape)

@@ -25,6 +25,7 @@ from flask_skmodels.engines.lean.forms.oblivious_trees import (
     probabilities_of_scores,
 )
 from flask_skmodels.estimators.attributes import shallow_copy
+from flask_skmodels.schema.dtypes import python_values
 from flask_skmodels.schema.fields import NUMBER_KINDS
 from flask_skmodels.schema.frame import DeferredFrame, Fields
 from flask_skmodels.schema.types import Array, ColumnValues, Estimator, ModelInput
@@ -210,5 +211,4 @@ def _is_category(value: Any, known: frozenset[Any] | None) -> bool:
 
 
 def _with_nan(values: ColumnValues) -> list[Any]:
-    values = values.tolist() if isinstance(values, np.ndarray) else values
-    return [np.nan if value is None else value for value in values]
+    return [np.nan if value is None else value for value in python_values(values)]

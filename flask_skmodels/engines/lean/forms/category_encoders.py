@@ -19,6 +19,7 @@ from pandas import DataFrame
 
 from flask_skmodels.engines.lean.compiler import Compiler, Decline, Incomplete, Methods, lean_form
 from flask_skmodels.engines.lean.encoder_categories import categories_of
+from flask_skmodels.schema.dtypes import python_values
 from flask_skmodels.schema.fields import Field, InputColumn, compile_field
 from flask_skmodels.schema.frame import DeferredFrame, Fields, by_column
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput
@@ -139,7 +140,7 @@ class _Encoding:
         fields = self._fields(X.fields)
         if X.row is not None:
             return EncodedFrame(fields, [(value,) for value in self._encode(X.row)])
-        columns = [_as_list(column) for column in X.validated_columns(range(len(self._names)))]
+        columns = [python_values(column) for column in X.validated_columns(range(len(self._names)))]
         rows = [self._encode(row) for row in zip(*columns, strict=True)]
         return EncodedFrame(fields, list(zip(*rows, strict=True)))
 
@@ -231,8 +232,3 @@ class _Frames:
 def _numbers(frame: DataFrame, outputs: Sequence[str]) -> list[Numbers]:
     columns = [frame[name].to_numpy().tolist() for name in outputs]
     return [tuple(row) for row in zip(*columns, strict=True)] if columns else [()] * len(frame)
-
-
-def _as_list(column: Any) -> Sequence[Any]:
-    values: Sequence[Any] = column.tolist() if isinstance(column, np.ndarray) else column
-    return values
