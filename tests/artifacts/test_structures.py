@@ -329,7 +329,7 @@ def test_very_many_columns_inside_a_pipeline_take_no_time(tmp_path: Path, first:
     started = time.process_time()
     with suppress(ArtifactError):
         application(model, root=tmp_path)
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.full

@@ -201,6 +201,7 @@ def test_second_extension(app: Flask, client: FlaskClient, line_pipeline: Any) -
         assert url_for("other.iris:predict") == f"/other{PATH}"
 
 
+@pytest.mark.not_repeatable
 def test_extension_keeps_no_application(models: SKModels) -> None:
     app = Flask("host")
     models.init_app(app)

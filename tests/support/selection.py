@@ -6,8 +6,8 @@ marker ``full``, and only ``--full`` runs it. Those that take minutes are left t
 ``pytest --full -m differential``. Use :func:`cases` to mark a part of the cases of one test, and
 :func:`examples` for the number of inputs that Hypothesis draws.
 
-Exhaustive tests of the folders in ``REPEATED`` run the same code again for other estimators,
-bodies or pages, so no coverage is measured in them: that would double their time.
+Exhaustive tests in ``REPEATED`` run the same code again for other estimators, bodies or pages, so no
+coverage is measured in them: that would double their time.
 
 A module whose tests are all exhaustive is not even imported in the plain run.
 
@@ -30,13 +30,16 @@ TESTS = Path(__file__).resolve().parents[1]
 # Exhaustive tests that take minutes: servers under load, kills, tampered files, drawn rows, engines
 # of others, and sums over 10,000 rows. Only ``pytest --full -m differential`` runs them.
 LONG = (
-    *("bulk/test_engines", "bulk/test_runs", "serving/", "hostile/", "explain/test_exactness"),
-    *("artifacts/test_memory", "versions/test_trials", "versions/test_reload_under_load"),
-    *("engines/", "project/test_benchmarks"),
+    *("artifacts/test_memory", "bulk/test_engines", "bulk/test_runs", "engines/test_boosting"),
+    *("engines/test_compose", "engines/test_ensembles", "engines/test_fork"),
+    *("engines/test_linear_model", "engines/test_preprocessing", "engines/test_random_rows"),
+    *("engines/test_tree", "engines/test_wrappers", "explain/test_exactness", "hostile/"),
+    *("project/test_benchmarks", "serving/", "versions/test_reload_under_load"),
+    "versions/test_trials",
 )
 REPEATED = (
-    *("codecs/", "documentation/", "engines/", "hostile/", "pages/", "parity/", "project/"),
-    *("schema/", "versions/"),
+    *("documentation/", "hostile/", "pages/test_browser", "parity/", "project/"),
+    "schema/test_differential",
 )
 _left_out = pytest.StashKey[int]()
 
