@@ -6,8 +6,8 @@ marker ``full``, and only ``--full`` runs it. Those that take minutes are left t
 ``pytest --full -m differential``. Use :func:`cases` to mark a part of the cases of one test, and
 :func:`examples` for the number of inputs that Hypothesis draws.
 
-Exhaustive tests in ``REPEATED`` run the same code again for other estimators, bodies or pages, so no
-coverage is measured in them: that would double their time.
+Exhaustive tests in ``REPEATED`` run the same code again for other estimators, bodies or pages. No
+coverage is measured in them, because that would double their time.
 
 A module whose tests are all exhaustive is not even imported in the plain run.
 
