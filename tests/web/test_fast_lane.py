@@ -697,6 +697,17 @@ def test_attributes_of_the_session_interface_are_not_copied(
     assert not answered
 
 
+def test_url_map_that_replaces_the_first(iris: KeyValueModel, answered: list[str]) -> None:
+    app = served(iris)
+    app.url_map = Map([rule.empty() for rule in app.url_map.iter_rules()])
+    assert both_ways(app, PATH, **ROW).status == "200 OK"
+    app.url_map.add(Rule(PATH, endpoint="mine", methods=["POST"]))
+    app.view_functions["mine"] = lambda: "mine"
+    both_ways(app, PATH, **ROW)
+    assert not answered
+    assert "iris: fast lane off (its own url_map)" in output(app, "check")
+
+
 # Requests that are left to Flask
 
 
