@@ -131,12 +131,14 @@ class FastLane:
     def _accepts_host(self, environ: WSGIEnvironment) -> bool:
         """Return whether Flask accepts the host of a request."""
         host, trusted = environ.get("HTTP_HOST"), self._app.config["TRUSTED_HOSTS"]
+        if trusted is not None and not isinstance(trusted, str):
+            trusted = list(trusted)  # may be changed in place
         if self._hosts.get(host, _UNKNOWN) != trusted and host is not None:
             if len(self._hosts) >= _MOST_HOSTS:
                 self._hosts.clear()
             with suppress(HTTPException):
                 self._app.create_url_adapter(Request(environ, populate_request=False))
-                self._hosts[host] = _copied(trusted)
+                self._hosts[host] = trusted
         return bool(self._hosts.get(host, _UNKNOWN) == trusted)
 
     def _answer(

@@ -663,6 +663,16 @@ def test_trusted_hosts_are_compared_at_each_request(
     assert len(answered) == 1
 
 
+def test_set_of_trusted_hosts_that_changes(iris: KeyValueModel, answered: list[str]) -> None:
+    app = served(iris, TRUSTED_HOSTS={"localhost"})
+    assert both_ways(app, PATH, **ROW).status == "200 OK"
+    assert len(answered) == 1
+    app.config["TRUSTED_HOSTS"].clear()
+    app.config["TRUSTED_HOSTS"].add("example.org")
+    assert both_ways(app, PATH, **ROW).status.startswith("400")
+    assert len(answered) == 1
+
+
 @pytest.mark.parametrize("matching", ["host", "subdomain"])
 def test_matching_of_hosts(iris: KeyValueModel, answered: list[str], matching: str) -> None:
     options: dict[str, dict[str, Any]] = {
