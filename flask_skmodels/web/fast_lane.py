@@ -61,10 +61,11 @@ class FastLane:
         self._name = name
         self._other_lane: FastLane | None = vars(app).get("wsgi_app")  # that of another extension
         self._views: dict[str, tuple[Rule, ViewFunction]] = {}  # by path
+        self._url_map = app.url_map
         self._add_rule = app.url_map.add
         app.url_map.add = self._add_and_count  # type: ignore[method-assign]
         self._additions = 0  # to the URL map
-        self._matched: dict[str, tuple[int, Map]] = {}  # the URL map when a path was matched
+        self._matched: dict[str, int] = {}  # the number of additions when a path was matched
         self._hosts: dict[str | None, Any] = {}  # each with TRUSTED_HOSTS when it was accepted
         self._decision: tuple[Any, list[str]] = None, []  # parts of the application, and reasons
 
@@ -78,9 +79,11 @@ class FastLane:
         """Return what keeps the requests of an endpoint out of the lane; empty if nothing does."""
         paths = [path for path, (rule, _) in self._views.items() if rule.endpoint == endpoint]
         found = [*_reasons(self._app, self._name), *receivers_of_flask(self._app)]
-        if not paths or not all(self._is_matched(path, *self._views[path]) for path in paths):
+        if self._app.url_map is not self._url_map:
+            found.append("its own url_map")
+        elif not paths or not all(self._is_matched(path, *self._views[path]) for path in paths):
             found.append("a decorator of its view, or another view at its URL")
-        return [each for each in found if _OURS not in each]
+        return [each for each in dict.fromkeys(found) if _OURS not in each]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         view = self._views.get(path := environ.get("PATH_INFO", ""))
@@ -117,23 +120,25 @@ class FastLane:
 
     def _is_matched(self, path: str, rule: Rule, view_function: ViewFunction) -> bool:
         """Return whether Flask would call the view function for the path."""
-        state = self._additions, self._app.url_map
-        if self._matched.get(path) != state:
+        additions, url_map = self._additions, self._url_map
+        if self._matched.get(path) != additions:
             with suppress(HTTPException):
-                if state[1].bind("").match(path, method="POST", return_rule=True)[0] is rule:
-                    self._matched[path] = state
+                if url_map.bind("").match(path, method="POST", return_rule=True)[0] is rule:
+                    self._matched[path] = additions
         is_same = self._app.view_functions.get(rule.endpoint) is view_function
-        return is_same and self._matched.get(path) == state
+        return is_same and self._matched.get(path) == additions and self._app.url_map is url_map
 
     def _accepts_host(self, environ: WSGIEnvironment) -> bool:
         """Return whether Flask accepts the host of a request."""
         host, trusted = environ.get("HTTP_HOST"), self._app.config["TRUSTED_HOSTS"]
+        if trusted is not None and not isinstance(trusted, str):
+            trusted = list(trusted)  # may be changed in place
         if self._hosts.get(host, _UNKNOWN) != trusted and host is not None:
             if len(self._hosts) >= _MOST_HOSTS:
                 self._hosts.clear()
             with suppress(HTTPException):
                 self._app.create_url_adapter(Request(environ, populate_request=False))
-                self._hosts[host] = _copied(trusted)
+                self._hosts[host] = trusted
         return bool(self._hosts.get(host, _UNKNOWN) == trusted)
 
     def _answer(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -147,6 +148,13 @@ def fitted(name: str, case: Case, options: dict[str, Any]) -> Any:
 def test_lightgbm(name: str) -> None:
     case = OF_LIGHTGBM[name]
     check(fitted("lightgbm", case, LIGHTGBM), case[2], COUNTS)
+
+
+def test_lightgbm_gets_no_array_without_rows_as_one_row() -> None:
+    estimator = fitted("lightgbm", OF_LIGHTGBM["array"], LIGHTGBM)
+    form = import_module("flask_skmodels.engines.lean.forms.lightgbm")
+    scores = form._Scores(estimator, form._RAW_SCORE)
+    assert scores(np.empty((0, 4))).shape == (0,)
 
 
 def test_lightgbm_stops_at_the_best_iteration() -> None:

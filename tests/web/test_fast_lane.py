@@ -663,6 +663,16 @@ def test_trusted_hosts_are_compared_at_each_request(
     assert len(answered) == 1
 
 
+def test_set_of_trusted_hosts_that_changes(iris: KeyValueModel, answered: list[str]) -> None:
+    app = served(iris, TRUSTED_HOSTS={"localhost"})
+    assert both_ways(app, PATH, **ROW).status == "200 OK"
+    assert len(answered) == 1
+    app.config["TRUSTED_HOSTS"].clear()
+    app.config["TRUSTED_HOSTS"].add("example.org")
+    assert both_ways(app, PATH, **ROW).status.startswith("400")
+    assert len(answered) == 1
+
+
 @pytest.mark.parametrize("matching", ["host", "subdomain"])
 def test_matching_of_hosts(iris: KeyValueModel, answered: list[str], matching: str) -> None:
     options: dict[str, dict[str, Any]] = {
@@ -695,6 +705,17 @@ def test_attributes_of_the_session_interface_are_not_copied(
     app.session_interface.lock = Lock()  # type: ignore[attr-defined]
     assert both_ways(app, PATH, **ROW).status == "200 OK"
     assert not answered
+
+
+def test_url_map_that_replaces_the_first(iris: KeyValueModel, answered: list[str]) -> None:
+    app = served(iris)
+    app.url_map = Map([rule.empty() for rule in app.url_map.iter_rules()])
+    assert both_ways(app, PATH, **ROW).status == "200 OK"
+    app.url_map.add(Rule(PATH, endpoint="mine", methods=["POST"]))
+    app.view_functions["mine"] = lambda: "mine"
+    both_ways(app, PATH, **ROW)
+    assert not answered
+    assert "iris: fast lane off (its own url_map)" in output(app, "check")
 
 
 # Requests that are left to Flask

@@ -104,7 +104,7 @@ class _Scores:
         rows, columns = X.shape
         if columns != self._columns:
             raise Decline("X has another number of columns")
-        if rows > 1:
+        if rows != 1:
             scores: FloatArray = self._booster.predict(X, **self._options)
             return scores
         if self._config.value is None:
