@@ -97,7 +97,8 @@ class Predictor:
         :raises TimedOut: the prediction has waited too long for others, or takes too long
         :raises Exception: the exception of a receiver of ``before_prediction`` or of the estimator
         """
-        deployment, budget = self.deployment, self._budget(version, method)
+        deployment = self.deployment
+        budget = self._explaining_budget(version) if method == EXPLAIN else self.budget
         call = deployment.call(exchange.app, version, method, request_id or exchange.request_id)
         call.limit = deployment.timeout
         if call.admission is None:
@@ -152,7 +153,8 @@ class Predictor:
         """
         call = self.deployment.call(exchange.app, version, method, exchange.request_id)
         with call.admission or nullcontext(0.0) as call.waited, rejecting(call):
-            return prepare(call, rows, self._budget(version, method))
+            budget = self._explaining_budget(version) if method == EXPLAIN else self.budget
+            return prepare(call, rows, budget)
 
     def check_response(
         self,
@@ -172,7 +174,6 @@ class Predictor:
         with rejecting(call):
             self.budget.check_response(prediction.rows, outputs)
 
-    def _budget(self, version: ModelVersion, method: str) -> Budget:
-        if method == EXPLAIN and version.explainer is not None and version.explainer.is_slow:
-            return self.budget.for_explanations()
-        return self.budget
+    def _explaining_budget(self, version: ModelVersion) -> Budget:
+        is_slow = version.explainer is not None and version.explainer.is_slow
+        return self.budget.for_explanations() if is_slow else self.budget

@@ -30,10 +30,11 @@ TESTS = Path(__file__).resolve().parents[1]
 # Exhaustive tests that take minutes: servers under load, kills, tampered files, drawn rows, engines
 # of others, and sums over 10,000 rows. Only ``pytest --full -m differential`` runs them.
 LONG = (
-    *("artifacts/test_memory", "bulk/test_engines", "bulk/test_runs", "engines/test_boosting"),
-    *("engines/test_compose", "engines/test_ensembles", "engines/test_fork"),
-    *("engines/test_linear_model", "engines/test_preprocessing", "engines/test_random_rows"),
-    *("engines/test_tree", "engines/test_wrappers", "explain/test_exactness", "hostile/"),
+    *("artifacts/test_memory", "bulk/test_engines", "bulk/test_executors", "bulk/test_runs"),
+    *("engines/test_boosting", "engines/test_compose", "engines/test_ensembles"),
+    *("engines/test_fork", "engines/test_linear_model", "engines/test_preprocessing"),
+    *("engines/test_random_rows", "engines/test_tree", "engines/test_wrappers"),
+    *("explain/test_exactness", "hostile/", "parity/test_foreign", "parity/test_pipelines"),
     *("project/test_benchmarks", "serving/", "versions/test_reload_under_load"),
     "versions/test_trials",
 )
