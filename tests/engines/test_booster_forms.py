@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from flask import Flask
+from packaging.version import Version
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import GridSearchCV
@@ -27,7 +28,7 @@ from flask_skmodels.engines.lean import coded_columns
 from flask_skmodels.engines.lean.compiler import Decline
 from tests.support.equality import assert_equal, check
 from tests.support.selection import cases, label
-from tests.support.skips import has_version, library
+from tests.support.skips import library
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries warn of their own doing
 
@@ -171,8 +172,8 @@ def test_lightgbm_stops_at_the_best_iteration() -> None:
 @pytest.mark.parametrize("name", cases(OF_XGBOOST, quick=list(OF_XGBOOST)[:1]))
 def test_xgboost(name: str) -> None:
     case = OF_XGBOOST[name]
-    if case[2] is MIXED and not has_version("xgboost-cpu", "3.1"):
-        pytest.skip("xgboost-cpu is older than 3.1")
+    if case[2] is MIXED and Version(library("xgboost").__version__) < Version("3.1"):
+        pytest.skip("XGBoost is older than 3.1")
     options = XGBOOST | {"enable_categorical": case[2] is MIXED}
     check(fitted("xgboost", case, options), case[2], COUNTS)
 
