@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,9 +31,6 @@ _SEARCHED = 2**16  # bytes in which the end of a line is searched
 _LINE_FEED = 10
 _SAMPLE = 2**20  # bytes of a text file from which its number of rows is estimated
 STANDARD_INPUT = "-"
-
-Done = Callable[[int], int]
-"""Returns how many chunks from a number on are finished and need not be read."""
 
 
 class Source(Protocol):

@@ -8,21 +8,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_debugtoolbar import DebugToolbarExtension
-from jinja2 import StrictUndefined
 
 from flask_skmodels import InvalidInput, SKModels, before_prediction
 from tests.support.helpers import SCHEMA, SETOSA
 from tests.support.html import Element, parsed, rows_of
 
+pytestmark = pytest.mark.usefixtures("strict_host")
+
 PANEL = "flask_skmodels.pages.debug_panel.PredictionsPanel"
 PAGE = "<!doctype html><html><body>Mine</body></html>"
-
-
-@pytest.fixture(autouse=True)
-def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make templates raise an exception for an undefined variable."""
-    options = Flask.jinja_options | {"undefined": StrictUndefined}
-    monkeypatch.setattr(Flask, "jinja_options", options)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import StrictUndefined
 from sklearn.linear_model import LinearRegression
 
 from flask_skmodels import Profile, SKModels
@@ -17,14 +16,9 @@ from flask_skmodels.testing import FakeEstimator
 from tests.support.html import HTML, Element, get
 from tests.support.versions_folder import application, deployment_of, extension_of, iris, put
 
+pytestmark = pytest.mark.usefixtures("strict_host")
+
 NASTY = "<script>alert(1)</script>"
-
-
-@pytest.fixture(autouse=True)
-def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make templates raise an exception for an undefined variable."""
-    options = Flask.jinja_options | {"undefined": StrictUndefined}
-    monkeypatch.setattr(Flask, "jinja_options", options)
 
 
 @pytest.fixture

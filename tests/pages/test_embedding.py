@@ -9,7 +9,6 @@ import pytest
 from flask import Flask, render_template, render_template_string, request
 from flask.testing import FlaskClient
 from flask_wtf import CSRFProtect
-from jinja2 import StrictUndefined
 from sklearn.linear_model import LinearRegression
 
 from flask_skmodels import (
@@ -24,18 +23,13 @@ from flask_skmodels import (
 from tests.support.helpers import FIELDS, SETOSA, VIRGINICA
 from tests.support.html import parsed
 
+pytestmark = pytest.mark.usefixtures("strict_host")
+
 PAGE = '{{ skmodels.form("iris") }}{{ skmodels.prediction("iris") }}'
 PAGE_OF_GET = (
     '{{ skmodels.form("iris", method="get") }}{{ skmodels.prediction("iris", form_method="get") }}'
 )
 LENGTHS = {"min": 0, "meta": {"unit": "cm", "description": "measured by hand"}}
-
-
-@pytest.fixture(autouse=True)
-def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make templates raise an exception for an undefined variable."""
-    options = Flask.jinja_options | {"undefined": StrictUndefined}
-    monkeypatch.setattr(Flask, "jinja_options", options)
 
 
 def hosting(page: str, *models: Model, **context: Any) -> FlaskClient:

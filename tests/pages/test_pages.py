@@ -17,7 +17,6 @@ import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
 from flask_wtf import CSRFProtect
-from jinja2 import StrictUndefined
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -55,17 +54,12 @@ from tests.support.html import (
 )
 from tests.support.versions_folder import application, deployment_of, extension_of, iris, put
 
+pytestmark = pytest.mark.usefixtures("strict_host")
+
 STATIC = Path(__file__).parent.parent.parent / "flask_skmodels" / "pages" / "static"
 TEXTS: dict[str, Any] = {name: str(value) for name, value in SETOSA.items()}
 NASTY = "<script>alert(1)</script>'\"&"
 CSV = b"sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n6.3,3.3,6.0,2.5\n"
-
-
-@pytest.fixture(autouse=True)
-def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make templates raise an exception for an undefined variable."""
-    options = Flask.jinja_options | {"undefined": StrictUndefined}
-    monkeypatch.setattr(Flask, "jinja_options", options)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ import pandas as pd
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import FileSystemBytecodeCache, StrictUndefined
+from jinja2 import FileSystemBytecodeCache
 from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -63,18 +63,13 @@ from tests.support.html import (
 )
 from tests.support.versions_folder import put
 
+pytestmark = pytest.mark.usefixtures("strict_host")
+
 LENGTHS: dict[str, Any] = {name: {"min": 0, "max": 10} for name in FIELDS}
 SEMICOLONS = b"sepal_length;sepal_width;petal_length;petal_width\n5,1;3,5;1,4;0,2\n6,3;3,3;6;2,5\n"
 TOWNS = pd.DataFrame(
     {"town": ["Oslo", "Roma", "Oslo", "Bergen"] * 30, "area": [50.0, 60.0, 70.0, 90.0] * 30}
 )
-
-
-@pytest.fixture(autouse=True)
-def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make templates raise an exception for an undefined variable."""
-    options = Flask.jinja_options | {"undefined": StrictUndefined}
-    monkeypatch.setattr(Flask, "jinja_options", options)
 
 
 @pytest.fixture

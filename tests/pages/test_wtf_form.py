@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from flask import Flask, render_template_string
 from flask_wtf import FlaskForm
-from jinja2 import StrictUndefined
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -29,6 +28,8 @@ from wtforms.validators import InputRequired
 from flask_skmodels import ConfigurationError, KeyValueModel, Model, Profile, SKModels
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA
 from tests.support.html import parsed
+
+pytestmark = pytest.mark.usefixtures("strict_host")
 
 KINDS: dict[str, Any] = {
     "age": {"type": "integer", "min": 18, "max": 99, "meta": {"label": "Age", "unit": "years"}},
@@ -58,13 +59,6 @@ class Person(KeyValueModel):
         ),
         [2.0, 4.0],
     )
-
-
-@pytest.fixture(autouse=True)
-def strict_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make templates raise an exception for an undefined variable."""
-    options = Flask.jinja_options | {"undefined": StrictUndefined}
-    monkeypatch.setattr(Flask, "jinja_options", options)
 
 
 @pytest.fixture

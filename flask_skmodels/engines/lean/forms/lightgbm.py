@@ -29,8 +29,6 @@ _NORMAL, _RAW_SCORE = 0, 1  # LightGBM's numbers for the kinds of predictions
 _FLOAT64 = 1  # its number for this dtype
 _THREADS = "num_threads"
 
-Scores = Callable[[FloatArray], FloatArray]
-
 
 @lean_form(LGBMRegressor, LGBMRanker)
 def lightgbm_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
