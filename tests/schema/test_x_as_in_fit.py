@@ -367,6 +367,15 @@ def test_dtypes_of_the_profile_reach_the_estimator(dtype: str) -> None:
     assert all(dtypes == [dtype, dtype] for dtypes in seen)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "uint16", "Int8", "int8[pyarrow]"])
+def test_narrow_integers_of_the_profile(dtype: str) -> None:
+    """The rows on which a model is tried when it is registered have numbers that fit as well."""
+    fitted = pd.DataFrame({"a": [1, 2, 5] * 6, "b": [3, 4, 8] * 6}).astype(dtype)
+    line = LinearRegression().fit(fitted, [1.0, 2.0, 3.0] * 6)
+    rows: Records = [{"a": 1, "b": 3}, {"a": 100, "b": 9}]
+    check(line, rows, pd.DataFrame(list(rows)).astype(dtype), profile=fitted)
+
+
 @pytest.mark.parametrize("scaled", [True, False])
 @pytest.mark.parametrize("engine", ["lean", "sklearn"])
 def test_products_are_equal_to_the_last_bit_with_a_profile(scaled: bool, engine: str) -> None:
