@@ -443,6 +443,67 @@ def test_xgboost(old: bytes, new: bytes, told: str) -> None:
     assert told in booster_fault(model.get_booster(), replaced(old, new))
 
 
+def in_last_tree(old: str, new: str) -> Callable[[dict[str, Any]], object]:
+    """Return a function that changes a text in the last tree of LightGBM, and its size."""
+
+    def change(state: dict[str, Any]) -> None:
+        text = state["_handle"]
+        assert old in text
+        size = int(text.partition("tree_sizes=")[2].partition("\n")[0].split()[-1])
+        changed = new.join(text.rsplit(old, 1))
+        state["_handle"] = changed.replace(f" {size}\n", f" {size + len(new) - len(old)}\n", 1)
+
+    return change
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("cat_boundaries=0 ", "cat_boundaries=-1 ", "cat_boundaries decreases"),
+        ("cat_boundaries=0 ", "cat_boundaries=", "cat_boundaries has the shape"),
+        ("cat_threshold=", "cat_threshold=x", "something else than numbers"),
+        ("cat_threshold=", "cat_threshold=\nx=", "cat_threshold is too short"),
+        ("num_features=", "num_features=9 ", "num_features has the shape"),
+        ("leaf_features=", "leaf_features=1 ", "leaf_features has another length"),
+        ("leaf_coeff=", "leaf_coeff=9 ", "leaf_coeff has another length"),
+        ("leaf_const=", "leaf_const=9 ", "leaf_const has the shape"),
+    ],
+)
+def test_lightgbm_of_categories_and_lines(old: str, new: str, told: str) -> None:
+    lightgbm = library("lightgbm")
+    options = {"n_estimators": 2, "num_leaves": 4, "n_jobs": 1, "verbose": -1}
+    if old.startswith("cat"):
+        model = lightgbm.LGBMRegressor(min_child_samples=1, min_data_per_group=1, **options)
+        model.fit(np.round(X), np.isin(np.round(X[:, 0]), [5, 7]), categorical_feature=[0])
+    else:
+        model = lightgbm.LGBMRegressor(linear_tree=True, **options).fit(X, Y)
+    assert told in booster_fault(model.booster_, in_last_tree(old, new))
+
+
+@pytest.mark.full
+def test_linear_booster_of_xgboost() -> None:
+    xgboost = library("xgboost")
+    model = xgboost.XGBRegressor(n_estimators=2, booster="gblinear", n_jobs=1).fit(X, Y)
+    count = b"num_featureSL" + bytes(7)
+    change = replaced(count + b"\x014", count + b"\x019")
+    assert "weights has another length" in booster_fault(model.get_booster(), change)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("start", "told"), [(b"CBM2", "is not a model"), (b"CBM1\xff\xff\xff", "ends too early")]
+)
+def test_catboost(start: bytes, told: str) -> None:
+    catboost = library("catboost")
+    model = catboost.CatBoostRegressor(iterations=2, thread_count=1, verbose=False).fit(X, Y)
+
+    def change(state: dict[str, Any]) -> None:
+        state["__model"] = start + bytes(state["__model"])[len(start) :]
+
+    assert told in booster_fault(model, change)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

@@ -221,7 +221,7 @@ def test_rows_without_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("score")
 def test_rows_of_any_length() -> None:
-    """An estimator that does not fix its number of columns takes rows of the length of the first."""
+    """An estimator may not fix its number of columns; then the first row does."""
     steps = make_pipeline(FunctionTransformer(), FunctionTransformer(np.negative))
     table = pd.DataFrame({"x": np.arange(600.0), "y": 1.0, "z": 2.0})
     table.loc[[3, 400], "y"] = np.nan

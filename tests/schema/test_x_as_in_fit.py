@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,7 +30,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeRegressor
 
-from flask_skmodels import InvalidInput, ModelError, SKModels
+from flask_skmodels import InvalidInput, ModelError, Profile, SKModels
 from tests.support.skips import library
 
 Records = Sequence[dict[str, Any]]
@@ -317,6 +318,26 @@ def test_a_time_without_a_zone_is_in_that_of_the_profile() -> None:
     aware = [{**r, "day": pd.Timestamp(t).to_pydatetime()} for r, t in zip(
         TIMES, expected["day"].dt.tz_convert("UTC"), strict=True)]  # fmt: skip
     check(estimator, aware, expected, profile=fitted)
+
+
+@pytest.mark.parametrize("offset", ["-02:30", "+01:00"])
+def test_a_zone_may_be_an_offset(offset: str) -> None:
+    fitted = DATES.assign(day=DATES["day"].dt.tz_localize(f"UTC{offset}"))
+    estimator = make_pipeline(FunctionTransformer(seconds), Ridge()).fit(fitted, range(20))
+    expected = pd.DataFrame(list(TIMES)).assign(
+        day=lambda frame: frame["day"].dt.tz_localize(f"UTC{offset}")
+    )
+    check(estimator, TIMES, expected, profile=fitted)
+
+
+def test_a_zone_that_is_unknown_here_is_refused(tmp_path: Path) -> None:
+    fitted = DATES.assign(day=DATES["day"].dt.tz_localize("Europe/Oslo"))
+    estimator = make_pipeline(FunctionTransformer(seconds), Ridge()).fit(fitted, range(20))
+    file = tmp_path / "profile.json"
+    Profile.of(fitted).save(file)
+    file.write_text(file.read_text().replace("Europe/Oslo", "Mars/Olympus"))
+    with pytest.raises(ModelError, match=r"the time zone 'Mars/Olympus' of its training data is"):
+        app_of(estimator, profile=Profile.load(file))
 
 
 def test_times_with_and_without_a_zone_are_refused_together() -> None:

@@ -209,9 +209,8 @@ def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
     pool = [*numbers, *beside, *between] + generic * max(1, len(numbers) // len(generic))
     if field.kind == "integer":
         pool = [float(round(value)) for value in pool]
-    pool = [value for value in pool if _is_within(value, field)] or [
-        float(bounds[0] if bounds else 0)
-    ]
+    pool = [value for value in pool if _is_within(value, field)]
+    pool = pool or [float(bounds[0] if bounds else 0)]
     return [int(value) for value in pool] if field.kind == "integer" else pool
 
 
