@@ -14,11 +14,11 @@ from flask_skmodels.exceptions import InputError
 from flask_skmodels.pages.charts import round_width
 from flask_skmodels.pages.starting_values import bounds_of, starting_values, whole
 from flask_skmodels.schema.fields import Field, as_list
+from flask_skmodels.schema.hidden_fields import fields_to_show, shown_names
 from flask_skmodels.schema.json_schema import VALUES, field_schema
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import JSONObject
-from flask_skmodels.telemetry.hidden_fields import fields_to_show, shown_names
 from flask_skmodels.versions.version import ModelVersion
 
 MOST_OPTIONS = 500  # of a select; a field with more values is typed

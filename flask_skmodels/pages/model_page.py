@@ -111,8 +111,9 @@ class ModelPage(BaseView):
     def _describe(self, exchange: Exchange, version: ModelVersion) -> JSONObject:
         """Return the description of the model, with that of the chosen version."""
         described = self._deployment.describe(exchange.app)
-        is_chosen = chosen_label(self._deployment, exchange) is not None
-        return described | version.describe() if is_chosen else described
+        if chosen_label(self._deployment, exchange) is None:
+            return described
+        return described | version.describe(self._deployment.hidden_fields)
 
     def refuse(self, exchange: Exchange, exception: Exception) -> Response:
         return error_page(self._state, exchange, exception)
