@@ -96,7 +96,7 @@ def measure_file(
     :param target: the column of the target, None if it is not in the file
     :raises ModelError: the file has no rows, lacks columns of the model or the target, or has two
         columns of one name; or the model takes the target
-    :raises ArtifactError: the file cannot be read
+    :raises ArtifactError: the file cannot be read, or semicolons separate its values
     """
     names = _columns_of(version, file, target)
     targets = [] if target is None else [target]
@@ -132,6 +132,18 @@ def _columns_of(version: ModelVersion, file: TrainingFile, target: str | None) -
 
     A model that does not know the names of its columns takes all but the target.
     """
+    schema = version.schema
+    try:
+        names = _matching_columns(version, file, target)
+    except ModelError:
+        file.check_separator(is_named=True)
+        raise
+    if schema.unnamed or not schema.column_names:
+        file.check_separator()
+    return names
+
+
+def _matching_columns(version: ModelVersion, file: TrainingFile, target: str | None) -> list[str]:
     known = set(file.names)
     if len(known) < len(file.names):
         repeated = next(name for name in file.names if file.names.count(name) > 1)
