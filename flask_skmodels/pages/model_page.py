@@ -40,7 +40,6 @@ from flask_skmodels.pages.results import (
     data_url,
     file_name,
     file_result,
-    format_value,
     row_result,
 )
 from flask_skmodels.pages.uploaded_table import (
@@ -49,6 +48,7 @@ from flask_skmodels.pages.uploaded_table import (
     UploadedTable,
     uploaded_table,
 )
+from flask_skmodels.pages.value_texts import format_value
 from flask_skmodels.pages.what_if import (
     Curve,
     CurveRows,
