@@ -341,7 +341,7 @@ def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
     bounds = tuple(schema.get("x-training-range", ()))
     if not bounds or bounds == bounds_of(schema):
         return hint
-    in_training = "{} to {} in the training data".format(*map(whole, bounds))
+    in_training = "trained on {} to {}".format(*map(whole, bounds))
     return f"{hint}; {in_training}" if hint else in_training
 
 

@@ -134,10 +134,10 @@ def test_schema_fits_the_training_data(
     monkeypatch.chdir(tmp_path)
     data = pd.DataFrame(
         {
-            "months": [1, 5, 9, 30] * 9,
-            "contract": ["year", "month", "week", "month"] * 9,
-            "is_paperless": [True, False, True, True] * 9,
-            "left": ["yes", "no", "no", "no"] * 9,
+            "months": [1, 5, 9, 30] * 40,
+            "contract": ["year", "month", "week", "month"] * 40,
+            "is_paperless": [True, False, True, True] * 40,
+            "left": ["yes", "no", "no", "no"] * 40,
         }
     )
     data.to_csv("train.csv", index=False)
@@ -147,7 +147,7 @@ def test_schema_fits_the_training_data(
     joblib.dump(churn.fit(data.drop(columns="left"), data["left"]), "churn.joblib")
     said = output(app, "new", "churn", "churn.joblib", "--data", "train.csv", "--target", "left")
     assert said.splitlines() == [
-        "wrote churn.profile.json: 36 rows, 3 columns",
+        "wrote churn.profile.json: 160 rows, 3 columns",
         "wrote churn.py: edit its schema, then run it with: flask --app churn.py run",
     ]
     source = Path("churn.py").read_text()

@@ -86,7 +86,7 @@ def test_forms_of_an_application_do_not_tell_a_hidden_field(rent: Model) -> None
         drawn = render_template_string('{{ skmodels.form("rent") }}')
         form = rent.form()()
     assert not [text for text in TOLD if text in drawn]
-    assert "2 to 4 in the training data" in drawn  # of the other field
+    assert "trained on 2 to 4" in drawn  # of the other field
     assert (form["age"].data, form["rooms"].data) == (0, 3)
     assert form["age"].description == ""
 
