@@ -138,7 +138,8 @@ def with_fallback(lean: Call, native: Call) -> Call:
     def call(X: ModelInput) -> ModelOutput:
         if len(X) <= MAX_ROWS:
             try:
-                return to_sklearn(lean(X))
+                outputs = lean(X)
+                return outputs if type(outputs) is np.ndarray else to_sklearn(outputs)
             except Exception:  # noqa: S110 - the native method raises the right exception
                 pass
         return native(X)
