@@ -215,7 +215,7 @@ def prepare(call: PredictionCall, rows: Rows, budget: Budget = NO_BUDGET) -> Pre
     :raises InvalidInput: there are no rows, or they are not valid
     """
     decoded = perf_counter()
-    version, count = call.version, len(rows)
+    version, count = call.version, len(rows.items) or len(rows)  # columns have no items
     if not 0 < count <= budget.max_rows:
         raise budget.row_count_error(count)
     if count > 1:  # the response to one row is checked when it is known
