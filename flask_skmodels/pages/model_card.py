@@ -17,8 +17,8 @@ from flask_skmodels.estimators.profile.column_profile import ColumnProfile
 from flask_skmodels.models import EXPLAIN, description_of
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.pages.page import estimator_of
-from flask_skmodels.pages.results import format_value
 from flask_skmodels.pages.starting_values import whole
+from flask_skmodels.pages.value_texts import format_value
 from flask_skmodels.schema.json_schema import field_schema, jsonable
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.telemetry.recent_traffic import KeptPrediction
@@ -274,7 +274,7 @@ def training_sentence(card: Mapping[str, Any]) -> str:
     libraries = ", ".join(f"{k} {v}" for k, v in training["library_versions"].items())
     gaps = training["columns_with_gaps"]
     with_gaps = f" In {gaps} of the columns some values were missing." if gaps else ""
-    used = f" With {libraries}." if libraries else ""
+    used = f" It was made with {libraries}." if libraries else ""
     return (
         f"It was trained on {training['rows']:,} rows of {training['columns']} columns.{with_gaps}"
         f"{used}"

@@ -138,6 +138,22 @@ def test_file_with_semicolons_is_refused(app: Flask, tmp_path: Path) -> None:
     assert said.endswith("the values are separated by semicolons: separate them with commas")
 
 
+@pytest.mark.parametrize("has_names", [True, False])
+def test_semicolon_in_the_name_of_the_only_column(tmp_path: Path, has_names: bool) -> None:
+    data = pd.DataFrame({"price; net": [1.0, 2.0]})
+    X = data if has_names else data.to_numpy()
+    joblib.dump(LinearRegression().fit(X, [1, 2]), tmp_path / "risk.joblib")
+    app = application(Model(name="risk", pipeline="risk.joblib"), root=tmp_path)
+    file = write(data, tmp_path / "train.csv")
+    assert run(app, "profile", "risk", str(file)).exit_code == 0
+    [measured] = Profile.load(tmp_path / "risk.profile.json").columns
+    assert (measured.name, measured.max) == ("price; net", 2.0)
+    file.write_text("price;weight\n1;3\n2;4\n")
+    for options in ([], ["--target", "weight"]):
+        said = error(app, "profile", "risk", str(file), *options)
+        assert said.endswith("the values are separated by semicolons: separate them with commas")
+
+
 @pytest.mark.parametrize("name", ["train.xlsx", "train.parquet", "train.ndjson", "train.arrow"])
 def test_file_that_cannot_be_read_is_refused(app: Flask, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\xff not a table\n")
