@@ -15,11 +15,23 @@ import pytest
 import scipy.sparse
 import skops.io
 from scipy.interpolate import BSpline
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KDTree
+from sklearn.cluster import KMeans
+from sklearn.ensemble import (
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+)
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KDTree, KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import (
+    LabelBinarizer,
+    MultiLabelBinarizer,
+    OneHotEncoder,
+    StandardScaler,
+)
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -46,6 +58,34 @@ def test_fitted_estimators_are_sound(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in SOUND if name not in BOOSTERS])
 def test_native_structures_are_sound(name: str) -> None:
     check_structures(FILE, sound(name)[0])
+
+
+RARE: list[Any] = [
+    *(KMeans(), KNeighborsClassifier(), SVC(), CountVectorizer(), BaggingClassifier()),
+    *(RandomForestClassifier(), GradientBoostingClassifier(), LabelBinarizer()),
+    GradientBoostingRegressor(init=Ridge(), n_estimators=1).fit(X, Y),
+    GradientBoostingRegressor(init="zero", n_estimators=1).fit(X, Y),
+    OneHotEncoder(drop="first").fit(X[:5]),
+    SVC(kernel="precomputed").fit(X @ X.T, Y),
+    KDTree(X, sample_weight=np.ones(len(X))),
+    np.random.Generator(np.random.Philox(1)),
+    scipy.sparse.dok_matrix(np.eye(3)),
+    scipy.sparse.lil_matrix(np.eye(3)),
+    scipy.sparse.coo_matrix(np.eye(3)),
+]
+
+
+@pytest.mark.parametrize("item", RARE, ids=lambda item: type(item).__name__)
+def test_objects_that_are_not_fitted_or_rare_are_sound(item: Any) -> None:
+    check_structures(FILE, {"of": [item]})
+
+
+def test_labels_that_were_encoded_are_sound() -> None:
+    binarizer = MultiLabelBinarizer().fit([["a"], ["a", "b"]])
+    binarizer.transform([["b"]])
+    check_structures(FILE, binarizer)
+    binarizer._cached_dict["b"] = 9
+    assert fault_of(binarizer).startswith("the columns of its labels")
 
 
 def fault_of(item: Any) -> str:
@@ -479,6 +519,13 @@ def test_lightgbm_of_categories_and_lines(old: str, new: str, told: str) -> None
     else:
         model = lightgbm.LGBMRegressor(linear_tree=True, **options).fit(X, Y)
     assert told in booster_fault(model.booster_, in_last_tree(old, new))
+
+
+@pytest.mark.parametrize("name", ["XGBRegressor", "LGBMRegressor", "CatBoostRegressor"])
+@pytest.mark.full
+def test_boosters_without_a_model_are_sound(name: str) -> None:
+    module = {"X": "xgboost", "L": "lightgbm", "C": "catboost"}[name[0]]
+    check_structures(FILE, getattr(library(module), name)())
 
 
 @pytest.mark.full
