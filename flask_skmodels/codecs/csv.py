@@ -414,7 +414,7 @@ def exact_numbers(column: Any, kind: Field | Literal[True]) -> Array | None:
     present = values[~np.isnan(values)] if column.null_count else values
     if len(present) + column.null_count != len(values) or not (np.abs(present) < EXACT).all():
         return None
-    return None if (np.signbit(present) & (present == 0)).any() else values
+    return values
 
 
 def _is_utf_8(body: bytes) -> bool:

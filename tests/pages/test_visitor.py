@@ -668,6 +668,7 @@ if sys.argv[1:]:
 """
 
 
+@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.full
 def test_traffic_of_all_workers_where_metrics_are_shared(tmp_path: Path) -> None:
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}

@@ -42,6 +42,7 @@ from tests.support.failing_estimator import FailingEstimator
 from tests.support.fixtures import TRIALS_OF
 from tests.support.gunicorn import PATIENCE, ask_each, gunicorn
 from tests.support.helpers import problem
+from tests.support.measured_processes import measure_processes
 from tests.support.skips import FORK
 from tests.support.versions_folder import (
     FIELDS,
@@ -84,8 +85,9 @@ class Shared:
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Shared]:
-    with TrialRunner() as runner:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    with pytest.MonkeyPatch.context() as patch, TrialRunner() as runner:
+        measure_processes(patch, tmp_path_factory.mktemp("coverage"))
         yield Shared(runner)
 
 
