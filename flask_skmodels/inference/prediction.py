@@ -36,9 +36,9 @@ from flask_skmodels.exceptions import (
     TooManyCells,
 )
 from flask_skmodels.explain.explanation import Layout
-from flask_skmodels.inference.budget import NO_BUDGET, RESPONSE, Budget
 from flask_skmodels.inference.json_values import json_value, outputs_of, rows_of
 from flask_skmodels.inference.rejected_rows import rejection_of, remember_accepted_row
+from flask_skmodels.inference.request_limits import NO_BUDGET, RESPONSE, Budget
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
@@ -215,7 +215,7 @@ def prepare(call: PredictionCall, rows: Rows, budget: Budget = NO_BUDGET) -> Pre
     :raises InvalidInput: there are no rows, or they are not valid
     """
     decoded = perf_counter()
-    version, count = call.version, len(rows)
+    version, count = call.version, len(rows.items) or len(rows)  # columns have no items
     if not 0 < count <= budget.max_rows:
         raise budget.row_count_error(count)
     if count > 1:  # the response to one row is checked when it is known

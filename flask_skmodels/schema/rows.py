@@ -189,7 +189,9 @@ def from_python(data: Any) -> Rows:
         or a data frame (an object with ``columns``, or an Arrow table)
     :raises InvalidInput: the data are none of these
     """
-    if type(data) is dict or isinstance(data, Mapping):  # isinstance alone is slow for a dict
+    if type(data) is list:  # isinstance takes 0.5 µs for a list or a dict
+        return Rows([_plain_row(data[0])] if len(data) == 1 else list(map(_plain_row, data)))
+    if type(data) is dict or isinstance(data, Mapping):
         return Rows([_plain_row(data)])
     if hasattr(data, "column_names"):
         return Columns({name: data[name].to_pylist() for name in data.column_names})

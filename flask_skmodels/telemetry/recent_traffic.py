@@ -22,6 +22,7 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model
 from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.hidden_fields import shown_names
 from flask_skmodels.schema.tabular import Tabular, matrix_of
 from flask_skmodels.schema.types import Array, FloatArray, ModelInput, ModelOutput
@@ -86,7 +87,7 @@ class RecentModelTraffic:
         self, deployment: Deployment, hidden: Collection[str] = (), extension: str = ""
     ) -> None:
         self.deployment = deployment
-        self.minutes: OrderedDict[str | None, TrafficMinutes] = OrderedDict()
+        self.forget_minutes()
         self._extension = extension
         self._hidden = hidden
         self.predictions = 0
@@ -104,16 +105,19 @@ class RecentModelTraffic:
 
     def add(self, prediction: Prediction) -> None:
         """Count a prediction and keep it in the window."""
+        rows = prediction.rows
         self.predictions += 1
-        self.rows += prediction.rows
+        self.rows += rows
         self.last_at = now = time()
-        minutes = self.minutes_of(prediction.version)
+        version, minutes = self._last_minutes
+        if version != prediction.version or minutes is None:
+            minutes = self.minutes_of(prediction.version)
         cells, minute = minutes.cells, now // 60
         start = int(minute) % MINUTES * WIDTH
         if cells[start] != minute:
             minutes.begin(start, minute)
         cells[start + PREDICTIONS] += 1
-        cells[start + ROWS] += prediction.rows
+        cells[start + ROWS] += rows
         cells[start + TIMES + bisect_right(EDGES, prediction.seconds)] += 1
         if prediction.fields is not self._columns:
             self._update_fields()
@@ -144,7 +148,12 @@ class RecentModelTraffic:
         """Delete the predictions in the window; the counts stay."""
         self.window.clear()
         self._cells = 0
-        self.minutes = OrderedDict()
+        self.forget_minutes()
+
+    def forget_minutes(self) -> None:
+        """Count minutes in new buffers from now on."""
+        self.minutes: OrderedDict[str | None, TrafficMinutes] = OrderedDict()
+        self._last_minutes: tuple[str | None, TrafficMinutes | None] = None, None
 
     def minutes_of(self, version: str | None) -> TrafficMinutes:
         """Return the traffic of a version by minutes, for the versions that were used last."""
@@ -156,6 +165,7 @@ class RecentModelTraffic:
             minutes = self.minutes[version] = TrafficMinutes(identity)
         else:
             self.minutes.move_to_end(version)
+        self._last_minutes = version, minutes
         return minutes
 
     def _update_fields(self) -> None:
@@ -201,7 +211,7 @@ class RecentTraffic(Listener):
         """Count minutes in buffers of its own in a forked process."""
         self._lock = Lock()
         for traffic in self._traffic.values():
-            traffic.minutes = OrderedDict()
+            traffic.forget_minutes()
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
         return {
@@ -300,19 +310,23 @@ def _is_measured(field: Field) -> bool:
 
 def _kept_of_one_row(prediction: Prediction, measured: list[int]) -> KeptPrediction | None:
     """Return the kept part of a single row of numbers, a fast path; None for other predictions."""
-    X, outputs = prediction.X, prediction.outputs
+    outputs, width = prediction.outputs, len(measured)
+    X: Any = prediction.X
+    if type(X) is DeferredFrame:
+        X = X.matrix
     if (
         type(X) is type(outputs) is np.ndarray
-        and X.shape == (1, len(measured))
+        and X.shape == (1, width)
         and prediction.layout is None
         and outputs.dtype.kind in "fiub"
         and outputs.base is None
         and outputs.ndim <= 2
         and outputs.nbytes <= _BYTES
     ):
+        cells = width + (outputs.shape[1] if outputs.ndim == 2 else 1)
         facts = prediction.version, prediction.method, prediction.seconds
-        cells = len(measured) + (outputs.shape[1] if outputs.ndim == 2 else 1)
-        return KeptPrediction(*facts, X, outputs, prediction.classes, cells)
+        values = *facts, X, outputs, prediction.classes, cells
+        return tuple.__new__(KeptPrediction, values)  # its own __new__ takes a frame of Python
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -72,6 +73,52 @@ def test_outputs_are_there_after_and_not_before(client: FlaskClient) -> None:
     client.post(PATH, data=SETOSA)
     assert seen[0] is None
     assert seen[1].tolist() == [0]
+
+
+def test_receivers_of_any_sender_and_of_the_application(app: Flask, models: SKModels) -> None:
+    seen: list[str] = []
+
+    def of_any(sender: Flask, **extra: Any) -> None:
+        seen.append("any")
+
+    def of_app(sender: Flask, **extra: Any) -> None:
+        seen.append("app")
+
+    def predicted() -> list[str]:
+        seen.clear()
+        models.predict("iris", SETOSA, app=app)
+        return sorted(seen)
+
+    assert predicted() == []
+    after_prediction.connect(of_app, app)
+    assert predicted() == ["app"]
+    after_prediction.connect(of_any)
+    assert predicted() == ["any", "app"]
+    after_prediction.disconnect(of_app, app)
+    assert predicted() == ["any"]
+    del of_any  # blinker refers to it weakly
+    gc.collect()
+    assert predicted() == []
+
+
+def test_receiver_without_the_listeners(pipeline: Any) -> None:
+    app = Flask("bare")
+    app.config.update({f"SKMODELS_{key}": False for key in ("METRICS", "TRACING", "PAGES")})
+    models = SKModels(app)
+    models.add("iris", pipeline, schema=SCHEMA)
+    seen: list[Any] = []
+
+    class Counter:
+        def count(self, sender: Flask, prediction: Prediction, **extra: Any) -> None:
+            seen.append(prediction.rows)
+
+    counter = Counter()
+    after_prediction.connect(counter.count, app)
+    models.predict("iris", SETOSA, app=app)
+    del counter
+    gc.collect()
+    models.predict("iris", SETOSA, app=app)
+    assert seen == [1]
 
 
 def test_failure_of_the_estimator(app: Flask, pipeline: Any, sent: Recorder) -> None:

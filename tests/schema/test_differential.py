@@ -290,3 +290,31 @@ def test_edges_agree(own: dict[str, Any], fields: int) -> None:
                 compare(pair, Rows([list(row.values())] * count, text=text))
             compare(pair, Columns({name: [value] * 10 for name in names}, text=text))
             compare(pair, Rows([dict.fromkeys(names, 1)] * 10 + [row], text=text))
+
+
+WIDE_RULES: list[list[dict[str, Any]]] = [
+    [{"type": "float"}] * 12,
+    [{"type": "number", "nullable": True}] * 12,
+    [{"type": "number", "min": 0, "max": 2}] * 12,
+    [{"type": "number", "min": -low, "max": 2**53 + low} for low in range(12)],
+    [{"type": "float", "required": False, "default": 1.5}] * 12,
+    [{"type": "number", "coerce": float}] * 12,
+    [*[{"type": "float"}] * 11, {"type": "integer"}],
+]
+
+
+@pytest.mark.parametrize("purge_unknown", [True, False])
+@pytest.mark.parametrize("own", WIDE_RULES, ids=lambda own: repr(own[-1]))
+def test_rows_of_many_floats_agree(own: list[dict[str, Any]], purge_unknown: bool) -> None:
+    names = [f"f{index}" for index in range(12)]
+    inputs = Inputs(columns=tuple(InputColumn(name=name) for name in names), named=True)
+    rules = dict(zip(names, own, strict=True))
+    pair = (
+        FixedSchema(rules, inputs, purge_unknown=purge_unknown),
+        FixedSchema(rules, inputs, purge_unknown=purge_unknown, validator=Uncompiled),
+    )
+    plain = dict(zip(names, (0.5, 1.5, 2.0, 0.25, *[1.0] * 8), strict=True))
+    others = [plain | {name: value} for name in ("f0", "f5", "f11") for value in EDGE_VALUES]
+    without = [{name: 1.0 for name in names if name != left} for left in ("f0", "f11")]
+    for row in [plain, {**plain, "other": 1.0}, *without, dict.fromkeys(names, 1e308), *others]:
+        compare(pair, Rows([row]))

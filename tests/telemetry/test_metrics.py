@@ -101,6 +101,23 @@ def test_rows_of_a_prediction_are_those_of_its_batch(
     assert value("rows_total", **PREDICT) == 6
 
 
+def test_values_on_the_bounds_of_a_histogram_are_below_them(
+    app: Flask, client: FlaskClient, models: SKModels
+) -> None:
+    prediction = models.predict("iris", X[:3], app=app)
+    before = scrape(client)("prediction_seconds_bucket", le="0.025", **PREDICT)
+    for prediction.seconds in (0.025, 0.0251, 10.0, 11.0):
+        after_prediction.send(app, model=models["iris"], prediction=prediction)
+    for _ in range(2):  # reading them counts nothing twice
+        value = scrape(client)
+        assert before == 1
+        assert value("prediction_seconds_bucket", le="0.025", **PREDICT) == 2
+        assert value("prediction_seconds_bucket", le="0.05", **PREDICT) == 3
+        assert value("prediction_seconds_bucket", le="10.0", **PREDICT) == 4
+        assert value("prediction_seconds_bucket", le="+Inf", **PREDICT) == 5
+        assert value("prediction_seconds_count", **PREDICT) == 5
+
+
 def test_predictions_in_process_count_too(
     app: Flask, client: FlaskClient, models: SKModels
 ) -> None:

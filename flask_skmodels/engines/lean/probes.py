@@ -66,7 +66,7 @@ class Probes:
             raise Decline("X is not a table of known columns")
         self._schema = schema
         self._examples = examples
-        self._random = np.random.default_rng(0)
+        self.restart()
         names = [field.column.name for field in schema.column_fields]
         breakpoints: Breakpoints = [[] for _ in names]
         if estimator is not None:
@@ -74,6 +74,10 @@ class Probes:
         pool = _pool_of_any_type if takes_any_type else _pool
         pools = [pool(*each) for each in zip(schema.column_fields, breakpoints, strict=True)]
         self._pools = list(map(_not_negative, pools)) if _takes_no_negatives(estimator) else pools
+
+    def restart(self) -> None:
+        """Draw the same rows again from now on."""
+        self._random = np.random.default_rng(0)
 
     def rows(self, count: int = PROBES) -> list[list[Any]]:
         """Return random valid rows as a list of values for each column."""

@@ -44,7 +44,11 @@ def lightgbm_classifier(estimator: LGBMClassifier, compiler: Compiler) -> Method
 
     def predict(X: ModelInput) -> Array:
         scores = values(to_array(X))
-        indices = scores > 1.0 - scores if is_binary else scores.argmax(axis=1)
+        if is_binary and len(scores) == 1:  # with a number of Python, a fifth of the time
+            score = scores.item()
+            indices: Any = (score > 1.0 - score,)
+        else:
+            indices = scores > 1.0 - scores if is_binary else scores.argmax(axis=1)
         labels: Array = classes.take(indices)
         return labels
 
@@ -108,9 +112,8 @@ class _Scores:
         if self._config.value is None:
             self._configure()
         result = np.empty(self.width)
-        _check(
-            self._predict_row(self._config, X.ctypes.data, self._length_pointer, result.ctypes.data)
-        )
+        if self._predict_row(self._config, _address(X), self._length_pointer, _address(result)):
+            raise Decline("LightGBM refuses the call for one row")
         return result if self.width == 1 else result.reshape(1, -1)
 
     def _configure(self) -> None:
@@ -151,6 +154,14 @@ class _Scores:
         )
         finalize(self, library._LIB.LGBM_FastConfigFree, config).atexit = False
         self._config = config
+
+
+def _address(array: FloatArray) -> int:
+    """Return the address of the numbers, in a third of the time of ``array.ctypes.data``."""
+    if not array.flags.writeable:
+        return int(array.ctypes.data)
+    buffer: Any = array
+    return ctypes.addressof(ctypes.c_double.from_buffer(buffer))
 
 
 def _check(status: int) -> None:
