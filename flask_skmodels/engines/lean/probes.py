@@ -19,6 +19,7 @@ from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.inverse_transforms import Breakpoints
 from flask_skmodels.estimators.attributes import is_a, tags_of
 from flask_skmodels.exceptions import InvalidInput
+from flask_skmodels.schema.dtypes import limits_of
 from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.schema import FixedSchema, Schema
@@ -215,6 +216,9 @@ def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
     if bounds:
         low, high = field.definition.get("min", -inf), field.definition.get("max", inf)
         pool = [value for value in pool if low <= value <= high] or [float(bounds[0])]
+    limits = limits_of(field.column.dtype)
+    if limits is not None:
+        pool = [value for value in pool if limits[0] <= value <= limits[1]] or [0.0]
     return [int(value) for value in pool] if field.kind == "integer" else pool
 
 
