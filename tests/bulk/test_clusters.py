@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from flask import Flask
 
 from flask_skmodels import Artifact, KeyValueModel, ScoringError, SKModels
+from flask_skmodels.bulk import shipped_model
 from flask_skmodels.bulk.executors import processes
 from flask_skmodels.hints import install_line
 from tests.bulk.conftest import Score
@@ -78,9 +80,12 @@ def dask_address() -> Iterator[str]:
 
 
 @pytest.mark.full
-def test_dask(served: Served, expected: list[Any], dask_address: str) -> None:
+def test_dask(
+    served: Served, expected: list[Any], dask_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert served.score(engine="dask", address=dask_address) == expected
-    Path("iris.joblib").unlink()
+    Path("iris.joblib").unlink()  # so that the workers do not see it
+    monkeypatch.setattr(shipped_model, "_loaded", OrderedDict())
     assert served.score(engine="dask", address=dask_address) == expected
 
 
