@@ -305,7 +305,7 @@ def test_words_and_categories() -> None:
     words.vocabulary_["bc"] = 10**9
     assert "the columns of vocabulary_ are not all from 0 to 2" in fault_of(words)
     assert "n_features is not a whole number" in fault_of(HashingVectorizer(n_features=0))
-    encoder = sound("categories")[0][0]
+    encoder = build("categories")[0][0]
     encoder._n_features_outs = [1, 1]
     assert "a field has too few columns" in fault_of(encoder)
 
