@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import sys
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,10 @@ import pytest
 from flask import Flask
 
 from flask_skmodels import Artifact, KeyValueModel, ScoringError, SKModels
+from flask_skmodels.bulk import shipped_model
 from flask_skmodels.bulk.executors import processes
+from flask_skmodels.hints import install_line
+from tests.bulk.conftest import Score
 from tests.support.helpers import SCHEMA
 from tests.support.scoring import frame, good
 from tests.support.skips import library
@@ -74,9 +80,12 @@ def dask_address() -> Iterator[str]:
 
 
 @pytest.mark.full
-def test_dask(served: Served, expected: list[Any], dask_address: str) -> None:
+def test_dask(
+    served: Served, expected: list[Any], dask_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert served.score(engine="dask", address=dask_address) == expected
-    Path("iris.joblib").unlink()
+    Path("iris.joblib").unlink()  # so that the workers do not see it
+    monkeypatch.setattr(shipped_model, "_loaded", OrderedDict())
     assert served.score(engine="dask", address=dask_address) == expected
 
 
@@ -122,3 +131,19 @@ def test_workers_that_die_on_the_same_rows(
     served = Served(folder, Dying(pipeline=pipeline))
     with pytest.raises(ScoringError, match=r"workers have died on the rows from 0 of .*in.parq"):
         served.score(jobs=2, chunk_rows=500)
+
+
+def test_engine_that_is_unknown_or_has_no_address(score: Score) -> None:
+    with pytest.raises(ScoringError, match=r"an address needs an engine"):
+        score("in.parquet", "out/", address="tcp://127.0.0.1:1")
+    with pytest.raises(ScoringError, match=r"engine must be one of local, dask, ray"):
+        score("in.parquet", "out/", engine="spark")
+
+
+@pytest.mark.parametrize(("engine", "module"), [("dask", "distributed"), ("ray", "ray")])
+def test_missing_library_names_its_extra(
+    score: Score, monkeypatch: pytest.MonkeyPatch, engine: str, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ScoringError, match=re.escape(install_line(engine))):
+        score("in.parquet", "out/", engine=engine)

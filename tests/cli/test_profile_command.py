@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from flask import Flask
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from flask_skmodels import Model, Profile, SKModels
 from flask_skmodels.estimators.profile import training_files
@@ -98,6 +100,26 @@ def test_profile_of_a_file_is_that_of_its_frame(app: Flask, tmp_path: Path, suff
     assert measured.target[0].min == of_frame.target[0].min
     assert measured.predictions[0].mean == pytest.approx(of_frame.predictions[0].mean)
     assert measured.baseline == pytest.approx(of_frame.baseline)
+
+
+def test_columns_with_gaps_in_a_file_that_pandas_has_not_written(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "count": pa.array([1, None, 3] * 9),
+            "flag": pa.array([True, None, False] * 9),
+            "at": pa.array([datetime(2026, 1, 2), None, datetime(2026, 1, 3)] * 9),
+            "tags": pa.array([[1], None, [2, 3]] * 9),
+            "size": pa.array([1, 2, 3] * 9, pa.int32()),
+        }
+    )
+    pa.parquet.write_table(table, tmp_path / "train.parquet")
+    joblib.dump(FunctionTransformer().fit(table.to_pandas()), tmp_path / "risk.joblib")
+    app = application(Model(name="risk", pipeline="risk.joblib"), root=tmp_path)
+    output(app, "profile", "risk", str(tmp_path / "train.parquet"))
+    columns = Profile.load(tmp_path / "risk.profile.json").columns
+    assert [each.type for each in columns] == ["number", "boolean", "datetime", "any", "integer"]
+    dtypes = ["float64", "object", "datetime64[us]", "object", "int32"]
+    assert [each.dtype for each in columns] == dtypes
 
 
 def test_profile_that_was_written_is_used(app: Flask, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from sklearn.linear_model import LinearRegression, RidgeClassifier
 from sklearn.manifold import Isomap
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
-from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB
+from sklearn.naive_bayes import BernoulliNB, ComplementNB
 from sklearn.neighbors import (
     KNeighborsClassifier,
     KNeighborsRegressor,
@@ -190,7 +190,12 @@ CASES: dict[str, tuple[Any, Any, Any, str]] = {
     "discriminant of two classes": (LinearDiscriminantAnalysis(), X, BINARY, ""),
     "boosting of lines": (AdaBoostClassifier(LINE, n_estimators=3), X, LABELS, ""),
     "bags that lack classes": (
-        *(BaggingClassifier(GaussianNB(), 5, max_samples=4, random_state=1), X, LABELS, ""),
+        *(
+            BaggingClassifier(KNeighborsClassifier(1), 5, max_samples=4, random_state=1),
+            X,
+            LABELS,
+            "",
+        ),
     ),
     "boosting after a line": (
         GradientBoostingRegressor(init=LinearRegression(), n_estimators=3),

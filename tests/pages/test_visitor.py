@@ -61,7 +61,7 @@ from tests.support.html import (
     submit,
     upload,
 )
-from tests.support.versions_folder import put
+from tests.support.versions_folder import application, put
 
 pytestmark = pytest.mark.usefixtures("strict_host")
 
@@ -467,6 +467,25 @@ def test_plain_file_is_not_commented_on(flowers: FlaskClient) -> None:
     assert columns_of(upload(flowers, "/iris/?check=1", body, "r.csv"))["Ignored columns"] == "none"
 
 
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("rows.csv", b'sepal_length;"wide\n' + b"1;" * 3),
+        ("rows.csv", SEMICOLONS.replace(b"5", b"\xff")),
+        ("rows.csv", b"sepal_length;wide\n" + b"x" * 200_000 + b";2\n"),
+        ("rows.json", b"[1, 2]"),
+        ("rows.json", b'{"sepal_length": '),
+        ("rows.json", b'[{"wide": 3.5}, 7, {"wide": 3}'),
+        ("rows.ndjson", b'{"wide": 3.5}\n7\n'),
+        ("rows.ndjson", b'{"wide": 3.5}\n{"wi'),
+    ],
+)
+def test_file_that_cannot_be_read_is_refused(flowers: FlaskClient, name: str, body: bytes) -> None:
+    renamed: dict[str, Any] = {"from.sepal_width": "wide"}
+    page = upload(flowers, "/iris/", body, name, 400, **renamed)
+    assert page.one(id="file-result").all("li")
+
+
 @pytest.mark.parametrize("name", ["rows.xlsx", "rows.csv"])
 def test_excel_file_is_told_what_to_do(flowers: FlaskClient, name: str) -> None:
     page = upload(flowers, "/iris/", b"PK\x03\x04 a workbook", name, 400)
@@ -744,6 +763,19 @@ def test_card_of_a_classifier_and_of_hidden_fields(pipeline: Any, tmp_path: Path
     hidden = {each["name"]: "typical" in each for each in card["fields"]}
     assert hidden["sepal_width"] is False
     assert card["training"] is None
+
+
+def test_card_of_a_version(towns: Any, tmp_path: Path) -> None:
+    profile = Profile.of(TOWNS, (TOWNS["area"] * 3).rename("price"), towns)
+    put(tmp_path / "price", "7", towns)
+    example = TOWNS[:1].to_dict("records")
+    model = Model(name="price", pipeline="price", profile=profile, examples=example)
+    client = application(model, root=tmp_path).test_client()
+    checks = client.get("/price/card/").get_json()["checks"]
+    assert "A new version is used only if it predicts an example row without an error." in checks
+    text = client.get("/price/card/?format=markdown").text
+    assert "This card describes version 7." in text
+    assert 'model_file: "7.joblib"' in text
 
 
 def test_card_in_markdown_has_the_sections_of_skops(pipeline: Any) -> None:

@@ -155,6 +155,23 @@ def test_version_that_kills_its_process_is_refused_once_for_all(
     assert answer_of(serving(folder).test_client()) == ("2", "2")
 
 
+@NEEDS_POSIX
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (signal.SIGTERM, "its trial was stopped by SIGTERM"),
+        (40, "it killed the process of its trial (signal 40)"),
+    ],
+)
+def test_signal_that_ends_a_trial_is_named(
+    folder: Path, started: list[str], number: int, reason: str
+) -> None:
+    put(folder, "2", Calls(signal.raise_signal, number))
+    app = serving(folder)
+    assert answer_of(app.test_client()) == ("1", "1")
+    assert reason in reason_of(app)
+
+
 def test_version_that_dies_when_it_is_called_does_not_replace_the_live_one(
     folder: Path, started: list[str]
 ) -> None:
