@@ -435,6 +435,7 @@ class SKModels:
             load_limit=state.load_limit,
             timeout=settings.timeout,
             process_limit=state.process_limit,
+            hidden_fields=settings.hidden_fields,
         )
         if settings.loading == "startup" and not is_trial_process():
             deployment.start(state.app)

@@ -59,9 +59,8 @@ class Table:
         """Return whether the table exists."""
         with _errors_of(self.url):
             if _driver_of(self.url) is None:
-                return bool(
-                    import_module("sqlalchemy").inspect(_engine(self.url)).has_table(self.name)
-                )
+                engine = _engine(self.url)
+                return bool(import_module("sqlalchemy").inspect(engine).has_table(self.name))
             with _adbc(self.url) as connection:
                 try:
                     connection.adbc_get_table_schema(self.name)

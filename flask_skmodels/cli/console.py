@@ -20,8 +20,8 @@ from flask.cli import ScriptInfo
 
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.exceptions import SKModelsError
-from flask_skmodels.inference.budget import NO_BUDGET
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.inference.request_limits import NO_BUDGET
 from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.signals import muted
 from flask_skmodels.state import State

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy
 from flask_skmodels.artifacts.loading import Loaded, load
-from flask_skmodels.artifacts.profile_beside import load_profile_beside
+from flask_skmodels.artifacts.pins import from_here
+from flask_skmodels.artifacts.profile_beside import load_profile_beside, profile_path
 from flask_skmodels.artifacts.skops import untrusted_types
 from flask_skmodels.cli.console import (
     FILE,
@@ -19,11 +21,19 @@ from flask_skmodels.cli.console import (
     print_json,
     write_new,
 )
-from flask_skmodels.cli.new_project import examine, write_project
+from flask_skmodels.cli.new_project import (
+    RANGES,
+    comment_of,
+    examine,
+    profile_of_file,
+    write_project,
+)
 from flask_skmodels.cli.source import class_name, literal, options_of
 from flask_skmodels.cli.terminal import progress
 from flask_skmodels.estimators import introspect
+from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.models import KeyValueModel, Model, inputs_of, name_of, rules_from
+from flask_skmodels.schema.fields import Inputs
 from flask_skmodels.schema.types import FieldRules
 
 _MODULE = '''\
@@ -73,7 +83,7 @@ _UNNAMED = """\
 @click.option(
     "--data",
     type=FILE,
-    help="File of the training data, from which the project gets a profile and its schema. "
+    help="File of the training data, to make a schema that fits them, and their profile. "
     "Default: the profile beside MODELFILE, if there is one.",
 )
 @click.option("--target", metavar="COLUMN", help="Column of the target in the training data.")
@@ -90,41 +100,55 @@ def new_command(
 ) -> None:
     """Write a Python module, or a whole project, that serves a model file.
 
-    NAME is the name of the model, MODELFILE the file of a fitted estimator. The module contains
-    the schema of the rows that serve() takes for the same file, for you to edit: that of the
-    profile beside the file, if there is one, else as much as the estimator knows.
+    NAME is the name of the model, MODELFILE the file of a fitted estimator. The module contains a
+    schema for you to edit. With --data it fits the training data, which are measured: their profile
+    is written beside MODELFILE. Without, it is that of the profile which is already there, else as
+    much as the estimator knows.
 
-    With --project it writes a folder with the application, a copy of MODELFILE, a test, a
-    Dockerfile with gunicorn, and a README. The schema is that of the training data in --data, or of
-    the profile beside MODELFILE.
+    With --project it writes a folder with the application, a copy of MODELFILE and its profile, a
+    test, a Dockerfile with gunicorn, and a README.
 
     MODELFILE is loaded, and a pickle can run any code when it is loaded. Use only files that you
     trust.
 
     \b
     Examples:
-      flask skmodels new iris iris.skops
+      flask skmodels new iris iris.skops --data train.csv --target species
       flask skmodels new iris iris.skops --project shop --data train.csv --target species
     """
+    if target is not None and data is None:
+        raise click.UsageError("--target needs --data")
     if project is not None:
         with one_line_errors(), progress(f"examining {file}"):
             written = write_project(examine(name, file, data, target), project)
         _print_project(project, written, as_json)
         return
-    if data is not None or target is not None:
-        raise click.UsageError("--data and --target need --project")
     is_printed = str(output) == "-"
     path = Path(f"{name}.py") if output is None or is_printed else output
     with one_line_errors(), progress(f"examining {file}"):
-        source = module_source(name, file, path.parent)
+        module = examine_module(name, file, data, target)
+    source = module_source(module, path.parent)
     if is_printed:
         print_json({"source": source}) if as_json else click.echo(source, nl=False)
         return
     write_new(path, source)
+    _write_profile(module, is_new=data is not None, as_json=as_json)
     if as_json:
         print_json({"written": str(path)})
         return
     click.echo(f"wrote {path}: edit its schema, then run it with: flask --app {path} run")
+
+
+def _write_profile(module: Module, *, is_new: bool, as_json: bool) -> None:
+    """Write the profile beside the model file, if it was measured now."""
+    profile, path = module.profile, profile_path(module.file)
+    if profile is None or not is_new:
+        return
+    with one_line_errors():
+        profile.save(path)
+    if not as_json:
+        columns = len(profile.columns)
+        click.echo(f"wrote {from_here(path)}: {profile.rows} rows, {columns} columns")
 
 
 def _print_project(folder: Path, written: Sequence[Path], as_json: bool) -> None:
@@ -136,30 +160,63 @@ def _print_project(folder: Path, written: Sequence[Path], as_json: bool) -> None
     click.echo(f"Read {folder / 'README.md'} for what comes next.")
 
 
-def module_source(name: str, file: Path, folder: Path) -> str:
-    """Return the source of a module that registers the model of a file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A model, examined for its module.
+
+    :param name: name of the model
+    :param file: its file
+    :param artifact: the file as the module declares it
+    :param loaded: what is in the file
+    :param profile: the profile of its training data, None if they are not known
+    """
+
+    name: str
+    file: Path
+    artifact: Artifact
+    loaded: Loaded
+    profile: Profile | None
+
+
+def examine_module(name: str, file: Path, data: Path | None, target: str | None) -> Module:
+    """Return a model, examined for its module.
 
     The file is loaded even if it is not pinned, so code in it can run.
 
     :param name: name of the model
     :param file: the file of a fitted estimator
-    :param folder: the folder of the module; the path in the module is relative to it
-    :raises ArtifactError: the file cannot be loaded
-    :raises ModelError: the name is not valid for a model
+    :param data: a file of its training data, None for the profile beside the file, if there is one
+    :param target: the column of the target in the training data
+    :raises SKModelsError: the file, the training data or the name cannot be used
     """
-    name_of(Model(name=name))
+    class_name(name_of(Model(name=name)))  # before the work
     artifact = Artifact(file.absolute(), trusted=untrusted_types(file))
     loaded = load(artifact, Policy(root=Path.cwd(), trust_pickle=True))
-    profile = load_profile_beside(file.absolute())
-    model = Model(name=name, pipeline=loaded.estimator, profile=profile)
+    if data is None:
+        profile = load_profile_beside(file.absolute())
+    else:
+        profile = profile_of_file(name, loaded, data, target)
+    return Module(name=name, file=file, artifact=artifact, loaded=loaded, profile=profile)
+
+
+def module_source(module: Module, folder: Path) -> str:
+    """Return the source of a module that registers the model of a file.
+
+    :param module: the model
+    :param folder: the folder of the module; the path in the module is relative to it
+    """
+    name, loaded = module.name, module.loaded
+    model = Model(name=name, pipeline=loaded.estimator, profile=module.profile)
     inputs = inputs_of(model, introspect.methods(loaded.estimator))
     rules = None if inputs.container == "sequence" else rules_from(inputs)
     is_named = rules is not None and inputs.named
+    attributes = _attributes(module.artifact, loaded, folder)
+    attributes += [] if module.profile is None else [RANGES]
     return _MODULE.format(
         name=name,
         cls=class_name(name),
         base=(KeyValueModel if is_named else Model).__name__,
-        attributes="".join([*_attributes(artifact, loaded, folder), *_schema(rules, is_named)]),
+        attributes="".join([*attributes, *_schema(rules, inputs, is_named=is_named)]),
     )
 
 
@@ -174,11 +231,15 @@ def _attributes(artifact: Artifact, loaded: Loaded, folder: Path) -> list[str]:
     return lines
 
 
-def _schema(rules: FieldRules | None, is_named: bool) -> list[str]:
+def _schema(rules: FieldRules | None, inputs: Inputs, *, is_named: bool) -> list[str]:
     """Return the lines of a schema; they are a comment if a row has no names without it."""
     if rules is None:
         return []
-    fields = [f"    {literal(field)}: {literal(rule)},\n" for field, rule in rules.items()]
+    columns = {column.name: column for column in inputs.columns or ()}
+    fields = [
+        f"    {literal(field)}: {literal(rule)},{comment_of(columns[field])}\n"
+        for field, rule in rules.items()
+    ]
     if is_named:
         return [f"    {line}" for line in ("schema = {\n", *fields, "}\n")]
     shown = fields if len(fields) <= MOST_COMMENTED else [*fields[:MOST_COMMENTED], "    ...\n"]

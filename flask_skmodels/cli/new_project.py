@@ -24,7 +24,7 @@ from flask_skmodels.artifacts.profile_beside import load_profile_beside, profile
 from flask_skmodels.artifacts.skops import untrusted_types
 from flask_skmodels.cli.bench import synthetic_rows
 from flask_skmodels.cli.console import write_new
-from flask_skmodels.cli.profile import measure_file
+from flask_skmodels.cli.profile import measure_file, warn_of
 from flask_skmodels.cli.source import class_name, literal, options_of
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.introspect import methods
@@ -49,6 +49,8 @@ _FILES = {
     "pytest.ini": "pytest.ini",
     "README.md": "README.md",
 }
+MOST_KNOWN = 6  # categories in a comment
+RANGES = "    # enforce_ranges = True  # reject numbers outside those of the training data\n"
 _FORMATS = {"skops": "skops", "onnx": "onnx"}  # the extras that formats of model files need
 
 
@@ -92,8 +94,7 @@ def examine(name: str, file: Path, data: Path | None, target: str | None) -> Pro
     loaded = load(artifact, Policy(root=Path.cwd(), trust_pickle=True))
     profile = load_profile_beside(file)
     if data is not None:
-        bare = ModelVersion(Model(name=name, pipeline=loaded.estimator))
-        profile, _ = measure_file(bare, TrainingFile(data), target)
+        profile = profile_of_file(name, loaded, data, target)
     model = Model(name=name, pipeline=loaded.estimator, profile=profile)
     inputs = inputs_of(model, methods(loaded.estimator))
     columns = {column.name: column for column in inputs.columns or ()}
@@ -111,6 +112,21 @@ def examine(name: str, file: Path, data: Path | None, target: str | None) -> Pro
         columns=columns,
         example=_example(live),
     )
+
+
+def profile_of_file(name: str, loaded: Loaded, data: Path, target: str | None) -> Profile:
+    """Return the profile of the training data of a model; say if it has no predictions.
+
+    :param name: name of the model
+    :param loaded: its file
+    :param data: the file of the training data
+    :param target: the column of the target
+    :raises SKModelsError: the training data cannot be used
+    """
+    bare = ModelVersion(Model(name=name, pipeline=loaded.estimator))
+    profile, problem = measure_file(bare, TrainingFile(data), target)
+    warn_of(problem)
+    return profile
 
 
 def _example(live: ModelVersion) -> Any:
@@ -175,18 +191,22 @@ def _attributes(project: Project) -> Iterator[str]:
     if "predict_proba" in introspect.methods(project.loaded.estimator):
         yield "    probability = True\n"
     if project.profile is not None:
-        yield "    # enforce_ranges = True  # reject numbers outside those of the training data\n"
+        yield RANGES
     if project.rules is not None:
         yield "    schema = {\n"
         for field, rules in project.rules.items():
-            comment = _comment(project.columns[field])
+            comment = comment_of(project.columns[field])
             yield f"        {literal(field)}: {literal(rules)},{comment}\n"
         yield "    }\n"
     yield f"    examples = [{literal(project.example)}]\n"
 
 
-def _comment(column: InputColumn) -> str:
-    return "" if column.range is None else "  # {} to {} in training".format(*column.range)
+def comment_of(column: InputColumn) -> str:
+    """Return the values of a column in the training data as a comment, empty if unknown."""
+    if column.range is not None:
+        return "  # {} to {} in training".format(*column.range)
+    known = [literal(value) for value in column.known or ()]
+    return f"  # {', '.join(known)} in training" if 0 < len(known) <= MOST_KNOWN else ""
 
 
 def _training(project: Project) -> str:

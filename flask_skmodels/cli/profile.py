@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,10 @@ from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.profile.training_files import Batch, TrainingFile
 from flask_skmodels.exceptions import InvalidInput, ModelError, SKModelsError
 from flask_skmodels.hints import did_you_mean
+from flask_skmodels.models import Model, inputs_of
 from flask_skmodels.schema.dtypes import to_objects
 from flask_skmodels.schema.rows import Columns
-from flask_skmodels.schema.schema import FixedSchema
+from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.tabular import to_sklearn
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import application
@@ -74,8 +77,7 @@ def profile_command(
         path = _beside(version) if output is None else output
         with progress(f"measuring {file}"):
             profile, problem = measure_file(version, TrainingFile(file), target)
-        if problem:
-            click.echo(f"predictions are left out: {problem}", err=True)
+        warn_of(problem)
         if str(output) == "-":
             click.echo(dumps(profile.to_json()).decode())
             return
@@ -86,17 +88,25 @@ def profile_command(
     click.echo(f"wrote {from_here(path)}: {profile.rows} rows, {len(profile.columns)} columns")
 
 
+def warn_of(problem: str) -> None:
+    """Write why a profile has no predictions to standard error, if there is a reason."""
+    if problem:
+        click.echo(f"predictions are left out: {problem}", err=True)
+
+
 def measure_file(
     version: ModelVersion, file: TrainingFile, target: str | None
 ) -> tuple[Profile, str]:
     """Return the profile of the training data in a file, and why it has no predictions, if so.
+
+    If the model declares no schema, its rows are those that the profile describes.
 
     :param version: the version that was trained on them
     :param file: the file
     :param target: the column of the target, None if it is not in the file
     :raises ModelError: the file has no rows, lacks columns of the model or the target, or has two
         columns of one name; or the model takes the target
-    :raises ArtifactError: the file cannot be read
+    :raises ArtifactError: the file cannot be read, or semicolons separate its values
     """
     names = _columns_of(version, file, target)
     targets = [] if target is None else [target]
@@ -105,7 +115,7 @@ def measure_file(
         each: StreamedColumn(each, container, file.pandas_dtypes.get(each), is_csv=file.is_csv)
         for each in dict.fromkeys([*names, *targets])
     }
-    rows, predictions = 0, _Predictions(version, names)
+    rows, predictions = 0, _Predictions(version.model, version.schema, names)
     for batch in file.batches(list(streams)):
         rows += len(next(iter(batch.values())))
         for each, stream in streams.items():
@@ -114,17 +124,32 @@ def measure_file(
     if not rows:
         raise ModelError(f"{file.path} has no rows")
     columns = {each: stream.finish().profile() for each, stream in streams.items()}
-    figures = predictions.figures
     profile = Profile(
         container=container,
         library_versions=library_versions(container, version.model.pipeline),
         rows=rows,
         columns=tuple(columns[each] for each in names),
         target=tuple(columns[each] for each in targets),
-        predictions=() if figures is None else outputs_of(figures.predictions),
-        baseline=None if figures is None else figures.baseline,
     )
+    if predictions.problem and version.model.schema is None:
+        predictions = _Predictions(version.model, _schema_with(version, profile), names)
+        for batch in file.batches(names):
+            predictions.add(batch)
+    figures = predictions.figures
+    if figures is not None:
+        found = outputs_of(figures.predictions)
+        profile = replace(profile, predictions=found, baseline=figures.baseline)
     return profile, predictions.problem
+
+
+def _schema_with(version: ModelVersion, profile: Profile) -> Schema:
+    """Return the schema that a version would have with a profile.
+
+    :raises ModelError: the profile does not fit the estimator
+    """
+    model = copy(version.model)
+    model.profile = profile
+    return model.compile_schema(inputs_of(model, version.methods))
 
 
 def _columns_of(version: ModelVersion, file: TrainingFile, target: str | None) -> list[str]:
@@ -132,6 +157,18 @@ def _columns_of(version: ModelVersion, file: TrainingFile, target: str | None) -
 
     A model that does not know the names of its columns takes all but the target.
     """
+    schema = version.schema
+    try:
+        names = _matching_columns(version, file, target)
+    except ModelError:
+        file.check_separator(is_named=True)
+        raise
+    if schema.unnamed or not schema.column_names:
+        file.check_separator()
+    return names
+
+
+def _matching_columns(version: ModelVersion, file: TrainingFile, target: str | None) -> list[str]:
     known = set(file.names)
     if len(known) < len(file.names):
         repeated = next(name for name in file.names if file.names.count(name) > 1)
@@ -161,16 +198,17 @@ def _columns_of(version: ModelVersion, file: TrainingFile, target: str | None) -
 class _Predictions:
     """The figures of a version for some of the rows of each batch.
 
-    :param version: the version
+    :param model: the model, with its estimator
+    :param schema: the schema of its rows
     :param names: the columns of the file that it takes, in its order
-    :ivar figures: the figures; None if the version rejects rows of the training data
+    :ivar figures: the figures; None if the schema rejects rows of the training data
     :ivar problem: the reason why there are no figures
     """
 
-    def __init__(self, version: ModelVersion, names: Sequence[str]) -> None:
-        self._schema = version.schema
+    def __init__(self, model: Model, schema: Schema, names: Sequence[str]) -> None:
+        self._schema = schema
         self._names = names
-        self.figures: EstimatorFigures | None = EstimatorFigures(version.model.pipeline)
+        self.figures: EstimatorFigures | None = EstimatorFigures(model.pipeline)
         self.problem = ""
 
     def add(self, batch: Batch) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import JSONObject

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators.outputs import output_columns
 from flask_skmodels.exceptions import InputError, InvalidInput, TooManyRows
-from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.schema.rows import Columns, Repeated, count_byte
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import ColumnValues

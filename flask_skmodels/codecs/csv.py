@@ -31,8 +31,8 @@ from flask_skmodels.codecs.columns import (
 from flask_skmodels.codecs.number_lines import number_lines
 from flask_skmodels.codecs.parts import parts_of
 from flask_skmodels.exceptions import InputError, InvalidInput, Report
-from flask_skmodels.inference.budget import NO_BUDGET, Budget
 from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.inference.request_limits import NO_BUDGET, Budget
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import EXACT, Columns, Rows
@@ -414,7 +414,7 @@ def exact_numbers(column: Any, kind: Field | Literal[True]) -> Array | None:
     present = values[~np.isnan(values)] if column.null_count else values
     if len(present) + column.null_count != len(values) or not (np.abs(present) < EXACT).all():
         return None
-    return None if (np.signbit(present) & (present == 0)).any() else values
+    return values
 
 
 def _is_utf_8(body: bytes) -> bool:

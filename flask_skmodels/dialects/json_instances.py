@@ -9,7 +9,7 @@ from typing import Any
 from flask_skmodels.codecs.columns import SHORTEST_ROW, check_row_marks, request_columns
 from flask_skmodels.codecs.json_text import loads
 from flask_skmodels.exceptions import InvalidInput
-from flask_skmodels.inference.budget import Budget
+from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Columns, Repeated, Rows
 from flask_skmodels.schema.schema import Schema

@@ -16,8 +16,8 @@ from flask_skmodels.dialects.common import (
     predicting_version,
 )
 from flask_skmodels.dialects.json_instances import invalid, read_instances, read_object, read_rows
-from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema

@@ -22,8 +22,8 @@ from flask_skmodels.dialects.common import (
 from flask_skmodels.dialects.json_instances import invalid, read_object, read_rows, read_table
 from flask_skmodels.exceptions import ConfigurationError, SKModelsError
 from flask_skmodels.hints import extra
-from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.state import State

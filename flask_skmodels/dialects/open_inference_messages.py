@@ -35,8 +35,8 @@ from flask_skmodels.dialects.open_inference_tensors import (
     write_binary,
 )
 from flask_skmodels.estimators.outputs import is_multi_output
-from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.schema.rows import Matrix, Repeated, Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import JSONObject

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
 from functools import partial
 from threading import Lock
 
@@ -61,6 +62,7 @@ class Deployment:
     :param timeout: the seconds that a call may wait for others, None for no limit; the model's own
         takes precedence
     :param process_limit: the limit on the concurrent calls of all models, None for no limit
+    :param hidden_fields: names of the fields whose training data are not shown
     :ivar limits: the limits on the concurrent calls of the model
     """
 
@@ -74,8 +76,10 @@ class Deployment:
         load_limit: LoadLimit | None = None,
         timeout: float | None = None,
         process_limit: ConcurrencyLimit | None = None,
+        hidden_fields: Collection[str] = (),
     ) -> None:
         self.versions = versions
+        self.hidden_fields = hidden_fields
         self.threads = threads
         self.batch_rows = batch_rows
         self.load_limit = load_limit
@@ -178,7 +182,7 @@ class Deployment:
 
     def describe(self, sender: Sender) -> JSONObject:
         """Return a description of the model for clients; it is loaded first if necessary."""
-        described = self.current(sender).describe()
+        described = self.current(sender).describe(self.hidden_fields)
         if self.versions.is_folder:
             described["versions"] = self.versions.describe()
             described["traffic"] = dict(self.model.traffic or {})
@@ -190,7 +194,7 @@ class Deployment:
         """Return the part of the description that is known without loading the model."""
         live = self.versions.live
         if live is not None:
-            return live.describe()
+            return live.describe(self.hidden_fields)
         return {"name": self.name, "version": None, "methods": list(self.versions.methods)}
 
     def status(self, *, with_reasons: bool = False) -> JSONObject:

@@ -36,9 +36,9 @@ from flask_skmodels.exceptions import (
     TooManyCells,
 )
 from flask_skmodels.explain.explanation import Layout
-from flask_skmodels.inference.budget import NO_BUDGET, RESPONSE, Budget
 from flask_skmodels.inference.json_values import json_value, outputs_of, rows_of
 from flask_skmodels.inference.rejected_rows import rejection_of, remember_accepted_row
+from flask_skmodels.inference.request_limits import NO_BUDGET, RESPONSE, Budget
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows

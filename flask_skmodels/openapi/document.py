@@ -159,7 +159,7 @@ class _DescribedModel:
     def _row(self) -> JSONObject:
         if self.version is None:
             return object_of({})
-        return self.version.schema.json_schema()
+        return self.version.schema.json_schema(self.deployment.hidden_fields)
 
     @property
     def _array(self) -> JSONObject:
@@ -287,9 +287,11 @@ class _DescribedModel:
     @cached_property
     def _example_rows(self) -> list[JSONObject]:
         """The model's examples as rows with names; examples that are not rows are left out."""
-        version, model = self.version, self.deployment.model
-        rows = [jsonable(r) for r in (model.examples if version is None else version.example_rows)]
-        return [self._named(row) for row in rows if isinstance(row, dict | list)]
+        version, deployment = self.version, self.deployment
+        rows = deployment.model.examples
+        if version is not None:
+            rows = version.examples_to_show(deployment.hidden_fields)
+        return [self._named(row) for row in map(jsonable, rows) if isinstance(row, dict | list)]
 
     def _named(self, row: Any) -> JSONObject:
         if isinstance(row, dict):

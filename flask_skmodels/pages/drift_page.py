@@ -9,8 +9,9 @@ from typing import Any
 
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages.charts import HEIGHT, WIDTH
+from flask_skmodels.pages.input_form import labels_of
 from flask_skmodels.pages.page import Page
-from flask_skmodels.pages.results import format_value
+from flask_skmodels.pages.value_texts import format_value
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.drift.bins import MISSING, OTHER, UNKNOWN
@@ -48,7 +49,7 @@ class Pair:
 class Chart:
     """The histograms of one column.
 
-    :ivar name: the name of the column
+    :ivar name: the label of the field, or the name of the output
     :ivar tone: ``"bad"`` if it has drifted, ``"notable"`` if it nearly has, else ``""``
     :ivar statistics: its statistics by name
     :ivar pairs: the bars
@@ -84,6 +85,8 @@ class DriftPage(Page):
         report = report_of(self.state, self._deployment, exchange)
         fields = len(report.layout.fields)
         charts = [_chart(report, index) for index in _worst_first(report, report.shown)]
+        labels = labels_of(self._deployment.versions.live, self.state.settings.hidden_fields)
+        charts = [replace(each, name=labels.get(each.name, each.name)) for each in charts]
         columns = range(fields, len(report.layout.columns))
         return {
             "report": report,
@@ -158,5 +161,5 @@ def _pairs(bars: Sequence[tuple[str, float, float]]) -> Iterator[Pair]:
             round(width, 3),
             round(expected / most * HEIGHT, 3),
             round(actual / most * HEIGHT, 3),
-            f"{label}: {expected:.1%} in training, {actual:.1%} in the window",
+            f"{label}: {expected:.1%} of the training data, {actual:.1%} of the last rows",
         )

@@ -13,9 +13,10 @@ from flask_skmodels.exceptions import InvalidInput, SKModelsError, UnknownModel
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.csrf import csrf_of
+from flask_skmodels.pages.error_words import sentence_of
 from flask_skmodels.pages.form_input import errors_of
 from flask_skmodels.pages.input_form import Input, InputForm
-from flask_skmodels.pages.results import RowResult, error_sentence, row_result
+from flask_skmodels.pages.results import RowResult, row_result
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
@@ -127,7 +128,7 @@ class TemplateModels:
         except UnknownModel:
             raise
         except InvalidInput as error:
-            return None, [error_sentence(each) for each in error.errors]
+            return None, [sentence_of(each) for each in error.errors]
         except SKModelsError as error:
             return None, [Problem(error).detail]
 

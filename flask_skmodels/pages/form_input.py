@@ -8,7 +8,7 @@ from typing import ClassVar
 from flask_skmodels.codecs.codec import Source
 from flask_skmodels.codecs.form import FormCodec
 from flask_skmodels.exceptions import InputError, InvalidInput
-from flask_skmodels.inference.budget import NO_BUDGET
+from flask_skmodels.inference.request_limits import NO_BUDGET
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.versions.version import ModelVersion
 

@@ -12,13 +12,14 @@ from weakref import WeakKeyDictionary
 
 from flask_skmodels.exceptions import InputError
 from flask_skmodels.pages.charts import round_width
+from flask_skmodels.pages.error_words import words_of
 from flask_skmodels.pages.starting_values import bounds_of, starting_values, whole
 from flask_skmodels.schema.fields import Field, as_list
+from flask_skmodels.schema.hidden_fields import fields_to_show, shown_names
 from flask_skmodels.schema.json_schema import VALUES, field_schema
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import JSONObject
-from flask_skmodels.telemetry.hidden_fields import fields_to_show, shown_names
 from flask_skmodels.versions.version import ModelVersion
 
 MOST_OPTIONS = 500  # of a select; a field with more values is typed
@@ -124,7 +125,7 @@ class InputForm:
             values |= self._by_name(examples[index])
         elif not examples:
             values |= self._starting_values()
-        texts = {name: _text(value) for name, value in values.items() if value is not None}
+        texts = {name: _text(whole(value)) for name, value in values.items() if value is not None}
         return {VALUES: ", ".join(texts.values())} if self._is_single else texts
 
     def linked(self, parameters: Mapping[str, str]) -> dict[str, str]:
@@ -228,10 +229,20 @@ class InputForm:
 
     def _input_of_error(self, error: InputError) -> tuple[str | None, str]:
         """Return the name of the input that an error belongs to, and the message to show there."""
-        match = _ITEM.fullmatch(error.text) if error.field == VALUES else None
+        words = words_of(error)
+        match = _ITEM.fullmatch(words) if error.field == VALUES else None
         if match is None or self._is_single or int(match[1]) >= len(self.fields):
-            return error.field, error.text
+            return error.field, words
         return self.fields[int(match[1])].name, match[2]
+
+
+def labels_of(version: ModelVersion | None, hidden: Collection[str]) -> dict[str, str]:
+    """Return the label of each field by its name, none if no version is loaded.
+
+    :param hidden: names of the hidden fields, as for :class:`InputForm`
+    """
+    labels = {} if version is None else InputForm.of(version, hidden).labels
+    return {name: label for name, (label, _) in labels.items()}
 
 
 _forms: WeakKeyDictionary[ModelVersion, dict[frozenset[str], InputForm]] = WeakKeyDictionary()
@@ -330,7 +341,7 @@ def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
     bounds = tuple(schema.get("x-training-range", ()))
     if not bounds or bounds == bounds_of(schema):
         return hint
-    in_training = "{} to {} in training".format(*map(whole, bounds))
+    in_training = "trained on {} to {}".format(*map(whole, bounds))
     return f"{hint}; {in_training}" if hint else in_training
 
 

@@ -19,6 +19,7 @@ from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages import charts, code_samples, traffic_statistics
 from flask_skmodels.pages.csrf import csrf_of
+from flask_skmodels.pages.error_words import words_of
 from flask_skmodels.pages.file_progress import Steps, predict_file, response_of
 from flask_skmodels.pages.form_input import FormPairs
 from flask_skmodels.pages.input_form import InputForm
@@ -39,7 +40,6 @@ from flask_skmodels.pages.results import (
     data_url,
     file_name,
     file_result,
-    format_value,
     row_result,
 )
 from flask_skmodels.pages.uploaded_table import (
@@ -48,6 +48,7 @@ from flask_skmodels.pages.uploaded_table import (
     UploadedTable,
     uploaded_table,
 )
+from flask_skmodels.pages.value_texts import format_value
 from flask_skmodels.pages.what_if import (
     Curve,
     CurveRows,
@@ -71,6 +72,11 @@ from flask_skmodels.web.views import BaseView, PredictionView
 LONGEST_LINK = 4_000  # characters; some servers accept no longer URLs
 BEGINNING = 65_536  # bytes of a file whose columns are checked before it is predicted
 MOST_ERRORS = 20  # errors of a file that are listed
+MEANINGS = {
+    "predict": "the predictions",
+    "predict_proba": "the probability of each class",
+    EXPLAIN: "the contribution of each field",
+}
 _EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 
 
@@ -111,8 +117,9 @@ class ModelPage(BaseView):
     def _describe(self, exchange: Exchange, version: ModelVersion) -> JSONObject:
         """Return the description of the model, with that of the chosen version."""
         described = self._deployment.describe(exchange.app)
-        is_chosen = chosen_label(self._deployment, exchange) is not None
-        return described | version.describe() if is_chosen else described
+        if chosen_label(self._deployment, exchange) is None:
+            return described
+        return described | version.describe(self._deployment.hidden_fields)
 
     def refuse(self, exchange: Exchange, exception: Exception) -> Response:
         return error_page(self._state, exchange, exception)
@@ -261,6 +268,8 @@ class ModelPage(BaseView):
             "bar_width": charts.bar_width,
             "format_value": format_value,
             "most_errors": MOST_ERRORS,
+            "words_of": words_of,
+            "meanings": MEANINGS,
         }
 
     def _samples(

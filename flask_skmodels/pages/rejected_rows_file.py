@@ -10,8 +10,9 @@ from io import StringIO
 
 from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.exceptions import InputError, InvalidInput, OverBudget, RejectedRows
-from flask_skmodels.pages.results import error_sentence, format_value
+from flask_skmodels.pages.error_words import sentence_of
 from flask_skmodels.pages.uploaded_table import UploadedTable
+from flask_skmodels.pages.value_texts import format_value
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import CERBERUS_CELLS, Schema
 from flask_skmodels.schema.text_values import read_number
@@ -58,7 +59,7 @@ def rejected_rows_file(
     writer = csv.writer(target)
     writer.writerow([*header, "row", REASONS])
     for index, line in zip(sorted(reasons), lines, strict=True):
-        reason = _without_formula("; ".join(map(error_sentence, reasons[index])))
+        reason = _without_formula("; ".join(map(sentence_of, reasons[index])))
         writer.writerow([*line, index + 1, reason])
     return RejectedRowsFile(target.getvalue().encode(), len(reasons), is_complete)
 

@@ -13,10 +13,10 @@ from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.codecs.parts import are_large
 from flask_skmodels.estimators.outputs import is_multi_output
-from flask_skmodels.exceptions import InputError
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import bar_width
 from flask_skmodels.pages.traffic_statistics import distribution
+from flask_skmodels.pages.value_texts import format_value
 from flask_skmodels.pages.waterfall import Label, Waterfall, importance_bars, waterfalls
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.version import ModelVersion
@@ -25,7 +25,6 @@ MOST_BARS = 12  # classes with a bar: the most probable
 MOST_OUTPUTS = 60  # outputs listed for one row
 MOST_ROWS = 20  # rows in the table of a file
 MOST_COLUMNS = 12  # fields in that table, and as many outputs
-LARGEST_FIXED = 1e15  # larger numbers are shown with an exponent
 MOST_BYTES = 1_000_000  # size of a download that is embedded in the page
 
 
@@ -183,39 +182,6 @@ def file_name(model: str, writer: Codec) -> str:
     """
     suffix = writer.suffixes[0] if writer.suffixes else ".txt"
     return f"{model}-predictions{suffix}"
-
-
-def format_value(value: Any, digits: int = 6) -> str:
-    """Return a value as text for people.
-
-    :param value: any value
-    :param digits: significant digits of floats
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if is_missing(value):
-        return ""
-    if isinstance(value, float):
-        is_large = 10**digits <= abs(value) < LARGEST_FIXED
-        return f"{value:.0f}" if is_large else f"{value:.{digits}g}"
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return str(value)
-
-
-def error_sentence(error: InputError) -> str:
-    """Return the text of an error after the name of its field, if it has one."""
-    return error.text if error.field is None else f"{error.field}: {error.text}"
-
-
-def is_missing(value: Any) -> bool:
-    """Return whether a value is missing: None, ``nan``, ``NaT`` or ``pandas.NA``."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except (TypeError, ValueError):  # pandas.NA is neither equal nor different; an array is both
-        return type(value).__name__ == "NAType"
 
 
 def _groups(prediction: Prediction) -> list[tuple[str, list[Bar]]]:

@@ -13,9 +13,10 @@ from werkzeug.exceptions import NotFound
 
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, traffic_charts, traffic_statistics
+from flask_skmodels.pages.input_form import labels_of
 from flask_skmodels.pages.page import Page, chosen_label, has_drift, recent_traffic_of
-from flask_skmodels.pages.results import format_value
 from flask_skmodels.pages.traffic_statistics import Scope
+from flask_skmodels.pages.value_texts import format_value
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.drift.shared_counts import directory
@@ -46,6 +47,7 @@ class TrafficPage(Page):
             "has_drift": has_drift(self.state, self._deployment),
             "charts": traffic_charts.hour_charts(traffic["minutes"]),
             "rejected": _by_field(traffic["rejected"]),
+            "field_labels": self._field_labels(),
             "histogram": charts.histogram,
             "bar_width": charts.bar_width,
             "range_bar": charts.range_bar,
@@ -83,6 +85,9 @@ class TrafficPage(Page):
             metrics=state.metrics if is_shared else None,
             report=None if drift is None else drift.report(deployment, version),
         )
+
+    def _field_labels(self) -> dict[str, str]:
+        return labels_of(self._deployment.versions.live, self.state.settings.hidden_fields)
 
     def _labels(self) -> list[str | None]:
         """Return the labels of the versions that may have had traffic."""

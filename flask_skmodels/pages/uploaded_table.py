@@ -23,7 +23,7 @@ from flask_skmodels.codecs.codec import Codec, Source
 from flask_skmodels.codecs.columns import SHORTEST_LINE, check_row_marks, check_width
 from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.hints import LIKELY, nearest
-from flask_skmodels.inference.budget import Budget
+from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import COLUMNS, VALUES
 from flask_skmodels.schema.schema import Schema

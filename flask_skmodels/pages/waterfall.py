@@ -8,13 +8,14 @@ from typing import Any
 
 from flask_skmodels.explain.explanation import Layout
 from flask_skmodels.pages.charts import WIDTH, bar_width
+from flask_skmodels.pages.value_texts import format_value
 from flask_skmodels.schema.types import FloatArray
 
 MOST_FIELDS = 20  # with a bar of their own: the largest contributions
 MOST_OUTPUTS = 3  # of a model with several targets
 _LEAST_WIDTH = 1.5  # of a bar
 _COMPARED = {
-    "linear_mean": "compared with the mean of the training data",
+    "linear_mean": "compared with the mean row of the training data",
     "linear_zero": "compared with zero, because the model has no profile of its training data",
     "tree_shap": "compared with the mean output for the training data",
     "pred_contribs": "compared with the mean output for the training data",
@@ -91,7 +92,7 @@ def importance_bars(
     """Return the label, the text and the width of a bar for the largest mean contributions."""
     largest = importance[0][1] if importance else 0.0
     return [
-        (labels.get(name, (name, ""))[0], f"{mean:.4g}", bar_width(mean, largest))
+        (labels.get(name, (name, ""))[0], format_value(float(mean), 4), bar_width(mean, largest))
         for name, mean in importance[:MOST_FIELDS]
     ]
 
@@ -124,17 +125,17 @@ def _steps(numbers: FloatArray, named: Sequence[tuple[str, str]]) -> list[Step]:
         Step(label, value, _signed(amount), *axis.bar(start, start + amount), _kind(amount))
         for (label, value, amount), start in zip(bars, points, strict=False)
     ]
-    ends = [("Base", base), ("Output", output)]
-    first, last = (Step(n, "", _plain(v), *axis.bar(v, v), "level") for n, v in ends)
+    ends = [("Base", "before the fields", base), ("Output", "after all fields", output)]
+    first, last = (Step(n, t, _plain(v), *axis.bar(v, v), "level") for n, t, v in ends)
     return [first, *steps, last]
 
 
 def _signed(amount: float) -> str:
-    return _plain(amount) if amount < 0 else f"+{amount:.4g}"
+    return _plain(amount) if amount < 0 else f"+{format_value(amount, 4)}"
 
 
 def _plain(amount: float) -> str:
-    return f"{amount:.4g}".replace("-", "\N{MINUS SIGN}")
+    return format_value(amount, 4).replace("-", "\N{MINUS SIGN}")
 
 
 def _kind(amount: float) -> str:

@@ -13,7 +13,7 @@ from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages.input_form import Input, InputForm
-from flask_skmodels.pages.results import format_value
+from flask_skmodels.pages.value_texts import format_value
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import FloatArray
@@ -46,6 +46,7 @@ class Curve:
     :param high: text of its highest value
     :param current: the value in the form, and its place from 0 to the width; None outside the range
     :param lines: the lines of numbers, none if the answers are labels
+    :param measure: what the vertical axis shows, in words
     :param bottom: text of the value at the bottom of the drawing
     :param top: text of the value at its top
     :param parts: for answers that are labels: first value, last value, and the label between them
@@ -58,6 +59,7 @@ class Curve:
     high: str
     current: tuple[str, float] | None
     lines: Sequence[Line] = ()
+    measure: str = ""
     bottom: str = ""
     top: str = ""
     parts: Sequence[tuple[str, str, str]] = ()
@@ -130,13 +132,15 @@ def curve(
         parts = list(_parts(prediction, values))
         summary = "; ".join(f"{label} from {low} to {high}" for low, high, label in parts)
         return Curve(**known, current=current, parts=parts, summary=summary)
-    least, most = _axis(lines, is_share=prediction.method == "predict_proba")
+    is_share = prediction.method == "predict_proba"
+    least, most = _axis(lines, is_share=is_share)
     shown = [(label or "the prediction", *_ends(line)) for label, line in lines]
     words = [f"{label} from {first} to {last}" for label, first, last in shown]
     return Curve(
         **known,
         current=current,
         lines=[Line(label, _polyline(line, least, most)) for label, line in lines],
+        measure="probability" if is_share else "answer",
         bottom=format_value(least, 4),
         top=format_value(most, 4),
         summary="; ".join(words),

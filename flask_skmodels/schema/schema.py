@@ -40,6 +40,7 @@ from flask_skmodels.schema.fields import (
     compile_field,
     is_logical,
 )
+from flask_skmodels.schema.hidden_fields import fields_to_show
 from flask_skmodels.schema.json_schema import VALUES, object_schema, values_schema
 from flask_skmodels.schema.rows import Columns, Matrix, Repeated, Rows
 from flask_skmodels.schema.text_values import ABSENT
@@ -87,8 +88,11 @@ class Schema(Protocol):
     def row_errors(self, rows: Rows) -> dict[int, list[InputError]]:
         """Return the errors of all invalid rows; see :meth:`FixedSchema.row_errors`."""
 
-    def json_schema(self) -> JSONObject:
-        """Return the JSON Schema of one row, an object."""
+    def json_schema(self, hidden: Collection[str] = ()) -> JSONObject:
+        """Return the JSON Schema of one row, an object.
+
+        :param hidden: names of the fields whose training data are not shown
+        """
 
 
 class FixedSchema:
@@ -370,11 +374,15 @@ class FixedSchema:
         """
         return self._builder.row(values)
 
-    def json_schema(self) -> JSONObject:
-        """Return the JSON Schema of one row, an object."""
+    def json_schema(self, hidden: Collection[str] = ()) -> JSONObject:
+        """Return the JSON Schema of one row, an object.
+
+        :param hidden: names of the fields whose training data are not shown
+        """
         if self.unnamed:
             return values_schema(self.fields, additional=self._purge_unknown)
-        return object_schema(self.fields, additional=self._purge_unknown)
+        fields = fields_to_show(self, hidden)
+        return object_schema(fields, additional=self._purge_unknown)
 
     def _document(
         self, item: object, index: int, text: bool, report: Report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, ClassVar
@@ -84,7 +84,7 @@ class UnboundedSchema:
             return exception.errors
         return ()
 
-    def json_schema(self) -> JSONObject:
+    def json_schema(self, hidden: Collection[str] = ()) -> JSONObject:
         """Return the JSON Schema of one row, an object."""
         return values_schema(())
 

@@ -19,6 +19,7 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model
 from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.hidden_fields import shown_names
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.tabular import Tabular
 from flask_skmodels.schema.types import JSONObject, ModelInput, ModelOutput
@@ -30,7 +31,6 @@ from flask_skmodels.signals import (
     prediction_refused,
     prediction_stopped,
 )
-from flask_skmodels.telemetry.hidden_fields import shown_names
 from flask_skmodels.telemetry.listener import Listener, Receiver
 
 MOST_ROWS = 10

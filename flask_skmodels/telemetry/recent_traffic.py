@@ -23,10 +23,10 @@ from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.frame import DeferredFrame
+from flask_skmodels.schema.hidden_fields import shown_names
 from flask_skmodels.schema.tabular import Tabular, matrix_of
 from flask_skmodels.schema.types import Array, FloatArray, ModelInput, ModelOutput
 from flask_skmodels.signals import Sender, after_prediction, input_rejected, prediction_failed
-from flask_skmodels.telemetry.hidden_fields import shown_names
 from flask_skmodels.telemetry.listener import Listener, Receiver
 from flask_skmodels.telemetry.traffic_minutes import (
     EDGES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from flask_skmodels.models import (
     name_of,
     profile_of,
 )
+from flask_skmodels.schema.hidden_fields import fields_to_show
 from flask_skmodels.schema.json_schema import typical_row
 from flask_skmodels.schema.rows import Rows, from_python
 from flask_skmodels.schema.schema import Schema
@@ -116,9 +117,17 @@ class ModelVersion:
     @cached_property
     def example_rows(self) -> list[Any]:
         """The examples of the model; without any, a row of typical values of the training data."""
+        return self.examples_to_show()
+
+    def examples_to_show(self, hidden: Collection[str] = ()) -> list[Any]:
+        """Return the examples as a document may show them; see :attr:`example_rows`.
+
+        :param hidden: names of the fields whose training data are not shown; the examples that the
+            model declares are not training data
+        """
         if self.model.examples:
             return list(self.model.examples)
-        row = typical_row(self.schema.fields, unnamed=self.schema.unnamed)
+        row = typical_row(fields_to_show(self.schema, hidden), unnamed=self.schema.unnamed)
         return [] if row is None else [row]
 
     @property
@@ -168,9 +177,12 @@ class ModelVersion:
         except ModelError as error:
             raise ModelError(f"model {self.name!r}: {error}") from error
 
-    def describe(self) -> JSONObject:
-        """Return the description of the model for clients, ready for JSON."""
-        row = self.schema.json_schema()
+    def describe(self, hidden: Collection[str] = ()) -> JSONObject:
+        """Return the description of the model for clients, ready for JSON.
+
+        :param hidden: names of the fields whose training data are not shown
+        """
+        row = self.schema.json_schema(hidden)
         return {
             "name": self.name,
             "version": self.label,

@@ -16,7 +16,7 @@ from flask_skmodels.codecs.content_encoding import CODINGS, unpack
 from flask_skmodels.codecs.registration import type_of_file
 from flask_skmodels.config import MAX_CONTENT_LENGTH
 from flask_skmodels.exceptions import InputError, InvalidInput
-from flask_skmodels.inference.budget import Budget
+from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.web.fast_path import form_pairs, has_plain_form, parsed_form, whole_body
 
 _URLENCODED = "application/x-www-form-urlencoded"

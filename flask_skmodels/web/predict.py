@@ -10,9 +10,9 @@ from werkzeug.exceptions import NotFound
 
 from flask_skmodels.config import Settings
 from flask_skmodels.exceptions import InvalidInput, OverBudget, UnknownModel
-from flask_skmodels.inference.budget import Budget
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction, PredictionCall, prepare, rejecting
+from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema

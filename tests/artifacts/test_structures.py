@@ -15,11 +15,23 @@ import pytest
 import scipy.sparse
 import skops.io
 from scipy.interpolate import BSpline
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KDTree
+from sklearn.cluster import KMeans
+from sklearn.ensemble import (
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+)
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KDTree, KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import (
+    LabelBinarizer,
+    MultiLabelBinarizer,
+    OneHotEncoder,
+    StandardScaler,
+)
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -46,6 +58,34 @@ def test_fitted_estimators_are_sound(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in SOUND if name not in BOOSTERS])
 def test_native_structures_are_sound(name: str) -> None:
     check_structures(FILE, sound(name)[0])
+
+
+RARE: list[Any] = [
+    *(KMeans(), KNeighborsClassifier(), SVC(), CountVectorizer(), BaggingClassifier()),
+    *(RandomForestClassifier(), GradientBoostingClassifier(), LabelBinarizer()),
+    GradientBoostingRegressor(init=Ridge(), n_estimators=1).fit(X, Y),
+    GradientBoostingRegressor(init="zero", n_estimators=1).fit(X, Y),
+    OneHotEncoder(drop="first").fit(X[:5]),
+    SVC(kernel="precomputed").fit(X @ X.T, Y),
+    KDTree(X, sample_weight=np.ones(len(X))),
+    np.random.Generator(np.random.Philox(1)),
+    scipy.sparse.dok_matrix(np.eye(3)),
+    scipy.sparse.lil_matrix(np.eye(3)),
+    scipy.sparse.coo_matrix(np.eye(3)),
+]
+
+
+@pytest.mark.parametrize("item", RARE, ids=lambda item: type(item).__name__)
+def test_objects_that_are_not_fitted_or_rare_are_sound(item: Any) -> None:
+    check_structures(FILE, {"of": [item]})
+
+
+def test_labels_that_were_encoded_are_sound() -> None:
+    binarizer = MultiLabelBinarizer().fit([["a"], ["a", "b"]])
+    binarizer.transform([["b"]])
+    check_structures(FILE, binarizer)
+    binarizer._cached_dict["b"] = 9
+    assert fault_of(binarizer).startswith("the columns of its labels")
 
 
 def fault_of(item: Any) -> str:
@@ -441,6 +481,74 @@ def test_xgboost(old: bytes, new: bytes, told: str) -> None:
     xgboost = library("xgboost")
     model = xgboost.XGBClassifier(n_estimators=1, max_depth=2, n_jobs=1).fit(X, Y)
     assert told in booster_fault(model.get_booster(), replaced(old, new))
+
+
+def in_last_tree(old: str, new: str) -> Callable[[dict[str, Any]], object]:
+    """Return a function that changes a text in the last tree of LightGBM, and its size."""
+
+    def change(state: dict[str, Any]) -> None:
+        text = state["_handle"]
+        assert old in text
+        size = int(text.partition("tree_sizes=")[2].partition("\n")[0].split()[-1])
+        changed = new.join(text.rsplit(old, 1))
+        state["_handle"] = changed.replace(f" {size}\n", f" {size + len(new) - len(old)}\n", 1)
+
+    return change
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("cat_boundaries=0 ", "cat_boundaries=-1 ", "cat_boundaries decreases"),
+        ("cat_boundaries=0 ", "cat_boundaries=", "cat_boundaries has the shape"),
+        ("cat_threshold=", "cat_threshold=x", "something else than numbers"),
+        ("cat_threshold=", "cat_threshold=\nx=", "cat_threshold is too short"),
+        ("num_features=", "num_features=9 ", "num_features has the shape"),
+        ("leaf_features=", "leaf_features=1 ", "leaf_features has another length"),
+        ("leaf_coeff=", "leaf_coeff=9 ", "leaf_coeff has another length"),
+        ("leaf_const=", "leaf_const=9 ", "leaf_const has the shape"),
+    ],
+)
+def test_lightgbm_of_categories_and_lines(old: str, new: str, told: str) -> None:
+    lightgbm = library("lightgbm")
+    options = {"n_estimators": 2, "num_leaves": 4, "n_jobs": 1, "verbose": -1}
+    if old.startswith("cat"):
+        model = lightgbm.LGBMRegressor(min_child_samples=1, min_data_per_group=1, **options)
+        model.fit(np.round(X), np.isin(np.round(X[:, 0]), [5, 7]), categorical_feature=[0])
+    else:
+        model = lightgbm.LGBMRegressor(linear_tree=True, **options).fit(X, Y)
+    assert told in booster_fault(model.booster_, in_last_tree(old, new))
+
+
+@pytest.mark.parametrize("name", ["XGBRegressor", "LGBMRegressor", "CatBoostRegressor"])
+@pytest.mark.full
+def test_boosters_without_a_model_are_sound(name: str) -> None:
+    module = {"X": "xgboost", "L": "lightgbm", "C": "catboost"}[name[0]]
+    check_structures(FILE, getattr(library(module), name)())
+
+
+@pytest.mark.full
+def test_linear_booster_of_xgboost() -> None:
+    xgboost = library("xgboost")
+    model = xgboost.XGBRegressor(n_estimators=2, booster="gblinear", n_jobs=1).fit(X, Y)
+    count = b"num_featureSL" + bytes(7)
+    change = replaced(count + b"\x014", count + b"\x019")
+    assert "weights has another length" in booster_fault(model.get_booster(), change)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("start", "told"), [(b"CBM2", "is not a model"), (b"CBM1\xff\xff\xff", "ends too early")]
+)
+def test_catboost(start: bytes, told: str) -> None:
+    catboost = library("catboost")
+    model = catboost.CatBoostRegressor(iterations=2, thread_count=1, verbose=False).fit(X, Y)
+
+    def change(state: dict[str, Any]) -> None:
+        state["__model"] = start + bytes(state["__model"])[len(start) :]
+
+    assert told in booster_fault(model, change)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shutil
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -75,6 +77,33 @@ def test_errors_of_a_database_are_one_line(
         score([TABLE], source)
     with pytest.raises(ScoringError, match=r"a query needs the URL of one database"):
         score("in.csv", "out.csv", query=QUERY)
+
+
+def test_keys_of_all_types_in_a_table(score: Score, tmp_path: Path) -> None:
+    library("sqlalchemy")
+    table = TABLE.assign(
+        paid=TABLE["id"] % 2 == 0,
+        day=dt.date(2026, 1, 2),
+        at=pd.Timestamp("2026-01-02T03:04"),
+    )
+    table.to_parquet("in.parquet")
+    names = ["paid", "day", "at"]
+    score("in.parquet", f"sqlite+pysqlite:///{tmp_path}/a.db", table="scores", keep=names)
+    connection = sqlite3.connect(tmp_path / "a.db")
+    written = pd.read_sql("select * from scores", connection)
+    connection.close()
+    assert written["paid"].tolist() == good(table)["paid"].astype(int).tolist()
+    assert set(written["day"]) == {"2026-01-02"}
+    assert set(written["at"]) == {"2026-01-02 03:04:00.000000"}
+
+
+def test_missing_library_is_named(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    url, message = "sqlite+pysqlite:///a.db", r"sqlalchemy is not installed: pip install"
+    with pytest.raises(ScoringError, match=message):
+        score([TABLE], url, table="scores")
+    with pytest.raises(ScoringError, match=message):
+        score(url, "out.csv", query=QUERY)
 
 
 def test_passwords_are_not_shown() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import runpy
 import signal
 import subprocess
@@ -16,8 +15,6 @@ from typing import Any
 
 import pytest
 
-from flask_skmodels import ScoringError
-from flask_skmodels.hints import install_line
 from tests.bulk.conftest import Score
 from tests.bulk.test_runs import bytes_of, remove, slow_application, wait_for
 from tests.support import scoring
@@ -186,21 +183,3 @@ def _parents(pid: int) -> Iterator[int]:
     while pid > 1:
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         yield pid
-
-
-def test_cluster_that_is_not_there(score: Score) -> None:
-    frame(10).to_parquet("in.parquet")
-    with pytest.raises(ScoringError, match=r"an address needs an engine"):
-        score("in.parquet", "out/", address="tcp://127.0.0.1:1")
-    with pytest.raises(ScoringError, match=r"engine must be one of local, dask, ray"):
-        score("in.parquet", "out/", engine="spark")
-
-
-@pytest.mark.parametrize(("engine", "module"), [("dask", "distributed"), ("ray", "ray")])
-def test_missing_library_names_its_extra(
-    score: Score, monkeypatch: pytest.MonkeyPatch, engine: str, module: str
-) -> None:
-    frame(10).to_parquet("in.parquet")
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ScoringError, match=re.escape(install_line(engine))):
-        score("in.parquet", "out/", engine=engine)

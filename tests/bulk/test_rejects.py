@@ -13,8 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 from flask import Flask
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from flask_skmodels import KeyValueModel, ScoringError, SKModels, TooManyRejects, ValuesModel
+from flask_skmodels import (
+    KeyValueModel,
+    Profile,
+    ScoringError,
+    SKModels,
+    TooManyRejects,
+    ValuesModel,
+)
 from flask_skmodels.bulk.summary import Summary
 from tests.bulk.conftest import Score
 from tests.support.helpers import FIELDS, SCHEMA, hooked
@@ -208,6 +217,38 @@ def test_rows_without_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ]
         for path in Path().glob("out*"):
             path.unlink()
+
+
+@pytest.mark.usefixtures("score")
+def test_rows_of_any_length() -> None:
+    """An estimator may not fix its number of columns; then the first row does."""
+    steps = make_pipeline(FunctionTransformer(), FunctionTransformer(np.negative))
+    table = pd.DataFrame({"x": np.arange(600.0), "y": 1.0, "z": 2.0})
+    table.loc[[3, 400], "y"] = np.nan
+    table.to_csv("in.csv", index=False)
+    model = ValuesModel(name="negative", pipeline=steps, methods=["transform"])
+    summary = run(model, "in.csv", method="transform", chunk_rows=500)
+    assert counts(summary) == (600, 598, 2)
+    assert [row["row"] for row in rejects()] == [3, 400]
+    first = table_of(Path("out.parquet")).to_pylist()[2]
+    assert list(first.values()) == [-2.0, -1.0, -2.0]
+
+
+@pytest.mark.usefixtures("score")
+def test_values_that_the_dtype_of_a_column_cannot_hold() -> None:
+    """Cerberus accepts them, and the column of the data frame cannot hold them."""
+    rows = pd.DataFrame({"a": np.arange(9, dtype="int8"), "b": np.arange(9.0)})
+    line = LinearRegression().fit(rows, rows["b"])
+    table = pd.DataFrame({"a": [1, 300, 3, -500], "b": [1.0, 2.0, None, 4.0]})
+    table.to_parquet("in.parquet")
+    profile = Profile.of(rows, rows["b"], line)
+    model = KeyValueModel(name="line", pipeline=line, profile=profile)
+    assert counts(run(model, "in.parquet")) == (4, 1, 3)
+    assert [(row["row"], row["errors"][0]["field"]) for row in rejects()] == [
+        (1, "a"),
+        (2, "b"),
+        (3, "a"),
+    ]
 
 
 def test_unknown_columns_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,8 @@ class Heard:
         return [arguments for each, arguments in self.events if each == name]
 
 
-@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.full)])
+@pytest.mark.usefixtures("measured_processes")
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_each_chunk_is_a_prediction(score: Score, app: Flask, pipeline: Any, jobs: int) -> None:
     TABLE.to_parquet("in.parquet")
     heard = Heard(app)

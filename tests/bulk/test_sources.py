@@ -21,6 +21,7 @@ from flask import Flask
 
 from flask_skmodels import ScoringError, SKModels
 from flask_skmodels.bulk.sources import StandardInput
+from flask_skmodels.testing import FakeEstimator
 from tests.bulk.conftest import Score
 from tests.support.helpers import FIELDS
 from tests.support.scoring import BAD, ROWS, frame, good, table_of
@@ -92,6 +93,20 @@ def test_keys_keep_their_types(score: Score) -> None:
     assert [written.field(name).type for name in keys] == [
         table.schema.field(name).type for name in keys
     ]
+
+
+def signs(X: Any) -> Any:
+    return np.signbit(X[:, 0]).astype(int)
+
+
+def test_zero_of_csv_keeps_its_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.csv").write_text("x\n-0\n-0.0\n-1e-400\n0\n0.0\n")
+    models, app = SKModels(), Flask(__name__)
+    models.add("sign", FakeEstimator(predict=signs), schema={"x": {}})
+    models.init_app(app)
+    models.score("sign", "in.csv", "out.csv", app=app)
+    assert Path("out.csv").read_text().split() == ["prediction", "1", "1", "1", "0", "0"]
 
 
 def test_keys_of_csv_stay_texts(score: Score) -> None:

@@ -141,6 +141,7 @@ def test_application_without_models_is_an_error() -> None:
     )
 
 
+@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.parametrize(
     ("app", "command"),
     [

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+import pytest
 import skops.io
 from click.testing import CliRunner
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.manifold import Isomap
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, SplineTransformer
 
 from flask_skmodels import Artifact
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.artifacts.loading import load
 from flask_skmodels.cli.commands import commands
+from flask_skmodels.hints import install_line
 from tests.support.helpers import X
 from tests.support.versions_folder import (
     constant,
@@ -97,3 +102,35 @@ def test_convert_writes_no_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "skops cannot save this estimator" in result.output
     assert not (tmp_path / "7.skops").exists()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "target", "reason"),
+    [
+        (FunctionTransformer(), "a.skops", "not compared: X is not a table of known columns"),
+        (
+            SplineTransformer(extrapolation="error").fit(X),
+            *("a.skops", "not compared: the estimator raises ValueError"),
+        ),
+        (Isomap(n_components=1).fit(X[:50]), "a.onnx", "a.onnx"),
+    ],
+)
+def test_convert_says_what_it_cannot_do(
+    tmp_path: Path, estimator: Any, target: str, reason: str
+) -> None:
+    joblib.dump(estimator, tmp_path / "a.joblib")
+    arguments = ["convert", str(tmp_path / "a.joblib"), str(tmp_path / target)]
+    result = CliRunner().invoke(commands, arguments)
+    assert reason in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert (tmp_path / target).exists() == (result.exit_code == 0) == (target == "a.skops")
+
+
+def test_convert_without_skops_names_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pickled = put(tmp_path, "7")
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    result = CliRunner().invoke(commands, ["convert", str(pickled), str(tmp_path / "7.skops")])
+    assert result.exit_code == 1
+    assert f"skops is not installed. To install it: {install_line('skops')}" in result.output

@@ -91,6 +91,9 @@ def test_errors(served: tuple[Flask, SKModels, str]) -> None:
     assert "HTTP Error 401" in error(app, "drift", "--url", url)
     said = error(app, "drift", "bare", "--url", url, *LOGIN)
     assert "HTTP Error 404: NOT FOUND: the model has no profile of its training data" in said
+    assert error(app, "drift", "--url", "http://127.0.0.1:1") == (
+        "cannot read http://127.0.0.1:1/models/-/drift/: Connection refused"
+    )
     assert error(app, "drift", "--url", "localhost") == "--url must begin with http:// or https://"
     assert run(app, "drift", "--url", url, "--header", "login").exit_code == 2
 

@@ -15,10 +15,13 @@ import pandas as pd
 import pytest
 import skops.io
 from flask import Flask
+from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier
 
 from flask_skmodels import Profile, serve
 from flask_skmodels.artifacts.skops import untrusted_types
@@ -122,6 +125,42 @@ def test_new_takes_the_rows_that_serve_takes(
         answers = [client.post("/iris/predict/", json=[row]) for client in (served, made)]
         assert answers[0].status_code == 200, answers[0].text
         assert answers[0].get_json()["predictions"] == answers[1].get_json()["predictions"]
+
+
+def test_schema_fits_the_training_data(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the estimator itself cannot tell a boolean from a number."""
+    monkeypatch.chdir(tmp_path)
+    data = pd.DataFrame(
+        {
+            "months": [1, 5, 9, 30] * 40,
+            "contract": ["year", "month", "week", "month"] * 40,
+            "is_paperless": [True, False, True, True] * 40,
+            "left": ["yes", "no", "no", "no"] * 40,
+        }
+    )
+    data.to_csv("train.csv", index=False)
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    columns = make_column_transformer((encoder, ["contract"]), remainder="passthrough")
+    churn = make_pipeline(columns, DecisionTreeClassifier(random_state=0))
+    joblib.dump(churn.fit(data.drop(columns="left"), data["left"]), "churn.joblib")
+    said = output(app, "new", "churn", "churn.joblib", "--data", "train.csv", "--target", "left")
+    assert said.splitlines() == [
+        "wrote churn.profile.json: 160 rows, 3 columns",
+        "wrote churn.py: edit its schema, then run it with: flask --app churn.py run",
+    ]
+    source = Path("churn.py").read_text()
+    assert '"months": {"type": "integer", "nullable": True},  # 1 to 30 in training\n' in source
+    assert '"is_paperless": {"type": "boolean"' in source
+    assert '# "month", "week", "year" in training\n' in source
+    assert len(Profile.load("churn.profile.json").predictions) == 1
+    client = executed(tmp_path, source, "churn").test_client()
+    page = client.get("/churn/", headers={"Accept": "text/html"}).text
+    assert "filled with typical values of the training data" in page
+    row = {"months": 30, "contract": "month", "is_paperless": True}
+    assert client.post("/churn/predict/", json=row).get_json()["predictions"] == ["no"]
+    assert client.post("/churn/predict/", json={**row, "is_paperless": 2}).status_code == 400
 
 
 def test_new_of_texts_has_no_schema(app: Flask, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_project_of_texts(app: Flask, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("iris", "iris.joblib", "--data", "train.csv"), "need --project"),
+        (("iris", "iris.joblib", "--target", "species"), "--target needs --data"),
         (("2nd", "iris.joblib", "--project", "shop"), "begin it with a letter"),
         (
             ("iris", "iris.joblib", "--project", "shop", "--data", "train.csv", "--target", "no"),

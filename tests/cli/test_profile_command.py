@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from flask import Flask
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from flask_skmodels import Model, Profile, SKModels
 from flask_skmodels.estimators.profile import training_files
@@ -100,6 +102,26 @@ def test_profile_of_a_file_is_that_of_its_frame(app: Flask, tmp_path: Path, suff
     assert measured.baseline == pytest.approx(of_frame.baseline)
 
 
+def test_columns_with_gaps_in_a_file_that_pandas_has_not_written(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "count": pa.array([1, None, 3] * 9),
+            "flag": pa.array([True, None, False] * 9),
+            "at": pa.array([datetime(2026, 1, 2), None, datetime(2026, 1, 3)] * 9),
+            "tags": pa.array([[1], None, [2, 3]] * 9),
+            "size": pa.array([1, 2, 3] * 9, pa.int32()),
+        }
+    )
+    pa.parquet.write_table(table, tmp_path / "train.parquet")
+    joblib.dump(FunctionTransformer().fit(table.to_pandas()), tmp_path / "risk.joblib")
+    app = application(Model(name="risk", pipeline="risk.joblib"), root=tmp_path)
+    output(app, "profile", "risk", str(tmp_path / "train.parquet"))
+    columns = Profile.load(tmp_path / "risk.profile.json").columns
+    assert [each.type for each in columns] == ["number", "boolean", "datetime", "any", "integer"]
+    dtypes = ["float64", "object", "datetime64[us]", "object", "int32"]
+    assert [each.dtype for each in columns] == dtypes
+
+
 def test_profile_that_was_written_is_used(app: Flask, tmp_path: Path) -> None:
     file = write(frame(), tmp_path / "train.csv")
     output(app, "profile", "risk", str(file))
@@ -136,6 +158,22 @@ def test_file_with_semicolons_is_refused(app: Flask, tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("a;b\n1,5;2\n")
     said = error(app, "profile", "risk", str(tmp_path / "train.csv"))
     assert said.endswith("the values are separated by semicolons: separate them with commas")
+
+
+@pytest.mark.parametrize("has_names", [True, False])
+def test_semicolon_in_the_name_of_the_only_column(tmp_path: Path, has_names: bool) -> None:
+    data = pd.DataFrame({"price; net": [1.0, 2.0]})
+    X = data if has_names else data.to_numpy()
+    joblib.dump(LinearRegression().fit(X, [1, 2]), tmp_path / "risk.joblib")
+    app = application(Model(name="risk", pipeline="risk.joblib"), root=tmp_path)
+    file = write(data, tmp_path / "train.csv")
+    assert run(app, "profile", "risk", str(file)).exit_code == 0
+    [measured] = Profile.load(tmp_path / "risk.profile.json").columns
+    assert (measured.name, measured.max) == ("price; net", 2.0)
+    file.write_text("price;weight\n1;3\n2;4\n")
+    for options in ([], ["--target", "weight"]):
+        said = error(app, "profile", "risk", str(file), *options)
+        assert said.endswith("the values are separated by semicolons: separate them with commas")
 
 
 @pytest.mark.parametrize("name", ["train.xlsx", "train.parquet", "train.ndjson", "train.arrow"])

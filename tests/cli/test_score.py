@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from flask import Flask
 
 from flask_skmodels.testing import record_signals
+from tests.bulk.test_runs import slow_application, wait_for
 from tests.support.command_line import run
-from tests.support.scoring import ROWS, command, frame, write_application
+from tests.support.scoring import ROWS, command, finish, frame, write_application
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +141,7 @@ def test_progress_without_a_terminal_is_plain_lines(
     assert quiet.stderr == ""
 
 
+@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.full
 @pytest.mark.skipif(sys.platform == "win32", reason="this system has no pseudo-terminals")
 @pytest.mark.parametrize("source", ["in.parquet", "in.csv.gz"])
@@ -156,3 +159,17 @@ def test_progress_bar_on_a_terminal(tmp_path: Path, pipeline: Any, source: str) 
     assert process.returncode == 0
     assert "450 of 450 rows" in shown if source == "in.parquet" else "450 rows" in shown
     assert "3 rejected, 1 worker" in shown
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("measured_processes")
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no such signals")
+def test_interrupted_command_names_the_option_that_continues(tmp_path: Path, pipeline: Any) -> None:
+    slow_application(tmp_path, pipeline, 30.0)
+    process = command(tmp_path, "in.parquet", "out/")
+    wait_for(tmp_path / "out.parts")
+    time.sleep(0.2)
+    process.terminate()
+    status, _, err = finish(process)
+    assert (status, err.splitlines()[-1]) == (130, "Interrupted: --resume continues it")
+    assert not (tmp_path / "out").exists()

@@ -79,6 +79,7 @@ def on_terminal(folder: Path, *arguments: str, width: int = 80, **environment: s
     return written.decode()
 
 
+@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.full
 def test_table_fits_the_terminal_and_is_whole_in_a_pipe(application: Path) -> None:
     shown = on_terminal(application, "skmodels", "list")
@@ -97,6 +98,7 @@ def test_no_color_is_respected(application: Path) -> None:
     assert "\033[" not in shown
 
 
+@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.full
 def test_progress_of_what_takes_longer_than_a_second(application: Path) -> None:
     (application / "app.py").write_text(f"DELAY = 1.5\n{APPLICATION}", encoding="utf-8")
@@ -107,6 +109,7 @@ def test_progress_of_what_takes_longer_than_a_second(application: Path) -> None:
     assert "checking" not in piped.stdout + piped.stderr
 
 
+@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.full
 def test_shell_completes_commands_and_names_of_models(application: Path) -> None:
     def completed(*words: str) -> set[str]:

@@ -506,6 +506,7 @@ def test_numbers_and_texts_give_the_same_rows(
     slow = verdict(lambda: csv.read_text(text.encode(), schema), schema)
     if isinstance(slow, np.ndarray):
         np.testing.assert_array_equal(fast, slow, strict=True)
+        assert np.signbit(fast).tolist() == np.signbit(slow).tolist()  # also that of zero
     else:
         assert fast == slow
 

@@ -23,6 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from werkzeug.test import TestResponse
 
 from flask_skmodels import Artifact, ArtifactError, ConfigurationError, Model, SKModels
+from flask_skmodels.codecs import parquet_pages
 from flask_skmodels.hints import install_line
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, X, Y, hooked, serve
 
@@ -244,6 +245,41 @@ def varint(number: int) -> bytes:
         parts.append(number & 127 | 128)
         number >>= 7
     return bytes([*parts, number])
+
+
+def ending_with(footer: bytes, length: int | None = None) -> bytes:
+    """Return a file with another footer."""
+    size = len(footer) if length is None else length
+    return b"PAR1" + footer + size.to_bytes(4, "little") + b"PAR1"
+
+
+MANY = b"\x19\xf3" + varint(2**18)  # begins a list of bytes
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"PAR1", ending_with(b"", 1000), b"PAR1" * 10),
+        ending_with(b"\x1c" * 20),  # structures in structures
+        ending_with(b"\x19" + b"\xf9\x01" * 20),  # lists in lists
+        ending_with(b"\x19\xf5" + varint(10**6)),  # more entries than values are allowed
+        ending_with(MANY + bytes(2**18) + MANY + bytes(2**18)),
+        ending_with(b"\x18" + varint(1000)),  # a text that is longer than the file
+        ending_with(b"\x16" + b"\xff" * 12),  # a number that does not end
+        ending_with(b"\x15\x02\x05\x02\x02"),  # a field twice
+        ending_with(b"\x00"),
+    ],
+)
+def test_parquet_with_a_broken_footer(client: FlaskClient, body: bytes) -> None:
+    assert error(send(client, body, PARQUET)) == "BAD_REQUEST"
+
+
+def test_parquet_of_many_pages(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_pages, "MOST_PAGES", 9)
+    body = parquet(pd.concat([FRAME] * 5), data_page_size=1, write_batch_size=1)
+    response = send(client, body, PARQUET)
+    assert error(response) == "BAD_REQUEST"
+    assert response.get_json()["message"] == "at most 9 pages are allowed in a column"
 
 
 def test_parquet_whose_pages_are_longer_than_it_says(mixed_pipeline: Any) -> None:

@@ -81,8 +81,8 @@ def test_typical_value_that_a_rule_forbids_is_not_used() -> None:
 
 def test_page_shows_the_range_of_the_training_data() -> None:
     shown = client_of(model()).get("/risk/", headers=HTML)
-    assert "whole number; 20 to 40 in training" in read(shown).text
-    assert "100 to 200 in training" in read(shown).text
+    assert "whole number; trained on 20 to 40" in read(shown).text
+    assert "trained on 100 to 200" in read(shown).text
 
 
 def test_openapi_document_has_the_typical_row_as_an_example() -> None:

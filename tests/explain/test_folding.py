@@ -119,6 +119,10 @@ ON_NUMBERS = [
         [("x", PolynomialFeatures(3), ["a"]), ("y", "drop", ["b"])], remainder="passthrough"
     ),
     ColumnTransformer([("x", PCA(1), ["a"])], remainder=StandardScaler()),
+    ColumnTransformer(
+        [("x", make_union(PCA(1), StandardScaler()), ["a"]), ("y", "passthrough", ["b", "c"])]
+    ),
+    SimpleImputer(keep_empty_features=True, add_indicator=True),
 ]
 
 

@@ -47,7 +47,8 @@ def address(
             probability=True,
             description="Species of an iris flower.",
             examples=[SETOSA, VIRGINICA],
-            schema=dict.fromkeys(FIELDS, lengths),
+            schema=dict.fromkeys(FIELDS, lengths)
+            | {"petal_width": {**lengths, "meta": {"unit": "cm", "label": "Petal width"}}},
         )
     )
     island = {"allowed": ["Biscoe", "Dream", "Torgersen"]}
@@ -154,7 +155,7 @@ def test_error_beside_its_field_and_mended(page: Page) -> None:
     press_predict(page)
     wrong = page.locator("input[name=sepal_length]")
     expect(wrong).to_have_attribute("aria-invalid", "true")
-    expect(page.locator(".field.invalid .error")).to_have_text("min value is 0")
+    expect(page.locator(".field.invalid .error")).to_have_text("must be at least 0")
     page.get_by_role("link", name="sepal_length").click()
     expect(wrong).to_be_focused()
     wrong.fill("5")
@@ -352,7 +353,7 @@ def test_slider_moves_the_answer_one_request_at_a_time(page: Page) -> None:
     slider.focus()
     for _ in range(60):
         page.keyboard.press("ArrowLeft")
-    page.get_by_role("slider", name="petal_width").evaluate(
+    page.get_by_role("slider", name="Petal width").evaluate(
         "slider => { slider.value = 0.2; slider.dispatchEvent(new Event('input')); }"
     )
     expect(page.locator("input[name=petal_width]")).to_have_value("0.2")
@@ -372,6 +373,8 @@ def test_last_answers_and_a_curve(page: Page) -> None:
     page.reload()
     last = page.get_by_role("region", name="Your last answers").get_by_role("button")
     expect(last).to_have_text(["2", "0"])
+    changed = page.get_by_role("region", name="Your last answers").get_by_role("listitem").first
+    expect(changed).to_contain_text(f"Petal width: {VIRGINICA['petal_width']}")
     last.nth(1).click()
     expect(page.locator(".prediction")).to_have_text("0")
     expect(page.locator("input[name=petal_width]")).to_have_value(str(SETOSA["petal_width"]))
@@ -425,7 +428,7 @@ def test_all_of_it_without_javascript(plain_page: Page, tmp_path: Path) -> None:
     expect(page.locator("[data-theme-switch]")).to_be_hidden()
     fill(page, {**VIRGINICA, "sepal_width": -1})
     press_predict(page)
-    expect(page.locator(".field.invalid .error")).to_have_text("min value is 0")
+    expect(page.locator(".field.invalid .error")).to_have_text("must be at least 0")
     page.fill("input[name=sepal_width]", "3.3")
     press_predict(page)
     expect(page.locator(".prediction")).to_have_text("2")

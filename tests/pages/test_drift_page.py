@@ -36,7 +36,8 @@ def risk() -> tuple[FlaskClient, SKModels]:
     estimator = FakeEstimator(predict=lambda X: np.arange(len(X)) % 400)
     profile = Profile.of(frame, np.arange(400.0))
     profile = Profile(**{**vars(profile), "predictions": profile.target})
-    models.add("risk", estimator, profile=profile)
+    schema: Any = {name: {} for name in frame} | {"age": {"meta": {"label": "Age"}}}
+    models.add("risk", estimator, profile=profile, schema=schema)
     models.add("bare", LinearRegression().fit([[0.0], [1.0]], [0, 1]))
     return app.test_client(), models
 
@@ -58,7 +59,7 @@ def test_worst_field_is_first(risk: tuple[FlaskClient, SKModels]) -> None:
     shown = page(client)
     charts = shown.all("div", class_="drift")
     assert [chart.one("h3").text.split()[0] for chart in charts] == [
-        "age",
+        "Age",
         "steady",
         NASTY.split(maxsplit=1)[0],
         "predict",
@@ -79,7 +80,10 @@ def test_histograms_are_over_one_another(risk: tuple[FlaskClient, SKModels]) -> 
     assert len(expected) == len(actual) == 20
     assert (actual[:-1], actual[-1]) == ([0.0] * 19, 40.0)
     assert all(1 < height < 3 for height in expected)  # a twentieth of 40
-    assert first.all("title")[-1].text == "379 to 399: 5.2% in training, 100.0% in the window"
+    assert (
+        first.all("title")[-1].text
+        == "379 to 399: 5.2% of the training data, 100.0% of the last rows"
+    )
 
 
 def test_page_has_no_script_of_its_own_and_is_escaped(risk: tuple[FlaskClient, SKModels]) -> None:

@@ -22,7 +22,7 @@ def test_visitor_fills_in_the_form_and_mends_it() -> None:
         page.get_by_role("button", name="Tell me").click()
         wrong = page.get_by_label("petal_width cm")
         expect(wrong).to_have_attribute("aria-invalid", "true")
-        expect(wrong).to_have_accessible_description("from 0 to 30 max value is 30")
+        expect(wrong).to_have_accessible_description("from 0 to 30 must be at most 30")
         wrong.fill("2.5")
         page.get_by_label("petal_length cm").fill("6")
         page.get_by_role("button", name="Tell me").click()

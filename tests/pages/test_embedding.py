@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from flask import Flask, render_template, render_template_string, request
 from flask.testing import FlaskClient
 from flask_wtf import CSRFProtect
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from flask_skmodels import (
     ArtifactError,
@@ -77,16 +81,30 @@ def test_sent_form_is_predicted_in_the_page(iris: Model) -> None:
     assert length["value"] == str(VIRGINICA["sepal_length"])
 
 
+def test_known_categories_are_suggested_and_a_field_may_be_optional() -> None:
+    X = pd.DataFrame({"town": ["Oslo", "Bergen", None] * 9, "size": [1.0, 2.0, 3.0] * 9})
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    columns = make_column_transformer((encoder, ["town"]), remainder="passthrough")
+    model = Model(
+        name="rent", pipeline=make_pipeline(columns, LinearRegression()).fit(X, X["size"])
+    )
+    page = parsed(hosting('{{ skmodels.form("rent") }}', model).get("/").text)
+    [town] = page.all("input", name="town")
+    [known] = page.all("datalist", id=town["list"])
+    assert [each["value"] for each in known.all("option")] == ["Bergen", "Oslo"]
+    assert [each.text for each in page.all("label")] == ["town optional", "size"]
+
+
 def test_errors_are_beside_their_fields(iris: Model) -> None:
     sent = {"skmodels": "iris", **VIRGINICA, "sepal_width": "-1", "petal_width": ""}
     page = parsed(hosting(PAGE, iris).post("/", data=sent).text)
     [width] = page.all("input", name="sepal_width")
     assert width["aria-invalid"] == "true"
     [error] = page.all("p", id=width["aria-describedby"].split()[-1])
-    assert error.text == "min value is 0"
+    assert error.text == "must be at least 0"
     assert [each.text for each in page.all("p", class_="skmodels-error")] == [
-        "min value is 0",
-        "required field",
+        "must be at least 0",
+        "a value is needed",
         "The input is not valid.",
     ]
 
@@ -138,7 +156,7 @@ def test_prediction_of_a_given_row(iris: Model) -> None:
     proba = '{{ skmodels.prediction("iris", row, method="predict_proba") }}'
     assert len(parsed(hosting(proba, iris, row=SETOSA).get("/").text).all("meter")) == 3
     wrong = parsed(hosting(page, iris, row=SETOSA | {"petal_width": -1}).get("/").text)
-    assert wrong.all("p", class_="skmodels-error")[0].text == "petal_width: min value is 0"
+    assert wrong.all("p", class_="skmodels-error")[0].text == "petal_width: must be at least 0"
 
 
 def test_unknown_model_is_an_error_of_the_developer(iris: Model) -> None:

@@ -96,7 +96,7 @@ def test_rejected_file_is_an_ordinary_response() -> None:
     response = send(client_of(), f"{CSV}\n5000,1")
     assert (response.status_code, response.mimetype) == (400, "text/html")
     assert "<b>Row 1001</b>" in response.text
-    assert "max value is 1000" in response.text
+    assert "must be at most 1000" in response.text
 
 
 def test_rows_that_the_estimator_rejects_have_their_number_in_the_file() -> None:

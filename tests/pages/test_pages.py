@@ -341,8 +341,8 @@ def test_answer_is_shown_with_probabilities(flowers: FlaskClient) -> None:
 def test_error_is_shown_beside_its_field(flowers: FlaskClient) -> None:
     page = submit(flowers, "/iris/", 400, sepal_length="-3", petal_width="")
     assert errors_beside(page) == {
-        "sepal_length": "min value is 0",
-        "petal_width": "required field",
+        "sepal_length": "must be at least 0",
+        "petal_width": "a value is needed",
     }
     listed = result_of(page).one("ul", class_="errors")
     assert [a.attributes["href"] for a in listed.all("a")] == ["#field-0", "#field-3"]
@@ -417,10 +417,31 @@ def test_model_of_values_has_an_input_for_each_position(pipeline: Any) -> None:
     assert '{"values":[5.1,3.5,1.4,0.2]}' in get(client, "/iris/").one("code", id="code-curl").text
 
 
+def test_errors_are_in_words(pipeline: Any) -> None:
+    schema: Any = {
+        "sepal_length": {"max": 9},
+        "sepal_width": {"type": ["integer", "number"]},
+        "petal_length": {"forbidden": [0]},
+        "petal_width": {"min": 0.5},
+    }
+    client = serve(KeyValueModel(name="iris", pipeline=pipeline, schema=schema))
+    row = {"sepal_length": "9.5", "sepal_width": "wide", "petal_length": "0", "petal_width": "0"}
+    assert errors_beside(submit(client, "/iris/", 400, **row)) == {
+        "sepal_length": "must be at most 9",
+        "sepal_width": "must be a whole number or a number",
+        "petal_length": "this value is not allowed",
+        "petal_width": "must be at least 0.5",
+    }
+    messages = [
+        each["message"] for each in problem(client.post("/iris/predict/", data=row), 400)["errors"]
+    ]
+    assert messages[0] == "max value is 9"  # programs may compare these
+
+
 def test_model_of_very_many_values_has_one_input() -> None:
     wide = LinearRegression().fit(np.eye(60), np.arange(60.0))
     client = serve(ValuesModel(name="wide", pipeline=wide, examples=[[1.0, *[0.0] * 59]]))
-    assert fill(get(client, "/wide/"))["values"].startswith("1.0, 0.0")
+    assert fill(get(client, "/wide/"))["values"].startswith("1, 0, 0")
     assert result_of(submit(client, "/wide/")).all("p", class_="prediction")
     page = submit(client, "/wide/", 400, values="1, 2")
     assert list(errors_beside(page)) == ["values"]
@@ -579,10 +600,12 @@ def test_versions(tmp_path: Path, pipeline: Any) -> None:
         name="iris", pipeline=str(tmp_path), traffic={"2": 0.25}, shadow="3", probability=True
     )
     client = serve(iris, SKMODELS_TRUST_PICKLE=True)
+    assert "The model has no such version." in get(client, "/iris/?version=9", 404).text
     page = get(client, "/iris/")
+    assert "A canary answers a share of the requests. The shadow predicts" in page.text
     table = page.one("section", aria_labelledby="versions-title").one("table")
     head, *rows = rows_of(table)
-    assert head == ["Version", "Role", "scikit-learn", "Loaded", "SHA-256"]
+    assert head == ["Version", "State", "scikit-learn", "Loaded", "SHA-256"]
     assert [row[:2] for row in rows] == [["3", "shadow"], ["2", "canary, 25 %"], ["1", "live"]]
     digests = {v["version"]: v["sha256"] for v in client.get("/iris/").get_json()["versions"]}
     shown = {row.one("th").text: row.one("code").attributes["title"] for row in table.all("tr")[1:]}
@@ -660,8 +683,8 @@ def test_errors_of_a_file(flowers: FlaskClient) -> None:
     page = upload(flowers, "/iris/", body, "rows.csv", 400)
     listed = [li.text for li in page.one(id="file-result").all("li")]
     assert listed == [
-        "Row 1 petal_width : must be of number type",
-        "Row 2 sepal_length : min value is 0",
+        "Row 1 petal_width : must be a number",
+        "Row 2 sepal_length : must be at least 0",
     ]
     body = CSV + b"-1,-1,-1,-1\n" * 10
     page = upload(flowers, "/iris/", body, "rows.csv", 400)
@@ -710,7 +733,9 @@ def test_too_many_bytes(pipeline: Any) -> None:
     iris = KeyValueModel(name="iris", pipeline=pipeline, schema=SCHEMA)
     client = serve(iris, MAX_CONTENT_LENGTH=50)
     response = client.post("/iris/", data={"sepal_length": "1" * 60}, headers=HTML)
-    assert read(response, 413).one("h1").text == "Request Entity Too Large"
+    page = read(response, 413)
+    assert page.one("h1").text == "Request Entity Too Large"
+    assert "The file or the form is larger than the application accepts." in page.text
 
 
 # What goes wrong

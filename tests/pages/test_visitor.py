@@ -61,7 +61,7 @@ from tests.support.html import (
     submit,
     upload,
 )
-from tests.support.versions_folder import put
+from tests.support.versions_folder import application, put
 
 pytestmark = pytest.mark.usefixtures("strict_host")
 
@@ -382,9 +382,9 @@ def test_columns_are_checked_before_anything_runs(flowers: FlaskClient) -> None:
         page = upload(flowers, "/iris/?check=1", body, "rows.csv")
     assert sent.names == []
     assert columns_of(page) == {
-        "Matched": "sepal_length, petal_length",
-        "Ignored": "Sepal.Width, note",
-        "Missing": "sepal_width, petal_width",
+        "Matched fields": "sepal_length, petal_length",
+        "Ignored columns": "Sepal.Width, note",
+        "Missing fields": "sepal_width, petal_width",
     }
     selects = page.one(id="file-columns").all("select")
     chosen = {
@@ -395,7 +395,7 @@ def test_columns_are_checked_before_anything_runs(flowers: FlaskClient) -> None:
     renamed: dict[str, Any] = {"from.sepal_width": "Sepal.Width", "from.petal_width": "note"}
     page = upload(flowers, "/iris/", body, "rows.csv", **renamed)
     assert predicted(page) == ["0", "2"]
-    assert "sepal_width (from “Sepal.Width”)" in columns_of(page)["Matched"]
+    assert "sepal_width (from “Sepal.Width”)" in columns_of(page)["Matched fields"]
 
 
 @pytest.mark.parametrize(
@@ -444,7 +444,7 @@ def test_misnamed_column_is_mapped_in_each_format(
     flowers: FlaskClient, name: str, body: bytes
 ) -> None:
     page = upload(flowers, "/iris/?check=1", body, name)
-    assert columns_of(page)["Ignored"] == "wide"
+    assert columns_of(page)["Ignored columns"] == "wide"
     renamed: dict[str, Any] = {"from.sepal_width": "wide"}
     page = upload(flowers, "/iris/", body, name, **renamed)
     assert predicted(page) == ["0"]
@@ -454,17 +454,36 @@ def test_beginning_of_a_large_file_is_enough(flowers: FlaskClient) -> None:
     rows = b"".join(b"5,%d;3,5;1,4;0,2\n" % (n % 9) for n in range(9_000))
     body = SEMICOLONS + rows
     page = upload(flowers, "/iris/?check=1", body[:65_536], "rows.csv")
-    assert columns_of(page)["Missing"] == "none"
+    assert columns_of(page)["Missing fields"] == "none"
     assert "decimal commas" in page.one(id="file-columns").text
     beginning = b'[{"sepal_length":5.1,"sepal_width":3.5},{"sepal_length":5.1,"sepal'
     page = upload(flowers, "/iris/?check=1", beginning, "rows.json")
-    assert columns_of(page)["Missing"] == "petal_length, petal_width"
+    assert columns_of(page)["Missing fields"] == "petal_length, petal_width"
 
 
 def test_plain_file_is_not_commented_on(flowers: FlaskClient) -> None:
     body = b"sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n"
     assert upload(flowers, "/iris/", body, "rows.csv").one(id="file-columns").text == ""
-    assert columns_of(upload(flowers, "/iris/?check=1", body, "r.csv"))["Ignored"] == "none"
+    assert columns_of(upload(flowers, "/iris/?check=1", body, "r.csv"))["Ignored columns"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("rows.csv", b'sepal_length;"wide\n' + b"1;" * 3),
+        ("rows.csv", SEMICOLONS.replace(b"5", b"\xff")),
+        ("rows.csv", b"sepal_length;wide\n" + b"x" * 200_000 + b";2\n"),
+        ("rows.json", b"[1, 2]"),
+        ("rows.json", b'{"sepal_length": '),
+        ("rows.json", b'[{"wide": 3.5}, 7, {"wide": 3}'),
+        ("rows.ndjson", b'{"wide": 3.5}\n7\n'),
+        ("rows.ndjson", b'{"wide": 3.5}\n{"wi'),
+    ],
+)
+def test_file_that_cannot_be_read_is_refused(flowers: FlaskClient, name: str, body: bytes) -> None:
+    renamed: dict[str, Any] = {"from.sepal_width": "wide"}
+    page = upload(flowers, "/iris/", body, name, 400, **renamed)
+    assert page.one(id="file-result").all("li")
 
 
 @pytest.mark.parametrize("name", ["rows.xlsx", "rows.csv"])
@@ -502,9 +521,9 @@ def test_rejected_rows_are_a_file_with_reasons(flowers: FlaskClient) -> None:
         ["-1", "3.3", "6", "2.5", "2"],
         ["5.1", "x", "1.4", "-2", "3"],
     ]
-    assert rows[0][5] == "sepal_length: min value is 0"
-    assert rows[1][5].startswith("sepal_width: must be of number type")
-    assert "petal_width: min value is 0" in rows[1][5]
+    assert rows[0][5] == "sepal_length: must be at least 0"
+    assert rows[1][5].startswith("sepal_width: must be a number")
+    assert "petal_width: must be at least 0" in rows[1][5]
 
 
 def test_rejected_rows_of_json_and_more_than_are_listed(flowers: FlaskClient) -> None:
@@ -523,7 +542,7 @@ def test_rejected_rows_are_no_formulas_of_a_spreadsheet(pipeline: Any) -> None:
     page = upload(serve(model), "/iris/", body, "rows.json", 400)
     [_, cells] = rejected_rows(page)
     assert cells[:4] == ["'=1+1", "+3.5", "'@x", "-1"]
-    assert cells[5].startswith("'=2+2: unknown field")
+    assert cells[5].startswith("'=2+2: the model has no such field")
 
 
 # Traffic
@@ -553,7 +572,7 @@ def test_traffic_of_the_last_hour(flowers: FlaskClient) -> None:
 def test_chart_without_values_has_no_greatest_one(flowers: FlaskClient) -> None:
     flowers.post("/iris/predict/", json=SETOSA)
     titles = [each.text for each in get(flowers, "/iris/traffic/").all("h3")]
-    assert "Predictions per minute at most 1" in titles
+    assert "Predictions per minute highest 1" in titles
     assert "Errors per minute" in titles
 
 
@@ -563,8 +582,8 @@ def test_errors_are_grouped_by_field_and_rule(flowers: FlaskClient) -> None:
     page = get(flowers, "/iris/traffic/")
     groups = page.one("section", aria_labelledby="rejected-title").all("div", class_="range")
     found = {each.one("h3").text: bars(each) for each in groups}
-    assert found["sepal_length 2"] == {"min": "1", "required": "1"}
-    assert found["sepal_width 2"] == {"required": "2"}
+    assert found["sepal_length 2 errors"] == {"min": "1", "required": "1"}
+    assert found["sepal_width 2 errors"] == {"required": "2"}
 
 
 def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
@@ -668,6 +687,7 @@ if sys.argv[1:]:
 """
 
 
+@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.full
 def test_traffic_of_all_workers_where_metrics_are_shared(tmp_path: Path) -> None:
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
@@ -705,17 +725,29 @@ def test_card_tells_what_a_manager_asks(towns: Any, tmp_path: Path) -> None:
     page = get(client, "/price/card/")
     titles = [each.text for each in page.all("h2")]
     assert titles == [
-        *("What it predicts", "From what", "Since when", "How sure it is"),
-        *("What it was trained on", "How it is checked"),
+        *("What it predicts", "What it predicts from", "Which model it is, and since when"),
+        *("How sure it is", "What it was trained on", "How it is checked"),
     ]
     assert "It predicts price: a number, between 150 and 270" in page.text
     assert "120 rows of 2 columns" in page.text
-    assert rows_of(page.one("table", class_="wrapped"))[1][0] == "town"
+    [_, town, *_] = rows_of(page.one("table", class_="wrapped"))
+    assert town[0] == "town"
+    assert town[2].startswith("known values: ")
     assert "does not say how sure it is" in page.text
     card = client.get("/price/card/").get_json()
     assert card["predicts"] == {"kind": "number", "name": "price", "training_range": [150, 270]}
     assert card["training"]["rows"] == 120
     assert [each["name"] for each in card["fields"]] == ["town", "area"]
+
+
+def test_typical_yes_or_no_is_in_words_on_a_card() -> None:
+    X = pd.DataFrame({"size": [1.0, 2.0, 3.0] * 30, "is_new": [True, True, False] * 30})
+    rent = LinearRegression().fit(X, X["size"])
+    client = serve(Model(name="rent", pipeline=rent, profile=Profile.of(X)))
+    shown = rows_of(get(client, "/rent/card/").one("table", class_="wrapped"))[2]
+    assert shown == ["is_new", "yes or no", "", "yes"]
+    assert "| is_new | yes or no |  | yes |" in client.get("/rent/card/?format=markdown").text
+    assert client.get("/rent/card/").get_json()["fields"][1]["typical"] is True
 
 
 def test_card_of_a_classifier_and_of_hidden_fields(pipeline: Any, tmp_path: Path) -> None:
@@ -731,6 +763,19 @@ def test_card_of_a_classifier_and_of_hidden_fields(pipeline: Any, tmp_path: Path
     hidden = {each["name"]: "typical" in each for each in card["fields"]}
     assert hidden["sepal_width"] is False
     assert card["training"] is None
+
+
+def test_card_of_a_version(towns: Any, tmp_path: Path) -> None:
+    profile = Profile.of(TOWNS, (TOWNS["area"] * 3).rename("price"), towns)
+    put(tmp_path / "price", "7", towns)
+    example = TOWNS[:1].to_dict("records")
+    model = Model(name="price", pipeline="price", profile=profile, examples=example)
+    client = application(model, root=tmp_path).test_client()
+    checks = client.get("/price/card/").get_json()["checks"]
+    assert "A new version is used only if it predicts an example row without an error." in checks
+    text = client.get("/price/card/?format=markdown").text
+    assert "This card describes version 7." in text
+    assert 'model_file: "7.joblib"' in text
 
 
 def test_card_in_markdown_has_the_sections_of_skops(pipeline: Any) -> None:

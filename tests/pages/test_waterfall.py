@@ -71,10 +71,10 @@ def test_a_waterfall_is_under_the_prediction(client: FlaskClient) -> None:
     parts = found["contributions"]
     steps = bars(why.one("table"))
     assert steps == {
-        "Base": amount(found["base"], signed=False),
+        "Base before the fields": amount(found["base"], signed=False),
         "Age of the person 30 years": amount(parts["age"]),
         "<Income> 50 k€": amount(parts["income"]),
-        "Output": amount(found["output"], signed=False),
+        "Output after all fields": amount(found["output"], signed=False),
     }
     order = [label.split()[0] for label in steps][1:-1]
     sizes = {"Age": abs(parts["age"]), "<Income>": abs(parts["income"])}
@@ -93,7 +93,9 @@ def test_the_predicted_class_of_several_is_explained(client: FlaskClient) -> Non
     why = result.one("div", class_="why")
     assert why.one("h3").text == f"Why: {label}"
     found = explanation(client, "kind", age=30, income=50)
-    assert bars(why.one("table"))["Output"] == amount(max(found["output"]), signed=False)
+    assert bars(why.one("table"))["Output after all fields"] == amount(
+        max(found["output"]), signed=False
+    )
     assert "compared with the mean output for the training data" in why.text
 
 

@@ -125,15 +125,15 @@ def test_errors_of_the_model_are_beside_their_fields(models: Any) -> None:
     assert not form.is_valid
     assert form.row is None
     assert form.errors == {
-        "age": ["min value is 18"],
+        "age": ["must be at least 18"],
         "city": ["choose one of Oslo, Bergen"],
-        "note": ["max length is 20"],
+        "note": ["must have a length of at most 20"],
     }
 
 
 def test_text_that_is_no_number_is_one_error_and_is_shown_again(models: Any) -> None:
     form = sent(models, "person", **ROW | {"age": "many"})
-    assert form.errors == {"age": ["must be of integer type"]}
+    assert form.errors == {"age": ["must be a whole number"]}
     assert parsed(str(form.age())).one("input")["value"] == "many"
 
 
@@ -187,7 +187,7 @@ def test_form_of_a_row_without_names(pipeline: Any) -> None:
     models.app = app
     models.add("iris", pipeline)
     form = sent(models, "iris", x0="5.1", x1="3.5", x2="1.4", x3="-")
-    assert form.errors == {"x3": ["must be of number type"]}
+    assert form.errors == {"x3": ["must be a number"]}
     assert sent(models, "iris", x0="5.1", x1="3.5", x2="1.4", x3="0.2").predicted.tolist() == [0]
     wide = LinearRegression().fit([[0.0] * 50, [1.0] * 50], [0.0, 50.0])
     models.add("wide", wide)
@@ -234,7 +234,7 @@ def test_form_and_prediction_in_a_template(models: Any) -> None:
     shown = parsed(client.post("/", data=ROW | {"csrf_token": token}).text)
     assert shown.one("p", class_="skmodels-output").text == "4"
     wrong = parsed(client.post("/", data=ROW | {"csrf_token": token, "age": "1"}).text)
-    assert wrong.one("p", class_="skmodels-error").text == "min value is 18"
+    assert wrong.one("p", class_="skmodels-error").text == "must be at least 18"
 
 
 def test_form_with_a_prefix(models: Any) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,7 +30,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeRegressor
 
-from flask_skmodels import InvalidInput, ModelError, SKModels
+from flask_skmodels import InvalidInput, ModelError, Profile, SKModels
 from tests.support.skips import library
 
 Records = Sequence[dict[str, Any]]
@@ -319,6 +320,26 @@ def test_a_time_without_a_zone_is_in_that_of_the_profile() -> None:
     check(estimator, aware, expected, profile=fitted)
 
 
+@pytest.mark.parametrize("offset", ["-02:30", "+01:00"])
+def test_a_zone_may_be_an_offset(offset: str) -> None:
+    fitted = DATES.assign(day=DATES["day"].dt.tz_localize(f"UTC{offset}"))
+    estimator = make_pipeline(FunctionTransformer(seconds), Ridge()).fit(fitted, range(20))
+    expected = pd.DataFrame(list(TIMES)).assign(
+        day=lambda frame: frame["day"].dt.tz_localize(f"UTC{offset}")
+    )
+    check(estimator, TIMES, expected, profile=fitted)
+
+
+def test_a_zone_that_is_unknown_here_is_refused(tmp_path: Path) -> None:
+    fitted = DATES.assign(day=DATES["day"].dt.tz_localize("Europe/Oslo"))
+    estimator = make_pipeline(FunctionTransformer(seconds), Ridge()).fit(fitted, range(20))
+    file = tmp_path / "profile.json"
+    Profile.of(fitted).save(file)
+    file.write_text(file.read_text().replace("Europe/Oslo", "Mars/Olympus"))
+    with pytest.raises(ModelError, match=r"the time zone 'Mars/Olympus' of its training data is"):
+        app_of(estimator, profile=Profile.load(file))
+
+
 def test_times_with_and_without_a_zone_are_refused_together() -> None:
     estimator = make_pipeline(FunctionTransformer(day_of_year), Ridge()).fit(DATES, range(20))
     app, models = app_of(estimator, schema={"day": {"type": "datetime"}, "a": {}})
@@ -365,6 +386,15 @@ def test_dtypes_of_the_profile_reach_the_estimator(dtype: str) -> None:
     check(estimator, rows, pd.DataFrame(list(rows)).astype(dtype), profile=fitted)
     assert seen
     assert all(dtypes == [dtype, dtype] for dtypes in seen)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "uint16", "Int8", "int8[pyarrow]"])
+def test_narrow_integers_of_the_profile(dtype: str) -> None:
+    """The rows on which a model is tried when it is registered have numbers that fit as well."""
+    fitted = pd.DataFrame({"a": [1, 2, 5] * 6, "b": [3, 4, 8] * 6}).astype(dtype)
+    line = LinearRegression().fit(fitted, [1.0, 2.0, 3.0] * 6)
+    rows: Records = [{"a": 1, "b": 3}, {"a": 100, "b": 9}]
+    check(line, rows, pd.DataFrame(list(rows)).astype(dtype), profile=fitted)
 
 
 @pytest.mark.parametrize("scaled", [True, False])

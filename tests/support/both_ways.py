@@ -20,6 +20,8 @@ from flask import Flask
 from flask.globals import _cv_app
 from werkzeug.test import EnvironBuilder
 
+from tests.support.untraced import Untraced
+
 MOST_REQUESTS = 6  # of a test that are sent again
 MOST_ROUNDS = 10  # in which each of them may differ
 MOST_BYTES = 100_000  # of a body that is sent again
@@ -95,8 +97,9 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         outcome: Any = yield
     is_alone = _cv_app.get(None) is None and threading.active_count() <= threads
     if outcome.excinfo is None and is_alone:
-        for each in sent:
-            _repeat(each)
+        with Untraced():
+            for each in sent:
+                _repeat(each)
 
 
 def _recording(call: Callable[..., Any], sent: list[Sent]) -> Callable[..., Any]:

@@ -39,6 +39,7 @@ from flask_skmodels import (
     shadow_prediction,
 )
 from tests.support.helpers import FIELDS, SCHEMA, X, Y
+from tests.support.measured_processes import measure_processes
 from tests.support.templates import TemplateCache
 from tests.support.verified_once import verify_once
 
@@ -87,6 +88,14 @@ def untried() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("flask_skmodels.extension.trials_of", lambda app, settings: None)
         yield
+
+
+@pytest.fixture
+def measured_processes(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measure coverage in the processes that the test starts, too."""
+    measure_processes(monkeypatch, tmp_path_factory.mktemp("coverage"))
 
 
 @pytest.fixture(scope="session")

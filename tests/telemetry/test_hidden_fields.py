@@ -86,7 +86,7 @@ def test_forms_of_an_application_do_not_tell_a_hidden_field(rent: Model) -> None
         drawn = render_template_string('{{ skmodels.form("rent") }}')
         form = rent.form()()
     assert not [text for text in TOLD if text in drawn]
-    assert "in training" in drawn  # of the other field
+    assert "trained on 2 to 4" in drawn  # of the other field
     assert (form["age"].data, form["rooms"].data) == (0, 3)
     assert form["age"].description == ""
 
@@ -99,3 +99,40 @@ def test_answers_of_a_transformer_are_not_kept_with_hidden_fields(
     page = submit(serve(scaler, SKMODELS_LOG_HIDDEN_FIELDS=hidden), "/rent/", age="5", rooms="1")
     assert ("data-answer" in page.one("div", id="result").attributes) is is_kept
     assert set(fill(page)) == {"age", "rooms"}
+
+
+def documents(model: Model, hidden: list[str], *, is_compiled: bool = False) -> list[str]:
+    """Return the documents about a model: for clients, and of the command line."""
+    client = serve(model, SKMODELS_LOG_HIDDEN_FIELDS=hidden)
+    runner = client.application.test_cli_runner()
+    commands = (["show", "rent"], ["show", "rent", "--json"], ["openapi"], ["list", "--json"])
+    paths = ("/rent/", "/-/models/", "/-/openapi.json")
+    told = [client.get(path).text for path in paths]
+    return told + [runner.invoke(args=["skmodels", *command]).output for command in commands]
+
+
+@pytest.mark.parametrize("kind", [Model, KeyValueModel])
+def test_documents_do_not_tell_the_training_data_of_a_hidden_field(kind: type[Model]) -> None:
+    def model(**schema: Any) -> Model:
+        estimator = LinearRegression().fit(PEOPLE, PEOPLE["rooms"])
+        return kind(name="rent", pipeline=estimator, profile=Profile.of(PEOPLE), **schema)
+
+    told = documents(model(), [])
+    assert sum(all(text in each for text in TOLD) for each in told) >= 5
+    hidden = documents(model(), ["age"])
+    assert not [each for each in hidden if any(text in each for text in TOLD)]
+    assert sum("age" in each and "rooms" in each for each in hidden) == 7
+    assert '"x-training-range":[2.0,4.0]' in hidden[0]  # of the other field
+
+
+def test_documents_keep_the_rules_of_a_hidden_field() -> None:
+    estimator = LinearRegression().fit(PEOPLE, PEOPLE["rooms"])
+    rules = {"age": {"min": 17, "max": 99, "default": 40}, "rooms": {"allowed": [1.0, 2.0]}}
+    model = KeyValueModel(name="rent", pipeline=estimator, schema=rules, profile=Profile.of(PEOPLE))
+    client = serve(model, SKMODELS_LOG_HIDDEN_FIELDS=["age", "rooms"])
+    assert client.get("/rent/").get_json()["fields"] == {
+        "age": {"type": "number", "default": 40, "minimum": 17, "maximum": 99},
+        "rooms": {"type": "number", "enum": [1.0, 2.0]},
+    }
+    row = client.get("/-/openapi.json").get_json()["components"]["schemas"]["rent.Row"]
+    assert row["properties"] == client.get("/rent/").get_json()["fields"]

@@ -492,6 +492,7 @@ def post_many(server: Server, requests: int) -> None:
             connection.close()
 
 
+@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.parametrize("options", cases([[], ["--preload"]], quick=[["--preload"]]))
 def test_workers_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
@@ -540,6 +541,7 @@ print("# host", clients[2].get("/-/metrics").text.count("of_the_host_total 1"))
 """
 
 
+@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.full
 def test_applications_of_one_process_do_not_write_over_each_other(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from datetime import date, datetime
@@ -417,3 +418,27 @@ def test_extensions_log_their_own_models(pipeline: Any, lines: Lines) -> None:
 def test_value_that_a_key_cannot_hold(key: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=rf"^SKMODELS_{key} must be "):
         serve(**{f"SKMODELS_{key}": value})
+
+
+class Broken(logging.Handler):
+    """A handler that raises, as one whose disk is full."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise RuntimeError("no space left")
+
+
+def test_log_that_fails_stops_no_other_receiver(pipeline: Any, lines: Lines) -> None:
+    app, _ = iris(pipeline, TESTING=True)
+    client = app.test_client()
+    handler, logger = Broken(), logging.getLogger(LOGGER)
+    logger.addHandler(handler)
+    try:
+        with pytest.raises(RuntimeError, match="no space left"):
+            client.post(PATH, json=[SETOSA])
+        with pytest.raises(RuntimeError, match="no space left"):
+            client.post(PATH, json=[{}])
+    finally:
+        logger.removeHandler(handler)
+    text = client.get("/-/metrics").text
+    assert re.search(r"^skmodels_predictions_total\{.*\} 1\.0$", text, re.MULTILINE)
+    assert re.search(r"^skmodels_rejections_total\{.*\} 1\.0$", text, re.MULTILINE)

@@ -42,6 +42,7 @@ from tests.support.failing_estimator import FailingEstimator
 from tests.support.fixtures import TRIALS_OF
 from tests.support.gunicorn import PATIENCE, ask_each, gunicorn
 from tests.support.helpers import problem
+from tests.support.measured_processes import measure_processes
 from tests.support.skips import FORK
 from tests.support.versions_folder import (
     FIELDS,
@@ -84,8 +85,9 @@ class Shared:
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Shared]:
-    with TrialRunner() as runner:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    with pytest.MonkeyPatch.context() as patch, TrialRunner() as runner:
+        measure_processes(patch, tmp_path_factory.mktemp("coverage"))
         yield Shared(runner)
 
 
@@ -151,6 +153,23 @@ def test_version_that_kills_its_process_is_refused_once_for_all(
         record.unlink()
     put(folder, "2")
     assert answer_of(serving(folder).test_client()) == ("2", "2")
+
+
+@NEEDS_POSIX
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (signal.SIGTERM, "its trial was stopped by SIGTERM"),
+        (40, "it killed the process of its trial (signal 40)"),
+    ],
+)
+def test_signal_that_ends_a_trial_is_named(
+    folder: Path, started: list[str], number: int, reason: str
+) -> None:
+    put(folder, "2", Calls(signal.raise_signal, number))
+    app = serving(folder)
+    assert answer_of(app.test_client()) == ("1", "1")
+    assert reason in reason_of(app)
 
 
 def test_version_that_dies_when_it_is_called_does_not_replace_the_live_one(

@@ -213,12 +213,8 @@ def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
     pool = [*numbers, *beside, *between] + generic * max(1, len(numbers) // len(generic))
     if field.kind == "integer":
         pool = [float(round(value)) for value in pool]
-    if bounds:
-        low, high = field.definition.get("min", -inf), field.definition.get("max", inf)
-        pool = [value for value in pool if low <= value <= high] or [float(bounds[0])]
-    limits = limits_of(field.column.dtype)
-    if limits is not None:
-        pool = [value for value in pool if limits[0] <= value <= limits[1]] or [0.0]
+    pool = [value for value in pool if _is_within(value, field)]
+    pool = pool or [float(bounds[0] if bounds else 0)]
     return [int(value) for value in pool] if field.kind == "integer" else pool
 
 
@@ -246,5 +242,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_within(value: float, field: Field) -> bool:
+    """Return whether the rules of a field accept a number, and its column can hold it."""
     definition = field.definition
-    return bool(definition.get("min", -inf) <= value <= definition.get("max", inf))
+    least, most = limits_of(field.column.dtype) or (-inf, inf)
+    is_valid = definition.get("min", -inf) <= value <= definition.get("max", inf)
+    return bool(is_valid and least <= value <= most)

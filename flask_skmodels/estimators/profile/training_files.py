@@ -18,7 +18,9 @@ LINES = 10_000  # of a batch of NDJSON
 # The texts that pandas.read_csv reads as missing values.
 MISSING = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"]
 MISSING += ["1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
-_LONGEST_HEADER = 2**20  # bytes
+_LONGEST_LINE = 2**20  # bytes
+_FIRST_LINES = 20  # in which semicolons are counted
+_SEMICOLONS = "the values are separated by semicolons: separate them with commas"
 _INDEX = "__index_level_"  # pandas' name for the index of a frame in a file
 _INFERRED = ("int64", "float64", "bool_")
 
@@ -30,8 +32,7 @@ class TrainingFile:
     """A file of training data: CSV, Parquet, Arrow or NDJSON, by the suffix of its name.
 
     :param path: the file
-    :raises ArtifactError: the suffix is unknown, pyarrow is missing, the file cannot be read, or
-        semicolons separate its values
+    :raises ArtifactError: the suffix is unknown, pyarrow is missing, or the file cannot be read
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,12 +43,20 @@ class TrainingFile:
         self._read = _READERS[path.suffix.lower()]
         self.is_csv = path.suffix.lower() == ".csv"
         self.pandas_dtypes: Mapping[str, str] = {}
-        with _one_line_errors(path):
-            if self.is_csv:
-                _check_separator(path)
+        self._semicolons = _semicolons(path) if self.is_csv else []
+        with _one_line_errors(path, _SEMICOLONS if self._semicolons else None):
             if self._read is not _read_ndjson:
                 self.pandas_dtypes = _pandas_dtypes(self._arrow_schema())
             self.names = self._names()
+
+    def check_separator(self, *, is_named: bool = False) -> None:
+        """Check that semicolons do not separate the values. The name of a column may have one.
+
+        :param is_named: whether the columns have other names than those of the model
+        :raises ArtifactError: they do
+        """
+        if self._semicolons and (is_named or len({*self._semicolons}) == 1):
+            raise ArtifactError(self.path, _SEMICOLONS)
 
     def batches(self, names: Sequence[str]) -> Iterator[Batch]:
         """Yield the rows in batches.
@@ -74,12 +83,12 @@ class TrainingFile:
         return [name for name in names if not name.startswith(_INDEX)]
 
 
-def _check_separator(path: Path) -> None:
-    with path.open("rb") as file:
-        first = file.readline(_LONGEST_HEADER)
-    if b";" in first and b"," not in first:
-        reason = "the values are separated by semicolons: separate them with commas"
-        raise ArtifactError(path, reason)
+def _semicolons(path: Path) -> list[int]:
+    """Return the number of semicolons in each of the first lines, none if the header has commas."""
+    with _one_line_errors(path), path.open("rb") as file:
+        lines = [line for _ in range(_FIRST_LINES) if (line := file.readline(_LONGEST_LINE))]
+    is_possible = bool(lines) and b";" in lines[0] and b"," not in lines[0]
+    return [line.count(b";") for line in lines if line.strip()] if is_possible else []
 
 
 def _import(name: str) -> Any:
@@ -91,10 +100,15 @@ def _import(name: str) -> Any:
 
 
 class _one_line_errors:  # noqa: N801 - a context manager, named like those of contextlib
-    """A context in which each error is an :class:`ArtifactError` for a file."""
+    """A context in which each error is an :class:`ArtifactError` for a file.
 
-    def __init__(self, path: Path) -> None:
+    :param path: the file
+    :param reason: the reason of all errors, if it is known
+    """
+
+    def __init__(self, path: Path, reason: str | None = None) -> None:
         self._path = path
+        self._reason = reason
 
     def __enter__(self) -> None:
         return None
@@ -103,7 +117,7 @@ class _one_line_errors:  # noqa: N801 - a context manager, named like those of c
         if isinstance(error, ModuleNotFoundError):
             raise ArtifactError(self._path, str(error)) from error
         if isinstance(error, Exception) and not isinstance(error, ArtifactError):
-            reason = f"it cannot be read: {in_one_line(error)}"
+            reason = self._reason or f"it cannot be read: {in_one_line(error)}"
             raise ArtifactError(self._path, reason) from error
 
 

@@ -217,6 +217,11 @@
     }
     showAnswers();
   };
+  const labelOf = (name) => {
+    const [label] = controls().find((input) => input.name === name)?.labels || [];
+    const texts = [...(label?.childNodes || [])].filter((node) => node.nodeType === Node.TEXT_NODE);
+    return texts.map((node) => node.textContent).join("").trim() || name;
+  };
   const fillIn = (values) => {
     const known = new Map(values);
     for (const input of controls()) {
@@ -234,7 +239,9 @@
       const before = new Map(kept[index + 1]?.values);
       const isChanged = ([name, value]) => before.has(name) && before.get(name) !== value;
       const [item, button, note] = ["li", "button", "span"].map((tag) => document.createElement(tag));
-      const changes = values.filter(isChanged).map(([name, value]) => `${name} ${value || "empty"}`);
+      const changes = values
+        .filter(isChanged)
+        .map(([name, value]) => `${labelOf(name)}: ${value || "empty"}`);
       const clock = new Date(time).toLocaleTimeString();
       Object.assign(button, { type: "button", className: "quiet", textContent: answer });
       Object.assign(note, { className: "note", textContent: [clock, ...changes].join(" · ") });

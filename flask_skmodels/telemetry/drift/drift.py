@@ -19,6 +19,7 @@ from flask_skmodels.exceptions import InputError
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import Model
+from flask_skmodels.schema.hidden_fields import shown_names
 from flask_skmodels.schema.types import FloatArray, JSONObject
 from flask_skmodels.signals import (
     Sender,
@@ -40,7 +41,6 @@ from flask_skmodels.telemetry.drift.statistics import (
     stability_of,
     totals_of,
 )
-from flask_skmodels.telemetry.hidden_fields import shown_names
 from flask_skmodels.telemetry.listener import Listener, Receiver
 from flask_skmodels.versions.version import ModelVersion
 

@@ -56,8 +56,6 @@ def sgd_classifier(estimator: linear_model.SGDClassifier, compiler: Compiler) ->
     linear_model.RidgeClassifierCV,
 )
 def linear_classifier(estimator: Estimator, compiler: Compiler) -> Methods:
-    if np.ndim(estimator.classes_[0]):
-        raise Decline("it predicts several labels for each row")
     return methods_of_scores(decision_function_of(estimator), estimator.classes_)
 
 

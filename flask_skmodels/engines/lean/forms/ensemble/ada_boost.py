@@ -30,6 +30,8 @@ def ada_boost_classifier(estimator: AdaBoostClassifier, compiler: Compiler) -> M
     count, total = len(classes), estimator.estimator_weights_.sum()
     if count == 1:
         raise Decline("it was fitted on a single class")
+    if len(weights) < len(estimator.estimators_):
+        raise Decline("some of its estimators have no weight")
     votes = _votes(estimator, compiler)
 
     def decision_function(X: ModelInput) -> ModelOutput:
@@ -47,8 +49,6 @@ def ada_boost_classifier(estimator: AdaBoostClassifier, compiler: Compiler) -> M
     def predict_proba(X: ModelInput) -> ModelOutput:
         return estimator._compute_proba_from_decision(decision_function(X), count)
 
-    if len(weights) < len(estimator.estimators_):
-        raise Decline("some of its estimators have no weight")
     return {
         "predict": predict,
         "decision_function": decision_function,

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
-from flask_skmodels.schema.schema import Schema
 
 
-def shown_names(schema: Schema, hidden: Collection[str]) -> set[str]:
+class Described(Protocol):
+    """The attributes of a schema that are needed here."""
+
+    @property
+    def fields(self) -> Sequence[Field]: ...
+
+    @property
+    def unnamed(self) -> bool: ...
+
+
+def shown_names(schema: Described, hidden: Collection[str]) -> set[str]:
     """Return the names of the fields whose values may be shown.
 
     A hidden alias hides the field that it is renamed to as well.
@@ -27,8 +37,10 @@ def shown_names(schema: Schema, hidden: Collection[str]) -> set[str]:
     return {field.name for field in schema.fields}.difference(hidden, renamed)
 
 
-def fields_to_show(schema: Schema, hidden: Collection[str]) -> list[Field]:
+def fields_to_show(schema: Described, hidden: Collection[str]) -> list[Field]:
     """Return the fields of a schema, the hidden ones without their training data.
+
+    They keep their rules, which a client has to know.
 
     :param schema: the schema of a version
     :param hidden: names of the hidden fields, as in :func:`shown_names`

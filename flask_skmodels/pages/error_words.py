@@ -1,0 +1,69 @@
+"""The messages of errors in words for the visitors of a page.
+
+Documents keep Cerberus's messages, which programs may compare.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flask_skmodels.exceptions import InputError
+
+_ITEMS = re.compile(r"((?:item [^:]*: )*)(.*)", re.DOTALL)
+_MISSING = "a value is needed"
+_TYPES = {
+    "number": "a number",
+    "float": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "string": "a text",
+    "date": "a date",
+    "datetime": "a date and time",
+    "list": "a list",
+}
+_WORDS = {
+    "required field": _MISSING,
+    "null value not allowed": _MISSING,
+    "empty values not allowed": _MISSING,
+    "unknown field": "the model has no such field",
+}
+_BEGINNINGS = {
+    "min value is ": "must be at least ",
+    "max value is ": "must be at most ",
+    "min length is ": "must have a length of at least ",
+    "max length is ": "must have a length of at most ",
+    "value does not match regex ": "must match the pattern ",
+}
+_TYPE = re.compile(r"must be of (.+) type", re.DOTALL)
+
+
+def words_of(error: InputError) -> str:
+    """Return the message of an error in words for people, without the client's value."""
+    if error.hint is not None:
+        return error.hint
+    found = _ITEMS.fullmatch(error.message)
+    items, message = ("", error.message) if found is None else found.groups()
+    return f"{items}{_in_words(message)}"
+
+
+def sentence_of(error: InputError) -> str:
+    """Return the words of an error after the name of its field, if it has one."""
+    words = words_of(error)
+    return words if error.field is None else f"{error.field}: {words}"
+
+
+def _in_words(message: str) -> str:
+    if message in _WORDS:
+        return _WORDS[message]
+    for beginning, words in _BEGINNINGS.items():
+        if message.startswith(beginning):
+            return words + message.removeprefix(beginning)
+    found = _TYPE.fullmatch(message)
+    return message if found is None else f"must be {_any_of(found[1])}"
+
+
+def _any_of(types: str) -> str:
+    """Return the names of types, such as ``"integer or string"``, in words."""
+    names = re.split(", | or ", types)
+    *first, last = dict.fromkeys(_TYPES.get(name, name) for name in names)
+    return f"{', '.join(first)} or {last}" if first else last
