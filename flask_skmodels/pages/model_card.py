@@ -15,7 +15,7 @@ import numpy as np
 from flask_skmodels.estimators.introspect import class_name
 from flask_skmodels.estimators.profile.column_profile import ColumnProfile
 from flask_skmodels.models import EXPLAIN, description_of
-from flask_skmodels.pages.input_form import InputForm
+from flask_skmodels.pages.input_form import Input, InputForm
 from flask_skmodels.pages.page import estimator_of
 from flask_skmodels.pages.starting_values import whole
 from flask_skmodels.pages.value_texts import format_value
@@ -28,6 +28,8 @@ MOST_CLASSES = 50
 MOST_FIELDS = 200
 SURE = 0.9  # the probability from which a prediction counts as sure
 LONGEST_PARAMETER = 80  # characters
+MOST_LISTED = 20  # values that a field accepts
+_YES_OR_NO = {True: "yes", False: "no"}
 _SIMPLE = (str, int, float, bool, type(None))
 NO_SCORE = "No score on test data is stored with the model. Its authors know how well it predicts."
 
@@ -104,7 +106,7 @@ def _fields(version: ModelVersion, hidden: Collection[str]) -> Iterator[JSONObje
         schema, known = field_schema(each), hints.get(each.name)
         entry: JSONObject = {"name": each.name, "label": schema.get("title", each.name)}
         entry |= {"unit": schema.get("x-unit"), "type": _type(schema)}
-        entry["accepted"] = _accepted(schema, "" if known is None else known.hint)
+        entry["accepted"] = _accepted(schema, known)
         entry["is_required"] = bool(each.definition.get("required")) and not each.has_default
         typical, bounds = schema.get("examples", [None])[0], schema.get("x-training-range")
         entry |= {"typical": whole(typical), "training_range": bounds and [*map(whole, bounds)]}
@@ -125,11 +127,18 @@ def _type(schema: Mapping[str, Any]) -> str:
     return formats.get(schema.get("format", ""), " or ".join(words))
 
 
-def _accepted(schema: Mapping[str, Any], hint: str) -> str | None:
+def _accepted(schema: Mapping[str, Any], known: Input | None) -> str | None:
+    """Return the values that a field accepts in words, None if nothing can be said."""
     values = [format_value(each) for each in schema.get("enum", ()) if each is not None]
-    listed = f"one of {', '.join(values[:20])}" if values else ""
-    more = f" and {len(values) - 20} more" if len(values) > 20 else ""
-    return "; ".join(filter(None, [hint, listed + more])) or None
+    hint = "" if known is None else known.hint
+    suggested = () if known is None or values else known.suggestions
+    parts = [hint, _listed("one of", values), _listed("known values:", suggested)]
+    return "; ".join(filter(None, parts)) or None
+
+
+def _listed(words: str, values: Sequence[str]) -> str:
+    more = f" and {len(values) - MOST_LISTED} more" if len(values) > MOST_LISTED else ""
+    return f"{words} {', '.join(values[:MOST_LISTED])}{more}" if values else ""
 
 
 def _since(sources: CardSources) -> JSONObject:
@@ -311,12 +320,18 @@ def _front_matter(version: ModelVersion) -> str:
     return "\n".join(["---", *lines, "tags:", *tags, "---"])
 
 
+def typical_text(field: Mapping[str, Any]) -> str:
+    """Return the typical value of a field of a card as a text, empty if it is not known."""
+    typical = field.get("typical")
+    return _YES_OR_NO[typical] if isinstance(typical, bool) else format_value(typical)
+
+
 def _field_rows(fields: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
     for each in fields:
         unit = f" ({each['unit']})" if "unit" in each else ""
         optional = "" if each["is_required"] else ", optional"
-        typical = format_value(each.get("typical"))
-        yield [each["name"], f"{each['type']}{unit}{optional}", each.get("accepted", ""), typical]
+        kind = f"{each['type']}{unit}{optional}"
+        yield [each["name"], kind, each.get("accepted", ""), typical_text(each)]
 
 
 def _since_lines(card: Mapping[str, Any]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from flask_skmodels.schema.dtypes import (
 )
 from flask_skmodels.schema.fields import NUMBER_KINDS, Field
 from flask_skmodels.schema.rows import EXACT
-from flask_skmodels.schema.tabular import Tabular
+from flask_skmodels.schema.tabular import Tabular, matrix_of
 from flask_skmodels.schema.types import Array, ColumnValues, FloatArray
 
 _INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
@@ -80,6 +80,11 @@ class Fields(tuple[Field, ...]):
         It has them too if a column of integers becomes one of floats where a value is missing.
         """
         return not self.are_typed or all(map(is_float, self))
+
+    @cached_property
+    def are_integers(self) -> bool:
+        """Whether all columns hold integers or booleans, of which scikit-learn makes integers."""
+        return all(field.kind in ("integer", "boolean") or _is_integer(field) for field in self)
 
     @cached_property
     def integers(self) -> list[int]:
@@ -303,6 +308,17 @@ def _are_of_one_numeric_dtype(columns: Sequence[Any]) -> bool:
     dtypes = {column.dtype for column in columns}
     dtype = dtypes.pop()
     return not dtypes and isinstance(dtype, np.dtype) and dtype.kind in "iuf"
+
+
+def has_only_integers(X: Any) -> bool:
+    """Return whether the array that scikit-learn makes of X holds integers or booleans.
+
+    This is not known for columns of integers with missing values, which make it one of floats.
+    """
+    matrix = matrix_of(X)
+    if matrix is not None:
+        return matrix.dtype.kind in "iub"
+    return isinstance(X, DeferredFrame) and X.fields.are_integers
 
 
 def _select(matrix: Array, indices: tuple[int, ...]) -> Array:

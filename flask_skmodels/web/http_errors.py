@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_skmodels.codecs.json_text import dumps
@@ -26,6 +26,7 @@ from flask_skmodels.exceptions import (
     TooManyLoads,
 )
 
+_TOO_LARGE = "the file or the form is larger than the application accepts"
 _RULES = {406: "accept", 413: "max_content_length", 415: "content_type"}
 
 
@@ -87,7 +88,7 @@ def _detail(exception: Exception) -> str:
     if isinstance(exception, InvalidInput):
         return exception.summary
     if isinstance(exception, HTTPException):
-        return exception.description or ""
+        return _TOO_LARGE if _has_no_words(exception) else exception.description or ""
     if isinstance(exception, ArtifactError | ModelError):
         return "the model cannot be loaded"
     if isinstance(exception, TooManyLoads):
@@ -95,6 +96,12 @@ def _detail(exception: Exception) -> str:
     if isinstance(exception, Overloaded | TimedOut):
         return str(exception)
     return "the prediction failed"
+
+
+def _has_no_words(exception: HTTPException) -> bool:
+    """Return whether Werkzeug has refused a body that is too large, in its own words."""
+    kind = RequestEntityTooLarge
+    return isinstance(exception, kind) and exception.description == kind.description
 
 
 def _errors(exception: Exception, status: int, detail: str) -> Sequence[InputError]:

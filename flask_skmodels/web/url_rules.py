@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -82,6 +82,13 @@ class _ForBrowsers(frozenset[str]):
 
     def __contains__(self, method: object) -> bool:
         return method == "GET" and has_request_context() and prefers_page(request)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __sub__(self, ignored: Set[object]) -> frozenset[str]:
+        """Return the methods without some, which ``flask routes`` shows."""
+        return frozenset({"GET"}) - ignored
 
 
 @lru_cache(maxsize=8)

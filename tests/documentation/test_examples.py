@@ -85,7 +85,7 @@ def test_embedded_predicts_in_a_page_of_its_own() -> None:
     sent = {"skmodels": "iris", **dict(zip(names, SETOSA.split(","), strict=True))}
     assert '<p class="skmodels-output">0</p>' in client.post("/", data=sent).text
     wrong = client.post("/", data={**sent, "petal_width": "31"}).text
-    assert "max value is 30" in wrong
+    assert "must be at most 30" in wrong
     assert "skmodels-output" not in wrong.partition("</style>")[2]
 
 

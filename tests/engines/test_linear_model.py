@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from flask import Flask
 from sklearn import linear_model
+from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
 from sklearn.discriminant_analysis import (
@@ -205,3 +207,39 @@ def test_outlier_detector(detector: Any) -> None:
 def test_power_of_the_target() -> None:
     target = TransformedTargetRegressor(linear_model.Ridge(), transformer=PowerTransformer())
     check(target.fit(X, SCORE), X)
+
+
+INTEGERS = pd.DataFrame(RANDOM.integers(0, 200, (300, 6)), columns=list("abcdef"))
+FRAMES = {
+    "int64": INTEGERS,
+    "narrow": INTEGERS.astype({"a": "uint8", "b": "int16", "c": "int32"}),
+    "uint8": INTEGERS.astype("uint8"),
+    "booleans": INTEGERS > 100,
+    "integers and booleans": INTEGERS.assign(a=INTEGERS["a"] > 100),
+    "integers and floats": INTEGERS.assign(a=INTEGERS["a"] * 1.37),
+}
+OF_INTEGERS = [
+    linear_model.LinearRegression(),
+    linear_model.PoissonRegressor(max_iter=5),
+    linear_model.SGDRegressor(max_iter=2),
+    linear_model.LogisticRegression(max_iter=5),
+    LinearSVR(max_iter=5),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize("estimator", cases(OF_INTEGERS, quick=OF_INTEGERS[:2]), ids=str)
+def test_frame_of_integers_with_a_profile(estimator: Any, name: str) -> None:
+    """NumPy multiplies integers row by row, and a data frame's doubles column by column."""
+    rows = FRAMES[name]
+    estimator = clone(estimator).fit(rows, (SCORE > 0).astype(int))
+    models, app = SKModels(), Flask("integers")
+    models.add("case", estimator, profile=rows)
+    models.init_app(app)
+    described = app.test_client().get("/case/").json or {}
+    assert described["engine"] == {"name": "lean", "reason": None}
+    for count in (1, 2, 3, 8, 300):
+        part = rows[:count]
+        outputs = models.predict("case", part, app=app).outputs
+        assert_equal(outputs, estimator.predict(part))

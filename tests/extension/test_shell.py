@@ -23,6 +23,9 @@ def test_routes_show_the_addresses_that_clients_use(pipeline: Any) -> None:
     shown = app.test_cli_runner().invoke(routes_command).output
     rules = [line.split()[-1] for line in shown.splitlines()[2:] if line.strip()]
     assert {"/iris/", "/iris/predict/", "/iris/predict_proba/", "/-/openapi.json"} <= {*rules}
+    methods = {line.split()[0]: line.split()[1] for line in shown.splitlines()[2:] if line.strip()}
+    assert methods["skmodels.iris:predict:form"] == "GET"
+    assert methods["skmodels.iris:predict"] == "POST"
     client = app.test_client()
     fixed = [rule for rule in rules if not any(w in rule for w in ("<", "predict", "drift"))]
     assert [rule for rule in fixed if client.get(rule).status_code != 200] == []

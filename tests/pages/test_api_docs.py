@@ -148,6 +148,8 @@ def test_without_the_library_there_is_a_page_of_our_own(
     text = page.one("main").text
     assert "POST /iris/predict/" in text
     assert "application/json" in text
+    assert "X-Request-ID in the header, Content-Encoding in the header" in text
+    assert "sepal_length , sepal_width , petal_length , petal_width" in text
     assert "the extra 'swagger' of Flask-SKModels" in text
     assert client.get(f"{PATH}swagger-ui.css").status_code == 404
     assert client.get("/-/openapi.json").status_code == 200

@@ -733,7 +733,9 @@ def test_too_many_bytes(pipeline: Any) -> None:
     iris = KeyValueModel(name="iris", pipeline=pipeline, schema=SCHEMA)
     client = serve(iris, MAX_CONTENT_LENGTH=50)
     response = client.post("/iris/", data={"sepal_length": "1" * 60}, headers=HTML)
-    assert read(response, 413).one("h1").text == "Request Entity Too Large"
+    page = read(response, 413)
+    assert page.one("h1").text == "Request Entity Too Large"
+    assert "The file or the form is larger than the application accepts." in page.text
 
 
 # What goes wrong

@@ -730,12 +730,24 @@ def test_card_tells_what_a_manager_asks(towns: Any, tmp_path: Path) -> None:
     ]
     assert "It predicts price: a number, between 150 and 270" in page.text
     assert "120 rows of 2 columns" in page.text
-    assert rows_of(page.one("table", class_="wrapped"))[1][0] == "town"
+    [_, town, *_] = rows_of(page.one("table", class_="wrapped"))
+    assert town[0] == "town"
+    assert town[2].startswith("known values: ")
     assert "does not say how sure it is" in page.text
     card = client.get("/price/card/").get_json()
     assert card["predicts"] == {"kind": "number", "name": "price", "training_range": [150, 270]}
     assert card["training"]["rows"] == 120
     assert [each["name"] for each in card["fields"]] == ["town", "area"]
+
+
+def test_typical_yes_or_no_is_in_words_on_a_card() -> None:
+    X = pd.DataFrame({"size": [1.0, 2.0, 3.0] * 30, "is_new": [True, True, False] * 30})
+    rent = LinearRegression().fit(X, X["size"])
+    client = serve(Model(name="rent", pipeline=rent, profile=Profile.of(X)))
+    shown = rows_of(get(client, "/rent/card/").one("table", class_="wrapped"))[2]
+    assert shown == ["is_new", "yes or no", "", "yes"]
+    assert "| is_new | yes or no |  | yes |" in client.get("/rent/card/?format=markdown").text
+    assert client.get("/rent/card/").get_json()["fields"][1]["typical"] is True
 
 
 def test_card_of_a_classifier_and_of_hidden_fields(pipeline: Any, tmp_path: Path) -> None:

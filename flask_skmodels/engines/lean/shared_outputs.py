@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from flask_skmodels.engines.native import Call
 from flask_skmodels.schema.tabular import copy_of, matrix_of
@@ -37,7 +36,7 @@ def with_shared_outputs(
     :param native: its native methods
     """
     last = estimator
-    while type(last) is Pipeline:
+    while _is_pipeline(last):
         last = last.steps[-1][1]
     caller = next((name for name in _CALLERS if name in native), None)
     called = [name for name in _CALLED if name in native]
@@ -47,6 +46,12 @@ def with_shared_outputs(
     first = {caller: _caller(last, caller, called, native[caller], results)}
     others = {name: KnownResults(name, native[name], results) for name in called}
     return {**first, **native, **first, **others}, called
+
+
+def _is_pipeline(estimator: Estimator) -> bool:
+    """Return whether an estimator is a pipeline, not of a derived class with other methods."""
+    kind = type(estimator)
+    return (kind.__module__, kind.__qualname__) == ("sklearn.pipeline", "Pipeline")
 
 
 def _caller(

@@ -23,6 +23,7 @@ from flask_skmodels.engines.lean.compiler import (
 )
 from flask_skmodels.engines.lean.containers import Csr, SparseRows
 from flask_skmodels.engines.lean.installed import HAS_SKLEARN_1_9
+from flask_skmodels.schema.frame import has_only_integers
 from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput
 
 
@@ -119,7 +120,9 @@ def sgd_one_class_svm(estimator: linear_model.SGDOneClassSVM, compiler: Compiler
     linear_model.GammaRegressor, linear_model.PoissonRegressor, linear_model.TweedieRegressor
 )
 def generalized_linear_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
-    value, link = linear_predictor(estimator.coef_, estimator.intercept_), estimator._base_loss.link
+    # It converts integers to doubles itself.
+    value = linear_predictor(estimator.coef_, estimator.intercept_, keeps_integers=False)
+    link = estimator._base_loss.link
     return {"predict": lambda X: link.inverse(value(X))}
 
 
@@ -142,13 +145,15 @@ def probability_methods(
     }
 
 
-def linear_predictor(weights: Any, intercept: Any) -> Call:
+def linear_predictor(weights: Any, intercept: Any, *, keeps_integers: bool = True) -> Call:
     """Return a function that multiplies X with weights and adds the intercept.
 
     It checks the result rather than X: a missing or infinite value in X makes the result so.
 
     :param weights: an array of shape (columns,) or (columns, outputs)
     :param intercept: a number, or one for each output
+    :param keeps_integers: whether the estimator multiplies integers as they are. NumPy then makes
+        C-ordered doubles of them, whatever their own layout is, and BLAS adds up in another order.
     :raises Decline: the weights are not an array of doubles
     """
     if not isinstance(weights, np.ndarray) or weights.dtype != np.float64:
@@ -161,10 +166,14 @@ def linear_predictor(weights: Any, intercept: Any) -> Call:
         if isinstance(X, SparseRows):
             rows: Csr = X.to_csr()
             return finite(rows.dot(weights) + intercept)
-        X = doubles(X)
+        array = doubles(X)
         # For one row, dot calls the same BLAS function as @ and is faster, except for views.
-        is_row = len(X) == 1 and is_contiguous and X.flags.c_contiguous
-        scores: FloatArray = X.dot(weights) if is_row else X @ weights
+        if len(array) == 1 and is_contiguous and array.flags.c_contiguous:
+            scores: FloatArray = array.dot(weights)
+        elif keeps_integers and has_only_integers(X):
+            scores = np.ascontiguousarray(array) @ weights
+        else:
+            scores = array @ weights
         scores += intercept
         return finite(scores)
 
