@@ -90,12 +90,6 @@ def test_dask(
 
 
 @pytest.mark.full
-def test_dask_on_this_machine(served: Served, expected: list[Any]) -> None:
-    library("distributed")
-    assert served.score(engine="dask", jobs=1) == expected
-
-
-@pytest.mark.full
 def test_dask_that_is_not_there(served: Served) -> None:
     config = library("dask.config")
     wait = config.set({"distributed.comm.timeouts.connect": 0.1})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -20,6 +21,7 @@ import pandas as pd
 import pytest
 
 from flask_skmodels import ScoringError
+from flask_skmodels.hints import pip_install
 from tests.bulk.conftest import Score
 from tests.support.scoring import ROWS, frame, good
 from tests.support.skips import library
@@ -99,10 +101,8 @@ def test_keys_of_all_types_in_a_table(score: Score, tmp_path: Path) -> None:
 
 def test_missing_library_is_named(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
-    url, message = (
-        "sqlite+pysqlite:///a.db",
-        r"sqlalchemy is not installed: .*pip install sqlalchemy",
-    )
+    url = "sqlite+pysqlite:///a.db"
+    message = re.escape(f"sqlalchemy is not installed: {pip_install('sqlalchemy')}")
     with pytest.raises(ScoringError, match=message):
         score([TABLE], url, table="scores")
     with pytest.raises(ScoringError, match=message):

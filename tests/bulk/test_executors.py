@@ -183,3 +183,9 @@ def _parents(pid: int) -> Iterator[int]:
     while pid > 1:
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         yield pid
+
+
+def test_dask_on_this_machine(expected: dict[str, bytes], tmp_path: Path) -> None:
+    library("distributed")
+    done(tmp_path, "--engine", "dask", "--jobs", "1")
+    check(expected)

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import click
 import joblib
 import pytest
 from click.testing import CliRunner
@@ -14,7 +15,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from flask_skmodels import Artifact, Model, SKModels
+from flask_skmodels import Artifact, ArtifactError, Model, SKModels
 from flask_skmodels.cli.commands import COMMANDS, commands
 from flask_skmodels.testing import record_signals
 from tests.support.command_line import error, flask_process, output, run
@@ -141,7 +142,6 @@ def test_application_without_models_is_an_error() -> None:
     )
 
 
-@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.parametrize(
     ("app", "command"),
     [
@@ -159,6 +159,15 @@ def test_application_that_cannot_be_loaded_is_an_error_of_one_line(
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "none.skops: there is no such file or folder" in done.stderr
+
+
+def test_error_in_the_command_of_another_library_has_one_line(tmp_path: Path) -> None:
+    app = Flask("broken", root_path=str(tmp_path))
+    with click.Context(click.Command("run")), pytest.raises(ArtifactError) as caught:
+        SKModels(app).add("iris", Artifact(tmp_path / "none.skops"))
+    error: Any = caught.value
+    assert isinstance(error, click.ClickException)
+    assert error.format_message().endswith("none.skops: there is no such file or folder")
 
 
 def test_commands_are_named_after_the_extension(folder: Path) -> None:

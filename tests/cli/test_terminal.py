@@ -15,9 +15,14 @@ from typing import Any
 
 import click
 import pytest
+from click.shell_completion import BashComplete
+from flask import Flask
+from flask.cli import FlaskGroup, ScriptInfo
 
+from flask_skmodels import SKModels
 from flask_skmodels.cli import drift, score, terminal
 from flask_skmodels.cli.commands import COMMANDS
+from flask_skmodels.versions.trial_task import IN_TRIAL
 from tests.support.command_line import ENVIRONMENT, flask_process
 from tests.support.documentation import page
 
@@ -79,7 +84,6 @@ def on_terminal(folder: Path, *arguments: str, width: int = 80, **environment: s
     return written.decode()
 
 
-@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.full
 def test_table_fits_the_terminal_and_is_whole_in_a_pipe(application: Path) -> None:
     shown = on_terminal(application, "skmodels", "list")
@@ -109,7 +113,6 @@ def test_progress_of_what_takes_longer_than_a_second(application: Path) -> None:
     assert "checking" not in piped.stdout + piped.stderr
 
 
-@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.full
 def test_shell_completes_commands_and_names_of_models(application: Path) -> None:
     def completed(*words: str) -> set[str]:
@@ -133,6 +136,26 @@ def test_shell_completes_commands_and_names_of_models(application: Path) -> None
     assert completed("skmodels", "show", "ir") == {"iris", "irises"}
     (application / "app.py").write_text("1 / 0\n")
     assert completed("skmodels", "show", "ir") == set()
+
+
+def test_names_of_models_complete_an_argument(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Flask("complete")
+    models = SKModels(app)
+    models.add("iris", pipeline)
+    models.add("irises", pipeline)
+    monkeypatch.setenv(IN_TRIAL, "1")
+
+    def completed(load: Any, incomplete: str) -> list[str]:
+        script = ScriptInfo(create_app=load)
+        shell = BashComplete(FlaskGroup(), {"obj": script}, "flask", "_FLASK_COMPLETE")
+        return [each.value for each in shell.get_completions(["skmodels", "show"], incomplete)]
+
+    assert completed(lambda: app, "ir") == ["iris", "irises"]
+    assert completed(lambda: app, "x") == []
+    assert completed(lambda: Flask("none"), "ir") == []
+    assert completed(lambda: 1 / 0, "ir") == []
 
 
 def test_widest_columns_are_cut_first() -> None:

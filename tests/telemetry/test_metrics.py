@@ -492,7 +492,6 @@ def post_many(server: Server, requests: int) -> None:
             connection.close()
 
 
-@pytest.mark.usefixtures("measured_processes")
 @pytest.mark.parametrize("options", cases([[], ["--preload"]], quick=[["--preload"]]))
 def test_workers_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
