@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Thread, current_thread
 from typing import Any
 
 import numpy as np
@@ -106,3 +107,17 @@ def test_trees_are_called_once_for_both_methods(
     assert engine_of(estimator) == "lean"
     assert of_one
     assert results == of_one
+
+
+def test_calls_of_other_threads_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    estimator, native, loader = Halves().fit(X), Halves.predict_proba, current_thread()
+
+    def interrupted(self: Halves, rows: Any) -> Any:
+        if current_thread() is loader:  # another application uses the same object
+            thread = Thread(target=self.predict, args=(rows + 1,))
+            thread.start()
+            thread.join()
+        return native(self, rows)
+
+    monkeypatch.setattr(Halves, "predict_proba", interrupted)
+    assert engine_of(estimator) == "lean"
