@@ -34,7 +34,7 @@ from benchmarks.bench_validation import seconds
 from flask_skmodels import SKModels
 
 LOADING = "loading"
-ROUNDS, TIMES = 9, 40
+ROUNDS, TIMES = 15, 40
 ROWS, COLUMNS, TREES = 2000, 20, 100
 RANDOM = np.random.default_rng(0)
 X = pd.DataFrame(

@@ -109,9 +109,9 @@ def draw_curve(page: Any) -> None:
 SHOTS: list[tuple[str, str, int, Callable[[Any], None] | None]] = [
     ("index", "/-/", 420, None),
     ("model", "/house_price/", 560, predict),
-    ("explain", "/iris/", 740, predict),
-    ("curve", "/iris/", 1150, draw_curve),
-    ("traffic", "/iris/traffic/", 900, None),
+    ("explain", "/iris/", 1010, predict),
+    ("curve", "/iris/", 1360, draw_curve),
+    ("traffic", "/iris/traffic/", 1250, None),
     ("drift", "/iris/drift/", 760, None),
     ("card", "/iris/card/", 900, None),
 ]

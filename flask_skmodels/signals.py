@@ -200,9 +200,9 @@ def _receivers_of(signal: NamedSignal, sender: Sender) -> Iterable[Callable[...,
     """
     by_sender: Any = getattr(signal, "_by_sender", None)
     if by_sender and _ANY is not None and not by_sender.get(_ANY):
-        keys = by_sender.get(id(sender), ())
+        keys = tuple(by_sender.get(id(sender), ()))  # another thread may connect a receiver
         if len(keys) == 1:
-            reference: Any = signal.receivers.get(next(iter(keys), None))
+            reference: Any = signal.receivers.get(keys[0])
             if isinstance(reference, ref) and (receiver := reference()) is not None:
                 return (receiver,)
     return signal.receivers_for(sender)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pickle import PickleBuffer
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, SupportsIndex
 
 import numpy as np
 
@@ -179,9 +179,10 @@ class TextContent:
         texts = [_decoded(column).to_pylist() for column in table.columns]
         return ChunkRows(request_columns(names, texts, schema, text=True), indices, errors)
 
-    def __reduce__(self) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         """Pickle the lines as a buffer, which need not be copied to be sent."""
-        return _content_of_text, (self.names, PickleBuffer(self.block), self.count, self.fixed)
+        block = PickleBuffer(self.block) if int(protocol) >= 5 else self.block
+        return _content_of_text, (self.names, block, self.count, self.fixed)
 
     def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
         pyarrow = import_module("pyarrow")

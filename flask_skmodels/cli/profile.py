@@ -155,7 +155,8 @@ def _schema_with(version: ModelVersion, profile: Profile) -> Schema:
 def _columns_of(version: ModelVersion, file: TrainingFile, target: str | None) -> list[str]:
     """Return the columns of a file that a model takes, in its order.
 
-    A model that does not know the names of its columns takes all but the target.
+    A model that does not know the names of its columns takes all but the target, and a model of
+    texts the only column besides the target, whatever its name is.
     """
     schema = version.schema
     try:
@@ -187,6 +188,9 @@ def _matching_columns(version: ModelVersion, file: TrainingFile, target: str | N
                 f"{len(schema.fields)}{remedy}"
             )
         return names
+    others = [name for name in file.names if name != target]
+    if version.container == "sequence" and len(others) == len(schema.column_names) == 1:
+        return others  # an estimator of texts does not know their name
     missing = [repr(name) for name in schema.column_names if name not in known]
     if missing:
         raise ModelError(f"{file.path} lacks columns of the model: {', '.join(missing[:10])}")

@@ -192,6 +192,7 @@ class ModelPage(BaseView):
         texts = self._form(version).initial()
         shown: dict[str, Any] = {}
         try:
+            shown["has_file"] = bool(body.files)
             file, codec = _file_of(body)
             is_check = "check" in exchange.request.args
             source: Source = _Beginning(file) if is_check else file
@@ -241,7 +242,7 @@ class ModelPage(BaseView):
         live = self._deployment.versions.live
         return {
             **dict.fromkeys(("row_result", "file_result", "file_errors", "curve")),
-            **dict.fromkeys(("columns", "rejected_rows")),
+            **dict.fromkeys(("columns", "rejected_rows", "has_file")),
             "is_checked": "check" in exchange.request.args,
             "model": self._describe(exchange, version),
             "live": None if live is None else live.label,

@@ -82,6 +82,11 @@ class Fields(tuple[Field, ...]):
         return not self.are_typed or all(map(is_float, self))
 
     @cached_property
+    def are_numbers(self) -> bool:
+        """Whether all columns are numbers, and none has only integers."""
+        return self.kinds == {"number"} and not self.integers
+
+    @cached_property
     def are_integers(self) -> bool:
         """Whether all columns hold integers or booleans, of which scikit-learn makes integers."""
         return all(field.kind in ("integer", "boolean") or _is_integer(field) for field in self)
@@ -141,8 +146,11 @@ class DeferredFrame(Tabular):
 
         :param matrix: of shape (rows, fields)
         """
-        frame = cls(fields, ())
+        frame = cls.__new__(cls)  # __init__ would take as long as all of this
+        frame.fields = fields
         frame.matrix = matrix
+        frame.row = frame._frame = None
+        frame._columns = ()
         return frame
 
     @classmethod

@@ -39,20 +39,11 @@ from flask_skmodels import Artifact, Model
 from flask_skmodels.artifacts.structures.walk import check_structures
 from flask_skmodels.exceptions import ArtifactError
 from tests.hostile.artifacts.sound import BOOSTERS, SOUND, build, sound
-from tests.parity.estimators import ONE_OF_EACH_KIND, SERVED, VARIANTS, case
 from tests.support.helpers import X, Y, post_json
-from tests.support.selection import cases
 from tests.support.skips import library
 from tests.support.versions_folder import application, iris
 
 FILE = Path("a.skops")
-
-
-@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
-def test_fitted_estimators_are_sound(name: str) -> None:
-    for variant in VARIANTS:
-        if (found := case(name, variant)) is not None:
-            check_structures(FILE, found.estimator)
 
 
 @pytest.mark.parametrize("name", [name for name in SOUND if name not in BOOSTERS])

@@ -23,8 +23,7 @@ def no_file(name: str) -> int:
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "files in memory": ("in.parquet", {}),
     "files in memory, CSV": ("in.csv", {}),
-    "no such files": ("in.csv", {"_create": None}),
-    "no file can be made": ("in.parquet", {"_create": no_file}),
+    "no file can be made": ("in.csv", {"_create": no_file}),
     "no file can be opened": ("in.parquet", {"_path_of": lambda number: f"/proc/0/fd/{number}"}),
 }
 

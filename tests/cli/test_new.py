@@ -170,6 +170,20 @@ def test_new_of_texts_has_no_schema(app: Flask, tmp_path: Path) -> None:
     assert "schema" not in source
 
 
+def test_training_data_of_texts_have_any_name(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    joblib.dump(TEXTS, "texts.joblib")
+    Path("train.csv").write_text("message,label\na cat,0\na dog,1\n")
+    said = output(app, "new", "texts", "texts.joblib", "--data", "train.csv", "--target", "label")
+    assert said.startswith("wrote texts.profile.json: 2 rows, 1 columns\n")
+    client = executed(tmp_path, Path("texts.py").read_text(), "texts").test_client()
+    assert client.post("/texts/predict/", json=["a dog"]).get_json()["predictions"] == [1]
+    missing = error(app, "new", "other", "texts.joblib", "--data", "train.csv")
+    assert missing.endswith("train.csv lacks columns of the model: 'text'")
+
+
 @pytest.mark.parametrize(
     ("name", "said"), [("a/b", "must match"), ("2nd", "begin it with a letter")]
 )

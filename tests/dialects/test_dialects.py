@@ -67,6 +67,9 @@ def addresses(app: Flask, *, of_model: bool) -> list[tuple[str, str]]:
     return found
 
 
+BROWSER = {"Accept": "text/html"}  # GET of an address for predictions leads a browser to the form
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_every_address_of_a_model_needs_its_login(pipeline: Any, late: bool) -> None:
     app = Flask("guarded")
@@ -83,7 +86,8 @@ def test_every_address_of_a_model_needs_its_login(pipeline: Any, late: bool) -> 
     paths = addresses(app, of_model=True)
     assert {path for _, path in paths} >= {*BODIES, "/v2/models/iris", "/v1/models/iris"}
     for method, path in paths:
-        assert client.open(path, method=method, json=BODIES.get(path)).status_code == 401, path
+        response = client.open(path, method=method, json=BODIES.get(path), headers=BROWSER)
+        assert response.status_code == 401, path
     for path, body in BODIES.items():
         assert client.post(f"{path}/", json=body).status_code == 401
         assert client.post(path.replace("iris", "%69ris"), json=body).status_code == 401
@@ -98,7 +102,7 @@ def test_every_address_needs_the_login_of_the_extension(pipeline: Any) -> None:
     client = app.test_client()
     for method, path in addresses(app, of_model=False):
         expected = path in OPEN
-        status = client.open(path, method=method).status_code
+        status = client.open(path, method=method, headers=BROWSER).status_code
         assert (status != 401) is expected or "<" in path, (path, status)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
@@ -102,8 +102,20 @@ OF_XGBOOST: dict[str, Case] = {
     "array": ("XGBClassifier", {}, NUMBERS.to_numpy(), TWO),
 }
 CITY = NUMBERS.assign(city=RANDOM.choice(["Bonn", "Oslo", "Rome"], ROWS).astype(object))
+CODES = np.array([f"code {index:02}" for index in range(12)], dtype=object)
+TWO_CATEGORIES = CITY.assign(code=RANDOM.choice(CODES, ROWS), unused="x")
+OF_TWO_COLUMNS = {"cat_features": ["city", "code", "unused"], "n_estimators": 40}
 OF_CATBOOST: dict[str, Case] = {
     "categories": ("CatBoostClassifier", {"cat_features": ["city"]}, CITY, TWO),
+    "statistics of categories": ("CatBoostClassifier", OF_TWO_COLUMNS, TWO_CATEGORIES, THREE),
+    "one-hot": (
+        *("CatBoostRegressor", OF_TWO_COLUMNS | {"one_hot_max_size": 20}),
+        *(TWO_CATEGORIES, SCORE),
+    ),
+    "statistics of one column at a time": (
+        *("CatBoostClassifier", OF_TWO_COLUMNS | {"max_ctr_complexity": 1}),
+        *(TWO_CATEGORIES, TWO),
+    ),
     "texts as labels": ("CatBoostClassifier", {}, NUMBERS, TEXTS),
     "two classes": ("CatBoostClassifier", {}, NUMBERS, TWO),
     "three classes": ("CatBoostClassifier", {}, NUMBERS, THREE),
@@ -141,7 +153,7 @@ OF_RANKERS: dict[str, dict[str, Any]] = {
 
 def fitted(name: str, case: Case, options: dict[str, Any]) -> Any:
     kind, parameters, X, y = case
-    estimator = getattr(library(name), kind)(**options, **parameters)
+    estimator = getattr(library(name), kind)(**{**options, **parameters})
     return estimator.fit(X, y, **OF_RANKERS.get(kind, {}))
 
 
@@ -189,10 +201,69 @@ def test_xgboost_stops_at_the_best_iteration() -> None:
     check(estimator, NUMBERS, COUNTS)
 
 
-@pytest.mark.parametrize("name", cases(OF_CATBOOST, quick=list(OF_CATBOOST)[:2]))
+@pytest.mark.parametrize("name", cases(OF_CATBOOST, quick=list(OF_CATBOOST)[1:3]))
 def test_catboost(name: str) -> None:
     case = OF_CATBOOST[name]
     check(fitted("catboost", case, CATBOOST), case[2], COUNTS)
+
+
+def catboost_of_categories(**options: Any) -> tuple[Any, list[int], Callable[[Any], Any]]:
+    """Return a model with categories, the rows of its own calls, and the scores of its trees."""
+    model = library("catboost").CatBoostRegressor(**CATBOOST | OF_TWO_COLUMNS | options)
+    model.fit(TWO_CATEGORIES, SCORE)
+    form = import_module("flask_skmodels.engines.lean.forms.catboost")
+    trees = import_module("flask_skmodels.engines.lean.forms.oblivious_trees")
+    calls: list[int] = []
+
+    def leaves_of(cells: Any) -> Any:
+        calls.append(len(cells))
+        return model.calc_leaf_indexes(pd.DataFrame(cells, columns=list(TWO_CATEGORIES)))
+
+    found = form._trees_of(model, [4, 5, 6], leaves_of)
+    assert isinstance(found, trees.CategoricalTrees)
+    return model, calls, lambda rows: found(rows.to_numpy(object))
+
+
+@pytest.mark.parametrize("options", [{}, {"one_hot_max_size": 20}], ids=["statistics", "one-hot"])
+def test_catboost_is_called_once_for_the_same_categories(options: dict[str, Any]) -> None:
+    model, calls, scores = catboost_of_categories(**options)
+    rows = TWO_CATEGORIES[:1]
+    other_numbers = rows.assign(a=-rows["a"], b=np.nan)
+    for each in (
+        rows,
+        other_numbers,
+        rows.assign(city="unseen"),
+        rows.assign(code="code 05"),
+        rows,
+    ):
+        assert_equal(scores(each), model.predict(each))
+    assert calls == [1, 1, 1]
+    together = pd.concat([rows, rows.assign(city="also unseen"), other_numbers])
+    assert_equal(scores(together), model.predict(together))
+    assert calls == [1, 1, 1, 3]
+
+
+def test_catboost_keeps_a_limited_number_of_categories(monkeypatch: pytest.MonkeyPatch) -> None:
+    trees = library("flask_skmodels.engines.lean.forms.oblivious_trees")
+    monkeypatch.setattr(trees, "MAX_BYTES_OF_ANSWERS", 1000)
+    model, calls, scores = catboost_of_categories(one_hot_max_size=20)
+    rows = [TWO_CATEGORIES[:1].assign(city=f"city {index}") for index in range(50)]
+    for row in [*rows, rows[-1], rows[0]]:
+        assert_equal(scores(row), model.predict(row))
+    assert len(calls) == 51
+
+
+def test_statistics_that_depend_on_numbers_are_left_to_catboost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    catboost = library("catboost")
+    options = OF_TWO_COLUMNS | {"max_ctr_complexity": 4, "depth": 6}
+    parity = CODES.searchsorted(TWO_CATEGORIES["code"]) % 2
+    target = parity ^ (NUMBERS["a"] > 0) ^ (CITY["city"] == "Bonn")
+    model = catboost.CatBoostClassifier(**CATBOOST | options).fit(TWO_CATEGORIES, target)
+    with caplog.at_level(logging.INFO, logger="flask_skmodels"):
+        check(model, TWO_CATEGORIES, COUNTS)
+    assert "its statistics of categories depend on numbers" in caplog.text
 
 
 @pytest.mark.full

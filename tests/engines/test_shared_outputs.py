@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Thread, current_thread
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from flask_skmodels import SKModels
+from flask_skmodels.engines.lean import verify
 from flask_skmodels.engines.lean.compiler import Compiler, Methods, doubles, finite, lean_form
 from tests.support.helpers import X, Y
 
@@ -97,6 +99,7 @@ def test_trees_are_called_once_for_both_methods(
         return result
 
     monkeypatch.setattr(ForestClassifier, "predict_proba", counted)
+    monkeypatch.setattr(verify, "SECONDS", 60)  # on a busy machine, fewer rows are compared
     forest = RandomForestClassifier(3, random_state=0)
     estimator = (make_pipeline(forest) if is_pipeline else forest).fit(rows, Y)
     assert engine_of(estimator, ["predict"]) == "lean"
@@ -104,3 +107,17 @@ def test_trees_are_called_once_for_both_methods(
     assert engine_of(estimator) == "lean"
     assert of_one
     assert results == of_one
+
+
+def test_calls_of_other_threads_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    estimator, native, loader = Halves().fit(X), Halves.predict_proba, current_thread()
+
+    def interrupted(self: Halves, rows: Any) -> Any:
+        if current_thread() is loader:  # another application uses the same object
+            thread = Thread(target=self.predict, args=(rows + 1,))
+            thread.start()
+            thread.join()
+        return native(self, rows)
+
+    monkeypatch.setattr(Halves, "predict_proba", interrupted)
+    assert engine_of(estimator) == "lean"

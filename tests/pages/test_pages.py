@@ -708,7 +708,7 @@ def hint(client: FlaskClient) -> str:
 def test_form_without_a_file(flowers: FlaskClient) -> None:
     response = flowers.post("/iris/", data={"file": (BytesIO(), "")}, headers=HTML)
     page = read(response, 400)
-    assert "choose a file first" in page.one(id="file-result").text
+    assert page.one(id="file-result").text == "There is no file choose a file first"
 
 
 def test_file_of_another_type(flowers: FlaskClient) -> None:
@@ -753,7 +753,7 @@ def test_failure_of_the_estimator_tells_nothing(pipeline: Any, caplog: Any) -> N
     assert page.one("h1").text == "Internal Server Error"
     assert "secret" not in page.text
     assert "secret" in caplog.text
-    assert statistics(get(client, "/broken/traffic/"))["Failed"] == "1"
+    assert statistics(get(client, "/broken/traffic/"))["Failed"] == "1 in the model"
 
 
 def test_receiver_may_stop_a_prediction(flowers: FlaskClient) -> None:
@@ -831,7 +831,7 @@ def test_prefix_and_a_second_extension(pipeline: Any, line_pipeline: Any) -> Non
     assert result_of(submit(client, "/internal/iris/", x0="1", x1="2", x2="3")).text.count("321")
     client.post("/public/iris/predict/", json={})
     assert statistics(get(client, "/public/iris/traffic/"))["Predictions"] == "0"
-    assert statistics(get(client, "/public/iris/traffic/"))["Rejected"] == "1"
+    assert statistics(get(client, "/public/iris/traffic/"))["Rejected"] == "1 for invalid input"
     assert statistics(get(client, "/internal/iris/traffic/"))["Predictions"] == "1"
     for base in ("/public", "/internal"):
         [entry] = get(client, f"{base}/-/").all("li")

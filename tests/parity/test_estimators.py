@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
 from flask_skmodels import ModelError, SKModels
+from flask_skmodels.artifacts.structures.walk import check_structures
 from flask_skmodels.estimators.introspect import METHODS, methods
 from tests.parity import data
 from tests.parity.estimators import (
@@ -42,27 +44,39 @@ LIKE_FILES = [
 ]
 
 
+# In the scope of the module, the tests of one estimator follow one another, and share its fit.
+of_each_estimator = pytest.mark.parametrize(
+    "name", cases(SERVED, quick=ONE_OF_EACH_KIND), scope="module"
+)
+
+
 def cases_of(name: str) -> list[Case]:
     return [found for variant in VARIANTS if (found := case(name, variant)) is not None]
 
 
 @pytest.mark.parametrize("media", FORMATS)
-@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
+@of_each_estimator
 def test_the_answer_is_the_estimators_own(name: str, media: str) -> None:
     done = [served(case).check(media) for case in cases_of(name)]
     assert any(done) or media == "CSV without header"  # that is for rows without names
 
 
-@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
+@of_each_estimator
 def test_every_method_is_served(name: str) -> None:
     for found in cases_of(name):
         assert served(found).methods == tuple(m for m in METHODS if hasattr(found.estimator, m))
 
 
-@pytest.mark.parametrize("name", cases(SERVED, quick=ONE_OF_EACH_KIND))
+@of_each_estimator
 def test_the_document_tells_what_is_answered(name: str) -> None:
     for found in cases_of(name):
         served(found).check_document()
+
+
+@of_each_estimator
+def test_its_structures_are_sound(name: str) -> None:
+    for found in cases_of(name):
+        check_structures(Path("a.skops"), found.estimator)
 
 
 @pytest.mark.parametrize("name", cases(NOT_SERVED, quick=["DBSCAN", "DictVectorizer"]))

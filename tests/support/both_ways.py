@@ -22,7 +22,7 @@ from werkzeug.test import EnvironBuilder
 
 from tests.support.untraced import Untraced
 
-MOST_REQUESTS = 6  # of a test that are sent again
+MOST_REQUESTS = 3  # of a test that are sent again
 MOST_ROUNDS = 10  # in which each of them may differ
 MOST_BYTES = 100_000  # of a body that is sent again
 _DURATION = re.compile(r"dur=[0-9.]+")

@@ -15,6 +15,7 @@ from flask_skmodels.schema.frame import DeferredFrame, Fields, is_float
 from flask_skmodels.schema.types import ColumnValues, FloatArray, ModelInput
 
 _T = TypeVar("_T")
+_DOUBLE = np.dtype(np.float64)
 
 
 class KnownFields(Generic[_T]):
@@ -56,6 +57,10 @@ class CodedColumns:
 
         :raises Decline: the columns of X do not hold numbers, or other columns hold categories
         """
+        if type(X) is DeferredFrame and not self._codes and X.fields.are_numbers:
+            matrix = X.matrix  # the most frequent case
+            if matrix is not None and matrix.dtype == _DOUBLE and matrix.flags.c_contiguous:
+                return matrix
         if not isinstance(X, DeferredFrame) or not (self._codes or X.fields.are_typed):
             return np.ascontiguousarray(doubles(X))
         if not self._fits(X.fields):

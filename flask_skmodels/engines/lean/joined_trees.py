@@ -70,6 +70,11 @@ class JoinedTrees:
         """
         tree_indices = self._tree_indices
         count, (rows, columns) = len(tree_indices), X.shape
+        if rows == 1:
+            copies = np.empty((count, columns + 1), dtype=tree_indices.dtype)
+            copies[:, :columns] = X
+            copies[:, columns:] = tree_indices
+            return self._find_leaves(copies).reshape(count, 1)
         copies = np.empty((count, rows, columns + 1), dtype=tree_indices.dtype)
         copies[:, :, :columns] = X
         copies[:, :, columns] = tree_indices

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -117,17 +118,23 @@ def _recording(
     """Record the results of the methods that a method calls for its own X.
 
     They are recorded by attributes of the object, which stand in front of those of its class.
-    Nothing is recorded if it has such attributes already, as while another thread does the same.
+    Nothing is recorded if it has such attributes already, as while another thread does the same,
+    nor of the calls of other threads, which have another X.
     """
     recorded: dict[str, ModelOutput] = {}
     passed: list[Any] = []
+    thread = get_ident()
+
+    def note_input(X: Any) -> None:
+        if get_ident() == thread:
+            passed.append(X)
 
     def note(X: Any, result: Any, name: str) -> None:
-        if passed and X is passed[-1]:
+        if get_ident() == thread and passed and X is passed[-1]:
             recorded[name] = copy_of(result)
 
     substitutes: dict[str, Callable[..., Any]] = {
-        caller: _before(getattr(estimator, caller), passed.append),
+        caller: _before(getattr(estimator, caller), note_input),
         **{name: _after(getattr(estimator, name), name, note) for name in called},
     }
     attributes: Any = vars(estimator)

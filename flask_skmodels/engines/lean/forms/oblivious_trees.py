@@ -1,4 +1,4 @@
-"""CatBoost's oblivious trees of numbers, computed without CatBoost.
+"""CatBoost's oblivious trees, computed without CatBoost.
 
 All splits of one level of an oblivious tree are the same, so its leaf is a number whose bits are
 the answers to its splits. Measured with 100 trees and one row of 20 numbers: 16 microseconds
@@ -6,12 +6,17 @@ instead of the 75 that CatBoost takes to make a pool and to predict.
 
 CatBoost compares single precision numbers and adds double precision leaves in the order of the
 trees. Its model is a table of FlatBuffers, whose schema is ``model.fbs`` in its repository.
+
+The answers to the splits on categories depend on hashes and on tables of statistics, and on nothing
+but the categories of a row. CatBoost itself gives them, as the bits of its leaves, when a
+combination of categories comes for the first time (:class:`CategoricalTrees`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import exp
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +28,8 @@ from flask_skmodels.schema.types import Array, FloatArray
 MAX_ROWS = 32  # with more rows, CatBoost is about as fast
 _MAX_DEPTH = 16  # CatBoost's own limit
 _MAGIC, _HEADER = b"CBM1", 8
+MAX_BYTES_OF_ANSWERS = 2**21  # to splits on categories, which are kept
+_YES = 0.5  # the border of an answer
 _MISSING_IS_LARGE = 2  # CatBoost's number for a feature whose missing values exceed all borders
 
 
@@ -32,19 +39,31 @@ class ObliviousTrees:
     :param buffer: the model in CatBoost's own format
     :param scale: the factor of the sum of the leaves
     :param bias: what is added then, for each score
-    :raises Decline: it has other splits than those on numbers, or trees of another kind
+    :param width: the number of columns of X, without those of the answers to splits on categories
+    :raises Decline: it has other splits than those on numbers and categories, or trees of another
+        kind
+    :ivar answers: the number of different splits on categories
     """
 
-    def __init__(self, buffer: bytes, scale: float, bias: Sequence[float]) -> None:
+    def __init__(self, buffer: bytes, scale: float, bias: Sequence[float], width: int = 0) -> None:
         if buffer[:4] != _MAGIC:
             raise Decline("its model has another format")
         trees = _Table(memoryview(buffer)[_HEADER:]).table(1)
-        if any(trees.length(field) for field in (6, 7, 10, 13)):
-            raise Decline("its trees have other splits than those on numbers")
+        if any(trees.length(field) for field in (10, 13)):
+            raise Decline("its trees have other splits than those on numbers and categories")
         self._scores = trees.number(0, "<i4", 1)
         columns, borders, large = _binary_features(trees.tables(5))
         self._large_if_missing = np.array(sorted(large), dtype=np.intp)
         sizes, splits = trees.array(2, "<i4"), trees.array(1, "<i4")
+        places = _places_of_answers(trees, splits, len(columns))
+        self._tree_of_answer = np.repeat(np.arange(len(sizes)), sizes)[places]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        self._bit_of_answer = places - starts[self._tree_of_answer]
+        self.answers = len(places)
+        further = np.zeros(splits.max(initial=-1) + 1 - len(columns), dtype=np.int64)
+        further[splits[places] - len(columns)] = width + np.arange(self.answers)
+        columns = np.concatenate([columns, further])
+        borders = np.concatenate([borders, np.full(len(further), _YES, dtype=np.float32)])
         self._bytes = 1 if sizes.max() <= 8 else 2
         self._columns, self._borders = _padded(columns[splits], borders[splits], sizes, self._bytes)
         self._leaves = trees.array(8, "<f8").reshape(-1, self._scores)
@@ -57,7 +76,8 @@ class ObliviousTrees:
     def __call__(self, X: Array) -> FloatArray:
         """Return raw scores of shape (rows,), or (rows, scores) if there are several.
 
-        :param X: an array of single precision numbers, of shape (rows, columns)
+        :param X: an array of single precision numbers, of shape (rows, columns); the last columns
+            are the answers to the splits on categories, 1 for yes
         """
         rows = len(X)
         if self._large_if_missing.size:
@@ -72,11 +92,85 @@ class ObliviousTrees:
             total = total * self._scale + self._bias
         return total[:, 0] if self._scores == 1 else total
 
+    def answers_of(self, leaves: Array) -> Array:
+        """Return the answers to the splits on categories, of shape (rows, answers).
+
+        :param leaves: the leaf of each row in each tree, of shape (rows, trees)
+        """
+        bits = leaves[:, self._tree_of_answer].astype(np.int64) >> self._bit_of_answer
+        answers: Array = (bits & 1).astype(np.float32)
+        return answers
+
     def _without_missing(self, X: Array) -> Array:
         X = X.copy()
         for column in self._large_if_missing:
             X[np.isnan(X[:, column]), column] = np.inf
         return X
+
+
+class CategoricalTrees:
+    """The raw scores of a model with categories.
+
+    :param trees: its trees
+    :param categorical: the indices of the columns of categories
+    :param width: the number of columns
+    :param leaves_of: CatBoost's own method, which returns the leaf of each row in each tree
+    """
+
+    def __init__(
+        self,
+        trees: ObliviousTrees,
+        categorical: Sequence[int],
+        width: int,
+        leaves_of: Callable[[Array], Array],
+    ) -> None:
+        self._trees = trees
+        self._categorical = list(categorical)
+        self._numeric = [index for index in range(width) if index not in set(categorical)]
+        self._width = width
+        self._leaves_of = leaves_of
+        self._answers: dict[tuple[Any, ...], Array] = {}
+        self._most = MAX_BYTES_OF_ANSWERS // (4 * max(trees.answers, 1))
+
+    def __call__(self, cells: Array) -> FloatArray:
+        """Return raw scores, as :class:`ObliviousTrees` does.
+
+        :param cells: an array of objects of shape (rows, columns): numbers, texts and integers
+        """
+        X = np.zeros((len(cells), self._width + self._trees.answers), dtype=np.float32)
+        X[:, self._numeric] = cells[:, self._numeric]
+        if self._trees.answers:
+            X[:, self._width :] = self._answers_of(cells)
+        return self._trees(X)
+
+    def _answers_of(self, cells: Array) -> Sequence[Array]:
+        keys = [tuple(row) for row in cells[:, self._categorical].tolist()]
+        known = [self._answers.get(key) for key in keys]
+        answers = [each for each in known if each is not None]
+        if len(answers) == len(keys):
+            return answers
+        found = list(self._trees.answers_of(self._leaves_of(cells)))
+        if len(self._answers) >= self._most:
+            self._answers.clear()
+        self._answers.update((key, row.copy()) for key, row in zip(keys, found, strict=True))
+        return found
+
+
+def _places_of_answers(trees: _Table, splits: Array, numeric: int) -> Array:
+    """Return the first place of each split on categories among the splits of all trees.
+
+    :param numeric: the number of splits on numbers, which have the lower numbers
+    :raises Decline: a split is not known, or depends on more than categories
+    """
+    statistics = trees.tables(7)
+    combinations = [feature.table(0).table(0).table(0) for feature in statistics]
+    if any(combination.length(1) for combination in combinations):
+        raise Decline("its statistics of categories depend on numbers")
+    count = sum(each.length(1) for each in [*trees.tables(6), *statistics])
+    numbers, places = np.unique(splits, return_index=True)
+    if numbers.size and not 0 <= numbers[0] <= numbers[-1] < numeric + count:
+        raise Decline("its trees have unknown splits")
+    return places[numbers >= numeric]
 
 
 def probabilities_of_scores(scores: FloatArray) -> FloatArray:

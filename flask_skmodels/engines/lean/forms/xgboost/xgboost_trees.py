@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,13 @@ class _CategorySets:
         """Return X with the further columns: 1 for a category of the set, NaN for a missing one."""
         if not self._tables:
             return X
-        further = [table.take(_codes(X[:, f], len(table)), axis=0) for f, table in self._tables]
+        if len(X) == 1:
+            codes = [_code(X.item(f), len(table)) for f, table in self._tables]
+            further = [
+                table[code : code + 1] for code, (_, table) in zip(codes, self._tables, strict=True)
+            ]
+        else:
+            further = [table.take(_codes(X[:, f], len(table)), axis=0) for f, table in self._tables]
         return np.concatenate([X, *further], axis=1)
 
     def _columns_of(self, tree: Mapping[str, Any]) -> dict[int, int]:
@@ -176,6 +183,13 @@ class _CategorySets:
             for columns in self._columns
         ]
         return tables
+
+
+def _code(value: float, count: int) -> int:
+    """Return the row of a table for one code of a category, in less time than for a column."""
+    if isnan(value):
+        return count - 1
+    return int(value) if 0 <= value < count - 2 else count - 2
 
 
 def _codes(column: Floats, count: int) -> Array:
@@ -223,6 +237,9 @@ def _nodes(tree: Mapping[str, Any], columns: Mapping[int, int]) -> Array:
 
 
 def _sigmoid(scores: Floats, exponential: Function) -> Floats:
+    if scores.size == 1:  # single numbers take less time than arrays
+        power = np.float32(exponential(min(-scores.item(), float(_MAX_EXPONENT))))
+        return np.array(_ONE / (power + _ONE), dtype=np.float32).reshape(scores.shape)
     powers = _powers(np.minimum(-scores, _MAX_EXPONENT), exponential)
     return _ONE / (powers + _ONE)
 
