@@ -54,6 +54,16 @@ def login_of(schemes: Mapping[str, Mapping[str, Any]]) -> Login | None:
     return Login("header", prefix=f"{name[:1].upper()}{name[1:]} ")
 
 
+def login_words(login: Login | None) -> str:
+    """Return a sentence about the secret in the samples, empty without one."""
+    if login is None or login.place == "certificate":
+        return ""
+    if login.place == "basic":
+        return "$USERNAME and $PASSWORD are those of your account: set both first."
+    kind = "API key" if login.variable == "API_KEY" else "access token"
+    return f"${login.variable} is your {kind}, from those who run this application: set it first."
+
+
 def samples(url: str, row: Mapping[str, Any], login: Login | None = None) -> list[tuple[str, str]]:
     """Return the title and the text of each sample that predicts one row.
 

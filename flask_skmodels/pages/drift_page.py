@@ -23,7 +23,9 @@ from flask_skmodels.web.exchange import Exchange
 MOST_FIELDS = 60
 MOST_BARS = 24
 FEW_BARS = 5
+GAP = 0.08  # between two bars, of their width
 NOTABLE = 0.1  # by convention: below it a field has not drifted
+_YES_OR_NO = {"True": "yes", "False": "no"}
 _RARE = (OTHER, UNKNOWN, MISSING)  # shown only if there are any
 
 
@@ -55,6 +57,7 @@ class Chart:
     :ivar pairs: the bars
     :ivar labels: the labels of all bins if there are few, else of the first and the last
     :ivar note: what the chart compares
+    :ivar is_yes_or_no: whether the values are only yes and no
     """
 
     name: str
@@ -63,6 +66,7 @@ class Chart:
     pairs: Sequence[Pair]
     labels: Sequence[str]
     note: str = ""
+    is_yes_or_no: bool = False
 
 
 class DriftPage(Page):
@@ -138,12 +142,16 @@ def _drawn(
     """Return the chart of a column, without its tone."""
     column = figures.layout.columns[index]
     actual = figures.bars(index).tolist()
-    bars = list(zip([bar.label for bar in column.bars], expected, actual, strict=True))
+    is_yes_or_no = column.source.type == "boolean"
+    words = _YES_OR_NO if is_yes_or_no else {}
+    names = [words.get(bar.label, bar.label) for bar in column.bars]
+    bars = list(zip(names, expected, actual, strict=True))
     shown = [bar for bar in bars if bar[0] not in _RARE or bar[1] or bar[2]]
     shown = [*shown[:MOST_BARS], *(bar for bar in shown[MOST_BARS:] if bar[0] in _RARE)]
     labels = [label for label, _, _ in shown]
     named = labels if len(labels) <= FEW_BARS else [labels[0], labels[-1]]
-    return Chart(column.name, "", statistics, list(_pairs(shown)), named)
+    pairs = list(_pairs(shown))
+    return Chart(column.name, "", statistics, pairs, named, is_yes_or_no=is_yes_or_no)
 
 
 def _tone(psi: float | None, threshold: float) -> str:
@@ -154,7 +162,7 @@ def _tone(psi: float | None, threshold: float) -> str:
 
 def _pairs(bars: Sequence[tuple[str, float, float]]) -> Iterator[Pair]:
     most = max((max(expected, actual) for _, expected, actual in bars), default=0.0) or 1.0
-    width = WIDTH / (len(bars) or 1)
+    width = WIDTH / (max(len(bars), 1) - GAP)  # the last bar ends at the axis
     for index, (label, expected, actual) in enumerate(bars):
         yield Pair(
             round(index * width, 3),

@@ -15,7 +15,7 @@ _TYPES = {
     "number": "a number",
     "float": "a number",
     "integer": "a whole number",
-    "boolean": "true or false",
+    "boolean": "yes or no",
     "string": "a text",
     "date": "a date",
     "datetime": "a date and time",
@@ -34,6 +34,22 @@ _BEGINNINGS = {
     "max length is ": "must have a length of at most ",
     "value does not match regex ": "must match the pattern ",
 }
+_RULES = {
+    "type": "not of the right type",
+    "allowed": "not an allowed value",
+    "required": "no value",
+    "nullable": "no value",
+    "empty": "no value",
+    "min": "too small",
+    "max": "too large",
+    "minlength": "too short",
+    "maxlength": "too long",
+    "regex": "not in the right form",
+    "forbidden": "not an allowed value",
+    "unknown": "not a field of the model",
+    "unique": "given more than once",
+    "coerce": "not readable",
+}
 _TYPE = re.compile(r"must be of (.+) type", re.DOTALL)
 
 
@@ -50,6 +66,11 @@ def sentence_of(error: InputError) -> str:
     """Return the words of an error after the name of its field, if it has one."""
     words = words_of(error)
     return words if error.field is None else f"{error.field}: {words}"
+
+
+def rule_in_words(rule: str) -> str:
+    """Return the fault of a value that breaks a rule, in words if the rule is known."""
+    return _RULES.get(rule, rule)
 
 
 def _in_words(message: str) -> str:

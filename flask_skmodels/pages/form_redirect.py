@@ -13,6 +13,8 @@ from flask_skmodels.state import State
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.views import BaseView
 
+REDIRECTED = "redirected"  # the parameter of the form that a browser was led to
+
 
 class FormRedirect(BaseView):
     """``GET /{name}/{method}/`` of a browser; its ``POST`` predicts.
@@ -29,6 +31,7 @@ class FormRedirect(BaseView):
 
     def respond(self, exchange: Exchange) -> Response:
         label = exchange.label
-        query = "" if label is None else f"?{urlencode({'version': label})}"
-        page = f"{base_of(self._state, exchange.request)}/{self._name}/{query}"
+        parameters = ({} if label is None else {"version": label}) | {REDIRECTED: "1"}
+        base = base_of(self._state, exchange.request)
+        page = f"{base}/{self._name}/?{urlencode(parameters)}"
         return varied(exchange.app.make_response(redirect(page, 303)))

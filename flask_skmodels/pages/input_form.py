@@ -14,6 +14,7 @@ from flask_skmodels.exceptions import InputError
 from flask_skmodels.pages.charts import round_width
 from flask_skmodels.pages.error_words import words_of
 from flask_skmodels.pages.starting_values import bounds_of, starting_values, whole
+from flask_skmodels.pages.value_texts import format_value
 from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.hidden_fields import fields_to_show, shown_names
 from flask_skmodels.schema.json_schema import VALUES, field_schema
@@ -24,6 +25,7 @@ from flask_skmodels.versions.version import ModelVersion
 
 MOST_OPTIONS = 500  # of a select; a field with more values is typed
 MOST_SUGGESTIONS = 200  # values that are offered beside a field
+MOST_IN_HINT = 6  # of them in the hint of a field
 SLIDER_STEPS = 200
 LONG_TEXT = 60  # characters; a field that may have more gets a box of several lines
 LINKED = "fill."  # before the name of a field, in the parameters of a link to a filled-in form
@@ -259,7 +261,7 @@ def _input(each: Field, *, is_alone: bool) -> Input:
         name=each.name,
         label=str(schema.get("title", each.name)),
         kind=kind,
-        hint=_hint_of(schema, kind),
+        hint=_with_known(_hint_of(schema, kind), suggestions if kind == "text" else ()),
         unit=str(schema.get("x-unit", "")),
         options=options,
         attributes=_attributes(schema, kind),
@@ -286,7 +288,7 @@ def _options(each: Field, schema: Mapping[str, Any]) -> list[tuple[str, str]]:
         values = [False, True]
     if not 0 < len(values) <= MOST_OPTIONS:
         return []
-    options = [(_text(value), _text(value)) for value in values]
+    options = [(_text(value), _label(value)) for value in values]
     return ([("", "not given")] if may_be_missing else [("", "choose")]) + options
 
 
@@ -345,6 +347,18 @@ def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
     return f"{hint}; {in_training}" if hint else in_training
 
 
+def _with_known(hint: str, values: Sequence[str]) -> str:
+    """Return a hint with the values that the estimator or its training data know."""
+    more = ", …" if len(values) > MOST_IN_HINT else ""
+    known = f"known: {', '.join(values[:MOST_IN_HINT])}{more}" if values else ""
+    return "; ".join(filter(None, [hint, known]))
+
+
+def limits_in_words(schema: Mapping[str, Any], kind: str) -> str:
+    """Return the limits of a field, empty if the kind of its input shows them."""
+    return _hint(schema, kind)
+
+
 def _hint(schema: Mapping[str, Any], kind: str) -> str:
     """Return the accepted values in words, empty if the kind of the input shows them."""
     if kind in {"select", "checkbox"}:
@@ -367,6 +381,10 @@ def _number(text: str) -> Any:
         return float(text) if not text.strip().isdecimal() else int(text)
     except ValueError:
         return text.strip()
+
+
+def _label(value: Any) -> str:
+    return format_value(value) if isinstance(value, bool) else _text(value)
 
 
 def _text(value: Any) -> str:

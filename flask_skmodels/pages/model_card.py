@@ -15,10 +15,11 @@ import numpy as np
 from flask_skmodels.estimators.introspect import class_name
 from flask_skmodels.estimators.profile.column_profile import ColumnProfile
 from flask_skmodels.models import EXPLAIN, description_of
-from flask_skmodels.pages.input_form import Input, InputForm
+from flask_skmodels.pages.input_form import Input, InputForm, limits_in_words
 from flask_skmodels.pages.page import estimator_of
 from flask_skmodels.pages.starting_values import whole
 from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.telemetry.recent_traffic import KeptPrediction
@@ -30,6 +31,7 @@ SURE = 0.9  # the probability from which a prediction counts as sure
 LONGEST_PARAMETER = 80  # characters
 MOST_LISTED = 20  # values that a field accepts
 _YES_OR_NO = {True: "yes", False: "no"}
+_WITHOUT_LIMITS = {"type", "required", "nullable", "default", "meta", "finite"}  # rules of a field
 _SIMPLE = (str, int, float, bool, type(None))
 NO_SCORE = "No score on test data is stored with the model. Its authors know how well it predicts."
 
@@ -106,7 +108,7 @@ def _fields(version: ModelVersion, hidden: Collection[str]) -> Iterator[JSONObje
         schema, known = field_schema(each), hints.get(each.name)
         entry: JSONObject = {"name": each.name, "label": schema.get("title", each.name)}
         entry |= {"unit": schema.get("x-unit"), "type": _type(schema)}
-        entry["accepted"] = _accepted(schema, known)
+        entry["accepted"] = _accepted(each, schema, known)
         entry["is_required"] = bool(each.definition.get("required")) and not each.has_default
         typical, bounds = schema.get("examples", [None])[0], schema.get("x-training-range")
         entry |= {"typical": whole(typical), "training_range": bounds and [*map(whole, bounds)]}
@@ -127,13 +129,23 @@ def _type(schema: Mapping[str, Any]) -> str:
     return formats.get(schema.get("format", ""), " or ".join(words))
 
 
-def _accepted(schema: Mapping[str, Any], known: Input | None) -> str | None:
+def _accepted(field: Field, schema: Mapping[str, Any], known: Input | None) -> str | None:
     """Return the values that a field accepts in words, None if nothing can be said."""
     values = [format_value(each) for each in schema.get("enum", ()) if each is not None]
-    hint = "" if known is None else known.hint
-    suggested = () if known is None or values else known.suggestions
-    parts = [hint, _listed("one of", values), _listed("known values:", suggested)]
-    return "; ".join(filter(None, parts)) or None
+    if known is None:
+        return _listed("one of", values) or None
+    limits = _listed("one of", values) or limits_in_words(schema, known.kind)
+    is_free = not limits and field.definition.keys() <= _WITHOUT_LIMITS
+    described, bounds = schema.get("description", ""), schema.get("x-training-range")
+    trained = "trained on {} to {}".format(*map(whole, bounds)) if bounds else ""
+    suggested = () if values else known.suggestions
+    parts = [limits or (_any(schema) if is_free else ""), described, trained]
+    return "; ".join(filter(None, [*parts, _listed("known:", suggested)])) or None
+
+
+def _any(schema: Mapping[str, Any]) -> str:
+    kind = _type(schema)
+    return kind if kind == "yes or no" else "any value" if kind == "any" else f"any {kind}"
 
 
 def _listed(words: str, values: Sequence[str]) -> str:
@@ -238,7 +250,7 @@ def markdown(card: Mapping[str, Any], version: ModelVersion, sample: str) -> str
         _text(prediction_sentence(card)),
         "## Intended uses & limitations",
         "The model takes rows of these fields:",
-        _table(["field", "type", "accepted", "typical"], list(_field_rows(card["fields"]))),
+        _table(["field", "type", "accepts", "typical"], list(_field_rows(card["fields"]))),
         f"and {card['more_fields']} more." if card["more_fields"] else "",
         *_since_lines(card),
         "## Training Procedure",
@@ -302,8 +314,8 @@ def certainty_sentence(card: Mapping[str, Any]) -> str:
     if recent is None:
         return words
     return (
-        f"{words} For the last {recent['rows']:,} rows in this process, the probability of the "
-        f"predicted class was {recent['median_probability']:.0%} in the median, and at least "
+        f"{words} For the last {recent['rows']:,} rows in this server process, the probability of "
+        f"the predicted class was {recent['median_probability']:.0%} in the median, and at least "
         f"{SURE:.0%} for {recent['share_sure']:.0%} of the rows."
     )
 
@@ -338,7 +350,7 @@ def _since_lines(card: Mapping[str, Any]) -> Iterator[str]:
     loaded_at = card["since"]["loaded_at"]
     if card["version"] is not None:
         yield f"This card describes version {_text(card['version'])}."
-    yield f"It has been in use in this process since {loaded_at}."
+    yield f"It has been in use in this server process since {loaded_at}."
 
 
 def _parameters(version: ModelVersion) -> Iterator[list[str]]:

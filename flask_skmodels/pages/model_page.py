@@ -22,7 +22,8 @@ from flask_skmodels.pages.csrf import csrf_of
 from flask_skmodels.pages.error_words import words_of
 from flask_skmodels.pages.file_progress import Steps, predict_file, response_of
 from flask_skmodels.pages.form_input import FormPairs
-from flask_skmodels.pages.input_form import InputForm
+from flask_skmodels.pages.form_redirect import REDIRECTED
+from flask_skmodels.pages.input_form import Input, InputForm
 from flask_skmodels.pages.page import (
     base_of,
     chosen_label,
@@ -57,6 +58,7 @@ from flask_skmodels.pages.what_if import (
     curve_fields,
     curve_method,
 )
+from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
@@ -151,7 +153,9 @@ class ModelPage(BaseView):
         name = exchange.request.args.get("curve")
         try:
             result = self._row_result(exchange, version, method, fields)
-            drawn = None if name is None else self._curve(exchange, version, texts, name, body)
+            order = [bar.label for _, bars in result.groups[:1] for bar in bars]
+            called = exchange, version, texts
+            drawn = None if name is None else self._curve(*called, name, body, order=order)
         except InvalidInput as error:
             status = Problem(error).status
             return self._page(exchange, version, texts, errors=error.errors, status=status)
@@ -164,6 +168,8 @@ class ModelPage(BaseView):
         texts: Mapping[str, str],
         name: str,
         body: Body,
+        *,
+        order: Sequence[str],
     ) -> Curve:
         """Return the answer over the range of a field, from one prediction of several rows."""
         form = self._form(version)
@@ -171,7 +177,7 @@ class ModelPage(BaseView):
         rows = CurveRows(form, texts, field, body.budget.max_rows)
         method = curve_method(version)
         prediction = self._predictor.predict(exchange, version, method, rows, body)
-        return curve(version, prediction, rows, field, texts.get(name, ""))
+        return curve(version, prediction, rows, field, texts.get(name, ""), order=order)
 
     def _row_result(
         self, exchange: Exchange, version: ModelVersion, method: str, fields: FormPairs
@@ -252,6 +258,8 @@ class ModelPage(BaseView):
             "curve_fields": curve_fields(version, form),
             "has_drift": has_drift(self._state, self._deployment),
             "inputs": inputs,
+            "columns_named": _columns_named(inputs),
+            "is_redirected": REDIRECTED in exchange.request.args,
             "general": general,
             "methods": _methods_shown(version),
             "file_methods": version.methods,
@@ -283,6 +291,7 @@ class ModelPage(BaseView):
         url = f"{self._url(exchange)}{path}/{version.default_method}/"
         return {
             "samples": code_samples.samples(url, row, login),
+            "login_words": code_samples.login_words(login),
             "curl_file": code_samples.curl_file(url, "text/csv", "rows.csv", login),
         }
 
@@ -325,6 +334,12 @@ def _origin(version: ModelVersion, form: InputForm, exchange: Exchange) -> str:
     if version.model.examples or request.method == "POST" or form.linked(request.args):
         return ""
     return "training" if form.is_typical else "schema"
+
+
+def _columns_named(inputs: Sequence[Input]) -> list[str]:
+    """Return the names of the columns of a file, none if they are the labels of the inputs."""
+    names = [each.name for each in inputs if each.name != VALUES]
+    return names if any(each.label != each.name for each in inputs) else []
 
 
 def _methods_shown(version: ModelVersion) -> list[str]:

@@ -102,6 +102,7 @@ def render_page(state: State, exchange: Exchange, template: str, **context: Any)
     links = [(f"{base}/-/docs/", "API")] if has_docs else []
     shared = {"base": base, "static": _static_version(), "links": links}
     shared["json_url"] = _json_url(exchange.request)
+    shared["path"] = quote(exchange.request.script_root + exchange.request.path)
     html = render_template(f"skmodels/{template}", **shared, **context)
     response = Response(html, mimetype="text/html")
     response.headers.update(SECURITY)
@@ -120,11 +121,26 @@ def error_page(state: State, exchange: Exchange, exception: Exception) -> Respon
     if response_of(exception) is not None or not prefers_page(exchange.request):
         return varied(problem_response(exception, exchange.request))
     problem = problem_of(exception, exchange.request)
-    page = render_page(state, exchange, "error.html", problem=problem)
+    model = _model_of(state, exchange.request) if problem.status == 404 else None
+    page = render_page(
+        state, exchange, "error.html", problem=problem, model=model, limit=_limit(exchange.request)
+    )
     page.status_code = problem.status
-    known = {name for name, _ in page.headers}
-    page.headers.update([header for header in problem.headers if header[0] not in known])
+    sent = {name for name, _ in page.headers}
+    page.headers.update([header for header in problem.headers if header[0] not in sent])
     return page
+
+
+def _limit(request: Request) -> int | None:
+    """Return the size that a body may have, None if that of the request is not larger."""
+    limit, length = request.max_content_length, request.content_length
+    return limit if limit is not None and (length or 0) > limit else None
+
+
+def _model_of(state: State, request: Request) -> str | None:
+    """Return the name of the model that a path belongs to, None if the visitor may not see it."""
+    name = request.path.removeprefix(state.settings.url_prefix).strip("/").partition("/")[0]
+    return name if name in {each.name for each in state.visible()} else None
 
 
 def recent_traffic_of(state: State) -> RecentTraffic:
@@ -156,7 +172,7 @@ def chosen_version(deployment: Deployment, exchange: Exchange) -> ModelVersion:
     try:
         return deployment.version(exchange.app, label, is_client=True)
     except UnknownModel as error:
-        raise NotFound("the model has no such version") from error
+        raise NotFound(f"the model {deployment.name} has no such version") from error
 
 
 def has_drift(state: State, deployment: Deployment) -> bool:

@@ -8,12 +8,13 @@ from flask import Response, render_template
 from sklearn.utils import estimator_html_repr
 
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.pages.page import SECURITY, chosen_version
+from flask_skmodels.pages.page import SECURITY, chosen_label, chosen_version
 from flask_skmodels.pages.per_version import per_version
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.views import BaseView
 
+ALONE = "alone"  # the parameter of the drawing outside the page of its model
 _SCRIPT = re.compile(r"<script\b.*?</script>|\son\w+=\"[^\"]*\"", re.DOTALL)
 # No script ever runs in it. With the same origin, the script of the model's page can read its
 # height and set its theme.
@@ -42,7 +43,11 @@ class PipelineView(BaseView):
     def respond(self, exchange: Exchange) -> Response:
         version = chosen_version(self._deployment, exchange)
         html = render_template(
-            "skmodels/pipeline.html", name=self._deployment.name, diagram=_diagram(version)
+            "skmodels/pipeline.html",
+            name=self._deployment.name,
+            version=chosen_label(self._deployment, exchange),
+            is_alone=ALONE in exchange.request.args,
+            diagram=_diagram(version),
         )
         response = Response(html, mimetype="text/html")
         response.headers.update({**SECURITY, "Content-Security-Policy": _SANDBOX})

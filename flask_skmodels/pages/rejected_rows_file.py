@@ -124,5 +124,9 @@ def _lines_of_csv(
 
 def _texts(row: object, names: Sequence[str]) -> Sequence[str]:
     if isinstance(row, Mapping):
-        return [format_value(row.get(name), 17) for name in names]
-    return [format_value(each, 17) for each in row] if isinstance(row, list | tuple) else [str(row)]
+        return [_text(row.get(name)) for name in names]
+    return [_text(each) for each in row] if isinstance(row, list | tuple) else [str(row)]
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, bool) else format_value(value, 17)

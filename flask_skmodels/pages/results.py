@@ -16,7 +16,7 @@ from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import bar_width
 from flask_skmodels.pages.traffic_statistics import distribution
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import class_text, format_value
 from flask_skmodels.pages.waterfall import Label, Waterfall, importance_bars, waterfalls
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.version import ModelVersion
@@ -196,7 +196,7 @@ def _groups(prediction: Prediction) -> list[tuple[str, list[Bar]]]:
 
 def _bars(classes: Sequence[Any], row: Any) -> list[Bar]:
     values = [float(value) for value in np.ravel(row)]
-    labels = [str(label) for label in classes]
+    labels = [class_text(label) for label in classes]
     if len(labels) != len(values):
         labels = [str(index) for index in range(len(values))]
     ranked = sorted(zip(labels, values, strict=True), key=lambda pair: -pair[1])[:MOST_BARS]

@@ -13,6 +13,7 @@ from werkzeug.exceptions import NotFound
 
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, traffic_charts, traffic_statistics
+from flask_skmodels.pages.error_words import rule_in_words
 from flask_skmodels.pages.input_form import labels_of
 from flask_skmodels.pages.page import Page, chosen_label, has_drift, recent_traffic_of
 from flask_skmodels.pages.traffic_statistics import Scope
@@ -40,13 +41,17 @@ class TrafficPage(Page):
 
     def context(self, exchange: Exchange) -> JSONObject:
         traffic = self.document(exchange)
+        live = self._deployment.versions.live
         return {
             "name": self._deployment.name,
+            "live": None if live is None else live.label,
             "traffic": traffic,
+            "uncounted": self._uncounted(traffic),
             "labels": self._labels() if self._deployment.versions.is_folder else [],
             "has_drift": has_drift(self.state, self._deployment),
             "charts": traffic_charts.hour_charts(traffic["minutes"]),
             "rejected": _by_field(traffic["rejected"]),
+            "rule_in_words": rule_in_words,
             "field_labels": self._field_labels(),
             "histogram": charts.histogram,
             "bar_width": charts.bar_width,
@@ -72,7 +77,7 @@ class TrafficPage(Page):
         chosen = chosen_label(deployment, exchange)
         labels = self._labels()
         if chosen is not None and chosen not in labels:
-            raise NotFound("the model has no such version")
+            raise NotFound(f"the model {deployment.name} has no such version")
         versions = deployment.versions
         version = versions.live if chosen is None else versions.loaded(chosen)
         is_shared = directory() is not None
@@ -88,6 +93,12 @@ class TrafficPage(Page):
 
     def _field_labels(self) -> dict[str, str]:
         return labels_of(self._deployment.versions.live, self.state.settings.hidden_fields)
+
+    def _uncounted(self, traffic: Mapping[str, Any]) -> list[str]:
+        """Return the labels of the fields whose values are not counted."""
+        counted = {each["field"] for each in traffic["inputs"]}
+        labels = self._field_labels() if self._deployment.versions.live else {}
+        return [label for name, label in labels.items() if name not in counted]
 
     def _labels(self) -> list[str | None]:
         """Return the labels of the versions that may have had traffic."""

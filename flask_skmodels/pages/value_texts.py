@@ -19,12 +19,19 @@ def format_value(value: Any, digits: int = 6) -> str:
         value = value.item()
     if is_missing(value):
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         is_large = 10**digits <= abs(value) < LARGEST_FIXED
         return f"{value:.0f}" if is_large else f"{value:.{digits}g}"
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return str(value)
+
+
+def class_text(value: Any) -> str:
+    """Return a class as text for people."""
+    return format_value(value) if isinstance(value, bool | np.bool_) else str(value)
 
 
 def is_missing(value: Any) -> bool:

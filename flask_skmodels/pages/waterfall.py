@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_skmodels.explain.explanation import Layout
 from flask_skmodels.pages.charts import WIDTH, bar_width
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import class_text, format_value
 from flask_skmodels.schema.types import FloatArray
 
 MOST_FIELDS = 20  # with a bar of their own: the largest contributions
@@ -99,7 +99,7 @@ def importance_bars(
 
 def _subject(layout: Layout, classes: Sequence[Any] | None, index: int) -> str:
     if classes is not None:
-        return str(classes[-1 if layout.count == 1 else index])
+        return class_text(classes[-1 if layout.count == 1 else index])
     return "" if layout.count == 1 else f"output {index}"
 
 

@@ -13,7 +13,7 @@ from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages.input_form import Input, InputForm
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import class_text, format_value
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import FloatArray
@@ -112,7 +112,13 @@ def curve_field(version: ModelVersion, form: InputForm, name: str) -> Input:
 
 
 def curve(
-    version: ModelVersion, prediction: Prediction, rows: CurveRows, field: Input, text: str
+    version: ModelVersion,
+    prediction: Prediction,
+    rows: CurveRows,
+    field: Input,
+    text: str,
+    *,
+    order: Sequence[str] = (),
 ) -> Curve:
     """Return the curve of a prediction.
 
@@ -121,13 +127,14 @@ def curve(
     :param rows: the rows
     :param field: the field that changes in them
     :param text: its text in the form
+    :param order: the classes in the order of their lines
     """
     values = rows.values
     ends = format_value(values[0]), format_value(values[-1])
     known: Any = {"field": field.label, "unit": field.unit, "low": ends[0], "high": ends[1]}
     current = _current(text, values)
     are_labels = version.is_classifier and prediction.method == "predict"
-    lines = None if are_labels else _numbers(prediction)
+    lines = None if are_labels else _numbers(prediction, order)
     if lines is None:
         parts = list(_parts(prediction, values))
         summary = "; ".join(f"{label} from {low} to {high}" for low, high, label in parts)
@@ -164,7 +171,7 @@ def _current(text: str, values: Sequence[float]) -> tuple[str, float] | None:
     return (format_value(float(text)), round(place, 2)) if 0 <= place <= WIDTH else None
 
 
-def _numbers(prediction: Prediction) -> list[tuple[str, FloatArray]] | None:
+def _numbers(prediction: Prediction, order: Sequence[str]) -> list[tuple[str, FloatArray]] | None:
     """Return the lines with their labels, None if the answers are not numbers."""
     outputs = prediction.outputs
     if not isinstance(outputs, np.ndarray) or outputs.ndim > 2 or outputs.dtype.kind not in "fiu":
@@ -172,11 +179,13 @@ def _numbers(prediction: Prediction) -> list[tuple[str, FloatArray]] | None:
     table = np.asarray(outputs, dtype=np.float64).reshape(len(outputs), -1)
     if not np.isfinite(table).all():
         return None
-    names = [str(each) for each in prediction.classes or []]
+    names = [class_text(each) for each in prediction.classes or []]
     if len(names) != table.shape[1]:
         names = [str(each) for each in range(table.shape[1])] if table.shape[1] > 1 else [""]
     ranked = np.argsort(-table.max(axis=0), kind="stable")[:MOST_LINES]
-    return [(names[index], table[:, index]) for index in ranked.tolist()]
+    lines = [(names[index], table[:, index]) for index in ranked.tolist()]
+    places = {label: place for place, label in enumerate(order)}
+    return sorted(lines, key=lambda line: places.get(line[0], len(places)))
 
 
 def _parts(prediction: Prediction, values: Sequence[float]) -> Iterator[tuple[str, str, str]]:

@@ -187,7 +187,7 @@ def test_index_shows_what_each_model_does(flowers: FlaskClient) -> None:
     assert "From four lengths" not in entry.text
     assert "StandardScaler → LogisticRegression" in entry.text
     shown = statistics(entry)
-    assert (shown["Predictions"], shown["Errors"]) == ("1", "1")
+    assert (shown["Predictions"], shown["Errors"]) == ("1 2 rows", "1")
     assert shown["Median time"].endswith("s")
 
 
@@ -600,13 +600,15 @@ def test_versions(tmp_path: Path, pipeline: Any) -> None:
         name="iris", pipeline=str(tmp_path), traffic={"2": 0.25}, shadow="3", probability=True
     )
     client = serve(iris, SKMODELS_TRUST_PICKLE=True)
-    assert "The model has no such version." in get(client, "/iris/?version=9", 404).text
+    unknown = get(client, "/iris/?version=9", 404)
+    assert "The model iris has no such version." in unknown.text
+    assert unknown.one("main").all("a")[0].attributes["href"] == "/iris/"
     page = get(client, "/iris/")
     assert "A canary answers a share of the requests. The shadow predicts" in page.text
     table = page.one("section", aria_labelledby="versions-title").one("table")
     head, *rows = rows_of(table)
     assert head == ["Version", "State", "scikit-learn", "Loaded", "SHA-256"]
-    assert [row[:2] for row in rows] == [["3", "shadow"], ["2", "canary, 25 %"], ["1", "live"]]
+    assert [row[:2] for row in rows] == [["3", "shadow"], ["2", "canary, 25%"], ["1", "live"]]
     digests = {v["version"]: v["sha256"] for v in client.get("/iris/").get_json()["versions"]}
     shown = {row.one("th").text: row.one("code").attributes["title"] for row in table.all("tr")[1:]}
     assert shown == digests
@@ -614,7 +616,7 @@ def test_versions(tmp_path: Path, pipeline: Any) -> None:
         client.post("/iris/predict/", json=[[5.1, 3.5, 1.4, 0.2]])
     page = get(client, "/iris/traffic/")
     _, *rows = rows_of(page.one("section", aria_labelledby="versions-title").one("table"))
-    assert {row[0] for row in rows} == {"1", "2"}
+    assert {row[0]: row[2] for row in rows} == {"1": "live, 75%", "2": "canary, 25%"}
     assert sum(int(row[1]) for row in rows) == 60
     assert page.one("section", aria_labelledby="shadow-title").one("h2").text == "Shadow, version 3"
     document = client.get("/iris/traffic/").get_json()
@@ -695,9 +697,9 @@ def test_errors_of_a_file(flowers: FlaskClient) -> None:
 def test_file_may_be_of_what_is_installed(
     flowers: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert hint(flowers).startswith("CSV with a header, NDJSON, JSON or Arrow")
+    assert hint(flowers).startswith("CSV with a header; also NDJSON, JSON or Arrow files")
     monkeypatch.delitem(registration._CODECS, "application/vnd.apache.arrow.stream")
-    assert hint(flowers).startswith("CSV with a header, NDJSON or JSON, with the")
+    assert hint(flowers).startswith("CSV with a header; also NDJSON or JSON files")
 
 
 def hint(client: FlaskClient) -> str:

@@ -191,7 +191,7 @@ def test_version_is_chosen(versions: FlaskClient) -> None:
     values = dict(zip(("x0", "x1", "x2", "x3"), map(str, SETOSA.values()), strict=True))
     response = versions.post("/iris/?version=1", data=values, headers=HTML)
     assert response.headers["X-Model-Version"] == "1"
-    assert "version 1" in result_of(read(response)).text
+    assert "Version 1" in result_of(read(response)).text
     assert versions.get("/iris/?version=1").get_json()["version"] == "1"
     get(versions, "/iris/?version=9", 404)
     assert versions.get("/iris/pipeline/?version=1").status_code == 200
@@ -204,7 +204,11 @@ def test_curve_of_probabilities(flowers: FlaskClient) -> None:
     drawn = result_of(page).one("figure", class_="curve")
     assert len(drawn.all("polyline")) == 3
     assert drawn.one("svg", role="img").attributes["aria-label"].startswith("Over petal_length")
-    assert "now 5" in drawn.text
+    assert "thin line: now 5" in drawn.text
+    labels = [each.text for each in drawn.one("p", class_="legend").all("span")]
+    rows = result_of(page).all("table", class_="bars")[0].all("tr")
+    assert [row.one("th").text for row in rows] == labels
+    assert [row.attributes["class"] for row in rows] == ["of-line-1", "of-line-2", "of-line-3"]
     assert signals.names.count("after-prediction") == 3  # predict, probabilities, the curve
     buttons = [each.text for each in result_of(page).one("div", class_="chips").all("button")]
     assert buttons == [*FIELDS]
@@ -312,13 +316,13 @@ def test_sample_in_r_quotes_names_and_values() -> None:
 
 def test_url_of_a_prediction_leads_a_browser_to_the_form(versions: FlaskClient) -> None:
     response = versions.get("/iris/predict/", headers=HTML)
-    assert (response.status_code, response.location) == (303, "/iris/")
+    assert (response.status_code, response.location) == (303, "/iris/?redirected=1")
     assert "Accept" in response.vary
     response = versions.get("/iris/versions/1/predict", headers=HTML)
-    assert (response.status_code, response.location) == (303, "/iris/?version=1")
+    assert (response.status_code, response.location) == (303, "/iris/?version=1&redirected=1")
     assert versions.get("/iris/predict/").status_code == 405
     page = versions.get("/iris/predict/", headers=HTML, base_url="https://example.org/ml")
-    assert page.location == "/ml/iris/"
+    assert page.location == "/ml/iris/?redirected=1"
 
 
 def test_view_of_the_host_still_gets_other_clients(pipeline: Any) -> None:
@@ -327,7 +331,7 @@ def test_view_of_the_host_still_gets_other_clients(pipeline: Any) -> None:
     SKModels(app).add("iris", pipeline)
     client = app.test_client()
     assert client.get("/iris/predict/").text == "all iris/predict/"
-    assert client.get("/iris/predict/", headers=HTML).location == "/iris/"
+    assert client.get("/iris/predict/", headers=HTML).location == "/iris/?redirected=1"
     assert client.options("/iris/predict/").allow.as_set() >= {"post", "options"}
 
 
@@ -566,7 +570,7 @@ def test_traffic_of_the_last_hour(flowers: FlaskClient) -> None:
         "Time of the estimator",
         "Errors per minute",
     ]
-    assert "Requests to this worker process only" in page.text
+    assert "Predictions by this server process only" in page.text
 
 
 def test_chart_without_values_has_no_greatest_one(flowers: FlaskClient) -> None:
@@ -582,8 +586,8 @@ def test_errors_are_grouped_by_field_and_rule(flowers: FlaskClient) -> None:
     page = get(flowers, "/iris/traffic/")
     groups = page.one("section", aria_labelledby="rejected-title").all("div", class_="range")
     found = {each.one("h3").text: bars(each) for each in groups}
-    assert found["sepal_length 2 errors"] == {"min": "1", "required": "1"}
-    assert found["sepal_width 2 errors"] == {"required": "2"}
+    assert found["sepal_length 2 errors"] == {"too small": "1", "no value": "1"}
+    assert found["sepal_width 2 errors"] == {"no value": "2"}
 
 
 def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
@@ -599,12 +603,15 @@ def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
     assert versions.get("/iris/traffic/").get_json()["predictions"] == 3
     page = get(versions, "/iris/traffic/?version=1")
     assert statistics(page)["Predictions"] == "2"
-    assert "Requests for version 1 in the last hour, to this worker process only" in page.text
+    assert "Predictions by version 1 in the last hour, in this server process only" in page.text
     note = page.one("section", aria_labelledby="rejected-title").one("p", class_="note")
-    assert note.text.startswith("Errors in requests to this worker process since it started")
+    assert note.text.startswith("Wrong values in requests to this server process since it started")
     assert document["seconds"] == document["hour"]["seconds"]
     table = get(versions, "/iris/traffic/").one("section", aria_labelledby="versions-title")
-    assert table.one("p", class_="note").text == "The last 3 predictions of this worker process."
+    assert table.one("p", class_="note").text == (
+        "The last 3 predictions of this server process. The share set is the part of the requests "
+        "that a version is to get."
+    )
     get(versions, "/iris/traffic/?version=7", 404)
     assert statistics(get(versions, "/iris/traffic/?version="))["Predictions"] == "3"
 
@@ -640,8 +647,8 @@ def test_counts_of_one_process_are_named_so_where_only_minutes_are_shared(
     document = flowers.get("/iris/traffic/").get_json()
     assert (document["is_shared"], document["are_counts_shared"]) == (True, False)
     text = get(flowers, "/iris/traffic/").text
-    assert "Requests to this worker process only" in text
-    assert "Errors in requests to this worker process" in text
+    assert "Predictions by this server process only" in text
+    assert "Wrong values in requests to this server process" in text
 
 
 def test_times_beside_counts_of_all_processes_are_of_all_too(
@@ -659,7 +666,7 @@ def test_times_beside_counts_of_all_processes_are_of_all_too(
     assert document["seconds"] == document["hour"]["seconds"]
     assert document["seconds"] is not None
     text = get(flowers, "/iris/traffic/").text
-    assert "Requests to all worker processes that share their metrics" in text
+    assert "Predictions by all server processes that share their metrics" in text
     assert "The times are those of the last hour." in text
 
 
@@ -732,7 +739,12 @@ def test_card_tells_what_a_manager_asks(towns: Any, tmp_path: Path) -> None:
     assert "120 rows of 2 columns" in page.text
     [_, town, *_] = rows_of(page.one("table", class_="wrapped"))
     assert town[0] == "town"
-    assert town[2].startswith("known values: ")
+    assert town[2].startswith("any text; known: ")
+    assert "known: " in get(client, "/price/").one("p", id="field-0-hint").text
+    client.post("/price/predict/", json={"town": "Oslo", "area": 60})
+    inputs = get(client, "/price/traffic/").one("section", aria_labelledby="inputs-title").text
+    assert "Not shown: town. The values of text fields" in inputs
+    assert "The bar below" not in inputs
     assert "does not say how sure it is" in page.text
     card = client.get("/price/card/").get_json()
     assert card["predicts"] == {"kind": "number", "name": "price", "training_range": [150, 270]}
@@ -745,8 +757,10 @@ def test_typical_yes_or_no_is_in_words_on_a_card() -> None:
     rent = LinearRegression().fit(X, X["size"])
     client = serve(Model(name="rent", pipeline=rent, profile=Profile.of(X)))
     shown = rows_of(get(client, "/rent/card/").one("table", class_="wrapped"))[2]
-    assert shown == ["is_new", "yes or no", "", "yes"]
-    assert "| is_new | yes or no |  | yes |" in client.get("/rent/card/?format=markdown").text
+    assert shown == ["is_new", "yes or no", "yes or no", "yes"]
+    assert (
+        "| is_new | yes or no | yes or no | yes |" in client.get("/rent/card/?format=markdown").text
+    )
     assert client.get("/rent/card/").get_json()["fields"][1]["typical"] is True
 
 
@@ -757,7 +771,7 @@ def test_card_of_a_classifier_and_of_hidden_fields(pipeline: Any, tmp_path: Path
     client.post("/iris/predict_proba/", json=[SETOSA, VIRGINICA])
     page = get(client, "/iris/card/")
     assert "It predicts one of 0, 1, 2." in page.text
-    assert "For the last 2 rows in this process" in page.text
+    assert "For the last 2 rows in this server process" in page.text
     card = client.get("/iris/card/").get_json()
     assert card["since"]["sha256"] in " ".join(card["checks"])
     hidden = {each["name"]: "typical" in each for each in card["fields"]}

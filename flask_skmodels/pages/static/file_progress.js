@@ -69,7 +69,7 @@
     request.open("POST", streamed);
     request.setRequestHeader("Accept", "text/html");
     request.upload.addEventListener("progress", ({ loaded, total, lengthComputable }) => {
-      const percent = lengthComputable ? `, ${Math.floor((loaded / total) * 100)} %` : "";
+      const percent = lengthComputable ? `, ${Math.floor((loaded / total) * 100)}%` : "";
       show(loaded === total ? "Reading the file" : `Sending the file${percent}`, loaded, total);
     });
     request.addEventListener("readystatechange", () => {

@@ -167,7 +167,8 @@
     const slider = document.createElement("input");
     const digits = Math.min(Math.max(0, -Math.floor(Math.log10(step))), 100);
     Object.assign(slider, { type: "range", className: "slider", min: low, max: high });
-    Object.assign(slider, { step: "any", value: input.value || low });
+    const middle = (Number(low) + Number(high)) / 2; // an empty field is not 0
+    Object.assign(slider, { step: "any", value: input.value || middle });
     slider.setAttribute("aria-label", `${input.labels[0].textContent.trim()}, slider`);
     slider.addEventListener("input", () => {
       const steps = Math.round((slider.value - low) / step) * step;
@@ -183,8 +184,9 @@
       slider.value = Number(slider.value) + direction * step;
       slider.dispatchEvent(new Event("input"));
     });
-    input.addEventListener("input", () => (slider.value = input.value));
+    input.addEventListener("input", () => (slider.value = input.value || middle));
     input.after(slider);
+    document.querySelector("[data-slider-note]").hidden = false;
   };
 
   // The last answers, in the storage of this tab.
