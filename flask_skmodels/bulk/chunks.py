@@ -10,8 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from pickle import PickleBuffer
-from typing import Any, ClassVar, Protocol, SupportsIndex
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from flask_skmodels.codecs.columns import check_unique, request_columns
 from flask_skmodels.codecs.csv import exact_numbers, is_integer_kind, number_kinds
 from flask_skmodels.codecs.json_text import loads
 from flask_skmodels.exceptions import InputError, InvalidInput
-from flask_skmodels.inference.request_limits import NO_BUDGET
+from flask_skmodels.inference.budget import NO_BUDGET
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
@@ -122,7 +121,7 @@ class ArrowContent:
         sink = pyarrow.BufferOutputStream()
         with pyarrow.ipc.new_stream(sink, self.table.schema) as writer:
             writer.write_table(self.table)
-        return _content_of_stream, (sink.getvalue(),)
+        return _content_of_stream, (sink.getvalue().to_pybytes(),)
 
     @property
     def column_names(self) -> list[str]:
@@ -130,7 +129,7 @@ class ArrowContent:
         return list(self.table.column_names)
 
 
-def _content_of_stream(stream: Any) -> ArrowContent:
+def _content_of_stream(stream: bytes) -> ArrowContent:
     return ArrowContent(import_module("pyarrow").ipc.open_stream(stream).read_all())
 
 
@@ -178,11 +177,6 @@ class TextContent:
             return ChunkRows(None, [], errors)
         texts = [_decoded(column).to_pylist() for column in table.columns]
         return ChunkRows(request_columns(names, texts, schema, text=True), indices, errors)
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        """Pickle the lines as a buffer, which need not be copied to be sent."""
-        block = PickleBuffer(self.block) if int(protocol) >= 5 else self.block
-        return _content_of_text, (self.names, block, self.count, self.fixed)
 
     def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
         pyarrow = import_module("pyarrow")
@@ -263,12 +257,6 @@ class TextContent:
                 column_types=types, include_columns=list(types), check_utf8=False, **options
             ),
         )
-
-
-def _content_of_text(
-    names: tuple[str, ...], block: Any, count: int, fixed: Mapping[str, str]
-) -> TextContent:
-    return TextContent(names, bytes(block), count, fixed)
 
 
 def _with_gaps(table: Any, gaps: Sequence[int]) -> Any:

@@ -16,7 +16,6 @@ from importlib import import_module
 from flask_skmodels.bulk.batch import BatchResult
 from flask_skmodels.bulk.chunks import Chunk
 from flask_skmodels.bulk.executors.executor import Task, run_remotely
-from flask_skmodels.bulk.executors.memory_files import CannotMap, ChunkFile, SentChunk
 from flask_skmodels.bulk.shipped_model import ShippedModel
 from flask_skmodels.exceptions import ScoringError
 
@@ -30,25 +29,23 @@ class ProcessExecutor:
 
     :param shipped: the model
     :param workers: the number of processes
-    :ivar uses_memory_files: whether workers can map the files of this process
     """
 
     def __init__(self, shipped: ShippedModel, workers: int) -> None:
         self.workers = workers
-        self.uses_memory_files = True
         self._shipped = shipped
         self._pool = self._new_pool()
 
     def submit(self, task: Task, chunk: Chunk) -> PendingChunk:
         return PendingChunk(self, task, chunk)
 
-    def begin(self, task: Task, sent: SentChunk) -> Future[BatchResult]:
+    def begin(self, task: Task, chunk: Chunk) -> Future[BatchResult]:
         """Submit a chunk to the pool, a new one if a worker of the last has died."""
         try:
-            return self._pool.submit(_run, task, sent)
+            return self._pool.submit(_run, task, chunk)
         except BrokenProcessPool:
             self.renew(self._pool)
-            return self._pool.submit(_run, task, sent)
+            return self._pool.submit(_run, task, chunk)
 
     def renew(self, broken: ProcessPoolExecutor) -> None:
         """Replace a pool that has lost a worker, unless another chunk has already done so."""
@@ -87,28 +84,13 @@ class PendingChunk:
         self._executor = executor
         self._task = task
         self._chunk = chunk
-        self._send()
-
-    def _send(self) -> None:
-        self._file = ChunkFile(self._chunk, in_memory=self._executor.uses_memory_files)
         self._submit()
 
     def _submit(self) -> None:
-        self._future = self._executor.begin(self._task, self._file.sent)
+        self._future = self._executor.begin(self._task, self._chunk)
         self._pool = self._executor.pool
 
     def result(self) -> BatchResult:
-        try:
-            return self._result()
-        except CannotMap:
-            self._file.close()
-            self._executor.uses_memory_files = False
-            self._send()
-            return self._result()
-        finally:
-            self._file.close()
-
-    def _result(self) -> BatchResult:
         for _ in range(MOST_DEATHS):
             try:
                 return self._future.result()
@@ -139,5 +121,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run(task: Task, sent: SentChunk) -> BatchResult:
-    return run_remotely(_model[0], task, sent.chunk())
+def _run(task: Task, chunk: Chunk) -> BatchResult:
+    return run_remotely(_model[0], task, chunk)
