@@ -19,7 +19,7 @@ from flask_skmodels.codecs.columns import check_unique, request_columns
 from flask_skmodels.codecs.csv import exact_numbers, is_integer_kind, number_kinds
 from flask_skmodels.codecs.json_text import loads
 from flask_skmodels.exceptions import InputError, InvalidInput
-from flask_skmodels.inference.budget import NO_BUDGET
+from flask_skmodels.inference.request_limits import NO_BUDGET
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
