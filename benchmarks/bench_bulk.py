@@ -159,17 +159,17 @@ def processes(folder: Path, rows: int, rounds: int) -> None:
     write_model(folder, is_forest=True)
     write_rows(folder / "in.parquet", rows)
 
-    def start(output: str, jobs: str = "1") -> subprocess.Popen[bytes]:
+    def begin(output: str, jobs: str = "1") -> subprocess.Popen[bytes]:
         options = ("--jobs", jobs, "--chunk-rows", "16384", "--json")
         return score_command(folder, "in.parquet", output, *options)
 
     def seconds(jobs: str) -> float:
         remove_output(folder)
-        return float(summary_of(start("out/", jobs))["seconds"])
+        return float(summary_of(begin("out/", jobs))["seconds"])
 
     def seconds_of_half() -> float:
         remove_output(folder)
-        runs = [start(output) for output in ("out1/", "out2/")]
+        runs = [begin(output) for output in ("out1/", "out2/")]
         return max(float(summary_of(run)["seconds"]) for run in runs) / 2
 
     found = ratios(rounds, lambda: seconds("2"), lambda: seconds("1"))

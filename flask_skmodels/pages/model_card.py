@@ -30,7 +30,6 @@ MOST_FIELDS = 200
 SURE = 0.9  # the probability from which a prediction counts as sure
 LONGEST_PARAMETER = 80  # characters
 MOST_LISTED = 20  # values that a field accepts
-_YES_OR_NO = {True: "yes", False: "no"}
 _WITHOUT_LIMITS = {"type", "required", "nullable", "default", "meta", "finite"}  # rules of a field
 _SIMPLE = (str, int, float, bool, type(None))
 NO_SCORE = "No score on test data is stored with the model. Its authors know how well it predicts."
@@ -332,18 +331,12 @@ def _front_matter(version: ModelVersion) -> str:
     return "\n".join(["---", *lines, "tags:", *tags, "---"])
 
 
-def typical_text(field: Mapping[str, Any]) -> str:
-    """Return the typical value of a field of a card as a text, empty if it is not known."""
-    typical = field.get("typical")
-    return _YES_OR_NO[typical] if isinstance(typical, bool) else format_value(typical)
-
-
 def _field_rows(fields: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
     for each in fields:
         unit = f" ({each['unit']})" if "unit" in each else ""
         optional = "" if each["is_required"] else ", optional"
         kind = f"{each['type']}{unit}{optional}"
-        yield [each["name"], kind, each.get("accepted", ""), typical_text(each)]
+        yield [each["name"], kind, each.get("accepted", ""), format_value(each.get("typical"))]
 
 
 def _since_lines(card: Mapping[str, Any]) -> Iterator[str]:

@@ -45,7 +45,9 @@ def fields_to_show(schema: Described, hidden: Collection[str]) -> list[Field]:
     :param schema: the schema of a version
     :param hidden: names of the hidden fields, as in :func:`shown_names`
     """
-    shown = shown_names(schema, hidden) if hidden else {each.name for each in schema.fields}
+    if not hidden:
+        return list(schema.fields)
+    shown = shown_names(schema, hidden)
     return [each if each.name in shown else _without_training(each) for each in schema.fields]
 
 

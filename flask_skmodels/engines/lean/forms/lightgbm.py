@@ -133,8 +133,7 @@ class _Scores:
             raise Decline("X has another number of columns")
         if self._config.value is None:
             self._configure()
-        if self._predict_row(self._config, _address(X), self._length_pointer, result):
-            raise Decline("LightGBM refuses the call for one row")
+        _check(self._predict_row(self._config, _address(X), self._length_pointer, result))
 
     def _configure(self) -> None:
         """Prepare the call for one row, after the estimator has accepted a row."""
