@@ -294,14 +294,15 @@ def test_dates_and_times_are_times_of_pandas(kind: str) -> None:
 
 def test_a_date_is_a_midnight_and_a_midnight_is_a_date() -> None:
     estimator = make_pipeline(FunctionTransformer(day_of_year), Ridge()).fit(DATES, range(20))
-    expected = estimator.predict(pd.DataFrame(list(TIMES))).tolist()
     dates = [{**row, "day": row["day"].date()} for row in TIMES]
     for kind, rows in (("date", TIMES), ("datetime", dates)):
         app, _ = app_of(estimator, schema={"day": {"type": kind}, "a": {"type": "integer"}})
-        for part in (rows, rows[:1]):
+        for count in (len(rows), 1):
             headers = {"Content-Type": ARROW, "Accept": "application/json"}
-            response = app.test_client().post("/m/predict/", data=_arrow(part), headers=headers)
-            assert response.get_json()["predictions"] == expected[: len(part)]
+            body = _arrow(rows[:count])
+            response = app.test_client().post("/m/predict/", data=body, headers=headers)
+            expected = estimator.predict(pd.DataFrame(list(TIMES[:count])))
+            assert response.get_json()["predictions"] == expected.tolist()
     late = [{**row, "day": row["day"].replace(hour=3)} for row in TIMES]
     app, _ = app_of(estimator, schema={"day": {"type": "date"}, "a": {"type": "integer"}})
     response = app.test_client().post("/m/predict/", data=_arrow(late), content_type=ARROW)
