@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from importlib.metadata import version
 
@@ -29,3 +30,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         config.pluginmanager.import_plugin("tests.support.fixtures")
         if HAS_LANE:
             config.pluginmanager.import_plugin("tests.support.both_ways")
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the tests from garbage collection: there are many, and all are kept to the end."""
+    gc.freeze()

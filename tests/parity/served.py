@@ -46,6 +46,7 @@ class Served:
     app: Flask = field(init=False)
     client: FlaskClient = field(init=False)
     _own: dict[Any, Any] = field(default_factory=dict)
+    _tables: dict[Any, Table] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.methods = methods(self.case.estimator)[: self.most_methods]
@@ -92,7 +93,11 @@ class Served:
 
     def table(self, places: list[int], *, shuffled: bool = False) -> Table:
         """Return some rows as a client sends them."""
-        return table(self.rows(places), shuffled=shuffled, names=tuple(self.case.schema or ()))
+        key = tuple(places), shuffled
+        if key not in self._tables:
+            names = tuple(self.case.schema or ())
+            self._tables[key] = table(self.rows(places), shuffled=shuffled, names=names)
+        return self._tables[key]
 
     def rows(self, places: list[int]) -> Any:
         """Return some rows in their container, with dates where the schema has dates."""

@@ -39,8 +39,8 @@ LONG = (
     "versions/test_trials",
 )
 REPEATED = (
-    *("documentation/", "hostile/", "pages/test_browser", "parity/", "project/"),
-    "schema/test_differential",
+    *("documentation/", "hostile/", "openapi/test_schemathesis", "pages/test_browser", "parity/"),
+    *("project/", "schema/test_differential", "schema/test_input", "telemetry/test_recent_traffic"),
 )
 _left_out = pytest.StashKey[int]()
 
