@@ -534,7 +534,8 @@ def test_linear_booster_of_xgboost() -> None:
 )
 def test_catboost(start: bytes, told: str) -> None:
     catboost = library("catboost")
-    model = catboost.CatBoostRegressor(iterations=2, thread_count=1, verbose=False).fit(X, Y)
+    options = {"thread_count": 1, "verbose": False, "allow_writing_files": False}
+    model = catboost.CatBoostRegressor(iterations=2, **options).fit(X, Y)
 
     def change(state: dict[str, Any]) -> None:
         state["__model"] = start + bytes(state["__model"])[len(start) :]
