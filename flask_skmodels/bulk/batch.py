@@ -34,6 +34,7 @@ class BatchResult:
     :param scored: the index of each of them in the chunk, None if they are all rows of it
     :param errors: the errors of the rejected rows
     :param keys: the Arrow table of the key columns, of all rows of the chunk
+    :param sample: some of the rows that were scored, None if there are none
     """
 
     count: int
@@ -41,6 +42,7 @@ class BatchResult:
     scored: Sequence[int] | None
     errors: Errors
     keys: Any
+    sample: Rows | None = None
 
     @property
     def rejected(self) -> list[int]:
@@ -98,16 +100,18 @@ def score_content(
         kept = range(len(content)) if indices is None else indices
         chosen = [place for place, index in enumerate(kept) if index not in errors]
         rows, indices = rows.take(chosen), [kept[place] for place in chosen]
-    prediction = None
+    prediction = sample = None
     if rows is not None and len(rows):
         prediction, valid, refused = _predict_valid(version, method, rows)
         at = range(len(content)) if indices is None else indices
         for row, each in refused.items():
             errors[at[row]] = [replace(error, row=at[row]) for error in each]
         indices = indices if valid is None else [at[row] for row in valid]
-    if prediction is not None:
-        prediction.decode = decode
-    return BatchResult(len(content), prediction, indices, errors, keys)
+        if prediction is not None:
+            prediction.decode = decode
+            places = range(0, prediction.rows, prediction.sample_step)
+            sample = rows.take(places if valid is None else [valid[place] for place in places])
+    return BatchResult(len(content), prediction, indices, errors, keys, sample)
 
 
 def _predict_valid(

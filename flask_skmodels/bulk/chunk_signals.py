@@ -11,6 +11,7 @@ from flask_skmodels.bulk.chunks import Chunk
 from flask_skmodels.bulk.record import DeferredPrediction
 from flask_skmodels.exceptions import REPORTED_ERRORS, ScoringError, in_one_line
 from flask_skmodels.inference.prediction import Prediction, PredictionCall, announce
+from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.types import ModelInput
 from flask_skmodels.signals import (
     Sender,
@@ -113,7 +114,11 @@ class ChunkSignals:
         X: Any = record.X
         if X is not None:
             return record
-        return DeferredPrediction(record, partial(self._rows_of_estimator, chunk, result))
+        return DeferredPrediction(
+            record,
+            partial(self._rows_of_estimator, chunk, result),
+            partial(self._version.schema.clean, cast(Rows, result.sample)),
+        )
 
     def _rows_of_estimator(self, chunk: Chunk, result: BatchResult) -> ModelInput:
         """Return X of the rows that were scored."""

@@ -1,6 +1,7 @@
 """The record of the prediction of a chunk that a worker has made.
 
-X stays with the worker. If a receiver of a signal reads it, it is built again.
+X stays with the worker. If a receiver of a signal reads it, it is built again; the rows of its
+sample are sent.
 """
 
 from __future__ import annotations
@@ -17,13 +18,20 @@ class DeferredPrediction(Prediction):
 
     :param prediction: the record, without X
     :param build: returns X
+    :param build_sample: returns the sample of X, None if it has to be taken from X
     """
 
-    __slots__ = ("_X", "_build")
+    __slots__ = ("_X", "_build", "_build_sample")
 
-    def __init__(self, prediction: Prediction, build: Callable[[], ModelInput]) -> None:
+    def __init__(
+        self,
+        prediction: Prediction,
+        build: Callable[[], ModelInput],
+        build_sample: Callable[[], ModelInput] | None = None,
+    ) -> None:
         self._X: ModelInput | None = None
         self._build = build
+        self._build_sample = build_sample
         values = {each.name: getattr(prediction, each.name) for each in fields(Prediction)}
         super().__init__(**values)
 
@@ -37,3 +45,8 @@ class DeferredPrediction(Prediction):
     @X.setter
     def X(self, value: ModelInput) -> None:  # noqa: N802
         self._X = value
+
+    def sampled(self) -> tuple[ModelInput, int]:
+        if self._build_sample is None:
+            return self.X, self.sample_step
+        return self._build_sample(), 1

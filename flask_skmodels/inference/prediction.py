@@ -56,6 +56,7 @@ from flask_skmodels.signals import (
 )
 from flask_skmodels.versions.version import ModelVersion
 
+SAMPLE = 100  # rows of a prediction that are kept for the pages
 _LARGE = float(np.finfo(np.float32).max)
 
 
@@ -106,6 +107,15 @@ class Prediction:
     def inputs(self) -> Any:
         """The estimator's input: an array, a data frame, or a list."""
         return to_sklearn(self.X)
+
+    @property
+    def sample_step(self) -> int:
+        """The step from row to row of a sample of at most 100 rows."""
+        return max(1, -(-self.rows // SAMPLE))
+
+    def sampled(self) -> tuple[ModelInput, int]:
+        """Return X, or its sample alone, and the step from row to row of the sample in it."""
+        return self.X, self.sample_step
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record for a log or a table, as values that JSON can represent.

@@ -19,7 +19,7 @@ from blinker import NamedSignal
 from flask_skmodels.engines.after_fork import restart_after_fork
 from flask_skmodels.exceptions import InputError
 from flask_skmodels.inference.deployment import Deployment
-from flask_skmodels.inference.prediction import Prediction
+from flask_skmodels.inference.prediction import SAMPLE, Prediction
 from flask_skmodels.models import Model
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.frame import DeferredFrame
@@ -44,7 +44,6 @@ from flask_skmodels.telemetry.traffic_minutes import (
 from flask_skmodels.versions.version import ModelVersion
 
 WINDOW = 500  # predictions kept for a model
-SAMPLE = 100  # rows kept for a prediction
 CELLS = 50_000  # values kept for a model, inputs and outputs together
 WINDOWS = 100  # models for which predictions are kept: the most recently used
 VERSIONS = 8  # of a model, whose traffic by minutes is kept
@@ -122,7 +121,8 @@ class RecentModelTraffic:
         if prediction.fields is not self._columns:
             self._update_fields()
         measured = self._measured if prediction.fields == self._columns else []
-        kept = _kept_of_one_row(prediction, measured) or _kept(prediction, measured)
+        kept = _kept_of_one_row(prediction, measured) if rows == 1 else None
+        kept = kept or _kept(prediction, measured)
         self.window.append(kept)
         self._cells += kept.cells
         while len(self.window) > WINDOW or self._cells > CELLS:
@@ -331,9 +331,8 @@ def _kept_of_one_row(prediction: Prediction, measured: list[int]) -> KeptPredict
 
 
 def _kept(prediction: Prediction, measured: list[int]) -> KeptPrediction:
-    rows = prediction.rows
-    step = 1 if rows <= SAMPLE else -(-rows // SAMPLE)
-    inputs = _inputs(prediction.X, measured, step) if measured else None
+    rows, step = prediction.rows, prediction.sample_step
+    inputs = _inputs(*prediction.sampled(), measured) if measured else None
     is_kept = prediction.layout is None  # explanations have no distribution to show
     outputs = _outputs(prediction.outputs, prediction.method, step) if is_kept else None
     return KeptPrediction(
@@ -347,7 +346,7 @@ def _kept(prediction: Prediction, measured: list[int]) -> KeptPrediction:
     )
 
 
-def _inputs(X: ModelInput, measured: list[int], step: int) -> Any:
+def _inputs(X: ModelInput, step: int, measured: list[int]) -> Any:
     """Return the measured columns of X for every ``step``-th row: a matrix or a list."""
     matrix = matrix_of(X)
     if matrix is None:

@@ -20,6 +20,7 @@ from flask_skmodels import (
     prediction_failed,
     prediction_stopped,
 )
+from flask_skmodels.bulk.chunks import ArrowContent, LineContent, TextContent
 from flask_skmodels.telemetry.prediction_log import LOGGER
 from tests.bulk.conftest import Score
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA
@@ -87,6 +88,25 @@ def test_metrics_and_pages_count_bulk_work(score: Score, app: Flask) -> None:
     text = app.test_client().get("/-/metrics").text
     rows = next(line for line in text.splitlines() if line.startswith("skmodels_rows_total{"))
     assert float(rows.split()[-1]) == ROWS - 3
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("source", ["in.parquet", "in.csv", "in.ndjson"])
+def test_recent_traffic_has_the_rows_of_another_process_without_reading_them_again(
+    score: Score, app: Flask, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    TABLE.to_parquet("in.parquet")
+    TABLE.to_csv("in.csv", index=False)
+    TABLE.to_json("in.ndjson", orient="records", lines=True)
+    recent = app.extensions["skmodels"].recent_traffic
+    score(source, "out1/", chunk_rows=ROWS)
+    for content in (ArrowContent, TextContent, LineContent):
+        monkeypatch.setattr(content, "read", None)
+    score(source, "out2/", chunk_rows=ROWS, jobs=2)
+    here, elsewhere = recent.window("iris")
+    assert len(here.inputs) > 50
+    np.testing.assert_array_equal(elsewhere.inputs, here.inputs)
+    np.testing.assert_array_equal(elsewhere.outputs, here.outputs)
 
 
 def test_log_of_predictions_marks_bulk_work(

@@ -26,10 +26,10 @@ from flask_skmodels import (
     Model,
     SKModels,
 )
+from flask_skmodels.inference.prediction import SAMPLE
 from flask_skmodels.telemetry import recent_traffic
 from flask_skmodels.telemetry.recent_traffic import (
     CELLS,
-    SAMPLE,
     VERSIONS,
     WINDOW,
     RecentTraffic,
