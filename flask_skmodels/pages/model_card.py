@@ -18,7 +18,7 @@ from flask_skmodels.models import EXPLAIN, description_of
 from flask_skmodels.pages.input_form import Input, InputForm, limits_in_words
 from flask_skmodels.pages.page import estimator_of
 from flask_skmodels.pages.starting_values import whole
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import format_value, percent
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
 from flask_skmodels.schema.types import JSONObject
@@ -314,8 +314,8 @@ def certainty_sentence(card: Mapping[str, Any]) -> str:
         return words
     return (
         f"{words} For the last {recent['rows']:,} rows in this server process, the probability of "
-        f"the predicted class was {recent['median_probability']:.0%} in the median, and at least "
-        f"{SURE:.0%} for {recent['share_sure']:.0%} of the rows."
+        f"the predicted class was {percent(recent['median_probability'])} in the median, and at "
+        f"least {SURE:.0%} for {percent(recent['share_sure'])} of the rows."
     )
 
 

@@ -49,7 +49,7 @@ from flask_skmodels.pages.uploaded_table import (
     UploadedTable,
     uploaded_table,
 )
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import format_value, percent
 from flask_skmodels.pages.what_if import (
     Curve,
     CurveRows,
@@ -276,6 +276,7 @@ class ModelPage(BaseView):
             "histogram": charts.histogram,
             "bar_width": charts.bar_width,
             "format_value": format_value,
+            "percent": percent,
             "most_errors": MOST_ERRORS,
             "words_of": words_of,
             "meanings": MEANINGS,

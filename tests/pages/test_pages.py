@@ -667,7 +667,13 @@ def test_file_is_answered_by_the_method_that_is_chosen(flowers: FlaskClient) -> 
     options = get(flowers, "/iris/").one("select", id="method").all("option")
     assert [option.text for option in options] == ["predict", "predict_proba"]
     page = upload(flowers, "/iris/", CSV, "rows.csv", method="predict_proba")
-    assert rows_of(page.one("table", class_="rows"))[0][4:] == ["0", "1", "2"]
+    head, *rows = rows_of(page.one("table", class_="rows"))
+    assert head[4:] == ["0", "1", "2"]
+    shown = bars(result_of(submit(flowers, "/iris/", **TEXTS)).one("table", class_="bars"))
+    assert dict(zip(head[4:], rows[0][4:], strict=True)) == shown  # as for a single row
+    ends = page.one("div", class_="distributions").all("figcaption")[0].all("span")
+    assert [ends[0].text, ends[-1].text] == ["0%", "100%"]
+    assert ends[1].text.endswith("%")
     upload(flowers, "/iris/", CSV, "rows.csv", 404, method="transform")
 
 

@@ -34,6 +34,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from flask_skmodels import KeyValueModel, Model, Profile, SKModels
 from flask_skmodels.pages import code_samples, uploaded_table
+from flask_skmodels.pages.value_texts import percent
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.metrics import Totals
 from flask_skmodels.telemetry.traffic_minutes import (
@@ -47,7 +48,7 @@ from flask_skmodels.telemetry.traffic_minutes import (
     hour_of,
     tables_of,
 )
-from flask_skmodels.testing import record_signals
+from flask_skmodels.testing import FakeEstimator, record_signals
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, problem, serve
 from tests.support.html import (
     HTML,
@@ -205,6 +206,7 @@ def test_curve_of_probabilities(flowers: FlaskClient) -> None:
     assert len(drawn.all("polyline")) == 3
     assert drawn.one("svg", role="img").attributes["aria-label"].startswith("Over petal_length")
     assert "thin line: now 5" in drawn.text
+    assert "The vertical axis is the probability, from 0% to 100%." in drawn.text
     labels = [each.text for each in drawn.one("p", class_="legend").all("span")]
     rows = result_of(page).all("table", class_="bars")[0].all("tr")
     assert [row.one("th").text for row in rows] == labels
@@ -238,6 +240,25 @@ def test_curve_over_whole_numbers_keeps_the_limit_on_rows() -> None:
     assert len(page.one("polyline").attributes["points"].split()) == 5
     page = read(client.post("/two/?curve=y", data={"x": "50"}, headers=HTML), 400)
     assert "a number with bounds" in result_of(page).text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (1.0, "100%"),
+        (0.9996, "> 99.9%"),
+        (0.9876, "98.8%"),
+        (0.0004, "< 0.1%"),
+        (0.0, "0%"),
+    ],
+)
+def test_probability_is_a_percentage(share: float, text: str) -> None:
+    estimator = FakeEstimator(classes=["no", "yes"], predict_proba=[1 - share, share])
+    client = serve(Model(name="sure", pipeline=estimator, probability=True, schema={"x": {}}))
+    shown = bars(result_of(submit(client, "/sure/", x="1")).one("table", class_="bars"))
+    assert shown["yes"] == text
+    page = upload(client, "/sure/", b"x\n1\n", "rows.csv", method="predict_proba")
+    assert rows_of(page.one("table", class_="rows"))[1][-1] == text
 
 
 # Code samples
@@ -773,6 +794,8 @@ def test_card_of_a_classifier_and_of_hidden_fields(pipeline: Any, tmp_path: Path
     assert "It predicts one of 0, 1, 2." in page.text
     assert "For the last 2 rows in this server process" in page.text
     card = client.get("/iris/card/").get_json()
+    median = percent(card["certainty"]["recent"]["median_probability"])
+    assert f"the probability of the predicted class was {median} in the median" in page.text
     assert card["since"]["sha256"] in " ".join(card["checks"])
     hidden = {each["name"]: "typical" in each for each in card["fields"]}
     assert hidden["sepal_width"] is False
