@@ -588,10 +588,27 @@ def test_traffic_of_the_last_hour(flowers: FlaskClient) -> None:
     drawn = page.one("section", aria_labelledby="hour-title").all("svg", role="img")
     assert [each.attributes["aria-label"].partition(":")[0] for each in drawn] == [
         "Predictions per minute",
-        "Time of the estimator",
+        "Time of a prediction",
         "Errors per minute",
     ]
     assert "Predictions by this server process only" in page.text
+
+
+def test_counts_by_class_are_those_of_one_method(flowers: FlaskClient) -> None:
+    flowers.post("/iris/predict/", json=[SETOSA, VIRGINICA])
+    flowers.post("/iris/predict_proba/", json=[SETOSA])
+    section = get(flowers, "/iris/traffic/").one("section", aria_labelledby="outputs-title")
+    assert bars(section) == {"0": "1", "2": "1"}
+    assert (
+        "Only the rows of the method predict are counted here"
+        in section.one("p", class_="note").text
+    )
+
+
+def test_counts_of_the_only_method_need_no_word(versions: FlaskClient) -> None:
+    versions.post("/iris/predict/", json=[[*SETOSA.values()]])
+    section = get(versions, "/iris/traffic/").one("section", aria_labelledby="outputs-title")
+    assert "are counted here" not in section.text
 
 
 def test_chart_without_values_has_no_greatest_one(flowers: FlaskClient) -> None:
@@ -631,7 +648,7 @@ def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
     table = get(versions, "/iris/traffic/").one("section", aria_labelledby="versions-title")
     assert table.one("p", class_="note").text == (
         "The last 3 predictions of this server process. The share set is the part of the requests "
-        "that a version is to get."
+        "that a version is to get. Scroll sideways to see all columns of a wide table."
     )
     get(versions, "/iris/traffic/?version=7", 404)
     assert statistics(get(versions, "/iris/traffic/?version="))["Predictions"] == "3"
