@@ -18,6 +18,7 @@ from flask_skmodels.pages.model_card import (
     model_card,
     prediction_sentence,
     training_sentence,
+    typical_text,
 )
 from flask_skmodels.pages.page import Page, base_of, chosen_version, has_drift, recent_traffic_of
 from flask_skmodels.pages.traffic_statistics import iso_time
@@ -63,6 +64,7 @@ class CardPage(Page):
             "has_drift": has_drift(self.state, self._deployment),
             "format_value": format_value,
             "percent": percent,
+            "typical_text": typical_text,
         }
 
     def document(self, exchange: Exchange) -> Mapping[str, Any]:

@@ -330,11 +330,11 @@ def _fields_of(body: Body) -> dict[str, str]:
 
 
 def _origin(version: ModelVersion, form: InputForm, exchange: Exchange) -> str:
-    """Return where the values of a form that is shown for the first time are from."""
+    """Return the source of the values of a form that is shown for the first time, else none."""
     request = exchange.request
     if version.model.examples or request.method == "POST" or form.linked(request.args):
         return ""
-    return "training" if form.is_typical else "schema"
+    return form.source
 
 
 def _columns_named(inputs: Sequence[Input]) -> list[str]:

@@ -118,6 +118,29 @@ def test_form_is_filled_with_typical_values_of_the_training_data(towns: Any) -> 
     assert "typical values of the training data" in page.one("form", id="row").text
 
 
+def test_form_of_values_from_both_says_so(towns: Any) -> None:
+    profile = Profile.of(TOWNS, None, towns)
+    model = KeyValueModel(
+        name="price", pipeline=towns, profile=profile, schema={"town": {}, "area": {"default": 1}}
+    )
+    page = get(serve(model), "/price/")
+    assert fill(page) == {"town": "Oslo", "area": "1"}
+    assert "have a value that the schema allows" in page.one("form", id="row").text
+
+
+def test_times_are_told_without_a_midnight() -> None:
+    days = pd.DataFrame({"since": pd.to_datetime(["2020-01-31", "2024-01-31"] * 50)})
+    model = Model(
+        name="days",
+        pipeline=FakeEstimator(predict=lambda X: np.zeros(len(X))),
+        profile=Profile.of(days),
+    )
+    client = serve(model)
+    assert "trained on 2020-01-01 to 2024-02-01" in get(client, "/days/").one(id="predict").text
+    [_, row] = rows_of(get(client, "/days/card/").one("table"))
+    assert row[2:] == ["any date and time; trained on 2020-01-01 to 2024-02-01", "2024-01-01"]
+
+
 def test_form_of_a_link_is_not_said_to_be_filled_from_the_schema(flowers: FlaskClient) -> None:
     page = get(flowers, "/iris/?fill.sepal_width=2")
     assert fill(page)["sepal_width"] == "2"
