@@ -209,6 +209,9 @@ def test_version_is_chosen(versions: FlaskClient) -> None:
     page = get(versions, "/iris/")
     options = page.one("select", id="version").all("option")
     assert [each.text for each in options] == ["2 (live)", "1"]
+    button = page.one("form", class_="version").one("button").attributes
+    hint = page.one(id=button["aria-describedby"]).text
+    assert hint.endswith("Nothing changes for anybody else.")
     page = get(versions, "/iris/?version=1")
     assert "/iris/versions/1/predict/" in sample(page, "curl")
     assert page.one("form", id="row").attributes["action"] == "/iris/?version=1#result"
