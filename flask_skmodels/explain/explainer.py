@@ -87,7 +87,8 @@ class Explainer:
         self._may_write = any(get(part, "copy") is False for part in parts_of(model.pipeline))
         count = self.contributions.outputs
         _check_classes(model, count)
-        self.layout = Layout(columns.names, count, "+".join(self.contributions.rules))
+        rules, are_probabilities = "+".join(self.contributions.rules), method == "predict_proba"
+        self.layout = Layout(columns.names, count, rules, are_probabilities)
         self._try(schema)
 
     @property

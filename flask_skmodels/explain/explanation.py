@@ -22,11 +22,13 @@ class Layout:
     :param count: the number of outputs that are explained: one for each class if there are more
         than two, else one; or one for each target of a regressor
     :param rule: the name of the rule that computes the contributions
+    :param are_probabilities: whether the outputs are probabilities, with contributions to them
     """
 
     fields: tuple[str, ...]
     count: int
     rule: str
+    are_probabilities: bool = False
 
     @property
     def width(self) -> int:

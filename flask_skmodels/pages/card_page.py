@@ -18,10 +18,11 @@ from flask_skmodels.pages.model_card import (
     model_card,
     prediction_sentence,
     training_sentence,
+    typical_text,
 )
 from flask_skmodels.pages.page import Page, base_of, chosen_version, has_drift, recent_traffic_of
 from flask_skmodels.pages.traffic_statistics import iso_time
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import format_value, percent
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
@@ -62,6 +63,8 @@ class CardPage(Page):
             "no_score": NO_SCORE,
             "has_drift": has_drift(self.state, self._deployment),
             "format_value": format_value,
+            "percent": percent,
+            "typical_text": typical_text,
         }
 
     def document(self, exchange: Exchange) -> Mapping[str, Any]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from math import inf, isnan
 from typing import Any
 
+import numpy as np
+
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages.charts import HEIGHT, WIDTH
 from flask_skmodels.pages.input_form import labels_of
 from flask_skmodels.pages.page import Page
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import format_value, percent
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.drift.bins import MISSING, OTHER, UNKNOWN
@@ -35,7 +37,7 @@ class Pair:
 
     :ivar x: the left edge, from 0 to 100
     :ivar width: the width, from 0 to 100
-    :ivar expected: the height of the bar of the training data, from 0 to 40
+    :ivar expected: the height of the bar of the training data or the live version, from 0 to 40
     :ivar actual: the height of the bar of the window
     :ivar text: the label of the bin, and both shares
     """
@@ -56,6 +58,7 @@ class Chart:
     :ivar statistics: its statistics by name
     :ivar pairs: the bars
     :ivar labels: the labels of all bins if there are few, else of the first and the last
+    :ivar rows: the number of values
     :ivar note: what the chart compares
     :ivar is_yes_or_no: whether the values are only yes and no
     """
@@ -65,6 +68,7 @@ class Chart:
     statistics: Mapping[str, float | None]
     pairs: Sequence[Pair]
     labels: Sequence[str]
+    rows: int
     note: str = ""
     is_yes_or_no: bool = False
 
@@ -104,6 +108,7 @@ class DriftPage(Page):
             "drifted": [report.layout.columns[index].name for index, _ in report.drifted()],
             "notable": NOTABLE,
             "format_value": format_value,
+            "percent": percent,
         }
 
 
@@ -125,11 +130,12 @@ def _charts_of_versions(report: Report) -> Iterator[Chart]:
     """Yield the predictions of the shadow and the canaries over those of the live version."""
     first = len(report.layout.fields)
     for compared in report.compared:
-        for index in range(len(compared.figures.layout.columns)):
+        for index in np.flatnonzero(compared.figures.rows).tolist():
             expected = report.figures.bars(first + index).tolist()
             statistics = compared.figures.distances(index)
-            note = f"{compared.role}, version {compared.version}, over version {report.version}"
-            chart = _drawn(compared.figures, index, statistics, expected)
+            note = f"{compared.role}, version {compared.version}; grey: version {report.version}"
+            beside = f"the rows of version {report.version}"
+            chart = _drawn(compared.figures, index, statistics, expected, beside)
             yield replace(chart, tone=_tone(statistics["psi"], report.threshold), note=note)
 
 
@@ -138,8 +144,13 @@ def _drawn(
     index: int,
     statistics: Mapping[str, float | None],
     expected: Sequence[float],
+    beside: str = "the training data",
 ) -> Chart:
-    """Return the chart of a column, without its tone."""
+    """Return the chart of a column, without its tone.
+
+    :param expected: the shares that the actual ones are beside
+    :param beside: what these are the shares of
+    """
     column = figures.layout.columns[index]
     actual = figures.bars(index).tolist()
     is_yes_or_no = column.source.type == "boolean"
@@ -150,8 +161,9 @@ def _drawn(
     shown = [*shown[:MOST_BARS], *(bar for bar in shown[MOST_BARS:] if bar[0] in _RARE)]
     labels = [label for label, _, _ in shown]
     named = labels if len(labels) <= FEW_BARS else [labels[0], labels[-1]]
-    pairs = list(_pairs(shown))
-    return Chart(column.name, "", statistics, pairs, named, is_yes_or_no=is_yes_or_no)
+    pairs = list(_pairs(shown, beside))
+    rows = int(figures.rows[index])
+    return Chart(column.name, "", statistics, pairs, named, rows, is_yes_or_no=is_yes_or_no)
 
 
 def _tone(psi: float | None, threshold: float) -> str:
@@ -160,14 +172,15 @@ def _tone(psi: float | None, threshold: float) -> str:
     return "bad" if psi > threshold else "notable"
 
 
-def _pairs(bars: Sequence[tuple[str, float, float]]) -> Iterator[Pair]:
+def _pairs(bars: Sequence[tuple[str, float, float]], beside: str) -> Iterator[Pair]:
     most = max((max(expected, actual) for _, expected, actual in bars), default=0.0) or 1.0
     width = WIDTH / (max(len(bars), 1) - GAP)  # the last bar ends at the axis
     for index, (label, expected, actual) in enumerate(bars):
+        shares = f"{percent(expected)} of {beside}, {percent(actual)} of the last rows"
         yield Pair(
             round(index * width, 3),
             round(width, 3),
             round(expected / most * HEIGHT, 3),
             round(actual / most * HEIGHT, 3),
-            f"{label}: {expected:.1%} of the training data, {actual:.1%} of the last rows",
+            f"{label}: {shares}",
         )

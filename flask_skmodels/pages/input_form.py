@@ -21,6 +21,7 @@ from flask_skmodels.schema.json_schema import VALUES, field_schema
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.telemetry.drift.bins import label_of
 from flask_skmodels.versions.version import ModelVersion
 
 MOST_OPTIONS = 500  # of a select; a field with more values is typed
@@ -84,7 +85,8 @@ class InputForm:
     :ivar fields: the fields of the model, without aliases
     :ivar labels: the label of each input and the unit of its value, by name
     :ivar hidden_names: names of the inputs whose values are kept nowhere
-    :ivar is_typical: whether a form without an example begins with typical values only
+    :ivar source: the source of the values that a form without an example begins with, as in
+        :class:`.StartingValues`
     """
 
     def __init__(self, version: ModelVersion, hidden: Collection[str] = ()) -> None:
@@ -93,7 +95,7 @@ class InputForm:
         fields = fields_to_show(version.schema, hidden)
         self.fields = [each for each in fields if not each.is_alias]
         starting = starting_values(version, self.fields)
-        self._starting, self.is_typical = starting.values, starting.is_typical
+        self._starting, self.source = starting.values, starting.source
         self._is_single = self._is_unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
         self.hidden_names = self._hidden_names(version.schema, hidden)
         empty = [self._area()] if self._is_single else self._inputs()
@@ -343,8 +345,7 @@ def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
     bounds = tuple(schema.get("x-training-range", ()))
     if not bounds or bounds == bounds_of(schema):
         return hint
-    in_training = "trained on {} to {}".format(*map(whole, bounds))
-    return f"{hint}; {in_training}" if hint else in_training
+    return "; ".join(filter(None, [hint, training_in_words(schema)]))
 
 
 def _with_known(hint: str, values: Sequence[str]) -> str:
@@ -352,6 +353,12 @@ def _with_known(hint: str, values: Sequence[str]) -> str:
     more = ", …" if len(values) > MOST_IN_HINT else ""
     known = f"known: {', '.join(values[:MOST_IN_HINT])}{more}" if values else ""
     return "; ".join(filter(None, [hint, known]))
+
+
+def training_in_words(schema: Mapping[str, Any]) -> str:
+    """Return the range of a field in the training data, empty if it is not known."""
+    bounds = schema.get("x-training-range")
+    return "trained on {} to {}".format(*map(label_of, map(whole, bounds))) if bounds else ""
 
 
 def limits_in_words(schema: Mapping[str, Any], kind: str) -> str:
@@ -366,9 +373,9 @@ def _hint(schema: Mapping[str, Any], kind: str) -> str:
     whole = ["whole number"] if kind == "number" and schema.get("type") == "integer" else []
     low, high = bounds_of(schema)
     if low is not None and high is not None:
-        return ", ".join([*whole, f"from {low} to {high}"])
+        return ", ".join([*whole, f"from {label_of(low)} to {label_of(high)}"])
     bounds = {"at least": low, "at most": high}
-    return ", ".join([*whole, *(f"{t} {v}" for t, v in bounds.items() if v is not None)])
+    return ", ".join([*whole, *(f"{t} {label_of(v)}" for t, v in bounds.items() if v is not None)])
 
 
 def _read(each: Field, text: str) -> Any:

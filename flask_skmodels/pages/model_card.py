@@ -15,13 +15,19 @@ import numpy as np
 from flask_skmodels.estimators.introspect import class_name
 from flask_skmodels.estimators.profile.column_profile import ColumnProfile
 from flask_skmodels.models import EXPLAIN, description_of
-from flask_skmodels.pages.input_form import Input, InputForm, limits_in_words
+from flask_skmodels.pages.input_form import (
+    Input,
+    InputForm,
+    limits_in_words,
+    training_in_words,
+)
 from flask_skmodels.pages.page import estimator_of
 from flask_skmodels.pages.starting_values import whole
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import format_value, percent
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
 from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.telemetry.drift.bins import label_of
 from flask_skmodels.telemetry.recent_traffic import KeptPrediction
 from flask_skmodels.versions.version import ModelVersion
 
@@ -135,8 +141,7 @@ def _accepted(field: Field, schema: Mapping[str, Any], known: Input | None) -> s
         return _listed("one of", values) or None
     limits = _listed("one of", values) or limits_in_words(schema, known.kind)
     is_free = not limits and field.definition.keys() <= _WITHOUT_LIMITS
-    described, bounds = schema.get("description", ""), schema.get("x-training-range")
-    trained = "trained on {} to {}".format(*map(whole, bounds)) if bounds else ""
+    described, trained = schema.get("description", ""), training_in_words(schema)
     suggested = () if values else known.suggestions
     parts = [limits or (_any(schema) if is_free else ""), described, trained]
     return "; ".join(filter(None, [*parts, _listed("known:", suggested)])) or None
@@ -301,6 +306,12 @@ def training_sentence(card: Mapping[str, Any]) -> str:
     )
 
 
+def typical_text(field: Mapping[str, Any]) -> str:
+    """Return the typical value of a field of a card, empty if it has none."""
+    value = field.get("typical")
+    return label_of(value) if isinstance(value, str) else format_value(value)
+
+
 def certainty_sentence(card: Mapping[str, Any]) -> str:
     """Return how sure the model is, in sentences."""
     certainty = card["certainty"]
@@ -314,8 +325,8 @@ def certainty_sentence(card: Mapping[str, Any]) -> str:
         return words
     return (
         f"{words} For the last {recent['rows']:,} rows in this server process, the probability of "
-        f"the predicted class was {recent['median_probability']:.0%} in the median, and at least "
-        f"{SURE:.0%} for {recent['share_sure']:.0%} of the rows."
+        f"the predicted class was {percent(recent['median_probability'])} in the median, and at "
+        f"least {SURE:.0%} for {percent(recent['share_sure'])} of the rows."
     )
 
 
@@ -336,7 +347,7 @@ def _field_rows(fields: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
         unit = f" ({each['unit']})" if "unit" in each else ""
         optional = "" if each["is_required"] else ", optional"
         kind = f"{each['type']}{unit}{optional}"
-        yield [each["name"], kind, each.get("accepted", ""), format_value(each.get("typical"))]
+        yield [each["name"], kind, each.get("accepted", ""), typical_text(each)]
 
 
 def _since_lines(card: Mapping[str, Any]) -> Iterator[str]:

@@ -49,7 +49,7 @@ from flask_skmodels.pages.uploaded_table import (
     UploadedTable,
     uploaded_table,
 )
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import format_value, percent
 from flask_skmodels.pages.what_if import (
     Curve,
     CurveRows,
@@ -276,6 +276,7 @@ class ModelPage(BaseView):
             "histogram": charts.histogram,
             "bar_width": charts.bar_width,
             "format_value": format_value,
+            "percent": percent,
             "most_errors": MOST_ERRORS,
             "words_of": words_of,
             "meanings": MEANINGS,
@@ -329,11 +330,11 @@ def _fields_of(body: Body) -> dict[str, str]:
 
 
 def _origin(version: ModelVersion, form: InputForm, exchange: Exchange) -> str:
-    """Return where the values of a form that is shown for the first time are from."""
+    """Return the source of the values of a form that is shown for the first time, else none."""
     request = exchange.request
     if version.model.examples or request.method == "POST" or form.linked(request.args):
         return ""
-    return "training" if form.is_typical else "schema"
+    return form.source
 
 
 def _columns_named(inputs: Sequence[Input]) -> list[str]:

@@ -121,10 +121,8 @@ def error_page(state: State, exchange: Exchange, exception: Exception) -> Respon
     if response_of(exception) is not None or not prefers_page(exchange.request):
         return varied(problem_response(exception, exchange.request))
     problem = problem_of(exception, exchange.request)
-    model = _model_of(state, exchange.request) if problem.status == 404 else None
-    page = render_page(
-        state, exchange, "error.html", problem=problem, model=model, limit=_limit(exchange.request)
-    )
+    model, limit = _model_of(state, exchange.request), _limit(exchange.request)
+    page = render_page(state, exchange, "error.html", problem=problem, model=model, limit=limit)
     page.status_code = problem.status
     sent = {name for name, _ in page.headers}
     page.headers.update([header for header in problem.headers if header[0] not in sent])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import bar_width
 from flask_skmodels.pages.traffic_statistics import distribution
-from flask_skmodels.pages.value_texts import class_text, format_value
+from flask_skmodels.pages.value_texts import class_text, format_value, percent
 from flask_skmodels.pages.waterfall import Label, Waterfall, importance_bars, waterfalls
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import ColumnValues, JSONObject
 from flask_skmodels.versions.version import ModelVersion
 
 MOST_BARS = 12  # classes with a bar: the most probable
@@ -78,6 +79,7 @@ class FileResult:
     :param importance: label, text and bar of the mean contributions of the fields, if these were
         explained
     :param distributions: name and distribution of the outputs
+    :param is_share: whether the outputs are probabilities
     :param hidden_columns: number of columns that are not in the table
     :param download: data URL of all predictions, None if they are too large for the page
     :param file_name: file name of the download
@@ -89,6 +91,7 @@ class FileResult:
     rows: Sequence[Sequence[str]]
     importance: Sequence[tuple[str, str, float]] = ()
     distributions: Sequence[JSONObject]
+    is_share: bool
     hidden_columns: int
     download: str | None
     file_name: str
@@ -154,19 +157,20 @@ def file_result(
     fields = list(prediction.fields[:MOST_COLUMNS])
     shown = columns[:MOST_COLUMNS]
     inputs = _inputs(prediction, len(fields))
-    outputs = [[format_value(v) for v in values[:MOST_ROWS]] for _, values in shown]
+    is_share = prediction.method == "predict_proba" if layout is None else layout.are_probabilities
+    text = _percent_of if is_share else format_value
+    outputs = [[text(v) for v in _plain(values[:MOST_ROWS])] for _, values in shown]
     are_labels = version.is_classifier and prediction.method == "predict"
     body = None if are_large(prediction.outputs) else writer.encode(prediction)
     return FileResult(
         header=[*fields, *(name for name, _ in shown)],
         first_output=len(fields),
         rows=list(zip(*inputs, *outputs, strict=True)),
-        importance=[]
-        if layout is None
-        else importance_bars(layout.importance(prediction.outputs), labels),
+        importance=[] if layout is None else importance_bars(layout, prediction.outputs, labels),
         distributions=[_distribution(name, values, are_labels) for name, values in shown[:4]]
         if layout is None
         else [],
+        is_share=is_share,
         hidden_columns=len(prediction.fields) - len(fields) + len(columns) - len(shown),
         download=data_url(body, writer.media_type) if body and len(body) <= MOST_BYTES else None,
         file_name=file_name(prediction.model, writer),
@@ -200,11 +204,7 @@ def _bars(classes: Sequence[Any], row: Any) -> list[Bar]:
     if len(labels) != len(values):
         labels = [str(index) for index in range(len(values))]
     ranked = sorted(zip(labels, values, strict=True), key=lambda pair: -pair[1])[:MOST_BARS]
-    return [Bar(label, _percent(value), bar_width(value, 1.0)) for label, value in ranked]
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1%}" if value >= 0.001 or value == 0 else "< 0.1%"
+    return [Bar(label, percent(value), bar_width(value, 1.0)) for label, value in ranked]
 
 
 def _inputs(prediction: Prediction, width: int) -> list[list[str]]:
@@ -223,8 +223,16 @@ def _inputs(prediction: Prediction, width: int) -> list[list[str]]:
 
 
 def _distribution(name: str, values: Any, are_labels: bool) -> JSONObject:
-    plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    return {"name": name, **distribution(plain, are_labels=are_labels)}
+    return {"name": name, **distribution(_plain(values), are_labels=are_labels)}
+
+
+def _plain(values: ColumnValues) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else list(values)
+
+
+def _percent_of(value: Any) -> str:
+    """Return a probability as a percentage; a missing one, or another value, as any other."""
+    return percent(value) if isinstance(value, float) and isfinite(value) else format_value(value)
 
 
 def data_url(body: bytes, media_type: str) -> str:

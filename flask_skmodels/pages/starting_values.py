@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -25,11 +25,12 @@ class StartingValues:
     """The values that the form of a model without examples begins with.
 
     :ivar values: the value of each field; fields without one begin empty
-    :ivar is_typical: True if all of them are typical of the training data
+    :ivar source: ``"training"`` if all of them are typical of the training data, ``"schema"`` if
+        none is, else ``"both"``
     """
 
     values: Mapping[str, Any]
-    is_typical: bool
+    source: str
 
 
 def starting_values(version: ModelVersion, fields: Sequence[Field]) -> StartingValues:
@@ -38,12 +39,13 @@ def starting_values(version: ModelVersion, fields: Sequence[Field]) -> StartingV
     :param version: the version of the model
     :param fields: its fields, without aliases
     """
-    known = {each.name: whole(typical_value(each)) for each in fields}
-    defaults = {each.name: each.definition.get("default") for each in fields}
-    known = _without_none(known) | _without_none(defaults)
+    typical = _without_none({each.name: whole(typical_value(each)) for each in fields})
+    defaults = _without_none({each.name: each.definition.get("default") for each in fields})
+    known = typical | defaults
     others = [each for each in fields if each.name not in known]
-    made_up = _without_none({each.name: _made_up(each) for each in others})
-    return StartingValues(_accepted(version, known | made_up), bool(known) and not made_up)
+    allowed = defaults | _without_none({each.name: _made_up(each) for each in others})
+    source = _source(typical.keys() - defaults.keys(), allowed)
+    return StartingValues(_accepted(version, known | allowed), source)
 
 
 def whole(value: Any) -> Any:
@@ -56,6 +58,12 @@ def bounds_of(schema: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the lowest and the highest value that a field accepts, None if unbounded."""
     low = schema.get("minimum", schema.get("formatMinimum"))
     return low, schema.get("maximum", schema.get("formatMaximum"))
+
+
+def _source(typical: Collection[str], allowed: Collection[str]) -> str:
+    if not typical:
+        return "schema"
+    return "both" if allowed else "training"
 
 
 def _without_none(values: Mapping[str, Any]) -> JSONObject:

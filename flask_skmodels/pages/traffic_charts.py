@@ -47,7 +47,7 @@ def hour_charts(minutes: Sequence[JSONObject]) -> list[HourChart]:
     times = [(name, _times(minutes, key)) for name, key in _QUANTILES]
     return [
         _bar_chart("Predictions per minute", predictions, minutes, ends),
-        _line_chart("Time of the estimator", times, ends),
+        _line_chart("Time of a prediction", times, ends),
         _bar_chart("Errors per minute", errors, minutes, ends),
     ]
 

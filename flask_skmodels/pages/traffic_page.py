@@ -21,6 +21,7 @@ from flask_skmodels.pages.value_texts import format_value
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.drift.shared_counts import directory
+from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
 
 MOST_VERSIONS = 50  # that can be chosen
@@ -47,6 +48,7 @@ class TrafficPage(Page):
             "live": None if live is None else live.label,
             "traffic": traffic,
             "uncounted": self._uncounted(traffic),
+            "counted_method": self._counted_method(exchange, traffic),
             "labels": self._labels() if self._deployment.versions.is_folder else [],
             "has_drift": has_drift(self.state, self._deployment),
             "charts": traffic_charts.hour_charts(traffic["minutes"]),
@@ -78,8 +80,7 @@ class TrafficPage(Page):
         labels = self._labels()
         if chosen is not None and chosen not in labels:
             raise NotFound(f"the model {deployment.name} has no such version")
-        versions = deployment.versions
-        version = versions.live if chosen is None else versions.loaded(chosen)
+        version = self._version(exchange)
         is_shared = directory() is not None
         drift = state.drift if is_shared and version is not None else None
         return Scope(
@@ -99,6 +100,18 @@ class TrafficPage(Page):
         counted = {each["field"] for each in traffic["inputs"]}
         labels = self._field_labels() if self._deployment.versions.live else {}
         return [label for name, label in labels.items() if name not in counted]
+
+    def _counted_method(self, exchange: Exchange, traffic: Mapping[str, Any]) -> str | None:
+        """Return the method whose predictions are counted, None if those of all methods are."""
+        version = self._version(exchange)
+        if version is None or traffic["are_distributions_shared"] or len(version.methods) == 1:
+            return None
+        return version.default_method
+
+    def _version(self, exchange: Exchange) -> ModelVersion | None:
+        """Return the version that the visitor asks for, else the live one; None if not loaded."""
+        versions, chosen = self._deployment.versions, chosen_label(self._deployment, exchange)
+        return versions.live if chosen is None else versions.loaded(chosen)
 
     def _labels(self) -> list[str | None]:
         """Return the labels of the versions that may have had traffic."""

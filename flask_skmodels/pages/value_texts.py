@@ -29,6 +29,20 @@ def format_value(value: Any, digits: int = 6) -> str:
     return str(value)
 
 
+def percent(share: float) -> str:
+    """Return a probability or another share as a percentage, on all pages in the same way.
+
+    Only 0 is shown as 0%, and only 1 as 100%.
+
+    :param share: from 0 to 1
+    """
+    if 0 < share < 0.001:
+        return "< 0.1%"
+    if 0.999 < share < 1:
+        return "> 99.9%"
+    return f"{share:.0%}" if share in (0, 1) else f"{share:.1%}"
+
+
 def class_text(value: Any) -> str:
     """Return a class as text for people."""
     return format_value(value) if isinstance(value, bool | np.bool_) else str(value)

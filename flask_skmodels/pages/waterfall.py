@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_skmodels.explain.explanation import Layout
 from flask_skmodels.pages.charts import WIDTH, bar_width
-from flask_skmodels.pages.value_texts import class_text, format_value
+from flask_skmodels.pages.value_texts import class_text, format_value, percent
 from flask_skmodels.schema.types import FloatArray
 
 MOST_FIELDS = 20  # with a bar of their own: the largest contributions
@@ -52,11 +52,13 @@ class Waterfall:
     :param subject: the class or target that is explained, empty if there is only one
     :param steps: the base, the contributions, the largest first, and the output
     :param compared: what the row is compared with
+    :param is_probability: whether the output is a probability
     """
 
     subject: str
     steps: Sequence[Step]
     compared: str
+    is_probability: bool
 
 
 def waterfalls(
@@ -80,20 +82,36 @@ def waterfalls(
     if layout.count > 1 and classes is not None:
         shown = [int(parts[:, -1].argmax())]
     named = [_labelled(name, values[i], labels) for i, name in enumerate(layout.fields)]
+    is_share = layout.are_probabilities
     return [
-        Waterfall(_subject(layout, classes, index), _steps(parts[index], named), compared)
+        Waterfall(
+            _subject(layout, classes, index),
+            _steps(parts[index], named, is_share=is_share),
+            compared,
+            is_share,
+        )
         for index in shown
     ]
 
 
 def importance_bars(
-    importance: Sequence[tuple[str, float]], labels: Mapping[str, Label]
+    layout: Layout, outputs: FloatArray, labels: Mapping[str, Label]
 ) -> list[tuple[str, str, float]]:
-    """Return the label, the text and the width of a bar for the largest mean contributions."""
+    """Return the label, the text and the width of a bar for the largest mean contributions.
+
+    :param layout: the order of the numbers
+    :param outputs: the outputs of ``explain``
+    :param labels: the labels of the fields, by name
+    """
+    importance = layout.importance(outputs)[:MOST_FIELDS]
     largest = importance[0][1] if importance else 0.0
     return [
-        (labels.get(name, (name, ""))[0], format_value(float(mean), 4), bar_width(mean, largest))
-        for name, mean in importance[:MOST_FIELDS]
+        (
+            labels.get(name, (name, ""))[0],
+            percent(mean) if layout.are_probabilities else format_value(mean, 4),
+            bar_width(mean, largest),
+        )
+        for name, mean in importance
     ]
 
 
@@ -110,7 +128,8 @@ def _labelled(name: str, value: str, labels: Mapping[str, Label]) -> tuple[str, 
     return label, f"{value} {unit}" if unit else value
 
 
-def _steps(numbers: FloatArray, named: Sequence[tuple[str, str]]) -> list[Step]:
+def _steps(numbers: FloatArray, named: Sequence[tuple[str, str]], *, is_share: bool) -> list[Step]:
+    plain, signed = (percent, _signed_percent) if is_share else (_plain, _signed)
     base, *contributions, output = numbers.tolist()
     ranked = sorted(zip(contributions, named, strict=True), key=lambda each: -abs(each[0]))
     bars = [(label, value, amount) for amount, (label, value) in ranked[:MOST_FIELDS]]
@@ -122,11 +141,11 @@ def _steps(numbers: FloatArray, named: Sequence[tuple[str, str]]) -> list[Step]:
         points.append(points[-1] + amount)
     axis = _Axis(points)
     steps = [
-        Step(label, value, _signed(amount), *axis.bar(start, start + amount), _kind(amount))
+        Step(label, value, signed(amount), *axis.bar(start, start + amount), _kind(amount))
         for (label, value, amount), start in zip(bars, points, strict=False)
     ]
     ends = [("Base", "before the fields", base), ("Output", "after all fields", output)]
-    first, last = (Step(n, t, _plain(v), *axis.bar(v, v), "level") for n, t, v in ends)
+    first, last = (Step(n, t, plain(v), *axis.bar(v, v), "level") for n, t, v in ends)
     return [first, *steps, last]
 
 
@@ -136,6 +155,10 @@ def _signed(amount: float) -> str:
 
 def _plain(amount: float) -> str:
     return format_value(amount, 4).replace("-", "\N{MINUS SIGN}")
+
+
+def _signed_percent(amount: float) -> str:
+    return f"{amount:+.1%}".replace("-", "\N{MINUS SIGN}")
 
 
 def _kind(amount: float) -> str:

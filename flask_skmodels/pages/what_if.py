@@ -13,7 +13,7 @@ from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages.input_form import Input, InputForm
-from flask_skmodels.pages.value_texts import class_text, format_value
+from flask_skmodels.pages.value_texts import class_text, format_value, percent
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import FloatArray
@@ -141,15 +141,18 @@ def curve(
         return Curve(**known, current=current, parts=parts, summary=summary)
     is_share = prediction.method == "predict_proba"
     least, most = _axis(lines, is_share=is_share)
-    shown = [(label or "the prediction", *_ends(line)) for label, line in lines]
-    words = [f"{label} from {first} to {last}" for label, first, last in shown]
+    as_text = percent if is_share else _number_text
+    words = [
+        f"{label or 'the prediction'} from {as_text(line[0])} to {as_text(line[-1])}"
+        for label, line in lines
+    ]
     return Curve(
         **known,
         current=current,
         lines=[Line(label, _polyline(line, least, most)) for label, line in lines],
         measure="probability" if is_share else "answer",
-        bottom=format_value(least, 4),
-        top=format_value(most, 4),
+        bottom=as_text(least),
+        top=as_text(most),
         summary="; ".join(words),
     )
 
@@ -200,8 +203,8 @@ def _parts(prediction: Prediction, values: Sequence[float]) -> Iterator[tuple[st
         start = end + 1
 
 
-def _ends(line: FloatArray) -> tuple[str, str]:
-    return format_value(line[0], 4), format_value(line[-1], 4)
+def _number_text(value: float) -> str:
+    return format_value(value, 4)
 
 
 def _axis(lines: Sequence[tuple[str, FloatArray]], *, is_share: bool) -> tuple[float, float]:

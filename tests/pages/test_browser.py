@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
+from playwright.sync_api import Browser, Frame, Page, Route, ViewportSize, expect
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer
 
 from flask_skmodels import KeyValueModel, Model, SKModels
 from flask_skmodels.testing import FakeEstimator
@@ -54,6 +56,8 @@ def address(
     island = {"allowed": ["Biscoe", "Dream", "Torgersen"]}
     models.add("birds", mixed_pipeline, schema={"island": island, "mass": {"nullable": True}})
     models.add("line", LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0]))
+    wide = make_pipeline(make_union(*(FunctionTransformer() for _ in range(4))), LinearRegression())
+    models.add("wide", wide.fit([[0.0], [1.0]], [0.0, 2.0]), schema={"x": {}})
     models.add("odd", LinearRegression().fit(np.eye(6), np.arange(6.0)), schema=dict(ODD))
     models.add("slow", FakeEstimator(predict=_slow, n_features_in=1), schema={"x": {}})
     folder = tmp_path_factory.mktemp("versions")
@@ -479,6 +483,23 @@ def test_page_fits_a_phone(browser: Browser, address: str, place: str) -> None:
     with opened(browser, address, viewport=NARROW) as page:
         bring(page, place)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_wide_pipeline_scrolls_in_its_own_box_on_a_phone(browser: Browser, address: str) -> None:
+    with opened(browser, address, viewport=NARROW) as page:
+        page.goto("/wide/")
+        page.locator("iframe").scroll_into_view_if_needed()
+        page.frame_locator("iframe").locator("label").first.wait_for()
+        scrolls_in_its_box(page.frames[1])
+        page.goto("/wide/pipeline/?alone=1")
+        scrolls_in_its_box(page)
+
+
+def scrolls_in_its_box(page: Page | Frame) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    drawing = page.locator(".sk-top-container")
+    assert drawing.evaluate("box => box.scrollWidth > box.clientWidth")
+    expect(page.get_by_text("Scroll sideways to see all")).to_be_visible()
 
 
 def test_prediction_of_each_row_is_in_sight_on_a_phone(browser: Browser, address: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import pandas as pd
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sklearn.linear_model import LinearRegression
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from flask_skmodels import Profile, SKModels
+from flask_skmodels import Model, Profile, SKModels
 from flask_skmodels.testing import FakeEstimator
+from tests.support.helpers import serve
 from tests.support.html import HTML, Element, get
 from tests.support.versions_folder import application, deployment_of, extension_of, iris, put
 
@@ -82,7 +85,7 @@ def test_histograms_are_over_one_another(risk: tuple[FlaskClient, SKModels]) -> 
     assert all(1 < height < 3 for height in expected)  # a twentieth of 40
     assert (
         first.all("title")[-1].text
-        == "379 to 399: 5.2% of the training data, 100.0% of the last rows"
+        == "379 to 399: 5.2% of the training data, 100% of the last rows"
     )
 
 
@@ -101,7 +104,31 @@ def test_few_rows(risk: tuple[FlaskClient, SKModels]) -> None:
     models.predict("risk", rows(10, 1.0), app=client.application)
     shown = page(client)
     assert "Drift is computed from 500 rows on. There are 10 so far." in shown.text
+    assert "With fewer rows, chance alone" in shown.text
     assert shown.all("div", class_="drift") == []
+
+
+def test_method_with_few_rows_says_how_many_it_needs(pipeline: Any) -> None:
+    X, y = load_iris(return_X_y=True)
+    profile = Profile.of(X, y, pipeline)
+    client = serve(Model(name="iris", pipeline=pipeline, profile=profile, probability=True))
+    sent = [*X.tolist()] * 4
+    client.post("/iris/predict/", json=sent)
+    client.post("/iris/predict_proba/", json=sent[:6])
+    charts = get(client, "/iris/drift/").all("div", class_="drift")
+    found = {chart.one("h3").text: chart.one("dl").text for chart in charts[-2:]}
+    assert found["predict_proba"] == "PSI too few rows: 6 of 500 needed"
+    assert found["predict"].startswith("PSI 0.")
+
+
+def test_page_says_what_its_marks_mean(risk: tuple[FlaskClient, SKModels]) -> None:
+    client, models = risk
+    models.predict("risk", rows(800, 399.0), app=client.application)
+    section = page(client).one("section", aria_labelledby="fields-title")
+    assert "marked notable above 0.1 and drifted above 0.25" in section.text
+    assert "A PSI needs 500 rows" in section.text
+    legend = section.one("p", class_="legend").text
+    assert legend == "training data last rows last rows, drifted"
 
 
 def test_page_of_the_model_has_a_link(risk: tuple[FlaskClient, SKModels]) -> None:
@@ -125,5 +152,22 @@ def test_shadow_is_in_the_same_picture(tmp_path: Any) -> None:
     shadow.wait()
     charts = get(app.test_client(), "/iris/drift/").all("div", class_="drift")
     notes = [chart.one("h3").text for chart in charts]
-    assert notes[-1].endswith("shadow, version 1, over version 2")
+    assert notes[-1].endswith("shadow, version 1; grey: version 2")
+    assert "of the rows of version 2, " in charts[-1].all("title")[0].text
     assert "drifted" in notes[-1]
+
+
+def test_method_that_nobody_called_has_no_chart(tmp_path: Path) -> None:
+    X = np.tile(np.arange(50.0)[:, np.newaxis], (1, 2))
+    live = LogisticRegression().fit(X, X[:, 0] > 20)
+    folder = tmp_path / "iris"
+    for label in ("1", "2"):
+        put(folder, label, live)
+    Profile.of(X, None, live).save(folder / "2.profile.json")
+    app = application(iris(shadow="1", drift_minimum=50, probability=True), root=tmp_path)
+    extension_of(app).predict("iris", np.tile(X, (2, 1)), app=app)
+    shadow = deployment_of(app).shadow
+    assert shadow is not None
+    shadow.wait()
+    section = get(app.test_client(), "/iris/drift/").one(aria_labelledby="predictions-title")
+    assert [each.text.split()[0] for each in section.all("h3")] == ["predict", "predict"]

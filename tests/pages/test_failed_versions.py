@@ -49,6 +49,7 @@ def test_page_of_the_model_has_a_red_badge(tmp_path: Path) -> None:
     assert '<span class="tag bad">failed</span>' in page
     assert page.count('<span class="tag good">live</span>') == 1
     assert "log says why" in page
+    assert "not loaded yet" not in page
     assert REASON not in page
 
 

@@ -95,7 +95,7 @@ def test_few_rows_are_one_prediction_without_progress() -> None:
 def test_rejected_file_is_an_ordinary_response() -> None:
     response = send(client_of(), f"{CSV}\n5000,1")
     assert (response.status_code, response.mimetype) == (400, "text/html")
-    assert "<b>Row 1001</b>" in response.text
+    assert "<b>Row 1001, x</b>" in response.text
     assert "must be at most 1000" in response.text
 
 

@@ -594,7 +594,7 @@ def test_model_that_cannot_be_loaded(tmp_path: Path) -> None:
 
 
 def test_versions(tmp_path: Path, pipeline: Any) -> None:
-    for label in ("1", "2", "3"):
+    for label in ("0", "1", "2", "3"):
         put(tmp_path, label, pipeline)
     iris = ValuesModel(
         name="iris", pipeline=str(tmp_path), traffic={"2": 0.25}, shadow="3", probability=True
@@ -608,9 +608,17 @@ def test_versions(tmp_path: Path, pipeline: Any) -> None:
     table = page.one("section", aria_labelledby="versions-title").one("table")
     head, *rows = rows_of(table)
     assert head == ["Version", "State", "scikit-learn", "Loaded", "SHA-256"]
-    assert [row[:2] for row in rows] == [["3", "shadow"], ["2", "canary, 25%"], ["1", "live"]]
-    digests = {v["version"]: v["sha256"] for v in client.get("/iris/").get_json()["versions"]}
-    shown = {row.one("th").text: row.one("code").attributes["title"] for row in table.all("tr")[1:]}
+    assert [row[:2] for row in rows] == [
+        *(["3", "shadow"], ["2", "canary, 25%"], ["1", "live"], ["0", "idle"])
+    ]
+    assert "An idle version answers only requests that name it." in page.text
+    versions = client.get("/iris/").get_json()["versions"]
+    digests = {v["version"]: v["sha256"] for v in versions if "sha256" in v}
+    shown = {
+        row.one("th").text: code.attributes["title"]
+        for row in table.all("tr")[1:]
+        for code in row.all("code")
+    }
     assert shown == digests
     for _ in range(60):
         client.post("/iris/predict/", json=[[5.1, 3.5, 1.4, 0.2]])
@@ -667,7 +675,13 @@ def test_file_is_answered_by_the_method_that_is_chosen(flowers: FlaskClient) -> 
     options = get(flowers, "/iris/").one("select", id="method").all("option")
     assert [option.text for option in options] == ["predict", "predict_proba"]
     page = upload(flowers, "/iris/", CSV, "rows.csv", method="predict_proba")
-    assert rows_of(page.one("table", class_="rows"))[0][4:] == ["0", "1", "2"]
+    head, *rows = rows_of(page.one("table", class_="rows"))
+    assert head[4:] == ["0", "1", "2"]
+    shown = bars(result_of(submit(flowers, "/iris/", **TEXTS)).one("table", class_="bars"))
+    assert dict(zip(head[4:], rows[0][4:], strict=True)) == shown  # as for a single row
+    ends = page.one("div", class_="distributions").all("figcaption")[0].all("span")
+    assert [ends[0].text, ends[-1].text] == ["0%", "100%"]
+    assert ends[1].text.endswith("%")
     upload(flowers, "/iris/", CSV, "rows.csv", 404, method="transform")
 
 
@@ -685,9 +699,10 @@ def test_errors_of_a_file(flowers: FlaskClient) -> None:
     page = upload(flowers, "/iris/", body, "rows.csv", 400)
     listed = [li.text for li in page.one(id="file-result").all("li")]
     assert listed == [
-        "Row 1 petal_width : must be a number",
-        "Row 2 sepal_length : must be at least 0",
+        "Row 1, petal_width : must be a number",
+        "Row 2, sepal_length : must be at least 0",
     ]
+    assert "The header of a CSV file and empty lines are not counted." in page.text
     body = CSV + b"-1,-1,-1,-1\n" * 10
     page = upload(flowers, "/iris/", body, "rows.csv", 400)
     assert len(page.one(id="file-result").all("li")) == 20
@@ -738,6 +753,7 @@ def test_too_many_bytes(pipeline: Any) -> None:
     page = read(response, 413)
     assert page.one("h1").text == "Request Entity Too Large"
     assert "The file or the form is larger than the application accepts." in page.text
+    assert page.one("main").all("a")[0].attributes["href"] == "/iris/"
 
 
 # What goes wrong

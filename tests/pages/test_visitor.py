@@ -34,6 +34,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from flask_skmodels import KeyValueModel, Model, Profile, SKModels
 from flask_skmodels.pages import code_samples, uploaded_table
+from flask_skmodels.pages.value_texts import percent
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.metrics import Totals
 from flask_skmodels.telemetry.traffic_minutes import (
@@ -47,7 +48,7 @@ from flask_skmodels.telemetry.traffic_minutes import (
     hour_of,
     tables_of,
 )
-from flask_skmodels.testing import record_signals
+from flask_skmodels.testing import FakeEstimator, record_signals
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, problem, serve
 from tests.support.html import (
     HTML,
@@ -115,6 +116,29 @@ def test_form_is_filled_with_typical_values_of_the_training_data(towns: Any) -> 
     page = get(client, "/price/")
     assert fill(page) == {"town": "Oslo", "area": "70"}
     assert "typical values of the training data" in page.one("form", id="row").text
+
+
+def test_form_of_values_from_both_says_so(towns: Any) -> None:
+    profile = Profile.of(TOWNS, None, towns)
+    model = KeyValueModel(
+        name="price", pipeline=towns, profile=profile, schema={"town": {}, "area": {"default": 1}}
+    )
+    page = get(serve(model), "/price/")
+    assert fill(page) == {"town": "Oslo", "area": "1"}
+    assert "have a value that the schema allows" in page.one("form", id="row").text
+
+
+def test_times_are_told_without_a_midnight() -> None:
+    days = pd.DataFrame({"since": pd.to_datetime(["2020-01-31", "2024-01-31"] * 50)})
+    model = Model(
+        name="days",
+        pipeline=FakeEstimator(predict=lambda X: np.zeros(len(X))),
+        profile=Profile.of(days),
+    )
+    client = serve(model)
+    assert "trained on 2020-01-01 to 2024-02-01" in get(client, "/days/").one(id="predict").text
+    [_, row] = rows_of(get(client, "/days/card/").one("table"))
+    assert row[2:] == ["any date and time; trained on 2020-01-01 to 2024-02-01", "2024-01-01"]
 
 
 def test_form_of_a_link_is_not_said_to_be_filled_from_the_schema(flowers: FlaskClient) -> None:
@@ -185,6 +209,9 @@ def test_version_is_chosen(versions: FlaskClient) -> None:
     page = get(versions, "/iris/")
     options = page.one("select", id="version").all("option")
     assert [each.text for each in options] == ["2 (live)", "1"]
+    button = page.one("form", class_="version").one("button").attributes
+    hint = page.one(id=button["aria-describedby"]).text
+    assert hint.endswith("Nothing changes for anybody else.")
     page = get(versions, "/iris/?version=1")
     assert "/iris/versions/1/predict/" in sample(page, "curl")
     assert page.one("form", id="row").attributes["action"] == "/iris/?version=1#result"
@@ -205,6 +232,7 @@ def test_curve_of_probabilities(flowers: FlaskClient) -> None:
     assert len(drawn.all("polyline")) == 3
     assert drawn.one("svg", role="img").attributes["aria-label"].startswith("Over petal_length")
     assert "thin line: now 5" in drawn.text
+    assert "The vertical axis is the probability, from 0% to 100%." in drawn.text
     labels = [each.text for each in drawn.one("p", class_="legend").all("span")]
     rows = result_of(page).all("table", class_="bars")[0].all("tr")
     assert [row.one("th").text for row in rows] == labels
@@ -238,6 +266,25 @@ def test_curve_over_whole_numbers_keeps_the_limit_on_rows() -> None:
     assert len(page.one("polyline").attributes["points"].split()) == 5
     page = read(client.post("/two/?curve=y", data={"x": "50"}, headers=HTML), 400)
     assert "a number with bounds" in result_of(page).text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (1.0, "100%"),
+        (0.9996, "> 99.9%"),
+        (0.9876, "98.8%"),
+        (0.0004, "< 0.1%"),
+        (0.0, "0%"),
+    ],
+)
+def test_probability_is_a_percentage(share: float, text: str) -> None:
+    estimator = FakeEstimator(classes=["no", "yes"], predict_proba=[1 - share, share])
+    client = serve(Model(name="sure", pipeline=estimator, probability=True, schema={"x": {}}))
+    shown = bars(result_of(submit(client, "/sure/", x="1")).one("table", class_="bars"))
+    assert shown["yes"] == text
+    page = upload(client, "/sure/", b"x\n1\n", "rows.csv", method="predict_proba")
+    assert rows_of(page.one("table", class_="rows"))[1][-1] == text
 
 
 # Code samples
@@ -567,10 +614,27 @@ def test_traffic_of_the_last_hour(flowers: FlaskClient) -> None:
     drawn = page.one("section", aria_labelledby="hour-title").all("svg", role="img")
     assert [each.attributes["aria-label"].partition(":")[0] for each in drawn] == [
         "Predictions per minute",
-        "Time of the estimator",
+        "Time of a prediction",
         "Errors per minute",
     ]
     assert "Predictions by this server process only" in page.text
+
+
+def test_counts_by_class_are_those_of_one_method(flowers: FlaskClient) -> None:
+    flowers.post("/iris/predict/", json=[SETOSA, VIRGINICA])
+    flowers.post("/iris/predict_proba/", json=[SETOSA])
+    section = get(flowers, "/iris/traffic/").one("section", aria_labelledby="outputs-title")
+    assert bars(section) == {"0": "1", "2": "1"}
+    assert (
+        "Only the rows of the method predict are counted here"
+        in section.one("p", class_="note").text
+    )
+
+
+def test_counts_of_the_only_method_need_no_word(versions: FlaskClient) -> None:
+    versions.post("/iris/predict/", json=[[*SETOSA.values()]])
+    section = get(versions, "/iris/traffic/").one("section", aria_labelledby="outputs-title")
+    assert "are counted here" not in section.text
 
 
 def test_chart_without_values_has_no_greatest_one(flowers: FlaskClient) -> None:
@@ -610,7 +674,7 @@ def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
     table = get(versions, "/iris/traffic/").one("section", aria_labelledby="versions-title")
     assert table.one("p", class_="note").text == (
         "The last 3 predictions of this server process. The share set is the part of the requests "
-        "that a version is to get."
+        "that a version is to get. Scroll sideways to see all columns of a wide table."
     )
     get(versions, "/iris/traffic/?version=7", 404)
     assert statistics(get(versions, "/iris/traffic/?version="))["Predictions"] == "3"
@@ -773,6 +837,8 @@ def test_card_of_a_classifier_and_of_hidden_fields(pipeline: Any, tmp_path: Path
     assert "It predicts one of 0, 1, 2." in page.text
     assert "For the last 2 rows in this server process" in page.text
     card = client.get("/iris/card/").get_json()
+    median = percent(card["certainty"]["recent"]["median_probability"])
+    assert f"the probability of the predicted class was {median} in the median" in page.text
     assert card["since"]["sha256"] in " ".join(card["checks"])
     hidden = {each["name"]: "typical" in each for each in card["fields"]}
     assert hidden["sepal_width"] is False

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from flask_skmodels import KeyValueModel, SKModels, ValuesModel
 from flask_skmodels.explain.explanation import Layout
+from flask_skmodels.pages.value_texts import percent
 from flask_skmodels.pages.waterfall import MOST_FIELDS, waterfalls
 from tests.support.html import bars, get, rows_of, submit, upload
 
@@ -80,6 +81,7 @@ def test_a_waterfall_is_under_the_prediction(client: FlaskClient) -> None:
     sizes = {"Age": abs(parts["age"]), "<Income>": abs(parts["income"])}
     assert order == sorted(sizes, key=lambda name: -sizes[name])
     assert "compared with zero, because the model has no profile" in why.text
+    assert "the score of rich. The model computes the probabilities above from such" in why.text
 
 
 def test_a_missing_value_is_named(client: FlaskClient) -> None:
@@ -93,9 +95,11 @@ def test_the_predicted_class_of_several_is_explained(client: FlaskClient) -> Non
     why = result.one("div", class_="why")
     assert why.one("h3").text == f"Why: {label}"
     found = explanation(client, "kind", age=30, income=50)
-    assert bars(why.one("table"))["Output after all fields"] == amount(
-        max(found["output"]), signed=False
-    )
+    steps = bars(why.one("table"))
+    assert steps["Output after all fields"] == percent(max(found["output"]))
+    contribution = found["contributions"]["income"][int(label)]
+    assert steps["income 50"] == f"{contribution:+.1%}".replace("-", "\N{MINUS SIGN}")
+    assert f"add up to the output: the probability of {label}." in why.text
     assert "compared with the mean output for the training data" in why.text
 
 
@@ -133,6 +137,14 @@ def test_a_file_has_the_mean_contribution_of_each_field(client: FlaskClient) -> 
     assert shown == {name: f"{means[name]:.4g}" for name in sorted(means, key=lambda n: -means[n])}
     header = rows_of(result.one("table", class_="rows"))[0]
     assert header == ["age", "income", "base", "age", "income", "output"]
+
+
+def test_a_file_has_contributions_to_probabilities_in_percent(client: FlaskClient) -> None:
+    csv = X.head(12).to_csv(index=False).encode()
+    result = upload(client, "/kind/", csv, "rows.csv", method="explain").one(id="file-result")
+    shown = bars(result.one("div", class_="why").one("table")).values()
+    _, *rows = rows_of(result.one("table", class_="rows"))
+    assert all(text.endswith("%") for text in [*shown, *(text for row in rows for text in row[2:])])
 
 
 def test_many_fields_are_cut_to_the_largest() -> None:
