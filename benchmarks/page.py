@@ -82,11 +82,16 @@ LIMITS = """\
 Why some targets are not reached, according to a sampling profiler on a worker that has the machine
 to itself:
 
-- *Relative to bare Flask.* With W1, a sync worker of gunicorn spends a fifth of its time in the
-  library's view. The rest goes to Flask, gunicorn and the kernel, as for bare Flask. A ratio of 0.9
-  would leave a tenth for the view; *Flask, JSON in and out*, which predicts nothing, takes about as
-  much.
-- *Four times the best other server.* On gunicorn, that is as many requests as bare Flask can serve.
+- *Relative to bare Flask.* Without a server, as the least of 4,000 calls, a request of W1 takes the
+  application 41 µs with the fast lane and 80 without; *Flask, JSON in and out*, which predicts
+  nothing, takes 60, and bare Flask 35. All else is the same for all of them: some 370 µs of both
+  processors under sync workers, and 120 under granian, go to the server, the kernel and ``wrk``.
+- *Relative to Flask, JSON in and out.* 1.3 times its rate is more than bare Flask has, which reads
+  no body: that has 1.1 times its rate under sync workers, and 1.2 under granian. Requests of W2 and
+  W3 take 28 and 47 µs more than those of W1, for the trees and the texts.
+- *The best other server, under sync workers.* The targets of W1, W2, W3 and W5 are between 0.9 and
+  1.1 times the rate of bare Flask. A sync worker takes a new connection for each request; the other
+  servers keep theirs. So does granian, where the targets are reached.
 - *W4 in JSON.* For a request of 4 MB, a third of the time goes to the parser, whose time depends on
   the number of digits, and a fifth to gunicorn, which reads the body in parts of 8 KiB. MLServer's
   event loop reads it in C.
@@ -103,9 +108,9 @@ Other estimators in process
 One record of 20 numbers, and in some cases a category of three, through ``models.predict`` and
 through the estimator's own ``predict`` of a data frame of one row; the boosters have 100 trees. The
 metrics, the traces and the pages are on, as they are by default. Medians of 15 rounds of
-``python -m benchmarks.bench_engines`` on 30 November 2026, on the same machine while it did other
-work, with the lowest and the highest ratio. Both sides are timed in the same round. A round of
-either side may have a collection of Python's garbage, which takes 0.12 s with all these libraries.
+``python -m benchmarks.bench_engines`` on 30 November 2026, on the same machine when it was quiet,
+with the lowest and the highest ratio. Both sides are timed in the same round. A round of either
+side may have a collection of Python's garbage, which takes 0.12 s with all these libraries.
 
 .. list-table::
    :header-rows: 1
@@ -117,41 +122,44 @@ either side may have a collection of Python's garbage, which takes 0.12 s with a
      - Target
 {rows}
 
-Registering a forest of 1,000 trees takes 0.83 s for ``predict`` (0.66 to 0.95 in six runs), and
-0.87 s for ``predict`` and ``predict_proba`` (0.66 to 1.02), whose results are verified from the
-same calls of the forest; reading its file takes 0.42 s. The first of them also imports
-scikit-learn's modules. ``import flask_skmodels`` takes 1.21 times as long as ``import flask,
-sklearn.base`` (1.1 to 1.49, ``python -m benchmarks.bench_import``): its own modules, because it
-imports no other library.
+Of all estimators of scikit-learn, 146 can be made without arguments and fitted on a data frame of
+8 columns. The geometric mean of their ratios is 21.5 (``python -m benchmarks.bench_estimators``, on
+the same day). Two of them take longer than their own method: ``DummyRegressor``, whose own takes
+13 µs, and ``FunctionTransformer`` without a function, whose own takes 3 µs.
+
+Registering a forest of 1,000 trees takes 0.53 s for ``predict``, and 0.60 s for ``predict`` and
+``predict_proba``, whose results are verified from the same calls of the forest; reading its file
+takes 0.21 s. The first of them also imports scikit-learn's modules. ``import flask_skmodels`` takes
+1.21 times as long as ``import flask, sklearn.base`` (1.1 to 1.49,
+``python -m benchmarks.bench_import``): its own modules, because it imports no other library.
 
 *LightGBM without categories* is limited by what every prediction passes. Its own ``predict`` takes
-less than half of the time of the one with categories, for which LightGBM makes codes in pandas. Of
-39 µs, as ``perf_counter`` divides them between the steps of one prediction when the machine is
-quiet, LightGBM's call takes 7, and the label and the fallback around it 7. The row takes 7 to be
-read, checked and made an array, the record of the prediction 3, the signals 2, the counts of
-traffic 7, the metrics 4, and the traces 1. A ratio of 40 would leave 30 µs for all of it. Trees
-joined into one would not be faster: those of XGBoost take 8 µs to find their leaves, before these
-are added up.
+half of the time of the one with categories, for which LightGBM makes codes in pandas. On a slower
+machine, where a prediction took 39 µs, ``perf_counter`` divided them so: LightGBM's call took 7,
+and the label and the fallback around it 7. The row took 7 to be read, checked and made an array,
+the record of the prediction 3, the signals 2, the counts of traffic 7, the metrics 4, and the
+traces 1. A ratio of 40 would have left 30 µs for all of it. Trees joined into one would not be faster: those
+of XGBoost take 8 µs to find their leaves, before these are added up.
 """
 _BY_HAND_ROWS = (
-    ("LightGBM", "81", "2,012", "23.8 (8.4 to 53.7)", "40"),
-    ("LightGBM, a category", "92", "4,224", "44.3 (22.4 to 69)", "40"),
-    ("XGBoost", "178", "3,883", "21.7 (16.5 to 34.6)", "18"),
-    ("XGBoost, a category", "215", "4,971", "24.1 (14.6 to 36.6)", "18"),
-    ("CatBoost", "152", "1,937", "12.5 (6.8 to 15.9)", "8"),
-    ("CatBoost, a category", "203", "2,137", "10.2 (0.6 to 14.8)", "8"),
-    ("``KNeighborsClassifier``", "394", "3,723", "9.8 (6.8 to 10.7)", "5"),
-    ("``KMeans``", "152", "2,029", "12.7 (10.9 to 21.4)", "5"),
-    ("``GaussianMixture``", "156", "1,809", "11.3 (9.8 to 14.7)", "1"),
-    ("``KNNImputer``, ``LogisticRegression``", "128", "2,572", "18.8 (15.1 to 40)", "4"),
-    ("``TfidfVectorizer``, ``LogisticRegression``", "352", "1,898", "5.6 (5.1 to 6.8)", "4"),
-    ("``SplineTransformer``, ``Ridge``", "120", "3,216", "24.4 (18.6 to 36.8)", "15"),
-    ("``PowerTransformer``, ``SGDClassifier``", "129", "3,945", "34.2 (21.9 to 53.3)", "12"),
+    ("LightGBM", "32", "1,019", "27.1 (17.9 to 33)", "40"),
+    ("LightGBM, a category", "44", "2,220", "42.1 (27.6 to 64.8)", "40"),
+    ("XGBoost", "55", "1,591", "26.7 (18.9 to 51.5)", "18"),
+    ("XGBoost, a category", "75", "1,448", "19.4 (13.7 to 27.4)", "18"),
+    ("CatBoost", "53", "736", "13.8 (12.1 to 15.3)", "8"),
+    ("CatBoost, a category", "74", "601", "8.2 (0.3 to 11.1)", "8"),
+    ("``KNeighborsClassifier``", "159", "1,330", "8.4 (6.7 to 8.8)", "5"),
+    ("``KMeans``", "43", "651", "14.9 (10.7 to 17.5)", "5"),
+    ("``GaussianMixture``", "49", "630", "12.6 (10.9 to 13.4)", "1"),
+    ("``KNNImputer``, ``LogisticRegression``", "38", "904", "23 (18.9 to 28.7)", "4"),
+    ("``TfidfVectorizer``, ``LogisticRegression``", "130", "749", "5.7 (4.3 to 6.6)", "4"),
+    ("``SplineTransformer``, ``Ridge``", "60", "1,448", "23.8 (21.9 to 31.8)", "15"),
+    ("``PowerTransformer``, ``SGDClassifier``", "41", "1,612", "38.7 (18 to 54.1)", "12"),
     (
         "``QuantileTransformer``, ``LogisticRegression``",
-        "126",
-        "1,978",
-        "15.6 (10.9 to 17.5)",
+        "66",
+        "1,254",
+        "19.6 (11 to 26.8)",
         "12",
     ),
 )

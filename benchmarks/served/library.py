@@ -12,6 +12,7 @@ from benchmarks.served import shelf
 from flask_skmodels import KeyValueModel, Prediction, SKModels, after_prediction
 
 MOST_BYTES = 1 << 30  # of a request
+MOST_ROWS = 1_000_000  # of a request
 
 served: Counter[str] = Counter()
 
@@ -52,7 +53,8 @@ def app_of(
         }
         models.register(KeyValueModel(**attributes))
     app = Flask("benchmark")
-    app.config.update(config or {}, MAX_CONTENT_LENGTH=MOST_BYTES)
+    limits = {"MAX_CONTENT_LENGTH": MOST_BYTES, "SKMODELS_MAX_ROWS": MOST_ROWS}
+    app.config.update(config or {}, **limits)
     models.init_app(app)
     after_prediction.connect(count, app)
     return app
