@@ -138,8 +138,8 @@ half of the time of the one with categories, for which LightGBM makes codes in p
 machine, where a prediction took 39 µs, ``perf_counter`` divided them so: LightGBM's call took 7,
 and the label and the fallback around it 7. The row took 7 to be read, checked and made an array,
 the record of the prediction 3, the signals 2, the counts of traffic 7, the metrics 4, and the
-traces 1. A ratio of 40 would have left 30 µs for all of it. Trees joined into one would not be faster: those
-of XGBoost take 8 µs to find their leaves, before these are added up.
+traces 1. A ratio of 40 would have left 30 µs for all of it. Trees joined into one would not be
+faster: those of XGBoost take 8 µs to find their leaves, before these are added up.
 """
 _BY_HAND_ROWS = (
     ("LightGBM", "32", "1,019", "27.1 (17.9 to 33)", "40"),
