@@ -22,7 +22,7 @@ from flask_skmodels.pages.model_card import (
 )
 from flask_skmodels.pages.page import Page, base_of, chosen_version, has_drift, recent_traffic_of
 from flask_skmodels.pages.traffic_statistics import iso_time
-from flask_skmodels.pages.value_texts import format_value, percent
+from flask_skmodels.pages.value_texts import format_value, percent, plain_text
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
@@ -64,6 +64,7 @@ class CardPage(Page):
             "has_drift": has_drift(self.state, self._deployment),
             "format_value": format_value,
             "percent": percent,
+            "plain_text": plain_text,
             "typical_text": typical_text,
         }
 

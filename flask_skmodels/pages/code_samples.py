@@ -55,13 +55,19 @@ def login_of(schemes: Mapping[str, Mapping[str, Any]]) -> Login | None:
 
 
 def login_words(login: Login | None) -> str:
-    """Return a sentence about the secret in the samples, empty without one."""
-    if login is None or login.place == "certificate":
+    """Return what to do about the secret in the samples, empty without one."""
+    if login is None:
         return ""
+    if login.place == "certificate":
+        return "Put your certificate and its key in place of client.pem and client.key."
+    start = "in a terminal, set the environment variable"
     if login.place == "basic":
-        return "$USERNAME and $PASSWORD are those of your account: set both first."
+        return f"First, {start}s USERNAME and PASSWORD to those of your account."
     kind = "API key" if login.variable == "API_KEY" else "access token"
-    return f"${login.variable} is your {kind}, from those who run this application: set it first."
+    return (
+        f"First, {start} {login.variable} to your {kind}. "
+        "You get it from those who run this application."
+    )
 
 
 def samples(url: str, row: Mapping[str, Any], login: Login | None = None) -> list[tuple[str, str]]:

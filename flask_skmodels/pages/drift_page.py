@@ -12,11 +12,11 @@ import numpy as np
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages.charts import HEIGHT, WIDTH
 from flask_skmodels.pages.input_form import labels_of
-from flask_skmodels.pages.page import Page
-from flask_skmodels.pages.value_texts import format_value, percent
+from flask_skmodels.pages.page import HIDDEN, Page
+from flask_skmodels.pages.value_texts import format_value, grouped, percent
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
-from flask_skmodels.telemetry.drift.bins import MISSING, OTHER, UNKNOWN
+from flask_skmodels.telemetry.drift.bins import MISSING, OTHER, UNKNOWN, ColumnBins, NumberBins
 from flask_skmodels.telemetry.drift.drift import Report
 from flask_skmodels.telemetry.drift.statistics import Figures
 from flask_skmodels.web.drift_views import report_of
@@ -27,6 +27,7 @@ MOST_BARS = 24
 FEW_BARS = 5
 GAP = 0.08  # between two bars, of their width
 NOTABLE = 0.1  # by convention: below it a field has not drifted
+USUAL_THRESHOLD = 0.25  # by convention: above it a field has drifted
 _YES_OR_NO = {"True": "yes", "False": "no"}
 _RARE = (OTHER, UNKNOWN, MISSING)  # shown only if there are any
 
@@ -59,6 +60,7 @@ class Chart:
     :ivar pairs: the bars
     :ivar labels: the labels of all bins if there are few, else of the first and the last
     :ivar rows: the number of values
+    :ivar trained_mean: the mean in the training data, of booleans the share of True
     :ivar note: what the chart compares
     :ivar is_yes_or_no: whether the values are only yes and no
     """
@@ -69,6 +71,7 @@ class Chart:
     pairs: Sequence[Pair]
     labels: Sequence[str]
     rows: int
+    trained_mean: float | None
     note: str = ""
     is_yes_or_no: bool = False
 
@@ -96,20 +99,30 @@ class DriftPage(Page):
         labels = labels_of(self._deployment.versions.live, self.state.settings.hidden_fields)
         charts = [replace(each, name=labels.get(each.name, each.name)) for each in charts]
         columns = range(fields, len(report.layout.columns))
+        outputs = [index for index in columns if report.figures.rows[index]]
         return {
             "report": report,
             "drift": report.document(),
             "fields": charts[:MOST_FIELDS],
             "hidden": max(0, len(charts) - MOST_FIELDS),
             "predictions": [
-                *(_chart(report, index) for index in columns if report.figures.rows[index]),
+                *(_chart(report, index) for index in outputs),
                 *_charts_of_versions(report),
             ],
             "drifted": [report.layout.columns[index].name for index, _ in report.drifted()],
+            "output_count": len(outputs),
+            "unshown": [labels.get(name, name) for name in _hidden_fields(report)],
+            "hidden_words": HIDDEN,
             "notable": NOTABLE,
+            "usual_threshold": USUAL_THRESHOLD,
             "format_value": format_value,
             "percent": percent,
         }
+
+
+def _hidden_fields(report: Report) -> list[str]:
+    fields = report.layout.fields
+    return [each.name for index, each in enumerate(fields) if index not in report.shown]
 
 
 def _worst_first(report: Report, columns: Sequence[int]) -> list[int]:
@@ -133,8 +146,9 @@ def _charts_of_versions(report: Report) -> Iterator[Chart]:
         for index in np.flatnonzero(compared.figures.rows).tolist():
             expected = report.figures.bars(first + index).tolist()
             statistics = compared.figures.distances(index)
-            note = f"{compared.role}, version {compared.version}; grey: version {report.version}"
-            beside = f"the rows of version {report.version}"
+            live = f"version {report.version}"
+            note = f"{compared.role}, version {compared.version}; grey: the answers of {live}"
+            beside = f"the rows of {live}"
             chart = _drawn(compared.figures, index, statistics, expected, beside)
             yield replace(chart, tone=_tone(statistics["psi"], report.threshold), note=note)
 
@@ -154,8 +168,7 @@ def _drawn(
     column = figures.layout.columns[index]
     actual = figures.bars(index).tolist()
     is_yes_or_no = column.source.type == "boolean"
-    words = _YES_OR_NO if is_yes_or_no else {}
-    names = [words.get(bar.label, bar.label) for bar in column.bars]
+    names = [_bar_name(column, bar.label) for bar in column.bars]
     bars = list(zip(names, expected, actual, strict=True))
     shown = [bar for bar in bars if bar[0] not in _RARE or bar[1] or bar[2]]
     shown = [*shown[:MOST_BARS], *(bar for bar in shown[MOST_BARS:] if bar[0] in _RARE)]
@@ -163,7 +176,15 @@ def _drawn(
     named = labels if len(labels) <= FEW_BARS else [labels[0], labels[-1]]
     pairs = list(_pairs(shown, beside))
     rows = int(figures.rows[index])
-    return Chart(column.name, "", statistics, pairs, named, rows, is_yes_or_no=is_yes_or_no)
+    mean = column.source.mean
+    return Chart(column.name, "", statistics, pairs, named, rows, mean, is_yes_or_no=is_yes_or_no)
+
+
+def _bar_name(column: ColumnBins, label: str) -> str:
+    """Return the label of a bar in words: of yes or no, or with separators in numbers."""
+    if column.source.type == "boolean":
+        return _YES_OR_NO.get(label, label)
+    return grouped(label) if isinstance(column, NumberBins) else label
 
 
 def _tone(psi: float | None, threshold: float) -> str:

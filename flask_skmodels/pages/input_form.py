@@ -14,7 +14,7 @@ from flask_skmodels.exceptions import InputError
 from flask_skmodels.pages.charts import round_width
 from flask_skmodels.pages.error_words import words_of
 from flask_skmodels.pages.starting_values import bounds_of, starting_values, whole
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import format_value, grouped
 from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.hidden_fields import fields_to_show, shown_names
 from flask_skmodels.schema.json_schema import VALUES, field_schema
@@ -86,7 +86,7 @@ class InputForm:
     :ivar labels: the label of each input and the unit of its value, by name
     :ivar hidden_names: names of the inputs whose values are kept nowhere
     :ivar source: the source of the values that a form without an example begins with, as in
-        :class:`.StartingValues`
+        :class:`.StartingValues`; empty if it begins without values
     """
 
     def __init__(self, version: ModelVersion, hidden: Collection[str] = ()) -> None:
@@ -95,8 +95,9 @@ class InputForm:
         fields = fields_to_show(version.schema, hidden)
         self.fields = [each for each in fields if not each.is_alias]
         starting = starting_values(version, self.fields)
-        self._starting, self.source = starting.values, starting.source
+        self._starting = starting.values
         self._is_single = self._is_unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
+        self.source = starting.source if self._starting_values() else ""
         self.hidden_names = self._hidden_names(version.schema, hidden)
         empty = [self._area()] if self._is_single else self._inputs()
         self._empty = [
@@ -263,7 +264,7 @@ def _input(each: Field, *, is_alone: bool) -> Input:
         name=each.name,
         label=str(schema.get("title", each.name)),
         kind=kind,
-        hint=_with_known(_hint_of(schema, kind), suggestions if kind == "text" else ()),
+        hint=_with_known(_hint_of(schema, kind), schema, suggestions if kind == "text" else ()),
         unit=str(schema.get("x-unit", "")),
         options=options,
         attributes=_attributes(schema, kind),
@@ -348,17 +349,18 @@ def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
     return "; ".join(filter(None, [hint, training_in_words(schema)]))
 
 
-def _with_known(hint: str, values: Sequence[str]) -> str:
+def _with_known(hint: str, schema: Mapping[str, Any], values: Sequence[str]) -> str:
     """Return a hint with the values that the estimator or its training data know."""
     more = ", …" if len(values) > MOST_IN_HINT else ""
-    known = f"known: {', '.join(values[:MOST_IN_HINT])}{more}" if values else ""
-    return "; ".join(filter(None, [hint, known]))
+    known = f"in training: {', '.join(values[:MOST_IN_HINT])}{more}" if values else ""
+    others = "other values are accepted" if values and "enum" not in schema else ""
+    return "; ".join(filter(None, [hint, known, others]))
 
 
 def training_in_words(schema: Mapping[str, Any]) -> str:
     """Return the range of a field in the training data, empty if it is not known."""
     bounds = schema.get("x-training-range")
-    return "trained on {} to {}".format(*map(label_of, map(whole, bounds))) if bounds else ""
+    return "trained on {} to {}".format(*map(_bound_text, bounds)) if bounds else ""
 
 
 def limits_in_words(schema: Mapping[str, Any], kind: str) -> str:
@@ -373,9 +375,14 @@ def _hint(schema: Mapping[str, Any], kind: str) -> str:
     whole = ["whole number"] if kind == "number" and schema.get("type") == "integer" else []
     low, high = bounds_of(schema)
     if low is not None and high is not None:
-        return ", ".join([*whole, f"from {label_of(low)} to {label_of(high)}"])
+        return ", ".join([*whole, f"from {_bound_text(low)} to {_bound_text(high)}"])
     bounds = {"at least": low, "at most": high}
-    return ", ".join([*whole, *(f"{t} {label_of(v)}" for t, v in bounds.items() if v is not None)])
+    limits = [f"{words} {_bound_text(v)}" for words, v in bounds.items() if v is not None]
+    return ", ".join([*whole, *limits])
+
+
+def _bound_text(value: Any) -> str:
+    return label_of(value) if isinstance(value, str) else grouped(label_of(whole(value)))
 
 
 def _read(each: Field, text: str) -> Any:

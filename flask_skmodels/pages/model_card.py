@@ -23,7 +23,7 @@ from flask_skmodels.pages.input_form import (
 )
 from flask_skmodels.pages.page import estimator_of
 from flask_skmodels.pages.starting_values import whole
-from flask_skmodels.pages.value_texts import format_value, percent
+from flask_skmodels.pages.value_texts import format_value, percent, plain_text
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
 from flask_skmodels.schema.types import JSONObject
@@ -38,7 +38,10 @@ LONGEST_PARAMETER = 80  # characters
 MOST_LISTED = 20  # values that a field accepts
 _WITHOUT_LIMITS = {"type", "required", "nullable", "default", "meta", "finite"}  # rules of a field
 _SIMPLE = (str, int, float, bool, type(None))
-NO_SCORE = "No score on test data is stored with the model. Its authors know how well it predicts."
+NO_SCORE = (
+    "How often it is right on test data, or how near, is not stored with the model. "
+    "Its authors know."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +139,7 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 def _accepted(field: Field, schema: Mapping[str, Any], known: Input | None) -> str | None:
     """Return the values that a field accepts in words, None if nothing can be said."""
-    values = [format_value(each) for each in schema.get("enum", ()) if each is not None]
+    values = [plain_text(each) for each in schema.get("enum", ()) if each is not None]
     if known is None:
         return _listed("one of", values) or None
     limits = _listed("one of", values) or limits_in_words(schema, known.kind)
@@ -144,7 +147,7 @@ def _accepted(field: Field, schema: Mapping[str, Any], known: Input | None) -> s
     described, trained = schema.get("description", ""), training_in_words(schema)
     suggested = () if values else known.suggestions
     parts = [limits or (_any(schema) if is_free else ""), described, trained]
-    return "; ".join(filter(None, [*parts, _listed("known:", suggested)])) or None
+    return "; ".join(filter(None, [*parts, _listed("in training:", suggested)])) or None
 
 
 def _any(schema: Mapping[str, Any]) -> str:
@@ -219,15 +222,15 @@ def _checks(sources: CardSources) -> Iterator[str]:
     yield "Each row is checked against the fields above before the model sees it."
     if version.engine.describe()["name"] == "lean":
         yield (
-            "When it was loaded, its fast form gave the same results as scikit-learn to the last "
-            "bit on hundreds of rows."
+            "When it was loaded, its fast form gave exactly the same results as its own methods "
+            "on hundreds of rows."
         )
     if version.loaded is not None:
-        yield f"Its file is identified by the SHA-256 digest {version.loaded.sha256}."
+        yield f"The fingerprint (SHA-256) of its file is {version.loaded.sha256}."
         if version.loaded.is_trusted:
-            yield "The application trusts this file by its digest or by its own decision."
+            yield "Those who run the application have decided that this file may be used."
         if sources.is_tried:
-            yield "Its file was tried in a process of its own before it was loaded."
+            yield "Its file was first tested in a separate process."
     count = len(version.example_rows)
     if count and sources.versions:
         rows = "an example row" if count == 1 else f"{count} example rows"
@@ -277,16 +280,17 @@ def prediction_sentence(card: Mapping[str, Any]) -> str:
     """Return what the model predicts, as a sentence."""
     predicts = card["predicts"]
     name = predicts["name"]
-    subject = f"{name}: " if name else ""
+    subject = f"“{name}”: " if name else ""
     if predicts["kind"] == "class":
-        classes = ", ".join(map(format_value, predicts["classes"]))
+        classes = ", ".join(map(plain_text, predicts["classes"]))
         more = f" and {predicts['more_classes']} more" if predicts["more_classes"] else ""
         return (
             f"It predicts {subject}one of {classes}{more}." if classes else "It predicts a class."
         )
     if predicts["kind"] == "number":
         bounds = predicts.get("training_range")
-        words = "" if bounds is None else ", between {} and {} in its training data".format(*bounds)
+        ends = [] if bounds is None else [format_value(each) for each in bounds]
+        words = f", between {' and '.join(ends)} in its training data" if ends else ""
         return f"It predicts {subject}a number{words}."
     return "It transforms the values of a row into others."
 
@@ -324,9 +328,9 @@ def certainty_sentence(card: Mapping[str, Any]) -> str:
     if recent is None:
         return words
     return (
-        f"{words} For the last {recent['rows']:,} rows in this server process, the probability of "
-        f"the predicted class was {percent(recent['median_probability'])} in the median, and at "
-        f"least {SURE:.0%} for {percent(recent['share_sure'])} of the rows."
+        f"{words} In this server process, the probability of the predicted class was at least "
+        f"{percent(recent['median_probability'])} in half of the last {recent['rows']:,} rows, "
+        f"and at least {SURE:.0%} in {percent(recent['share_sure'])} of them."
     )
 
 

@@ -49,7 +49,7 @@ from flask_skmodels.pages.uploaded_table import (
     UploadedTable,
     uploaded_table,
 )
-from flask_skmodels.pages.value_texts import format_value, percent
+from flask_skmodels.pages.value_texts import format_value, percent, plain_text
 from flask_skmodels.pages.what_if import (
     Curve,
     CurveRows,
@@ -76,7 +76,7 @@ BEGINNING = 65_536  # bytes of a file whose columns are checked before it is pre
 MOST_ERRORS = 20  # errors of a file that are listed
 MEANINGS = {
     "predict": "the predictions",
-    "predict_proba": "the probability of each class",
+    "predict_proba": "the probability of each class, that is of each possible answer",
     EXPLAIN: "the contribution of each field",
 }
 _EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
@@ -277,6 +277,7 @@ class ModelPage(BaseView):
             "bar_width": charts.bar_width,
             "format_value": format_value,
             "percent": percent,
+            "plain_text": plain_text,
             "most_errors": MOST_ERRORS,
             "words_of": words_of,
             "meanings": MEANINGS,

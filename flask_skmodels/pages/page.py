@@ -32,6 +32,7 @@ from flask_skmodels.web.responses import (
 from flask_skmodels.web.views import BaseView
 
 MOST_STEPS = 4  # steps of a pipeline whose names are shown
+HIDDEN = "The application hides these values."
 _SCRIPT = "text/javascript"
 _STATIC = {"pages.css": "text/css", "pages.js": _SCRIPT, "file_progress.js": _SCRIPT}
 _KEPT_IN_JSON = {"q", "version"}  # the parameters that JSON documents know
@@ -121,8 +122,12 @@ def error_page(state: State, exchange: Exchange, exception: Exception) -> Respon
     if response_of(exception) is not None or not prefers_page(exchange.request):
         return varied(problem_response(exception, exchange.request))
     problem = problem_of(exception, exchange.request)
-    model, limit = _model_of(state, exchange.request), _limit(exchange.request)
-    page = render_page(state, exchange, "error.html", problem=problem, model=model, limit=limit)
+    deployment = _deployment_of(state, exchange.request)
+    known: JSONObject = {"problem": problem, "limit": _limit(exchange.request)}
+    known |= {"model": None, "version": None}
+    if deployment is not None:
+        known |= {"model": deployment.name, "version": _known_label(deployment, exchange)}
+    page = render_page(state, exchange, "error.html", **known)
     page.status_code = problem.status
     sent = {name for name, _ in page.headers}
     page.headers.update([header for header in problem.headers if header[0] not in sent])
@@ -135,10 +140,17 @@ def _limit(request: Request) -> int | None:
     return limit if limit is not None and (length or 0) > limit else None
 
 
-def _model_of(state: State, request: Request) -> str | None:
-    """Return the name of the model that a path belongs to, None if the visitor may not see it."""
+def _deployment_of(state: State, request: Request) -> Deployment | None:
+    """Return the model that a path belongs to, None if the visitor may not see it."""
     name = request.path.removeprefix(state.settings.url_prefix).strip("/").partition("/")[0]
-    return name if name in {each.name for each in state.visible()} else None
+    return next((each for each in state.visible() if each.name == name), None)
+
+
+def _known_label(deployment: Deployment, exchange: Exchange) -> str | None:
+    """Return the version that a page was asked for, None if the model has no such version."""
+    label = chosen_label(deployment, exchange)
+    known = [] if label is None else deployment.versions.describe()
+    return label if label in [each["version"] for each in known] else None
 
 
 def recent_traffic_of(state: State) -> RecentTraffic:

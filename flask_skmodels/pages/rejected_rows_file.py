@@ -12,7 +12,7 @@ from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.exceptions import InputError, InvalidInput, OverBudget, RejectedRows
 from flask_skmodels.pages.error_words import sentence_of
 from flask_skmodels.pages.uploaded_table import UploadedTable
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import plain_text
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import CERBERUS_CELLS, Schema
 from flask_skmodels.schema.text_values import read_number
@@ -129,4 +129,4 @@ def _texts(row: object, names: Sequence[str]) -> Sequence[str]:
 
 
 def _text(value: object) -> str:
-    return str(value) if isinstance(value, bool) else format_value(value, 17)
+    return str(value) if isinstance(value, bool) else plain_text(value, 17)

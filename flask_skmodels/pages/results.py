@@ -14,10 +14,11 @@ from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.codecs.parts import are_large
 from flask_skmodels.estimators.outputs import is_multi_output
+from flask_skmodels.explain.explanation import Layout
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import bar_width
 from flask_skmodels.pages.traffic_statistics import distribution
-from flask_skmodels.pages.value_texts import class_text, format_value, percent
+from flask_skmodels.pages.value_texts import class_text, format_value, percent, plain_text
 from flask_skmodels.pages.waterfall import Label, Waterfall, importance_bars, waterfalls
 from flask_skmodels.schema.types import ColumnValues, JSONObject
 from flask_skmodels.versions.version import ModelVersion
@@ -80,7 +81,9 @@ class FileResult:
         explained
     :param distributions: name and distribution of the outputs
     :param is_share: whether the outputs are probabilities
+    :param columns_in_words: what the columns of an explanation mean, empty for other predictions
     :param hidden_columns: number of columns that are not in the table
+    :param are_hidden_in_download: whether the download has all of them
     :param download: data URL of all predictions, None if they are too large for the page
     :param file_name: file name of the download
     :param prediction: the record of the prediction
@@ -92,7 +95,9 @@ class FileResult:
     importance: Sequence[tuple[str, str, float]] = ()
     distributions: Sequence[JSONObject]
     is_share: bool
+    columns_in_words: str
     hidden_columns: int
+    are_hidden_in_download: bool
     download: str | None
     file_name: str
     prediction: Prediction
@@ -124,7 +129,7 @@ def row_result(
             prediction=prediction,
         )
     columns = answer_columns(prediction)
-    outputs = [(name, format_value(values[0])) for name, values in columns[:MOST_OUTPUTS]]
+    outputs = [(name, _output_text(values[0])) for name, values in columns[:MOST_OUTPUTS]]
     groups = [] if probabilities is None else _groups(probabilities)
     more = len(columns) - len(outputs)
     return RowResult(
@@ -158,7 +163,7 @@ def file_result(
     shown = columns[:MOST_COLUMNS]
     inputs = _inputs(prediction, len(fields))
     is_share = prediction.method == "predict_proba" if layout is None else layout.are_probabilities
-    text = _percent_of if is_share else format_value
+    text = _percent_of if is_share else _output_text
     outputs = [[text(v) for v in _plain(values[:MOST_ROWS])] for _, values in shown]
     are_labels = version.is_classifier and prediction.method == "predict"
     body = None if are_large(prediction.outputs) else writer.encode(prediction)
@@ -171,10 +176,27 @@ def file_result(
         if layout is None
         else [],
         is_share=is_share,
+        columns_in_words=""
+        if layout is None
+        else _columns_in_words(layout, prediction.classes, columns),
         hidden_columns=len(prediction.fields) - len(fields) + len(columns) - len(shown),
+        are_hidden_in_download=len(fields) == len(prediction.fields),
         download=data_url(body, writer.media_type) if body and len(body) <= MOST_BYTES else None,
         file_name=file_name(prediction.model, writer),
         prediction=prediction,
+    )
+
+
+def _columns_in_words(
+    layout: Layout, classes: Sequence[Any] | None, columns: Sequence[tuple[str, ColumnValues]]
+) -> str:
+    """Return what the columns of an explanation mean, by the example of the first output."""
+    base, first, output = (columns[index][0] for index in (0, 1, layout.width - 1))
+    labels = range(layout.count) if classes is None else classes
+    subject = f" for {class_text(labels[0])}" if layout.count > 1 else ""
+    return (
+        f"In the blue columns, {base} is the answer{subject} before any field counts, {first} is "
+        f"how much the value of {layout.fields[0]} moves it, and so on; {output} is their sum."
     )
 
 
@@ -228,6 +250,12 @@ def _distribution(name: str, values: Any, are_labels: bool) -> JSONObject:
 
 def _plain(values: ColumnValues) -> list[Any]:
     return values.tolist() if isinstance(values, np.ndarray) else list(values)
+
+
+def _output_text(value: Any) -> str:
+    """Return an output as text; a whole number is a class or a cluster."""
+    is_label = isinstance(value, int | np.integer)
+    return plain_text(value) if is_label else format_value(value)
 
 
 def _percent_of(value: Any) -> str:

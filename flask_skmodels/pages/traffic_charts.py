@@ -70,9 +70,9 @@ def _bar_chart(
         for name, values in series:
             height = round(values[index] / (most or 1) * HEIGHT, 3)
             top = round(top - height, 3)
-            text = f"{minute['at'][11:16]}: {values[index]} {name}"
+            text = f"{minute['at'][11:16]}: {values[index]:,} {name}"
             bars += [(round(index * width, 3), top, height, text, name)] if height else []
-    words = "; ".join(f"{sum(values)} {name}" for name, values in series)
+    words = "; ".join(f"{sum(values):,} {name}" for name, values in series)
     return HourChart(title, most, False, bars, (), *ends, f"{words} in the last hour")
 
 

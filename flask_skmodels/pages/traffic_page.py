@@ -14,10 +14,10 @@ from werkzeug.exceptions import NotFound
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, traffic_charts, traffic_statistics
 from flask_skmodels.pages.error_words import rule_in_words
-from flask_skmodels.pages.input_form import labels_of
-from flask_skmodels.pages.page import Page, chosen_label, has_drift, recent_traffic_of
+from flask_skmodels.pages.input_form import InputForm, labels_of
+from flask_skmodels.pages.page import HIDDEN, Page, chosen_label, has_drift, recent_traffic_of
 from flask_skmodels.pages.traffic_statistics import Scope
-from flask_skmodels.pages.value_texts import format_value
+from flask_skmodels.pages.value_texts import format_value, plain_text
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.drift.shared_counts import directory
@@ -25,6 +25,7 @@ from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
 
 MOST_VERSIONS = 50  # that can be chosen
+_NOT_KEPT = "Of the requests, only numbers, yes or no, and values from a fixed list are kept."
 
 
 class TrafficPage(Page):
@@ -59,6 +60,7 @@ class TrafficPage(Page):
             "bar_width": charts.bar_width,
             "range_bar": charts.range_bar,
             "format_value": format_value,
+            "plain_text": plain_text,
         }
 
     def document(self, exchange: Exchange) -> Mapping[str, Any]:
@@ -95,11 +97,18 @@ class TrafficPage(Page):
     def _field_labels(self) -> dict[str, str]:
         return labels_of(self._deployment.versions.live, self.state.settings.hidden_fields)
 
-    def _uncounted(self, traffic: Mapping[str, Any]) -> list[str]:
-        """Return the labels of the fields whose values are not counted."""
+    def _uncounted(self, traffic: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+        """Return why values are not counted, and the labels of these fields, for each reason."""
+        live = self._deployment.versions.live
+        if live is None:
+            return []
+        form = InputForm.of(live, self.state.settings.hidden_fields)
+        labels: dict[str, list[str]] = {_NOT_KEPT: [], HIDDEN: []}
         counted = {each["field"] for each in traffic["inputs"]}
-        labels = self._field_labels() if self._deployment.versions.live else {}
-        return [label for name, label in labels.items() if name not in counted]
+        for name, (label, _) in form.labels.items():
+            if name not in counted:
+                labels[HIDDEN if name in form.hidden_names else _NOT_KEPT].append(label)
+        return [pair for pair in labels.items() if pair[1]]
 
     def _counted_method(self, exchange: Exchange, traffic: Mapping[str, Any]) -> str | None:
         """Return the method whose predictions are counted, None if those of all methods are."""

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
 LARGEST_FIXED = 1e15  # larger numbers are shown with an exponent
+_LONG = re.compile(r"(?<![0-9.])[0-9]{5,}")
 
 
 def format_value(value: Any, digits: int = 6) -> str:
-    """Return a value as text for people.
+    """Return a value as text for people, a number with separators from 10,000 on.
+
+    :param value: any value
+    :param digits: significant digits of floats
+    """
+    text = plain_text(value, digits)
+    is_number = isinstance(value, int | float | np.number)
+    return grouped(text) if is_number else text
+
+
+def grouped(text: str) -> str:
+    """Return a text of numbers with separators in those from 10,000 on."""
+    return _LONG.sub(lambda found: f"{int(found[0]):,}", text)
+
+
+def plain_text(value: Any, digits: int = 6) -> str:
+    """Return a value as text without separators, such as a class, which may be a code.
 
     :param value: any value
     :param digits: significant digits of floats

@@ -13,7 +13,7 @@ from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages.input_form import Input, InputForm
-from flask_skmodels.pages.value_texts import class_text, format_value, percent
+from flask_skmodels.pages.value_texts import class_text, format_value, percent, plain_text
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import FloatArray
@@ -195,7 +195,7 @@ def _parts(prediction: Prediction, values: Sequence[float]) -> Iterator[tuple[st
     """Yield the first value, the last value and the label of each part of the range."""
     outputs: Any = prediction.outputs
     listed = outputs.tolist() if hasattr(outputs, "tolist") else outputs
-    labels = [format_value(each) for each in listed]
+    labels = [plain_text(each) for each in listed]
     start = 0
     for label, group in groupby(labels):
         end = start + len(list(group)) - 1

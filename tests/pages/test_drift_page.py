@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from flask_skmodels import Model, Profile, SKModels
 from flask_skmodels.testing import FakeEstimator
 from tests.support.helpers import serve
-from tests.support.html import HTML, Element, get
+from tests.support.html import HTML, Element, get, statistics
 from tests.support.versions_folder import application, deployment_of, extension_of, iris, put
 
 pytestmark = pytest.mark.usefixtures("strict_host")
@@ -71,7 +72,31 @@ def test_worst_field_is_first(risk: tuple[FlaskClient, SKModels]) -> None:
     assert charts[1].all("span", class_="tag") == []
     document = client.get("/risk/drift/").get_json()
     assert f"{document['fields']['age']['psi']:.3f}" in charts[0].text
-    assert "mean 399" in charts[0].text
+    assert "mean 399 (training 199.5)" in charts[0].text
+    assert statistics(shown)["Drifted"] == "1 of 4: 3 fields and the predictions"
+
+
+def pay(**attributes: Any) -> FlaskClient:
+    X = pd.DataFrame({"income": np.linspace(5_000.0, 95_000.0, 400)})
+    line = LinearRegression().fit(X, X["income"])
+    profile = Profile.of(X)
+    return serve(Model(name="pay", pipeline=line, profile=profile, drift_minimum=1, **attributes))
+
+
+def test_threshold_of_its_own_is_beside_the_usual_ones() -> None:
+    client = pay(drift_threshold=0.05)
+    client.post("/pay/predict/", json={"income": 50_000})
+    text = get(client, "/pay/drift/").text
+    assert "marked drifted if its PSI is above 0.05; the usual limits are 0.1 and 0.25." in text
+
+
+def test_large_numbers_of_ranges_have_separators() -> None:
+    client = pay()
+    assert "trained on 5000 to 95,000" in get(client, "/pay/").one("p", id="field-0-hint").text
+    client.post("/pay/predict/", json={"income": 50_000})
+    chart = get(client, "/pay/drift/").all("div", class_="drift")[0]
+    assert re.search(r"[0-9]{2},[0-9]{3} to 95,000", chart.one("figcaption").text)
+    assert "mean 50,000 (training 50,000)" in chart.text
 
 
 def test_histograms_are_over_one_another(risk: tuple[FlaskClient, SKModels]) -> None:
@@ -125,7 +150,10 @@ def test_page_says_what_its_marks_mean(risk: tuple[FlaskClient, SKModels]) -> No
     client, models = risk
     models.predict("risk", rows(800, 399.0), app=client.application)
     section = page(client).one("section", aria_labelledby="fields-title")
-    assert "marked notable above 0.1 and drifted above 0.25" in section.text
+    assert (
+        "marked notable if its PSI is above 0.1, and drifted if it is above 0.25, which are the "
+        "usual limits"
+    ) in section.text
     assert "A PSI needs 500 rows" in section.text
     legend = section.one("p", class_="legend").text
     assert legend == "training data last rows last rows, drifted"
@@ -152,7 +180,7 @@ def test_shadow_is_in_the_same_picture(tmp_path: Any) -> None:
     shadow.wait()
     charts = get(app.test_client(), "/iris/drift/").all("div", class_="drift")
     notes = [chart.one("h3").text for chart in charts]
-    assert notes[-1].endswith("shadow, version 1; grey: version 2")
+    assert notes[-1].endswith("shadow, version 1; grey: the answers of version 2")
     assert "of the rows of version 2, " in charts[-1].all("title")[0].text
     assert "drifted" in notes[-1]
 

@@ -61,7 +61,14 @@ def test_reason_is_for_those_who_may_see_it(tmp_path: Path, options: dict[str, A
 
 
 def test_index_says_how_many(tmp_path: Path) -> None:
-    assert '<span class="tag bad">1 version failed</span>' in text(client_of(tmp_path), "/-/")
+    index = text(client_of(tmp_path), "/-/")
+    assert '<span class="tag bad">1 version could not be loaded</span>' in index
+
+
+def test_error_page_names_the_version(tmp_path: Path) -> None:
+    response = client_of(tmp_path).get("/iris/?version=2", headers=HTML)
+    assert response.status_code == 503
+    assert "Version 2: The model cannot be loaded." in response.text
 
 
 def failed_of(client: FlaskClient) -> list[dict[str, str]]:

@@ -206,6 +206,7 @@ def test_index_as_json(flowers: FlaskClient) -> None:
 def test_index_without_models() -> None:
     page = get(serve(), "/-/")
     assert page.one("h2").text == "No models yet"
+    assert "In the Python code of the application, add a trained model:" in page.text
     assert not page.all("form")
 
 
@@ -607,11 +608,13 @@ def test_versions(tmp_path: Path, pipeline: Any) -> None:
     assert "A canary answers a share of the requests. The shadow predicts" in page.text
     table = page.one("section", aria_labelledby="versions-title").one("table")
     head, *rows = rows_of(table)
-    assert head == ["Version", "State", "scikit-learn", "Loaded", "SHA-256"]
+    assert head == ["Version", "State", "Trained with", "Loaded", "Fingerprint (SHA-256)"]
     assert [row[:2] for row in rows] == [
         *(["3", "shadow"], ["2", "canary, 25%"], ["1", "live"], ["0", "idle"])
     ]
     assert "An idle version answers only requests that name it." in page.text
+    facts = page.one("section", aria_labelledby="facts-title").one("p", class_="note").text
+    assert facts.startswith("Predictions, time and errors are those of all versions in this server")
     versions = client.get("/iris/").get_json()["versions"]
     digests = {v["version"]: v["sha256"] for v in versions if "sha256" in v}
     shown = {
@@ -637,7 +640,8 @@ def test_versions(tmp_path: Path, pipeline: Any) -> None:
 
 def test_file_of_rows(flowers: FlaskClient) -> None:
     page = upload(flowers, "/iris/", CSV, "rows.csv")
-    head, *rows = rows_of(page.one(id="file-result").one("table", class_="rows"))
+    table = page.one(id="file-result").one("div", class_="with-prediction")
+    head, *rows = rows_of(table.one("table", class_="rows"))
     assert head == [*FIELDS, "prediction"]
     assert rows == [["5.1", "3.5", "1.4", "0.2", "0"], ["6.3", "3.3", "6", "2.5", "2"]]
     assert bars(page.one("div", class_="distributions")) == {"0": "1", "2": "1"}
@@ -679,6 +683,8 @@ def test_file_is_answered_by_the_method_that_is_chosen(flowers: FlaskClient) -> 
     assert head[4:] == ["0", "1", "2"]
     shown = bars(result_of(submit(flowers, "/iris/", **TEXTS)).one("table", class_="bars"))
     assert dict(zip(head[4:], rows[0][4:], strict=True)) == shown  # as for a single row
+    assert not page.all("div", class_="with-prediction")
+    assert "The height of a bar is the number of rows." in page.text
     ends = page.one("div", class_="distributions").all("figcaption")[0].all("span")
     assert [ends[0].text, ends[-1].text] == ["0%", "100%"]
     assert ends[1].text.endswith("%")
@@ -691,7 +697,14 @@ def test_wide_file_shows_the_first_columns() -> None:
     page = upload(client, "/wide/", (",".join("1" * 60) + "\n").encode() * 2, "rows.csv")
     head, *_ = rows_of(page.one(id="file-result").one("table", class_="rows"))
     assert len(head) == 13
-    assert "48 more columns are not shown" in page.text
+    assert "48 more columns are not shown." in page.text  # they are in the file, not the download
+
+
+def test_outputs_that_are_not_shown_are_in_the_download() -> None:
+    many = LinearRegression().fit([[0.0], [1.0]], np.ones((2, 15)))
+    client = serve(Model(name="many", pipeline=many))
+    page = upload(client, "/many/", b"1\n2\n", "rows.csv")
+    assert "3 more columns are not shown, they are in the download" in page.text
 
 
 def test_errors_of_a_file(flowers: FlaskClient) -> None:
@@ -712,9 +725,10 @@ def test_errors_of_a_file(flowers: FlaskClient) -> None:
 def test_file_may_be_of_what_is_installed(
     flowers: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert hint(flowers).startswith("CSV with a header; also NDJSON, JSON or Arrow files")
+    start = "CSV with a header, as spreadsheets save it. Files of programs: NDJSON"
+    assert hint(flowers).startswith(f"{start}, JSON or Arrow. ")
     monkeypatch.delitem(registration._CODECS, "application/vnd.apache.arrow.stream")
-    assert hint(flowers).startswith("CSV with a header; also NDJSON or JSON files")
+    assert hint(flowers).startswith(f"{start} or JSON. ")
 
 
 def hint(client: FlaskClient) -> str:
@@ -751,7 +765,7 @@ def test_too_many_bytes(pipeline: Any) -> None:
     client = serve(iris, MAX_CONTENT_LENGTH=50)
     response = client.post("/iris/", data={"sepal_length": "1" * 60}, headers=HTML)
     page = read(response, 413)
-    assert page.one("h1").text == "Request Entity Too Large"
+    assert page.one("h1").text == page.one("title").text == "The file is too large"
     assert "The file or the form is larger than the application accepts." in page.text
     assert page.one("main").all("a")[0].attributes["href"] == "/iris/"
 

@@ -107,7 +107,7 @@ def sample(page: Element, title: str) -> str:
 def test_form_without_examples_is_filled_from_the_schema(flowers: FlaskClient) -> None:
     page = get(flowers, "/iris/")
     assert fill(page) == dict.fromkeys(FIELDS, "5")
-    assert "values that the schema allows" in page.one("form", id="row").text
+    assert "The values are examples that the model accepts." in page.one("form", id="row").text
     assert result_of(submit(flowers, "/iris/")).all("p", class_="prediction")
 
 
@@ -125,7 +125,17 @@ def test_form_of_values_from_both_says_so(towns: Any) -> None:
     )
     page = get(serve(model), "/price/")
     assert fill(page) == {"town": "Oslo", "area": "1"}
-    assert "have a value that the schema allows" in page.one("form", id="row").text
+    assert "typical of the training data where these are known. The others are examples" in (
+        page.one("form", id="row").text
+    )
+
+
+def test_form_without_values_is_not_said_to_have_any() -> None:
+    words = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    words.fit(["good", "bad"], ["yes", "no"])
+    page = get(serve(Model(name="mood", pipeline=words)), "/mood/")
+    assert fill(page) == {"text": ""}
+    assert "examples that the model accepts" not in page.text
 
 
 def test_times_are_told_without_a_midnight() -> None:
@@ -173,6 +183,13 @@ def test_known_categories_are_offered_where_others_are_allowed(towns: Any) -> No
     options = page.one("datalist", id=field["list"]).all("option")
     assert [each.attributes["value"] for each in options] == ["Bergen", "Oslo", "Roma"]
     assert result_of(submit(client, "/price/", town="Paris")).all("p", class_="prediction")
+
+
+def test_field_with_more_allowed_values_than_a_list_accepts_no_others(towns: Any) -> None:
+    schema: dict[str, Any] = {"town": {"allowed": [*"ABC", *map(str, range(500))]}, "area": {}}
+    schema["town"]["allowed"] += ["Oslo", "Roma", "Bergen"]
+    page = get(serve(KeyValueModel(name="price", pipeline=towns, schema=schema)), "/price/")
+    assert page.one("p", id="field-0-hint").text == "in training: Bergen, Oslo, Roma"
 
 
 def test_values_of_a_hidden_field_are_not_suggested(towns: Any) -> None:
@@ -333,6 +350,20 @@ def test_curl_file_carries_the_login(pipeline: Any) -> None:
     page = get(client, "/iris/")
     for title in ("curl", "file"):
         assert '-H "Authorization: Bearer $TOKEN"' in sample(page, title)
+    assert page.text.count("set the environment variable TOKEN to your access token") == 2
+    assert "Put the name of your file in place of rows.csv." in page.text
+
+
+@pytest.mark.parametrize("kind", LOGINS)
+def test_words_about_the_login_name_what_each_sample_reads(kind: str) -> None:
+    login = code_samples.login_of({"first": LOGINS[kind]})
+    words = code_samples.login_words(login)
+    names = [name for name in ("TOKEN", "API_KEY", "USERNAME", "PASSWORD") if name in words]
+    names += re.findall(r"client\.\w+", words)
+    assert names
+    for title, text in code_samples.samples("http://h/iris/predict/", {"a": 1}, login):
+        is_left_to_the_reader = kind == "mutual" and title == "JavaScript"
+        assert is_left_to_the_reader or all(name in text for name in names), title
 
 
 ROW = {"a b": 1.5, "if": None, "text": 'it\'s "é"', "list": [1, True], "_x": "$HOME"}
@@ -617,7 +648,7 @@ def test_traffic_of_the_last_hour(flowers: FlaskClient) -> None:
         "Time of a prediction",
         "Errors per minute",
     ]
-    assert "Predictions by this server process only" in page.text
+    assert "Predictions by this server process (one copy of the application; there may" in page.text
 
 
 def test_counts_by_class_are_those_of_one_method(flowers: FlaskClient) -> None:
@@ -626,7 +657,7 @@ def test_counts_by_class_are_those_of_one_method(flowers: FlaskClient) -> None:
     section = get(flowers, "/iris/traffic/").one("section", aria_labelledby="outputs-title")
     assert bars(section) == {"0": "1", "2": "1"}
     assert (
-        "Only the rows of the method predict are counted here"
+        "Only rows sent to the method “predict” are counted here"
         in section.one("p", class_="note").text
     )
 
@@ -667,15 +698,16 @@ def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
     assert versions.get("/iris/traffic/").get_json()["predictions"] == 3
     page = get(versions, "/iris/traffic/?version=1")
     assert statistics(page)["Predictions"] == "2"
-    assert "Predictions by version 1 in the last hour, in this server process only" in page.text
+    assert "Predictions by version 1 in the last hour, in this server process" in page.text
     note = page.one("section", aria_labelledby="rejected-title").one("p", class_="note")
     assert note.text.startswith("Wrong values in requests to this server process since it started")
     assert document["seconds"] == document["hour"]["seconds"]
     table = get(versions, "/iris/traffic/").one("section", aria_labelledby="versions-title")
     assert table.one("p", class_="note").text == (
-        "The last 3 predictions of this server process. The share set is the part of the requests "
-        "that a version is to get. Scroll sideways to see all columns of a wide table."
+        "The last 3 predictions of this server process. The intended share is the part of the "
+        "requests that a version is to get. Scroll sideways to see all columns of a wide table."
     )
+    assert [row[2] for row in rows_of(table.one("table"))[1:]] == ["live, 100%", "only when named"]
     get(versions, "/iris/traffic/?version=7", 404)
     assert statistics(get(versions, "/iris/traffic/?version="))["Predictions"] == "3"
 
@@ -711,7 +743,7 @@ def test_counts_of_one_process_are_named_so_where_only_minutes_are_shared(
     document = flowers.get("/iris/traffic/").get_json()
     assert (document["is_shared"], document["are_counts_shared"]) == (True, False)
     text = get(flowers, "/iris/traffic/").text
-    assert "Predictions by this server process only" in text
+    assert "Predictions by this server process (one copy of the application" in text
     assert "Wrong values in requests to this server process" in text
 
 
@@ -730,7 +762,7 @@ def test_times_beside_counts_of_all_processes_are_of_all_too(
     assert document["seconds"] == document["hour"]["seconds"]
     assert document["seconds"] is not None
     text = get(flowers, "/iris/traffic/").text
-    assert "Predictions by all server processes that share their metrics" in text
+    assert "Predictions by all server processes (copies of the application) that share" in text
     assert "The times are those of the last hour." in text
 
 
@@ -799,15 +831,17 @@ def test_card_tells_what_a_manager_asks(towns: Any, tmp_path: Path) -> None:
         *("What it predicts", "What it predicts from", "Which model it is, and since when"),
         *("How sure it is", "What it was trained on", "How it is checked"),
     ]
-    assert "It predicts price: a number, between 150 and 270" in page.text
+    assert "It predicts “price”: a number, between 150 and 270" in page.text
     assert "120 rows of 2 columns" in page.text
     [_, town, *_] = rows_of(page.one("table", class_="wrapped"))
     assert town[0] == "town"
-    assert town[2].startswith("any text; known: ")
-    assert "known: " in get(client, "/price/").one("p", id="field-0-hint").text
+    assert town[2] == "any text; in training: Bergen, Oslo, Roma"
+    hint = get(client, "/price/").one("p", id="field-0-hint").text
+    assert hint == "in training: Bergen, Oslo, Roma; other values are accepted"
     client.post("/price/predict/", json={"town": "Oslo", "area": 60})
     inputs = get(client, "/price/traffic/").one("section", aria_labelledby="inputs-title").text
-    assert "Not shown: town. The values of text fields" in inputs
+    assert "Not shown: town. Of the requests, only numbers, yes or no, and values" in inputs
+    assert "hides" not in inputs
     assert "The bar below" not in inputs
     assert "does not say how sure it is" in page.text
     card = client.get("/price/card/").get_json()
@@ -835,11 +869,15 @@ def test_card_of_a_classifier_and_of_hidden_fields(pipeline: Any, tmp_path: Path
     client.post("/iris/predict_proba/", json=[SETOSA, VIRGINICA])
     page = get(client, "/iris/card/")
     assert "It predicts one of 0, 1, 2." in page.text
-    assert "For the last 2 rows in this server process" in page.text
+    assert "in half of the last 2 rows, and at least 90% in" in page.text
     card = client.get("/iris/card/").get_json()
     median = percent(card["certainty"]["recent"]["median_probability"])
-    assert f"the probability of the predicted class was {median} in the median" in page.text
-    assert card["since"]["sha256"] in " ".join(card["checks"])
+    assert f"the probability of the predicted class was at least {median} in half" in page.text
+    assert f"The fingerprint (SHA-256) of its file is {card['since']['sha256']}." in card["checks"]
+    assert "Those who run the application have decided that this file may be used." in page.text
+    inputs = get(client, "/iris/traffic/").one("section", aria_labelledby="inputs-title").text
+    assert "Not shown: sepal_width. The application hides these values." in inputs
+    assert "are kept" not in inputs
     hidden = {each["name"]: "typical" in each for each in card["fields"]}
     assert hidden["sepal_width"] is False
     assert card["training"] is None
@@ -947,7 +985,20 @@ def test_nothing_is_uploaded_twice(flowers: FlaskClient) -> None:
 def test_large_numbers_are_not_in_powers_of_ten() -> None:
     big = LinearRegression().fit(np.array([[0.0], [1.0]]), [0.0, 6185614.25])
     client = serve(KeyValueModel(name="big", pipeline=big, schema={"x": {}}))
-    assert result_of(submit(client, "/big/", x="1")).one("p", class_="prediction").text == "6185614"
+    shown = result_of(submit(client, "/big/", x="1")).one("p", class_="prediction").text
+    assert shown == "6,185,614"
+    table = upload(client, "/big/", b"x\n20000.5\n", "rows.csv").one("table", class_="rows")
+    assert rows_of(table)[1][0] == "20,000.5"
+
+
+def test_class_that_is_a_number_has_no_separators() -> None:
+    codes = GaussianNB().fit([[0.0], [1.0]], [10115, 20095])
+    client = serve(Model(name="code", pipeline=codes, probability=True))
+    result = result_of(submit(client, "/code/", x0="1"))
+    assert result.one("p", class_="prediction").text == "20095"
+    assert "It predicts one of 10115, 20095." in get(client, "/code/card/").text
+    page = upload(client, "/code/", b"1\n", "rows.csv")
+    assert bars(page.one("div", class_="distributions")) == {"20095": "1"}
 
 
 # Time

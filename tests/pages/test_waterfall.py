@@ -81,7 +81,8 @@ def test_a_waterfall_is_under_the_prediction(client: FlaskClient) -> None:
     sizes = {"Age": abs(parts["age"]), "<Income>": abs(parts["income"])}
     assert order == sorted(sizes, key=lambda name: -sizes[name])
     assert "compared with zero, because the model has no profile" in why.text
-    assert "the score of rich. The model computes the probabilities above from such" in why.text
+    assert "Base is the score before any field counts" in why.text
+    assert "the score of rich. The higher the score, the higher the probability." in why.text
 
 
 def test_a_missing_value_is_named(client: FlaskClient) -> None:
@@ -101,6 +102,7 @@ def test_the_predicted_class_of_several_is_explained(client: FlaskClient) -> Non
     assert steps["income 50"] == f"{contribution:+.1%}".replace("-", "\N{MINUS SIGN}")
     assert f"add up to the output: the probability of {label}." in why.text
     assert "compared with the mean output for the training data" in why.text
+    assert "Base is the average probability; base and fields add up" in why.text
 
 
 def test_each_target_has_a_waterfall(client: FlaskClient) -> None:
@@ -137,6 +139,21 @@ def test_a_file_has_the_mean_contribution_of_each_field(client: FlaskClient) -> 
     assert shown == {name: f"{means[name]:.4g}" for name in sorted(means, key=lambda n: -means[n])}
     header = rows_of(result.one("table", class_="rows"))[0]
     assert header == ["age", "income", "base", "age", "income", "output"]
+    assert (
+        "In the blue columns, base is the answer before any field counts, age is how much the "
+        "value of age moves it, and so on; output is their sum."
+    ) in result.text
+    assert not result.all("div", class_="with-prediction")
+
+
+def test_columns_of_several_explained_classes_are_told_by_the_first(client: FlaskClient) -> None:
+    csv = X.head(12).to_csv(index=False).encode()
+    result = upload(client, "/kind/", csv, "rows.csv", method="explain").one(id="file-result")
+    header = rows_of(result.one("table", class_="rows"))[0]
+    first = header[2].removesuffix("_base")
+    assert f"{first}_base is the answer for {first} before any field counts" in result.text
+    assert f"{first}_age is how much the value of age moves it" in result.text
+    assert f"{first}_output is their sum" in result.text
 
 
 def test_a_file_has_contributions_to_probabilities_in_percent(client: FlaskClient) -> None:
