@@ -707,7 +707,7 @@ def test_page_of_a_file(picky: FlaskClient) -> None:
 
     response = upload(mixture(4, 2))
     assert response.status_code == 422
-    assert f"<b>Row 3</b> {MESSAGE}" in response.text
+    assert f"<b>Row 3</b>: {MESSAGE}" in response.text
     assert "s3cr3t" not in response.text
     assert AT_LEAST in upload([BAD] * 150).text
 
