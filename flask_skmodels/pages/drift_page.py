@@ -59,7 +59,7 @@ class Chart:
     :ivar statistics: its statistics by name
     :ivar pairs: the bars
     :ivar labels: the labels of all bins if there are few, else of the first and the last
-    :ivar rows: the number of values
+    :ivar rows: the number of values, of two versions the smaller one
     :ivar trained_mean: the mean in the training data, of booleans the share of True
     :ivar note: what the chart compares
     :ivar is_yes_or_no: whether the values are only yes and no
@@ -150,7 +150,9 @@ def _charts_of_versions(report: Report) -> Iterator[Chart]:
             note = f"{compared.role}, version {compared.version}; grey: the answers of {live}"
             beside = f"the rows of {live}"
             chart = _drawn(compared.figures, index, statistics, expected, beside)
-            yield replace(chart, tone=_tone(statistics["psi"], report.threshold), note=note)
+            tone = _tone(statistics["psi"], report.threshold)
+            rows = min(chart.rows, int(report.figures.rows[first + index]))
+            yield replace(chart, tone=tone, note=note, rows=rows)
 
 
 def _drawn(

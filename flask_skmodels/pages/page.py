@@ -36,6 +36,7 @@ HIDDEN = "The application hides these values."
 _SCRIPT = "text/javascript"
 _STATIC = {"pages.css": "text/css", "pages.js": _SCRIPT, "file_progress.js": _SCRIPT}
 _KEPT_IN_JSON = {"q", "version"}  # the parameters that JSON documents know
+_NAME_THE_MODEL = {404, 413, 503}  # the statuses whose page leads to the model, if it is visible
 _YEAR = 365 * 24 * 3600
 SECURITY = {
     "Content-Security-Policy": (
@@ -122,9 +123,10 @@ def error_page(state: State, exchange: Exchange, exception: Exception) -> Respon
     if response_of(exception) is not None or not prefers_page(exchange.request):
         return varied(problem_response(exception, exchange.request))
     problem = problem_of(exception, exchange.request)
-    deployment = _deployment_of(state, exchange.request)
     known: JSONObject = {"problem": problem, "limit": _limit(exchange.request)}
     known |= {"model": None, "version": None}
+    names_model = problem.status in _NAME_THE_MODEL
+    deployment = _deployment_of(state, exchange.request) if names_model else None
     if deployment is not None:
         known |= {"model": deployment.name, "version": _known_label(deployment, exchange)}
     page = render_page(state, exchange, "error.html", **known)

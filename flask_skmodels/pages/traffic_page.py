@@ -21,6 +21,7 @@ from flask_skmodels.pages.value_texts import format_value, plain_text
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.drift.shared_counts import directory
+from flask_skmodels.telemetry.recent_traffic import is_measured
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
 
@@ -48,7 +49,7 @@ class TrafficPage(Page):
             "name": self._deployment.name,
             "live": None if live is None else live.label,
             "traffic": traffic,
-            "uncounted": self._uncounted(traffic),
+            "uncounted": self._uncounted(exchange, traffic),
             "counted_method": self._counted_method(exchange, traffic),
             "labels": self._labels() if self._deployment.versions.is_folder else [],
             "has_drift": has_drift(self.state, self._deployment),
@@ -97,17 +98,21 @@ class TrafficPage(Page):
     def _field_labels(self) -> dict[str, str]:
         return labels_of(self._deployment.versions.live, self.state.settings.hidden_fields)
 
-    def _uncounted(self, traffic: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    def _uncounted(
+        self, exchange: Exchange, traffic: Mapping[str, Any]
+    ) -> list[tuple[str, list[str]]]:
         """Return why values are not counted, and the labels of these fields, for each reason."""
-        live = self._deployment.versions.live
-        if live is None:
+        version = self._version(exchange)
+        if version is None:
             return []
-        form = InputForm.of(live, self.state.settings.hidden_fields)
-        labels: dict[str, list[str]] = {_NOT_KEPT: [], HIDDEN: []}
+        form = InputForm.of(version, self.state.settings.hidden_fields)
         counted = {each["field"] for each in traffic["inputs"]}
-        for name, (label, _) in form.labels.items():
-            if name not in counted:
-                labels[HIDDEN if name in form.hidden_names else _NOT_KEPT].append(label)
+        labels: dict[str, list[str]] = {_NOT_KEPT: [], HIDDEN: []}
+        fields = [each for each in form.fields if each.name in form.labels]  # none of a text area
+        for field in fields:
+            is_hidden = field.name in form.hidden_names
+            if field.name not in counted and (is_hidden or not is_measured(field)):
+                labels[HIDDEN if is_hidden else _NOT_KEPT].append(form.labels[field.name][0])
         return [pair for pair in labels.items() if pair[1]]
 
     def _counted_method(self, exchange: Exchange, traffic: Mapping[str, Any]) -> str | None:

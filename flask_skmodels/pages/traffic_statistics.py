@@ -51,7 +51,7 @@ _COUNTS = {
 
 
 def summary(traffic: RecentModelTraffic, window: Sequence[KeptPrediction]) -> JSONObject:
-    """Return the counts of a model and the time that its estimator takes.
+    """Return the counts of a model and the times of its predictions.
 
     :param traffic: recent traffic of the model
     :param window: the last predictions of the model

@@ -301,10 +301,11 @@ def measured_fields(version: ModelVersion, hidden: Collection[str] = ()) -> list
     shown = shown_names(version.schema, hidden)
     fields = {field.column.name: field for field in version.schema.fields if not field.is_alias}
     in_order = [fields[name] for name in version.schema.column_names]
-    return [f if _is_measured(f) and (not hidden or f.name in shown) else None for f in in_order]
+    return [f if is_measured(f) and (not hidden or f.name in shown) else None for f in in_order]
 
 
-def _is_measured(field: Field) -> bool:
+def is_measured(field: Field) -> bool:
+    """Return whether the values of a field are kept, unless it is hidden."""
     return field.is_number or field.kind == "boolean" or "allowed" in field.definition
 
 

@@ -17,6 +17,7 @@ from tests.support import described_models
 from tests.support.browser import Witness, chromium, serving
 from tests.support.helpers import SETOSA, serve
 from tests.support.html import HTML, get
+from tests.support.versions_folder import application, iris, put
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -156,6 +157,16 @@ def test_without_the_library_there_is_a_page_of_our_own(
     assert "replace {version}" not in text  # no model has versions
     assert client.get(f"{PATH}swagger-ui.css").status_code == 404
     assert client.get("/-/openapi.json").status_code == 200
+
+
+def test_page_of_our_own_explains_the_label_of_a_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_docs, "find_spec", lambda name: None)
+    put(tmp_path / "iris", "1")
+    client = application(iris(), root=tmp_path).test_client()
+    text = get(client, PATH).one("main").text
+    assert "In a URL, replace {version} by the label of a version of the model." in text
 
 
 def test_without_the_library_and_without_pages_it_names_the_extra(

@@ -199,3 +199,21 @@ def test_method_that_nobody_called_has_no_chart(tmp_path: Path) -> None:
     shadow.wait()
     section = get(app.test_client(), "/iris/drift/").one(aria_labelledby="predictions-title")
     assert [each.text.split()[0] for each in section.all("h3")] == ["predict", "predict"]
+
+
+def test_too_few_rows_of_the_live_version(tmp_path: Path) -> None:
+    X = np.tile(np.arange(50.0)[:, np.newaxis], (1, 2))
+    live = LogisticRegression().fit(X, X[:, 0] > 20)
+    folder = tmp_path / "iris"
+    for label in ("1", "2"):
+        put(folder, label, live)
+        Profile.of(X, None, live).save(folder / f"{label}.profile.json")
+    canary = iris(traffic={"1": 0.5}, drift_minimum=50, probability=True)
+    app = application(canary, root=tmp_path)
+    models = extension_of(app)
+    models.predict("iris", X, method="predict_proba", version="2", app=app)
+    models.predict("iris", X[:6], method="predict", version="2", app=app)
+    models.predict("iris", X, method="predict", version="1", app=app)
+    charts = get(app.test_client(), "/iris/drift/").all("div", class_="drift")
+    assert charts[-1].one("h3").text.endswith("canary, version 1; grey: the answers of version 2")
+    assert charts[-1].one("dl").text == "PSI too few rows: 6 of 50 needed"

@@ -52,7 +52,14 @@ from tests.support.html import (
     submit,
     upload,
 )
-from tests.support.versions_folder import application, deployment_of, extension_of, iris, put
+from tests.support.versions_folder import (
+    application,
+    deployment_of,
+    extension_of,
+    iris,
+    put,
+    refresh,
+)
 
 pytestmark = pytest.mark.usefixtures("strict_host")
 
@@ -242,6 +249,12 @@ def test_index_shows_what_the_visitor_may_see(line_pipeline: Any) -> None:
     client = serve(*models, SKMODELS_VISIBLE=lambda model: model.name == "open")
     assert "secret" not in client.get("/-/", headers=HTML).text
     assert [m["name"] for m in client.get("/-/").get_json()["models"]] == ["open"]
+
+
+def test_visibility_that_needs_a_login(pipeline: Any) -> None:
+    iris = KeyValueModel(name="iris", pipeline=pipeline, schema=SCHEMA)
+    client = serve(iris, SKMODELS_VISIBLE=lambda model: abort(401))
+    assert get(client, "/-/", 401).one("h1").text == "Unauthorized"
 
 
 # Guards
@@ -613,6 +626,9 @@ def test_versions(tmp_path: Path, pipeline: Any) -> None:
         *(["3", "shadow"], ["2", "canary, 25%"], ["1", "live"], ["0", "idle"])
     ]
     assert "An idle version answers only requests that name it." in page.text
+    (tmp_path / "0.joblib").unlink()
+    refresh(client.application)
+    assert "An idle version" not in get(client, "/iris/").text
     facts = page.one("section", aria_labelledby="facts-title").one("p", class_="note").text
     assert facts.startswith("Predictions, time and errors are those of all versions in this server")
     versions = client.get("/iris/").get_json()["versions"]
@@ -765,9 +781,19 @@ def test_too_many_bytes(pipeline: Any) -> None:
     client = serve(iris, MAX_CONTENT_LENGTH=50)
     response = client.post("/iris/", data={"sepal_length": "1" * 60}, headers=HTML)
     page = read(response, 413)
-    assert page.one("h1").text == page.one("title").text == "The file is too large"
+    assert page.one("h1").text == page.one("title").text == "The request is too large"
     assert "The file or the form is larger than the application accepts." in page.text
     assert page.one("main").all("a")[0].attributes["href"] == "/iris/"
+
+
+def test_error_that_is_not_of_the_version_does_not_name_it(tmp_path: Path, pipeline: Any) -> None:
+    put(tmp_path, "1", pipeline)
+    iris = KeyValueModel(name="iris", pipeline=str(tmp_path), schema=SCHEMA)
+    client = serve(iris, SKMODELS_TRUST_PICKLE=True, MAX_CONTENT_LENGTH=50)
+    body = {"sepal_length": "1" * 60}
+    page = read(client.post("/iris/?version=1", data=body, headers=HTML), 413)
+    assert "The file or the form is larger" in page.text
+    assert "Version 1" not in page.one("main").text
 
 
 # What goes wrong

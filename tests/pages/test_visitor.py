@@ -62,7 +62,7 @@ from tests.support.html import (
     submit,
     upload,
 )
-from tests.support.versions_folder import application, put
+from tests.support.versions_folder import application, put, refresh
 
 pytestmark = pytest.mark.usefixtures("strict_host")
 
@@ -710,6 +710,28 @@ def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
     assert [row[2] for row in rows_of(table.one("table"))[1:]] == ["live, 100%", "only when named"]
     get(versions, "/iris/traffic/?version=7", 404)
     assert statistics(get(versions, "/iris/traffic/?version="))["Predictions"] == "3"
+
+
+def test_version_that_is_not_loaded_has_no_reason_for_missing_inputs(
+    versions: FlaskClient, tmp_path: Path
+) -> None:
+    versions.post("/iris/versions/1/predict/", json=[[*SETOSA.values()]])
+    assert get(versions, "/iris/traffic/?version=1").all(aria_labelledby="inputs-title")
+    (tmp_path / "1.joblib").unlink()
+    refresh(versions.application)
+    page = get(versions, "/iris/traffic/?version=1")
+    assert statistics(page)["Predictions"] == "1"
+    assert "Not shown" not in page.text
+
+
+def test_many_values_without_names_are_shown_if_others_are_hidden() -> None:
+    wide = LinearRegression().fit(np.eye(60), np.arange(60.0))
+    model = Model(name="wide", pipeline=wide)
+    client = serve(model, SKMODELS_LOG_HIDDEN_FIELDS=["password"])
+    client.post("/wide/predict/", json=[[0.0] * 60])
+    inputs = get(client, "/wide/traffic/").one("section", aria_labelledby="inputs-title")
+    assert len(inputs.all("div", class_="range")) == 60
+    assert "Not shown" not in inputs.text
 
 
 def test_minutes_of_several_processes_are_added_up(
