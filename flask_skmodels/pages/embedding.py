@@ -100,7 +100,8 @@ class TemplateModels:
         :raises UnknownModel: there is no such model, version or method
         """
         if isinstance(subject, Prediction):
-            return _drawn("prediction", result=_result_of(subject), errors=())
+            made_by = self._deployment(subject.model).version(application(), subject.version)
+            return _drawn("prediction", result=_result_of(subject, made_by), errors=())
         if row is None:
             served = self._deployment(subject).current(application())
             sent = self._submission(served, self._form(served), form_method)
@@ -122,9 +123,10 @@ class TemplateModels:
             version = self._deployment(name).version(application(), prediction.version)
             is_label = method is None and prediction.method == "predict"
             if not is_label or "predict_proba" not in version.methods:
-                return _result_of(prediction), []
+                return _result_of(prediction, version), []
             options = {"method": "predict_proba", "version": prediction.version}
-            return _result_of(prediction, self._models.predict(name, [row], **options)), []
+            probabilities = self._models.predict(name, [row], **options)
+            return _result_of(prediction, version, probabilities), []
         except UnknownModel:
             raise
         except InvalidInput as error:
@@ -213,14 +215,16 @@ def _marker(name: str, form: InputForm) -> str:
     return name
 
 
-def _result_of(prediction: Prediction, probabilities: Prediction | None = None) -> RowResult:
+def _result_of(
+    prediction: Prediction, version: ModelVersion, probabilities: Prediction | None = None
+) -> RowResult:
     """Return the prediction of one row as it is shown.
 
     :raises ValueError: it has several rows
     """
     if prediction.rows != 1:
         raise ValueError(f"a template shows the prediction of one row, not of {prediction.rows}")
-    return row_result(prediction, probabilities, None, {})
+    return row_result(prediction, version, probabilities, None, {})
 
 
 def _drawn(macro: str, **arguments: Any) -> Markup:

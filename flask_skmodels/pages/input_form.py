@@ -360,7 +360,8 @@ def _with_known(hint: str, schema: Mapping[str, Any], values: Sequence[str]) -> 
 def training_in_words(schema: Mapping[str, Any]) -> str:
     """Return the range of a field in the training data, empty if it is not known."""
     bounds = schema.get("x-training-range")
-    return "trained on {} to {}".format(*map(_bound_text, bounds)) if bounds else ""
+    texts = [_bound_text(label_of(whole(each)), schema) for each in bounds or ()]
+    return f"trained on {' to '.join(texts)}" if texts else ""
 
 
 def limits_in_words(schema: Mapping[str, Any], kind: str) -> str:
@@ -372,17 +373,23 @@ def _hint(schema: Mapping[str, Any], kind: str) -> str:
     """Return the accepted values in words, empty if the kind of the input shows them."""
     if kind in {"select", "checkbox"}:
         return ""
-    whole = ["whole number"] if kind == "number" and schema.get("type") == "integer" else []
-    low, high = bounds_of(schema)
+    kinds = ["whole number"] if kind == "number" and schema.get("type") == "integer" else []
+    low, high = (None if v is None else _limit_text(v, schema) for v in bounds_of(schema))
     if low is not None and high is not None:
-        return ", ".join([*whole, f"from {_bound_text(low)} to {_bound_text(high)}"])
+        return ", ".join([*kinds, f"from {low} to {high}"])
     bounds = {"at least": low, "at most": high}
-    limits = [f"{words} {_bound_text(v)}" for words, v in bounds.items() if v is not None]
-    return ", ".join([*whole, *limits])
+    limits = [f"{words} {text}" for words, text in bounds.items() if text is not None]
+    return ", ".join([*kinds, *limits])
 
 
-def _bound_text(value: Any) -> str:
-    return label_of(value) if isinstance(value, str) else grouped(label_of(whole(value)))
+def _limit_text(value: Any, schema: Mapping[str, Any]) -> str:
+    """Return a limit in full, because it is enforced; a date without a time of 0:00."""
+    return _bound_text(label_of(str(whole(value))), schema)
+
+
+def _bound_text(text: str, schema: Mapping[str, Any]) -> str:
+    """Return a number with separators, unless the numbers of the field are codes."""
+    return text if "enum" in schema else grouped(text)
 
 
 def _read(each: Field, text: str) -> Any:

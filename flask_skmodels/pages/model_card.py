@@ -116,6 +116,7 @@ def _fields(version: ModelVersion, hidden: Collection[str]) -> Iterator[JSONObje
         schema, known = field_schema(each), hints.get(each.name)
         entry: JSONObject = {"name": each.name, "label": schema.get("title", each.name)}
         entry |= {"unit": schema.get("x-unit"), "type": _type(schema)}
+        entry["is_choice"] = True if "enum" in schema else None
         entry["accepted"] = _accepted(each, schema, known)
         entry["is_required"] = bool(each.definition.get("required")) and not each.has_default
         typical, bounds = schema.get("examples", [None])[0], schema.get("x-training-range")
@@ -268,7 +269,7 @@ def markdown(card: Mapping[str, Any], version: ModelVersion, sample: str) -> str
         + "\n\n</details>",
         "## Evaluation Results",
         NO_SCORE,
-        certainty_sentence(card),
+        _text(certainty_sentence(card)),
         *(f"- {_text(each)}" for each in card["checks"]),
         "# How to Get Started with the Model",
         f"```sh\n{sample}\n```",
@@ -313,7 +314,9 @@ def training_sentence(card: Mapping[str, Any]) -> str:
 def typical_text(field: Mapping[str, Any]) -> str:
     """Return the typical value of a field of a card, empty if it has none."""
     value = field.get("typical")
-    return label_of(value) if isinstance(value, str) else format_value(value)
+    if isinstance(value, str):
+        return label_of(value)
+    return plain_text(value) if field.get("is_choice") else format_value(value)
 
 
 def certainty_sentence(card: Mapping[str, Any]) -> str:
@@ -327,10 +330,13 @@ def certainty_sentence(card: Mapping[str, Any]) -> str:
     recent = certainty.get("recent")
     if recent is None:
         return words
+    words, median = f"{words} In this server process, ", percent(recent["median_probability"])
+    if recent["rows"] == 1:
+        return f"{words}the probability of the predicted class in the last row was {median}."
     return (
-        f"{words} In this server process, the probability of the predicted class was at least "
-        f"{percent(recent['median_probability'])} in half of the last {recent['rows']:,} rows, "
-        f"and at least {SURE:.0%} in {percent(recent['share_sure'])} of them."
+        f"{words}the median probability of the predicted class in the last {recent['rows']:,} "
+        f"rows was {median}; the probability was at least {SURE:.0%} in "
+        f"{percent(recent['share_sure'])} of them."
     )
 
 

@@ -189,7 +189,8 @@ class ModelPage(BaseView):
         is_first = method == version.default_method
         others = {name: predict(name) for name in also if is_first}
         labels = self._form(version).labels
-        return row_result(prediction, others.get("predict_proba"), others.get(EXPLAIN), labels)
+        probabilities, explanation = others.get("predict_proba"), others.get(EXPLAIN)
+        return row_result(prediction, version, probabilities, explanation, labels)
 
     def _predict_file(
         self, exchange: Exchange, version: ModelVersion, method: str, body: Body

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from math import isfinite
 from typing import Any
 
@@ -18,7 +19,7 @@ from flask_skmodels.explain.explanation import Layout
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import bar_width
 from flask_skmodels.pages.traffic_statistics import distribution
-from flask_skmodels.pages.value_texts import class_text, format_value, percent, plain_text
+from flask_skmodels.pages.value_texts import format_value, percent, plain_text
 from flask_skmodels.pages.waterfall import Label, Waterfall, importance_bars, waterfalls
 from flask_skmodels.schema.types import ColumnValues, JSONObject
 from flask_skmodels.versions.version import ModelVersion
@@ -105,6 +106,7 @@ class FileResult:
 
 def row_result(
     prediction: Prediction,
+    version: ModelVersion,
     probabilities: Prediction | None,
     explanation: Prediction | None,
     labels: Mapping[str, Label],
@@ -112,6 +114,7 @@ def row_result(
     """Return the result to show for one row.
 
     :param prediction: the prediction of the row
+    :param version: the version that made it
     :param probabilities: the prediction of its probabilities, None if the model does not serve them
     :param explanation: its explanation, None if the model does not serve it
     :param labels: the labels of the fields, by name
@@ -129,7 +132,8 @@ def row_result(
             prediction=prediction,
         )
     columns = answer_columns(prediction)
-    outputs = [(name, _output_text(values[0])) for name, values in columns[:MOST_OUTPUTS]]
+    text = plain_text if _are_labels(prediction, version) else format_value
+    outputs = [(name, text(values[0])) for name, values in columns[:MOST_OUTPUTS]]
     groups = [] if probabilities is None else _groups(probabilities)
     more = len(columns) - len(outputs)
     return RowResult(
@@ -163,9 +167,12 @@ def file_result(
     shown = columns[:MOST_COLUMNS]
     inputs = _inputs(prediction, len(fields))
     is_share = prediction.method == "predict_proba" if layout is None else layout.are_probabilities
-    text = _percent_of if is_share else _output_text
-    outputs = [[text(v) for v in _plain(values[:MOST_ROWS])] for _, values in shown]
-    are_labels = version.is_classifier and prediction.method == "predict"
+    are_labels = _are_labels(prediction, version)
+    texts = _texts_of_columns(layout, are_labels=are_labels, is_share=is_share)
+    outputs = [
+        [as_text(v) for v in _plain(values[:MOST_ROWS])]
+        for as_text, (_, values) in zip(cycle(texts), shown, strict=False)
+    ]
     body = None if are_large(prediction.outputs) else writer.encode(prediction)
     return FileResult(
         header=[*fields, *(name for name, _ in shown)],
@@ -193,7 +200,7 @@ def _columns_in_words(
     """Return what the columns of an explanation mean, by the example of the first output."""
     base, first, output = (columns[index][0] for index in (0, 1, layout.width - 1))
     labels = range(layout.count) if classes is None else classes
-    subject = f" for {class_text(labels[0])}" if layout.count > 1 else ""
+    subject = f" for {plain_text(labels[0])}" if layout.count > 1 else ""
     return (
         f"In the blue columns, {base} is the answer{subject} before any field counts, {first} is "
         f"how much the value of {layout.fields[0]} moves it, and so on; {output} is their sum."
@@ -222,7 +229,7 @@ def _groups(prediction: Prediction) -> list[tuple[str, list[Bar]]]:
 
 def _bars(classes: Sequence[Any], row: Any) -> list[Bar]:
     values = [float(value) for value in np.ravel(row)]
-    labels = [class_text(label) for label in classes]
+    labels = [plain_text(label) for label in classes]
     if len(labels) != len(values):
         labels = [str(index) for index in range(len(values))]
     ranked = sorted(zip(labels, values, strict=True), key=lambda pair: -pair[1])[:MOST_BARS]
@@ -252,15 +259,28 @@ def _plain(values: ColumnValues) -> list[Any]:
     return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
 
-def _output_text(value: Any) -> str:
-    """Return an output as text; a whole number is a class or a cluster."""
-    is_label = isinstance(value, int | np.integer)
-    return plain_text(value) if is_label else format_value(value)
+def _are_labels(prediction: Prediction, version: ModelVersion) -> bool:
+    return version.is_classifier and prediction.method == "predict"
 
 
-def _percent_of(value: Any) -> str:
-    """Return a probability as a percentage; a missing one, or another value, as any other."""
-    return percent(value) if isinstance(value, float) and isfinite(value) else format_value(value)
+def _texts_of_columns(
+    layout: Layout | None, *, are_labels: bool, is_share: bool
+) -> list[Callable[[Any], str]]:
+    """Return the functions that make texts of the output columns, to be repeated."""
+    text = plain_text if are_labels else _share_text if is_share else format_value
+    contribution = _contribution_text if is_share else format_value
+    return [text] if layout is None else [text, *[contribution] * len(layout.fields), text]
+
+
+def _contribution_text(value: Any) -> str:
+    return _share_text(value, is_probability=False)
+
+
+def _share_text(value: Any, *, is_probability: bool = True) -> str:
+    """Return a share as a percentage; a missing one, or another value, as any other."""
+    if isinstance(value, float) and isfinite(value):
+        return percent(value, is_probability=is_probability)
+    return format_value(value)
 
 
 def data_url(body: bytes, media_type: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from math import isclose
 from typing import Any
 
 import numpy as np
 
+MINUS = "\N{MINUS SIGN}"
 LARGEST_FIXED = 1e15  # larger numbers are shown with an exponent
 _LONG = re.compile(r"(?<![0-9.])[0-9]{5,}")
 
@@ -47,23 +49,28 @@ def plain_text(value: Any, digits: int = 6) -> str:
     return str(value)
 
 
-def percent(share: float) -> str:
+def percent(share: float, *, is_probability: bool = True) -> str:
     """Return a probability or another share as a percentage, on all pages in the same way.
 
-    Only 0 is shown as 0%, and only 1 as 100%.
+    Only 0 is shown as 0%, and only 1 as 100%; what differs from them by a rounding error counts
+    as 0 or 1.
 
-    :param share: from 0 to 1
+    :param share: the share, with a minus sign if it is negative
+    :param is_probability: whether it is a probability or another part of a whole, and no
+        difference of two
     """
-    if 0 < share < 0.001:
+    size = abs(share)
+    size = next((end for end in (0, 1) if isclose(size, end, rel_tol=0, abs_tol=1e-12)), size)
+    sign = MINUS if share < 0 and size else ""
+    return sign + _size_text(size, is_probability=is_probability)
+
+
+def _size_text(size: float, *, is_probability: bool) -> str:
+    if is_probability and 0 < size < 0.001:
         return "< 0.1%"
-    if 0.999 < share < 1:
+    if is_probability and 0.999 < size < 1:
         return "> 99.9%"
-    return f"{share:.0%}" if share in (0, 1) else f"{share:.1%}"
-
-
-def class_text(value: Any) -> str:
-    """Return a class as text for people."""
-    return format_value(value) if isinstance(value, bool | np.bool_) else str(value)
+    return f"{size:.0%}" if size in (0, 1) else f"{size:.1%}"
 
 
 def is_missing(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_skmodels.explain.explanation import Layout
 from flask_skmodels.pages.charts import WIDTH, bar_width
-from flask_skmodels.pages.value_texts import class_text, format_value, percent
+from flask_skmodels.pages.value_texts import MINUS, format_value, percent, plain_text
 from flask_skmodels.schema.types import FloatArray
 
 MOST_FIELDS = 20  # with a bar of their own: the largest contributions
@@ -108,7 +108,9 @@ def importance_bars(
     return [
         (
             labels.get(name, (name, ""))[0],
-            percent(mean) if layout.are_probabilities else format_value(mean, 4),
+            percent(mean, is_probability=False)
+            if layout.are_probabilities
+            else format_value(mean, 4),
             bar_width(mean, largest),
         )
         for name, mean in importance
@@ -117,7 +119,7 @@ def importance_bars(
 
 def _subject(layout: Layout, classes: Sequence[Any] | None, index: int) -> str:
     if classes is not None:
-        return class_text(classes[-1 if layout.count == 1 else index])
+        return plain_text(classes[-1 if layout.count == 1 else index])
     return "" if layout.count == 1 else f"output {index}"
 
 
@@ -150,15 +152,19 @@ def _steps(numbers: FloatArray, named: Sequence[tuple[str, str]], *, is_share: b
 
 
 def _signed(amount: float) -> str:
-    return _plain(amount) if amount < 0 else f"+{format_value(amount, 4)}"
+    return _with_sign(_plain(amount))
 
 
 def _plain(amount: float) -> str:
-    return format_value(amount, 4).replace("-", "\N{MINUS SIGN}")
+    return format_value(amount, 4).replace("-", MINUS)
 
 
 def _signed_percent(amount: float) -> str:
-    return f"{amount:+.1%}".replace("-", "\N{MINUS SIGN}")
+    return _with_sign(percent(amount, is_probability=False))
+
+
+def _with_sign(text: str) -> str:
+    return text if text.startswith(MINUS) else f"+{text}"
 
 
 def _kind(amount: float) -> str:

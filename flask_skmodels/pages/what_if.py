@@ -13,7 +13,7 @@ from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages.input_form import Input, InputForm
-from flask_skmodels.pages.value_texts import class_text, format_value, percent, plain_text
+from flask_skmodels.pages.value_texts import format_value, percent, plain_text
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import FloatArray
@@ -182,7 +182,7 @@ def _numbers(prediction: Prediction, order: Sequence[str]) -> list[tuple[str, Fl
     table = np.asarray(outputs, dtype=np.float64).reshape(len(outputs), -1)
     if not np.isfinite(table).all():
         return None
-    names = [class_text(each) for each in prediction.classes or []]
+    names = [plain_text(each) for each in prediction.classes or []]
     if len(names) != table.shape[1]:
         names = [str(each) for each in range(table.shape[1])] if table.shape[1] > 1 else [""]
     ranked = np.argsort(-table.max(axis=0), kind="stable")[:MOST_LINES]

@@ -723,6 +723,20 @@ def test_outputs_that_are_not_shown_are_in_the_download() -> None:
     assert "3 more columns are not shown, they are in the download" in page.text
 
 
+def test_hidden_column_is_named_in_the_singular() -> None:
+    many = LinearRegression().fit([[0.0], [1.0]], np.ones((2, 13)))
+    page = upload(serve(Model(name="many", pipeline=many)), "/many/", b"1\n2\n", "rows.csv")
+    assert "1 more column is not shown, it is in the download" in page.text
+
+
+def test_hidden_columns_are_not_said_to_be_in_a_download_that_is_missing() -> None:
+    many = LinearRegression().fit([[0.0], [1.0]], np.ones((2, 15)))
+    client = serve(Model(name="many", pipeline=many))
+    page = upload(client, "/many/", b"1\n" * 40_000, "rows.csv")
+    assert "too large for this page" in page.text
+    assert "3 more columns are not shown." in page.text
+
+
 def test_errors_of_a_file(flowers: FlaskClient) -> None:
     body = CSV.replace(b"6.3", b"-1").replace(b"0.2", NASTY.encode())
     page = upload(flowers, "/iris/", body, "rows.csv", 400)

@@ -891,10 +891,13 @@ def test_card_of_a_classifier_and_of_hidden_fields(pipeline: Any, tmp_path: Path
     client.post("/iris/predict_proba/", json=[SETOSA, VIRGINICA])
     page = get(client, "/iris/card/")
     assert "It predicts one of 0, 1, 2." in page.text
-    assert "in half of the last 2 rows, and at least 90% in" in page.text
     card = client.get("/iris/card/").get_json()
     median = percent(card["certainty"]["recent"]["median_probability"])
-    assert f"the probability of the predicted class was at least {median} in half" in page.text
+    sure = percent(card["certainty"]["recent"]["share_sure"])
+    assert (
+        f"the median probability of the predicted class in the last 2 rows was {median}; "
+        f"the probability was at least 90% in {sure} of them."
+    ) in page.text
     assert f"The fingerprint (SHA-256) of its file is {card['since']['sha256']}." in card["checks"]
     assert "Those who run the application have decided that this file may be used." in page.text
     inputs = get(client, "/iris/traffic/").one("section", aria_labelledby="inputs-title").text
@@ -1013,14 +1016,55 @@ def test_large_numbers_are_not_in_powers_of_ten() -> None:
     assert rows_of(table)[1][0] == "20,000.5"
 
 
-def test_class_that_is_a_number_has_no_separators() -> None:
-    codes = GaussianNB().fit([[0.0], [1.0]], [10115, 20095])
+@pytest.mark.parametrize("kind", [int, float])
+def test_class_that_is_a_number_has_no_separators(kind: type) -> None:
+    codes = GaussianNB().fit([[0.0], [1.0]], np.array([10115, 20095], dtype=kind))
     client = serve(Model(name="code", pipeline=codes, probability=True))
     result = result_of(submit(client, "/code/", x0="1"))
     assert result.one("p", class_="prediction").text == "20095"
+    assert bars(result.one("table", class_="bars")) == {"20095": "100%", "10115": "0%"}
     assert "It predicts one of 10115, 20095." in get(client, "/code/card/").text
     page = upload(client, "/code/", b"1\n", "rows.csv")
     assert bars(page.one("div", class_="distributions")) == {"20095": "1"}
+    assert rows_of(page.one("table", class_="rows"))[1][-1] == "20095"
+
+
+def test_limits_are_shown_in_full_and_codes_without_separators() -> None:
+    X = pd.DataFrame({"size": [1.0, 20000.0, 20000.0], "code": [10000, 20000, 20000]})
+    line = LinearRegression().fit(X, [0.0, 1.0, 1.0])
+    schema = {
+        "size": {"type": "float", "min": -20000.0, "max": 1234567890123.5},
+        "code": {"type": "integer", "allowed": [10000, 20000]},
+    }
+    model = KeyValueModel(name="m", pipeline=line, schema=schema, profile=Profile.of(X))
+    client = serve(model)
+    size = "from -20,000 to 1,234,567,890,123.5; trained on 1 to 20,000"
+    text = get(client, "/m/").one(id="predict").text
+    assert size in text
+    assert "trained on 10000 to 20000" in text
+    rows = rows_of(get(client, "/m/card/").one("table", class_="wrapped"))
+    assert rows[1][2:] == [size, "20,000"]
+    assert rows[2][2:] == ["one of 10000, 20000; trained on 10000 to 20000", "20000"]
+
+
+def test_certainty_of_one_row_on_a_card() -> None:
+    even = GaussianNB().fit([[0.0], [1.0]], [0, 1])
+    client = serve(Model(name="even", pipeline=even, probability=True))
+    client.post("/even/predict_proba/", json=[{"values": [0.0]}])
+    words = "the probability of the predicted class in the last row was 100%."
+    assert words in get(client, "/even/card/").text
+    assert words in client.get("/even/card/?format=markdown").text
+
+
+def test_small_share_of_sure_rows_is_escaped_in_markdown() -> None:
+    line = LogisticRegression().fit([[-1.0], [1.0]], [0, 1])
+    client = serve(Model(name="line", pipeline=line, probability=True))
+    unsure = [{"values": [0.0]}] * 100
+    for rows in [*[unsure] * 11, [{"values": [1e3]}]]:
+        client.post("/line/predict_proba/", json=rows)
+    words = "rows was 50.0%; the probability was at least 90% in {} 0.1% of them."
+    assert words.format("<") in get(client, "/line/card/").text
+    assert words.format("&lt;") in client.get("/line/card/?format=markdown").text
 
 
 # Time

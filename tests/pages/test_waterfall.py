@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from flask_skmodels import KeyValueModel, SKModels, ValuesModel
 from flask_skmodels.explain.explanation import Layout
-from flask_skmodels.pages.value_texts import percent
+from flask_skmodels.pages.value_texts import MINUS, percent
 from flask_skmodels.pages.waterfall import MOST_FIELDS, waterfalls
 from tests.support.html import bars, get, rows_of, submit, upload
 
@@ -161,7 +161,40 @@ def test_a_file_has_contributions_to_probabilities_in_percent(client: FlaskClien
     result = upload(client, "/kind/", csv, "rows.csv", method="explain").one(id="file-result")
     shown = bars(result.one("div", class_="why").one("table")).values()
     _, *rows = rows_of(result.one("table", class_="rows"))
-    assert all(text.endswith("%") for text in [*shown, *(text for row in rows for text in row[2:])])
+    answer = client.post(
+        "/kind/explain/", data=csv, content_type="text/csv", headers={"Accept": "application/json"}
+    )
+    means = np.mean(
+        [
+            [np.abs(entry["contributions"][name]) for name in X]
+            for entry in answer.get_json()["explanations"]
+        ],
+        axis=(0, 2),
+    )
+    assert sorted(shown) == sorted(percent(mean, is_probability=False) for mean in means)
+    first = answer.get_json()["explanations"][0]
+    contributions = [[first["contributions"][name][index] for name in X] for index in range(3)]
+    assert rows[0][2:] == [
+        text
+        for index in range(3)
+        for text in (
+            percent(first["base"][index]),
+            *(percent(each, is_probability=False) for each in contributions[index]),
+            percent(first["output"][index]),
+        )
+    ]
+
+
+def test_amounts_of_probabilities() -> None:
+    layout = Layout(("a", "b", "c", "d"), 1, "tree_shap", are_probabilities=True)
+    numbers = [1.0, -0.75, -0.2496, -0.0004, -0.0]
+    (picture,) = waterfalls(layout, np.array([*numbers, 1e-16]), None, ["1"] * 4, {})
+    amounts = [step.amount for step in picture.steps]
+    assert amounts == ["100%", f"{MINUS}75.0%", f"{MINUS}25.0%", f"{MINUS}0.0%", "+0%", "0%"]
+    small = np.array([0.0004, 0.0004, 0.9991, 0.0, -0.0, 0.9999])
+    (picture,) = waterfalls(layout, small, None, ["1"] * 4, {})
+    amounts = [step.amount for step in picture.steps]
+    assert amounts == ["< 0.1%", "+99.9%", "+0.0%", "+0%", "+0%", "> 99.9%"]
 
 
 def test_many_fields_are_cut_to_the_largest() -> None:
