@@ -100,8 +100,8 @@ class TemplateModels:
         :raises UnknownModel: there is no such model, version or method
         """
         if isinstance(subject, Prediction):
-            made_by = self._deployment(subject.model).version(application(), subject.version)
-            return _drawn("prediction", result=_result_of(subject, made_by), errors=())
+            live = self._deployment(subject.model).current(application())  # its own may be gone
+            return _drawn("prediction", result=_result_of(subject, live), errors=())
         if row is None:
             served = self._deployment(subject).current(application())
             sent = self._submission(served, self._form(served), form_method)

@@ -114,7 +114,7 @@ def row_result(
     """Return the result to show for one row.
 
     :param prediction: the prediction of the row
-    :param version: the version that made it
+    :param version: a version of its model, which says whether the outputs are labels
     :param probabilities: the prediction of its probabilities, None if the model does not serve them
     :param explanation: its explanation, None if the model does not serve it
     :param labels: the labels of the fields, by name
