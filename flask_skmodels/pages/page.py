@@ -128,7 +128,9 @@ def error_page(state: State, exchange: Exchange, exception: Exception) -> Respon
     names_model = problem.status in _NAME_THE_MODEL
     deployment = _deployment_of(state, exchange.request) if names_model else None
     if deployment is not None:
-        known |= {"model": deployment.name, "version": _known_label(deployment, exchange)}
+        known["model"] = deployment.name
+        if problem.status == 503:  # it may be the version that cannot be loaded
+            known["version"] = _known_label(deployment, exchange)
     page = render_page(state, exchange, "error.html", **known)
     page.status_code = problem.status
     sent = {name for name, _ in page.headers}

@@ -185,13 +185,19 @@ def test_shadow_is_in_the_same_picture(tmp_path: Any) -> None:
     assert "drifted" in notes[-1]
 
 
-def test_method_that_nobody_called_has_no_chart(tmp_path: Path) -> None:
+def put_two_versions(folder: Path, *, profiles_of: list[str]) -> Any:
+    """Write the versions 1 and 2, the same classifier, and return the rows of its training."""
     X = np.tile(np.arange(50.0)[:, np.newaxis], (1, 2))
-    live = LogisticRegression().fit(X, X[:, 0] > 20)
-    folder = tmp_path / "iris"
+    fitted = LogisticRegression().fit(X, X[:, 0] > 20)
     for label in ("1", "2"):
-        put(folder, label, live)
-    Profile.of(X, None, live).save(folder / "2.profile.json")
+        put(folder, label, fitted)
+    for label in profiles_of:
+        Profile.of(X, None, fitted).save(folder / f"{label}.profile.json")
+    return X
+
+
+def test_method_that_nobody_called_has_no_chart(tmp_path: Path) -> None:
+    X = put_two_versions(tmp_path / "iris", profiles_of=["2"])
     app = application(iris(shadow="1", drift_minimum=50, probability=True), root=tmp_path)
     extension_of(app).predict("iris", np.tile(X, (2, 1)), app=app)
     shadow = deployment_of(app).shadow
@@ -202,12 +208,7 @@ def test_method_that_nobody_called_has_no_chart(tmp_path: Path) -> None:
 
 
 def test_too_few_rows_of_the_live_version(tmp_path: Path) -> None:
-    X = np.tile(np.arange(50.0)[:, np.newaxis], (1, 2))
-    live = LogisticRegression().fit(X, X[:, 0] > 20)
-    folder = tmp_path / "iris"
-    for label in ("1", "2"):
-        put(folder, label, live)
-        Profile.of(X, None, live).save(folder / f"{label}.profile.json")
+    X = put_two_versions(tmp_path / "iris", profiles_of=["1", "2"])
     canary = iris(traffic={"1": 0.5}, drift_minimum=50, probability=True)
     app = application(canary, root=tmp_path)
     models = extension_of(app)
