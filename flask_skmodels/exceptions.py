@@ -85,6 +85,12 @@ class TooManyLoads(Overloaded):
 class UnknownModel(SKModelsError, KeyError):
     """There is no model, or no method of a model, with the requested name."""
 
+    @classmethod
+    def named(cls, name: str, registered: Iterable[str]) -> UnknownModel:
+        """Return the exception for a name that no registered model has."""
+        known = ", ".join(registered) or "none"
+        return cls(f"there is no model named {name!r}. Registered models: {known}")
+
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 

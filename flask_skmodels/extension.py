@@ -37,7 +37,7 @@ from flask_skmodels.versions.registry import Registry
 from flask_skmodels.versions.trial_outcomes import Limits
 from flask_skmodels.versions.trial_task import is_trial_process
 from flask_skmodels.versions.trials import Trials
-from flask_skmodels.web import drift_views, metrics, routes, shared_urls
+from flask_skmodels.web import drift_views, metrics_view, routes, shared_urls
 from flask_skmodels.web.exchange import application
 from flask_skmodels.web.url_rules import without_garbage_collection
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _M = TypeVar("_M", bound=type[Model] | Model)
 _MODULES_WITH_URLS = (
     routes,
-    metrics,
+    metrics_view,
     drift_views,
     api_docs,
     enabled_dialects,

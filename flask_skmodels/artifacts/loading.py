@@ -28,16 +28,16 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy, VersionFile, resolve
 from flask_skmodels.artifacts.formats import PACKAGES, PICKLED, check_format
-from flask_skmodels.artifacts.load_guards import one_file_only, version_warnings
 from flask_skmodels.artifacts.mlflow import is_mlflow_model, read_mlflow_model
 from flask_skmodels.artifacts.mmap import BLOCK, Blocks, unpickle
 from flask_skmodels.artifacts.onnx import read_onnx
 from flask_skmodels.artifacts.pins import check_digest, check_signature
+from flask_skmodels.artifacts.reader_patches import checked_construction, one_file_only
 from flask_skmodels.artifacts.regular_files import OpenedFile, opened
 from flask_skmodels.artifacts.skops import read_skops
 from flask_skmodels.artifacts.structures.checks import Unsound
-from flask_skmodels.artifacts.structures.construction import checked_construction
 from flask_skmodels.artifacts.structures.walk import check_structures, damaged
+from flask_skmodels.artifacts.version_warnings import version_warnings
 from flask_skmodels.estimators import introspect
 from flask_skmodels.exceptions import ArtifactError, in_one_line
 from flask_skmodels.hints import install_line

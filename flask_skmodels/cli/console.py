@@ -19,7 +19,7 @@ from flask import current_app
 from flask.cli import ScriptInfo
 
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.exceptions import SKModelsError
+from flask_skmodels.exceptions import SKModelsError, UnknownModel
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.request_limits import NO_BUDGET
 from flask_skmodels.schema.types import Estimator, JSONObject
@@ -221,8 +221,7 @@ def deployment_named(name: str) -> Deployment:
     """
     deployments = extension_state().deployments
     if name not in deployments:
-        known = ", ".join(deployments) or "none"
-        raise click.ClickException(f"there is no model named {name!r}. Registered models: {known}")
+        raise click.ClickException(str(UnknownModel.named(name, deployments)))
     return deployments[name]
 
 

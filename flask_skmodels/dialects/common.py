@@ -18,7 +18,7 @@ from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.exchange import Exchange
-from flask_skmodels.web.http_errors import Problem
+from flask_skmodels.web.http_errors import NoSuchVersion, Problem
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import error_response, json_response, problem_of, response_of
 from flask_skmodels.web.views import BaseView
@@ -112,13 +112,13 @@ def predicting_version(exchange: Exchange, predictor: Predictor) -> ModelVersion
 def version_at(exchange: Exchange, deployment: Deployment) -> ModelVersion:
     """Return the version that the URL of a request names, or the live one.
 
-    :raises NotFound: there is no such version
+    :raises NoSuchVersion: the model has no such version
     :raises SKModelsError: the version cannot be loaded
     """
     try:
         return deployment.version(exchange.app, exchange.label, is_client=True)
     except UnknownModel as error:
-        raise NotFound("the model has no such version") from error
+        raise NoSuchVersion from error
 
 
 def sentence_of(problem: Problem) -> str:

@@ -18,7 +18,7 @@ from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.drift.bins import MISSING, OTHER, UNKNOWN, ColumnBins, NumberBins
 from flask_skmodels.telemetry.drift.drift import Report
-from flask_skmodels.telemetry.drift.statistics import Figures
+from flask_skmodels.telemetry.drift.figures import Figures
 from flask_skmodels.web.drift_views import report_of
 from flask_skmodels.web.exchange import Exchange
 

@@ -142,8 +142,7 @@ class TemplateModels:
         state: State = current_app.extensions[self._models.name]
         found = state.deployments.get(name)
         if found is None:
-            known = ", ".join(state.deployments) or "none"
-            raise UnknownModel(f"there is no model named {name!r}. Registered models: {known}")
+            raise UnknownModel.named(name, state.deployments)
         return found
 
     def _submission(self, version: ModelVersion, form: InputForm, method: str) -> Submission | None:

@@ -22,6 +22,7 @@ from flask_skmodels.state import State
 from flask_skmodels.telemetry.recent_traffic import RecentTraffic
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.http_errors import NoSuchVersion
 from flask_skmodels.web.negotiation import prefers_page
 from flask_skmodels.web.responses import (
     json_response,
@@ -177,7 +178,7 @@ def chosen_label(deployment: Deployment, exchange: Exchange) -> str | None:
 def chosen_version(deployment: Deployment, exchange: Exchange) -> ModelVersion:
     """Return the version that the parameter ``version`` of a page names, else the live one.
 
-    :raises NotFound: the model has no such version
+    :raises NoSuchVersion: the model has no such version
     :raises SKModelsError: the version cannot be loaded
     """
     label = chosen_label(deployment, exchange)
@@ -186,7 +187,7 @@ def chosen_version(deployment: Deployment, exchange: Exchange) -> ModelVersion:
     try:
         return deployment.version(exchange.app, label, is_client=True)
     except UnknownModel as error:
-        raise NotFound(f"the model {deployment.name} has no such version") from error
+        raise NoSuchVersion from error
 
 
 def has_drift(state: State, deployment: Deployment) -> bool:

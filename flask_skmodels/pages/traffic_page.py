@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from werkzeug.exceptions import NotFound
-
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, traffic_charts, traffic_statistics
 from flask_skmodels.pages.error_words import rule_in_words
@@ -24,6 +22,7 @@ from flask_skmodels.telemetry.drift.shared_counts import directory
 from flask_skmodels.telemetry.recent_traffic import is_measured
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.http_errors import NoSuchVersion
 
 MOST_VERSIONS = 50  # that can be chosen
 _NOT_KEPT = "Of the requests, only numbers, yes or no, and values from a fixed list are kept."
@@ -76,13 +75,13 @@ class TrafficPage(Page):
     def _scope(self, exchange: Exchange) -> Scope:
         """Return the part of the traffic that the visitor asks for.
 
-        :raises NotFound: the model has no such version
+        :raises NoSuchVersion: the model has no such version
         """
         state, deployment = self.state, self._deployment
         chosen = chosen_label(deployment, exchange)
         labels = self._labels()
         if chosen is not None and chosen not in labels:
-            raise NotFound(f"the model {deployment.name} has no such version")
+            raise NoSuchVersion
         version = self._version(exchange)
         is_shared = directory() is not None
         drift = state.drift if is_shared and version is not None else None

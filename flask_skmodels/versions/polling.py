@@ -1,4 +1,4 @@
-"""Polling of the files of a model: at an interval, and when a reload was requested.
+"""Polling of the files of a model: at the interval ``SKMODELS_RELOAD``, and when it was requested.
 
 A reload is requested by a file in the folder, :data:`REQUEST_FILE`: each process that serves the
 folder compares the modification time of that file with the last one that it saw.

@@ -106,10 +106,7 @@ class Registry(Mapping[str, Model]):
         try:
             return self._models[name]
         except KeyError:
-            known = ", ".join(self._models) or "none"
-            raise UnknownModel(
-                f"there is no model named {name!r}. Registered models: {known}"
-            ) from None
+            raise UnknownModel.named(name, self._models) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._models))

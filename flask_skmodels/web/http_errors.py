@@ -1,7 +1,8 @@
 """The HTTP status, the text and the problem document (RFC 9457) of each exception.
 
 For example, 400 for a missing field, 422 for a row that the estimator rejects, and 503 for a model
-that cannot be loaded or is overloaded.
+that cannot be loaded or is overloaded. No URL rule matches the name of an unknown model,
+so that Flask itself answers with 404.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES
 
 from flask_skmodels.codecs.json_text import dumps
@@ -28,6 +29,12 @@ from flask_skmodels.exceptions import (
 
 _TOO_LARGE = "the file or the form is larger than the application accepts"
 _RULES = {406: "accept", 413: "max_content_length", 415: "content_type"}
+
+
+class NoSuchVersion(NotFound):
+    """The request names a version that the model does not have."""
+
+    description = "the model has no such version"
 
 
 class Problem:

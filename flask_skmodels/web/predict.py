@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from typing import Protocol, TypeVar
 
 import numpy as np
-from werkzeug.exceptions import NotFound
 
 from flask_skmodels.config import Settings
 from flask_skmodels.exceptions import InvalidInput, OverBudget, UnknownModel
@@ -21,6 +20,7 @@ from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.cross_site import check_origin
 from flask_skmodels.web.exchange import Exchange
+from flask_skmodels.web.http_errors import NoSuchVersion
 
 S_contra = TypeVar("S_contra", contravariant=True)
 S = TypeVar("S")
@@ -53,7 +53,7 @@ class Predictor:
         its key selects, or the live version.
 
         :raises CrossSite: a page of another site sent the request
-        :raises NotFound: the model has no such version
+        :raises NoSuchVersion: the model has no such version
         :raises SKModelsError: the version cannot be loaded
         """
         deployment, app = self.deployment, exchange.app
@@ -65,7 +65,7 @@ class Predictor:
         try:
             version = deployment.version(app, exchange.label, key, is_client=True)
         except UnknownModel as error:
-            raise NotFound("the model has no such version") from error
+            raise NoSuchVersion from error
         exchange.version = version.label
         return version
 

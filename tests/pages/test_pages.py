@@ -615,7 +615,7 @@ def test_versions(tmp_path: Path, pipeline: Any) -> None:
     )
     client = serve(iris, SKMODELS_TRUST_PICKLE=True)
     unknown = get(client, "/iris/?version=9", 404)
-    assert "The model iris has no such version." in unknown.text
+    assert "The model has no such version." in unknown.text
     assert unknown.one("main").all("a")[0].attributes["href"] == "/iris/"
     page = get(client, "/iris/")
     assert "A canary answers a share of the requests. The shadow predicts" in page.text

@@ -32,15 +32,15 @@ from flask_skmodels.signals import (
 )
 from flask_skmodels.telemetry.drift.counters import Counters
 from flask_skmodels.telemetry.drift.counts import FORMAT, Counts, Snapshot, block_rows_of, size_of
-from flask_skmodels.telemetry.drift.layout import Layout, layout_of, layout_of_outputs
-from flask_skmodels.telemetry.drift.shared_counts import Flags, SharedBuffers, directory
-from flask_skmodels.telemetry.drift.statistics import (
+from flask_skmodels.telemetry.drift.figures import (
     Figures,
     Totals,
     document_of,
     stability_of,
     totals_of,
 )
+from flask_skmodels.telemetry.drift.layout import Layout, layout_of, layout_of_outputs
+from flask_skmodels.telemetry.drift.shared_counts import Flags, SharedBuffers, directory
 from flask_skmodels.telemetry.listener import Listener, Receiver
 from flask_skmodels.versions.version import ModelVersion
 

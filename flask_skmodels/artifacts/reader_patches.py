@@ -1,8 +1,8 @@
-"""Checks before native objects are created, while a file is read.
+"""Functions of joblib and skops that are replaced while a file is read, so that they refuse more.
 
-Everything else is checked after the whole file was read. These objects read their arguments when
-they are created, so a check of the finished object comes too late. The functions of other
-libraries are replaced for that time; in a process, one file is loaded at a time.
+Everything else is checked after the whole file was read. Native objects read their arguments when
+they are created, and joblib opens other files while it reads, so a check of the finished object
+comes too late. In a process, one file is loaded at a time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import cache, wraps
 from importlib import import_module
 from typing import Any
 
+from joblib import numpy_pickle_compat
 from threadpoolctl import threadpool_limits
 
 from flask_skmodels.artifacts.structures.booster_buffers import BOOSTERS, check_booster
@@ -46,6 +47,27 @@ def checked_construction() -> Iterator[None]:
         finally:
             for cls, name, original in replaced:
                 setattr(cls, name, original)
+
+
+@contextmanager
+def one_file_only() -> Iterator[None]:
+    """Refuse a file that refers to others, as joblib wrote before 0.10: they were not hashed.
+
+    Only one thread at a time may be in this context.
+    """
+
+    def refuse(self: Any, unpickler: Any) -> Any:
+        raise ValueError("it refers to another file, as joblib wrote before 0.10: dump it again")
+
+    wrappers = (numpy_pickle_compat.NDArrayWrapper, numpy_pickle_compat.ZNDArrayWrapper)
+    originals = [wrapper.read for wrapper in wrappers]
+    try:
+        for wrapper in wrappers:
+            wrapper.read = refuse
+        yield
+    finally:
+        for wrapper, read in zip(wrappers, originals, strict=True):
+            wrapper.read = read
 
 
 def _with_limited_threads(find_class: _Function, limit: Callable[[], Any]) -> _Function:

@@ -1,4 +1,7 @@
-"""Guards around the loading of a file. In a process, one file is loaded at a time."""
+"""The warnings of another version of scikit-learn, collected while a file is loaded.
+
+In a process, one file is loaded at a time.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from joblib import numpy_pickle_compat
 from sklearn.exceptions import InconsistentVersionWarning
 
 _LOADING = threading.RLock()
@@ -38,24 +40,3 @@ def version_warnings() -> Iterator[list[InconsistentVersionWarning]]:
             yield collected
         finally:
             is_active, warnings.showwarning = False, previous
-
-
-@contextmanager
-def one_file_only() -> Iterator[None]:
-    """Refuse a file that refers to others, as joblib wrote before 0.10: they were not hashed.
-
-    It patches joblib, and is used within :func:`version_warnings`, one file at a time.
-    """
-
-    def refuse(self: Any, unpickler: Any) -> Any:
-        raise ValueError("it refers to another file, as joblib wrote before 0.10: dump it again")
-
-    wrappers = (numpy_pickle_compat.NDArrayWrapper, numpy_pickle_compat.ZNDArrayWrapper)
-    originals = [wrapper.read for wrapper in wrappers]
-    try:
-        for wrapper in wrappers:
-            wrapper.read = refuse
-        yield
-    finally:
-        for wrapper, read in zip(wrappers, originals, strict=True):
-            wrapper.read = read
