@@ -18,7 +18,7 @@ OF_FLASK = {"web.request", "web.current_app"}
 
 
 def test_table_lists_every_package_and_module() -> None:
-    table = page("architecture").partition("Packages\n--------")[2].partition("Four paths")[0]
+    table = page("architecture").partition("Packages\n--------")[2].partition("Four modules")[0]
     listed = re.findall(r"^   \* - ``(\w+)``$", table, re.MULTILINE)
     entries = {
         path.stem
