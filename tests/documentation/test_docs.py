@@ -83,7 +83,7 @@ def test_signal_is_documented_with_its_arguments(name: str) -> None:
 
 
 def test_record_is_documented_with_every_attribute() -> None:
-    _, _, table = page("signals").partition("attribute       what it holds\n")
+    _, _, table = page("signals").partition("attribute       what it contains\n")
     names = re.findall(r"^``(\w+)``  ", table.partition("\n\n")[0], re.MULTILINE)
     assert sorted(names) == sorted(["inputs", *(field.name for field in fields(Prediction))])
 
