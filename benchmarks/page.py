@@ -52,15 +52,15 @@ and ``OPENBLAS_NUM_THREADS`` set to 1. ``wrk``, with one thread, loads them one 
 several rounds and in a different order in each round. Every result is the median of the rounds,
 with the lowest and the highest in brackets. Ratios are computed within each round, because the
 noise of a machine affects a whole round. The requests vary: 32 different rows, one for each
-request, or one request with many rows. Every response has to be successful, and before and after
-the load a separate client compares each response with the result of ``pipeline.predict``.
+request, or one request with many rows. Every response has to be successful. Before and after the
+load, a separate client compares the response to each of these requests with the result of
+``pipeline.predict``.
 
-Bare Flask responds to ``GET /`` with 13 bytes. *Flask, JSON in and out* calls ``get_json()`` on the
-requests with one row and returns a constant, so it shows the cost of a Flask endpoint without a
+Bare Flask responds to ``GET /`` with 13 bytes. *Flask, JSON in and out* calls ``get_json()`` for
+the requests with one row and returns a constant, so it shows the cost of a Flask endpoint without a
 model. *Without the fast lane* is the library with ``SKMODELS_FAST_LANE = False``, as in an
-application with hooks of its own.
-LitServe uses the processor even without requests, so it is stopped while other servers are
-measured.
+application with hooks of its own. LitServe uses the processor even without requests, so it is
+stopped while other servers are measured.
 
 The library validates each row with a schema, and one receiver is connected to ``after_prediction``.
 The servers and ``wrk`` share the processors.
@@ -70,28 +70,29 @@ The servers and ``wrk`` share the processors.
 - W3 is a ``ColumnTransformer`` that passes four numbers through, some of them missing, and encodes
   two texts, with a ``HistGradientBoostingClassifier`` of 100 trees.
 - W4 is the pipeline of W1 on 20 numbers, with 1,000 and 10,000 rows in each request.
-- W5 is an ``LGBMClassifier`` of 100 trees on four numbers and two categories. Only LightGBM's
-  servers are compared. They take no categories, so their clients send codes; MLServer returns
-  probabilities.
+- W5 is an ``LGBMClassifier`` of 100 trees on four numbers and two categories. It is compared only
+  with servers for LightGBM. They accept no categories, so their clients send codes; MLServer
+  returns probabilities.
 
 The slow estimators are an ``SVC`` with some thousand support vectors, a nearest-neighbors
 classifier on 400,000 points, and the probabilities of a Gaussian process on 1,000 points. They run
 on gunicorn with 2 workers of {SLOW_THREADS} threads.
 """
 LIMITS = """\
-Why some targets are not reached, according to a sampling profiler on a worker that has the machine
-to itself:
+Some targets are not reached. These are the reasons, according to a sampling profiler on a worker
+that has the machine to itself:
 
-- *Relative to bare Flask.* Without a server, as the least of 4,000 calls, a request of W1 takes the
-  application 41 µs with the fast lane and 80 without; *Flask, JSON in and out*, which predicts
-  nothing, takes 60, and bare Flask 35. All else is the same for all of them: some 370 µs of both
-  processors under sync workers, and 120 under granian, go to the server, the kernel and ``wrk``.
-- *Relative to Flask, JSON in and out.* 1.3 times its rate is more than bare Flask has, which reads
-  no body: that has 1.1 times its rate under sync workers, and 1.2 under granian. Requests of W2 and
-  W3 take 28 and 47 µs more than those of W1, for the trees and the texts.
+- *Relative to bare Flask.* Without a server, a request of W1 takes the application 41 µs with the
+  fast lane and 80 µs without it (the shortest of 4,000 calls); *Flask, JSON in and out*, which
+  predicts nothing, takes 60 µs, and bare Flask 35 µs. Everything else is the same for all of them:
+  the server, the kernel and ``wrk`` take some 370 µs of both processors under sync workers, and 120
+  µs under granian.
+- *Relative to Flask, JSON in and out.* Even bare Flask, which reads no body, has only 1.1 times its
+  rate under sync workers, and 1.2 times under granian; the target is 1.3. Requests of W2 and W3
+  take 28 and 47 µs longer than those of W1, because of the trees and the texts.
 - *The best other server, under sync workers.* The targets of W1, W2, W3 and W5 are between 0.9 and
-  1.1 times the rate of bare Flask. A sync worker takes a new connection for each request; the other
-  servers keep theirs. So does granian, where the targets are reached.
+  1.1 times the rate of bare Flask. A sync worker needs a new connection for each request; the other
+  servers keep their connections open. So does granian, and under granian the targets are reached.
 - *W4 in JSON.* For a request of 4 MB, a third of the time goes to the parser, whose time depends on
   the number of digits, and a fifth to gunicorn, which reads the body in parts of 8 KiB. MLServer's
   event loop reads it in C.
@@ -99,18 +100,18 @@ to itself:
   row.
 - *gthread.* A connection stays with the worker that accepted it. In some rounds one of the two
   workers has most of the connections, which halves the rate of any server, including bare Flask.
-  This explains the wide ranges, also of the tail latencies.
+  This also explains the wide ranges of the rates and of the tail latencies.
 """
 BY_HAND = """\
 Other estimators in process
 ---------------------------
 
-One record of 20 numbers, and in some cases a category of three, through ``models.predict`` and
-through the estimator's own ``predict`` of a data frame of one row; the boosters have 100 trees. The
-metrics, the traces and the pages are on, as they are by default. Medians of 15 rounds of
-``python -m benchmarks.bench_engines`` on 30 November 2026, on the same machine when it was quiet,
-with the lowest and the highest ratio. Both sides are timed in the same round. A round of either
-side may have a collection of Python's garbage, which takes 0.12 s with all these libraries.
+The table compares ``models.predict`` with the estimator's own ``predict`` of a data frame, for one
+row of 20 numbers and in some cases one column with three categories; the boosters have 100 trees.
+The metrics, the traces and the pages are on, as they are by default. The times are medians of 15
+rounds of ``python -m benchmarks.bench_engines`` on 30 November 2026, on the same machine while it
+did nothing else; the lowest and the highest ratio are in brackets. Both calls are timed in the same
+round. Python's garbage collector may run in any round, which takes 0.12 s with all these libraries.
 
 .. list-table::
    :header-rows: 1
@@ -122,23 +123,25 @@ side may have a collection of Python's garbage, which takes 0.12 s with all thes
      - Target
 {rows}
 
-Of all estimators of scikit-learn, 146 can be made without arguments and fitted on a data frame of
-8 columns. The geometric mean of their ratios is 21.5 (``python -m benchmarks.bench_estimators``, on
-the same day). Two of them take longer than their own method: ``DummyRegressor``, whose own takes
-13 µs, and ``FunctionTransformer`` without a function, whose own takes 3 µs.
+Of all estimators of scikit-learn, 146 can be made without arguments and fitted on a data frame of 8
+columns. The geometric mean of their ratios is 21.5 (``python -m benchmarks.bench_estimators``, on
+the same day). With two of them ``models.predict`` takes longer: ``DummyRegressor``, whose own
+method takes 13 µs, and ``FunctionTransformer`` without a function, whose own method takes 3 µs.
 
 Registering a forest of 1,000 trees takes 0.53 s for ``predict``, and 0.60 s for ``predict`` and
 ``predict_proba``, whose results are verified from the same calls of the forest; reading its file
-takes 0.21 s. The first of them also imports scikit-learn's modules. ``import flask_skmodels`` takes
-1.21 times as long as ``import flask, sklearn.base`` (1.1 to 1.49,
-``python -m benchmarks.bench_import``): its own modules, because it imports no other library.
+takes 0.21 s. The first model that is registered also imports modules of scikit-learn.
+``import flask_skmodels`` takes 1.21 times as long as ``import flask, sklearn.base`` (1.1 to 1.49,
+``python -m benchmarks.bench_import``). The difference is the library's own modules, because it
+imports no other library.
 
-*LightGBM without categories* is limited by what every prediction passes. Its own ``predict`` takes
-half of the time of the one with categories, for which LightGBM makes codes in pandas. On a slower
-machine, where a prediction took 39 µs, ``perf_counter`` divided them so: LightGBM's call took 7,
-and the label and the fallback around it 7. The row took 7 to be read, checked and made an array,
-the record of the prediction 3, the signals 2, the counts of traffic 7, the metrics 4, and the
-traces 1. A ratio of 40 would have left 30 µs for all of it. Trees joined into one would not be
+*LightGBM without categories* does not reach its target because of the steps that every prediction
+takes. Its own ``predict`` takes half as long as that of the model with categories, for which
+LightGBM computes codes in pandas. On a slower machine a prediction took 39 µs, which
+``perf_counter`` divided as follows: LightGBM's call 7 µs, the label and the fallback around the
+call 7 µs, reading and checking the row and turning it into an array 7 µs, the record of the
+prediction 3 µs, the signals 2 µs, the counts of traffic 7 µs, the metrics 4 µs, and the traces 1
+µs. A ratio of 40 would have left 30 µs for all of this. Trees that are joined into one would not be
 faster: those of XGBoost take 8 µs to find their leaves, before these are added up.
 """
 _BY_HAND_ROWS = (

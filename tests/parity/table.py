@@ -39,9 +39,9 @@ The tests in ``tests/parity`` fit each estimator on real data, register it witho
 send rows of that data to each of its methods in each format: one row, three rows, and eighteen.
 Each estimator is fitted on an array; on a data frame with column names, with text labels, and with
 missing values if it accepts them; and on several outputs if it supports them. Rows with names are
-sent with their columns in another order than in ``fit``. The protocols of other servers are tested
-as formats: *Inference* is the Open Inference Protocol, in JSON and in binary; *KServe* and *MLflow*
-serve only the first method of a model.
+sent with their columns in an order that differs from that in ``fit``. The protocols of other
+servers are tested as formats: *Inference* is the Open Inference Protocol, in JSON and in binary;
+*KServe* and *MLflow* serve only the first method of a model.
 
 Each response is compared with the result of calling the estimator directly with the same rows, in
 the container that it was fitted on. The number of rows in a call, and their layout in memory,
@@ -52,9 +52,9 @@ layout follows one rule:
   ``pandas.DataFrame(records)``: column by column.
 - Otherwise columns of numbers of one dtype are one C-ordered block, as in ``numpy.array(rows)``.
 
-JSON, NDJSON and Arrow are equal to the last bit; numbers that are not finite are ``null`` in JSON.
-Text and CSV have as many digits as Python prints, which identify every bit too. A request causes no
-warning that the direct call does not cause.
+Numbers in JSON, NDJSON and Arrow are equal to the last bit; those that are not finite are ``null``
+in JSON. In text and CSV, numbers have as many digits as Python prints, from which every bit follows
+too. A request causes no warning that the direct call does not cause.
 """
 LIMITS = """\
 Limits
@@ -62,8 +62,8 @@ Limits
 
 - ``LocalOutlierFactor``, fitted on a data frame, always warns that names are missing, because it
   removes them itself.
-- ``SparsePCA`` and ``MiniBatchSparsePCA`` return a flat array for a single row; the response has a
-  row.
+- ``SparsePCA`` and ``MiniBatchSparsePCA`` return a one-dimensional array for a single row; the
+  response contains it as a row.
 - LightGBM replaces spaces in column names with underscores, so the fields have underscores.
 - LightGBM and XGBoost, fitted on columns of the pandas type *category*, need a profile in three
   cases: ordered categories in LightGBM, categories that are not ASCII in XGBoost, and any
@@ -76,10 +76,11 @@ Pipelines of other libraries
 ----------------------------
 
 A second table has pipelines with steps of other libraries, and those of scikit-learn's user guide.
-Each is served twice: with the profile of its training data; and without one, with a schema where
-the pipeline does not hold the types of its columns. ``pytest --full`` compares JSON, CSV, Arrow and
-calls in process, and ``pytest -m differential tests/parity`` every format above, one row too. The
-last column says why a pipeline is served only with a profile.
+Each is served twice: once with the profile of its training data, and once without a profile, with a
+schema if the types of the columns cannot be read from the pipeline. ``pytest --full`` compares
+JSON, CSV, Arrow and calls from Python; ``pytest -m differential tests/parity`` compares every
+format above, and single rows too. The last column says why a pipeline is served only with a
+profile.
 """
 
 
