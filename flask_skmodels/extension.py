@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -496,7 +496,7 @@ def lane_of(app: Flask, name: str, settings: Settings) -> Lane:
     """Return the fast lane of an extension, put in front of the application if there is one."""
     if not settings.fast_lane:
         return NoLane(f"{name.upper()}_FAST_LANE is False")
-    release = version("flask")
+    release = _flask_release()
     if not release.startswith(LANE_FLASK):
         return NoLane(f"Flask {release}: it is known to work with {LANE_FLASK}x")
     from flask_skmodels.web.fast_lane import FastLane
@@ -506,6 +506,11 @@ def lane_of(app: Flask, name: str, settings: Settings) -> Lane:
         return NoLane(f"middleware around wsgi_app before the extension: {type(below).__name__}")
     app.wsgi_app = lane = FastLane(app, name)  # type: ignore[method-assign]
     return lane
+
+
+@cache
+def _flask_release() -> str:
+    return version("flask")
 
 
 def limit_of(settings: Settings) -> LoadLimit | None:

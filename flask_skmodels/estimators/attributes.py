@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -66,9 +67,14 @@ def extends_sklearn(estimator: Estimator) -> bool:
     return any("fit" in vars(cls) for cls in mro if _is_defined_in_sklearn(cls))
 
 
-def sklearn_classes(estimator: Estimator) -> list[str]:
+def sklearn_classes(estimator: Estimator) -> tuple[str, ...]:
     """Return the names of the scikit-learn classes that an estimator is an instance of."""
-    return [cls.__name__ for cls in type(estimator).__mro__ if _is_defined_in_sklearn(cls)]
+    return _sklearn_classes(type(estimator))
+
+
+@lru_cache(maxsize=256)
+def _sklearn_classes(cls: type) -> tuple[str, ...]:
+    return tuple(each.__name__ for each in cls.__mro__ if _is_defined_in_sklearn(each))
 
 
 def is_a(estimator: Estimator, *names: str) -> bool:

@@ -340,12 +340,14 @@ def test_long_text(echo: Echo) -> None:
     assert seen(echo, {"type": "string"}, pa.array([text])) == [text]
 
 
+@pytest.mark.no_cover  # measuring the coverage doubles the time
 @pytest.mark.parametrize("body", [stream(TABLE.slice(0, 5)), file_of(TABLE.slice(0, 5))])
 def test_truncated_anywhere(client: FlaskClient, body: bytes) -> None:
     for length in range(len(body)):
         assert errors_of(post_bytes(client, PATH, body[:length], ARROW)) == MALFORMED, length
 
 
+@pytest.mark.no_cover  # measuring the coverage doubles the time
 @pytest.mark.parametrize(
     "body",
     [

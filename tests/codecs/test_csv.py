@@ -314,6 +314,7 @@ def test_missing_values(birds: FlaskClient, mixed_pipeline: Any) -> None:
     assert answer == ["prediction", *mixed_pipeline.predict(frame)]
 
 
+@pytest.mark.no_cover  # measuring the coverage doubles the time
 @pytest.mark.parametrize("size", [200_000, 10_000_000])
 @pytest.mark.parametrize("quote", [b"", b'"'])
 def test_long_texts(birds: FlaskClient, size: int, quote: bytes) -> None:
@@ -472,6 +473,7 @@ class UncompiledValidator(Validator):
     """A validator without compiled checks."""
 
 
+@pytest.mark.no_cover  # measuring the coverage doubles the time
 @pytest.mark.parametrize("by_pyarrow", [True, False])
 @pytest.mark.parametrize("validator", [Validator, UncompiledValidator])
 @given(

@@ -212,6 +212,7 @@ def test_any_json_is_read_or_refused(document: Any) -> None:
         return
 
 
+@pytest.mark.no_cover  # measuring the coverage doubles the time
 @given(changes=st.dictionaries(KEYS, JSON_VALUES), of_column=st.dictionaries(KEYS, JSON_VALUES))
 def test_changed_profile_is_read_or_refused(changes: Any, of_column: Any) -> None:
     document = DOCUMENT | {"columns": [COLUMN | of_column]} | changes

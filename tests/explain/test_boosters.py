@@ -98,6 +98,7 @@ def raw(estimator: Any, rows: Any) -> Any:
     return outputs.reshape(len(outputs), -1)
 
 
+@pytest.mark.no_cover  # measuring the coverage doubles the time
 @pytest.mark.parametrize("name", cases(BOOSTERS, quick=QUICK))
 def test_contributions_add_up_to_the_margin_for_10_000_rows(name: str) -> None:
     estimator = booster(name)

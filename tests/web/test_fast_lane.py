@@ -156,7 +156,7 @@ def test_check_says_that_the_lane_is_on(iris: KeyValueModel) -> None:
 
 
 def test_other_release_of_flask(iris: KeyValueModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flask_skmodels.extension.version", lambda name: "3.2.0")
+    monkeypatch.setattr("flask_skmodels.extension._flask_release", lambda: "3.2.0")
     app = served(iris)
     assert "wsgi_app" not in vars(app)
     assert "fast lane off (Flask 3.2.0" in output(app, "check")
