@@ -106,6 +106,7 @@ def test_dask(tmp_path: Path, pipeline: Any) -> None:
     check(run(tmp_path, pipeline, "Dask"), pipeline)
 
 
+@pytest.mark.representative
 def test_polars(tmp_path: Path, pipeline: Any) -> None:
     check(run(tmp_path, pipeline, "Polars"), pipeline)
 

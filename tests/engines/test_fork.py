@@ -51,7 +51,9 @@ def fitted() -> dict[str, Any]:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("engine", ["lean", "sklearn"])
+@pytest.mark.parametrize(
+    "engine", [pytest.param("lean", marks=pytest.mark.representative), "sklearn"]
+)
 def test_what_master_has_checked_answers_in_its_workers(
     tmp_path: Path, fitted: dict[str, Any], engine: str
 ) -> None:

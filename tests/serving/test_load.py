@@ -79,7 +79,7 @@ def in_time(server: Server, seconds: float, *request: Any) -> int:
 @pytest.mark.parametrize(
     ("attributes", "statuses", "free_after"),
     [
-        ({"batching": True}, {504}, 3.0),
+        pytest.param({"batching": True}, {504}, 3.0, marks=pytest.mark.representative),
         ({"batching": False}, {504}, 3.0),
         ({"batching": False, "max_concurrency": 4, "max_queue": 2}, {503, 504}, 0.0),
     ],
@@ -125,7 +125,7 @@ def stop(server: Server) -> None:
 @pytest.mark.parametrize(
     "run",
     [
-        pytest.param(lambda: soak.kills(8), id="kills"),
+        pytest.param(lambda: soak.kills(8), id="kills", marks=pytest.mark.representative),
         pytest.param(lambda: soak.restarts(1), id="restarts"),
         pytest.param(lambda: soak.overload(8), id="overload", marks=needs_program("wrk")),
     ],

@@ -109,7 +109,9 @@ def wait_until_ready(port: int) -> None:
     raise AssertionError("the server is not ready")
 
 
-@pytest.mark.parametrize("name", ["gunicorn", "granian"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("gunicorn", marks=pytest.mark.representative), "granian"]
+)
 def test_server_is_not_ready_for_some_seconds_and_then_stops(name: str, tmp_path: Path) -> None:
     library(name)
     port = free_port()

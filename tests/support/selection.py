@@ -3,8 +3,9 @@
 The plain run checks all behaviour on one representative of each kind, in a few minutes. A test that
 repeats the same check for every estimator, for drawn input, under load or with real clients has the
 marker ``full``, and only ``--full`` runs it. Those that take minutes are left to
-``pytest --full -m differential``. Use :func:`cases` to mark a part of the cases of one test, and
-:func:`examples` for the number of inputs that Hypothesis draws.
+``pytest --full -m differential``, except for one or two of each module, which have the marker
+``representative`` if the module has no others. Use :func:`cases` to mark a part of the cases of one
+test, and :func:`examples` for the number of inputs that Hypothesis draws.
 
 Exhaustive tests in ``REPEATED`` run the same code again for other estimators, bodies or pages. No
 coverage is measured in them, because that would double their time.
@@ -140,7 +141,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         path = item.path.relative_to(TESTS).as_posix()
         if path.startswith(REPEATED):
             item.add_marker("no_cover")
-        if path.startswith(LONG):
+        if path.startswith(LONG) and not item.get_closest_marker("representative"):
             item.add_marker("differential")
 
 

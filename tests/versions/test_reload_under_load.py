@@ -200,6 +200,7 @@ def server(tmp_path: Path, folder: Path) -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.representative
 def test_versions_are_dropped_under_load(server: Server, folder: Path) -> None:
     poll_counts(server)  # both workers are up
     stop = Event()
