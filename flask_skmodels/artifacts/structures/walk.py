@@ -58,7 +58,7 @@ def damaged(name: str, reason: str) -> str:
 
 
 def _objects(root: Any) -> Iterator[Any]:
-    """Yield each object that may have a check, the innermost not before the outer ones."""
+    """Yield each object that may have a check, the outer ones before those in them."""
     stack, seen = [root], set[int]()
     kept: list[Any] = []  # so that no id is used twice
     while stack:
