@@ -916,7 +916,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "4 GB claimed": (lambda: archive({}, 4 << 30, a_npy=b"0"), "claim to have 4,294,967"),
     "4 GB claimed by the schema": (lambda: archive({}, 4 << 30), "claim to have 4,294,967"),
     "a true bomb": (lambda: archive({}, a_bin=ZEROS, b_bin=ZEROS), "claim to have 62,914,5"),
-    "nested": (lambda: archive({}, a_npz=archive({}, a_npy=ZEROS, b_npy=ZEROS)), "claim to have 62,914,5"),
+    "nested": (
+        lambda: archive({}, a_npz=archive({}, a_npy=ZEROS, b_npy=ZEROS)),
+        "claim to have 62,914,5",
+    ),
     "nested claim": (lambda: archive({}, a_npz=archive({}, 4 << 30)), "claim to have 4,294,967"),
     "one array, read many times": (
         lambda: archive(node("ListNode", content=MANY), a_bin=ZEROS),
