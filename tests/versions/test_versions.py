@@ -515,7 +515,7 @@ def test_names_that_are_no_versions(tmp_path: Path) -> None:
 def test_folder_of_names_that_are_no_versions(tmp_path: Path) -> None:
     put(tmp_path / "iris", "final version")
     with pytest.raises(
-        ArtifactError, match=r"; not valid names of versions: final version\.joblib"
+        ArtifactError, match=r"; these names are not valid for versions: final version\.joblib"
     ):
         serving(tmp_path / "iris")
 
