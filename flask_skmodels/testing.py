@@ -253,9 +253,7 @@ def fake_model(
         fake.n_features_in_ = sum(not is_alias(rules) for rules in declared(model.schema).values())
     model.configure(pipeline=fake, methods=methods, probability=False)
     model.configure(traffic=None, shadow=None, explain=False)
-    if isinstance(
-        model.profile, str | PathLike
-    ):  # this path is relative to the root of an application
+    if isinstance(model.profile, str | PathLike):  # relative to the root of an application
         model.configure(profile=None)
     if model.profile is None:
         model.configure(enforce_ranges=False)

@@ -138,7 +138,8 @@ class TextContent:
     """Lines of CSV; the fields of the model decide the types of their columns.
 
     :param names: the names of the columns
-    :param block: the lines, without blank ones :param count: the number of lines
+    :param block: the lines, without blank ones
+    :param count: the number of lines
     :param fixed: columns of one value
     """
 

@@ -167,7 +167,8 @@ def _print_project(folder: Path, written: Sequence[Path], as_json: bool) -> None
 class Module:
     """What a new module needs to know about its model.
 
-    :param name: name of the model :param file: the file of the model
+    :param name: name of the model
+    :param file: the file of the model
     :param artifact: the file as the module declares it
     :param loaded: the content of the file
     :param profile: the profile of the training data, None if the data are not known

@@ -58,7 +58,8 @@ _FORMATS = {"skops": "skops", "onnx": "onnx"}  # the extras that formats of mode
 class Project:
     """What a new project needs to know about its model.
 
-    :param name: name of the model :param file: the file of the model
+    :param name: name of the model
+    :param file: the file of the model
     :param loaded: the content of the file
     :param profile: the profile of the training data, None if the data are not known
     :param version: the model as the project will serve it

@@ -40,9 +40,7 @@ from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.text_values import read_integer, read_number
 from flask_skmodels.schema.types import Array, ColumnValues
 
-PYARROW_PAYS = (
-    256 * 1024
-)  # bytes; below this pyarrow is slower, and for 4 MB it takes half the time
+PYARROW_PAYS = 256 * 1024  # bytes; for less pyarrow is slower, and for 4 MB it takes half the time
 
 _EMPTY = '""'  # a line without any text
 _BOM = b"\xef\xbb\xbf"
@@ -51,9 +49,7 @@ _BLOCK = 512 * 1024
 _NUMBER_BYTES = b"0123456789+-.eE,\r\n \t"
 _NEGATIVE_ZERO = re.compile(rb"-0+[ \t]*(?:[,\r\n]|\Z)")
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
-_Kind = (
-    Field | Literal[True] | None
-)  # of a column: its field; True for any number; None if it is not known
+_Kind = Field | Literal[True] | None  # of a column: its field, any number, or not known
 _UNREADABLE = re.compile("[\0\udc80-\udcff]")  # a zero byte, or a byte that is not UTF-8
 _TO_QUOTE = re.compile('[",\r\n]')
 # A quoted or plain cell with what ends it, or a quote that is not closed.

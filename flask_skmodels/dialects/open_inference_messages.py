@@ -51,7 +51,8 @@ _UNSUPPORTED = ("classification", "shared_memory_region")
 class RequestedOutput:
     """A requested output.
 
-    :param name: its name :param is_binary: whether the output is sent as binary data
+    :param name: its name
+    :param is_binary: whether the output is sent as binary data
     """
 
     name: str

@@ -69,9 +69,7 @@ def output_tensors(version: ModelVersion) -> list[JSONObject]:
 
     :returns: the name, datatype and shape of each tensor; a size of -1 means any size
     """
-    methods = (
-        method for method in version.methods if method != EXPLAIN
-    )  # an explanation is not a tensor
+    methods = (method for method in version.methods if method != EXPLAIN)  # it has no tensor
     return [tensor for method in methods for tensor in _outputs(version, method)]
 
 

@@ -44,20 +44,7 @@ SECONDS = 1.0  # time limit for these calls; a call that has started is not stop
 ROWS = 32  # probe rows in one call
 SINGLE_ROWS = 64  # rows that are tried one at a time after a call with several has failed
 FEW_ROWS = 8  # rows that are enough if the estimator does not accept all of them
-WIDTHS = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    8,
-    10,
-    13,
-    16,
-    30,
-    50,
-    100,
-)  # of rows, if the number of columns is not known
+WIDTHS = (1, 2, 3, 4, 5, 8, 10, 13, 16, 30, 50, 100)  # of rows, if it is not known
 _BROKEN = (ArithmeticError, AssertionError, OSError, MemoryError, RuntimeError)
 KNOWN_KINDS = frozenset({"number", "integer", "boolean", "string"})
 _EXAMPLE = "example"

@@ -57,9 +57,7 @@ class Combiner:
     def restart(self) -> None:
         """Forget all callers. A forked child process has none of its parent's threads."""
         self._lock = Lock()
-        self._leading: _Caller | None = (
-            None  # the call of this caller is in progress; the others wait for it
-        )
+        self._leading: _Caller | None = None  # its call is in progress, and others wait for it
         self._threads: set[int] = set()  # the identifiers of the threads that call the method
         self._late: set[_Running] = set()  # calls that are no longer waited for
         self._queue: deque[_Caller] = deque()
@@ -137,9 +135,7 @@ class Combiner:
                 if not running.has_returned:
                     self._late.add(running)
                     raise TimedOut("the prediction takes too long: try again later")
-            call_in_thread.wait(
-                TIMEOUT_MAX
-            )  # the call has returned, and its thread is about to keep the result
+            call_in_thread.wait(TIMEOUT_MAX)  # it has returned, and is about to store its result
         return call_in_thread.result()
 
     def _run(self, running: _Running, call: Callable[[], Any]) -> Any:

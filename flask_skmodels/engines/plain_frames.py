@@ -17,9 +17,7 @@ from flask_skmodels.schema.schema import FixedSchema
 from flask_skmodels.schema.tabular import to_sklearn
 from flask_skmodels.schema.types import ModelOutput
 
-_PLAIN_DTYPES = frozenset(
-    {"int64", "float64", "bool"}
-)  # NumPy and pandas convert these in the same way
+_PLAIN_DTYPES = frozenset({"int64", "float64", "bool"})  # NumPy and pandas agree on these
 _TOLERANCE = 1e-9  # relative; the memory layout of X may change the last bits
 
 

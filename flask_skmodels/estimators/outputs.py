@@ -14,12 +14,7 @@ from flask_skmodels.schema.types import Array, ColumnValues, ModelOutput
 _METHODS_OF_SEVERAL_COLUMNS = frozenset({"predict_proba", "predict_log_proba", "transform"})
 _TEXTS = (np.ndarray, list, tuple)  # the containers of outputs that may be texts
 _UNCHANGED = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))
-_FINER_THAN_MICROSECONDS = {
-    "ns",
-    "ps",
-    "fs",
-    "as",
-}  # NumPy's tolist returns times in these units as integers
+_FINER_THAN_MICROSECONDS = {"ns", "ps", "fs", "as"}  # tolist returns such times as integers
 
 
 def is_multi_output(outputs: ModelOutput) -> bool:

@@ -22,11 +22,7 @@ from flask_skmodels.estimators.attributes import (
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.types import Estimator
 
-_WRAPPERS = (
-    "BaseSearchCV",
-    "FrozenEstimator",
-    "BaseThresholdClassifier",
-)  # each contains one pipeline
+_WRAPPERS = ("BaseSearchCV", "FrozenEstimator", "BaseThresholdClassifier")  # around a pipeline
 
 _PLAIN = frozenset({bool, float, int, str, type(None), np.float64, np.int64})
 

@@ -146,9 +146,7 @@ class _Work:
 
 def _take(values: FloatArray, index: Array, out: FloatArray) -> FloatArray:
     """Return rows of an array, written into another array."""
-    return values.take(
-        index, axis=0, out=out[: len(index)], mode="clip"
-    )  # mode="clip" avoids a copy
+    return values.take(index, axis=0, out=out[: len(index)], mode="clip")  # clip avoids a copy
 
 
 def _splits(edges: _Edges) -> Iterator[tuple[slice, Array, Array]]:

@@ -59,9 +59,7 @@ class TreeShap:
     def __init__(self, paths: Paths, owners: NDArray[np.intp], fields: int) -> None:
         self._bitsets, self._owners, self._fields = paths.bitsets, owners, fields
         self._outputs = paths.values.shape[1]
-        self.base = paths.values[paths.counts == 0].sum(
-            axis=0
-        )  # of trees that consist of a single leaf
+        self.base = paths.values[paths.counts == 0].sum(axis=0)  # of trees with a single leaf
         self._parts: list[_Leaves] = []
         first = np.cumsum(paths.counts) - paths.counts
         sizes = (paths.counts + 1) // 2

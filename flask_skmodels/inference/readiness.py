@@ -72,9 +72,7 @@ class Readiness:
         """Return which models are ready. This never waits for a model."""
         deployments = dict(self._deployments)
         for each in deployments.values():
-            if (
-                each.versions.is_down
-            ):  # meanwhile, there may be no other request that looks for new versions
+            if each.versions.is_down:  # perhaps no other request comes that would poll
                 each.versions.poll(self._sender)
         up = {name for name, each in deployments.items() if not each.versions.is_down}
         failing = set() if self._examples is None else self._examples.failing()

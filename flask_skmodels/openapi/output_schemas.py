@@ -19,10 +19,7 @@ from flask_skmodels.versions.version import ModelVersion
 NUMBER = {"type": ["number", "null"]}  # nan and infinity are null in JSON
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 _SCALAR = {"type": ["number", "string", "boolean", "null"]}
-_FLAT = {
-    "sklearn",
-    "lightgbm",
-}  # classifiers of these never return a list with one label for each row
+_FLAT = {"sklearn", "lightgbm"}  # their classifiers never return a list of one label for each row
 _BINARIZERS = ("_label_binarizer", "label_binarizer_")
 _BY_CLASS = {"predict_proba", "predict_log_proba"}
 

@@ -165,8 +165,8 @@ def _drawn(
 ) -> Chart:
     """Return the chart of a column, without its tone.
 
-    :param expected: the shares with which the actual shares are compared :param beside: what has
-        the expected shares, in words
+    :param expected: the shares with which the actual shares are compared
+    :param beside: what has the expected shares, in words
     """
     column = figures.layout.columns[index]
     actual = figures.bars(index).tolist()

@@ -70,9 +70,7 @@ def predict_file(
         stop = whole.rows if is_last else progress.rows + size
         try:
             part = predictor.predict(*called, _Part(rows.part(progress.rows, stop)), source)
-        except (
-            InvalidInput
-        ):  # the estimator rejects rows: the whole file is tried, to name its rows
+        except InvalidInput:  # raised again for the whole file, with the places of rejected rows
             return predictor.predict(*called, _Part(rows), source)
         if not outputs:  # the other parts have the same width
             predictor.check_response(exchange, version, whole, part.outputs)
@@ -89,9 +87,7 @@ def predict_file(
 def response_of(view: BaseView, exchange: Exchange, steps: Steps[Response]) -> Response:
     """Return the response to an uploaded file: the page, or its progress and then the page."""
     try:
-        first = next(
-            steps
-        )  # the file is read now, because it is closed before the first line is sent
+        first = next(steps)  # reads the file, which is closed before the first line is sent
     except StopIteration as end:
         page: Response = end.value
         return page

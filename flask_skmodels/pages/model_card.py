@@ -48,8 +48,8 @@ NO_SCORE = (
 class CardSources:
     """The sources of a card.
 
-    :param version: the version that the card describes :param versions: the versions of the model,
-        as its JSON description lists them
+    :param version: the version that the card describes
+    :param versions: the versions of the model, as its JSON description lists them
     :param window: the last predictions in this process
     :param started_at: when this process was started, in ISO 8601
     :param hidden: names of the fields whose training data are not shown
@@ -247,8 +247,8 @@ def _checks(sources: CardSources) -> Iterator[str]:
 def markdown(card: Mapping[str, Any], version: ModelVersion, sample: str) -> str:
     """Return a card in Markdown, with the sections of skops's model cards.
 
-    :param card: the card, from :func:`model_card` :param version: the version that the card
-        describes
+    :param card: the card, from :func:`model_card`
+    :param version: the version that the card describes
     :param sample: a command that requests a prediction
     """
     sections = [

@@ -37,11 +37,7 @@ HIDDEN = "The application hides these values."
 _SCRIPT = "text/javascript"
 _STATIC = {"pages.css": "text/css", "pages.js": _SCRIPT, "file_progress.js": _SCRIPT}
 _KEPT_IN_JSON = {"q", "version"}  # the parameters that JSON documents have too
-_NAME_THE_MODEL = {
-    404,
-    413,
-    503,
-}  # the statuses whose page has a link to the model, if it is visible
+_NAME_THE_MODEL = {404, 413, 503}  # statuses whose page has a link to the model, if it is visible
 _YEAR = 365 * 24 * 3600
 SECURITY = {
     "Content-Security-Policy": (

@@ -20,14 +20,7 @@ from flask_skmodels.schema.text_values import read_number
 MOST_ROWS = 1_000
 _PART = 256  # rows that are validated together, at most
 REASONS = "reasons"
-_FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-)  # the first character of a cell that a spreadsheet may run
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of what a spreadsheet may run
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,9 +107,7 @@ class TrafficPage(Page):
         form = InputForm.of(version, self.state.settings.hidden_fields)
         counted = {each["field"] for each in traffic["inputs"]}
         labels: dict[str, list[str]] = {_NOT_KEPT: [], HIDDEN: []}
-        fields = [
-            each for each in form.fields if each.name in form.labels
-        ]  # not if a text area is the only input
+        fields = [each for each in form.fields if each.name in form.labels]  # not with a text area
         for field in fields:
             is_hidden = field.name in form.hidden_names
             if field.name not in counted and (is_hidden or not is_measured(field)):

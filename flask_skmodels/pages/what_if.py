@@ -41,8 +41,9 @@ class Curve:
     """The answer over the range of one field.
 
     :param field: label of the field
-    :param unit: unit of the values :param low: text of the lowest value :param high: text of the
-        highest value
+    :param unit: unit of the values
+    :param low: text of the lowest value
+    :param high: text of the highest value
     :param current: the value in the form, and its place from 0 to the width; None outside the range
     :param lines: the lines of numbers; empty if the answers are labels
     :param measure: what the vertical axis shows, in words
@@ -123,8 +124,8 @@ def curve(
 ) -> Curve:
     """Return the curve of a prediction.
 
-    :param version: the version that made the prediction :param prediction: the prediction of the
-        rows
+    :param version: the version that made the prediction
+    :param prediction: the prediction of the rows
     :param rows: the rows
     :param field: the field that changes in them
     :param text: the text of the field in the form

@@ -108,9 +108,7 @@ def problems_of(field: Field) -> Problems | None:
     if rule is not None:
         return lambda column: rule.problems(to_objects(column))
     if field.column.categories is not None:
-        is_lenient = (
-            field.column.allowed is None
-        )  # for the estimator, an unknown category is a missing value
+        is_lenient = field.column.allowed is None  # the estimator takes unknown ones as missing
         return None if is_lenient else partial(_unknown, frozenset(field.column.categories))
     limits = limits_of(field.column.dtype) if field.is_number else None
     return None if limits is None else partial(_out_of_limits, *limits)

@@ -197,8 +197,8 @@ class Field:
     def read(self, value: object, *, text: bool) -> object:
         """Return the value that Cerberus validates.
 
-        :param value: the value that the client sent :param text: whether the value came as text, as
-            in a form or CSV
+        :param value: the value that the client sent
+        :param text: whether the value came as text, as in a form or CSV
         :returns: the value; None if it is missing and the field is nullable; :data:`ABSENT` if the
             field counts as not sent, so that its default applies
         """

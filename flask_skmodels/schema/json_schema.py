@@ -34,9 +34,7 @@ _LENGTHS = {
     "object": {"minlength": "minProperties", "maxlength": "maxProperties"},
 }
 _COERCERS = (int, float, str, bool)  # both their argument and their result have the declared type
-TRAINING = frozenset(
-    {"examples", "x-training-range"}
-)  # keywords that only inform and check nothing
+TRAINING = frozenset({"examples", "x-training-range"})  # keywords that only inform
 _META = {"label": "title", "unit": "x-unit", "description": "description"}
 
 

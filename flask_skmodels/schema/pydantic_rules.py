@@ -123,8 +123,8 @@ class _Field:
     def rules_of(self, info: Any) -> dict[str, Any]:
         """Return the rules of a field.
 
-        :param info: the ``FieldInfo`` of the field :raises ModelError: something cannot be
-            converted; the message names it
+        :param info: the ``FieldInfo`` of the field
+        :raises ModelError: something cannot be converted; the message names it
         """
         self._add_type(info.annotation)
         for constraint in info.metadata:

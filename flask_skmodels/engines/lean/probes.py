@@ -42,9 +42,7 @@ _BY_TYPE: dict[object, Sequence[Any]] = {
 }
 _SHARE_MISSING = 0.08
 _LARGEST_SINGLE = 3e38
-_SIDES = np.array(
-    [-inf, inf], dtype=np.float32
-)  # single precision: with doubles, singles would become doubles
+_SIDES = np.array([-inf, inf], dtype=np.float32)  # with doubles, singles would become doubles
 
 
 class Probes:

@@ -46,8 +46,8 @@ class ColumnSummary:
     def add_missing(self, count: int, marker: str) -> None:
         """Add rows without a value.
 
-        :param count: the number of rows :param marker: how the missing value is written, as in
-            :class:`ColumnProfile`
+        :param count: the number of rows
+        :param marker: how the missing value is written, as in :class:`ColumnProfile`
         """
         self.rows += count
         self.missing += count

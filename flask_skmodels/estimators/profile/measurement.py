@@ -72,7 +72,8 @@ def columns_of(X: Any, container: str, most: int) -> tuple[ColumnProfile, ...]:
     """Return the profiles of the columns.
 
     :param container: the kind of X
-    :param most: the maximum number of columns :raises ModelError: X has more columns
+    :param most: the maximum number of columns
+    :raises ModelError: X has more columns
     """
     return tuple(summary.profile() for summary in _summaries(X, container, most))
 

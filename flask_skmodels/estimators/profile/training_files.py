@@ -52,8 +52,8 @@ class TrainingFile:
     def check_separator(self, *, is_named: bool = False) -> None:
         """Check that semicolons do not separate the values; a column's name may contain one.
 
-        :param is_named: whether the names of the columns are not those of the model :raises
-            ArtifactError: semicolons separate the values
+        :param is_named: whether the names of the columns are not those of the model
+        :raises ArtifactError: semicolons separate the values
         """
         if self._semicolons and (is_named or len({*self._semicolons}) == 1):
             raise ArtifactError(self.path, _SEMICOLONS)

@@ -129,9 +129,7 @@ def neighbors_classifier(estimator: KNeighborsClassifier, compiler: Compiler) ->
         return votes / total
 
     methods: Methods = {"predict_proba": predict_proba}
-    if (
-        estimator.weights != "distance"
-    ):  # otherwise scikit-learn sums the weights in a different order
+    if estimator.weights != "distance":  # its weights are summed in a different order
         methods["predict"] = lambda X: classes.take(predict_proba(X).argmax(axis=1))
     return methods
 
