@@ -121,7 +121,7 @@ class Policy:
     onnx_tolerance: float = ONNX_TOLERANCE
 
     def for_pinned_file(self) -> Policy:
-        """Return the policy for another process, which gets a file that has met this one.
+        """Return the policy for another process, which loads a file that has met this policy.
 
         The file is pinned there to the digest of its bytes, so no list and no function is needed.
         """

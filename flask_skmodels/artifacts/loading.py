@@ -262,7 +262,7 @@ def _sklearn_version_of(estimator: Estimator) -> str | None:
     This is for an estimator for which no warning has named a different version.
     """
     parts = [estimator, *getattr(estimator, "__dict__", {}).values()]
-    with suppress(Exception):  # foreign parameters
+    with suppress(Exception):  # parameters may raise anything
         parts += estimator.get_params(deep=True).values()
     is_sklearn = any(isinstance(p, BaseEstimator) and _is_sklearn(type(p)) for p in parts)
     return sklearn.__version__ if is_sklearn else None

@@ -240,7 +240,7 @@ class TextContent:
         """
         pyarrow, arrow_csv = import_module("pyarrow"), import_module("pyarrow.csv")
         has_quotes = b'"' in self.block
-        # Several columns may have the same name, of which none is read.
+        # Columns that share their name with another column are not read.
         names = [name if name in types else str(at) + name for at, name in enumerate(self.names)]
         return arrow_csv.read_csv(
             pyarrow.BufferReader(self.block),

@@ -30,7 +30,7 @@ _lock = Lock()
 
 
 class FileNotSeen(Exception):
-    """A worker does not see the file of a model, or sees another file of that name."""
+    """A worker does not see the file of a model, or a different file has its name there."""
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ def drift_command(
     elif documents:
         click.echo("\n\n".join("\n".join(_lines(each)) for each in documents))
     else:
-        named = ", ".join(names) if names else "none of the models"
-        click.echo(f"{named}: no profile of the training data, so no drift is measured")
+        who = f"{', '.join(names)}: no" if names else "no model has a"
+        click.echo(f"{who} profile of the training data, so no drift is measured")
     if any(_drifted(document) for document in documents):
         raise click.exceptions.Exit(DRIFTED)
 

@@ -215,13 +215,13 @@ def _training(project: Project) -> str:
     if project.profile is None:
         return (
             "The training data are not known here. Measure them with\n"
-            f"{command}:\nthe form then begins with typical values, and drift is shown."
+            f"{command}.\nThen the form begins with typical values, and drift is shown."
         )
     name = profile_path(project.file).name
     return (
-        f"`models/{name}` describes the {project.profile.rows} rows of the training data,\n"
-        "without a row of them. The schema in `app.py` was made from it. For other\n"
-        f"training data, delete it and write it anew with\n{command}."
+        f"`models/{name}` describes the training data ({project.profile.rows} rows).\n"
+        "It contains none of the rows. The schema in `app.py` was made from it. If you\n"
+        f"train with other data, delete this file and create it again with\n{command}."
     )
 
 

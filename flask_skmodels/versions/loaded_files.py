@@ -26,7 +26,7 @@ def load_once(file: File, policy: Policy, trial: Callable[[str], None] | None = 
     """
     if file.others:
         others = ", ".join(file.others)
-        reason = f"{others} in its folder is the same version: keep only one of these files"
+        reason = f"its folder has {others} for the same version: keep only one of these files"
         raise ArtifactError(resolve(file.artifact, policy), reason)
     key = _key(file, policy)
     with _files.holding(key):

@@ -43,7 +43,7 @@ def check_structures(path: Path, root: Any) -> None:
                 check(item)
             except Unsound as error:
                 raise ArtifactError(path, damaged(type(item).__name__, str(error))) from error
-            except Exception as error:  # an attribute of another type than scikit-learn's
+            except Exception as error:  # an attribute does not have the usual type
                 reason = in_one_line(error)
                 raise ArtifactError(path, damaged(type(item).__name__, reason)) from error
 
