@@ -1,4 +1,4 @@
-"""Fingerprints of the input and the model of a run: a later run sees whether both are unchanged.
+"""Fingerprints of the input and the model of a run, which show a later run if both are unchanged.
 
 Files of at most 256 MiB in total are hashed. To hash more would take as long as to score them, so
 the fingerprint of each file is then its size, the time of its last change, and the digest of its

@@ -112,7 +112,7 @@ class FolderSink:
 
 @dataclass
 class RemoteSink:
-    """A file or a folder behind a URL of fsspec; until then the parts are on this machine.
+    """A file or a folder at a URL of fsspec; until it is published, its parts are on this machine.
 
     :param url: the URL; one that ends in ``/`` is a folder
     :param form: the format
@@ -159,7 +159,7 @@ class RemoteSink:
 
 @dataclass
 class TableSink:
-    """A table of a database; until then the parts are on this machine, as Parquet.
+    """A table of a database; until it is written, its parts are on this machine, as Parquet.
 
     :param table: the table
     :param state: the folder on this machine for the parts

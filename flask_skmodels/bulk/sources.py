@@ -27,7 +27,7 @@ from flask_skmodels.exceptions import ScoringError, in_one_line
 
 _BATCH_READAHEAD = 4
 _CSV_BLOCK = 4 * 2**20
-_SEARCHED = 2**16  # in a piece of so many bytes, the end of a line is searched
+_SEARCHED = 2**16  # bytes of a piece in which the end of a line is searched
 _LINE_FEED = 10
 _SAMPLE = 2**20  # bytes of a text file from which its number of rows is estimated
 STANDARD_INPUT = "-"

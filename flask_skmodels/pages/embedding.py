@@ -100,7 +100,7 @@ class TemplateModels:
         :raises UnknownModel: there is no such model, version or method
         """
         if isinstance(subject, Prediction):
-            live = self._deployment(subject.model).current(application())  # not its own version
+            live = self._deployment(subject.model).current(application())  # its version may be gone
             return _drawn("prediction", result=_result_of(subject, live), errors=())
         if row is None:
             served = self._deployment(subject).current(application())

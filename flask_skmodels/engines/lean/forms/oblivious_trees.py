@@ -7,8 +7,8 @@ the 75 that CatBoost takes to make a pool and to predict.
 CatBoost compares single precision numbers and adds double precision leaves in the order of the
 trees. A model is a table of FlatBuffers, whose schema is ``model.fbs`` in its repository.
 
-The answers to the splits on categories depend on hashes, on tables of statistics, and only on the
-categories of a row. When a combination of categories occurs for the first time, CatBoost itself
+The answers to the splits on categories depend on hashes and on tables of statistics, but in a row
+only on its categories. When a combination of categories occurs for the first time, CatBoost itself
 gives the answers, as the bits of its leaves (:class:`CategoricalTrees`).
 """
 
