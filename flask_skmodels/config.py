@@ -245,7 +245,7 @@ KEYS = {
     "FAST_LANE": Key(True, lambda value: isinstance(value, bool), "True or False"),
     "LOG_PREDICTIONS": Key(False, lambda value: isinstance(value, bool), "True or False"),
     "LOG_HIDDEN_FIELDS": Key(None, _or_none(_are_names), "None or a list of field names"),
-    "DIALECTS": Key((), _are_dialects, f"a list of some of {', '.join(DIALECTS)}"),
+    "DIALECTS": Key((), _are_dialects, f"a list of names from: {', '.join(DIALECTS)}"),
     "OPEN_INFERENCE_URL_PREFIX": _DIALECT_PREFIX,
     "KSERVE_V1_URL_PREFIX": _DIALECT_PREFIX,
     "MLFLOW_URL_PREFIX": _DIALECT_PREFIX,
@@ -260,7 +260,7 @@ def read_settings(
 ) -> Settings:
     """Set the defaults in an application's configuration, and return the validated settings.
 
-    A key that begins with the name of the extension and is none of its keys is logged.
+    A key that begins with the name of the extension but is not one of its keys is logged.
 
     :param config: the configuration of the application; missing keys are set
     :param name: the name of the extension; in upper case, it is the prefix of the keys
@@ -278,14 +278,14 @@ def read_settings(
         values[suffix.lower()] = value
     if values["max_queue"] is not None and values["max_concurrency"] is None:
         raise ConfigurationError(
-            f"{name.upper()}_MAX_QUEUE has no effect without {name.upper()}_MAX_CONCURRENCY: "
-            "set it too, or leave out the former"
+            f"{name.upper()}_MAX_QUEUE has no effect without {name.upper()}_MAX_CONCURRENCY: set "
+            f"{name.upper()}_MAX_CONCURRENCY as well, or remove {name.upper()}_MAX_QUEUE"
         )
     return Settings(**values)
 
 
 def _log_unknown_keys(config: Mapping[str, Any], name: str) -> None:
-    """Log the keys that no extension reads; ``SKMODELS_B_ROOT`` is one of the extension skmodels_b.
+    """Log the keys that no extension reads; the extension skmodels_b reads ``SKMODELS_B_ROOT``.
 
     :param name: the name of the extension in upper case
     """

@@ -1,6 +1,6 @@
-"""The exceptions of the library. They do not know HTTP.
+"""The exceptions of the library. They know nothing of HTTP.
 
-``web.http_errors`` has the status and the text of the response to each of them.
+``web.http_errors`` has the status and the text of the response for each of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-REPORTED_ERRORS = 100  # the check of a request ends with this error
+REPORTED_ERRORS = 100  # the check of a request stops after this number of errors
 _MODEL = re.compile(r"model '[^']+': ")
 
 
@@ -43,7 +43,7 @@ class ArtifactError(SKModelsError):
 
     @classmethod
     def of(cls, path: Path, error: Exception) -> ArtifactError:
-        """Return the exception for a file from the error that its estimator caused."""
+        """Return the exception for a file whose estimator has caused an error."""
         return cls(path, _MODEL.sub("", str(error)))
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ class ArtifactError(SKModelsError):
 
 
 class Overloaded(SKModelsError):
-    """Too much work is in progress already, so more of it is refused. No work was done.
+    """Too much work is in progress already, so further work is refused. No work was done.
 
     :param message: a message for the client, with the remedy
     :param retry_after: the seconds after which the client may try again, at least 1
@@ -98,12 +98,12 @@ class UnknownModel(SKModelsError, KeyError):
 class TimedOut(SKModelsError):
     """A call has waited or taken longer than the ``timeout`` of its model.
 
-    Either the estimator was not called for it, or not by itself, or its call is still in progress
-    in another thread.
+    Either the estimator was not called for these rows, or only together with other rows, or its
+    call is still in progress in another thread.
     """
 
 
-_ALWAYS = ("row", "field", "rule", "message")  # what each error says
+_ALWAYS = ("row", "field", "rule", "message")  # the keys of each error
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class InvalidInput(SKModelsError, ValueError):
 
     :param errors: the errors; the first 100 are kept
     :param is_complete: False if there may be further errors, which were not counted
-    :ivar error_count: the number of errors that were given, also of those that are not kept
+    :ivar error_count: the number of errors that were given, including those that are not kept
     """
 
     def __init__(self, errors: Iterable[InputError], *, is_complete: bool = True) -> None:
@@ -184,9 +184,9 @@ class TooManyCells(OverBudget):
     """A request has more rows than ``SKMODELS_MAX_CELLS`` allows for their number of columns.
 
     :param rows: the number of rows
-    :param columns: the number of cells that each of them counts as
+    :param columns: the number of cells that each row counts as
     :param most: the maximum number of cells
-    :param subject: the thing that has them
+    :param subject: what has the rows, for the message: ``"request"`` or ``"response"``
     """
 
     def __init__(self, rows: int, columns: int, most: int, subject: str = "request") -> None:
@@ -203,7 +203,7 @@ class TooManyRows(OverBudget):
 
 
 class RejectedRows(InvalidInput):
-    """The schema accepts the rows, and the estimator rejects some of them.
+    """The schema accepts the rows, but the estimator rejects some of them.
 
     The estimator has raised ``ValueError`` or ``TypeError``, which is the ``__cause__``. A method
     of a model may raise this exception itself.
@@ -218,7 +218,7 @@ class RejectedRows(InvalidInput):
 
     @classmethod
     def of_rows(cls, rows: Iterable[int], *, is_complete: bool = True) -> Self:
-        """Return the exception for rows that the estimator has raised on.
+        """Return the exception for rows for which the estimator has raised.
 
         :param rows: the indices of the rows, from 0
         :param is_complete: as for the class
@@ -256,9 +256,9 @@ def in_one_line(error: BaseException) -> str:
 
 
 class Report:
-    """The errors of one request. The 100th is raised at once, with those before it.
+    """The errors of one request. The 100th error raises all of them at once.
 
-    So the work for a request that is wrong everywhere ends soon, wherever its errors are found.
+    So little work is done for a request that is wrong everywhere.
     """
 
     def __init__(self) -> None:
@@ -276,7 +276,7 @@ class Report:
     def add_error(self, error: InputError) -> None:
         """Add an error.
 
-        :raises InvalidInput: it is the 100th
+        :raises InvalidInput: this is the 100th error
         """
         self.errors.append(error)
         if len(self.errors) == REPORTED_ERRORS:

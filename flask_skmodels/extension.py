@@ -55,7 +55,7 @@ _MODULES_WITH_URLS = (
     enabled_dialects,
     page_routes,
 )  # modules that add URL rules
-LANE_FLASK = "3.1."  # the releases of Flask whose steps the fast lane takes
+LANE_FLASK = "3.1."  # the releases of Flask whose steps the fast lane repeats
 
 
 class SKModels:
@@ -203,7 +203,7 @@ class SKModels:
         :param app: the application, which sends the signals; by default the current one
         :raises UnknownModel: there is no such model, version or method
         :raises InvalidInput: the rows are not valid
-        :raises RejectedRows: the rows are valid, and the estimator rejects some of them
+        :raises RejectedRows: the rows are valid, but the estimator rejects some of them
         :raises Overloaded: too many predictions are in progress
         :raises TimedOut: the prediction has waited too long for others
         :raises RuntimeError: there is no application, or it does not have this extension
@@ -233,8 +233,8 @@ class SKModels:
         :param source: the path, URL, glob or folder of Parquet, Arrow, CSV or NDJSON files, or a
             list of them; the URL of a database, with ``query``; or an iterable of Arrow record
             batches or of data frames
-        :param sink: the path or URL of a file if it has a known suffix, else of a folder; or the
-            URL of a database, with ``table``
+        :param sink: the path or URL of a file if it has a known suffix, otherwise of a folder; or
+            the URL of a database, with ``table``
         :param version: the label of a version; by default the live one, for the whole run
         :param app: the application, which sends the signals; by default the current one
         :param options: the options of ``flask skmodels score``: ``method``, ``keep``, ``jobs``,
@@ -260,7 +260,7 @@ class SKModels:
         app: Flask | None = None,
         **options: Any,
     ) -> Job:
-        """Return the job of a run, which has not begun; see :meth:`score`."""
+        """Return the job of a run without starting it; see :meth:`score`."""
         from flask_skmodels.bulk.job import Job
         from flask_skmodels.bulk.runner import Scoring
 
@@ -328,8 +328,8 @@ class SKModels:
     def digest(self, name: str, *, version: str | None = None, app: Flask | None = None) -> str:
         """Return a text that changes whenever the predictions of a model may change.
 
-        It is for the key of a cache: the digest of the model's file or of its estimator, and of its
-        declaration, in hexadecimal.
+        Use it in the key of a cache. It is the digest of the model's file or of its estimator, and
+        of its declaration, in hexadecimal.
 
         :param name: the name of the model
         :param version: the label of a version; by default the live one
@@ -346,9 +346,9 @@ class SKModels:
         :param name: the name of the model
         :param app: the application; by default the current one
         :returns: a dict with the ``version`` of the shadow, the number of ``rows`` compared,
-            ``agreement``, the share of equal labels, ``mean_difference`` and
-            ``largest_difference`` of numbers, and the number of predictions that the shadow
-            ``dropped`` or at which it ``failed``
+            ``agreement``, the share of equal labels, ``mean_difference`` and ``largest_difference``
+            of numbers, and the numbers of predictions that the shadow has ``dropped`` and for which
+            it has ``failed``
         :raises UnknownModel: there is no such model
         :raises RuntimeError: there is no application, or it does not have this extension
         """
@@ -390,8 +390,8 @@ class SKModels:
         state = sender.extensions.get(self.name)
         if state is None or state.models is not self:
             raise RuntimeError(
-                f"the application {sender.name!r} does not have this extension. Was init_app "
-                "called with it, and on this SKModels object?"
+                f"the application {sender.name!r} does not have this extension. Was init_app of "
+                "this SKModels object called with the application?"
             )
         return sender
 
@@ -415,9 +415,9 @@ class SKModels:
                 _add_url_rules(state, deployment)
 
     def _start(self, state: State, name: str) -> Deployment:
-        """Deploy a model in an application, and load it unless that is left to its first use.
+        """Deploy a model in an application, and load it unless it is to be loaded on first use.
 
-        It has no URLs yet, but receivers of ``model_loaded`` can already predict with it.
+        The model has no URLs yet, but receivers of ``model_loaded`` can already predict with it.
         """
         settings = state.settings
         versions = self.registry.serve(
@@ -442,7 +442,7 @@ class SKModels:
         return deployment
 
     def _schedule_version_check(self, state: State) -> None:
-        """Check that ``SKMODELS_VERSIONS`` names registered models only.
+        """Check that ``SKMODELS_VERSIONS`` names only registered models.
 
         If no model is registered yet, this is checked at the first request to the extension.
         """
@@ -475,7 +475,7 @@ def _shell_name(name: str) -> str:
 def _predicted(
     deployment: Deployment, call: PredictionCall, rows: Any, version: str | None
 ) -> Prediction:
-    """Make a call in process that the limits allow to run; see :meth:`SKModels.predict`."""
+    """Make a call in process, within the limits; see :meth:`SKModels.predict`."""
     try:
         prediction = prepare(call, from_python(rows))
     except InvalidInput as error:
@@ -485,7 +485,7 @@ def _predicted(
 
 
 def trials_of(app: Flask, settings: Settings) -> Trials | None:
-    """Return the trials of an application, None if they are off or if this is one itself."""
+    """Return the trials of an application, None if they are off or if this process is a trial."""
     if not settings.trial or is_trial_process():
         return None
     folder = Path(app.instance_path, settings.state_dir or "")
@@ -498,7 +498,9 @@ def lane_of(app: Flask, name: str, settings: Settings) -> Lane:
         return NoLane(f"{name.upper()}_FAST_LANE is False")
     release = _flask_release()
     if not release.startswith(LANE_FLASK):
-        return NoLane(f"Flask {release}: it is known to work with {LANE_FLASK}x")
+        return NoLane(
+            f"Flask {release} is installed; the fast lane is known to work with Flask {LANE_FLASK}x"
+        )
     from flask_skmodels.web.fast_lane import FastLane
 
     below = vars(app).get("wsgi_app")
@@ -536,12 +538,12 @@ def _readiness_of(
 def _check_prefix(name: str, settings: Settings, others: Iterable[State]) -> None:
     """Check that no other extension has the same prefix, which would hide this one's URLs.
 
-    :raises ConfigurationError: another extension has it
+    :raises ConfigurationError: another extension has this prefix
     """
     for other in others:
         if other.settings.url_prefix == settings.url_prefix:
             raise ConfigurationError(
-                f"{name.upper()}_URL_PREFIX is {settings.url_prefix!r}, the prefix of the "
-                f"extension {other.name!r} as well. Give each another prefix: "
+                f"{name.upper()}_URL_PREFIX is {settings.url_prefix!r}, which is also the prefix "
+                f"of the extension {other.name!r}. Give each extension its own prefix: "
                 f"SKModels(name={name!r}, url_prefix='/{name}')"
             )

@@ -1,4 +1,4 @@
-"""Hints at the end of messages: the nearest known name, and how to install what is missing.
+"""Hints for the end of an error message: the nearest known name, or how to install an extra.
 
 Also the version of the library that is installed.
 """
@@ -19,8 +19,8 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 PROJECT = "Flask-SKModels"
-NEAR = 0.8  # of difflib: names of which four in five characters are the same
-LIKELY = 0.65  # enough for a hint about a name that is wrong anyway
+NEAR = 0.8  # in difflib's measure: names with four of five characters in common
+LIKELY = 0.65  # near enough for a hint about a name that is certainly wrong
 
 
 def _version() -> str:
@@ -34,9 +34,9 @@ __version__ = _version()
 
 
 def nearest(name: str, known: Iterable[str], least: float = NEAR) -> str | None:
-    """Return the known name that a misspelt one stands for, None if none is near.
+    """Return the known name that a misspelt name stands for, None if no known name is near.
 
-    :param least: the similarity that is near, from 0 to 1
+    :param least: the similarity that counts as near, from 0 to 1
     """
     return next(iter(get_close_matches(name, list(known), 1, least)), None)
 
@@ -48,18 +48,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def extra(name: str) -> str:
-    """Return the name of an extra in words, for a client: it holds no path of this machine."""
+    """Return the name of an extra in words for a client, without a path of this machine."""
     return f"the extra {name!r} of {PROJECT}"
 
 
 def install_line(name: str, *, is_upgrade: bool = False) -> str:
-    """Return the command that installs an extra of this library, where the library came from.
+    """Return the command that installs an extra of this library from where the library came from.
 
-    A library that was installed from a folder, an archive or a repository is not in the package
-    index, or is another version there.
+    If the library was installed from a folder, an archive or a repository, it may not be in the
+    package index, or a different version may be there.
 
-    :param name: name of the extra, or several separated by commas
-    :param is_upgrade: whether the packages of the extra are installed, but are too old
+    :param name: name of the extra, or several names separated by commas
+    :param is_upgrade: whether the packages of the extra are installed but too old
     """
     command = pip_install("-U") if is_upgrade else pip_install()
     folder = checkout()
@@ -69,9 +69,10 @@ def install_line(name: str, *, is_upgrade: bool = False) -> str:
 
 
 def pip_install(*arguments: str) -> str:
-    """Return a command of pip that installs for the Python that runs.
+    """Return the pip command that installs packages for the running Python.
 
-    It is ``pip install`` if that pip is the first on the path, as in an activated environment.
+    This is ``pip install`` if that Python's pip is the first on the path, as in an activated
+    environment.
     """
     found = which("pip")
     is_first = found is not None and Path(found).parent == Path(sys.executable).parent
@@ -80,7 +81,7 @@ def pip_install(*arguments: str) -> str:
 
 
 def requirement(name: str) -> str:
-    """Return the requirement of an extra, as pip takes it."""
+    """Return the requirement of an extra in pip's format."""
     origin = _origin()
     url = origin.get("url", "")
     if "dir_info" in origin:
@@ -92,14 +93,14 @@ def requirement(name: str) -> str:
 
 
 def checkout() -> Path | None:
-    """Return the folder of the source that runs, None if the library was copied to be installed."""
+    """Return the folder of the source that runs, None if the installed library is a copy."""
     folder = Path(__file__).resolve().parent.parent
     return folder if folder.joinpath("setup.cfg").is_file() else None
 
 
 @cache
 def _origin() -> dict[str, Any]:
-    """Return the record that pip keeps of the origin, empty for the package index."""
+    """Return pip's record of the origin of the library; empty for the package index."""
     try:
         text = distribution(PROJECT).read_text("direct_url.json")
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The declarations of models: an estimator, its schema and the options to serve it with."""
+"""The declarations of models: an estimator, its schema and the options for serving it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class Model:
-    """A fitted estimator and the options to serve it with.
+    """A fitted estimator and the options for serving it.
 
     Each attribute can be set on a subclass, or passed to the constructor by name. A row has named
     fields if there is a schema or the estimator was fitted with names; if not, it has one field
@@ -43,13 +43,14 @@ class Model:
 
     :ivar name: the first segment of the model's URLs; by default the name of the class in
         snake_case, without a trailing ``Model``
-    :ivar pipeline: the fitted estimator; or an :class:`Artifact`, or the path of a file or of a
-        folder of versions
+    :ivar pipeline: the fitted estimator; or an :class:`Artifact`, or the path of a file or a folder
+        of versions
     :ivar probability: whether ``predict_proba`` is served in addition
     :ivar methods: the methods that are served; by default ``predict``, or ``transform`` if the
         estimator has no ``predict``
-    :ivar schema: a mapping of field names to Cerberus rules, a list of rules with ``name``,
-        ``default`` and ``transform``, or a pydantic model; by default derived from the estimator
+    :ivar schema: a mapping of field names to Cerberus rules; a list of rules that each have
+        ``name``, and may have ``default`` and ``transform``; or a pydantic model; by default
+        derived from the estimator
     :ivar validator: the Cerberus validator class
     :ivar purge_unknown: whether fields that are not in the schema are ignored; if not, they are
         errors
@@ -60,31 +61,32 @@ class Model:
         the measured time of a call of one row decides
     :ivar max_concurrency: the maximum number of calls that run at the same time in a process; None
         for no limit
-    :ivar max_queue: the maximum number of calls that wait for these; None for no limit
-    :ivar timeout: the seconds that a call may wait for others, and that the call for a request may
-        take while the process makes another one; None for ``SKMODELS_TIMEOUT``
+    :ivar max_queue: the maximum number of calls that wait until they may run; None for no limit
+    :ivar timeout: the seconds that a call may wait for other calls, and the seconds that the call
+        of a request may take while the process makes another call; None for ``SKMODELS_TIMEOUT``
     :ivar decorators: view decorators for every URL of the model, as in Flask's ``View``
     :ivar description: a description of the model; by default the docstring of the class
     :ivar examples: rows that clients may send; a new version must predict them before it is served
     :ivar traffic: the share of requests, from 0 to 1, that each listed version gets instead of the
         live version
-    :ivar traffic_key: the value that a request is assigned to a version by: ``"header:X-User"``,
-        ``"cookie:session"`` or a function of the request; if None, the assignment is random
+    :ivar traffic_key: the value that decides which version a request gets: ``"header:X-User"``,
+        ``"cookie:session"`` or a function of the request; if None, the version is chosen at random
     :ivar shadow: a version that predicts the same rows in the background, for comparison
     :ivar profile: the :class:`Profile` of the training data, the path of its file, or the training
-        data themselves; by default the file beside the artifact, if there is one
+        data themselves; by default the profile beside the artifact, if there is one
     :ivar enforce_ranges: whether numbers outside the ranges in the profile are errors; if not, the
         ranges are only shown
     :ivar explain: whether the method ``explain`` is served in addition: the exact contribution of
         each field to the output
     :ivar max_explained_rows: the maximum number of rows in a request for explanations by trees; by
         default ``SKMODELS_MAX_EXPLAINED_ROWS``
-    :ivar drift_window: the number of the last rows that drift is computed for
-    :ivar drift_minimum: the number of rows below which no drift is computed
+    :ivar drift_window: the number of most recent rows for which drift is computed
+    :ivar drift_minimum: the number of rows that are needed for drift; with fewer rows, none is
+        computed
     :ivar drift_threshold: the population stability index above which a field has drifted
     :ivar max_rows: the maximum number of rows in a request; by default ``SKMODELS_MAX_ROWS``
-    :ivar max_cells: the maximum number of cells, those of a row times the rows, of a request and of
-        its response; by default ``SKMODELS_MAX_CELLS``
+    :ivar max_cells: the maximum number of cells (cells of a row times rows) of a request and of its
+        response; by default ``SKMODELS_MAX_CELLS``
     """
 
     name: str = ""
@@ -156,8 +158,8 @@ class Model:
     ) -> None:
         """Set the functions that a call, a scorer and a form of the model use, at registration.
 
-        It also keeps scikit-learn's configuration, which is local to a thread, so that the same
-        configuration applies in every thread that predicts.
+        The model also keeps scikit-learn's configuration, which is local to a thread, so that the
+        same configuration applies in every thread that predicts.
 
         :param caller: called with the name of the model, the rows, the method and options
         :param scorer_of: called with the name of the model and the options of a scorer
@@ -193,10 +195,11 @@ class Model:
     ) -> Any:
         """Return an object that predicts batches inside other engines: Spark, Ray, Dask, Polars.
 
-        It can be pickled, and loads the model once in each process that calls it.
+        The scorer can be pickled, and loads the model once in each process that calls it.
 
         :param method: the name of the estimator's method; by default the model's first
-        :param keep: names of the key columns to carry through, or a mapping of them to Arrow types
+        :param keep: names of the columns to copy to the output, or a mapping of these names to
+            Arrow types
         :param version: the label of a version; by default the live one
         :param app: the application; by default the current one
         :returns: a :class:`~flask_skmodels.bulk.scorer.Scorer`
@@ -209,10 +212,10 @@ class Model:
     def form(self, *, version: str | None = None, app: Any = None) -> Any:
         """Return a form class of Flask-WTF for one row of this model.
 
-        It has a field for each field of the schema, with its type, range, choices and help, and
-        begins with the first example or with typical values of the training data.
+        The form has a field for each field of the schema, with its type, range, choices and help.
+        Its first values are those of the first example, or typical values of the training data.
         ``validate_on_submit`` runs the model's own validation; then ``row`` is the row, and
-        ``predict()`` returns its prediction. Needs the extra ``wtf``.
+        ``predict()`` returns its prediction. The extra ``wtf`` is needed.
 
         :param version: the label of a version; by default the live one
         :param app: the application; by default the current one
@@ -256,7 +259,7 @@ class Model:
         """Return the compiled schema of the rows that this model takes.
 
         :param inputs: the X that the estimator takes
-        :raises ModelError: the schema cannot be compiled or does not fit the estimator
+        :raises ModelError: the schema cannot be compiled or does not match the estimator
         """
         unnamed = self.schema is None and not inputs.named and inputs.container != "sequence"
         return self._compile(inputs, unnamed=unnamed)
@@ -267,7 +270,10 @@ class Model:
         if inputs.container == "nothing":
             raise ModelError("its estimator takes targets or images, not rows of features")
         if rules is None and inputs.container == "mapping":
-            raise ModelError("its estimator takes mappings with any names: set schema")
+            raise ModelError(
+                "its estimator takes mappings with arbitrary keys, so the fields are not known: "
+                "set schema"
+            )
         if rules is None:
             return UnboundedSchema()
         if inputs.is_profiled:
@@ -319,9 +325,9 @@ def name_of(model: Model) -> str:
 
 
 def plain_schema(model: Model) -> dict[str, Any]:
-    """Return the attributes of a model that are a pydantic model, as rules of Cerberus.
+    """Return the attributes of a model that are a pydantic model, converted to Cerberus rules.
 
-    They are for another process, which need not have the classes of the application.
+    They are for another process, which may not have the classes of the application.
     """
     if not is_pydantic_model(model.schema):
         return {}
@@ -330,7 +336,7 @@ def plain_schema(model: Model) -> dict[str, Any]:
 
 
 def check_spelling(model: Model) -> None:
-    """Raise :class:`ModelError` if a public name of a model is nearly that of an attribute.
+    """Raise :class:`ModelError` if a public name of a model is nearly the name of an attribute.
 
     Such a name would be ignored: a misspelt ``decorators`` would publish a model without its login.
     A function is compared with the methods of a model as well.
@@ -402,7 +408,7 @@ def check_limits(model: Model) -> None:
             problem = f"{name} must be None or an integer of at least {least}"
             break
     if not problem and model.max_queue is not None and model.max_concurrency is None:
-        problem = "max_queue has no effect without max_concurrency: set it too"
+        problem = "max_queue has no effect without max_concurrency: set max_concurrency as well"
     if not problem and not _is_duration(model.timeout):
         problem = "timeout must be None or a number of seconds above 0"
     if problem:
@@ -470,7 +476,7 @@ def description_of(model: Model) -> str:
 def methods_of(model: Model) -> tuple[str, ...]:
     """Return the estimator's methods that are served, without ``explain``.
 
-    :raises ModelError: the estimator does not have one of them, or there are none
+    :raises ModelError: the estimator lacks one of these methods, or there are none
     """
     available = introspect.methods(model.pipeline)
     available += tuple(m for m in introspect.METHODS if m not in available and overrides(model, m))
@@ -492,10 +498,11 @@ def overrides(model: Model, method: str) -> bool:
 def inputs_of(model: Model, methods: Sequence[str]) -> Inputs:
     """Return the X that a model takes.
 
-    It is the X that its estimator takes, as the profile describes it. But a model that overrides
-    one of the methods accepts missing values in all columns: the override may fill them in.
+    This is the X that its estimator takes, as the profile describes it. But a model that overrides
+    one of the methods accepts missing values in all columns: the override may fill in missing
+    values.
 
-    :raises ModelError: the profile does not fit the estimator, or it cannot be read
+    :raises ModelError: the profile does not match the estimator, or it cannot be read
     """
     inputs = input_columns.inputs(model.pipeline)
     profile = profile_of(model)
@@ -513,7 +520,7 @@ def inputs_of(model: Model, methods: Sequence[str]) -> Inputs:
 def profile_of(model: Model) -> Profile | None:
     """Return the profile of a model, None if it has none.
 
-    Training data are measured once; after that the model has their profile and not the data.
+    Training data are measured once; after that, the model keeps their profile instead of the data.
 
     :raises ModelError: the data cannot be measured, or the file is not a profile
     """

@@ -1,7 +1,8 @@
 """The signals of a prediction, and the functions that send them.
 
 The sender is always the application itself, so ``signal.connect(receiver, app)`` receives the
-signals of one application only. Receivers take the keyword arguments that they use and ``**extra``.
+signals of one application only. A receiver takes the keyword arguments that it uses, and
+``**extra``.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ before_prediction = _signals.signal(
     doc="""Sent when the input is valid and the estimator is about to be called.
 
     :param model: the :class:`~flask_skmodels.Model`
-    :param prediction: the :class:`~flask_skmodels.Prediction`, not yet with outputs
+    :param prediction: the :class:`~flask_skmodels.Prediction`, still without outputs
 
     A receiver stops the prediction by raising, for example with ``flask.abort(403)``. For each
-    prediction exactly one of ``after_prediction``, ``prediction_stopped``, ``prediction_failed``
+    prediction, exactly one of ``after_prediction``, ``prediction_stopped``, ``prediction_failed``
     and ``input_rejected`` follows.
     """,
 )
@@ -52,13 +53,13 @@ after_prediction = _signals.signal(
 
 prediction_failed = _signals.signal(
     "prediction-failed",
-    doc="""Sent when the estimator has raised, and not because of the rows; or when its call has
-    not returned in time, or was not made because of others that do not return, with a
-    :class:`~flask_skmodels.TimedOut` or an :class:`~flask_skmodels.Overloaded`.
+    doc="""Sent when the estimator has raised, but not because of the rows. Also sent when there is
+    no result in time, with a :class:`~flask_skmodels.TimedOut`, or when the estimator was not
+    called because other calls do not return, with an :class:`~flask_skmodels.Overloaded`.
 
     :param model: the :class:`~flask_skmodels.Model`
     :param prediction: the :class:`~flask_skmodels.Prediction`, without outputs
-    :param exception: the exception that it raised
+    :param exception: the exception that was raised
     """,
 )
 
@@ -80,10 +81,11 @@ input_rejected = _signals.signal(
 prediction_refused = _signals.signal(
     "prediction-refused",
     doc="""Sent when a prediction was refused before its rows were read, because too many others
-    are in progress, or have been for too long.
+    were in progress, or because it has waited too long for them.
 
     :param model: the :class:`~flask_skmodels.Model`
-    :param version: label of the version that was to predict, None if the model has no versions
+    :param version: label of the version that should have predicted, None if the model has no
+        versions
     :param method: name of the method that was called
     :param exception: an :class:`~flask_skmodels.Overloaded` or a :class:`~flask_skmodels.TimedOut`
     :param request_id: identifier of the request; None for a call in process without one
@@ -129,9 +131,9 @@ drift_detected = _signals.signal(
     :param model: the :class:`~flask_skmodels.Model`
     :param field: name of the field; for predictions, the name of the method
     :param statistic: ``"psi"``, the population stability index
-    :param value: its value for the last rows
+    :param value: the value of the statistic for the last rows
     :param threshold: the model's ``drift_threshold``, which is exceeded
-    :param version: label of the version whose training data they are compared with
+    :param version: label of the version whose training data the rows are compared with
     """,
 )
 
@@ -195,8 +197,8 @@ def notify(signal: NamedSignal, sender: Sender, **arguments: object) -> None:
 def _receivers_of(signal: NamedSignal, sender: Sender) -> Iterable[Callable[..., Any]]:
     """Return the receivers of a signal, as blinker's ``receivers_for`` does.
 
-    If an application has a single receiver, as with the listeners alone, this takes 0.3 µs instead
-    of 1.6: blinker copies sets, and inspects the sender for its identifier.
+    If an application has a single receiver, as with the listeners alone, this takes 0.3 µs, and
+    blinker's function 1.6 µs: blinker copies sets, and inspects the sender for its identifier.
     """
     by_sender: Any = getattr(signal, "_by_sender", None)
     if by_sender and _ANY is not None and not by_sender.get(_ANY):

@@ -56,7 +56,7 @@ def serve(path: str, name: str | None = None, **options: Any) -> Flask:
     :param name: name of the model, by default the name of the file without its suffix
     :param options: options of the :class:`~flask_skmodels.Artifact`: ``sha256``, ``trusted``
     :raises ArtifactError: the file cannot be loaded; a pickle must be pinned with ``sha256``, and
-        the message has the call that does it
+        the message contains the call that does this
     :raises ModelError: the estimator cannot be served
     """
     is_command = click.get_current_context(silent=True) is not None
@@ -76,7 +76,7 @@ def _application(path: str, name: str | None, options: dict[str, Any]) -> Flask:
 class _ModelWithAllMethods(Model):
     """A model that serves all methods of its estimator.
 
-    They are not known before its file is loaded, so the trial of the file gets all names.
+    The methods are not known before the file is loaded, so the trial of the file gets all names.
     """
 
     @property

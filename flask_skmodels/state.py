@@ -28,7 +28,7 @@ class Lane(Protocol):
     """The URLs whose requests may be answered before Flask dispatches them."""
 
     def add(self, rule: Rule, view_function: Callable[[], Response]) -> None:
-        """Answer POST requests to the path of a rule by its view function."""
+        """Answer POST requests to the path of a rule with its view function."""
 
     def reasons(self, endpoint: str) -> list[str]:
         """Return what keeps the requests of an endpoint out of the lane; empty if nothing does."""
@@ -38,7 +38,7 @@ class Lane(Protocol):
 class NoLane:
     """Leaves all requests to Flask.
 
-    :param reason: the reason why
+    :param reason: the reason for this
     """
 
     reason: str
@@ -85,7 +85,7 @@ class State:
 
     @property
     def name(self) -> str:
-        """The extension's name, which its endpoints begin with."""
+        """The extension's name, with which its endpoints begin."""
         return str(self.models.name)
 
     @property
@@ -100,7 +100,7 @@ class State:
 
     @property
     def drift(self) -> Drift | None:
-        """The drift of the models with a profile, None if it is off."""
+        """The drift of the models with a profile, None if drift is off."""
         return self._listener(Drift)
 
     @property
@@ -111,8 +111,8 @@ class State:
     def visible(self, *, is_guarded: bool = True) -> list[Deployment]:
         """Return the models that a response to the current request may name, in their order.
 
-        Without ``SKMODELS_VISIBLE`` these are the models that no decorator guards but those around
-        the URL of the request itself.
+        Without ``SKMODELS_VISIBLE`` these are the models that are guarded by no decorators other
+        than those around the URL of the request.
 
         :param is_guarded: whether the extension's decorators are around that URL
         """
@@ -132,8 +132,8 @@ class State:
     def may_see_reasons(self, deployment: Deployment) -> bool:
         """Return whether visitors of a model's pages may read why a version failed.
 
-        The reason can name files and parts of the estimator. It is for visitors whom a decorator
-        has let in, and for developers.
+        The reason can name files and parts of the estimator. So only visitors whom a decorator has
+        let in, and developers, may read it.
         """
         return self.app.debug or bool(self.decorators_of(deployment))
 

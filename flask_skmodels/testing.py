@@ -127,7 +127,7 @@ class Example:
     row: Any
 
     def check(self, client: FlaskClient) -> None:
-        """Post the row to each method of the model, and check that each returns one prediction.
+        """Send the row to each method of the model, and check that each returns one prediction.
 
         :param client: test client of an application that serves the model, logged in if necessary
         :raises AssertionError: a method did not return one prediction; the message contains the
@@ -155,9 +155,9 @@ def examples(models: SKModels) -> list[Any]:
 
     if not len(models):
         raise ModelError(
-            f"examples({models!r}) finds no model, so that no test would run: import the module "
-            "that registers the models at the top of the test module, as the factory of the "
-            "application does"
+            f"examples({models!r}) finds no model, so no test would run: at the top of the test "
+            "module, import the module that registers the models. (The application factory imports "
+            "it too, but only later.)"
         )
 
     return [
@@ -173,10 +173,10 @@ class FakeEstimator:
     The answer of a method is one output for all rows, an exception to raise, or a function that
     takes X and returns the outputs of all rows. Answers can be changed later:
     ``fake.answers["predict"] = 1``. With ``classes`` and an answer for ``predict_proba`` but none
-    for ``predict``, it predicts the most probable class.
+    for ``predict``, the fake predicts the most probable class.
 
     :param classes: value of the attribute ``classes_``
-    :param n_features_in: number of columns of X; their values may then be missing
+    :param n_features_in: number of columns of X; if it is given, values of X may be missing
     :param answers: the answer of each method, by name of the method
 
     :ivar answers: the answers, by name of the method
@@ -232,17 +232,17 @@ def fake_model(
     """Replace the estimator of a registered model with a fake within a ``with`` block.
 
     Applications that are created in the block use the fake. The model keeps its name, schema,
-    methods and decorators, but it does not explain. Its file is not loaded.
+    methods and decorators, but does not explain predictions. Its file is not loaded.
 
     :param models: the extension
     :param name: name of the model
-    :param classes: value of the fake's attribute ``classes_``, by default that of the estimator if
-        it is in memory
+    :param classes: value of the fake's attribute ``classes_``; by default the classes of the
+        estimator, if it is in memory
     :param answers: the answer of each method, as for :class:`FakeEstimator`
     :returns: the fake estimator
     :raises UnknownModel: there is no such model
-    :raises ModelError: the model has no schema, and its schema depends on its estimator; or the
-        methods with an answer are not those that it serves
+    :raises ModelError: the model has no schema, so its schema depends on its estimator; or the
+        methods with an answer are not the methods that the model serves
     """
     model = copy(models[name])
     fake = FakeEstimator(classes=_classes_of(model) if classes is None else classes, **answers)
@@ -258,17 +258,17 @@ def fake_model(
     if model.profile is None:
         model.configure(enforce_ranges=False)
     with models.registry.replaced(name, model):
-        fake.calls.clear()  # those of the registration
+        fake.calls.clear()  # the calls of the registration
         yield fake
 
 
 def _methods_of(model: Model, fake: FakeEstimator, given: Iterable[str]) -> tuple[str, ...]:
-    """Return the methods that a model serves, which its fake has to answer.
+    """Return the methods that a model serves and its fake has to answer.
 
-    Tests must use the URLs that exist.
+    So tests use only URLs that exist.
 
     :param given: the methods that the test gives an answer for
-    :raises ModelError: the model does not serve one of them, or serves others
+    :raises ModelError: the model does not serve one of these methods, or serves others as well
     """
     served = _served_methods(model, fake)
     own = introspect.methods(model.pipeline) if artifact_of(model) is None else ()
@@ -276,10 +276,10 @@ def _methods_of(model: Model, fake: FakeEstimator, given: Iterable[str]) -> tupl
     unserved = [method for method in given if method not in served]
     missing = [method for method in needed if method not in fake.answers]
     if unserved or missing:
-        problem = f" and not {', '.join(unserved)}" if unserved else ""
-        remedy = f": give an answer for {', '.join(missing)} too" if missing else ""
+        problem = f". It does not serve {', '.join(unserved)}" if unserved else ""
+        remedy = f". Also give an answer for {', '.join(missing)}" if missing else ""
         raise ModelError(
-            f"fake_model would change the interface of model {model.name!r}, which serves "
+            f"fake_model must answer the methods that model {model.name!r} serves: "
             f"{', '.join(served)}{problem}{remedy}"
         )
     return served
@@ -288,7 +288,7 @@ def _methods_of(model: Model, fake: FakeEstimator, given: Iterable[str]) -> tupl
 def _served_methods(model: Model, fake: FakeEstimator) -> tuple[str, ...]:
     """Return the methods that a model serves, without ``explain``.
 
-    If only its file tells whether it predicts or transforms, it does what the fake does.
+    If this is known only from its file, which is not loaded, these are the methods of the fake.
     """
     is_loaded = artifact_of(model) is None
     served = methods_of(model) if is_loaded else declared_methods_of(model)

@@ -18,7 +18,7 @@ ONNX_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, repr=False)
 class Artifact:
-    """A file that contains a fitted estimator. It is not read before it is loaded.
+    """A file that contains a fitted estimator. It is read only when it is loaded.
 
     :param path: the file, relative to ``SKMODELS_ROOT``; never taken from a request
     :param sha256: digest that the file must have, in hexadecimal
@@ -58,7 +58,7 @@ class Artifact:
 
 @dataclass(frozen=True, repr=False)
 class VersionFile(Artifact):
-    """One file of a folder of versions, which is declared as a whole."""
+    """A file in a folder of versions, of which the application declares only the folder."""
 
     @classmethod
     def of(cls, folder: Artifact, name: str) -> VersionFile:
@@ -89,7 +89,7 @@ class ServedFile(Artifact):
 
 
 def _call(function: str, arguments: Mapping[str, object]) -> str:
-    """Return a call as Python source; the first argument has no name."""
+    """Return a call as Python source: the first argument is positional, the others are keywords."""
     shown = ", ".join(f"{n}={json.dumps(v, ensure_ascii=False)}" for n, v in arguments.items())
     return f"{function}({shown.partition('=')[2]})"
 
@@ -121,7 +121,7 @@ class Policy:
     onnx_tolerance: float = ONNX_TOLERANCE
 
     def for_pinned_file(self) -> Policy:
-        """Return the policy for another process, which gets a file that has met this one.
+        """Return the policy for another process, which loads a file that has met this policy.
 
         The file is pinned there to the digest of its bytes, so no list and no function is needed.
         """

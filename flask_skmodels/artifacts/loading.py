@@ -95,7 +95,7 @@ def load(artifact: Artifact, policy: Policy, before_parsing: _BeforeParsing = No
 def _load_mlflow_model(
     artifact: Artifact, policy: Policy, folder: Path, before_parsing: _BeforeParsing
 ) -> Loaded:
-    """Load the file that a folder of MLflow names; the digest is that of this file."""
+    """Load the file that an MLflow folder names; the digest is the digest of this file."""
     described = read_mlflow_model(folder, partial(check_signature, policy))
     loaded = _load_file(artifact, policy, described.file, folder, before_parsing)
     described.check(loaded.estimator)
@@ -193,7 +193,7 @@ class _ArtifactFile:
         return blocks
 
     def _map(self, blocks: Blocks, mode: Literal["r", "c"]) -> Estimator:
-        """Load with the arrays mapped, from the hashed file, not from a newer one of its name."""
+        """Load the hashed file with its arrays mapped, even if a newer file has its name."""
         through = f"/proc/self/fd/{self.descriptor}"
         name = _MappedPath(through if Path(through).exists() else self.path)
         name.of_file = os.path.realpath(self.path)
@@ -259,10 +259,10 @@ def _mismatch(mismatches: Sequence[InconsistentVersionWarning]) -> str:
 def _sklearn_version_of(estimator: Estimator) -> str | None:
     """Return the installed version of scikit-learn if a part of the estimator is from scikit-learn.
 
-    No warning has named a different version.
+    This is for an estimator for which no warning has named a different version.
     """
     parts = [estimator, *getattr(estimator, "__dict__", {}).values()]
-    with suppress(Exception):  # foreign parameters
+    with suppress(Exception):  # parameters may raise anything
         parts += estimator.get_params(deep=True).values()
     is_sklearn = any(isinstance(p, BaseEstimator) and _is_sklearn(type(p)) for p in parts)
     return sklearn.__version__ if is_sklearn else None
@@ -278,7 +278,10 @@ def _check_estimator(path: Path, estimator: Estimator) -> None:
         raise ArtifactError(path, f"it contains the class {estimator.__name__}, not an estimator")
     if not introspect.methods(estimator):
         methods = ", ".join(introspect.METHODS)
-        raise ArtifactError(path, f"it contains a {name}, which has none of the methods {methods}")
+        raise ArtifactError(
+            path,
+            f"it contains an object of the class {name}, which has none of the methods {methods}",
+        )
     columns = getattr(estimator, "n_features_in_", None)
     if isinstance(columns, int | np.integer) and columns > MAX_COLUMNS:
         limit = f"more than the limit of {MAX_COLUMNS:,}"

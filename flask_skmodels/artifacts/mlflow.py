@@ -51,7 +51,7 @@ class MLflowModel:
             return
         fitted = [column.name for column in inputs.columns]
         if inputs.named and self.names and set(self.names) != set(fitted):
-            reason = "its signature has other columns than those that the estimator was fitted on"
+            reason = "its signature does not have the columns that the estimator was fitted on"
             raise ArtifactError(self.file.parent / MLMODEL, reason)
         if self.width is not None and self.width != len(fitted):
             reason = f"its signature has {self.width} columns, the estimator takes {len(fitted)}"
@@ -61,7 +61,7 @@ class MLflowModel:
 def is_mlflow_model(path: Path) -> bool:
     """Return True if a path is a folder that MLflow has saved a model in.
 
-    A description that is no regular file counts too, so that it is refused and not left out.
+    A description that is not a regular file counts too, so that it is refused, not overlooked.
     """
     return os.path.lexists(path / MLMODEL)
 

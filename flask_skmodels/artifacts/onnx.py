@@ -193,7 +193,9 @@ class _Value:
         with np.errstate(over="ignore", invalid="ignore"):
             cast = values.astype(self.dtype)
         if np.issubdtype(cast.dtype, np.integer) and not np.array_equal(cast, values):
-            raise ValueError(f"input {self.name} takes whole numbers")
+            raise ValueError(
+                f"input {self.name} takes only whole numbers, but a value has a fraction"
+            )
         return cast.reshape(-1) if len(self.shape) == 1 else np.ascontiguousarray(cast)
 
 

@@ -1,8 +1,8 @@
 """The check of a graph of ONNX before a session is created from it.
 
-ONNX Runtime reads the files that a graph names, and a parser takes the last of a field that occurs
-twice. So every message in the file is visited, whatever contains it, and sessions are created from
-the bytes of the message that was visited, not from those of the file.
+ONNX Runtime reads the files that a graph names, and if a field occurs twice, a parser takes the
+last one. So every message in the file is visited, whatever contains it, and sessions are created
+from the bytes of the message that was visited, not from those of the file.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def checked_graph(path: Path, data: bytes) -> tuple[ModelProto, bytes]:
 
     :param path: the file, for the messages
     :param data: its bytes
-    :raises ArtifactError: it refers to other files, repeats a field that occurs once, has unknown
-        fields, or the checker of ONNX refuses it
+    :raises ArtifactError: it refers to other files, repeats a field that may occur only once, has
+        unknown fields, or is refused by the checker of ONNX
     :raises ValueError: it is not a graph with an output
     """
     from onnx import ModelProto
@@ -65,7 +65,7 @@ def _check_message(path: Path, message: Any) -> None:
 
 
 def _check_fields(path: Path, data: memoryview, root: Any) -> None:
-    """Check that each field of a message and of those in it is known and occurs once.
+    """Check that each field of a message and the messages in it is known, and not repeated wrongly.
 
     :param data: the message as in the file, which the parser has accepted
     :param root: the descriptor of its type
@@ -81,7 +81,9 @@ def _check_fields(path: Path, data: memoryview, root: Any) -> None:
                 raise ArtifactError(path, reason)
             key = field.containing_oneof or field
             if not _is_repeated(field) and key.name in seen:
-                raise ArtifactError(path, f"it has the field {field.name} of one message twice")
+                raise ArtifactError(
+                    path, f"the field {field.name} occurs twice in one of its messages"
+                )
             seen.add(key.name)
             if field.type == field.TYPE_MESSAGE:
                 stack.append((value, field.message_type))

@@ -1,6 +1,7 @@
 """Runs a graph of ONNX, in this process or in one that ends after the run.
 
-That other process runs this file as a script, so it imports nothing of the library.
+The process that ends after the run executes this file as a script, so the file imports nothing from
+the library.
 """
 
 from __future__ import annotations

@@ -80,13 +80,13 @@ def _not_pinned(artifact: Artifact, policy: Policy, digest: str) -> str:
 
 
 def from_here(path: Path) -> str:
-    """Return a path as a command takes it: relative to the working directory, if it is in it."""
+    """Return a path for a command: relative if it is in the working directory, else absolute."""
     absolute, here = path.absolute(), Path.cwd()
     return os.fspath(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
 
 
 def _how_to_list(artifact: Artifact, policy: Policy, digest: str) -> str:
-    """Return the line to add to the list of digests, and the digest of the list with it."""
+    """Return how to list a file: the line to add, and the digest of the list after that."""
     path = resolve(artifact, policy)
     sums = policy.sha256sums or Path(artifact.path).with_name("SHA256SUMS")
     file = Path(policy.root, sums)
@@ -98,7 +98,8 @@ def _how_to_list(artifact: Artifact, policy: Policy, digest: str) -> str:
     whole = sha256(known + os.fsencode(f"{line}\n")).hexdigest()
     setting = f'SKMODELS_SHA256SUMS = ("{sums}", "{whole}")'
     return (
-        f'add the line "{line}" to {from_here(file)}, and set {setting}, its digest with that line'
+        f'add the line "{line}" to {from_here(file)}, and set {setting}; the second value is the '
+        "digest of the list after you add the line"
     )
 
 

@@ -1,7 +1,7 @@
 """The profile of the training data in a file beside an artifact.
 
-It is data and no code, so it needs no pin. But it must be a regular file, of a bounded size, and a
-link must not lead out of the folder.
+It contains data and no code, so it needs no pin. But it must be a regular file of a bounded size,
+and if it is a link, its target must be in the same folder.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ _STARTS_THREADS = "lightgbm"  # when it reads a model
 def checked_construction() -> Iterator[None]:
     """Return a context in which native objects are created only from sound arguments.
 
-    LightGBM reads its models on one thread in it: its other threads would not exist in a worker
-    that is forked later, and a call that waits for them never ends.
+    In this context, LightGBM reads its models on one thread: its other threads would not exist in a
+    worker that is forked later, and a call that waits for them never ends.
 
     :raises Unsound: the arguments of a native object are not sound
     """
@@ -51,13 +51,15 @@ def checked_construction() -> Iterator[None]:
 
 @contextmanager
 def one_file_only() -> Iterator[None]:
-    """Refuse a file that refers to others, as joblib wrote before 0.10: they were not hashed.
+    """Refuse a file that refers to other files, as joblib wrote before 0.10: they are not hashed.
 
     Only one thread at a time may be in this context.
     """
 
     def refuse(self: Any, unpickler: Any) -> Any:
-        raise ValueError("it refers to another file, as joblib wrote before 0.10: dump it again")
+        raise ValueError(
+            "it refers to other files, as files of joblib before 0.10 do: save the model again"
+        )
 
     wrappers = (numpy_pickle_compat.NDArrayWrapper, numpy_pickle_compat.ZNDArrayWrapper)
     originals = [wrapper.read for wrapper in wrappers]

@@ -32,9 +32,9 @@ class OpenedFile:
     status: os.stat_result
 
     def read(self) -> bytes:
-        """Return the content; a file that grows is not read on.
+        """Return the content. If the file grows meanwhile, what is added is not read.
 
-        :raises ArtifactError: it has another length than when it was opened
+        :raises ArtifactError: its length is not the same as when it was opened
         """
         size = self.status.st_size
         with open(self.descriptor, "rb", closefd=False) as file:

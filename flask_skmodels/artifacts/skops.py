@@ -23,7 +23,7 @@ from flask_skmodels.schema.types import Estimator
 MAX_INFLATION = 100  # the largest ratio of the size of the contents to the size of the file
 MIN_LIMIT = 32 * 1024 * 1024  # bytes that the contents of even a small file may have
 MIN_SCHEMA_LIMIT = 1024 * 1024  # bytes that the schema of even a small file may have
-BYTES_OF_A_NODE = 32  # in a schema that skops has written, each list or dictionary has 200
+BYTES_OF_A_NODE = 32  # required for each list or dictionary of a schema; skops writes 200
 _MIN_VERSION = (0, 16)
 _SCHEMA = "schema.json"
 _BOMB = "{reason}: it is refused as a zip bomb (your own model loads if you save it uncompressed)"
@@ -43,7 +43,9 @@ def read_skops(path: Path, data: bytes, trusted: Sequence[str]) -> Estimator:
     version = skops.__version__
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < _MIN_VERSION:
         install = install_line("skops", is_upgrade=True)
-        raise ArtifactError(path, f"it needs skops 0.16 or newer, this is {version}: {install}")
+        raise ArtifactError(
+            path, f"it needs skops 0.16 or later, but {version} is installed: {install}"
+        )
     try:
         _check_archive(data)
         return skops.io.loads(data, trusted=list(trusted))
@@ -101,16 +103,17 @@ def _check_archive(data: bytes) -> None:
 def _read_schema(archive: ZipFile, size: int, file_size: int) -> bytes:
     """Return the schema after checking the cost of parsing it.
 
-    It takes 30 times its size in memory. In a schema of empty lists, each three bytes take 56.
+    A parsed schema takes 30 times its size in memory. In a schema of empty lists, each three bytes
+    become 56.
     """
     limit = max(MIN_SCHEMA_LIMIT, MAX_INFLATION * file_size)
     if size > limit:
-        reason = f"its schema claims {size:,} bytes, more than the limit of {limit:,}"
+        reason = f"its schema.json claims to have {size:,} bytes, more than the limit of {limit:,}"
         raise _Refused(_BOMB.format(reason=reason))
     schema = archive.read(_SCHEMA)
     nodes = schema.count(b"[") + schema.count(b"{")
     if nodes * BYTES_OF_A_NODE > MIN_SCHEMA_LIMIT // 8 + len(schema):
-        reason = f"its schema has {nodes:,} lists and dictionaries in {len(schema):,} bytes"
+        reason = f"its schema.json has {nodes:,} lists and dictionaries in {len(schema):,} bytes"
         raise _Refused(_BOMB.format(reason=reason))
     return schema
 
@@ -119,9 +122,9 @@ def _read_schema(archive: ZipFile, size: int, file_size: int) -> bytes:
 class _Schema:
     """The cost of a schema: the bytes that its nodes read, and the number of its nodes.
 
-    skops writes each node in full wherever it occurs, but also reads a node that is given by its
-    id alone. A chain of nodes that each contain the next one twice takes twice as long with each
-    link. So a node must have the same length wherever it occurs.
+    skops writes each node in full wherever it occurs, but also reads a node that is given by its id
+    alone. If each node in a chain contains the next node twice, every further node doubles the
+    time. So a node must have the same length wherever it occurs.
 
     :param sizes: the size in bytes of each member of the archive
     :param lengths: the number of nodes in each node, by its id
@@ -143,7 +146,7 @@ class _Schema:
         key = key if key and isinstance(key, (int, float, str)) else object()
         if self.lengths.setdefault(key, length) != length:
             raise _Refused(
-                _BOMB.format(reason="its schema has a node that stands for a longer one")
+                "its schema.json uses one id for two different nodes: it is refused as a zip bomb"
             )
         if isinstance(file, str):
             self.reads[key] = max(self.reads.get(key, 0), self.sizes.get(file, 0))
@@ -155,7 +158,7 @@ class _Schema:
 
 
 def _declared_sizes(archive: ZipFile, limit: int) -> dict[str, int]:
-    """Return the size of each member of an archive, with the contents of inner ones (``.npz``)."""
+    """Return the size of each member of an archive, with the contents of inner ``.npz`` files."""
     sizes: dict[str, int] = {}
     for name, size in _members(archive, limit):
         sizes[name] = max(sizes.get(name, 0), size)
@@ -177,7 +180,7 @@ def _members(archive: ZipFile, limit: int) -> Iterator[tuple[str, int]]:
 
 def _check_size(size: int, limit: int) -> None:
     if size > limit:
-        reason = f"its contents claim {size:,} bytes, more than the limit of {limit:,}"
+        reason = f"its contents claim to have {size:,} bytes, more than the limit of {limit:,}"
         raise _Refused(_BOMB.format(reason=reason))
 
 

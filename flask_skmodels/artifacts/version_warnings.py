@@ -1,4 +1,4 @@
-"""The warnings of another version of scikit-learn, collected while a file is loaded.
+"""The warnings that a file has objects of another version of scikit-learn, collected at load.
 
 In a process, one file is loaded at a time.
 """
@@ -18,7 +18,7 @@ _LOADING = threading.RLock()
 
 @contextmanager
 def version_warnings() -> Iterator[list[InconsistentVersionWarning]]:
-    """Collect this thread's warnings of another version of scikit-learn; show all others.
+    """Collect this thread's warnings about another version of scikit-learn; show all others.
 
     ``warnings.showwarning`` belongs to the process: another thread may save our hook and restore it
     after the block, so the hook does nothing after the block.

@@ -31,7 +31,7 @@ class BatchResult:
 
     :param count: number of rows of the chunk
     :param prediction: the record of the prediction of the valid rows, None if there are none
-    :param scored: the index of each of them in the chunk, None if they are all rows of it
+    :param scored: the index of each predicted row in the chunk, None if every row was predicted
     :param errors: the errors of the rejected rows
     :param keys: the Arrow table of the key columns, of all rows of the chunk
     :param sample: some of the rows that were scored, None if there are none
@@ -57,7 +57,7 @@ class BatchResult:
 
 
 class EstimatorFailed(Exception):
-    """The estimator has raised, and not because of the rows. The cause is its exception.
+    """The estimator has raised, but not because of the rows; ``__cause__`` is its exception.
 
     :param prediction: the record, without outputs
     """
@@ -78,9 +78,9 @@ def score_chunk(
     :param version: the version
     :param method: name of its method
     :param chunk: the rows
-    :param types: the key columns, each with its Arrow type, None for the type that it has
-    :raises InvalidInput: no row is at fault, but the columns of the chunk
-    :raises EstimatorFailed: the estimator has raised, and not because of the rows
+    :param types: the key columns, each with its Arrow type; None to keep the type of the column
+    :raises InvalidInput: the columns of the chunk are wrong, not single rows
+    :raises EstimatorFailed: the estimator has raised, but not because of the rows
     """
     return score_content(version, method, chunk.content, types)
 
@@ -138,10 +138,10 @@ def _predict_valid(
 
 
 def _errors_by_row(error: InvalidInput, at: Sequence[int]) -> Errors:
-    """Return errors by row; an error of the estimator without a row concerns all of them.
+    """Return errors by row; an error of the estimator that names no row is given to every row.
 
     :param at: the index of each row that was predicted
-    :raises InvalidInput: the columns are at fault, not the rows
+    :raises InvalidInput: the columns are wrong, not single rows
     """
     of_all = [each for each in error.errors if each.row is None]
     if of_all and not isinstance(error, RejectedRows):
@@ -159,7 +159,7 @@ def _predict(version: ModelVersion, method: str, rows: Rows) -> Prediction:
     """Return the prediction of rows, without signals.
 
     :raises InvalidInput: a row is not valid, or the estimator rejects it
-    :raises EstimatorFailed: the estimator has raised, and not because of the rows
+    :raises EstimatorFailed: the estimator has raised, but not because of the rows
     """
     sender: Any = None
     call = PredictionCall(sender, version, method, None, version.combiner(method))

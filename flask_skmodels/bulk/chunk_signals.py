@@ -54,7 +54,7 @@ class ChunkSignals:
         notify(after_prediction, self._sender, model=self._version.model, prediction=record)
 
     def send_failure(self, chunk: Chunk, error: EstimatorFailed) -> None:
-        """Send the signals of a chunk on which the estimator has failed."""
+        """Send the signals of a chunk for which the estimator has failed."""
         record = error.prediction or self._record_of_worker(chunk)
         self._announce(record)
         notify(
@@ -66,7 +66,7 @@ class ChunkSignals:
         )
 
     def _record_of_worker(self, chunk: Chunk) -> Prediction:
-        """Return the record of a chunk on which the estimator has failed in another process."""
+        """Return the record of a chunk for which the estimator has failed in another process."""
         version, unsent = self._version, cast(ModelInput, None)
         record = Prediction(
             model=version.name,
@@ -107,7 +107,7 @@ class ChunkSignals:
         try:
             announce(call, record)
         except Exception as error:
-            text = f"a receiver of before_prediction has stopped it: {in_one_line(error)}"
+            text = f"a receiver of before_prediction has stopped the run: {in_one_line(error)}"
             raise ScoringError(text) from error
 
     def _record(self, chunk: Chunk, result: BatchResult, record: Prediction) -> Prediction:

@@ -1,6 +1,6 @@
 """Chunks: rows of one source that are predicted together, and how each format becomes rows.
 
-A chunk travels to a worker as it was read: as an Arrow table, or as lines of CSV or of JSON. The
+A chunk is sent to a worker as it was read: as an Arrow table, or as lines of CSV or of JSON. The
 worker turns it into the rows of the schema, on the path that the bodies of requests take.
 """
 
@@ -32,7 +32,7 @@ Errors = dict[int, list[InputError]]
 
 
 class _NoLimits:
-    """The limits of a request do not hold for bulk scoring."""
+    """Stands for a request body, without its limits: they do not apply to bulk scoring."""
 
     data = b""
     pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
@@ -46,8 +46,8 @@ class ChunkRows:
     """The rows of a chunk that can be read.
 
     :param rows: the rows, None if no row can be read
-    :param indices: the index of each of them in the chunk, None if they are all rows of it
-    :param errors: the errors of the others
+    :param indices: the index of each of these rows in the chunk, None if every row can be read
+    :param errors: the errors of the other rows
     """
 
     rows: Rows | None
@@ -65,11 +65,11 @@ class Content(Protocol):
         """Return the rows for a schema.
 
         :param keep: names of the key columns
-        :raises InvalidInput: the columns do not fit the schema
+        :raises InvalidInput: the columns do not match the schema
         """
 
     def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
-        """Return the key columns as an Arrow table, and the errors of keys of another type.
+        """Return the key columns as an Arrow table, and an error for each key of the wrong type.
 
         :param types: the Arrow type of each key column, None for the type that the column has
         """
@@ -93,7 +93,7 @@ class Chunk:
 
 @dataclass(slots=True)
 class ArrowContent:
-    """Columns with types: of Parquet, Arrow, a database or a frame.
+    """Columns that have types: from Parquet, Arrow, a database or a frame.
 
     :param table: the Arrow table of the columns of the model and the key columns
     """
@@ -135,11 +135,11 @@ def _content_of_stream(stream: bytes) -> ArrowContent:
 
 @dataclass
 class TextContent:
-    """Lines of CSV, of which the fields of the model decide the types.
+    """Lines of CSV; the fields of the model decide the types of their columns.
 
     :param names: the names of the columns
     :param block: the lines, without blank ones
-    :param count: their number
+    :param count: the number of lines
     :param fixed: columns of one value
     """
 
@@ -187,7 +187,7 @@ class TextContent:
         return pyarrow.Table.from_arrays(columns, names=list(types)), {}
 
     def _numbers(self, names: list[str], schema: Schema) -> list[ColumnValues] | None:
-        """Return the columns as arrays of numbers; None if the rows of texts might differ."""
+        """Return the columns as arrays of numbers; None if reading them as texts might differ."""
         kinds = number_kinds(names, len(names), schema) if schema.takes_arrays else None
         is_fixed = any(name in self.fixed for name in names)
         if kinds is None or is_fixed or b"\0" in self.block:
@@ -240,7 +240,7 @@ class TextContent:
         """
         pyarrow, arrow_csv = import_module("pyarrow"), import_module("pyarrow.csv")
         has_quotes = b'"' in self.block
-        # Several columns may have the same name, of which none is read.
+        # Columns that share their name with another column are not read.
         names = [name if name in types else str(at) + name for at, name in enumerate(self.names)]
         return arrow_csv.read_csv(
             pyarrow.BufferReader(self.block),
@@ -312,7 +312,7 @@ class LineContent:
             column, wrong = _key_column(values, kind)
             columns.append(column)
             for row in wrong:
-                message = f"the key is not of the type of the first rows, {kind}"
+                message = f"the key does not have the type of the keys in the first rows, {kind}"
                 errors.setdefault(row, []).append(InputError(row, name, "type", message))
         return pyarrow.Table.from_arrays(columns, names=list(types)), errors
 
@@ -335,7 +335,7 @@ def columns_to_read(names: Sequence[str], schema: Schema, keep: Sequence[str]) -
 
 
 def missing_columns(names: Sequence[str], schema: Schema) -> list[str]:
-    """Return the fields without which every row would be rejected and that have no column.
+    """Return the fields that have no column although every row without them is rejected.
 
     :param names: the names of the columns of a source
     :param schema: the fields of the model
@@ -396,7 +396,7 @@ def _is_text(cell: bytes) -> bool:
 
 
 def _known(item: object, names: set[str]) -> object:
-    """Return a row with its fields alone: other columns of a source are not read."""
+    """Return only the fields of a row: other columns of a source are not read."""
     if type(item) is not dict or item.keys() <= names or names.isdisjoint(item):
         return item
     return {name: value for name, value in item.items() if name in names}
@@ -422,7 +422,7 @@ def key_type(values: Sequence[Any]) -> Any:
 
 
 def _key_column(values: Sequence[Any], kind: Any) -> tuple[Any, list[int]]:
-    """Return key values as an Arrow array, and the indices of those that are of another type."""
+    """Return key values as an Arrow array, and the indices of values of the wrong type."""
     pyarrow = import_module("pyarrow")
     wrong: list[int] = []
     if pyarrow.types.is_string(kind):
@@ -442,5 +442,5 @@ def _key_column(values: Sequence[Any], kind: Any) -> tuple[Any, list[int]]:
 
 
 def take(table: Any, indices: Sequence[int] | None) -> Any:
-    """Return some rows of an Arrow table, all of them for None."""
+    """Return the rows of an Arrow table at some indices, or all rows for None."""
     return table if indices is None else table.take(np.asarray(indices, dtype=np.int64))

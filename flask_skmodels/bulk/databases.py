@@ -1,7 +1,7 @@
 """Databases as source and sink, through ADBC or SQLAlchemy.
 
 ``sqlite:///`` and ``postgresql://`` use the ADBC driver where it is installed, which passes Arrow
-batches. Any other URL is one of SQLAlchemy, also ``dialect+driver://``.
+batches. Any other URL is passed to SQLAlchemy, including ``dialect+driver://``.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Table:
             with _adbc(self.url) as connection:
                 try:
                     connection.adbc_get_table_schema(self.name)
-                except Exception:  # each driver has an exception of its own
+                except Exception:  # each driver has its own exception
                     return False
                 return True
 
@@ -111,7 +111,7 @@ def shown(url: str) -> str:
 
 
 class _errors_of:  # noqa: N801 - used as contextlib's are
-    """A context in which an error of a driver is one that names the database."""
+    """A context in which the error of a driver becomes a ScoringError that names the database."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -150,7 +150,7 @@ def _engine(url: str) -> Any:
 
 
 def _batches(result: Any, rows: int) -> Iterator[Any]:
-    """Yield the rows of a result as Arrow batches of the types of the first."""
+    """Yield the rows of a result as Arrow batches that all have the types of the first."""
     pyarrow = import_module("pyarrow")
     names, schema = list(result.keys()), None
     for part in result.partitions(rows):

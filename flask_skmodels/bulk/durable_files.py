@@ -1,4 +1,4 @@
-"""Files that are complete or not there: written aside, flushed to the disk, then renamed."""
+"""Files that are either complete or missing: written aside, flushed to disk, then renamed."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ class HashingFile:
 
 
 def write_durably(path: Path, write: Callable[[HashingFile], None]) -> str:
-    """Write a file, and return the digest of its bytes when they are on the disk under its name.
+    """Write a file to the disk under its name, and then return the digest of its bytes.
 
     :param path: the file
     :param write: writes the content
-    :raises ScoringError: the disk is full, or the file cannot be written; nothing is left of it
+    :raises ScoringError: the disk is full, or the file cannot be written; no part of it is left
     """
     aside = path.with_name(path.name + ASIDE)
     try:

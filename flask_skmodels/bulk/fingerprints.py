@@ -1,8 +1,8 @@
-"""Fingerprints of the input and of the model of a run, by which a later run knows that both are
-unchanged.
+"""Fingerprints of the input and the model of a run, which show a later run if both are unchanged.
 
-Files of 256 MiB in all are hashed. Larger ones would take as long to hash as to score: of each the
-size, the time of its last change, and the digest of its first and last MiB are taken.
+Files of at most 256 MiB in total are hashed. To hash more would take as long as to score them, so
+the fingerprint of each file is then its size, the time of its last change, and the digest of its
+first and last MiB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _END = 2**20
 
 
 def file_fingerprints(locations: Sequence[Location]) -> list[JSONObject]:
-    """Return the fingerprint of each file, ready for JSON."""
+    """Return the fingerprint of each file, as values for JSON."""
     sizes = [location.size() for location in locations]
     is_small = sum(sizes) <= HASHED_BYTES
     return [

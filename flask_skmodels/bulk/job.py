@@ -49,8 +49,8 @@ class Preview:
     :param seconds: the time that the run would take, None if it is not known
     :param columns: the columns of the output with their types
     :param first_rows: number of rows of the first chunk
-    :param rejected: number of them that are rejected
-    :param rejects: the first of these: row and errors
+    :param rejected: number of these that are rejected
+    :param rejects: the first rejected rows, each with its errors
     """
 
     source: str
@@ -67,13 +67,13 @@ class Job:
     """A job of bulk scoring.
 
     :param scoring: the model
-    :param source: a path, URL, glob or folder, several of them, ``"-"``, the URL of a database, or
-        an iterable of record batches or data frames
+    :param source: a path, URL, glob or folder, or several of these; ``"-"``; the URL of a database;
+        or an iterable of record batches or data frames
     :param sink: a path or URL, ``"-"``, or the URL of a database
-    :param state: the folder of this machine for the parts of an output that is elsewhere
+    :param state: the folder on this machine for the parts of an output that is elsewhere
     :param watch: called after each chunk
     :param options: as in :meth:`SKModels.score <flask_skmodels.SKModels.score>`
-    :raises ScoringError: an option has no meaning, or pyarrow is not installed
+    :raises ScoringError: an option is not valid, or pyarrow is not installed
     """
 
     def __init__(
@@ -241,7 +241,7 @@ def _check(options: Options) -> None:
 
 
 def _stem(name: str) -> str:
-    """Return a name without the suffix of its format."""
+    """Return a name without the suffixes of its format."""
     name = name.rstrip("/")
     found = format_of(name)
     return name.removesuffix(found.suffix) if found else name

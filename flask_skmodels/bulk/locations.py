@@ -30,7 +30,7 @@ FORMATS = {
 }
 SUFFIXES = {"parquet": ".parquet", "arrow": ".arrow", "csv": ".csv", "ndjson": ".ndjson"}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-COMPRESSED = {"csv", "ndjson"}  # the formats that a suffix of compression may follow
+COMPRESSED = {"csv", "ndjson"}  # the formats whose suffix may be followed by one for compression
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _PARTITION = re.compile(r"([^/=]+)=([^/]*)")
 
@@ -68,21 +68,21 @@ class Location:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is on this machine."""
+        """Whether the file is on this machine."""
         return self.filesystem is None
 
     def open(self) -> Any:
-        """Open it for reading as bytes."""
+        """Open the file for reading as bytes."""
         return Path(self.path).open("rb") if self.is_local else self.filesystem.open(self.path)
 
     def size(self) -> int:
-        """Return its size in bytes."""
+        """Return the size of the file in bytes."""
         if self.is_local:
             return Path(self.path).stat().st_size
         return int(self.filesystem.size(self.path))
 
     def arrow_filesystem(self) -> Any:
-        """Return its file system as one of pyarrow."""
+        """Return the file system as an object of pyarrow."""
         fs = import_module("pyarrow.fs")
         if self.is_local:
             return fs.LocalFileSystem(use_mmap=False)
@@ -113,7 +113,7 @@ def partition_of(name: str) -> dict[str, str]:
 
 
 def locate(names: Sequence[str]) -> list[Location]:
-    """Return the files that names stand for, those of a folder or a glob in order.
+    """Return the files that names stand for; the files of a folder or a glob are sorted.
 
     :param names: paths or URLs of files, folders and globs
     :raises ScoringError: a name stands for no file, or the plug-in of its URL is not installed
@@ -161,7 +161,7 @@ def _local(name: str) -> Iterator[Location]:
 
 
 def _data_files(folder: Path, files: Iterator[Path]) -> list[Path]:
-    """Return the files of a data set: engines write others that begin with ``_`` or a dot."""
+    """Return the files of a data set, without those of engines, which begin with ``_`` or a dot."""
     kept = (
         file
         for file in files

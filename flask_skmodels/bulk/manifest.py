@@ -49,11 +49,11 @@ class Manifest:
     """The manifest of a run, on the disk.
 
     :param path: the file
-    :ivar run: what the run was: its input, model and options; None before :meth:`begin`
+    :ivar run: the input, model and options of the run; None before :meth:`begin`
     :ivar chunks: the finished chunks by number
     :ivar schemas: the schemas of the output and the rejects, as text
     :ivar is_publishing: whether all chunks are finished, and the output may be there
-    :ivar summary: the summary of a complete run, None for any other
+    :ivar summary: the summary of the run, None until it is complete
     """
 
     def __init__(self, path: Path) -> None:
@@ -115,13 +115,13 @@ class Manifest:
             for line in whole.splitlines():
                 self._take(orjson.loads(line))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ScoringError(f"{self.path} is no manifest of a run: remove it") from error
+            raise ScoringError(f"{self.path} is not a manifest of a run: remove it") from error
 
     def _take(self, line: Any) -> None:
         if "run" in line:
             if line["manifest"] != FORMAT:
                 raise ScoringError(
-                    f"{self.path} is of another version of Flask-SKModels: remove it"
+                    f"{self.path} was written by a different version of Flask-SKModels: remove it"
                 )
             self.run = line["run"]
         elif "schemas" in line:
@@ -145,7 +145,7 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
         return found
     if isinstance(old, list) and isinstance(new, list) and _are_files([*old, *new]):
         return _file_differences(old, new)
-    return [] if old == new else [f"{path} was {_shown(old)}, is {_shown(new)}"]
+    return [] if old == new else [f"{path} was {_shown(old)} and is now {_shown(new)}"]
 
 
 def _are_files(entries: list[Any]) -> bool:
@@ -162,7 +162,7 @@ def _file_differences(old: list[Any], new: list[Any]) -> list[str]:
         if name in before and before[name] != now[name]
     ]
     if not found and list(before) != list(now):
-        found = ["the input files are in another order"]
+        found = ["the input files are in a different order"]
     return found
 
 

@@ -15,7 +15,7 @@ _SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectLimit:
-    """The rejects that a run may have.
+    """The number or share of rows that may be rejected.
 
     :param text: the limit as it was given
     :param count: a number of rows, None if it is a share
@@ -30,7 +30,7 @@ class RejectLimit:
     def of(cls, value: int | float | str) -> RejectLimit:
         """Return the limit that a number or a text such as ``"1%"`` stands for.
 
-        :raises ScoringError: it is no limit
+        :raises ScoringError: the value is not a limit
         """
         text = str(value)
         percent = _SHARE.fullmatch(text)
@@ -59,7 +59,7 @@ class Options:
     :param method: name of the method
     :param keep: names of the key columns
     :param engine: ``"local"``, ``"dask"`` or ``"ray"``
-    :param address: address of a cluster, None for one of this machine
+    :param address: address of a cluster, None for one on this machine
     :param jobs: number of processes on this machine
     :param chunk_rows: the maximum number of rows of a chunk
     :param reject_limit: the rejects that the run may have, None for no limit
@@ -78,7 +78,7 @@ class Options:
     resume: bool = False
 
     def that_count(self, form: str, rejects: str) -> JSONObject:
-        """Return the options that change the output, ready for JSON.
+        """Return the options that change the output, as values for JSON.
 
         :param form: the format of the output
         :param rejects: the name of the rejects

@@ -23,8 +23,8 @@ def answers_of(result: BatchResult, schema: Any) -> Any:
     """Return the predictions of a chunk as an Arrow table.
 
     :param result: the result
-    :param schema: the Arrow schema of the predictions, None to take that of this chunk
-    :raises ScoringError: they have other columns or types
+    :param schema: the Arrow schema of the predictions, None to use the schema of this chunk
+    :raises ScoringError: the columns or types of the predictions are not those of the schema
     """
     if result.prediction is None:
         return import_module("pyarrow").table({}) if schema is None else schema.empty_table()
@@ -36,13 +36,13 @@ def answers_of(result: BatchResult, schema: Any) -> Any:
         return table.cast(schema)
     except (pyarrow.ArrowException, ValueError) as error:
         raise ScoringError(
-            "the predictions of this chunk have other columns or types than those before: "
-            f"{_named(table.schema)}, not {_named(schema)}"
+            "the columns or types of this chunk's predictions differ from those of earlier "
+            f"chunks: {_named(table.schema)} instead of {_named(schema)}"
         ) from error
 
 
 def answer_table(prediction: Prediction) -> Any:
-    """Return the outputs of a prediction as an Arrow table; the columns are those of CSV."""
+    """Return the outputs of a prediction as an Arrow table, with the same columns as CSV."""
     columns = answer_columns(prediction)
     names = [name.encode("utf-8", "replace").decode() for name, _ in columns]
     pyarrow = import_module("pyarrow")
@@ -53,7 +53,7 @@ def answer_table(prediction: Prediction) -> Any:
 def answer_schema(version: ModelVersion, method: str) -> Any:
     """Return the Arrow schema of the predictions of a method, None if it is not known.
 
-    A row that the estimator accepts is predicted: an example of the model, or a probe.
+    To find it, a row that the estimator accepts is predicted: an example of the model, or a probe.
     """
     known = version.answer_schemas
     if method not in known:

@@ -32,7 +32,7 @@ def write_table(table: Any, file: Any, form: FileFormat, *, has_header: bool) ->
     :param table: the Arrow table
     :param file: an object with ``write``
     :param form: the format
-    :param has_header: whether a file of CSV begins with the names of the columns
+    :param has_header: whether a CSV file begins with the names of the columns
     """
     write_tables(table.schema, iter([table]), file, form, has_header=has_header)
 
@@ -71,7 +71,7 @@ def read_table(path: Path, form: FileFormat) -> Any:
 def join_parts(schema: Any, parts: Iterable[Path], file: Any, form: FileFormat) -> None:
     """Write part files as one file, in order.
 
-    The parts of text are copied: files of gzip and zstd may follow each other.
+    Parts in a text format are only copied, because compressed files of gzip and zstd may be joined.
 
     :param schema: the Arrow schema of the parts
     :param parts: the part files, of which only the first has a header
@@ -111,7 +111,7 @@ def _csv(table: Any, has_header: bool) -> bytes:
 
 
 def _plain(column: Any) -> ColumnValues:
-    """Return a column as an array of numbers, or as Python objects that CSV has a text for."""
+    """Return a column as an array of numbers, or as Python objects that can be written as CSV."""
     pyarrow = import_module("pyarrow")
     types, kind = pyarrow.types, column.type
     if types.is_floating(kind) or types.is_boolean(kind) or types.is_integer(kind):

@@ -1,4 +1,4 @@
-"""The progress of a run: rows, rows a second, time left, rejects and workers."""
+"""The progress of a run: rows, rows per second, time left, rejects and workers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Progress:
 
     :param total: number of rows, roughly for text; None if it is not known
     :param workers: number of chunks that are predicted at the same time
-    :ivar rows: number of rows so far, with those of an earlier run
-    :ivar rejected: number of them that were rejected
-    :ivar resumed: number of them that an earlier run had finished
+    :ivar rows: number of rows so far, including those of an earlier run
+    :ivar rejected: number of these that were rejected
+    :ivar resumed: number of these that an earlier run had finished
     """
 
     total: int | None
@@ -32,12 +32,12 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Rows a second of this run."""
+        """The number of rows per second in this run."""
         return (self.rows - self.resumed) / max(self.seconds, 1e-9)
 
     @property
     def seconds_left(self) -> float | None:
-        """The time that the rest takes, None if it is not known."""
+        """The time that the rest will take, None if it is not known."""
         if self.total is None or self.rows <= self.resumed:
             return None
         return max(self.total - self.rows, 0) / max(self.rate, 1e-9)
@@ -48,7 +48,7 @@ class Progress:
         return f"{self.pace()}, {self.rejected:,} rejected, {workers}"
 
     def pace(self) -> str:
-        """Return the rows, the rows a second and the time left."""
+        """Return the rows, the rows per second and the time left."""
         of_all = "" if self.total is None else f" of {max(self.total, self.rows):,}"
         parts = [f"{self.rows:,}{of_all} rows", f"{self.rate:,.0f} rows/s"]
         left = self.seconds_left

@@ -1,7 +1,7 @@
 """The record of the prediction of a chunk that a worker has made.
 
-X stays with the worker. If a receiver of a signal reads it, it is built again; the rows of its
-sample are sent.
+The worker does not send X. If a receiver of a signal reads X, it is built again; only the rows of
+the sample are sent.
 """
 
 from __future__ import annotations

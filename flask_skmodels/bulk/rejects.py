@@ -18,8 +18,8 @@ SOURCE, ROW, ERRORS = "source", "row", "errors"
 def rejects_schema(types: Mapping[str, Any]) -> Any:
     """Return the Arrow schema of rejects.
 
-    :param types: the key columns with their Arrow types; one that is named like a column of the
-        rejects comes after it as ``key_…``
+    :param types: the key columns with their Arrow types; a key column with the same name as a
+        column of the rejects is renamed to ``key_…``
     """
     pyarrow = import_module("pyarrow")
     keys = [(_key_name(name), kind) for name, kind in types.items()]
@@ -49,7 +49,7 @@ def errors_text(errors: Iterable[InputError]) -> str:
 
 
 def in_words(text: str) -> str:
-    """Return the errors of a row, which :func:`errors_text` has returned, for people."""
+    """Return the errors of a row in words, from the text of :func:`errors_text`."""
     return "; ".join(str(InputError(None, **entry)) for entry in json.loads(text))
 
 

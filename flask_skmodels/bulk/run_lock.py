@@ -1,6 +1,7 @@
 """The lock of an output: one run at a time writes it.
 
-The system releases the lock when the process ends in any way, so the lock of a dead run is free.
+The system releases the lock when the process ends in any way, so the lock of a run that was killed
+is free.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class RunLock:
                 raise ScoringError(f"another run{holder} is writing {self._output}")
             if self._is_current():
                 break
-            self._file.close()  # the run that held it has just removed it
+            self._file.close()  # the run that held the lock has just removed the file
         self._file.truncate(0)
         self._file.write(f"{os.getpid()} on {socket.gethostname()}".encode())
         self._file.flush()

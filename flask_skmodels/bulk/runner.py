@@ -40,7 +40,7 @@ from flask_skmodels.schema.schema import Schema
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.version import ModelVersion
 
-_AHEAD = 2  # chunks of each worker that are predicted or wait for it
+_AHEAD = 2  # chunks for each worker that are being predicted or wait for a worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,8 @@ class Scoring:
     :param sender: the application
     :param deployment: the model
     :param version: the version, the same for the whole run
-    :param artifact: its file as the application declares it, None for an estimator in memory
+    :param artifact: the file of the model as the application declares it, None for an estimator in
+        memory
     :param policy: the requirements of the application for files
     """
 
@@ -158,7 +159,7 @@ class Run:
         return {field.name: str(field.type) for field in table.schema}
 
     def _described(self, sink: Sink, rejects: Sink) -> dict[str, Any]:
-        """Return what must be unchanged when the run is resumed, ready for JSON."""
+        """Return, as values for JSON, what must be unchanged when the run is resumed."""
         return {
             "library": library_version(),
             "input": self.source.fingerprint(),
@@ -193,7 +194,7 @@ class Run:
             raise ScoringError(f"the source has no column {needed}; its columns: {known}")
 
     def _key_types(self, chunk: Chunk) -> Mapping[str, Any]:
-        """Return the key columns with their types; the first chunk decides what the source cannot.
+        """Return the key columns with their types: from the source, or else from the first chunk.
 
         :raises ScoringError: a column is missing
         """
@@ -208,7 +209,7 @@ class Run:
         return self._types
 
     def _types_of_columns(self, content: Any) -> dict[str, Any]:
-        """Return the types of the key columns of a chunk of columns; those of CSV are texts."""
+        """Return the types of the key columns of a chunk with columns; in CSV they are texts."""
         is_csv = not isinstance(content, ArrowContent)
         self._check_columns(content.column_names, is_csv=is_csv)
         if not is_csv:
@@ -273,7 +274,7 @@ class Run:
             self._signals.send_failure(chunk, error)
             raise ScoringError(f"the model fails on {place}: {error}") from error
         except InvalidInput as error:
-            raise ScoringError(f"{place} do not fit the model: {error}") from error
+            raise ScoringError(f"{place} do not match the model: {error}") from error
         if self.options.fail_fast and result.errors:
             row = result.rejected[0]
             raise TooManyRejects(
@@ -318,8 +319,8 @@ class Run:
             known = answer_schema(self.scoring.version, self.options.method)
             if known is None:
                 raise ScoringError(
-                    "no row of the first chunk can be scored, and the columns of the prediction "
-                    "are not known: give the model examples"
+                    "no row of the first chunk can be scored, so the columns of the prediction are "
+                    "not known: give the model examples"
                 )
         return answers_of(result, known)
 
@@ -342,7 +343,7 @@ class Run:
             yield table.cast(schema)
 
     def _metadata(self) -> dict[str, str]:
-        """Return what the output says about the model, in its metadata."""
+        """Return what the metadata of the output says about the model."""
         version = self.scoring.version
         described = {
             "model": version.name,
@@ -375,7 +376,8 @@ class Run:
     def _raise_too_many(self, limit: str) -> None:
         totals = self._totals
         raise TooManyRejects(
-            f"{totals.rejected:,} of {totals.rows:,} rows are rejected, at most {limit} are allowed"
+            f"{totals.rejected:,} of {totals.rows:,} rows are rejected, but at most {limit} are "
+            "allowed"
         )
 
     def _write_empty(self, staging: Staging) -> None:
@@ -407,7 +409,7 @@ class Run:
         )
 
     def _summary_of_earlier(self, summary: Mapping[str, Any]) -> Summary:
-        """Return the summary of a run that an earlier one has completed."""
+        """Return the summary of a run that was completed earlier."""
         seconds = perf_counter() - self._started
         return Summary(**{**summary, "resumed": summary["chunks"], "seconds": seconds})
 
@@ -421,7 +423,7 @@ def library_version() -> str:
 
 
 def _types_of_lines(content: LineContent, keep: Any) -> dict[str, Any]:
-    """Return the types of the key columns of NDJSON, which its first rows decide."""
+    """Return the types of the key columns of NDJSON, as its first rows have them."""
     items = []
     for line in content.lines:
         try:
@@ -434,6 +436,6 @@ def _types_of_lines(content: LineContent, keep: Any) -> dict[str, Any]:
 
 
 def _has_semicolons(names: list[str], schema: Schema) -> bool:
-    """Return whether the only column of CSV has the names of several columns as its name."""
+    """Return whether the only column of CSV is named like several columns with semicolons."""
     fields = {field.name for field in schema.fields}
     return len(names) == 1 and ";" in names[0] and names[0] not in fields

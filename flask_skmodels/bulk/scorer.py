@@ -22,8 +22,8 @@ class Scorer:
     """Predicts batches of rows; it can be pickled, and loads the model once in each process.
 
     Each row of a batch gives one row, in the same order: the key columns, the columns of the
-    prediction, and ``errors``. For a row that is rejected the prediction is null, and ``errors`` is
-    a JSON array of its errors; for any other, ``errors`` is null.
+    prediction, and ``errors``. For a rejected row the prediction is null, and ``errors`` is a JSON
+    array of the errors of the row; for any other row, ``errors`` is null.
 
     :param shipped: the model
     :param method: name of the method
@@ -43,12 +43,12 @@ class Scorer:
         :param batch: an Arrow record batch or table, a data frame of pandas or polars, or a mapping
             of names to NumPy arrays
         :returns: an object of the same kind
-        :raises InvalidInput: the columns of the batch do not fit the model
+        :raises InvalidInput: the columns of the batch do not match the model
         """
         return _as(batch, self._scored(_table_of(batch)))
 
     def score(self, batch: Any) -> Any:
-        """Return the predictions of a batch, for engines that take functions only."""
+        """Return the predictions of a batch, for engines that take only functions."""
         return self(batch)
 
     def batches(self, batches: Any) -> Any:
@@ -60,13 +60,13 @@ class Scorer:
     def schema(self) -> Any:
         """The Arrow schema of the result.
 
-        :raises ScoringError: the type of a key column is not known, or no row is known from which
-            the types of the prediction follow
+        :raises ScoringError: the type of a key column is not known, or no row is known whose
+            prediction shows the types of the output
         """
         return self.schema_of(None)
 
     def schema_of(self, source: Any) -> Any:
-        """Return the Arrow schema of the result for batches of a schema.
+        """Return the Arrow schema of the result for batches that have a schema.
 
         :param source: the Arrow schema of the batches, None if it is not known
         """
@@ -148,7 +148,7 @@ def _as(batch: Any, table: Any) -> Any:
 
 
 def _pandas_dtypes() -> dict[Any, Any]:
-    """Return the dtypes of pandas that can be missing, so that each batch has the same."""
+    """Return the nullable dtypes of pandas, so that every batch has the same dtypes."""
     pandas, pyarrow = import_module("pandas"), import_module("pyarrow")
     kinds = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
     dtypes = {

@@ -1,7 +1,7 @@
-"""A version of a model in the form in which it travels to another process.
+"""A version of a model in the form in which it is sent to another process.
 
-A model with a file travels as the path and the digest of the file, and is loaded there once. Any
-other travels with its estimator.
+For a model with a file, the path and the digest of the file are sent, and the other process loads
+the file once. Any other model is sent with its estimator.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _lock = Lock()
 
 
 class FileNotSeen(Exception):
-    """A worker does not see the file of a model, or sees another file of that name."""
+    """A worker does not see the file of a model, or a different file has its name there."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class ShippedModel:
 
     :param declaration: the pickled declaration, without its estimator unless that is in it
     :param label: label of the version, None if the model has no versions
-    :param artifact: its file, pinned to its digest; None if the estimator is in the declaration
+    :param artifact: the file of the model, pinned to its digest; None if the estimator is in the
+        declaration
     :param policy: the requirements for the file, which it has met
     """
 
@@ -57,12 +58,13 @@ class ShippedModel:
         *,
         with_estimator: bool = False,
     ) -> ShippedModel:
-        """Return a version in the form in which it travels.
+        """Return a version in the form in which it is sent.
 
         :param version: the version
-        :param artifact: its file as the application declares it, None for an estimator in memory
+        :param artifact: the file of the model as the application declares it, None for an estimator
+            in memory
         :param policy: the requirements of the application for files
-        :param with_estimator: whether the estimator travels even if it has a file
+        :param with_estimator: whether to send the estimator even if the model has a file
         """
         model = _plain(version.model)
         loaded = version.loaded
@@ -78,7 +80,7 @@ class ShippedModel:
 
     @cached_property
     def key(self) -> str:
-        """A name that is equal for the same version."""
+        """A key that is the same whenever the version is the same."""
         file = "" if self.artifact is None else str(self.artifact.sha256)
         return sha256(self.declaration + file.encode()).hexdigest()
 
@@ -132,7 +134,7 @@ def _plain(model: Model) -> Model:
 
 
 def _has_code(cls: type, kind: type) -> bool:
-    """Return whether a class or a class that it is derived from has more than attributes."""
+    """Return whether a class, or a base class up to a class of the library, has code."""
     known = {*Model.attributes, "__annotations__"}
     derived = cls.__mro__[: cls.__mro__.index(kind)]
     names = {name for each in derived for name in vars(each)} - known
@@ -141,7 +143,7 @@ def _has_code(cls: type, kind: type) -> bool:
 
 
 def _pickled(model: Model) -> bytes:
-    """Return a pickled declaration, whose classes and functions may be local ones."""
+    """Return a pickled declaration; its classes and functions may be local."""
     try:
         cloudpickle: Any = import_module("cloudpickle")
     except ImportError:  # joblib before 1.6 has a copy of it

@@ -1,8 +1,8 @@
 """Sinks: a file, a folder of parts, a table of a database, or standard output.
 
-A run writes the part file of each chunk into a folder of its own beside the output. When all are
-there, they become the output in one step: they are joined into a file that is renamed, the folder
-is renamed, or the rows are written in one transaction.
+A run writes a part file for each chunk into its own folder beside the output. When all part files
+are there, they become the output in one step: they are joined into a file that is renamed, the
+folder is renamed, or the rows are written in one transaction.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class Sink(Protocol):
         """Make the parts the output, in one step.
 
         :param schema: the Arrow schema of the parts
-        :param folder: the folder that has the parts and nothing else
+        :param folder: the folder that contains the parts and nothing else
         :param parts: the part files, in order
         """
 
 
 @dataclass
 class FileSink:
-    """One file of this machine.
+    """A file on this machine.
 
     :param path: the file
     :param form: its format
@@ -82,7 +82,7 @@ class FileSink:
 
 @dataclass
 class FolderSink:
-    """A folder of this machine with a part file for each chunk.
+    """A folder on this machine with a part file for each chunk.
 
     :param path: the folder
     :param form: the format of the part files
@@ -112,11 +112,11 @@ class FolderSink:
 
 @dataclass
 class RemoteSink:
-    """A file or a folder behind a URL of fsspec; the parts wait on this machine.
+    """A file or a folder at a URL of fsspec; until it is published, its parts are on this machine.
 
     :param url: the URL; one that ends in ``/`` is a folder
     :param form: the format
-    :param state: the folder of this machine for the parts
+    :param state: the folder on this machine for the parts
     """
 
     url: str
@@ -159,10 +159,10 @@ class RemoteSink:
 
 @dataclass
 class TableSink:
-    """A table of a database; the parts wait on this machine as Parquet.
+    """A table of a database; until it is written, its parts are on this machine, as Parquet.
 
     :param table: the table
-    :param state: the folder of this machine for the parts
+    :param state: the folder on this machine for the parts
     """
 
     table: Table
@@ -193,15 +193,17 @@ def file_sink(name: str, form: FileFormat | None, state: Path) -> Sink:
     A name with a known suffix is one file, any other a folder.
 
     :param name: the path or URL
-    :param form: the format that an option names, None for that of the suffix, or Parquet
-    :param state: the folder of this machine for the parts of a remote output
-    :raises ScoringError: the option and the suffix differ, or the suffix is that of a sheet
+    :param form: the format that an option names; None for the format of the suffix, or else Parquet
+    :param state: the folder on this machine for the parts of a remote output
+    :raises ScoringError: the option does not match the suffix, or the suffix is of a spreadsheet
     """
     if PurePath(name).suffix.lower() in _SHEETS:
-        raise ScoringError(f"{name}: sheets cannot be written: name a file with the suffix .csv")
+        raise ScoringError(
+            f"{name}: spreadsheets cannot be written: name a file with the suffix .csv"
+        )
     suffixed = None if name.endswith(("/", os.sep)) else format_of(name)
     if suffixed and form and suffixed.name != form.name:
-        raise ScoringError(f"{name} is no file of the format {form.name}")
+        raise ScoringError(f"the suffix of {name} does not match the format {form.name}")
     chosen = suffixed or form or PARQUET
     if is_url(name):
         return RemoteSink(name, chosen, state)

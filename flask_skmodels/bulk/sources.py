@@ -1,6 +1,6 @@
 """Sources of rows: files, standard input, databases, and batches or frames in memory.
 
-A source yields chunks of a fixed number of rows, so that memory does not grow with it. A chunk
+A source yields chunks of a fixed number of rows, so a larger source takes no more memory. A chunk
 never has rows of two files.
 """
 
@@ -27,7 +27,7 @@ from flask_skmodels.exceptions import ScoringError, in_one_line
 
 _BATCH_READAHEAD = 4
 _CSV_BLOCK = 4 * 2**20
-_SEARCHED = 2**16  # bytes in which the end of a line is searched
+_SEARCHED = 2**16  # bytes of a piece in which the end of a line is searched
 _LINE_FEED = 10
 _SAMPLE = 2**20  # bytes of a text file from which its number of rows is estimated
 STANDARD_INPUT = "-"
@@ -37,10 +37,10 @@ class Source(Protocol):
     """The rows to score."""
 
     def names(self) -> list[str] | None:
-        """Return the names of the columns, None if only the rows tell."""
+        """Return the names of the columns, None if the rows have to be read for them."""
 
     def key_types(self, names: Sequence[str]) -> dict[str, Any] | None:
-        """Return the Arrow type of each key column, None if only the rows tell."""
+        """Return the Arrow type of each key column, None if the rows have to be read for them."""
 
     def chunks(self, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
         """Yield the chunks.
@@ -53,11 +53,11 @@ class Source(Protocol):
         """Return the number of rows, roughly for text, None if it is not known."""
 
     def fingerprint(self) -> Any:
-        """Return what identifies the rows, ready for JSON; None if nothing does."""
+        """Return what identifies the rows, as values for JSON; None if nothing does."""
 
 
 class UnlistedSource:
-    """Base class of sources of which nothing is known but their rows."""
+    """Base class of sources of which only the rows are known."""
 
     def names(self) -> list[str] | None:
         return None
@@ -89,7 +89,7 @@ class FileSource:
             unknown = next(each.name for each in self.locations if format_of(each.path) is None)
             raise ScoringError(
                 f"{unknown}: the suffix of a source must be .parquet, .arrow, .feather, .csv, "
-                ".ndjson or .jsonl; .gz and .zst may follow the last three"
+                ".ndjson or .jsonl; .gz or .zst may follow .csv, .ndjson and .jsonl"
             )
         if len({each.name for each in formats if each}) > 1:
             raise ScoringError("all files of a source must have the same format")
@@ -170,7 +170,7 @@ class FileSource:
 
     @cached_property
     def _scan_options(self) -> dict[str, Any]:
-        """Options of the reader: with its buffers, it would keep all bytes of a file."""
+        """Options of the reader, which with its own buffers would keep all bytes of a file."""
         if self.format.name != "parquet":
             return {}
         options = import_module("pyarrow.dataset").ParquetFragmentScanOptions(pre_buffer=False)
@@ -196,7 +196,7 @@ class FileSource:
 
 
 class StandardInput(UnlistedSource):
-    """Standard input: an Arrow stream, Parquet, NDJSON or CSV, also in gzip and zstd.
+    """Standard input: an Arrow stream, Parquet, NDJSON or CSV, also compressed with gzip or zstd.
 
     :param stream: the stream to read, by default that of the process
     """
@@ -351,7 +351,7 @@ def _blocks_of(stream: _Peekable, rows: int) -> Iterator[tuple[bytes, int]]:
 class _PlainLines:
     """Bytes of CSV in which each line feed ends a line.
 
-    NumPy searches them faster than the methods of ``bytes`` do, and other threads run meanwhile.
+    NumPy searches the bytes faster than the methods of ``bytes`` do, and lets other threads run.
 
     :param piece: the bytes, which end with a line
     :ivar count: the number of lines
@@ -369,12 +369,12 @@ class _PlainLines:
         return bool(is_end[:1].any() or (is_end[1:] & is_end[:-1]).any())
 
     def end_of(self, number: int) -> int:
-        """Return where one of the lines ends.
+        """Return the position at which a line ends.
 
         :param number: the number of the line, from 1
         """
         low, high = 0, len(self.piece)
-        while high - low > _SEARCHED:  # to count lines is much faster than to find their ends
+        while high - low > _SEARCHED:  # counting lines is much faster than finding their ends
             middle = (low + high) // 2
             before = int(np.count_nonzero(self._is_end[low:middle]))
             if before >= number:
@@ -393,12 +393,12 @@ class _OtherLines:
         self._ends = np.cumsum(np.array([len(line) + 1 for line in lines], dtype=np.int64))
 
     def end_of(self, number: int) -> int:
-        """Return where one of the lines ends; see :class:`_PlainLines`."""
+        """Return the position at which a line ends; see :class:`_PlainLines`."""
         return int(self._ends[number - 1])
 
 
 def _pieces_of(stream: _Peekable) -> Iterator[_PlainLines | _OtherLines]:
-    """Yield the lines of CSV that are not blank, those of a few megabytes at a time.
+    """Yield the lines of CSV that are not blank, a few megabytes at a time.
 
     A line feed in a quoted value ends no line.
     """
@@ -430,7 +430,7 @@ def _with_end(rest: bytes) -> bytes:
 
 
 def _logical_lines(piece: bytes, *, is_last: bool) -> tuple[list[bytes], bytes]:
-    """Return the lines of CSV with quotes, and the bytes after the last complete one."""
+    """Return the lines of CSV that has quotes, and the bytes after the last complete line."""
     lines: list[bytes] = []
     open_lines: list[bytes] = []
     parts = piece.split(b"\n")
@@ -454,7 +454,7 @@ def _header_of(stream: _Peekable) -> list[str]:
 
 
 class _Peekable:
-    """A stream whose start can be read without being taken.
+    """A stream whose first bytes can be looked at before they are read.
 
     :param stream: a stream of bytes
     """
@@ -466,13 +466,13 @@ class _Peekable:
         self._start = b""
 
     def peek(self, size: int) -> bytes:
-        """Return the first bytes."""
+        """Return the next bytes without taking them."""
         while len(self._start) < size and (more := self._stream.read(max(size, 2**16))):
             self._start += bytes(more)
         return self._start[:size]
 
     def peek_line(self) -> bytes:
-        """Return the first line, with lines of a quoted value."""
+        """Return the first line without taking it; a quoted value in it may have lines."""
         size = 2**16
         while True:
             start = self.peek(size)
@@ -482,13 +482,13 @@ class _Peekable:
             size *= 2
 
     def skip_line(self) -> None:
-        """Take the first line and the end of it."""
+        """Take the first line and its line end."""
         self.read(len(self.peek_line()))
         while self.peek(1) in (b"\r", b"\n"):
             self.read(1)
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return the next bytes, all of them for a negative size."""
+        """Return the next bytes; for a negative size, all that are left."""
         if size is None or size < 0:
             rest, self._start = self._start + bytes(self._stream.read()), b""
             return rest
@@ -521,7 +521,7 @@ class _Peekable:
 
 
 def _line_end(start: bytes) -> int | None:
-    """Return where the first line ends, None if it does not; a quoted value may have lines."""
+    """Return where the first line ends, None if it has no end; a quoted value may have lines."""
     is_quoted = False
     for index, byte in enumerate(start):
         if byte == 34:
@@ -532,7 +532,7 @@ def _line_end(start: bytes) -> int | None:
 
 
 class _opened:  # noqa: N801 - used as contextlib's are
-    """A context with the stream of a file, without its compression."""
+    """A context with the decompressed stream of a file."""
 
     def __init__(self, location: Location) -> None:
         self._location = location
@@ -551,7 +551,7 @@ class _opened:  # noqa: N801 - used as contextlib's are
 
 
 class _errors_of:  # noqa: N801 - used as contextlib's are
-    """A context in which an error of reading is a :class:`ScoringError` that names the file."""
+    """A context in which a reading error becomes a :class:`ScoringError` that names the file."""
 
     def __init__(self, location: Location | None) -> None:
         self._name = STANDARD_INPUT if location is None else location.name
@@ -567,7 +567,7 @@ class _errors_of:  # noqa: N801 - used as contextlib's are
 
 
 def _estimated_rows(location: Location) -> int:
-    """Return about how many lines a text file has."""
+    """Return an estimate of the number of lines of a text file."""
     with suppress(OSError), location.open() as file:
         sample = file.read(_SAMPLE)
         lines = sample.count(b"\n") + (not sample.endswith(b"\n") and len(sample) < _SAMPLE)

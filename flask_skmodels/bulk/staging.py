@@ -74,7 +74,7 @@ class Staging:
 
         :param entry: the chunk and its counts, as in :class:`.ChunkEntry`
         :param table: the Arrow table of the rows that were scored
-        :param rejects: the Arrow table of those that were rejected, None if there are none
+        :param rejects: the Arrow table of the rejected rows, None if there are none
         """
         index, rejects_sha256 = entry["chunk"], None
         if rejects is not None:
@@ -113,7 +113,7 @@ class Staging:
         return folder / f"part-{index:05d}{sink.form.suffix}"
 
     def _is_earlier(self) -> bool:
-        """Return whether the manifest is of a run that can be continued, or is complete."""
+        """Return whether there is an earlier run that is complete or can be continued."""
         if self.manifest.summary is not None:
             return self._sink.exists()
         return bool(self.manifest.chunks)
@@ -126,7 +126,7 @@ class Staging:
                 f"{self.path_of_manifest}"
             )
         if self._sink.exists() and not (self.manifest.is_publishing or self.manifest.summary):
-            raise ScoringError(f"{self._sink.name} exists, and the earlier run has not written it")
+            raise ScoringError(f"{self._sink.name} exists, but the earlier run has not written it")
 
     def _continue(self) -> None:
         """Forget the finished chunks whose files are gone or have changed."""
@@ -161,7 +161,7 @@ class Staging:
                 raise ScoringError(f"{sink.name} exists already: remove it, or name another output")
 
     def _keep_only(self, parts: list[Path]) -> None:
-        """Remove what is no part from the folder, such as files that were being written."""
+        """Remove everything but the parts from the folder, such as incomplete files."""
         names = {part.name for part in parts}
         for path in self.folder.iterdir():
             if path.name not in names or path.name.endswith(ASIDE):

@@ -9,13 +9,13 @@ from flask_skmodels.schema.types import JSONObject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The outcome of a run: ``rows`` is always ``scored`` and ``rejected`` together.
+    """The outcome of a run: ``rows`` is always ``scored`` plus ``rejected``.
 
     :param rows: number of rows that were read
     :param scored: number of rows with a prediction, which are in the output
     :param rejected: number of rows that are in the rejects
     :param chunks: number of chunks
-    :param resumed: number of them that an earlier run had finished
+    :param resumed: number of these that an earlier run had finished
     :param seconds: the time that this run took
     :param version: label of the version, None if the model has no versions
     :param output: name of the output
@@ -33,5 +33,5 @@ class Summary:
     rejects: str | None = None
 
     def as_dict(self) -> JSONObject:
-        """Return the summary as a dictionary, ready for JSON."""
+        """Return the summary as a dictionary of values for JSON."""
         return asdict(self)

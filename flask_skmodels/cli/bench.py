@@ -46,7 +46,7 @@ _RECEIVERS = "RECEIVERS"
     multiple=True,
     default=(1, 100, 10_000),
     show_default=True,
-    help="Number of rows in a request. Repeat the option to measure several numbers.",
+    help="Number of rows in a request. Repeat the option to measure with several numbers of rows.",
 )
 @click.option(
     "--seconds",
@@ -73,12 +73,12 @@ def bench_command(
 ) -> None:
     """Measure how fast a model predicts.
 
-    NAME is the name of the model. The command generates rows that fit the schema and predicts them
-    as JSON requests, without a server. The last columns show how the time of a request is divided;
-    the rest, up to 100%, is spent on the record of the prediction.
+    NAME is the name of the model. The command generates rows that match the schema and predicts
+    them as JSON requests, without a server. The last columns show how the time of a request is
+    divided. What is left of the 100% is spent on the record of the prediction.
 
     No signals are sent, so that no receiver of the application stores made-up rows. With
-    --with-signals they are, and a column shows what the receivers take.
+    --with-signals the signals are sent, and a column shows how much of the time the receivers use.
 
     Example: flask skmodels bench iris --rows 1 --rows 1000
     """
@@ -114,7 +114,7 @@ class Rate:
     """The speed that was measured with one number of rows in a request.
 
     :param rows: number of rows in a request
-    :param requests: requests in a second
+    :param requests: requests per second
     :param shares: the parts of a request's time spent on decoding, validation, prediction,
         encoding and the receivers of signals, each from 0 to 1
     """
@@ -157,8 +157,8 @@ def measure(
     :param method: method of the estimator
     :param rows: number of rows in a request
     :param seconds: duration of the measurement
-    :param with_signals: whether signals are sent; what their receivers take is the difference
-        between this and a measurement without them
+    :param with_signals: whether signals are sent; the time of their receivers is the difference
+        between this and a measurement without signals
     :raises ModelError: no rows can be generated from the schema
     """
     codec: Any = reader_of("application/json")
@@ -177,7 +177,7 @@ def measure(
 
 
 def _mean_times(request: Callable[[], list[float]], seconds: float) -> list[float]:
-    """Make requests, and return the mean of the whole time of one and of each of its parts."""
+    """Make requests, and return the mean time of a request and of each of its parts."""
     parts: list[float] = []
     count, started = 0, perf_counter()
     while count == 0 or perf_counter() - started < seconds:
@@ -194,7 +194,7 @@ def _request(
     codec: Any,
     source: LocalSource,
 ) -> list[float]:
-    """Make one request, and return the seconds of its parts; the last is the time of signals."""
+    """Make one request, and return the seconds of its parts; the last part is the signals."""
     call = begin()
     with rejecting(call):
         prediction = prepare(call, codec.decode(source, call.version.schema))

@@ -33,11 +33,12 @@ from flask_skmodels.web.routes import lane_reasons
 def check_command(as_json: bool) -> None:
     """Check that every version of every model can be served.
 
-    Loads each version and predicts the examples of its model. Prints one line for each version,
-    with the reason where its engine is not lean. Also prints one line for each format whose library
-    is not installed, for each URL of a model that the application has as well, and for each model
-    whether the fast lane is on, with what keeps it off. The exit status is 1 if a version cannot be
-    served.
+    The command loads each version and predicts the examples of its model. It prints one line for
+    each version, with its engine, and the reason if that is not the fast engine, lean. It also
+    prints one line for each format whose library is not installed, one for each URL that both a
+    model and a view of the application use, and one for each model that says whether the fast lane
+    (predictions without Flask's dispatch) is on, or what keeps it off. The exit status is 1 if a
+    version cannot be served.
 
     Example: flask skmodels check
     """

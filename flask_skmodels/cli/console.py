@@ -48,8 +48,8 @@ class LocalSource:
 root_option = click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder that the printed paths are relative to: SKMODELS_ROOT of the application. "
-    "Default: the folder of its module.",
+    help="Folder that the printed paths are relative to, like SKMODELS_ROOT of the application. "
+    "Default: the folder of the application's module.",
 )
 header_option = click.option(
     "--header",
@@ -65,22 +65,22 @@ def in_application(command: _C) -> _C:
     """Run a command in the context of the application; a decorator.
 
     Like Flask's ``with_appcontext``, but an error of the library ends the command with one line,
-    the load of the application and the command send no signals to it, and nothing is logged about
+    loading the application and running the command send it no signals, and nothing is logged about
     engines.
     """
     return _in_application(command, muted)
 
 
 def in_application_with_signals(command: _C) -> _C:
-    """Run a command as :func:`in_application` does; the receivers of the application hear of it.
+    """Run a command as :func:`in_application` does, but send signals to the application.
 
-    They do not hear of the load of the application.
+    No signals are sent while the application is loaded.
     """
     return _in_application(command, nullcontext)
 
 
 def in_application_with_engines(command: _C) -> _C:
-    """Run a command as :func:`in_application` does; what is logged about engines is shown."""
+    """Run a command as :func:`in_application` does, but show what is logged about engines."""
     return _in_application(command, muted, shows_engines=True)
 
 
@@ -120,12 +120,14 @@ def print_json(document: Any) -> None:
 
 
 def path_for_application(path: Path, root: Path | None = None) -> Path:
-    """Return a path as an application may declare it: relative to its ``SKMODELS_ROOT``.
+    """Return a path as the application should declare it: relative to its ``SKMODELS_ROOT``.
 
-    The application is not loaded for it, because it may not load before the path is declared.
+    The application is not loaded for this, because perhaps it cannot be loaded before the path is
+    declared.
 
     :param path: the path, relative to the working directory
-    :param root: the folder of the application; by default that of the module that ``--app`` names
+    :param root: the folder of the application; by default the folder of the module that ``--app``
+        names
     :returns: the path, absolute if it is not in that folder or if the folder is not known
     """
     absolute = path.absolute()
@@ -168,10 +170,10 @@ class one_line_errors:  # noqa: N801 - a context manager, named like those of co
 
 @contextmanager
 def without_traceback() -> Iterator[None]:
-    """Have a command of click print an error of the library in one line, without a traceback.
+    """Let a click command print an error of the library in one line, without a traceback.
 
-    This also holds for commands that are not of this library, such as ``flask run``. The error
-    keeps its class for an ``except`` clause, and gets that of click beside it.
+    This also works in commands of others, such as ``flask run``. The error keeps its class for an
+    ``except`` clause, and is an exception of click as well.
     """
     try:
         yield
@@ -229,7 +231,7 @@ def read_json(url: str, headers: Mapping[str, str] | None = None) -> JSONObject:
     """Return the JSON document at a URL, empty if it is not a JSON object.
 
     :param headers: headers of the request
-    :raises click.ClickException: it cannot be read
+    :raises click.ClickException: the document cannot be read
     """
     if not url.startswith(("http://", "https://")):
         raise click.ClickException("--url must begin with http:// or https://")
@@ -277,7 +279,7 @@ def headers_of(pairs: Iterable[str]) -> dict[str, str]:
 def write_new(path: Path, text: str) -> None:
     """Write a text file that must not exist yet.
 
-    :raises click.ClickException: it exists, or it cannot be written
+    :raises click.ClickException: the file exists, or it cannot be written
     """
     try:
         with path.open("x", encoding="utf-8") as file:

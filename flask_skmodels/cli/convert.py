@@ -42,9 +42,9 @@ from flask_skmodels.schema.types import Estimator
 def convert_command(source: Path, target: Path, root: Path | None, as_json: bool) -> None:
     """Convert a model file to skops or ONNX.
 
-    IN is the file of a fitted estimator. OUT is the file to write, with the suffix .skops or
-    .onnx. Both formats hold data and no code. The command prints the declaration of the new file
-    for use in Python, and compares its predictions with those of the original.
+    IN is the file of a fitted estimator. OUT is the file to write, with the suffix .skops or .onnx.
+    Both formats contain data and no code. The command prints the declaration of the new file for
+    use in Python, and compares the predictions of the new file with those of the original.
 
     IN is loaded, and a pickle can run any code when it is loaded. Convert only files that you
     trust.
@@ -135,7 +135,7 @@ def _as_model(estimator: Estimator) -> tuple[Model, Mapping[str, Any], Schema]:
 
 
 def _compared(estimator: Estimator, other: Any) -> str:
-    """Return in words how the predictions of two estimators compare, to the last bit."""
+    """Return, in words, whether the predictions of two estimators are equal to the last bit."""
     try:
         _, native, schema = _as_model(estimator)
         _, others, _ = _as_model(other)

@@ -21,20 +21,23 @@ from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 
 SHORTEST_SECRET = 16  # characters of SECRET_KEY
-LONGEST_VALUE = 60  # characters of a setting
+LONGEST_VALUE = 60  # characters of a setting that are shown
 _LIBRARIES = ("Flask", "Werkzeug", "scikit-learn", "numpy", "joblib", "Cerberus")
-# For each extra what it adds, and the modules that it installs.
+# What each extra adds, and the modules that it installs.
 EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "arrow": ("Arrow and Parquet", ("pyarrow",)),
+    "arrow": ("requests and files in Arrow and Parquet", ("pyarrow",)),
     "dask": ("bulk scoring on Dask", ("distributed", "pyarrow")),
-    "fast": ("faster large JSON bodies", ("simdjson",)),
+    "fast": ("faster parsing of large JSON bodies", ("simdjson",)),
     "metrics": ("metrics for Prometheus", ("prometheus_client",)),
-    "mlflow": ("folders that MLflow writes", ("yaml",)),
-    "onnx": ("ONNX files, the engine onnx", ("onnx", "onnxruntime", "google.protobuf", "skl2onnx")),
+    "mlflow": ("loading models from MLflow folders", ("yaml",)),
+    "onnx": (
+        "ONNX files and the engine onnx",
+        ("onnx", "onnxruntime", "google.protobuf", "skl2onnx"),
+    ),
     "pandas": ("estimators fitted on data frames", ("pandas",)),
     "pydantic": ("pydantic models as schemas", ("pydantic",)),
     "ray": ("bulk scoring on Ray", ("pyarrow", "ray")),
-    "skops": ("skops files, which hold no code", ("skops",)),
+    "skops": ("skops files, which contain no code", ("skops",)),
     "swagger": ("Swagger UI", ("flask_swagger_ui",)),
     "tracing": ("OpenTelemetry spans", ("opentelemetry.trace",)),
     "wtf": ("form classes of Flask-WTF", ("flask_wtf", "wtforms")),
@@ -42,7 +45,7 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def installed() -> dict[str, str]:
-    """Return the versions of Python, of this library and of those that it builds on."""
+    """Return the versions of Python, of this library and of the libraries that it needs."""
     found = {"Python": sys.version.split()[0], "Flask-SKModels": __version__}
     for name in _LIBRARIES:
         try:
@@ -68,7 +71,7 @@ def extras() -> list[JSONObject]:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except (ImportError, ValueError):  # its package is missing, or was imported by halves
+    except (ImportError, ValueError):  # its package is missing, or only partly imported
         return False
 
 
@@ -124,7 +127,7 @@ def _shortened(value: Any) -> str:
 
 
 def memory_of(app: Flask, models: list[JSONObject], server: ServerSettings) -> JSONObject:
-    """Return what the settings of the server mean for memory, in bytes.
+    """Return how much memory the settings of the server allow, in bytes.
 
     :param app: the application
     :param models: the models, loaded
@@ -147,20 +150,26 @@ def memory_of(app: Flask, models: list[JSONObject], server: ServerSettings) -> J
 
 
 def warnings_of(state: State) -> Iterator[str]:
-    """Yield what is unsafe, each in a sentence."""
+    """Yield a sentence for each thing that is unsafe."""
     settings, prefix = state.settings, state.name.upper()
     if settings.trust_pickle:
         yield f"{prefix}_TRUST_PICKLE loads pickles that are not pinned, and a pickle is code"
     if not settings.trial:
         yield f"{prefix}_TRIAL is off: a hostile file can end the process that loads it"
     if settings.version_mismatch != "refuse":
-        yield f"{prefix}_VERSION_MISMATCH accepts files of other versions of scikit-learn"
+        yield (
+            f"{prefix}_VERSION_MISMATCH accepts files that were written with other versions of "
+            "scikit-learn"
+        )
     if settings.log_predictions and settings.log_hidden_fields is not None:
         yield f"{prefix}_LOG_PREDICTIONS writes the values of rows to the log"
     yield from _open_models(state)
     yield from _secret_key(state.app)
     if state.app.debug:
-        yield "debug mode is on: anyone who sees an error can run code; never in production"
+        yield (
+            "debug mode is on: anyone who sees an error can run code, so do not use it in "
+            "production"
+        )
 
 
 def _open_models(state: State) -> Iterator[str]:
@@ -169,11 +178,11 @@ def _open_models(state: State) -> Iterator[str]:
         return
     names = ", ".join(found[:5]) + (f" and {len(found) - 5} others" if len(found) > 5 else "")
     pages = "the pages and predictions" if state.settings.pages else "the predictions"
-    hint = "SKModels(decorators=[login_required]) asks for one"
+    hint = "To ask for one: SKModels(decorators=[login_required])."
     functions = state.app.before_request_funcs.get(None, ())
     if any(not each.__module__.startswith("flask_skmodels.") for each in functions):
-        hint += ", unless a before_request function of the application does"
-    yield f"{pages} of {names} are open without a login: {hint}"
+        hint += " (Perhaps a before_request function of the application asks for a login already.)"
+    yield f"{pages} of {names} are open without a login. {hint}"
 
 
 def _secret_key(app: Flask) -> Iterator[str]:

@@ -34,10 +34,11 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 def doctor_command(context: click.Context, as_json: bool) -> None:
     """Show what is installed, what runs, and what is unsafe.
 
-    In one screen: the versions of the libraries, the extras that are missing with the command that
-    installs them, the engine of each model and why it is not lean, the settings that are not the
-    defaults, what the settings of gunicorn mean for memory, and what is unsafe. It also runs where
-    the application cannot be loaded, and says why.
+    The command prints one screen: the versions of the libraries, the extras that are not installed
+    with the command that installs each, the engine of each model and why it is not lean (the fast
+    engine), the settings that differ from their defaults, how much memory the settings of gunicorn
+    allow, and what is unsafe. If the application cannot be loaded, the command still runs and says
+    why.
 
     The exit status is 1 if the application or a model cannot be loaded, else 0.
 
@@ -112,9 +113,9 @@ def _lines(document: JSONObject) -> Iterator[str]:
     yield from _extras(document["extras"])
     if document["models"]:
         yield _title("Models")
-        yield table(["NAME", "VERSION", "ENGINE", "WHY NOT LEAN"], _models(document["models"]))
+        yield table(["NAME", "VERSION", "ENGINE", "NOTE"], _models(document["models"]))
     if document["application"]:
-        yield _title("Settings that are not the defaults")
+        yield _title("Settings that differ from their defaults")
         settings = document["settings"] or {"none": ""}
         yield from (f"  {key} = {value}".rstrip(" =") for key, value in settings.items())
     if document["memory"]:
@@ -131,7 +132,10 @@ def _extras(extras: Sequence[JSONObject]) -> Iterator[str]:
     yield f"  installed: {', '.join(there) or 'none'}"
     width = max((len(each["name"]) for each in missing), default=0)
     for each in missing:
-        yield f"  {each['name'].ljust(width)}  missing: {each['adds']}. {each['install']}"
+        yield (
+            f"  {each['name'].ljust(width)}  not installed; it adds {each['adds']}. To install it: "
+            f"{each['install']}"
+        )
 
 
 def _models(models: Sequence[JSONObject]) -> list[list[str]]:
@@ -147,27 +151,29 @@ def _models(models: Sequence[JSONObject]) -> list[list[str]]:
 
 
 def memory_lines(memory: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the settings of the server mean for memory, in words."""
+    """Yield how much memory the settings of the server allow, in words."""
     if memory["process"] is not None:
         files = f", model files {_size(memory['model_files'])}" if memory["model_files"] else ""
         yield f"this process {_size(memory['process'])}{files}"
     if not memory["source"]:
-        yield "no settings of gunicorn here: each worker takes about as much as this process"
+        yield "no settings of gunicorn here: each worker takes about as much memory as this process"
         return
     threads = memory["threads"] or 1
     workers = memory["workers"]
-    count = "a computed number of workers" if workers is None else counted(workers, "worker")
-    yield f"{count} with {counted(threads, 'thread')} ({memory['source']})"
+    count = "an unknown number of workers" if workers is None else counted(workers, "worker")
+    yield f"{count} with {counted(threads, 'thread')} each ({memory['source']})"
     if memory["all_workers"] is not None:
         shared = (
-            "less what they share, as preload_app is on"
+            ", minus the memory that they share (preload_app is on)"
             if memory["preload"]
-            else "with preload_app = True they share the models"
+            else "; with preload_app = True they would share the models"
         )
-        yield f"together up to {_size(memory['all_workers'])}; {shared}"
+        who = "each worker" if workers is None else "all workers"
+        yield f"{who}: at most {_size(memory['all_workers'])}{shared}"
+    where = " in each worker" if workers is None else ""
     yield (
-        f"and up to {_size(memory['bodies'])} for requests in progress, of "
-        f"{_size(memory['largest_body'])} each (MAX_CONTENT_LENGTH)"
+        f"requests in progress: at most {_size(memory['bodies'])} more{where} "
+        f"({_size(memory['largest_body'])} each, MAX_CONTENT_LENGTH)"
     )
 
 

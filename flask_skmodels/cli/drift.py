@@ -37,12 +37,12 @@ def drift_command(
 ) -> None:
     """Show the drift of the models in the running application.
 
-    The counts are those of the directory PROMETHEUS_MULTIPROC_DIR that its processes share; with
-    --url they are requested from the application. NAME is the name of a model; without a name, all
-    models with a profile are shown.
+    The counts are read from the directory PROMETHEUS_MULTIPROC_DIR, which the processes of the
+    application share. With --url, the application itself is asked. NAME is the name of a model;
+    without a name, all models with a profile are shown.
 
-    The exit status is 3 if a field or the predictions of a model have drifted, 0 if none have or
-    there are too few rows, and 1 for an error.
+    The exit status is 3 if a field or the predictions of a model have drifted, 0 if nothing has
+    drifted or there are too few rows, and 1 for an error.
 
     Example: flask skmodels drift iris --url http://127.0.0.1:8000
     """
@@ -58,8 +58,8 @@ def drift_command(
     elif documents:
         click.echo("\n\n".join("\n".join(_lines(each)) for each in documents))
     else:
-        named = ", ".join(names) if names else "none of the models"
-        click.echo(f"{named}: no profile of the training data, so no drift is measured")
+        who = f"{', '.join(names)}: no" if names else "no model has a"
+        click.echo(f"{who} profile of the training data, so no drift is measured")
     if any(_drifted(document) for document in documents):
         raise click.exceptions.Exit(DRIFTED)
 
@@ -74,8 +74,8 @@ def _shared_documents(names: Sequence[str]) -> list[JSONObject]:
         raise click.ClickException("drift is turned off by the configuration")
     if directory() is None:
         raise click.ClickException(
-            "name the running application with --url, or the directory that its processes share "
-            "with PROMETHEUS_MULTIPROC_DIR"
+            "give the URL of the running application with --url, or set PROMETHEUS_MULTIPROC_DIR "
+            "to the directory that its processes share"
         )
     documents = []
     for name in names:
@@ -86,7 +86,7 @@ def _shared_documents(names: Sequence[str]) -> list[JSONObject]:
 
 
 def _remote_documents(names: Sequence[str], url: str, headers: dict[str, str]) -> list[JSONObject]:
-    """Return the drift of models as the running application responds."""
+    """Return the drift of models from the running application."""
     start = url.rstrip("/") + extension_state().settings.url_prefix
     if names:
         return [read_json(f"{start}/{name}/drift/", headers) for name in names]
@@ -108,7 +108,7 @@ def _lines(document: JSONObject) -> Iterator[str]:
     yield f"{click.style(name, bold=True)}: {window['rows']} rows since {window['since']}"
     minimum = deployment_named(document["model"]).model.drift_minimum
     if window["rows"] < minimum:
-        yield f"too few rows: drift is computed from {minimum} rows on"
+        yield f"too few rows: at least {minimum} rows are needed"
         return
     drifted = _drifted(document)
     columns = [*document["fields"].items(), *document["predictions"].items()]

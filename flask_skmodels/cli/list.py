@@ -23,8 +23,8 @@ from flask_skmodels.schema.types import JSONObject
 def list_command(as_json: bool) -> None:
     """List the models that the application serves.
 
-    Beside the live version, VERSION names the canaries with their share of the requests, the
-    shadow, and the number of versions that failed to load.
+    The column VERSION shows the live version, then the canaries with their share of the requests,
+    the shadow, and how many versions failed to load.
 
     Example: flask skmodels list
     """
@@ -58,7 +58,7 @@ def _row(deployment: Deployment) -> list[str]:
 
 
 def _other_versions(deployment: Deployment) -> list[str]:
-    """Return the canaries, the shadow, and the number of versions that failed, in words."""
+    """Return the canaries, the shadow, and the number of versions that failed to load, in words."""
     model, failed = deployment.model, len(deployment.versions.failures)
     canaries = [f"canary {label} ({share:.4g})" for label, share in (model.traffic or {}).items()]
     shadow = [] if model.shadow is None else [f"shadow {model.shadow}"]

@@ -61,8 +61,8 @@ def create_app() -> Flask:
 '''
 MOST_COMMENTED = 20  # fields
 _UNNAMED = """\
-    # The estimator was fitted without names: a row has one field "values". To name its fields, use
-    # the lines below with names of your own.
+    # The estimator was fitted without names, so a row has one field "values". To give the fields
+    # names, use the lines below and put in your own names.
 """
 
 
@@ -83,10 +83,12 @@ _UNNAMED = """\
 @click.option(
     "--data",
     type=FILE,
-    help="File of the training data, to make a schema that fits them, and their profile. "
-    "Default: the profile beside MODELFILE, if there is one.",
+    help="File of the training data. The command makes a schema that matches it, and writes its "
+    "profile. Default: the profile beside MODELFILE, if there is one.",
 )
-@click.option("--target", metavar="COLUMN", help="Column of the target in the training data.")
+@click.option(
+    "--target", metavar="COLUMN", help="Name of the target's column in the training data."
+)
 @json_option
 def new_command(
     name: str,
@@ -101,12 +103,13 @@ def new_command(
     """Write a Python module, or a whole project, that serves a model file.
 
     NAME is the name of the model, MODELFILE the file of a fitted estimator. The module contains a
-    schema for you to edit. With --data it fits the training data, which are measured: their profile
-    is written beside MODELFILE. Without, it is that of the profile which is already there, else as
-    much as the estimator knows.
+    schema for you to edit. With --data, the command also measures the training data: it makes a
+    schema that matches them and writes their profile beside MODELFILE. Without --data, it makes the
+    schema from a profile that is already beside MODELFILE, or, if there is none, from what the
+    estimator knows about its columns.
 
-    With --project it writes a folder with the application, a copy of MODELFILE and its profile, a
-    test, a Dockerfile with gunicorn, and a README.
+    With --project the command writes a folder with the application, a copy of MODELFILE and its
+    profile, a test, a Dockerfile with gunicorn, and a README.
 
     MODELFILE is loaded, and a pickle can run any code when it is loaded. Use only files that you
     trust.
@@ -140,7 +143,7 @@ def new_command(
 
 
 def _write_profile(module: Module, *, is_new: bool, as_json: bool) -> None:
-    """Write the profile beside the model file, if it was measured now."""
+    """Write the profile beside the model file, if this command has measured it."""
     profile, path = module.profile, profile_path(module.file)
     if profile is None or not is_new:
         return
@@ -157,18 +160,18 @@ def _print_project(folder: Path, written: Sequence[Path], as_json: bool) -> None
         return
     for path in written:
         click.echo(f"wrote {path}")
-    click.echo(f"Read {folder / 'README.md'} for what comes next.")
+    click.echo(f"Read {folder / 'README.md'} for the next steps.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """A model, examined for its module.
+    """What a new module needs to know about its model.
 
     :param name: name of the model
-    :param file: its file
+    :param file: the file of the model
     :param artifact: the file as the module declares it
-    :param loaded: what is in the file
-    :param profile: the profile of its training data, None if they are not known
+    :param loaded: the content of the file
+    :param profile: the profile of the training data, None if the data are not known
     """
 
     name: str
@@ -179,7 +182,7 @@ class Module:
 
 
 def examine_module(name: str, file: Path, data: Path | None, target: str | None) -> Module:
-    """Return a model, examined for its module.
+    """Return what a new module needs to know about its model.
 
     The file is loaded even if it is not pinned, so code in it can run.
 
@@ -232,7 +235,7 @@ def _attributes(artifact: Artifact, loaded: Loaded, folder: Path) -> list[str]:
 
 
 def _schema(rules: FieldRules | None, inputs: Inputs, *, is_named: bool) -> list[str]:
-    """Return the lines of a schema; they are a comment if a row has no names without it."""
+    """Return the lines of a schema, as a comment if it is the schema that would name the fields."""
     if rules is None:
         return []
     columns = {column.name: column for column in inputs.columns or ()}

@@ -49,23 +49,23 @@ _FILES = {
     "pytest.ini": "pytest.ini",
     "README.md": "README.md",
 }
-MOST_KNOWN = 6  # categories in a comment
+MOST_KNOWN = 6  # categories that a comment lists
 RANGES = "    # enforce_ranges = True  # reject numbers outside those of the training data\n"
 _FORMATS = {"skops": "skops", "onnx": "onnx"}  # the extras that formats of model files need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A model, examined for its project.
+    """What a new project needs to know about its model.
 
     :param name: name of the model
-    :param file: its file
-    :param loaded: what is in the file
-    :param profile: the profile of its training data, None if they are not known
+    :param file: the file of the model
+    :param loaded: the content of the file
+    :param profile: the profile of the training data, None if the data are not known
     :param version: the model as the project will serve it
-    :param rules: the rules of its fields, None if rows have no names
+    :param rules: the rules of the fields, None if rows have no names
     :param columns: the columns of X by name
-    :param example: a row that it predicts
+    :param example: a row that the model predicts
     """
 
     name: str
@@ -79,7 +79,7 @@ class Project:
 
 
 def examine(name: str, file: Path, data: Path | None, target: str | None) -> Project:
-    """Return a model, examined for its project.
+    """Return what a new project needs to know about its model.
 
     The file is loaded even if it is not pinned, so code in it can run.
 
@@ -99,7 +99,7 @@ def examine(name: str, file: Path, data: Path | None, target: str | None) -> Pro
     inputs = inputs_of(model, methods(loaded.estimator))
     columns = {column.name: column for column in inputs.columns or ()}
     has_names = inputs.named and inputs.container != "sequence"
-    rules = rules_from(inputs) if has_names else None  # else rows are as serve() takes them
+    rules = rules_from(inputs) if has_names else None  # otherwise rows are as serve() takes them
     served = Model(name=name, pipeline=loaded.estimator, profile=profile, schema=rules)
     live = ModelVersion(served)
     return Project(
@@ -115,7 +115,7 @@ def examine(name: str, file: Path, data: Path | None, target: str | None) -> Pro
 
 
 def profile_of_file(name: str, loaded: Loaded, data: Path, target: str | None) -> Profile:
-    """Return the profile of the training data of a model; say if it has no predictions.
+    """Return the profile of the training data of a model; warn if it has no predictions.
 
     :param name: name of the model
     :param loaded: its file
@@ -130,7 +130,7 @@ def profile_of_file(name: str, loaded: Loaded, data: Path, target: str | None) -
 
 
 def _example(live: ModelVersion) -> Any:
-    """Return a row of typical values, else one that is made up from the schema."""
+    """Return a row of typical values, or a row made up from the schema if there are none."""
     row = typical_row(live.schema.fields, unnamed=live.schema.unnamed)
     return jsonable(synthetic_rows(live, 1)[0] if row is None else row)
 
@@ -140,7 +140,7 @@ def write_project(project: Project, folder: Path) -> list[Path]:
 
     :param project: the model
     :param folder: the folder, which must not exist
-    :raises click.ClickException: it exists, or it cannot be written
+    :raises click.ClickException: the folder exists, or it cannot be written
     """
     try:
         (folder / "models").mkdir(parents=True, exist_ok=False)
@@ -215,13 +215,13 @@ def _training(project: Project) -> str:
     if project.profile is None:
         return (
             "The training data are not known here. Measure them with\n"
-            f"{command}:\nthe form then begins with typical values, and drift is shown."
+            f"{command}.\nThen the form begins with typical values, and drift is shown."
         )
     name = profile_path(project.file).name
     return (
-        f"`models/{name}` describes the {project.profile.rows} rows of the training data,\n"
-        "without a row of them. The schema in `app.py` was made from it. For other\n"
-        f"training data, delete it and write it anew with\n{command}."
+        f"`models/{name}` describes the training data ({project.profile.rows} rows).\n"
+        "It contains none of the rows. The schema in `app.py` was made from it. If you\n"
+        f"train with other data, delete this file and create it again with\n{command}."
     )
 
 
@@ -230,7 +230,10 @@ def _requirements(project: Project) -> Iterator[str]:
     extras = ["metrics", *filter(None, [_FORMATS.get(project.loaded.format)])]
     own = requirement(",".join(extras))
     if not own.startswith("Flask-SKModels"):
-        yield "# A folder of this machine: for an image, build a wheel of it, and name that here."
+        yield (
+            "# The next line is a folder on this machine. For an image, put a wheel of it here "
+            "instead."
+        )
     yield own
     yield "gunicorn"
     yield f"scikit-learn=={version('scikit-learn')}"
@@ -249,9 +252,9 @@ def _other_packages(project: Project) -> set[str]:
 
 
 def _distribution_of(module: str) -> str | None:
-    """Return the name of the package that a module comes from, None if it is not installed so.
+    """Return the name of the package that a module comes from, None if it is from no package.
 
-    Most packages have the name of their module; a search in all that are installed takes seconds.
+    Most packages have the name of their module; a search in all installed packages takes seconds.
     """
     try:
         return str(distribution(module).metadata["Name"])

@@ -17,7 +17,12 @@ from flask_skmodels.web.exchange import application
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the document to this file instead of printing it.",
 )
-@click.option("--json", is_flag=True, expose_value=False, help="The document is always JSON.")
+@click.option(
+    "--json",
+    is_flag=True,
+    expose_value=False,
+    help="Accepted for consistency; the output is always JSON.",
+)
 @in_application
 def openapi_command(output: Path | None) -> None:
     """Print the OpenAPI document of the models.

@@ -26,14 +26,14 @@ from flask_skmodels.versions.discovery import versions_in
 def pin_command(path: Path, root: Path | None, as_json: bool) -> None:
     """Print the SHA-256 digest that pins a model file.
 
-    A pinned file is loaded only as long as its content is unchanged. PATH is a model file, a
-    folder of versions, or a list of digests. For a model file, the command prints its declaration
-    for use in Python. For a folder, it prints a list of digests that sha256sum can check. For a
-    list that is named SHA256SUMS, it prints the setting that pins the list. No file is loaded.
+    A pinned file is loaded only if its content is unchanged. PATH is a model file, a folder of
+    versions, or a list of digests. For a model file, the command prints its declaration for use in
+    Python. For a folder, it prints a list of digests that sha256sum can check. For a list that is
+    named SHA256SUMS, it prints the setting that pins the list. No file is loaded.
 
     The paths that it prints are relative to the folder of the application, or to --root, if the
-    file is in it; otherwise they are absolute. Those of a list are relative to the working
-    directory, where the list is to be written.
+    file is in that folder, otherwise absolute. The paths in a list are relative to the working
+    directory, so write the list there.
 
     \b
     Examples:

@@ -48,7 +48,7 @@ _FORMAT = click.Choice(list(FORMATS))
 @click.option(
     "--input-format",
     type=_FORMAT,
-    help="Format of the input. Default: by the suffix of FILE; JSON for standard input.",
+    help="Format of the input. Default: the format of FILE's suffix; JSON for standard input.",
 )
 @in_application_with_signals
 def predict_command(
@@ -120,8 +120,8 @@ def _media_type(file_name: str) -> str:
         known = ", ".join(suffix for codec in writers() for suffix in codec.suffixes)
         remedy = REMEDIES.get(suffix.lower(), "")
         raise click.ClickException(
-            f"{file_name} is a {suffix} file, which cannot be read: it must be one of {known}"
-            f"{remedy}. If it holds one of these formats, name it with --input-format"
+            f"{file_name} has the suffix {suffix}, which this command cannot read; it reads {known}"
+            f"{remedy}. If the file has one of these formats, give the format with --input-format"
         )
     return found or FORMATS["json"]
 

@@ -67,7 +67,7 @@ def profile_command(
 
     MODEL is the name of the model, FILE its training data: a file with the suffix .csv, .parquet,
     .arrow, .feather, .ndjson or .jsonl. The file is read in batches, so it may be larger than the
-    memory. The profile contains no row of it.
+    memory. The profile contains none of its rows.
 
     Example: flask skmodels profile risk train.parquet --target defaulted
     """
@@ -91,21 +91,21 @@ def profile_command(
 def warn_of(problem: str) -> None:
     """Write why a profile has no predictions to standard error, if there is a reason."""
     if problem:
-        click.echo(f"predictions are left out: {problem}", err=True)
+        click.echo(f"the profile has no predictions, because of this error: {problem}", err=True)
 
 
 def measure_file(
     version: ModelVersion, file: TrainingFile, target: str | None
 ) -> tuple[Profile, str]:
-    """Return the profile of the training data in a file, and why it has no predictions, if so.
+    """Return the profile of the training data in a file, and the reason if it has no predictions.
 
-    If the model declares no schema, its rows are those that the profile describes.
+    If the model declares no schema, its rows are as the profile describes them.
 
-    :param version: the version that was trained on them
+    :param version: the version that was trained on the data
     :param file: the file
     :param target: the column of the target, None if it is not in the file
     :raises ModelError: the file has no rows, lacks columns of the model or the target, or has two
-        columns of one name; or the model takes the target
+        columns with the same name; or the target is a column that the model takes
     :raises ArtifactError: the file cannot be read, or semicolons separate its values
     """
     names = _columns_of(version, file, target)
@@ -145,7 +145,7 @@ def measure_file(
 def _schema_with(version: ModelVersion, profile: Profile) -> Schema:
     """Return the schema that a version would have with a profile.
 
-    :raises ModelError: the profile does not fit the estimator
+    :raises ModelError: the profile does not match the estimator
     """
     model = copy(version.model)
     model.profile = profile
@@ -153,10 +153,10 @@ def _schema_with(version: ModelVersion, profile: Profile) -> Schema:
 
 
 def _columns_of(version: ModelVersion, file: TrainingFile, target: str | None) -> list[str]:
-    """Return the columns of a file that a model takes, in its order.
+    """Return the columns of a file that a model takes, in the order of the model.
 
-    A model that does not know the names of its columns takes all but the target, and a model of
-    texts the only column besides the target, whatever its name is.
+    A model that does not know the names of its columns takes all columns except the target. A model
+    of texts takes the only column besides the target, whatever the name of the column is.
     """
     schema = version.schema
     try:
@@ -173,7 +173,7 @@ def _matching_columns(version: ModelVersion, file: TrainingFile, target: str | N
     known = set(file.names)
     if len(known) < len(file.names):
         repeated = next(name for name in file.names if file.names.count(name) > 1)
-        raise ModelError(f"{file.path} has several columns {repeated!r}")
+        raise ModelError(f"{file.path} has several columns named {repeated!r}")
     if target is not None and target not in known:
         hint = did_you_mean(target, known)
         raise ModelError(f"{file.path} has no column {target!r}{hint}")
@@ -184,7 +184,7 @@ def _matching_columns(version: ModelVersion, file: TrainingFile, target: str | N
             besides = " besides the target" if target is not None else ""
             remedy = ": name the column of the target with --target" if target is None else ""
             raise ModelError(
-                f"{file.path} has {len(names)} columns{besides}, the model takes "
+                f"{file.path} has {len(names)} columns{besides}, but the model takes "
                 f"{len(schema.fields)}{remedy}"
             )
         return names
@@ -193,18 +193,20 @@ def _matching_columns(version: ModelVersion, file: TrainingFile, target: str | N
         return others  # an estimator of texts does not know their name
     missing = [repr(name) for name in schema.column_names if name not in known]
     if missing:
-        raise ModelError(f"{file.path} lacks columns of the model: {', '.join(missing[:10])}")
+        raise ModelError(
+            f"{file.path} does not have these columns of the model: {', '.join(missing[:10])}"
+        )
     if target in schema.column_names:
         raise ModelError(f"the target {target!r} is a column that the model takes")
     return list(schema.column_names)
 
 
 class _Predictions:
-    """The figures of a version for some of the rows of each batch.
+    """The figures of the predictions for some of the rows of each batch.
 
     :param model: the model, with its estimator
     :param schema: the schema of its rows
-    :param names: the columns of the file that it takes, in its order
+    :param names: the columns of the file that the model takes, in the order of the model
     :ivar figures: the figures; None if the schema rejects rows of the training data
     :ivar problem: the reason why there are no figures
     """
@@ -238,7 +240,7 @@ def _values(column: Any) -> list[Any]:
 
 
 def _first(error: SKModelsError) -> str:
-    """Return the first error in the rows, else the message of the exception."""
+    """Return the first error in the rows, or the message of the exception if there is none."""
     return str(error.errors[0]) if isinstance(error, InvalidInput) else str(error)
 
 
@@ -249,7 +251,7 @@ def _beside(version: ModelVersion) -> Path:
     """
     if version.loaded is None:
         raise ModelError(
-            f"model {version.name!r} has no file, so name the file of the profile with --output"
+            f"model {version.name!r} has no file, so give the file of the profile with --output"
         )
     path = version.loaded.path
     folder = next((parent for parent in path.parents if is_mlflow_model(parent)), None)

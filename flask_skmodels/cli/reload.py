@@ -1,4 +1,4 @@
-"""``flask skmodels reload``: have running processes search for new versions."""
+"""``flask skmodels reload``: make running processes look for new versions."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _NO_FOLDER = "not a folder of versions, nothing to reload"
 def reload_command(names: tuple[str, ...], *, as_json: bool) -> None:
     """Make the running processes load new versions.
 
-    Each process searches for new versions at its next request. NAME is the name of a model;
-    without a name, all models are reloaded.
+    Each process looks for new versions at its next request. NAME is the name of a model; without a
+    name, all models are reloaded.
 
     Example: flask skmodels reload iris
     """

@@ -37,10 +37,15 @@ _FORMATS = ("parquet", "arrow", "csv", "csv.gz", "csv.zst", "ndjson", "ndjson.gz
 @click.argument("sink", metavar="SINK")
 @click.option("--method", help="Method of the estimator. Default: the first method of the model.")
 @click.option(
-    "--keep", metavar="COLUMNS", default="", help="Key columns to carry through: id,date."
+    "--keep",
+    metavar="COLUMNS",
+    default="",
+    help="Columns to copy to the output, for example id,date.",
 )
 @click.option("--version", help="Version of the model. Default: the live version.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of processes."
+)
 @click.option(
     "--engine",
     type=click.Choice(["local", "dask", "ray"]),
@@ -54,12 +59,16 @@ _FORMATS = ("parquet", "arrow", "csv", "csv.gz", "csv.zst", "ndjson", "ndjson.gz
     type=click.IntRange(1),
     default=CHUNK_ROWS,
     show_default=True,
-    help="Rows that are predicted together.",
+    help="Number of rows that are predicted together.",
 )
 @click.option("--query", metavar="SQL", help="Query, if SOURCE is the URL of a database.")
 @click.option("--table", help="Table to create, if SINK is the URL of a database.")
 @click.option("--rejects", metavar="FILE", help="File of the rejected rows. Default: beside SINK.")
-@click.option("--max-rejects", metavar="N|N%", help="Fail above so many rejected rows.")
+@click.option(
+    "--max-rejects",
+    metavar="N|N%",
+    help="Fail if more rows than this number or percentage are rejected.",
+)
 @click.option("--resume", is_flag=True, help="Continue an earlier run of the same output.")
 @click.option("--fail-fast", is_flag=True, help="Fail at the first rejected row.")
 @click.option(
@@ -90,7 +99,7 @@ def score_command(
     suffix, else a folder; the URL of a database; or - for standard output.
 
     Exit status: 0 done, 1 failed, 2 wrong usage, 3 too many rejected rows, 130 interrupted. After
-    1, 3 and 130 the same command with --resume goes on where it ended.
+    1, 3 and 130, the same command with --resume continues where the run ended.
 
     \b
     Examples:
@@ -149,7 +158,7 @@ class _TooManyRejects(click.ClickException):
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Have TERM interrupt the command as Ctrl-C does."""
+    """Let TERM interrupt the command as Ctrl-C does."""
     try:
         before = signal.signal(signal.SIGTERM, _interrupt)
     except ValueError:  # not in the main thread

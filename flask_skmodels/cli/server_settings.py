@@ -17,10 +17,11 @@ _OPTIONS = {"-w": "workers", "--workers": "workers", "--threads": "threads"}
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """The settings of gunicorn that decide how much memory it takes.
+    """The settings of gunicorn that decide how much memory the server takes.
 
-    :param workers: the number of processes, None if it is not set or computed
-    :param threads: the threads of each process, None if that is not set or computed
+    :param workers: the number of processes; None if it is not set, or set by an expression
+    :param threads: the number of threads of each process; None if it is not set, or set by an
+        expression
     :param preload: whether the application is loaded before the processes are forked
     :param source: where the settings come from, empty if there are none
     """
@@ -34,8 +35,8 @@ class ServerSettings:
 def server_settings(folder: Path) -> ServerSettings:
     """Return the settings of gunicorn, as far as they are constants.
 
-    Later sources take precedence, as in gunicorn: ``WEB_CONCURRENCY``, then ``gunicorn.conf.py``
-    in the folder that it is started in, then ``GUNICORN_CMD_ARGS``.
+    Later sources take precedence, as in gunicorn: ``WEB_CONCURRENCY``, then ``gunicorn.conf.py`` in
+    the folder that gunicorn is started in, then ``GUNICORN_CMD_ARGS``.
 
     :param folder: that folder
     """

@@ -23,7 +23,7 @@ def literal(value: Any) -> str:
 def class_name(name: str) -> str:
     """Return the name of a class for the name of a model.
 
-    :raises ModelError: the name of the model cannot be made one
+    :raises ModelError: the name of the model cannot be made a class name
     """
     words = re.split(r"[^A-Za-z0-9]+", name)
     cls = "".join(word[:1].upper() + word[1:] for word in words)

@@ -1,6 +1,6 @@
-"""Output for a terminal: tables that fit, the progress of what takes long, and names to complete.
+"""Output for a terminal: tables that fit its width, the progress of slow steps, and completion.
 
-Where the output is no terminal, tables are as wide as they need to be, and there is no progress.
+If the output is not a terminal, tables are as wide as they need to be, and there is no progress.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _cut(text: str, width: int) -> str:
 
 @contextmanager
 def progress(text: str) -> Iterator[None]:
-    """Show in a ``with`` block that takes longer than a second what it does, on a terminal.
+    """Show on a terminal what a ``with`` block is doing, if it takes longer than a second.
 
     :param text: what the command is doing, such as ``"loading iris"``
     """
@@ -109,7 +109,7 @@ class ModelName(click.ParamType):  # type: ignore[type-arg]
 def _names_of(context: click.Context) -> list[str]:
     """Return the names of the models, none if the application cannot be loaded.
 
-    No model is loaded for it: the environment variable of a trial has that effect.
+    No model is loaded for this: the environment variable of a trial prevents it.
     """
     os.environ.setdefault(IN_TRIAL, "1")
     name = None if context.parent is None else context.parent.command.name

@@ -30,11 +30,11 @@ _CONTINUATION = -1
 _UNPACKED = -1
 _DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
 MOST_BATCHES = 16_384  # of a body, dictionaries included
-CELLS_OF_A_PART = 2**21  # each column of a part is an array, so parts of few rows take longer
+CELLS_OF_A_PART = 2**21  # each column of a part is an array, so parts with few rows take longer
 
 
 class ArrowCodec(Codec):
-    """A stream of record batches in and out; files in Arrow's format are read too."""
+    """Reads and writes a stream of record batches; also reads files in Arrow's format."""
 
     media_type = "application/vnd.apache.arrow.stream"
     reads = ("application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.file")
@@ -74,7 +74,7 @@ class ArrowCodec(Codec):
 
 
 class _Message(NamedTuple):
-    """One message of a stream: its kind, its header (a flatbuffer table) and its body."""
+    """A message of a stream: its kind, its header (a flatbuffer table) and its body."""
 
     kind: int
     header: _Table
@@ -86,7 +86,7 @@ class _Table:
 
     :param data: the flatbuffer
     :param start: the offset of the table
-    :raises struct.error: an offset is out of the flatbuffer; the methods raise it too
+    :raises struct.error: an offset lies outside the flatbuffer; the methods raise this too
     """
 
     def __init__(self, data: memoryview, start: int) -> None:
@@ -127,7 +127,7 @@ class _Table:
 
 
 def _message_at(data: memoryview, start: int) -> tuple[_Message | None, int]:
-    """Return the message at an offset, None for the end marker of a stream, and its end."""
+    """Return the message at an offset (None for the end marker of a stream), and where it ends."""
     size, start = _size_at(data, start), start + 4
     if size == _CONTINUATION:
         size, start = _size_at(data, start), start + 4
@@ -148,7 +148,7 @@ def _size_at(data: memoryview, offset: int) -> int:
 
 
 def _stream_messages(data: memoryview) -> Iterator[_Message]:
-    """Yield the messages of a stream up to its end marker, without which it may be cut off."""
+    """Yield the messages of a stream up to its end marker; without one, it may be cut off."""
     message, end = _message_at(data, 0)
     while message is not None:
         yield message
@@ -158,7 +158,7 @@ def _stream_messages(data: memoryview) -> Iterator[_Message]:
 
 
 def _file_messages(data: memoryview) -> Iterator[_Message]:
-    """Yield the messages of a file in the order of its footer, dictionaries first."""
+    """Yield the messages of a file as its footer lists them, dictionaries first."""
     end = len(data) - len(_FILE_MAGIC) - 4
     size = _size_at(data, end)
     if not 0 < size <= end:
@@ -174,9 +174,9 @@ def _file_messages(data: memoryview) -> Iterator[_Message]:
 def _count_rows(messages: Iterable[_Message], max_bytes: int) -> int:
     """Return the number of rows in messages; check their framing and the size that they unpack to.
 
-    :raises InvalidInput: they are cut off, or have delta dictionaries: each of these would copy
-        all dictionaries before it
-    :raises TooLarge: they would unpack to more than the limit
+    :raises InvalidInput: the messages are cut off, or have delta dictionaries, each of which would
+        copy all dictionaries before it
+    :raises TooLarge: the messages would unpack to more than the limit
     """
     unpacked = rows = 0
     try:
@@ -228,7 +228,7 @@ def _read_columns(body: bytes, is_file: bool, selection: Selection) -> Sequence[
         with _open(body, is_file, included_fields=selection.indices) as reader:
             table = reader.read_all()
         table.validate(full=True)
-    except Exception:  # pyarrow raises many types, and registered extension types any
+    except Exception:  # pyarrow raises many types, and extension types may raise any
         raise _malformed() from None
     columns: Sequence[Any] = table.columns
     return columns
@@ -273,7 +273,7 @@ def _taken(sink: BytesIO) -> bytes:
 
 
 def answer_array(values: ColumnValues, pyarrow: Any) -> Any:
-    """Return a column of a response as an Arrow array, of texts for values of mixed types."""
+    """Return a column of a response as an Arrow array; values of mixed types become texts."""
     if isinstance(values, np.ndarray):
         return pyarrow.array(np.ascontiguousarray(values))
     try:

@@ -31,15 +31,15 @@ class Selection:
 
 
 def select_columns(table_schema: Any, names: list[str], schema: Schema) -> Selection:
-    """Return the columns of a table that the model has fields for, before any of them is read.
+    """Return the columns of a table that belong to fields of the model, before any is read.
 
-    Rows of ``values`` have their columns in order, so all of them are read.
+    For rows of ``values`` all columns are read, in their order.
 
     :param table_schema: the Arrow schema of the table
     :param names: the names of its columns, in order
     :param schema: the fields of the model
-    :raises InvalidInput: there are too many columns or none, two for one field, or one of a type
-        that no field can have
+    :raises InvalidInput: there are too many columns or none, two columns for one field, or a column
+        of a type that no field can have
     """
     check_width(len(names), schema)
     fields = [field.name for field in schema.fields]
@@ -64,9 +64,9 @@ def rows_of_columns(
     :param arrays: the selected columns
     :param rows: the number of rows
     :param selection: the names of all columns, and the indices of those that were selected
-    :param source: the body that contained it
+    :param source: the body that contained the table
     :param schema: the fields of the model
-    :raises TooLarge: its values have too many bytes
+    :raises TooLarge: the values have too many bytes
     :raises InvalidInput: a value is out of the range that can be read
     """
     if sum(map(_size, arrays)) > source.max_bytes:
@@ -81,7 +81,7 @@ def rows_of_columns(
 
 
 def _size(column: Any) -> int:
-    """Return the number of bytes of the values of a column, however few of them it stores."""
+    """Return the number of bytes of all values of a column, even if it stores some only once."""
     pyarrow = import_module("pyarrow")
     types, kind = pyarrow.types, column.type
     if types.is_dictionary(kind):
@@ -109,7 +109,7 @@ def _is_text(kind: Any, types: Any) -> bool:
 
 
 def _size_of_views(array: Any) -> int:
-    """Return the number of bytes of an array of views of texts: 16 bytes each, the length first."""
+    """Return the number of bytes of an array of text views, of 16 bytes each, the length first."""
     count = array.offset + len(array)
     if not count:
         return 0
@@ -129,7 +129,7 @@ def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues
     if types.is_null(kind):
         return [None] * len(column)
     if types.is_floating(kind) and (field is None or field.nullable or not column.null_count):
-        return _numbers(column)  # nan also stands for null if both mean a missing value
+        return _numbers(column)  # nan may stand for null if both mean a missing value
     if types.is_integer(kind) and not column.null_count:
         return _numbers(column)
     if types.is_timestamp(kind) and field is not None and field.definition.get("type") == "date":
@@ -142,7 +142,7 @@ def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues
 
 
 def _as_dates(column: Any) -> Any:
-    """Return midnights as dates, because pandas has no dtype for dates; other times unchanged."""
+    """Return midnights as dates, because pandas has no dtype for dates; other times as they are."""
     pyarrow = import_module("pyarrow")
     if column.type.tz is not None:
         return column

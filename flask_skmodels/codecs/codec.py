@@ -1,4 +1,4 @@
-"""The base class of codecs, and the types that its methods take."""
+"""The base class of codecs, and the types of its methods' arguments."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Source(Protocol):
         """The limits on the rows and cells of the body.
 
         A codec checks them before it makes the rows: ``source.budget.check_rows(rows, columns)``.
-        They are always checked again after decoding.
+        The limits are always checked again after decoding.
         """
 
 
@@ -65,10 +65,10 @@ class Shapes:
 class Codec(ABC):
     """Reads rows from a media type, and writes predictions in it.
 
-    :cvar media_type: the type that it writes, sent as ``Content-Type``
-    :cvar reads: the types that it reads
+    :cvar media_type: the type that the codec writes, sent as ``Content-Type``
+    :cvar reads: the types that the codec reads
     :cvar suffixes: file name suffixes, for files that come without a content type
-    :cvar library: import name of the optional library that it needs
+    :cvar library: import name of the optional library that the codec needs
     :cvar extra: the extra of this distribution that installs the library
     """
 
@@ -107,7 +107,7 @@ class Codec(ABC):
     def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         """Return the JSON Schema of a request's body, for the API document.
 
-        By default the body is one text, or bytes if the media type is not a text type.
+        By default the body is a text, or bytes if the media type is not a text type.
 
         :param shapes: the schemas of the model's parts
         """
@@ -116,7 +116,7 @@ class Codec(ABC):
     def answer_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         """Return the JSON Schema of a response's body, for the API document.
 
-        By default the body is one text, or bytes if the media type is not a text type.
+        By default the body is a text, or bytes if the media type is not a text type.
 
         :param shapes: the schemas of the model's parts
         """
@@ -125,7 +125,7 @@ class Codec(ABC):
     def example(self, row: Mapping[str, Any]) -> Any:
         """Return a body of one row for the API document, None if it cannot be shown.
 
-        :param row: the values of the fields as JSON values, None for a missing one; or ``values``
+        :param row: the values of the fields as JSON values, None for a missing value; or ``values``
         """
         return None
 

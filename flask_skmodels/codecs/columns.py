@@ -14,8 +14,8 @@ from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import ColumnValues
 
 MOST_COLUMNS = 16_384
-SHORTEST_ROW = 3  # bytes of [] or {} in JSON, with the comma or line feed
-SHORTEST_LINE = 2  # bytes of one digit in CSV, with the line feed
+SHORTEST_ROW = 3  # bytes of [] or {} in JSON, including a comma or line feed
+SHORTEST_LINE = 2  # bytes of one digit in CSV, including a line feed
 
 
 def request_columns(
@@ -27,15 +27,15 @@ def request_columns(
 ) -> Columns:
     """Return the columns of a request, by name or in the order of the fields.
 
-    For rows of ``values`` the columns keep the order in which they were sent. Only if their names
-    are exactly the names of the fields are they sorted by name, so that no column is mistaken for
-    another one.
+    For rows of ``values`` the columns keep the order in which they were sent. They are sorted by
+    name only if their names are exactly the names of the fields, so that no column is mistaken for
+    another.
 
     :param names: the names in the request, None if it has none
     :param columns: the values of each column
-    :param schema: the fields of the model; columns that it does not know are kept
+    :param schema: the fields of the model; other columns are kept
     :param text: whether the values are texts
-    :raises InvalidInput: there are too many columns, none, or two for one field
+    :raises InvalidInput: there are too many columns or none, or two columns for one field
     """
     check_width(len(columns), schema)
     fields = [field.name for field in schema.fields]
@@ -52,7 +52,8 @@ def request_columns(
 def check_width(count: int, schema: Schema) -> None:
     """Check the number of columns of a request.
 
-    :raises InvalidInput: there are none, or more than 16,384 and twice the number of fields
+    :raises InvalidInput: there are no columns, or more than 16,384 and more than twice the number
+        of fields
     """
     most = max(MOST_COLUMNS, 2 * len(schema.fields))
     if count > most:
@@ -66,12 +67,12 @@ def check_row_marks(body: bytes, marks: bytes, budget: Budget, least_bytes: int)
     """Refuse a body that must contain too many rows, before it is parsed.
 
     :param body: the body
-    :param marks: bytes that occur once in each row, such as line feeds; empty lines or nested
-        values may add more, so twice as many are allowed
+    :param marks: bytes that occur once in each row, such as line feeds; because of empty lines and
+        nested values, twice as many are allowed
     :param budget: the limits on the request
-    :param least_bytes: the number of bytes of the shortest row; a body that is too short for so
-        many rows is not searched, which would take 2 % of the time of its prediction
-    :raises TooManyRows: it has more marks than the maximum number of rows can have
+    :param least_bytes: the number of bytes of the shortest row; a body that is too short for too
+        many rows is not searched, which saves 2 % of the time of its prediction
+    :raises TooManyRows: the body has more marks than the maximum number of rows can have
     """
     most = 2 * (budget.max_rows + 1)
     if len(body) <= most * least_bytes:

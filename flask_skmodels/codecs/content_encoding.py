@@ -7,8 +7,8 @@ import zlib
 
 from flask_skmodels.exceptions import InvalidInput, TooLarge
 
-# The wbits argument of zlib: the largest window, with gzip's header or with zlib's header. The
-# encoding deflate has the latter.
+# The wbits argument of zlib: the largest window, with gzip's header or with zlib's header, which
+# the encoding deflate has.
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 CODINGS = frozenset(_WINDOWS)
 MOST_MEMBERS = 10_000
@@ -21,9 +21,9 @@ def unpack(body: bytes, coding: str, most: int) -> bytes:
 
     :param body: one or several gzip members, one after the other, or one zlib stream
     :param coding: one of :data:`CODINGS`
-    :param most: the maximum number of bytes that it may unpack to
-    :raises InvalidInput: it is cut off or corrupt, or has too many members
-    :raises TooLarge: it unpacks to more bytes
+    :param most: the maximum number of bytes that the body may unpack to
+    :raises InvalidInput: the body is cut off or corrupt, or has too many members
+    :raises TooLarge: the body unpacks to more bytes
     """
     view = memoryview(body)
     parts: list[bytes] = []

@@ -1,8 +1,8 @@
 """``text/csv``, as in RFC 4180. The fields of the model decide the types; nothing is guessed.
 
 A file of plain numbers is read directly into arrays, any other file as texts. Both ways give the
-same rows; from the bytes to X, the first is about four times as fast.
-``schema.text_values`` says what a text stands for, blank ones too.
+same rows; from the bytes to X, reading arrays is about four times as fast. ``schema.text_values``
+says what a text stands for, even a blank one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.text_values import read_integer, read_number
 from flask_skmodels.schema.types import Array, ColumnValues
 
-PYARROW_PAYS = 256 * 1024  # bytes; pyarrow is slower below this, and takes half the time for 4 MB
+PYARROW_PAYS = 256 * 1024  # bytes; for less pyarrow is slower, and for 4 MB it takes half the time
 
 _EMPTY = '""'  # a line without any text
 _BOM = b"\xef\xbb\xbf"
@@ -49,19 +49,19 @@ _BLOCK = 512 * 1024
 _NUMBER_BYTES = b"0123456789+-.eE,\r\n \t"
 _NEGATIVE_ZERO = re.compile(rb"-0+[ \t]*(?:[,\r\n]|\Z)")
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
-_Kind = Field | Literal[True] | None  # of a column: its field, any number, or unknown
+_Kind = Field | Literal[True] | None  # of a column: its field, any number, or not known
 _UNREADABLE = re.compile("[\0\udc80-\udcff]")  # a zero byte, or a byte that is not UTF-8
 _TO_QUOTE = re.compile('[",\r\n]')
-# A quoted or plain cell and its end, or a quote that is not closed.
+# A quoted or plain cell with what ends it, or a quote that is not closed.
 _CELL = re.compile(r'(?:("[^"]*+(?:""[^"]*+)*+")|([^",\r\n][^,\r\n]*+)?)(,|\r\n?|\n|\Z)|(")(?s:.*)')
 
 
 class CSVCodec(Codec):
-    """One line for each row in; a column ``prediction`` out, or one column for each class.
+    """Reads one row from each line; writes a column ``prediction``, or a column for each class.
 
-    The first line names the fields. For rows of ``values`` it may be left out: it is a header
-    if none of its values is a number. The parameter ``header`` of the content type, ``present``
-    or ``absent``, overrides this.
+    The first line names the fields. For rows of ``values`` this header may be left out: the first
+    line is a header if none of its values is a number. The parameter ``header`` of the content
+    type, ``present`` or ``absent``, overrides this.
     """
 
     media_type = "text/csv"
@@ -120,7 +120,7 @@ def read_text(
     budget.check_rows(count, len(schema.fields))
     if not is_valid:
         row = count if names or header is False else None
-        message = "a quoted value has no closing quote, or text after it"
+        message = "a quoted value is not closed, or has text after its closing quote"
         raise InvalidInput([InputError(row, None, "csv", message)])
     if not rows and names is None:
         return Rows([])
@@ -135,7 +135,7 @@ def read_text(
 def _columns(
     names: Sequence[str] | None, rows: Sequence[Sequence[str]], width: int, schema: Schema
 ) -> list[ColumnValues]:
-    """Return the columns of lines; those that no field is named after are only counted."""
+    """Return the columns of lines; columns that are not named like a field are only counted."""
     if names is None or schema.unnamed:
         return list(zip(*rows, strict=True)) or [()] * width
     fields = {field.name for field in schema.fields}
@@ -171,10 +171,7 @@ def read_numbers(body: bytes, schema: Schema, *, header: bool | None = None) -> 
 
 
 def _check_separator(body: bytes, schema: Schema) -> None:
-    """Refuse a file whose header separates the names of the fields with semicolons.
-
-    :raises InvalidInput: it does
-    """
+    """Refuse a file whose header separates the names of the fields with semicolons."""
     if body.find(b";", 0, _BLOCK) < 0:
         return
     first = body.lstrip(b"\r\n")[:_BLOCK].partition(b"\n")[0]
@@ -200,8 +197,8 @@ def _header_parameter(parameters: Mapping[str, str]) -> bool | None:
 def _is_header(cells: Sequence[str], schema: Schema, header: bool | None) -> bool:
     """Return whether the first line names the columns.
 
-    If only one of its values is a text, it is a wrong value and not a name: a row would be lost if
-    the line were read as a header.
+    If only one value of the line is a text, it is a wrong value and not a name: the row would be
+    lost if the line were read as a header.
     """
     if header is not None or not schema.unnamed:
         return header is not False
@@ -252,8 +249,8 @@ def _split_quoted(text: str, most: int) -> tuple[list[list[str]], int, bool]:
 def _split_long_cells(text: str, most: int) -> tuple[list[list[str]], int, bool]:
     """Return the result of :func:`_split_quoted` for cells that csv.reader refuses as too long.
 
-    Its limit, 128 KiB by default, is one for the whole process, so it is not for a library to set.
-    This takes two to three times as long.
+    The limit of csv.reader, 128 KiB by default, holds for the whole process, so a library should
+    not set it. This function takes two to three times as long.
     """
     rows: list[list[str]] = []
     row: list[str] = []
@@ -312,7 +309,7 @@ def number_kinds(names: Sequence[str] | None, width: int, schema: Schema) -> lis
         return [True] * width
     plain = schema.plain_names
     if plain and (names == plain or (names is None and width == len(plain))):
-        return [*schema.fields]  # as below, in a tenth of the time
+        return [*schema.fields]  # the same as below, in a tenth of the time
     fields = {field.name: field for field in schema.fields}
     if names is None or (schema.unnamed and set(names) != set(fields)):
         in_order = [field for field in schema.fields if not field.is_alias]
@@ -335,9 +332,9 @@ def _read(body: bytes, kinds: Sequence[_Kind], *, has_header: bool) -> list[Colu
 
 
 def _read_by_orjson(body: bytes, kinds: Sequence[_Kind]) -> list[ColumnValues] | None:
-    """Read all values as one JSON array: every JSON number is a valid number in CSV too."""
+    """Read all values as one JSON array: every JSON number is also a valid number in CSV."""
     if _NEGATIVE_ZERO.search(body):
-        return None  # JSON reads it as an integer, without the sign
+        return None  # JSON reads -0 as an integer, without the sign
     lines = [line for line in body.translate(None, b"\r").split(b"\n") if line]
     if body.translate(None, _NUMBER_BYTES) or {line.count(b",") + 1 for line in lines} != {
         len(kinds)
@@ -381,7 +378,7 @@ def _read_by_pyarrow(
                 column_names=names,
                 skip_rows=int(has_header),
                 block_size=_BLOCK,
-                use_threads=False,  # other workers need the processors; it takes less memory too
+                use_threads=False,  # other workers need the processors; this also takes less memory
             ),
             arrow_csv.ParseOptions(quote_char=False),
             arrow_csv.ConvertOptions(
@@ -407,7 +404,7 @@ def _exact_columns(
 
 
 def exact_numbers(column: Any, kind: Field | Literal[True]) -> Array | None:
-    """Return a column as an array; None if the numbers may differ from those of the texts."""
+    """Return a column as an array; None if reading it as texts may give different numbers."""
     if column.null_count and (is_integer_kind(kind) or kind is True or not kind.nullable):
         return None
     values: Array = column.to_numpy()

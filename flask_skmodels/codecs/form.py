@@ -1,4 +1,4 @@
-"""Forms in, as curl and browsers send them; ``text/plain`` out, for use in a shell."""
+"""Reads forms, as curl and browsers send them; writes ``text/plain``, for use in a shell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flask_skmodels.schema.types import JSONObject, ModelOutput
 
 
 class FormCodec(Codec):
-    """A form is one row of texts; the response is the predictions alone, one line for each row."""
+    """A form is one row of texts; the response has only the predictions, one line for each row."""
 
     media_type = "text/plain"
     reads = ("application/x-www-form-urlencoded", "multipart/form-data")

@@ -1,4 +1,4 @@
-"""``application/json``: an object is one row, or columns of several; an array is several rows."""
+"""``application/json``: an object is a row or the columns of several; an array is several rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flask_skmodels.schema.schema import Schema
 
 
 class JSONCodec(Codec):
-    """JSON rows in; the prediction with its model, version and method out."""
+    """Reads rows in JSON; writes the prediction with its model, version and method."""
 
     media_type = "application/json"
     reads = ("application/json",)
@@ -72,7 +72,7 @@ class JSONCodec(Codec):
 
 def _explanations(prediction: Prediction) -> dict[str, Any]:
     classes = {} if prediction.classes is None else {"classes": prediction.classes}
-    is_empty = type(prediction.outputs) is list  # they follow in parts
+    is_empty = type(prediction.outputs) is list  # the outputs follow in parts
     return classes | {"explanations": [] if is_empty else entries_of(prediction)}
 
 
@@ -91,7 +91,7 @@ def _numbers(body: bytes, schema: Schema) -> Rows | None:
 
 
 def _has_columns(document: Mapping[str, object], schema: Schema) -> bool:
-    """Return whether an object holds columns: it has that name, and no field of the model."""
+    """Return whether an object holds columns: it has ``columns``, and no field of the model."""
     if COLUMNS not in document:
         return False
     fields = {"values"} if schema.unnamed else {field.name for field in schema.fields}

@@ -1,9 +1,9 @@
 """Plain numbers in JSON, read directly into arrays, without a Python object for each value.
 
-From the bytes to X a matrix of 100 kB or more is read four to six times as fast as by ``json_text``
-with the extra ``fast`` (pysimdjson), columns two to three times; without it a matrix is read 1.3 to
-4 times as fast, and large columns 1.2 times. Any other body is left to ``json_text``, so that its
-errors are reported as usual.
+With the extra ``fast`` (pysimdjson), from the bytes to X, a matrix of 100 kB or more is read four
+to six times as fast as by ``json_text``, and columns two to three times as fast. Without the extra,
+a matrix is read 1.3 to 4 times as fast, and large columns 1.2 times. Any other body is left to
+``json_text``, so that its errors are reported as usual.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import orjson
 from flask_skmodels.schema.rows import EXACT, count_byte
 from flask_skmodels.schema.types import FloatArray
 
-LEAST_BYTES = 2048  # of a body; for less, json_text is as fast
+LEAST_BYTES = 2048  # of a body; for shorter ones, json_text is as fast
 MOST_KEPT = 8 * 2**20  # bytes of a body up to which a thread keeps its parser and buffers
 MOST_COLUMNS = 1024  # the parser searches all names for each column
 # Raised by the parser if the document is not JSON, or contains anything but plain numbers.
@@ -33,7 +33,7 @@ _IS_INSTALLED = find_spec("simdjson") is not None
 
 
 def read_matrix(body: bytes, width: int) -> FloatArray | None:
-    """Return a JSON document of rows of numbers of equal length as an array.
+    """Read a JSON array of rows of numbers, all of the same length, as a NumPy array.
 
     :param body: the JSON text
     :param width: the number of values that each row must have
@@ -67,7 +67,7 @@ def _matrix_of_lists(body: bytes, width: int) -> FloatArray | None:
 
 
 def read_columns(body: bytes, name: str) -> dict[str, FloatArray] | None:
-    """Return the columns of numbers under a name in a JSON document.
+    """Return the columns of numbers that a JSON document has under a name.
 
     :param body: the JSON text, of an object with this name only
     :param name: the name of the object of columns
@@ -100,7 +100,7 @@ def _columns_of_lists(body: bytes, name: str) -> list[tuple[str, FloatArray]]:
 
 
 def _has_only_names(body: bytes, count: int) -> bool:
-    """Return whether the only texts in a body are this number of names, and it has no literals."""
+    """Return whether a body has exactly this number of names, no other texts and no literals."""
     if b"\\" in body or count_byte(body, b'"') != 2 * count:
         return False
     return not any(mark in part for part in body.split(b'"')[::2] for mark in _LITERALS)

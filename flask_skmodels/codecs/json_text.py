@@ -28,7 +28,7 @@ def loads(
     :param body: the JSON text, in UTF-8
     :param subject: name of the body in error messages
     :param count_names: returns the number of names in the objects of a document, down to the depth
-        that the format has; by default those of rows and of ``columns``
+        of the format; by default the depth of rows and ``columns``
     :raises InvalidInput: the body is not a JSON document
     """
     try:
@@ -47,12 +47,12 @@ def dumps(document: Any) -> bytes:
     """Return a document as JSON text in UTF-8; ``nan`` and infinity become null."""
     try:
         return orjson.dumps(document, default=_text, option=_OPTIONS)
-    except TypeError:  # integers over 64 bits, lone surrogates
+    except TypeError:  # integers of more than 64 bits, lone surrogates
         return json.dumps(_without_nan(document), default=_text).encode()
 
 
 def _text(value: object) -> str:
-    """Return a value that has no JSON type as a text; bytes are the name of a class."""
+    """Return, as a text, a value that has no JSON type; bytes are the name of a class."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 

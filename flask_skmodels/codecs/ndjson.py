@@ -1,4 +1,4 @@
-"""``application/x-ndjson``: one row in each line in, one prediction in each line out, as JSON."""
+"""``application/x-ndjson``: each line read is a row, each line written a prediction, as JSON."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _SMALLEST, _SMALL_END = 1e-5, 1e-4
 
 
 def number_lines(outputs: ModelOutput, missing: bytes, end: bytes) -> bytes | None:
-    """Return an array of numbers as text, one line for each row, its values separated by commas.
+    """Return an array of numbers as text: one line for each row, with commas between the values.
 
     :param outputs: the outputs of an estimator
     :param missing: the text of ``nan``

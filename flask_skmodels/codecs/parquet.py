@@ -22,7 +22,7 @@ _INDEX = re.compile(r"__index_level_[0-9]+__")  # pandas' name for the index of 
 class ParquetCodec(Codec):
     """Reads a Parquet file, for the MLflow dialect.
 
-    It writes nothing, so ``codecs.registration`` does not register it as a format of all models.
+    It writes nothing, so ``codecs.registration`` does not register it as a format for all models.
 
     Texts stay dictionary-encoded while they are read, so each value of a column exists once. If
     they were decoded, a small file could become texts of any size.
@@ -76,7 +76,7 @@ def _is_text(types: Any, kind: Any) -> bool:
 
 
 def _width(kind: Any) -> int:
-    """Return the number of bytes of a value of a type, 0 if they differ in length."""
+    """Return the number of bytes of a value of a type, 0 if its values differ in length."""
     try:
         return int(kind.bit_width) // 8
     except ValueError:
@@ -84,7 +84,7 @@ def _width(kind: Any) -> int:
 
 
 def _size(body: bytes, names: Sequence[str]) -> int:
-    """Return the number of bytes of some columns without their compression.
+    """Return the number of bytes of some columns when they are not compressed.
 
     :raises InvalidInput: the pages of the columns cannot be read
     """
@@ -95,7 +95,7 @@ def _size(body: bytes, names: Sequence[str]) -> int:
 
 
 def _read_columns(pyarrow: Any, file: Any, names: list[str], source: Source) -> Sequence[Any]:
-    """Return the columns with these names, whose rows and bytes are as many as the file says."""
+    """Return the columns with these names, after checking the number of their rows and bytes."""
     batches, rows = [], 0
     try:
         for batch in file.iter_batches(_BATCH, columns=names, use_threads=False):

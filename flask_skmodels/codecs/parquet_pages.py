@@ -1,9 +1,9 @@
 """The footer and the headers of the pages in a Parquet file, read before the pages are unpacked.
 
-A file states the size of its columns twice. pyarrow believes the headers of the pages, so they are
-added up here: a file can be small and have pages that unpack to any size. Where the pages are is
-read here too, because pyarrow ends the process if the statistics of a column are inconsistent and
-its metadata are asked for.
+A file states the size of its columns twice. pyarrow trusts the headers of the pages, so the sizes
+in these headers are summed here: a small file can have pages that unpack to any size. The positions
+of the pages are read here too: if the statistics of a column are inconsistent, pyarrow ends the
+process when it is asked for the metadata of the column.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 from flask_skmodels.exceptions import InvalidInput
 
 MOST_PAGES = 16_384  # of a column in a row group
-MOST_VALUES = 2**19  # of a footer; a column in a row group has about 35
+MOST_VALUES = 2**19  # of a footer, in which a column of a row group has about 35
 _MOST_DEPTH = 8
 _END = struct.Struct("<I4s")  # the length of the footer, and the magic number
-_ROW_GROUPS, _CHUNKS, _COLUMN = 4, 1, 3  # fields of the footer, a row group and a column in it
+_ROW_GROUPS, _CHUNKS, _COLUMN = 4, 1, 3  # fields of the footer, a row group and its columns
 _PATH, _SIZE, _DATA_OFFSET, _DICTIONARY_OFFSET = 3, 7, 9, 11  # fields of the column
 _LONGEST_VARINT = 10
 _UNPACKED, _PACKED = 2, 3  # fields of a page header: the sizes of the page
 _DATA_PAGE, _DATA_PAGE_V2 = (5, 2), (8, 4)  # where the headers of data pages have their encoding
-_DELTA_BYTE_ARRAY = 7  # each text repeats the beginning of the one before, so it can be any length
+_DELTA_BYTE_ARRAY = 7  # each text may repeat the text before it, so it can have any length
 _BYTE, _BINARY, _LIST, _SET, _STRUCT = 3, 8, 9, 10, 12  # kinds of values
 _INTEGERS, _BOOLEANS = {4, 5, 6}, {1, 2}
 _SIZES = {1: 0, 2: 0, _BYTE: 1, 7: 8}  # of booleans in a structure, bytes and doubles
@@ -34,7 +34,7 @@ class _Reader:
 
     :param data: the file
     :param position: where the structure begins
-    :param most: the maximum number of values in it
+    :param most: the maximum number of values in the structure
     """
 
     def __init__(self, data: bytes, position: int, most: int = MOST_VALUES) -> None:
@@ -45,7 +45,7 @@ class _Reader:
     def structure(self, depth: int = 0) -> dict[int, Any]:
         """Return the integers, texts, lists and structures in a structure by their numbers.
 
-        :raises struct.error: it is not complete, has a field twice, or is too large
+        :raises struct.error: the structure is not complete, has a field twice, or is too large
         """
         if depth > _MOST_DEPTH:
             raise struct.error

@@ -1,4 +1,4 @@
-"""Large outputs of an estimator in parts of some rows, so that no response is in memory as a whole.
+"""Large outputs of an estimator, in parts of some rows: no response is in memory as a whole.
 
 Sparse matrices become dense one part at a time.
 """
@@ -20,14 +20,14 @@ FEW_CELLS = 2**18  # outputs with more cells are large
 _CELLS_OF_A_PART = 2**20
 # Texts in JSON cannot contain these.
 _PREDICTIONS, _EXPLANATIONS = b'"predictions":[', b'"explanations":['
-_KINDS = "fiubUS"  # of dtypes whose parts are written like the whole
+_KINDS = "fiubUS"  # of dtypes: in parts, they are written in the same way as in one piece
 
 
 def are_large(outputs: ModelOutput) -> bool:
-    """Return whether outputs are better written in parts: many cells of one plain dtype.
+    """Return whether outputs should be written in parts: they have many cells of a plain dtype.
 
-    Lists, data frames and arrays of objects never are, because a format may write their parts in
-    another way than the whole.
+    Lists, data frames and arrays of objects are never written in parts, because a format may write
+    parts of them differently.
     """
     shape, dtype = getattr(outputs, "shape", ()), getattr(outputs, "dtype", None)
     is_plain = type(outputs) is np.ndarray or hasattr(outputs, "tocsr")
@@ -53,15 +53,14 @@ def parts_of(prediction: Prediction, cells: int | None = None) -> Iterator[Predi
 
 
 def entries_of(prediction: Prediction) -> Any:
-    """Return the predictions or explanations of a prediction, ready for JSON."""
+    """Return the predictions or explanations of a prediction, as values for JSON."""
     if prediction.layout is not None:
         return list(prediction.layout.by_row(prediction.outputs))
     return plain_outputs(prediction.outputs)
 
 
 def json_parts(prediction: Prediction, document: bytes) -> Iterator[bytes]:
-    """Yield a JSON document with the large outputs of a prediction, as its ``predictions`` or its
-    ``explanations``.
+    """Yield a JSON document whose ``predictions`` or ``explanations`` are the large outputs.
 
     :param prediction: the prediction
     :param document: the document with an empty array of predictions or explanations

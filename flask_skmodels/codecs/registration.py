@@ -1,4 +1,4 @@
-"""The codecs that are registered, by media type; also those whose library is missing."""
+"""The registered codecs by media type, and the codecs whose library is missing."""
 
 from __future__ import annotations
 

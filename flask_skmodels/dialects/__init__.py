@@ -1,4 +1,4 @@
 """The protocols of other model servers: KServe V1, Open Inference (KServe V2) and MLflow.
 
-Each module translates the requests of a protocol to rows, and predictions to its responses.
+Each module turns the requests of a protocol into rows, and predictions into its responses.
 """

@@ -1,4 +1,4 @@
-"""Views and error messages of several protocols of other servers."""
+"""Views and error messages that several protocols of other servers use."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DialectView(BaseView):
 
 
 class ReadyView(DialectView):
-    """Reports whether a model, or a version of it, can predict; it is loaded first if necessary.
+    """Reports whether a model, or a version of it, can predict; it is loaded first if needed.
 
     :param state: the extension on this application
     :param deployment: the model

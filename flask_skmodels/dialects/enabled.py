@@ -15,7 +15,7 @@ _MODULES = dict(zip(DIALECTS, (open_inference, kserve, mlflow), strict=True))
 
 
 def add_rules(state: State) -> None:
-    """Add the URLs of the enabled protocols that exist once in an application."""
+    """Add those URLs of the enabled protocols that exist once in an application."""
     for name in dict.fromkeys(state.settings.dialects):
         _MODULES[name].add_rules(state)
 

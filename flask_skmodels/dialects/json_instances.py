@@ -23,7 +23,7 @@ def read_object(body: bytes, budget: Budget) -> JSONObject:
 
     :param body: the JSON text
     :param budget: the limits on the request
-    :raises TooManyRows: it must contain too many rows
+    :raises TooManyRows: the body must contain too many rows
     :raises InvalidInput: the body is not a JSON object, or repeats a name
     """
     check_row_marks(body, b"{[", budget, SHORTEST_ROW)
@@ -31,7 +31,7 @@ def read_object(body: bytes, budget: Budget) -> JSONObject:
     if not isinstance(document, dict):
         raise invalid("type", "the body must be an object")
     if isinstance(document, Repeated):
-        raise invalid("unique", "the body has a name more than once")
+        raise invalid("unique", "a name occurs more than once in the body")
     return document
 
 
@@ -39,7 +39,7 @@ def read_rows(value: Any, schema: Schema, name: str) -> Rows:
     """Return the rows of an array of rows, of an object of columns, or of an array of values.
 
     An array of values is for models of one field; each value is a row. An object without arrays is
-    one row. For a model of unnamed values, an object whose only name is ``values`` contains the
+    one row. For a model of unnamed values, an object with the single name ``values`` contains the
     rows.
 
     :param value: the array or object
@@ -85,7 +85,7 @@ def read_instances(value: Any, schema: Schema, budget: Budget) -> Rows:
 
 
 def _has_columns(instance: JSONObject) -> bool:
-    """Return whether an instance is an object of columns; each is an array, or each an object."""
+    """Return whether an instance is an object of columns: all are arrays, or all are objects."""
     kinds = set(map(type, instance.values()))
     return not isinstance(instance, Repeated) and kinds in ({list}, {dict})
 
@@ -102,7 +102,7 @@ def _count_rows(instance: JSONObject) -> int:
 
 
 def _rows_of_instance(instance: JSONObject, known: Collection[str]) -> list[JSONObject]:
-    """Return the rows in an instance; only the first has the fields that are not known."""
+    """Return the rows in an instance; fields that are not known are kept only in the first row."""
     if not _has_columns(instance):
         return [instance]
     columns = {n: v if type(v) is list else list(v.values()) for n, v in instance.items()}
@@ -120,7 +120,7 @@ def read_table(columns: Any, data: Any, schema: Schema, name: str) -> Rows:
     :param columns: the names, or numbers as pandas gives to columns without names
     :param data: the array of arrays
     :param schema: the fields of the model
-    :param name: name of the two in error messages
+    :param name: name of the columns and rows in error messages
     :raises InvalidInput: the columns are not an array of unique names, or a row has more or fewer
         values than there are names
     """
@@ -138,7 +138,7 @@ def read_table(columns: Any, data: Any, schema: Schema, name: str) -> Rows:
 
 def _columns(value: Mapping[str, Any], schema: Schema, name: str) -> Rows:
     if isinstance(value, Repeated):
-        raise invalid("unique", f"{name} has a name more than once")
+        raise invalid("unique", f"a name occurs more than once in {name}")
     are_lists = {isinstance(column, list) for column in value.values()}
     if are_lists == {False}:
         return Rows([value])

@@ -47,7 +47,7 @@ def read_request(body: bytes, schema: Schema, budget: Budget) -> Rows:
 
 
 class AliveView(DialectView):
-    """``GET /`` below the prefix of the protocol: the server runs."""
+    """``GET /`` below the prefix of the protocol: reports that the server runs."""
 
     def respond(self, exchange: Exchange) -> Response:
         return json_response({"status": "alive"})
@@ -65,7 +65,7 @@ class PredictView(DialectView):
     """``POST /v1/models/{name}:predict`` and ``:explain``.
 
     :param predictor: predicts with the model
-    :param method: name of the method; None for the first of the version
+    :param method: name of the method; None for the first method of the version
     """
 
     methods: ClassVar[list[str]] = ["POST"]

@@ -142,7 +142,7 @@ def _reader_of(request: Request) -> Reader[Body]:
         raise UnsupportedMediaType(f"the content type must be one of {', '.join(readers)}{hint}")
     parameters = {name.lower(): value.lower() for name, value in request.mimetype_params.items()}
     if parameters not in ({}, {"charset": "utf-8"}):
-        raise UnsupportedMediaType("the only parameter of the content type is charset=utf-8")
+        raise UnsupportedMediaType("the content type may have only the parameter charset=utf-8")
     return reader
 
 

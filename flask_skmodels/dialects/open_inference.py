@@ -130,7 +130,7 @@ def _header_length(environ: Mapping[str, Any]) -> int | None:
 def _methods(request: InferRequest, version: ModelVersion) -> dict[str, str]:
     """Return the method of each requested output, by the name of the output.
 
-    :raises InvalidInput: the version has no such output, or one is requested twice
+    :raises InvalidInput: the version has no such output, or an output is requested twice
     """
     if not request.outputs:
         return {version.default_method: version.default_method}
@@ -143,7 +143,7 @@ def _methods(request: InferRequest, version: ModelVersion) -> dict[str, str]:
     if any(name.startswith(f"{method}_") and method in known for name, method in known.items()):
         raise invalid(
             "unique",
-            "an output is requested alone and with the other outputs of its method",
+            "an output is requested twice: by its own name and by the name of its method",
         )
     return known
 
@@ -151,7 +151,7 @@ def _methods(request: InferRequest, version: ModelVersion) -> dict[str, str]:
 def _tensors(
     request: InferRequest, predictions: Mapping[str, Prediction]
 ) -> list[tuple[Tensor, bool]]:
-    """Return the tensors of a response, each with whether it is sent as binary data."""
+    """Return the tensors of a response, each with True if it is sent as binary data."""
     outputs = request.outputs or [RequestedOutput(name, request.is_binary) for name in predictions]
     return [
         (tensor, output.is_binary)

@@ -52,7 +52,7 @@ class RequestedOutput:
     """A requested output.
 
     :param name: its name
-    :param is_binary: whether it is sent as binary data
+    :param is_binary: whether the output is sent as binary data
     """
 
     name: str
@@ -67,7 +67,7 @@ class InferRequest:
     :param inputs: its tensors
     :param outputs: the requested outputs; none for the default output
     :param is_binary: whether the default output is sent as binary data
-    :param content_type: MLServer's type of all inputs together: ``"pd"`` for columns by their names
+    :param content_type: MLServer's type for all inputs together: ``"pd"`` for columns with names
     """
 
     id: str | None
@@ -93,7 +93,10 @@ def read_request(
     if header_length == 0:
         return InferRequest(None, [_raw_tensor(body, schema)], [], True)
     if header_length is not None and not 0 < header_length <= len(body):
-        raise invalid("header_length", "the length of the JSON header does not fit the body")
+        raise invalid(
+            "header_length",
+            "the length of the JSON header must be from 0 to the length of the body",
+        )
     check_row_marks(body[:header_length], b"{[", budget, SHORTEST_ROW)
     document = _object(loads(body[:header_length], "the request", _count_names), "the request")
     parameters = _parameters(document, "the request")
@@ -127,7 +130,7 @@ def _object(value: Any, subject: str) -> JSONObject:
     if not isinstance(value, dict):
         raise invalid("type", f"{subject} must be an object")
     if isinstance(value, Repeated):
-        raise invalid("unique", f"{subject} has a name more than once")
+        raise invalid("unique", f"a name occurs more than once in {subject}")
     return value
 
 
@@ -205,7 +208,7 @@ def _inputs(document: Mapping[str, Any], data: memoryview | None) -> list[Tensor
 def _tensor(
     entry: Mapping[str, Any], data: memoryview | None, subject: str
 ) -> tuple[Tensor, memoryview | None]:
-    """Return a tensor, and the binary data that follows its data."""
+    """Return a tensor, and the binary data that is left after it."""
     parameters = _parameters(entry, subject)
     datatype = entry.get("datatype")
     if datatype not in (*DTYPES, BYTES):
@@ -230,7 +233,11 @@ def _cut(data: memoryview | None, size: Any, subject: str) -> tuple[memoryview, 
             _SIZE, f"{subject}: binary data needs the header Inference-Header-Content-Length"
         )
     if type(size) is not int or not 0 <= size <= len(data):
-        raise invalid(_SIZE, f"{subject}: {_SIZE} is not the length of a part of the body")
+        raise invalid(
+            _SIZE,
+            f"{subject}: {_SIZE} must be an integer from 0 to the number of binary bytes that are "
+            "left",
+        )
     return data[:size], data[size:]
 
 
@@ -239,7 +246,11 @@ def _raw_tensor(body: bytes, schema: Schema) -> Tensor:
     inputs = input_tensors(schema)
     [datatype, *others] = {tensor["datatype"] for tensor in inputs}
     if others or (datatype == BYTES and len(inputs) > 1):
-        raise invalid("raw", "a model with such inputs cannot be sent a body without JSON")
+        raise invalid(
+            "raw",
+            "a body without JSON can be sent only to a model that takes one text, or numbers of "
+            "one datatype",
+        )
     if datatype == BYTES:
         return Tensor(_RAW, datatype, (1,), [body])
     dtype = DTYPES[datatype]
@@ -256,7 +267,8 @@ def rows_of(request: InferRequest, schema: Schema) -> Rows:
     tensor is the column of the field with its name, of shape (rows,) or (rows, 1).
 
     :param schema: the fields of the model
-    :raises InvalidInput: a shape is not that of a column, or the tensors differ in length
+    :raises InvalidInput: a tensor does not have the shape of a column, or the tensors differ in
+        length
     """
     tensors = request.inputs
     if len(tensors) > 1 and request.content_type in {"np", "str"}:
@@ -269,7 +281,7 @@ def rows_of(request: InferRequest, schema: Schema) -> Rows:
 
 
 def _is_column(request: InferRequest, schema: Schema) -> bool:
-    """Return whether a single tensor is the column of a field, not all columns together."""
+    """Return whether a single tensor is the column of one field, not all columns together."""
     tensor = request.inputs[0]
     if request.content_type == "pd":
         return True
@@ -288,7 +300,9 @@ def _block(tensor: Tensor, schema: Schema) -> Rows:
 
 def _column(tensor: Tensor, subject: str) -> Any:
     if len(tensor.shape) == 2 and tensor.shape[1] != 1:
-        raise invalid("shape", f"{subject}: shape must be that of a column, [rows] or [rows, 1]")
+        raise invalid(
+            "shape", f"{subject}: shape must be the shape of a column, [rows] or [rows, 1]"
+        )
     is_array = isinstance(tensor.flat, np.ndarray) and tensor.flat.dtype.kind in "fiu"
     return tensor.flat if is_array else _values(tensor, subject)
 
@@ -304,8 +318,8 @@ def _values(tensor: Tensor, subject: str) -> list[Any]:
 def tensors_of(name: str, prediction: Prediction) -> list[Tensor]:
     """Return the tensors of a requested output: one, or one for each of several outputs.
 
-    :param name: name of the output; for several outputs the tensors are numbered ``name_0`` and so
-        on, and the name of one of them gives that tensor only
+    :param name: name of the output; several outputs become tensors ``name_0`` and so on, and the
+        name of such a tensor returns only that one
     :param prediction: the prediction of the method that the output belongs to
     """
     if not is_multi_output(prediction.outputs):
@@ -323,7 +337,7 @@ def write_response(
     """Return the body of a response, and the length of its JSON if binary data follows.
 
     :param head: the first entries of the JSON: name and version of the model, identifier
-    :param tensors: the outputs, each with whether it is sent as binary data
+    :param tensors: the outputs, each with True if it is sent as binary data
     """
     outputs, parts = [], []
     for tensor, is_binary in tensors:

@@ -1,4 +1,4 @@
-"""What the Open Inference Protocol says of a model: its inputs and outputs, as tensors."""
+"""The inputs and outputs of a model as tensors, as the Open Inference Protocol describes them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def output_tensors(version: ModelVersion) -> list[JSONObject]:
 
     :returns: the name, datatype and shape of each tensor; a size of -1 means any size
     """
-    methods = (method for method in version.methods if method != EXPLAIN)  # it is no tensor
+    methods = (method for method in version.methods if method != EXPLAIN)  # it has no tensor
     return [tensor for method in methods for tensor in _outputs(version, method)]
 
 
@@ -98,7 +98,7 @@ def _outputs(version: ModelVersion, method: str) -> list[JSONObject]:
 
 
 def _parts(version: ModelVersion, method: str) -> list[list[Any]]:
-    """Return the classes of each of several outputs of a method, none if it has one output."""
+    """Return the classes of each output of a method, none if the method has only one output."""
     classes: list[Any] = version.classes(method) or []
     has_several = bool(classes) and isinstance(classes[0], list) and method != "decision_function"
     return classes if has_several else []
@@ -148,8 +148,8 @@ def _shape(version: ModelVersion, method: str) -> list[int]:
 def method_of(version: ModelVersion, output: str) -> str | None:
     """Return the method that an output belongs to, None if the version has no such output.
 
-    :param output: ``"output-0"`` for the default method, the name of a method, or the name of one
-        of a method's several outputs
+    :param output: ``"output-0"`` for the default method, the name of a method, or the name of a
+        single output of a method that has several
     """
     if output == DEFAULT_OUTPUT:
         return version.default_method

@@ -72,7 +72,8 @@ def check_shape(shape: Any, subject: str) -> tuple[int, ...]:
 
     :param shape: a list of integers
     :param subject: name of the tensor in error messages
-    :raises InvalidInput: it does not have one or two dimensions, or one is negative or too large
+    :raises InvalidInput: the shape does not have one or two dimensions, or a dimension is negative
+        or too large
     """
     if not isinstance(shape, list) or len(shape) not in {1, 2}:
         raise invalid("shape", f"{subject}: shape must have one or two dimensions")
@@ -108,7 +109,7 @@ def read_json(data: Any, datatype: str, shape: Sequence[int], subject: str) -> F
 
 
 def _flattened(data: list[Any], shape: Sequence[int], subject: str) -> list[Any]:
-    """Return nested lists as one list; they must have the shape, apart from dimensions of one."""
+    """Return nested lists as one list; they must have the shape, except for dimensions of one."""
     nested = [len(data)]
     while data and type(data[0]) is list:
         lengths = set(map(len, data)) if set(map(type, data)) == {list} else set()
@@ -128,7 +129,7 @@ def _larger_than_one(shape: Iterable[int]) -> list[int]:
 
 
 def _types_of(flat: list[Any], allowed: set[type], subject: str) -> set[type]:
-    """Return the types of elements; only the allowed ones and None may be among them."""
+    """Return the types of elements; each must be None or one of the allowed types."""
     types = set(map(type, flat))
     if not types <= allowed | {type(None)}:
         raise invalid("data", f"{subject}: data does not match its datatype")

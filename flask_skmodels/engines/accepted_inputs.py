@@ -1,8 +1,8 @@
-"""The X that an estimator accepts, found out by calling it on a few rows when it is loaded.
+"""The X that an estimator accepts, found by calling it on a few rows when it is loaded.
 
-scikit-learn does not keep the container that an estimator was fitted on, and the tags of many
-estimators of other libraries are only the defaults. So the estimator itself is asked. Nothing here
-takes longer than a few calls of the estimator, or than :data:`SECONDS`.
+scikit-learn does not keep the container that an estimator was fitted on, and in other libraries the
+tags of many estimators are only the defaults. So the estimator itself is called. Nothing here takes
+longer than a few calls of the estimator, or than :data:`SECONDS`.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 _log = logging.getLogger("flask_skmodels.engines")
 
 SECONDS = 1.0  # time limit for these calls; a call that has started is not stopped
-ROWS = 32  # probe rows of one call
-SINGLE_ROWS = 64  # rows of single calls, after a call with several has failed
-FEW_ROWS = 8  # rows that are enough if the estimator does not accept all
-WIDTHS = (1, 2, 3, 4, 5, 8, 10, 13, 16, 30, 50, 100)  # of rows for an unknown number of columns
+ROWS = 32  # probe rows in one call
+SINGLE_ROWS = 64  # rows that are tried one at a time after a call with several has failed
+FEW_ROWS = 8  # rows that are enough if the estimator does not accept all of them
+WIDTHS = (1, 2, 3, 4, 5, 8, 10, 13, 16, 30, 50, 100)  # tried if the width of X is not known
 _BROKEN = (ArithmeticError, AssertionError, OSError, MemoryError, RuntimeError)
 KNOWN_KINDS = frozenset({"number", "integer", "boolean", "string"})
 _EXAMPLE = "example"
@@ -61,12 +61,12 @@ Columns = Sequence[Sequence[Any]]  # the values of each column
 
 
 def _log_unknown_types(model: Model, inputs: Inputs) -> None:
-    """Log the columns whose types neither the estimator nor a schema tells."""
+    """Log the columns whose types are known neither from the estimator nor from a schema."""
     names = [repr(column.name) for column in inputs.columns or () if column.type == "unknown"]
     if names and model.schema is None:
         _log.warning(
-            "model %r takes numbers, texts and booleans in %s, because its %s does not tell their "
-            "types; a profile of its training data would tell",
+            "model %r takes numbers, texts and booleans in %s, because the types cannot be found "
+            "out from its %s; a profile of its training data would contain them",
             *(name_of(model), ", ".join(names), introspect.class_name(model.pipeline)),
         )
 
@@ -78,7 +78,8 @@ class _Attempt:
     :param schema: the schema that builds X
     :param rows: the rows that the estimator accepts, as columns; None if there are none
     :param error: the first exception, None if there was none
-    :param lacks_names: whether scikit-learn warns that an inner estimator knows names of columns
+    :param lacks_names: whether scikit-learn warns that an inner estimator was fitted with column
+        names
     """
 
     schema: FixedSchema
@@ -94,7 +95,7 @@ def compile_for_accepted_input(
 
     :param model: the declaration, with a fitted estimator as its pipeline
     :param methods: the methods that are served
-    :param inputs: the X that the estimator takes, as far as its attributes tell
+    :param inputs: the X that the estimator takes, as far as its attributes show
     :param checks_examples: whether a model that fails on its examples is refused
     :raises ModelError: the schema cannot be compiled; or the estimator raises on all rows, on an
         example, or on each missing value in a field that is declared nullable
@@ -108,7 +109,7 @@ def compile_for_accepted_input(
     if not check.is_needed(inputs, schema):
         return inputs, schema
     with on_one_thread(model, parts) as limited:
-        if limited is None:  # it would start threads, which a fork would break
+        if limited is None:  # calling it would start threads, which a fork would break
             return inputs, schema
         with quiet_on_one_thread():
             check.calls = native_calls(limited, tuple(methods))
@@ -121,10 +122,10 @@ class _InputCheck:
 
     :param model: the declaration
     :param methods: the methods that are served
-    :param is_known: whether the attributes of the estimator tell the container of X
+    :param is_known: whether the attributes of the estimator show the container of X
     :param checks_examples: whether a model that fails on its examples is refused
     :ivar calls: the native methods, without threads
-    :ivar method: the name of the default method, the only one that the result depends on
+    :ivar method: the name of the default method; the result depends only on this one
     """
 
     def __init__(
@@ -238,7 +239,7 @@ class _InputCheck:
             if problem is not None:
                 problem.add_note(f"{_EXAMPLE} {index}")
                 return _Attempt(schema, None, problem)
-        return _Attempt(schema, rows, error)  # each alone is accepted
+        return _Attempt(schema, rows, error)  # each example alone is accepted
 
     # -- The container of X
 
@@ -247,7 +248,7 @@ class _InputCheck:
     ) -> tuple[Inputs, _Attempt]:
         """Return the inputs and the attempt with the first container that the estimator accepts.
 
-        If it accepts none, return those of the first attempt.
+        If the estimator accepts none, return the inputs and the attempt that were given.
         """
         for container, candidate in _candidates(inputs, first.schema):
             try:
@@ -265,15 +266,15 @@ class _InputCheck:
     def _log_container(self, chosen: str, first: str, error: Exception | None) -> None:
         reason = "it warns that the columns have no names" if error is None else _text_of(error)
         _log.warning(
-            "model %r gets %s, because its %s does not accept %s (%s); a profile of its training "
-            "data would tell",
+            "model %r gets %s, because its %s does not accept %s (%s); with a profile of its "
+            "training data, this would be known",
             *(name_of(self._model), _CONTAINERS[chosen], self._name, _CONTAINERS[first], reason),
         )
 
     def _refuse(self, attempt: _Attempt, rows: Columns, of_examples: bool) -> None:
         """Raise ModelError for an estimator that raises on all rows, or log a warning.
 
-        Rows with made-up texts prove nothing if the estimator raises for one of these texts.
+        Rows with made-up texts prove nothing if the estimator raises because of one of these texts.
         """
         error = attempt.error
         if isinstance(error, SKModelsError):  # the model itself rejects the rows
@@ -294,8 +295,8 @@ class _InputCheck:
         raise ModelError(
             f"its {self._name} raises on all rows that it was called with, in an array and in a "
             f"data frame with the names of the fields; the first error is {_text_of(error)}. Set "
-            "profile to the data that it was trained on, schema to its columns by their names, or "
-            "examples to rows that it accepts"
+            "one of these: profile= (the data that it was trained on), schema= (with the names of "
+            "its columns), or examples= (rows that it accepts)"
         ) from error
 
     def _try_unbounded(self, schema: Schema) -> None:
@@ -311,7 +312,8 @@ class _InputCheck:
             text, error = errors.popitem()
             raise ModelError(
                 f"its {self._name} raises on arrays of any width ({text}), and the names of its "
-                "columns are not known: set schema, or profile to the data that it was trained on"
+                "columns are not known: set schema=, or set profile= to the data that it was "
+                "trained on"
             ) from error
 
     # -- Missing values
@@ -319,7 +321,7 @@ class _InputCheck:
     def _prove_nullable(self, inputs: Inputs, attempt: _Attempt) -> tuple[Inputs, FixedSchema]:
         """Return the inputs with the missing values that nullable fields need.
 
-        :raises ModelError: the estimator raises on each missing value in a nullable field, and not
+        :raises ModelError: the estimator raises on each missing value in a nullable field, but not
             because of the values of other fields
         """
         schema = attempt.schema
@@ -349,13 +351,14 @@ class _InputCheck:
         error, candidate, compiled = failed[0]
         if not _may_be_the_values(error, schema, rows):
             raise ModelError(
-                f"field {name!r} is nullable, but its {self._name} raises on each missing value in "
-                f"it ({_text_of(error)}): remove nullable, or add an imputer to the pipeline"
+                f"field {name!r} is nullable, but the model's {self._name} raises on each missing "
+                f"value in this field ({_text_of(error)}): remove nullable, or add an imputer to "
+                "the pipeline"
             ) from error
         _log.warning(
-            "model %r may not accept a missing value in field %r: its %s raises on those that it "
-            "was called with, beside made-up values of other fields (%s); set examples to rows "
-            "with one",
+            "model %r may not accept a missing value in field %r: its %s raises on the missing "
+            "values that it was called with, together with made-up values of other fields (%s); "
+            "set examples to rows with a missing value",
             *(name_of(self._model), name, self._name, _text_of(error)),
         )
         return candidate, compiled
@@ -365,7 +368,7 @@ class _InputCheck:
     ) -> Exception | None:
         """Return the exception for rows in which one field is missing, None if one row is accepted.
 
-        A column without any value comes last: an estimator may need the others.
+        Rows in which the column has no value at all come last: an estimator may need some values.
         """
         first: Exception | None = None
         count = len(rows[0])
@@ -386,18 +389,18 @@ class _InputCheck:
         names = fields_at_fault(schema, rows, self.calls)
         if names:
             _log.warning(
-                "model %r returns other results for X as it is built from a request than for a "
-                "plain data frame of the same rows, because of %s; a profile of its training data "
-                "would say which is right",
+                "the results of model %r for X as it is built from a request differ from those for "
+                "a plain data frame of the same rows, because of %s; a profile of its training "
+                "data would show which is right",
                 *(name_of(self._model), ", ".join(map(repr, names))),
             )
 
 
 def _is_known(part: Estimator) -> bool:
-    """Return whether the attributes of an estimator tell the container of X.
+    """Return whether the attributes of an estimator show the container of X.
 
     They do for scikit-learn and the boosting libraries, but not for classes of other libraries and
-    for functions of the user's own.
+    functions of the user.
     """
     if not (is_from_sklearn(part) or boosting_library(part)):
         return False
@@ -406,7 +409,7 @@ def _is_known(part: Estimator) -> bool:
 
 
 def _candidates(inputs: Inputs, schema: FixedSchema) -> Iterator[tuple[str, Inputs]]:
-    """Yield other containers of X, the most frequent first."""
+    """Yield other containers of X, the most common first."""
     if inputs.is_profiled:
         return
     if inputs.container == "array":
@@ -425,14 +428,14 @@ def _unproven(schema: FixedSchema) -> list[Field]:
 
 
 def _with_columns(inputs: Inputs, schema: FixedSchema) -> Inputs:
-    """Return the inputs with the columns of a schema, if the estimator does not know its own."""
+    """Return the inputs, with the columns of a schema if the estimator does not know its own."""
     if inputs.columns is not None:
         return inputs
     return replace(inputs, columns=tuple(field.column for field in schema.column_fields))
 
 
 def _markers(field: Field) -> tuple[object, ...]:
-    """Return the values that may stand for a missing one in X."""
+    """Return the values that may stand for a missing value in X."""
     if field.is_number:
         return (nan,)
     return (None, nan) if field.column.missing is None else (nan, None)
@@ -454,7 +457,7 @@ def _check_length(outputs: ModelOutput, count: int, method: str) -> None:
 
 
 def _may_be_the_values(error: Exception | None, schema: FixedSchema, rows: Columns) -> bool:
-    """Return whether an estimator may raise because of the values, and not because of X."""
+    """Return whether an estimator may raise because of the values, not because of the container."""
     fields = schema.column_fields
     if any(field.kind not in KNOWN_KINDS for field in fields):
         return True

@@ -1,4 +1,4 @@
-"""Locks and queues in a forked child process, which has none of its parent's threads."""
+"""Locks and queues in a forked child process, in which the threads of the parent do not exist."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 
 class Restartable(Protocol):
-    """An object with locks, which may be held at a fork and would never be released."""
+    """An object with locks: one that is held during a fork would never be released in the child."""
 
     def restart(self) -> None:
         """Forget all threads that use the object."""

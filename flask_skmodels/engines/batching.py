@@ -1,15 +1,15 @@
-"""Concurrent calls of a method are combined into one call, without waiting.
+"""Combines concurrent calls of a method into one call, without waiting for more calls.
 
 The first caller calls the method immediately. Callers that arrive during this call wait in a queue.
 When it ends, one of them becomes the leader: it calls the method for all rows in the queue and
 hands out the results. A combined call has at most ``SKMODELS_BATCH_ROWS`` rows.
 
-``call_threads`` says which calls run in a thread of their own. A call that is late, which means
-that it has not returned after its time limit, is left behind; if several of a method are, further
-callers are refused.
+``call_threads`` decides which calls run in a thread of their own. A call that is late, which means
+that it has not returned after its time limit, is no longer waited for. If several calls of a method
+are late, further callers are refused.
 
-Measured with a random forest in 2 workers with 32 threads each and 64 connections: 46 predictions a
-second without combining, 267 to 291 with a batching thread, and 800 with a leader.
+Measured with a random forest in 2 workers with 32 threads each and 64 connections: 46 predictions
+per second without combining, 267 to 291 with a batching thread, and 800 with a leader.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 MAX_ROWS_OF_A_CALL = 16  # a call with more rows has little to gain from being combined
 MIN_SECONDS = 500e-6  # calls of one row are combined if each takes at least this long
-MOST_LATE = 4  # calls of a method that are left behind, each of which keeps a thread
-_MARGIN = 0.001  # seconds after the time limit at which it is surely over
+MOST_LATE = 4  # calls of a method that are no longer waited for; each keeps a thread
+_MARGIN = 0.001  # seconds after the time limit, when it is surely over
 _TRIALS = 5  # calls of one row that are timed; the first one may include a warm-up
 
 # The outputs, the seconds spent in the queue, and the number of rows in the combined call.
@@ -57,7 +57,7 @@ class Combiner:
     def restart(self) -> None:
         """Forget all callers. A forked child process has none of its parent's threads."""
         self._lock = Lock()
-        self._leading: _Caller | None = None  # its call is in progress; the others wait for it
+        self._leading: _Caller | None = None  # its call is in progress, and others wait for it
         self._threads: set[int] = set()  # the identifiers of the threads that call the method
         self._late: set[_Running] = set()  # calls that are no longer waited for
         self._queue: deque[_Caller] = deque()
@@ -78,13 +78,13 @@ class Combiner:
 
         :param X: an array, a table or a list
         :param most_rows: the maximum number of rows in a combined call; below 2 nothing is combined
-        :param timeout: the seconds that a call may wait for others, None for no limit
+        :param timeout: the seconds that a call may wait for other calls, None for no limit
         :param waited: the part of these seconds that has passed
         :param limit: the seconds that the call itself may take, None for no limit; the direct call
             of the process may take longer
-        :returns: the outputs for this X, the seconds that it waited for other callers, and the
-            number of rows in the call, including those of other callers
-        :raises TimedOut: it has waited or taken too long
+        :returns: the outputs for this X, the seconds that the call waited for other callers, and
+            the number of rows in the call, including those of other callers
+        :raises TimedOut: the call has waited or taken too long
         :raises Overloaded: several calls do not return
         :raises BaseException: the exception that the method raises for this X
         """
@@ -123,7 +123,7 @@ class Combiner:
         return self._lead(caller) if caller.batch else self._result(caller)
 
     def _call_in_thread(self, running: _Running, call: Callable[[], Any], limit: float) -> Any:
-        """Call in a thread of its own, for as long as the limit.
+        """Make the call in a thread of its own, and wait for it until the limit.
 
         :raises TimedOut: the call has not returned
         :raises Overloaded: several calls do not return
@@ -135,11 +135,11 @@ class Combiner:
                 if not running.has_returned:
                     self._late.add(running)
                     raise TimedOut("the prediction takes too long: try again later")
-            call_in_thread.wait(TIMEOUT_MAX)  # it has returned, and is about to keep its result
+            call_in_thread.wait(TIMEOUT_MAX)  # it has returned, and is about to store its result
         return call_in_thread.result()
 
     def _run(self, running: _Running, call: Callable[[], Any]) -> Any:
-        """Call, and note when the call returns."""
+        """Make the call, and note when it returns."""
         thread = get_ident()
         self._threads.add(thread)
         try:
@@ -153,7 +153,7 @@ class Combiner:
             _wake(leader)
 
     def _check_late(self) -> None:
-        """Refuse a call if several do not return.
+        """Refuse a call if several calls do not return.
 
         :raises Overloaded: several calls do not return
         """
@@ -161,7 +161,7 @@ class Combiner:
             raise Overloaded("predictions of this model do not return: try again later", 30)
 
     def _timed_call(self, X: ModelInput) -> ModelOutput:
-        """Call for this X alone. After enough calls of one row, decide whether to combine."""
+        """Make a call for this X alone. After some calls of one row, decide whether to combine."""
         started = perf_counter()
         outputs = self._call(X)
         if len(X) == 1:
@@ -202,7 +202,7 @@ class Combiner:
                 raise TimedOut("the prediction has waited too long for others: try again later")
 
     def _pause(self, timeout: float, deadline: float) -> float:
-        """Return the seconds to wait: until the deadline, or the call in progress is too late."""
+        """Return the seconds to wait: until the deadline, or until the call in progress is late."""
         leading, now = self._leading, perf_counter()
         until = deadline if leading is None else leading.called_at + timeout + _MARGIN
         return min(max((until if now < until < deadline else deadline) - now, 0), TIMEOUT_MAX)
@@ -234,7 +234,7 @@ class Combiner:
         return self._result(caller)
 
     def _call_together(self, leader: _Caller, batch: Sequence[_Caller], started: float) -> None:
-        """Set the results of the whole batch. If the call fails, each caller calls alone.
+        """Set the results of the whole batch. If the call fails, each caller makes its own call.
 
         :raises TimedOut: the call has not returned in time
         """
@@ -250,7 +250,7 @@ class Combiner:
             each.combined = outputs, started - each.since, rows
 
     def _result(self, caller: _Caller) -> CombinedResult:
-        """Return the result of the combined call; if it failed, call for this X alone."""
+        """Return the result of the combined call; if that failed, make a call for this X alone."""
         if caller.combined is not None:
             return caller.combined
         queue = perf_counter() - caller.since
@@ -258,7 +258,7 @@ class Combiner:
         return outputs, queue, len(caller.X)
 
     def _call_limited(self, running: _Running, X: ModelInput, limit: float | None) -> ModelOutput:
-        """Call the method, in a thread of its own if it is limited and not the direct call."""
+        """Call the method; a limited call that is not the direct call has a thread of its own."""
         call, place = partial(self._call, X), DIRECT.place
         if limit is None:
             return self._run(running, call)
@@ -290,7 +290,7 @@ class Combiner:
         _wake(leader)
 
     def _next_leader(self) -> _Caller | None:
-        """Make the first caller of the queue lead, unless a call is in progress; return it."""
+        """Let the first caller of the queue lead, unless a call is in progress, and return it."""
         if self._leading is not None or not self._queue or len(self._late) >= MOST_LATE:
             return None
         batch = self._next_batch()
@@ -314,7 +314,7 @@ class Combiner:
 class _Running:
     """A call of the method.
 
-    :ivar has_returned: True if it has returned or raised
+    :ivar has_returned: True if the call has returned or raised
     """
 
     __slots__ = ("has_returned",)
@@ -326,9 +326,9 @@ class _Running:
 class _Caller(_Running):
     """A caller, with its input and its result.
 
-    :ivar limit: the seconds that its own call may take, None for no limit
+    :ivar limit: the seconds that the caller's own call may take, None for no limit
     :ivar batch: if the caller leads, the callers that it calls for, including itself
-    :ivar called_at: if the caller leads, the time at which it began to
+    :ivar called_at: if the caller leads, the time at which it began to call
     :ivar is_gone: True if the caller has stopped waiting
     """
 

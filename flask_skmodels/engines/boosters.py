@@ -1,4 +1,4 @@
-"""Boosting libraries on one thread: their thread pools would break a fork of the server."""
+"""Lets boosting libraries use one thread: after a fork of the server, their pools do not work."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def on_one_thread(model: Model, parts: Sequence[Estimator]) -> Iterator[Model | 
 
     :param model: the declaration, with a fitted estimator as its pipeline
     :param parts: all estimators in its pipeline
-    :returns: the model itself if it has no booster; None if a booster is inside an estimator that
-        sets the number of threads itself
+    :returns: the model itself if it has no booster; None if an estimator around a booster sets the
+        number of threads
     """
     boosters = [part for part in parts if boosting_library(part)]
     if not boosters:
@@ -41,7 +41,7 @@ def _has_booster(estimator: Estimator) -> bool:
 
 
 def _limited(estimator: Estimator) -> Any:
-    """Return a copy whose last step predicts on one thread, None if a booster is elsewhere."""
+    """Return a copy whose last step predicts on one thread, None if another step has a booster."""
     library = boosting_library(estimator)
     if library:
         return _on_one_thread(estimator, _THREADS[library])
@@ -85,7 +85,7 @@ def _one_thread_each(boosters: Sequence[Estimator]) -> Iterator[None]:
 
 
 def _set_threads(boosters: list[Any], count: int | None) -> None:
-    """Set the number of threads of estimators of XGBoost; None sets their own number again."""
+    """Set the number of threads of estimators of XGBoost; None restores their own number."""
     for booster in boosters:
         with suppress(Exception):  # a template that is not fitted
             own = getattr(booster, "n_jobs", None) or 0

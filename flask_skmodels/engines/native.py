@@ -53,7 +53,7 @@ def has_default_configuration(model: Model) -> bool:
 
 
 def _is_float32(X: Any) -> bool:
-    """Return whether all of X is float32; KMeans and others accept it only if fitted on it."""
+    """Return whether all of X is float32; KMeans and others accept this only if fitted on it."""
     dtypes = {X.dtype} if isinstance(X, np.ndarray) else set(getattr(X, "dtypes", ()))
     return dtypes == {np.dtype(np.float32)}
 
@@ -61,7 +61,7 @@ def _is_float32(X: Any) -> bool:
 def call_context(model: Model, is_parallel: bool) -> AbstractContextManager[Any]:
     """Return a context with the scikit-learn configuration of a model, and without warnings.
 
-    :param is_parallel: whether a method of its estimator would start joblib workers
+    :param is_parallel: whether a method of the estimator would start joblib workers
     """
     configuration = model.configuration
     is_configured = configuration is None or configuration == sklearn.get_config()

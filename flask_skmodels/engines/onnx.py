@@ -38,8 +38,8 @@ class Difference:
     """The difference between the results of a graph and of its estimator, measured on probe rows.
 
     :param rows: the number of rows that were compared
-    :param numbers: the largest difference of two numbers, divided by the estimator's number if that
-        is larger than 1
+    :param numbers: the largest difference of two numbers, divided by the estimator's number if its
+        absolute value is larger than 1
     :param labels: the share of rows with a different label, from 0 to 1
     """
 
@@ -64,16 +64,17 @@ class Difference:
         """Raise ModelError if the difference is larger than the tolerance."""
         if not self.largest <= tolerance:
             raise ModelError(
-                f"ONNX Runtime differs from the estimator on {self.rows} rows: by at most "
-                f"{self.numbers:.3g} in numbers, and in {self.labels:.3%} of the labels; "
-                f"SKMODELS_ONNX_TOLERANCE is {tolerance:g}"
+                f"ONNX Runtime was compared with the estimator on {self.rows} rows: numbers differ "
+                "by up to "
+                f"{self.numbers:.3g}, labels differ in {self.labels:.3%} of the rows. "
+                f"SKMODELS_ONNX_TOLERANCE allows {tolerance:g}"
             )
 
 
 def onnx_calls(
     model: Model, native: Mapping[str, Call], schema: Schema
 ) -> tuple[dict[str, Call], Difference]:
-    """Return a function of X for each method that the graph has, and the difference.
+    """Return a function of X for each method of the graph, and the difference from the estimator.
 
     :param model: the declaration, with a fitted estimator as its pipeline
     :param native: the native methods that are served
@@ -129,7 +130,7 @@ def _closest_graph(
 ) -> tuple[OnnxModel, Difference]:
     """Return the first conversion whose outputs are within the default tolerance.
 
-    If none is, return the one with the smallest difference.
+    If there is none, return the conversion with the smallest difference.
     """
     results: list[tuple[OnnxModel, Difference]] = []
     reasons: list[str] = []
@@ -198,8 +199,8 @@ def _with_rounding_before_last_step(estimator: Estimator) -> Estimator:
 def _input_types(X: ModelInput) -> list[Callable[..., list[tuple[str, Any]]]]:
     """Return the possible inputs of the graph: one for each column of a data frame, or one for all.
 
-    An estimator that selects columns by name needs the first, one that takes only numbers the
-    second.
+    An estimator that selects columns by name needs one for each column; an estimator that takes
+    only numbers needs one for all.
     """
     if not isinstance(X, DeferredFrame):
         return [partial(_one_input, np.asarray(X).shape[1])]

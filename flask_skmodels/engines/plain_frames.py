@@ -17,7 +17,7 @@ from flask_skmodels.schema.schema import FixedSchema
 from flask_skmodels.schema.tabular import to_sklearn
 from flask_skmodels.schema.types import ModelOutput
 
-_PLAIN_DTYPES = frozenset({"int64", "float64", "bool"})  # that NumPy and pandas convert alike
+_PLAIN_DTYPES = frozenset({"int64", "float64", "bool"})  # NumPy and pandas agree on these
 _TOLERANCE = 1e-9  # relative; the memory layout of X may change the last bits
 
 
@@ -37,7 +37,7 @@ def fields_at_fault(
     """Return the names of the fields that make X differ from a plain data frame.
 
     The data frames are compared first. The estimator is called only if they differ, and only a
-    difference of its results counts.
+    difference between its results counts.
 
     :param schema: the schema of a model whose X is a pandas data frame
     :param columns: the values of each column, None for a missing value
@@ -76,7 +76,7 @@ def _plain_frame(fields: Sequence[Field], columns: Sequence[Sequence[Any]], X: A
 
 
 def _plain_column(field: Field, values: Sequence[Any]) -> Any:
-    """Return a column as a user would pass it: with the profile's dtype, else as pandas infers."""
+    """Return a column as a user would pass it: with the profile's dtype, or as pandas infers it."""
     pandas, column = import_module("pandas"), field.column
     missing = None if column.missing is None else nan
     plain = [missing if value is None else value for value in values]

@@ -30,10 +30,10 @@ class Engine:
 
     :param name: ``"lean"``, ``"sklearn"`` or ``"onnx"``
     :param reason: why this engine was chosen, or which methods and steps it leaves to the
-        estimator; None if it is the declared engine and computes everything
+        estimator; None if this is the declared engine and it computes everything
     :param calls: a function of X for each method
-    :param difference: the difference between its results and the estimator's; None if they are
-        equal
+    :param difference: the difference between the results of the engine and the estimator's; None if
+        they are equal
     """
 
     name: str
@@ -96,14 +96,14 @@ def _lean(model: Model, native: Calls, replaceable: Calls, schema: Schema) -> En
         _log.info(text, name, verified.reason)
         return Engine("sklearn", verified.reason, calls)
     if verified.reason is not None:
-        _log.info("model %r is served by the lean engine %s", name, verified.reason)
+        _log.info("model %r is served by the lean engine: %s", name, verified.reason)
     return Engine("lean", verified.reason, calls)
 
 
 def verified_calls(model: Model, methods: Calls, schema: Schema) -> VerifiedCalls:
     """Return the verified calls of a model; its boosters predict on one thread.
 
-    :raises Decline: it has none
+    :raises Decline: the model has none
     :raises WrongForm: a lean form returns other results than the estimator
     """
     with on_one_thread(model, list(parts_of(model.pipeline))) as limited:
@@ -119,5 +119,7 @@ def verified_calls(model: Model, methods: Calls, schema: Schema) -> VerifiedCall
 def _onnx(model: Model, native: Calls, replaceable: Calls, schema: Schema) -> Engine:
     calls, difference = onnx_calls(model, replaceable, schema)
     others = ", ".join(method for method in native if method not in calls)
-    reason = f"except for {others}, which the graph does not have" if others else None
+    reason = (
+        f"native methods are used for {others}, which the graph does not have" if others else None
+    )
     return Engine("onnx", reason, {**native, **calls}, difference)

@@ -1,7 +1,7 @@
 """Limits on threads: the pools of BLAS and OpenMP, and the workers of joblib.
 
 The server runs as many requests in parallel as it has cores, so a request that uses several threads
-only takes cores away from others. Measured on 2 cores:
+only takes cores away from other requests. Measured on 2 cores:
 
 - Histogram gradient boosting in two processes: 415 predictions a second with OpenMP's default
   number of threads, 1,816 with one thread set once per worker, and 328 with one thread set at each
@@ -40,8 +40,8 @@ def size_pools(count: int | None) -> None:
 
     OpenMP keeps a separate limit for each thread that calls it.
 
-    :param count: the number of threads; None divides the cores by the number of workers that the
-        environment names, and leaves the pools alone if ``OMP_NUM_THREADS`` is set
+    :param count: the number of threads; None divides the cores by the number of workers that an
+        environment variable gives, and leaves the pools alone if ``OMP_NUM_THREADS`` is set
     """
     if hasattr(_sized, "is_done"):
         return
@@ -54,7 +54,7 @@ def size_pools(count: int | None) -> None:
 
 
 def size_pools_again() -> None:
-    """Set the size of the pools for a new thread, to the size that another thread has requested."""
+    """Set the size of the pools for a new thread to the size that was requested last."""
     size_pools(_last[0])
 
 
@@ -95,7 +95,8 @@ def one_thread() -> AbstractContextManager[Any]:
 def _controller(process: int, modules: int) -> ThreadpoolController:
     """Return a controller of the libraries with pools.
 
-    Finding them takes 4 ms, so it is done again only after an import, which may load another one.
+    Finding the libraries takes 4 ms, so it is repeated only after an import, which may load another
+    library.
     """
     return ThreadpoolController()
 

@@ -26,7 +26,7 @@ _SAME_X = {
 
 def get(item: Any, name: str) -> Any:
     """Return an attribute, None if there is none or reading it fails."""
-    with suppress(Exception):  # a foreign property may raise anything
+    with suppress(Exception):  # a property of another library may raise anything
         return getattr(item, name, None)
 
 
@@ -36,7 +36,7 @@ def has(item: Any, name: str) -> bool:
 
 
 def tags_of(estimator: Estimator) -> Tags | None:
-    """Return the tags of an estimator, None if it has none or broken ones."""
+    """Return the tags of an estimator, None if it has no tags or broken ones."""
     with suppress(Exception):
         return get_tags(estimator)
     return None
@@ -52,17 +52,17 @@ def _is_defined_in_sklearn(cls: type) -> bool:
 
 
 def is_from(estimator: Estimator, *libraries: str) -> bool:
-    """Return True if the class of an estimator, or one that it extends, is from a library."""
+    """Return True if the class of an estimator, or one of its base classes, is from a library."""
     return any(cls.__module__.partition(".")[0] in libraries for cls in type(estimator).__mro__)
 
 
 def boosting_library(estimator: Estimator) -> str:
-    """Return the name of the boosting library of an estimator, an empty text for any other."""
+    """Return the name of the boosting library of an estimator, an empty text if there is none."""
     return next((name for name in BOOSTING_LIBRARIES if is_from(estimator, name)), "")
 
 
 def extends_sklearn(estimator: Estimator) -> bool:
-    """Return True if an estimator inherits its ``fit`` or that of a parent from scikit-learn."""
+    """Return True if an estimator extends a scikit-learn class that defines ``fit``."""
     mro = type(estimator).__mro__
     return any("fit" in vars(cls) for cls in mro if _is_defined_in_sklearn(cls))
 
@@ -85,8 +85,8 @@ def is_a(estimator: Estimator, *names: str) -> bool:
 def records_names(estimator: Estimator) -> bool:
     """Return True if an estimator is known to keep the names of the data frame in ``fit``.
 
-    Estimators of scikit-learn and of the boosting libraries do; a pipeline does if its first step
-    does.
+    Estimators of scikit-learn and of the boosting libraries keep them; a pipeline does if its first
+    step does.
     """
     while is_a(estimator, "Pipeline"):
         estimator = estimator.steps[0][1]
@@ -94,7 +94,7 @@ def records_names(estimator: Estimator) -> bool:
 
 
 def to_python(value: Any) -> Any:
-    """Return arrays, also those in lists, as lists, and NumPy scalars as Python objects."""
+    """Return arrays, including arrays in lists, as lists, and NumPy scalars as Python objects."""
     if isinstance(value, (np.ndarray, list)):
         return [to_python(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
@@ -114,7 +114,7 @@ def shallow_copy(estimator: Estimator) -> Any:
 def wrapped(estimator: Estimator) -> list[Any]:
     """Return the estimators that a meta-estimator passes its X to unchanged."""
     names = [name for name, kinds in _SAME_X.items() if is_a(estimator, *kinds)]
-    if not is_from_sklearn(estimator):  # the names that meta-estimators of other libraries use
+    if not is_from_sklearn(estimator):  # the names in meta-estimators of other libraries
         foreign = ("best_estimator_", "estimator_")
         names += [name for name in foreign if has(get(estimator, name), "get_params")]
     inner: Estimator = next((get(estimator, name) for name in names if has(estimator, name)), [])

@@ -1,4 +1,4 @@
-"""The categories that boosting libraries record of the data frame that they were fitted on."""
+"""The categories that boosting libraries record from the data frame that they were fitted on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class RecordedCategories:
     """The categories of one column.
 
     :param values: the categories, in order; None if the library did not record them
-    :param rejects_unknown: whether another value is an error; if not, it counts as missing
+    :param rejects_unknown: whether any other value is an error; if not, any other value counts as
+        missing
     """
 
     values: tuple[object, ...] | None
@@ -32,9 +33,9 @@ class RecordedCategories:
 
     @property
     def kind(self) -> str:
-        """The type of the categories, as :class:`~flask_skmodels.schema.fields.InputColumn` has it.
+        """The type of the categories, as in :class:`~flask_skmodels.schema.fields.InputColumn`.
 
-        Integers and floats together are numbers; other types together are unknown.
+        Integers mixed with floats are numbers; any other mixture is unknown.
         """
         kinds = {_KINDS.get(type(value), "unknown") for value in self.values or ()}
         if kinds == {"integer", "number"}:
@@ -43,7 +44,7 @@ class RecordedCategories:
 
 
 def recorded_categories(estimator: Estimator) -> dict[int, RecordedCategories]:
-    """Return the categories of the columns that an estimator was fitted on as pandas categories.
+    """Return the categories of the columns that had a dtype of pandas categories in ``fit``.
 
     :param estimator: any object; LightGBM and XGBoost record such columns
     :returns: the categories by the index of the column; nothing is raised
@@ -57,7 +58,7 @@ def recorded_categories(estimator: Estimator) -> dict[int, RecordedCategories]:
 
 
 def restricted(inputs: Inputs, estimator: Estimator) -> Inputs:
-    """Return X with only known categories, unless unknown ones count as missing to the estimator.
+    """Return X with only known categories, unless unknown ones count as missing for the estimator.
 
     :param inputs: the X that the estimator takes
     :param estimator: the fitted estimator
@@ -77,16 +78,17 @@ def _takes_unknown_as_missing(estimator: Estimator) -> bool:
 
 
 def _of_lightgbm(booster: Any) -> dict[int, RecordedCategories]:
-    """Return the categories of a LightGBM model, to which an unknown category is a missing value.
+    """Return the categories of a LightGBM model, for which an unknown category counts as missing.
 
-    It records the categories in the order of the columns, and the indices only in its text.
+    LightGBM records the categories in the order of the columns, but their indices only in the text
+    of the model.
     """
     lists = booster.pandas_categorical
     if not lists:
         return {}
     match = _LIGHTGBM_INDICES.search(booster.model_to_string(num_iteration=1))
     indices = [] if match is None else [int(index) for index in match[1].split(",")]
-    if len(indices) != len(lists):  # other columns were declared categorical as numbers
+    if len(indices) != len(lists):  # some columns of numbers were declared categorical
         return {}
     return {
         index: RecordedCategories(_plain(values), rejects_unknown=False)
@@ -95,9 +97,9 @@ def _of_lightgbm(booster: Any) -> dict[int, RecordedCategories]:
 
 
 def _of_xgboost(booster: Any) -> dict[int, RecordedCategories]:
-    """Return the categories of an XGBoost model, which gives unknown ones no certain meaning.
+    """Return the categories of an XGBoost model, for which unknown ones have no clear meaning.
 
-    It records them from version 3.1 on.
+    XGBoost records them since version 3.1.
     """
     types = booster.feature_types or ()
     found = {index: None for index, kind in enumerate(types) if kind == "c"}
@@ -109,7 +111,7 @@ def _of_xgboost(booster: Any) -> dict[int, RecordedCategories]:
         recorded = {
             index: _whole_values(array)
             for index, (_, array) in enumerate(arrays)
-            if index in found and array is not None  # without categories, X has their codes
+            if index in found and array is not None  # without categories, X has codes
         }
     return {
         index: RecordedCategories(values, rejects_unknown=True)
@@ -120,7 +122,8 @@ def _of_xgboost(booster: Any) -> dict[int, RecordedCategories]:
 def _whole_values(array: Any) -> tuple[object, ...] | None:
     """Return the values of an Arrow array, None if its texts are not whole.
 
-    XGBoost 3.1 and 3.2 cut off the last bytes of texts that are not ASCII: they count characters.
+    XGBoost 3.1 and 3.2 cut off the last bytes of texts that are not ASCII, because they count
+    characters.
     """
     with suppress(UnicodeDecodeError):
         values = _plain(array.to_pylist())

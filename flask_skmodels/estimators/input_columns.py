@@ -3,9 +3,9 @@
 Only fitted attributes and tags are read: nothing is predicted or transformed. Nothing raises.
 
 A :class:`_Walk` goes through the estimator as a row would, with a :class:`_Feature` for each
-feature between two steps. An encoder claims the categories of the column that reaches it. A step
-that accepts no missing values rejects them for the columns from which one could reach it. For an
-unknown step, the tags say whether it accepts them.
+feature between two steps. An encoder claims the categories of the column that reaches it. If a step
+accepts no missing values, no column whose missing values could reach that step accepts them. For an
+unknown step, the tags say whether it accepts missing values.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def inputs(estimator: Estimator) -> Inputs:
     """Return the X that a fitted estimator takes.
 
     :param estimator: a fitted estimator of scikit-learn, or one that follows its API
-    :returns: its columns and their container; an array of unknown width if they are unknown
+    :returns: the columns and their container; an array of unknown width if the columns are unknown
     """
-    with suppress(Exception):  # a foreign object with unusual attributes
+    with suppress(Exception):  # an object with unusual attributes
         return _inputs(estimator, _container(estimator), _names(estimator))
     return Inputs(columns=None, named=False, container="array")
 
@@ -111,9 +111,9 @@ def _takes_text(estimator: Estimator) -> bool:
 
 
 def _tells_types(estimator: Estimator) -> bool:
-    """Return True if an estimator takes only numbers, or else claims the columns of other types.
+    """Return True if the types are known: an estimator takes only numbers, or claims other columns.
 
-    Classes of other libraries may take any type, and so may functions of the user's own.
+    Classes of other libraries and functions of the user may take any type.
     """
     if is_a(estimator, "FunctionTransformer"):
         return estimator.func is None or isinstance(estimator.func, np.ufunc)
@@ -147,9 +147,9 @@ def _names(estimator: Estimator) -> list[str] | None:
 
 
 def _width(estimator: Estimator) -> int | None:
-    """Return the number of columns that an estimator declares itself.
+    """Return the number of columns that an estimator itself declares.
 
-    CatBoost reports 0 after it was loaded from a file, but it still has the names.
+    CatBoost reports 0 after a model was loaded from a file, but still has the names.
     """
     count: int | None = get(estimator, "n_features_in_")
     if count == 0 and is_from(estimator, "catboost"):
@@ -182,11 +182,12 @@ def _container(estimator: Estimator) -> str:
 class _Feature:
     """A feature between two steps.
 
-    :param source: index of the column that it is made from, None if from several
-    :param is_exact: True if its values are those of the column
-    :param missing: indices of the columns whose missing values can reach it
-    :param fills: the values that an imputer has put in place of missing ones
-    :param is_sparse: True if it is in a sparse matrix
+    :param source: index of the column that the feature is made from, None if it is made from
+        several
+    :param is_exact: True if the feature has the values of the column
+    :param missing: indices of the columns whose missing values can reach the feature
+    :param fills: the values that an imputer has put in place of missing values
+    :param is_sparse: True if the feature is in a sparse matrix
     """
 
     source: int | None = None
@@ -201,11 +202,11 @@ _Values = tuple[object, ...]
 _KINDS = ("string", "integer", "number", "boolean", "unknown", "any")
 _TEXT_LIBRARIES = ("category_encoders", "feature_engine", "skrub")
 _TYPES = {bool: "boolean", int: "number", float: "number"}
-_MAX_COMBINED = 100_000  # features that combine all of X; hashed words may have millions
+_MAX_COMBINED = 100_000  # features that combine all of X; hashed words may be millions
 
 
 def _combined(X: _Features) -> _Feature:
-    """Return a feature made from all of these; if there is only one, its column stays known."""
+    """Return a feature made from all of these features; if there is only one, keep its column."""
     missing: frozenset[int] = frozenset().union(*(feature.missing for feature in X))
     source = X[0].source if len(X) == 1 else None
     return _Feature(source, False, missing, is_sparse=any(feature.is_sparse for feature in X))
@@ -214,7 +215,8 @@ def _combined(X: _Features) -> _Feature:
 def _trees_take_missing(estimator: Estimator) -> bool:
     """Return False if an estimator is or has decision trees that reject missing values.
 
-    Before scikit-learn 1.9, trees with monotonic constraints do, against their tags.
+    Before scikit-learn 1.9, trees with monotonic constraints reject them, although their tags say
+    otherwise.
     """
     if get(estimator, "monotonic_cst") is None:
         return True
@@ -224,7 +226,7 @@ def _trees_take_missing(estimator: Estimator) -> bool:
 
 
 def _fitted_to(X: _Features, count: int | None) -> _Features:
-    """Return as many features as a step takes; if the numbers differ, each combines all of X."""
+    """Return as many features as a step takes; if X has fewer or more, each combines all of X."""
     if count is None or count == len(X):
         return X
     return [_combined(X)] * min(count, _MAX_COMBINED)
@@ -242,10 +244,11 @@ class _Walk:
     :param used: indices of the columns that affect the prediction
     :param numeric: indices of the columns that an estimator takes as numbers
     :param unknown: indices of the columns that reach an estimator that may take any type
-    :param converted: indices of those that it transforms, perhaps from integers to texts
+    :param converted: indices of the columns that such an estimator transforms, perhaps from
+        integers to texts
     :param rejected: indices of the columns in which a missing value is rejected
-    :param categories: the categories of the columns of categories
-    :param known: for each column, the categories of an encoder that accepts others too
+    :param categories: the categories of each column that has categories
+    :param known: for each column, the categories of an encoder that also accepts others
     :param claims: for each column, the types that steps expect and the values that they know
     """
 
@@ -270,7 +273,7 @@ class _Walk:
         self.rejected.update(*(feature.missing for feature in X))
 
     def claim(self, feature: _Feature, kind: str, allowed: _Values | None = None) -> None:
-        """Record the type of a feature's column, and its values if no others are accepted.
+        """Record the type of a feature's column, and the values if only these are accepted.
 
         After a function that may convert any type to text, a text says nothing about the column.
         """
@@ -287,7 +290,7 @@ class _Walk:
         visits = (getattr(self, f"visit_{name}", None) for name in names)
         try:
             return next(filter(None, visits), self.visit_any)(estimator, X)
-        except Exception:  # a foreign object with unusual attributes: nothing is known about it
+        except Exception:  # an object with unusual attributes: nothing is known about it
             self.use(X)
             self.note_types(estimator, X)
             self.reject_missing(X)
@@ -296,7 +299,7 @@ class _Walk:
     def note_types(self, estimator: Estimator, X: _Features) -> None:
         """Record which columns reach an estimator unchanged, as numbers or as values of any type.
 
-        A column that reaches one changed has had a step that took it first.
+        A column that reaches it changed has already been taken by an earlier step.
         """
         columns = {f.source for f in X if f.source is not None and f.is_exact}
         if _tells_types(estimator):
@@ -324,7 +327,7 @@ class _Walk:
         return _outputs(estimator, X)
 
     def claim_categories(self, feature: _Feature, recorded: RecordedCategories) -> None:
-        """Record that a column is one of categories, unless a step makes them."""
+        """Record that a column has categories, unless a step makes them."""
         if feature.source is not None and feature.is_exact:
             self.categories[feature.source] = recorded
             self.claim(
@@ -332,7 +335,7 @@ class _Walk:
             )
 
     def takes_missing(self, estimator: Estimator, X: _Features) -> bool:
-        """Return True if the tags allow missing values; no tree accepts them in a sparse matrix."""
+        """Return True if the tags allow missing values; in a sparse matrix no tree accepts them."""
         tags = tags_of(estimator)
         if tags is None or tags.no_validation or is_a(estimator, "_ConstantPredictor"):
             return tags is not None
@@ -421,7 +424,7 @@ class _Walk:
     def encoded(self, encoder: Estimator, feature: _Feature, values: list[Any]) -> _Feature:
         """Return the feature that an encoder makes; claim the categories that it was fitted on."""
         has_none, has_nan = None in values, any(v != v for v in values)
-        rejects_unknown = get(encoder, "handle_unknown") == "error"  # never in a TargetEncoder
+        rejects_unknown = get(encoder, "handle_unknown") == "error"  # a TargetEncoder never does
         known = tuple(v for v in values if v is not None and v == v)
         kinds = {_TYPES.get(type(v), "string") for v in known}
         kind = kinds.pop() if len(kinds) == 1 else "number"  # among numbers, True is 1
@@ -439,7 +442,7 @@ class _Walk:
 
 
 def _outputs(estimator: Estimator, X: _Features) -> _Features:
-    """Return the features that leave an estimator that has no method in the walk."""
+    """Return the features that leave an estimator for which the walk has no method."""
     if is_a(estimator, "FunctionTransformer") and estimator.func is None:
         return X
     if has(estimator, "get_support"):

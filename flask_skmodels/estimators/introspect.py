@@ -30,22 +30,22 @@ def is_fitted(estimator: Estimator) -> bool:
     """Return True if an estimator is fitted, as ``check_is_fitted`` defines it.
 
     :param estimator: any object
-    :returns: True also for an object that needs no fit: a stateless estimator, or one that has a
-        method of :data:`METHODS` and no ``fit``. False for a class
+    :returns: True also for an object that needs no fit: a stateless estimator, or an object with a
+        method of :data:`METHODS` but no ``fit``; False for a class
     """
     if isinstance(estimator, type) or not has(estimator, "fit"):
         return not isinstance(estimator, type) and bool(methods(estimator))
     if tags_of(estimator) is None and not has(estimator, "__sklearn_is_fitted__"):
         return _has_learned(estimator)
-    with suppress(Exception):  # NotFittedError, or any error of a foreign object
+    with suppress(Exception):  # NotFittedError, or any error of an unknown object
         return check_is_fitted(estimator) is None
     return False
 
 
 def _has_learned(estimator: Estimator) -> bool:
-    """Return True if a foreign object has an attribute that ``fit`` seems to have set.
+    """Return True if an unknown object has an attribute that ``fit`` seems to have set.
 
-    Its name ends with an underscore, or is not a parameter of the constructor.
+    The name of such an attribute ends with an underscore, or is not a parameter of the constructor.
     """
     attributes = get(estimator, "__dict__") or {}
     if any(name.endswith("_") and not name.startswith("__") for name in attributes):
@@ -73,8 +73,8 @@ def classes(estimator: Estimator) -> list[object] | None:
         regressors, outlier detectors, clusterers and transformers
     """
     if not has(estimator, "predict"):
-        return None  # the classes_ of a TargetEncoder are those of its target
-    with suppress(Exception):  # a foreign object with unusual attributes
+        return None  # the classes_ of a TargetEncoder are the classes of its target
+    with suppress(Exception):  # an object with unusual attributes
         if (labels := get(estimator, "classes_")) is not None:
             return list(to_python(labels))
         is_pipeline = is_a(estimator, "Pipeline")
@@ -95,8 +95,8 @@ def final_estimator(estimator: Estimator) -> Estimator:
     """Return the estimator that predicts in a pipeline, a search or a frozen estimator.
 
     :param estimator: a fitted estimator
-    :returns: the last step, the best estimator or the frozen one, at any depth; any other estimator
-        itself
+    :returns: the last step, the best estimator or the frozen estimator, at any depth; any other
+        estimator unchanged
     """
     while True:
         if is_a(estimator, "Pipeline"):

@@ -14,7 +14,7 @@ from flask_skmodels.schema.types import Array, ColumnValues, ModelOutput
 _METHODS_OF_SEVERAL_COLUMNS = frozenset({"predict_proba", "predict_log_proba", "transform"})
 _TEXTS = (np.ndarray, list, tuple)  # the containers of outputs that may be texts
 _UNCHANGED = frozenset(map(np.dtype, (np.float64, np.int64, np.int32)))
-_FINER_THAN_MICROSECONDS = {"ns", "ps", "fs", "as"}  # numpy's tolist returns these as integers
+_FINER_THAN_MICROSECONDS = {"ns", "ps", "fs", "as"}  # tolist returns such times as integers
 
 
 def is_multi_output(outputs: ModelOutput) -> bool:
@@ -25,7 +25,7 @@ def is_multi_output(outputs: ModelOutput) -> bool:
 
 
 def width_of(outputs: ModelOutput) -> int:
-    """Return the number of cells of each row of outputs; for rows that differ, of the longest."""
+    """Return the number of cells of each row of outputs; if rows differ, of the longest row."""
     if is_multi_output(outputs):
         return sum(part.shape[1] for part in outputs)
     if hasattr(outputs, "shape"):
@@ -34,7 +34,7 @@ def width_of(outputs: ModelOutput) -> int:
 
 
 def bytes_of_texts(outputs: ModelOutput) -> int:
-    """Return the number of bytes of the texts among outputs, roughly: 1 for each character."""
+    """Return roughly the number of bytes of the texts among outputs: 1 for each character."""
     if isinstance(outputs, np.ndarray):
         if outputs.dtype.kind in "US":
             return outputs.nbytes
@@ -62,7 +62,7 @@ def as_rows(outputs: ModelOutput, rows: int, method: str) -> ModelOutput:
 
 
 def has_rows(outputs: ModelOutput, rows: int) -> bool:
-    """Return whether outputs, each of them if there are several, have one entry for each row."""
+    """Return whether outputs have one entry for each row; of several outputs, all must."""
     parts = outputs if is_multi_output(outputs) else (outputs,)
     return all(_length(part) == rows for part in parts)
 
@@ -93,7 +93,7 @@ def plain_outputs(outputs: ModelOutput) -> Any:
     if hasattr(outputs, "to_numpy"):
         outputs = outputs.to_numpy()
     if isinstance(outputs, list | tuple):
-        return _plain(outputs)  # an array would convert values of several types to one
+        return _plain(outputs)  # an array would convert values of several types to one type
     return _plain_array(np.asarray(outputs))
 
 

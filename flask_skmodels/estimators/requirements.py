@@ -22,7 +22,7 @@ from flask_skmodels.estimators.attributes import (
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.types import Estimator
 
-_WRAPPERS = ("BaseSearchCV", "FrozenEstimator", "BaseThresholdClassifier")  # of one pipeline
+_WRAPPERS = ("BaseSearchCV", "FrozenEstimator", "BaseThresholdClassifier")  # around a pipeline
 
 _PLAIN = frozenset({bool, float, int, str, type(None), np.float64, np.int64})
 
@@ -31,7 +31,7 @@ def check_pipeline(pipeline: Estimator) -> None:
     """Check that the pipeline of a model is a fitted estimator that can be served.
 
     :param pipeline: the value of the model's attribute
-    :raises ModelError: it is not; the message gives the reason and the remedy
+    :raises ModelError: it cannot be served; the message gives the reason and the remedy
     """
     if pipeline is None:
         raise ModelError("it has no pipeline: set pipeline to a fitted estimator")
@@ -41,16 +41,16 @@ def check_pipeline(pipeline: Estimator) -> None:
         )
     if not introspect.methods(pipeline):
         raise ModelError(
-            f"its pipeline, a {introspect.class_name(pipeline)}, has none of the methods "
+            f"its pipeline ({introspect.class_name(pipeline)}) has none of the methods "
             f"{', '.join(introspect.METHODS)}"
         )
     if not introspect.is_fitted(pipeline):
         raise ModelError(
-            f"its pipeline, a {introspect.class_name(pipeline)}, is not fitted: call fit first"
+            f"its pipeline ({introspect.class_name(pipeline)}) is not fitted: call fit first"
         )
     for name, step in _unfitted_steps(pipeline):
         raise ModelError(
-            f"step {name!r} of its pipeline, a {introspect.class_name(step)}, is not fitted: "
+            f"step {name!r} of its pipeline ({introspect.class_name(step)}) is not fitted: "
             "fit the whole pipeline"
         )
     for part in parts_of(pipeline):
@@ -73,7 +73,7 @@ def _opens_files(estimator: Estimator) -> bool:
 
 def _unfitted_steps(estimator: Estimator, prefix: str = "") -> Iterator[tuple[str, Estimator]]:
     """Yield the steps that predict but are not fitted, with their names as in ``set_params``."""
-    with suppress(Exception):  # a foreign object with unusual attributes
+    with suppress(Exception):  # an object with unusual attributes
         for name, step in _steps_of(estimator):
             path = f"{prefix}{name}"
             if _is_unfitted(step):
@@ -102,10 +102,10 @@ def _is_object(step: Any) -> bool:
 
 
 def _is_unfitted(step: Estimator) -> bool:
-    """Return True if a step needs a fit and has had none.
+    """Return True if a step has to be fitted and is not.
 
-    Many classes outside scikit-learn need no fit and do not declare it. They are recognized by a
-    ``fit`` that sets no attribute of its own.
+    Many classes outside scikit-learn need no fit but do not declare that. They are recognized by a
+    ``fit`` that sets no attribute.
     """
     if introspect.is_fitted(step):
         return False

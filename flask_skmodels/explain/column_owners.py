@@ -24,7 +24,7 @@ def owners_after(step: Estimator, columns: Columns, width: _Width = None) -> Col
     :param step: a fitted transformer
     :param columns: the columns that it takes
     :param width: the number of columns that it makes, None if it is not known
-    :raises Unexplained: a column comes from several fields, or that is not known
+    :raises Unexplained: a column comes from several fields, or its field is not known
     """
     owners = _owners_after(step, columns, width)
     if width is not None and len(owners) != width:
@@ -50,15 +50,15 @@ def _rule_of(step: Estimator) -> Callable[[Any, Columns, _Width], Owners | None]
 
 
 def _of_one_field(step: Estimator, columns: Columns, width: _Width) -> Owners:
-    """Return the owners of the columns of any transformer that gets the columns of one field."""
+    """Return the owners of the columns of a transformer that gets only the columns of one field."""
     fields = np.unique(columns.owners[columns.owners < columns.count])
     name = type(step).__name__
     if len(fields) > 1:
         mixed = ", ".join(repr(columns.names[index]) for index in fields[:3])
         more = " and others" if len(fields) > 3 else ""
         raise Unexplained(
-            f"its {name} may mix fields ({mixed}{more}), so that a column of its output belongs to "
-            "none of them"
+            f"its {name} may mix fields ({mixed}{more}), so a column of its output does not belong "
+            "to a single field"
         )
     count = _width_of(step) if width is None else width
     if count is None:
@@ -67,10 +67,10 @@ def _of_one_field(step: Estimator, columns: Columns, width: _Width) -> Owners:
 
 
 def _width_of(step: Estimator) -> int | None:
-    """Return the number of columns that a transformer makes, None if it does not tell."""
+    """Return the number of columns that a transformer makes, or None if this is not known."""
     try:
         return len(step.get_feature_names_out())
-    except Exception:  # of a foreign class, or one that needs the names of its input
+    except Exception:  # of a class that is unknown, or that needs the names of its input
         return None
 
 
@@ -83,7 +83,7 @@ def _pipeline(step: Any, columns: Columns, width: _Width) -> Owners:
 
 
 def width_taken(step: Estimator) -> int | None:
-    """Return the number of columns that an estimator was fitted on, None if it does not tell."""
+    """Return the number of columns that an estimator was fitted on, None if it is not known."""
     count = get(step, "n_features_in_")
     return int(count) if isinstance(count, int | np.integer) else None
 
@@ -141,7 +141,9 @@ def _target_encoder(step: Any, columns: Columns, width: _Width) -> Owners:
 def _spline(step: Any, columns: Columns, width: _Width) -> Owners:
     each, rest = divmod(int(step.n_features_out_), len(columns.owners))
     if rest:
-        raise Unexplained("its SplineTransformer makes a different number of columns of each field")
+        raise Unexplained(
+            "its SplineTransformer makes different numbers of columns from different fields"
+        )
     return np.repeat(columns.owners, each)
 
 

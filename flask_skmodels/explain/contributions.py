@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from flask_skmodels.schema.types import FloatArray, ModelOutput
 
 Owners = NDArray[np.intp]
-"""For each column of X the index of the field it comes from; the number of fields for a column that
-is the same in every row, whose contribution belongs to the base."""
+"""For each column of X, the index of the field that it comes from.
+
+For a column that is the same in every row, and so contributes to the base, it is the number of
+fields.
+"""
 
 
 class Unexplained(Exception):
@@ -38,7 +41,7 @@ class Columns:
         return len(self.names)
 
     def without_baseline(self) -> Columns:
-        """Return the same columns, whose means are not known."""
+        """Return the same columns without their means."""
         return Columns(self.owners, self.names)
 
 
@@ -46,13 +49,13 @@ class Contributions:
     """The contributions of the fields to the outputs of one estimator.
 
     :ivar outputs: the number of outputs that are explained
-    :ivar rules: the names of the rules that compute them
+    :ivar rules: the names of the rules that compute the contributions
     :ivar tolerance: the largest relative difference between base + contributions and the output
     :ivar method: the estimator's method that computes the outputs, None if :meth:`margins` does
-    :ivar has_link: True if a link function is between the outputs of ``method`` and those that are
-        explained
-    :ivar is_native: True if the native code of a boosting library computes them
-    :ivar is_slow: True if a row takes longer than the checks of a request
+    :ivar has_link: True if there is a link function between the outputs of ``method`` and the
+        outputs that are explained
+    :ivar is_native: True if the native code of a boosting library computes the contributions
+    :ivar is_slow: True if explaining a row takes longer than checking it
     """
 
     outputs: int = 1
@@ -64,20 +67,21 @@ class Contributions:
     is_slow: bool = True
 
     def __call__(self, X: Any) -> FloatArray:
-        """Return the contributions, of shape (rows, outputs, fields + 1); the base is the last.
+        """Return the contributions, of shape (rows, outputs, fields + 1); the last is the base.
 
         :param X: the input of the estimator, as scikit-learn takes it
         """
         raise NotImplementedError
 
     def margins(self, X: Any) -> FloatArray:
-        """Return the outputs that are explained, of shape (rows, outputs), for an estimator whose
-        ``method`` is None."""
+        """Return the explained outputs, of shape (rows, outputs), if ``method`` is None."""
         raise NotImplementedError
 
     def size(self, X: Any) -> FloatArray | float:
-        """Return the size of the numbers that are summed for the outputs, which limits how exact
-        the sums can be; of shape (rows, outputs). It is called only if the first check fails."""
+        """Return the size of the numbers that are summed for the outputs, of shape (rows, outputs).
+
+        It limits how exact the sums can be. It is called only if the first check fails.
+        """
         return 0.0
 
     def select(self, outputs: ModelOutput) -> FloatArray:
@@ -95,20 +99,20 @@ def as_margins(outputs: ModelOutput) -> FloatArray:
 
 
 def second_of_two(outputs: ModelOutput) -> FloatArray:
-    """Return probabilities of shape (rows, classes); for two classes only those of the second."""
+    """Return probabilities of shape (rows, classes); of two classes, only those of the second."""
     array = np.asarray(outputs, dtype=np.float64)
     return array[:, 1:] if array.shape[1] == 2 else array
 
 
 def dense(X: Any) -> Any:
-    """Return a sparse matrix as an array, anything else unchanged."""
+    """Return a sparse matrix as an array, and anything else unchanged."""
     return X.toarray() if hasattr(X, "toarray") else X
 
 
 def fold(values: FloatArray, columns: Columns) -> FloatArray:
-    """Return contributions of columns as those of their fields.
+    """Return the contributions of fields, each the sum of those of its columns.
 
-    :param values: of shape (rows, outputs, columns + 1), the base last
+    :param values: of shape (rows, outputs, columns + 1); the last is the base
     """
     owners = np.append(columns.owners, columns.count)
     indicator = np.zeros((len(owners), columns.count + 1))

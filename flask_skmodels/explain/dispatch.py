@@ -32,7 +32,7 @@ def contributions_of(estimator: Estimator, columns: Columns) -> Contributions:
 
     :param estimator: a fitted estimator
     :param columns: the columns that it takes
-    :raises Unexplained: they cannot be computed exactly; the message says why
+    :raises Unexplained: the contributions cannot be computed exactly; the message says why
     """
     estimator = unwrapped(estimator)
     library = boosting_library(estimator)
@@ -42,7 +42,7 @@ def contributions_of(estimator: Estimator, columns: Columns) -> Contributions:
         return _Piped(estimator, columns)
     name = type(estimator).__name__
     if not is_from_sklearn(estimator):
-        raise Unexplained(f"its {name} is of a kind that has no exact explanation here")
+        raise Unexplained(f"its {name} cannot be explained exactly by this library")
     if name in linear.NAMES:
         return linear.linear_contributions(estimator, name, columns)
     if name in tree_ensembles.NAMES:
@@ -50,14 +50,14 @@ def contributions_of(estimator: Estimator, columns: Columns) -> Contributions:
     make = next((make for cls, make in _META.items() if is_a(estimator, cls)), None)
     if make is None:
         raise Unexplained(
-            f"its {name} is of a kind that has no exact explanation here: linear models, trees and "
-            "boosted trees have one"
+            f"its {name} cannot be explained exactly by this library: linear models, trees and "
+            "boosted trees can be"
         )
     return make(estimator, columns)
 
 
 class _Piped(Contributions):
-    """The contributions in a pipeline inside another estimator."""
+    """The contributions to the output of a pipeline inside another estimator."""
 
     def __init__(self, pipeline: Estimator, columns: Columns) -> None:
         steps, last, taken = unpiped(pipeline, columns)
@@ -82,9 +82,9 @@ class _Piped(Contributions):
 
 
 def unpiped(estimator: Estimator, columns: Columns) -> tuple[list[Any], Estimator, Columns]:
-    """Return the transformers of an estimator, its last step, and the columns that this takes.
+    """Return the transformers of an estimator, its last step, and the columns that this step takes.
 
-    :param estimator: a pipeline; of any other estimator there are no transformers
+    :param estimator: a pipeline; any other estimator has no transformers
     :raises Unexplained: a transformer mixes fields
     """
     steps: list[Any] = []
@@ -116,8 +116,9 @@ def unwrapped(estimator: Estimator) -> Estimator:
 class _Weighted(Contributions):
     """The contributions to a weighted mean of the outputs of several estimators.
 
-    :param members: the contributions in each, with the indices of its columns of X (None for all)
-    :param weights: their weights, with a sum of 1
+    :param members: the contributions to the output of each estimator, with the indices of its
+        columns of X (None for all)
+    :param weights: the weights of the estimators, with a sum of 1
     :param method: the method whose outputs are averaged
     """
 
@@ -142,9 +143,9 @@ class _Weighted(Contributions):
 
 
 class _Rescaled(Contributions):
-    """The contributions in a regressor whose target was scaled.
+    """The contributions to the output of a regressor whose target was scaled.
 
-    :param inner: the contributions to its own outputs
+    :param inner: the contributions to the outputs before they are scaled back
     :param transformer: scales the target
     """
 
@@ -163,9 +164,9 @@ class _Rescaled(Contributions):
 
 
 class _Beside(Contributions):
-    """The contributions to several outputs, each computed by an estimator of its own.
+    """The contributions to several outputs, each computed by its own estimator.
 
-    :param members: the contributions in each
+    :param members: the contributions to the output of each estimator
     :param method: the method of the estimator that returns all outputs
     """
 
@@ -180,7 +181,7 @@ class _Beside(Contributions):
 
 
 def _take_over(whole: Contributions, members: Sequence[Contributions]) -> None:
-    """Set the rules and the tolerance of contributions that are made of others."""
+    """Set the rules and the tolerance of contributions that are computed from others."""
     whole.rules = tuple(dict.fromkeys(rule for member in members for rule in member.rules))
     whole.tolerance = max(member.tolerance for member in members)
     whole.is_native = any(member.is_native for member in members)
@@ -188,21 +189,21 @@ def _take_over(whole: Contributions, members: Sequence[Contributions]) -> None:
 
 
 def _selected(X: Any, taken: Any) -> Any:
-    """Return columns of X as an array, which bagging makes of a data frame too."""
+    """Return columns of X as an array, as bagging does even for a data frame."""
     return (X.to_numpy() if hasattr(X, "to_numpy") else X)[:, taken]
 
 
 def _member(estimator: Estimator, columns: Columns, method: str) -> Contributions:
-    """Return the contributions in a part of an ensemble.
+    """Return the contributions to the output of a part of an ensemble.
 
     :param method: the method of the part that the ensemble calls
-    :raises Unexplained: its outputs are not those that are explained exactly
+    :raises Unexplained: the outputs of this method cannot be explained exactly
     """
     inner = contributions_of(estimator, columns.without_baseline())
     if inner.method != method or inner.has_link:
         raise Unexplained(
-            f"the {method} of its {type(estimator).__name__} has no exact explanation, only its "
-            "margin has"
+            f"for its {type(estimator).__name__} only the margin can be explained exactly, not "
+            f"{method}"
         )
     return inner
 
@@ -212,7 +213,9 @@ def _voting(estimator: Any, columns: Columns) -> Contributions:
     if is_a(estimator, "VotingClassifier"):
         method = "predict_proba"
         if estimator.voting != "soft":
-            raise Unexplained("its VotingClassifier counts votes: voting='soft' can be explained")
+            raise Unexplained(
+                "its VotingClassifier counts votes; only voting='soft' can be explained"
+            )
     parts = estimator.estimators_
     weights = estimator._weights_not_none
     weights = np.ones(len(parts)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -238,15 +241,15 @@ def _transformed_target(estimator: Any, columns: Columns) -> Contributions:
     inner = contributions_of(estimator.regressor_, columns)
     if not is_scaler or inner.method != "predict" or inner.has_link:
         raise Unexplained(
-            "the target of its TransformedTargetRegressor is transformed by a function, so that a "
-            "prediction is no sum of contributions"
+            "the target of its TransformedTargetRegressor is transformed by a function, so a "
+            "prediction is not a sum of contributions"
         )
     return _Rescaled(inner, transformer)
 
 
 def _multi_output(estimator: Any, columns: Columns) -> Contributions:
     if not is_a(estimator, "MultiOutputRegressor"):
-        raise Unexplained(f"its {type(estimator).__name__} has several outputs with classes")
+        raise Unexplained(f"its {type(estimator).__name__} predicts classes for several outputs")
     return _Beside([_member(e, columns, "predict") for e in estimator.estimators_], "predict")
 
 

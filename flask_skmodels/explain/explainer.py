@@ -30,10 +30,10 @@ from flask_skmodels.schema.tabular import copy_of, to_sklearn
 from flask_skmodels.schema.types import FloatArray, ModelInput
 
 PROBES = 32  # rows that are explained at registration
-SINGLE_PROBES = 8  # of them one at a time, if the estimator rejects all of them together
+SINGLE_PROBES = 8  # of these, tried one at a time if the estimator rejects all of them together
 _NOT_TRUSTED = (
-    "it cannot be explained: the native code of its boosting library explains only files that are "
-    "pinned or trusted. Set sha256 of its Artifact, or SKMODELS_SHA256SUMS"
+    "it cannot be explained: this library calls the explanation code of a boosting library only "
+    "for files that are pinned or trusted. Set sha256 of its Artifact, or SKMODELS_SHA256SUMS"
 )
 
 
@@ -99,7 +99,7 @@ class Explainer:
     def __call__(self, X: ModelInput) -> FloatArray:
         """Return the explanations of rows.
 
-        :raises WrongExplanation: those of a row do not add up
+        :raises WrongExplanation: the contributions of a row do not add up to the output
         :raises InfiniteExplanation: an output or a contribution is not finite
         """
         with call_context(self._model, self._is_parallel):
@@ -118,8 +118,8 @@ class Explainer:
     def _check(self, values: FloatArray, outputs: FloatArray, inner: Any) -> None:
         """Check that base and contributions add up to the outputs.
 
-        :raises WrongExplanation: they do not
-        :raises InfiniteExplanation: one of them is not finite
+        :raises WrongExplanation: they do not add up
+        :raises InfiniteExplanation: a number is not finite
         """
         tolerance, scale, difference = self.contributions.tolerance, None, None
         if outputs.shape == values.shape[:2] == (len(outputs), self.layout.count):
@@ -141,11 +141,11 @@ class Explainer:
     def _try(self, schema: Schema) -> None:
         """Explain rows that are drawn from the schema, as far as the estimator accepts them.
 
-        :raises ModelError: their explanations are wrong, or cannot be computed
+        :raises ModelError: explanations are wrong, or cannot be computed
         """
         parts = list(parts_of(self._model.pipeline))
         with on_one_thread(self._model, parts) as limited:
-            if limited is None:  # it would start threads, which a fork would break
+            if limited is None:  # calling it would start threads, which a fork would break
                 return
             with quiet_on_one_thread():
                 for X in _accepted_probes(limited, schema):
@@ -154,7 +154,7 @@ class Explainer:
     def _explain_probes(self, X: ModelInput) -> None:
         try:
             self(X)
-        except InfiniteExplanation:  # the row is to blame
+        except InfiniteExplanation:  # the row is the cause
             return
         except WrongExplanation as error:
             raise ModelError(f"it cannot be explained: {error}") from error
@@ -165,7 +165,7 @@ class Explainer:
 def _columns_of(model: Model, schema: Schema, profile: Profile | None) -> Columns:
     """Return the columns of X, each of which is a field.
 
-    :raises ModelError: their number is not known
+    :raises ModelError: the number of columns is not known
     """
     names = tuple(map(str, schema.column_names))
     if not names:
@@ -180,7 +180,7 @@ def _check_classes(model: Model, count: int) -> None:
     """Check that there is an output for each class, or one for two classes.
 
     :param count: the number of outputs
-    :raises ModelError: there is not: the model predicts several labels
+    :raises ModelError: there is a different number, because the model predicts several labels
     """
     classes = introspect.classes(model.pipeline)
     if classes and count != (1 if len(classes) == 2 else len(classes)):
@@ -197,8 +197,8 @@ def _check_overrides(model: Model, method: str | None) -> None:
         method = "predict_proba" if is_classifier else "predict"
     if overrides(model, method):
         raise ModelError(
-            f"it cannot be explained, because it overrides {method}: the estimator computes "
-            "something else"
+            f"it cannot be explained, because it overrides {method}: the explanation of the "
+            "estimator would not match its output"
         )
 
 
@@ -206,13 +206,13 @@ def _transform_of(model: Model, steps: list[Any], schema: Schema) -> Callable[[M
     """Return a function that makes the input of the last step from X."""
     if not steps:
         return to_sklearn
-    make = import_module("sklearn.pipeline").Pipeline  # takes a tenth of a second
+    make = import_module("sklearn.pipeline").Pipeline  # this import takes a tenth of a second
     pipeline = make([(str(index), step) for index, step in enumerate(steps)])
     return _fast_call(model, pipeline, "transform", schema)
 
 
 def _output_of(model: Model, method: str, schema: Schema, calls: Mapping[str, Call]) -> Call:
-    """Return the engine's function of a method, which may not be among those that are served."""
+    """Return the engine's function of a method, even if the method is not served."""
     if method in calls and model.engine != "onnx":  # ONNX Runtime computes in single precision
         return calls[method]
     return _fast_call(model, model.pipeline, method, schema)
@@ -233,8 +233,7 @@ def _fast_call(model: Model, estimator: Any, method: str, schema: Schema) -> Cal
 
 
 def _accepted_probes(model: Model, schema: Schema) -> list[ModelInput]:
-    """Return X of rows that the estimator accepts: some together, or single ones; none if no rows
-    can be drawn."""
+    """Return X of rows that the estimator accepts: several rows, single rows, or none."""
     try:
         probes = Probes(schema, model.pipeline, (), takes_any_type=True)
     except Decline:

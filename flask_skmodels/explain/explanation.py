@@ -16,13 +16,13 @@ class Layout:
     """The order of the numbers in a row of the outputs of ``explain``.
 
     The outputs are an array of shape (rows, outputs x (fields + 2)): for each output that is
-    explained its base, the contributions of the fields, and the output itself.
+    explained, its base, the contributions of the fields, and the output itself.
 
     :param fields: the names of the fields
     :param count: the number of outputs that are explained: one for each class if there are more
-        than two, else one; or one for each target of a regressor
+        than two, otherwise one; or one for each target of a regressor
     :param rule: the name of the rule that computes the contributions
-    :param are_probabilities: whether the outputs are probabilities, with contributions to them
+    :param are_probabilities: whether the explained outputs are probabilities
     """
 
     fields: tuple[str, ...]
@@ -41,7 +41,7 @@ class Layout:
         return self.count * self.width
 
     def by_row(self, outputs: FloatArray) -> Iterator[JSONObject]:
-        """Yield the explanation of each row, ready for JSON."""
+        """Yield the explanation of each row, as values for JSON."""
         for row in outputs.reshape(len(outputs), self.count, self.width):
             parts = (row[0] if self.count == 1 else row.T).tolist()
             base, *contributions, output = parts
@@ -57,9 +57,9 @@ class Layout:
     ) -> list[tuple[str, ColumnValues]]:
         """Return the outputs as named columns, for a table.
 
-        They are ``base``, one for each field by its name, ``output`` and ``rule``. With several
-        outputs, the name of the class or the number of the target comes first: ``setosa_base``. An
-        underscore follows a name that another column already has.
+        The columns are ``base``, one with the name of each field, ``output`` and ``rule``. With
+        several outputs, the name of the class or the number of the target comes first:
+        ``setosa_base``. An underscore follows a name that another column already has.
 
         :param classes: the names of the outputs, None if they have none
         """
@@ -82,7 +82,7 @@ class Layout:
     def importance(self, outputs: FloatArray) -> list[tuple[str, float]]:
         """Return the mean absolute contribution of each field, the largest first.
 
-        With several outputs it is the mean over them too.
+        If there are several outputs, this is the mean over the outputs as well.
         """
         parts = outputs.reshape(len(outputs), self.count, self.width)[:, :, 1:-1]
         means = abs(parts).mean(axis=(0, 1)).tolist()

@@ -13,12 +13,12 @@ from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
 _OF_SINGLES = 1e-5  # the tolerance of an estimator that computes in single precision
 _DENSE = 2**20  # cells of a matrix of weights; a larger one is sparse
 
-# Their decision_function is linear in X, by coef_ and intercept_.
+# Their decision_function is linear in X, with coef_ and intercept_.
 CLASSIFIERS = frozenset(
     "LogisticRegression LogisticRegressionCV RidgeClassifier RidgeClassifierCV SGDClassifier "
     "Perceptron PassiveAggressiveClassifier LinearSVC LinearDiscriminantAnalysis SVC NuSVC".split()
 )
-# Their predict is linear in X, by coef_ and intercept_.
+# Their predict is linear in X, with coef_ and intercept_.
 REGRESSORS = frozenset(
     "LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV Lars LarsCV LassoLars "
     "LassoLarsCV LassoLarsIC OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV BayesianRidge "
@@ -75,8 +75,10 @@ class Linear(Contributions):
 
 
 def _weights(coefficients: FloatArray, columns: Columns) -> Any:
-    """Return the coefficients as a matrix of shape (columns, outputs x (fields + 1)), in which each
-    column has the place of its field."""
+    """Return the coefficients as a matrix of shape (columns, outputs x (fields + 1)).
+
+    Each coefficient stands in the place of the field that its column belongs to.
+    """
     outputs, width = coefficients.shape
     places = columns.owners + (columns.count + 1) * np.arange(outputs)[:, np.newaxis]
     shape = width, outputs * (columns.count + 1)
@@ -119,8 +121,10 @@ class Generalized(OfMethod):
 
 
 class _Bayes(Linear):
-    """The contributions to the joint log-likelihoods of a naive Bayes model; for two classes to
-    their difference."""
+    """The contributions to the joint log-likelihoods of a naive Bayes model.
+
+    For two classes, they are the contributions to the difference of the two.
+    """
 
     def __init__(self, estimator: Estimator, columns: Columns) -> None:
         coefficients, intercepts = estimator.feature_log_prob_, estimator.class_log_prior_
@@ -135,7 +139,7 @@ class _Bayes(Linear):
 
 
 def linear_contributions(estimator: Estimator, name: str, columns: Columns) -> Contributions:
-    """Return the contributions in a linear model.
+    """Return the contributions of the fields to the output of a linear model.
 
     :param name: the name of its class, one of :data:`NAMES`
     :raises Unexplained: its output is not linear
@@ -151,7 +155,7 @@ def linear_contributions(estimator: Estimator, name: str, columns: Columns) -> C
     else:
         method = "predict" if name in REGRESSORS else "decision_function"
         made = OfMethod(method, coefficients, intercepts, columns)
-    if estimator.coef_.dtype == np.float32:  # it was fitted on such numbers, and computes with them
+    if estimator.coef_.dtype == np.float32:  # it computes in single precision
         made.tolerance = _OF_SINGLES
     return made
 
@@ -161,8 +165,8 @@ def _check_kernel(estimator: Estimator, name: str) -> None:
         raise Unexplained(f"the kernel of its {name} is not linear")
     if name in {"SVC", "NuSVC"} and len(estimator.classes_) > 2:
         raise Unexplained(
-            f"its {name} compares each pair of {len(estimator.classes_)} classes, so the margin of "
-            "a class is not linear: LinearSVC is"
+            f"its {name} compares each pair of its {len(estimator.classes_)} classes, so the "
+            "margin of a class is not linear. Use LinearSVC, whose margin is"
         )
 
 

@@ -1,4 +1,4 @@
-"""Contributions in LightGBM, XGBoost and CatBoost, computed by these libraries themselves."""
+"""Contributions for LightGBM, XGBoost and CatBoost, computed by these libraries themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from flask_skmodels.schema.types import Estimator, FloatArray
 
 
 class _OfBooster(Contributions):
-    """The contributions in an estimator of a boosting library.
+    """The contributions of the fields to the output of an estimator of a boosting library.
 
     :param estimator: the fitted estimator
     :param columns: the columns of X
@@ -48,7 +48,7 @@ class _OfBooster(Contributions):
         return self._of_second(as_margins(self.raw(dense(X))))
 
     def by_column(self, X: Any) -> Any:
-        """Return the contributions of the columns, the base last; one output after the other."""
+        """Return the contributions of the columns and the base, for one output after the other."""
         raise NotImplementedError
 
     def raw(self, X: Any) -> Any:
@@ -56,14 +56,14 @@ class _OfBooster(Contributions):
         raise NotImplementedError
 
     def _of_second(self, values: FloatArray) -> FloatArray:
-        """Return values for one margin of two classes, also if the library has a margin of each."""
+        """Return values for the one margin of two classes, even if the library has two margins."""
         if self._classes != 2 or values.shape[1] != 2:
             return values
         return values[:, 1:] - values[:, :1]
 
 
 class OfLightGBM(_OfBooster):
-    """The contributions in an estimator of LightGBM, which computes in double precision."""
+    """The contributions to the output of LightGBM, which computes in double precision."""
 
     def by_column(self, X: Any) -> Any:
         return self._estimator.predict(X, pred_contrib=True, num_threads=1)
@@ -73,7 +73,7 @@ class OfLightGBM(_OfBooster):
 
 
 class OfXGBoost(_OfBooster):
-    """The contributions in an estimator of XGBoost, which computes in single precision."""
+    """The contributions to the output of XGBoost, which computes in single precision."""
 
     tolerance = 1e-4
 
@@ -83,7 +83,9 @@ class OfXGBoost(_OfBooster):
         self._range = estimator._get_iteration_range(None)
         targets = _target_count(self._booster)
         if targets > 1 and self._classes:
-            raise Unexplained(f"its {type(estimator).__name__} has several outputs with classes")
+            raise Unexplained(
+                f"its {type(estimator).__name__} predicts classes for several outputs"
+            )
         self.outputs = max(self.outputs, targets)
 
     def by_column(self, X: Any) -> Any:
@@ -112,7 +114,7 @@ class OfXGBoost(_OfBooster):
 
 
 class OfCatBoost(_OfBooster):
-    """The contributions in an estimator of CatBoost."""
+    """The contributions to the output of CatBoost."""
 
     tolerance = 1e-6
 
@@ -136,7 +138,7 @@ _CLASSES = {"lightgbm": OfLightGBM, "xgboost": OfXGBoost, "catboost": OfCatBoost
 
 
 def booster_contributions(estimator: Estimator, library: str, columns: Columns) -> Contributions:
-    """Return the contributions in an estimator of a boosting library.
+    """Return the contributions to the output of an estimator of a boosting library.
 
     :param library: ``"lightgbm"``, ``"xgboost"`` or ``"catboost"``
     """

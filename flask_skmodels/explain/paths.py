@@ -1,7 +1,7 @@
-"""The paths of decision trees: for each leaf the conditions on its way from the root.
+"""The paths of decision trees: for each leaf, the conditions on the way from the root.
 
-A leaf is reached by rows whose value of each column on its path lies in an interval, in a set of
-categories, or is missing. Several splits by one column are one condition.
+A row reaches a leaf if its value of each column on the path of the leaf lies in an interval, in a
+set of categories, or is missing. Several splits on the same column are one condition.
 """
 
 from __future__ import annotations
@@ -65,14 +65,15 @@ class Nodes:
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """The conditions of all leaves, those of one leaf beside one another.
+    """The conditions of all leaves; the conditions of a leaf stand next to one another.
 
     :ivar leaf: the leaf of each condition, an index into ``values``
     :ivar column: the column of X
     :ivar low: values above it meet the condition
     :ivar high: values up to it meet the condition
     :ivar takes_missing: whether a missing value meets the condition
-    :ivar share: the share of the training rows that take this path although they do not have to
+    :ivar share: of the training rows that reach the splits of the condition, the share that meets
+        it
     :ivar bitset: index of the set of categories that meet the condition, -1 for numbers
     :ivar bitsets: the sets
     :ivar values: the outputs of each leaf
@@ -102,7 +103,7 @@ def no_bitsets(count: int) -> dict[str, Array]:
 def paths_of(nodes: Nodes) -> Paths:
     """Return the paths of trees.
 
-    :raises Unexplained: they have too many conditions
+    :raises Unexplained: the paths have too many conditions
     """
     parent, is_left = parents_of(nodes)
     leaves = np.flatnonzero(nodes.left < 0)
@@ -147,8 +148,7 @@ def parents_of(nodes: Nodes) -> tuple[NDArray[np.int64], BoolArray]:
 
 
 def _edges(leaves: Array, parent: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the edges on the way from each leaf to its root: the index of the leaf, and the child
-    of the edge."""
+    """Return the edges from each leaf to its root: the index of the leaf, the child of the edge."""
     of_leaf, child, total = [], [], 0
     index, current = np.arange(len(leaves)), leaves
     while len(current):

@@ -1,12 +1,13 @@
 """Path-dependent TreeSHAP for one row, which is what most requests explain.
 
-It computes the same numbers as :mod:`~flask_skmodels.explain.tree_shap`, which see. There each leaf
-has all conditions of its path; here the leaves below a split share them. The product of the factors
-``o t + w (1 - t)`` goes down from the root, and its product with the values of the leaves comes up
-as a sum. A split whose column was compared above replaces the condition of that split: its edge
-multiplies by its own factor and divides by the former one, and adds the difference of both to the
-contribution. All that depends on the row is whether it meets the conditions of an edge and of the
-former one, so that everything else is computed once.
+It computes the same numbers as :mod:`~flask_skmodels.explain.tree_shap`, which explains the
+formula. There each leaf has all conditions of its path; here the leaves below a split share
+conditions. The product of the factors ``o t + w (1 - t)`` is computed from the root downwards, and
+its products with the values of the leaves are summed upwards. If a split compares a column that a
+split above has compared, its condition replaces the former condition: the edge multiplies by its
+own factor, divides by the former factor, and adds the difference of both terms to the contribution.
+Only whether a row meets the conditions of an edge and the former condition depends on the row, so
+everything else is computed once.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from flask_skmodels.explain.paths import LEAST_SHARE, Nodes, parents_of
 from flask_skmodels.schema.types import Array, BoolArray, FloatArray
 
 MOST_NUMBERS = 2**20  # edges x quadrature nodes; there are six tables of so many doubles
-MOST_OUTPUTS = 3  # with more, all rows are computed alike
-MOST_LEVELS = 100  # of splits below one another, for the same reason
+MOST_OUTPUTS = 3  # with more outputs, one row is computed in the same way as many
+MOST_LEVELS = 100  # of splits below one another; with more levels, as with more outputs
 MOST_SPARE = 2  # sets of arrays that are kept for the next rows; a large one takes 32 MB
 NONE = -1
 
 
 @dataclass(frozen=True, slots=True)
 class _Edges:
-    """The edges of all trees, those nearest to the roots first.
+    """The edges of all trees; the edges nearest to the roots come first.
 
-    :ivar levels: the edges of each level; those that lead to a split come before those to a leaf
+    :ivar levels: the edges of each level; edges to a split come before edges to a leaf
     :ivar parent: the index of the edge above, below 0 at a root
     :ivar former: the index of the nearest edge above that compares the same column, or below 0
     :ivar node: the node that the edge leads to
@@ -75,7 +76,7 @@ class SingleRow:
         self._up = list(_splits(edges))
         self._owner = owners[edges.column]
         self._values = [values[edges.node, np.newaxis] for values in _of_leaves(nodes).T]
-        self._spare: deque[_Work] = deque(maxlen=MOST_SPARE)  # that no thread uses now
+        self._spare: deque[_Work] = deque(maxlen=MOST_SPARE)  # arrays that no thread uses now
 
     def __call__(self, row: FloatArray) -> FloatArray:
         """Return the contributions of the fields, of shape (outputs, fields).
@@ -99,9 +100,9 @@ class SingleRow:
         return np.array(outputs)
 
     def _index(self, row: FloatArray, work: _Work) -> Array:
-        """Return for each edge the index of its row in the tables.
+        """Return, for each edge, the index of its row in the tables.
 
-        A row that meets a condition meets the former one as well.
+        A row that meets a condition also meets the former condition of that column.
         """
         edges, values = self._edges, row.take(self._edges.column, out=work.values, mode="clip")
         met = np.greater(values, edges.low)
@@ -128,8 +129,9 @@ class SingleRow:
 
 
 class _Work:
-    """Arrays for the explanation of one row. To allocate them anew for each would take longer than
-    to compute with them.
+    """Arrays for the explanation of one row.
+
+    To allocate them for each row would take longer than to compute with them.
 
     :param edges: the number of edges
     :param size: the number of nodes of the quadrature
@@ -143,12 +145,12 @@ class _Work:
 
 
 def _take(values: FloatArray, index: Array, out: FloatArray) -> FloatArray:
-    """Return rows of an array, written into another one."""
-    return values.take(index, axis=0, out=out[: len(index)], mode="clip")  # which does not copy
+    """Return rows of an array, written into another array."""
+    return values.take(index, axis=0, out=out[: len(index)], mode="clip")  # clip avoids a copy
 
 
 def _splits(edges: _Edges) -> Iterator[tuple[slice, Array, Array]]:
-    """Yield the edges of each level that lead to a split, and those below, the lowest first."""
+    """Yield each level's edges that lead to a split, and the edges below; lowest level first."""
     left, right = edges.below
     for level in reversed(edges.levels):
         count = int(np.count_nonzero(left[level] >= 0))
@@ -164,10 +166,10 @@ def _of_leaves(nodes: Nodes) -> FloatArray:
 def _tables(
     edges: _Edges, points: FloatArray, weights: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return by what each edge multiplies the product, and what it adds to the contribution.
+    """Return the factor of each edge in the product, and what the edge adds to the contribution.
 
     :returns: two arrays of shape (3 x edges, points): for a row that meets neither the condition
-        nor the former one, only one of them, and both
+        nor the former condition, only one of the two, and both
     """
     has_former = edges.former[:, np.newaxis] >= 0
     share = edges.share[:, np.newaxis]

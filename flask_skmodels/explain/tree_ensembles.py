@@ -1,4 +1,4 @@
-"""Contributions in scikit-learn's trees and in their ensembles, by path-dependent TreeSHAP."""
+"""Contributions for scikit-learn's trees and their ensembles, by path-dependent TreeSHAP."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _LARGEST = np.finfo(np.float64).max
 
 
 class OfTrees(Contributions):
-    """The contributions to the sum of the outputs of trees, each compared in single precision.
+    """The contributions to the sum of the outputs of trees, which compare in single precision.
 
     :param nodes: the nodes of each tree
     :param base: added to the sum, of shape (outputs,)
     :param columns: the columns of X
     :param method: the method of the estimator whose outputs are explained
-    :param are_probabilities: whether these are the probabilities of classes
+    :param are_probabilities: whether the outputs are probabilities of classes
     """
 
     rules = ("tree_shap",)
@@ -91,7 +91,7 @@ class OfTrees(Contributions):
 def _single_row(nodes: Nodes, columns: Columns, conditions: int) -> SingleRow | None:
     """Return the code for one row, None if it would need too much memory or be no faster.
 
-    :param conditions: the most conditions of a leaf
+    :param conditions: the largest number of conditions of a leaf
     """
     size = (conditions + 1) // 2
     is_large = len(nodes.left) * size > MOST_NUMBERS or nodes.values.shape[1] > MOST_OUTPUTS
@@ -127,10 +127,10 @@ def is_identity(link: Any) -> bool:
 
 
 def tree_contributions(estimator: Estimator, name: str, columns: Columns) -> Contributions:
-    """Return the contributions in a tree or an ensemble of trees.
+    """Return the contributions of the fields to the output of a tree or an ensemble of trees.
 
     :param name: the name of its class, one of :data:`NAMES`
-    :raises Unexplained: it has several outputs with classes, or a first estimator of its own
+    :raises Unexplained: it predicts classes for several outputs, or has an ``init`` estimator
     """
     if name in _BOOSTED:
         return _boosted(estimator, columns)
@@ -139,7 +139,7 @@ def tree_contributions(estimator: Estimator, name: str, columns: Columns) -> Con
     trees = [estimator] if name in _TREES else list(estimator.estimators_)
     is_classifier = is_a(estimator, "ClassifierMixin")
     if is_classifier and estimator.n_outputs_ > 1:
-        raise Unexplained(f"its {name} has several outputs with classes")
+        raise Unexplained(f"its {name} predicts classes for several outputs")
     nodes = [_nodes(tree.tree_, _leaf_values(tree, is_classifier) / len(trees)) for tree in trees]
     method = "predict_proba" if is_classifier else "predict"
     return OfTrees(nodes, 0.0, columns, method, are_probabilities=is_classifier)
@@ -188,7 +188,7 @@ _CONSTANT = ("DummyClassifier", "DummyRegressor")
 
 
 def _only(output: int, outputs: int, values: FloatArray) -> FloatArray:
-    """Return the values of a tree of one output, as those of a tree of all outputs."""
+    """Return the values of a tree with one output as the values of a tree with all outputs."""
     wide = np.zeros((len(values), outputs))
     wide[:, output] = values.reshape(len(values))
     return wide
@@ -224,7 +224,7 @@ def _histogram_nodes(predictor: Any, output: int, outputs: int) -> Nodes:
 
 
 def _preprocessed(estimator: Estimator, columns: Columns) -> Columns:
-    """Return the columns that the trees see: those of categories come first."""
+    """Return the columns in the order of the trees: columns of categories come first."""
     is_categorical = getattr(estimator, "is_categorical_", None)
     if is_categorical is None or estimator._preprocessor is None:
         return columns

@@ -7,7 +7,7 @@ A leaf with the value v and the conditions 1 to d adds to the contribution of it
 where o_i is 1 if the row meets the condition i, else 0, and w_i is the share of the training rows
 that pass its splits. The integral spreads the product over the sizes of coalitions with Shapley's
 weights. It is a polynomial of degree d - 1, which Gauss-Legendre quadrature with d/2 nodes
-integrates exactly; all of its terms are positive, so nothing cancels. A condition with w = o = 1
+integrates exactly; all its terms are positive, so nothing cancels. A condition with w = o = 1
 changes nothing, so a leaf with an odd number of conditions gets one more.
 """
 
@@ -23,8 +23,8 @@ from scipy.sparse import csr_array
 from flask_skmodels.explain.paths import Paths, in_sets
 from flask_skmodels.schema.types import Array, BoolArray, FloatArray
 
-CONDITIONS = 2**14  # of the leaves that are computed together; they should fit into the cache
-CELLS = 2**17  # numbers of one intermediate array, for the same reason
+CONDITIONS = 2**14  # of the leaves that are computed together, few enough for the cache
+CELLS = 2**17  # numbers of one intermediate array, few enough for the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class TreeShap:
     def __init__(self, paths: Paths, owners: NDArray[np.intp], fields: int) -> None:
         self._bitsets, self._owners, self._fields = paths.bitsets, owners, fields
         self._outputs = paths.values.shape[1]
-        self.base = paths.values[paths.counts == 0].sum(axis=0)  # of trees that are a leaf
+        self.base = paths.values[paths.counts == 0].sum(axis=0)  # of trees with a single leaf
         self._parts: list[_Leaves] = []
         first = np.cumsum(paths.counts) - paths.counts
         sizes = (paths.counts + 1) // 2
@@ -95,7 +95,7 @@ class TreeShap:
     def _summing(self, owner: Array, values: FloatArray) -> csr_array:
         """Return the matrix that sums what the conditions of leaves add.
 
-        :param owner: the field of each condition, below 0 or the number of fields for none
+        :param owner: the field of each condition; below 0, or the number of fields, if it has none
         :param values: the outputs of the leaves
         """
         is_used = ((owner >= 0) & (owner < self._fields)).ravel()
@@ -108,7 +108,7 @@ class TreeShap:
         return csr_array((value.T.ravel(), (rows, columns)), shape=shape)
 
     def __call__(self, X: FloatArray) -> FloatArray:
-        """Return the contributions, of shape (rows, outputs, fields + 1), the base last.
+        """Return the contributions, of shape (rows, outputs, fields + 1); the last is the base.
 
         :param X: array of shape (rows, columns), with NaN for a missing value
         """

@@ -70,7 +70,7 @@ class Canaries:
         return live
 
     def _usable_canary(self, label: str, live: ModelVersion, sender: Sender) -> ModelVersion:
-        """Return a canary; if it cannot serve, log that once and return the live version."""
+        """Return a canary; if it cannot serve, log this once and return the live version."""
         try:
             version = self._versions.get(label, sender)
             problem = self._problem_of(version, live)
@@ -84,7 +84,7 @@ class Canaries:
     def _log_once(
         self, of: object, problem: str, sender: Sender, text: str, *arguments: object
     ) -> None:
-        """Log a problem, unless it is the same as the last one of its kind."""
+        """Log a problem, unless it is the same as the last problem of its kind."""
         if self._logged.get(of) != problem:
             self._logged[of] = problem
             sender.logger.warning(text, *arguments, problem)
@@ -109,7 +109,7 @@ def _check_canary(canary: ModelVersion, live: ModelVersion) -> str:
 
 
 def _share_of(key: str | None, name: str) -> float:
-    """Return a number in [0, 1): the same for each key and model, random without a key."""
+    """Return a number in [0, 1): always the same for a key and a model; random without a key."""
     if key is None:
         return random()  # noqa: S311 - no secret
     digest = sha256(f"{name}\0{key}".encode("utf-8", "replace")).digest()

@@ -1,4 +1,4 @@
-"""The limits on the predictions that run at the same time, and the queues of those that wait."""
+"""Limits on the predictions that run at the same time, and the queues of waiting predictions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ConcurrencyLimit:
     """Limits the calls that run at the same time. Further calls wait, first come, first served.
 
     A call that another call makes in the same thread, for example in a receiver of a signal, runs
-    without waiting: it would wait for itself.
+    without waiting: otherwise a thread would wait for itself.
 
     :param most: the maximum number of running calls
     :param most_waiting: the maximum number of waiting calls, None for no limit
@@ -34,7 +34,7 @@ class ConcurrencyLimit:
         """Forget all calls. A forked child process has none of its parent's threads."""
         self._lock = Lock()
         self._running = 0
-        self._depths: dict[int, int] = {}  # the number of nested calls by thread
+        self._depths: dict[int, int] = {}  # the number of nested calls, by thread
         self._queue: deque[Any] = deque()  # a lock for each waiting call
 
     def acquire(self, timeout: float | None) -> None:
@@ -60,7 +60,7 @@ class ConcurrencyLimit:
         self._depths[thread] = 1
 
     def release(self) -> None:
-        """End a call, and let the first waiting call run in its stead."""
+        """End a call, and let the first waiting call run."""
         thread = request_thread()
         with self._lock:
             depth = self._depths.pop(thread, 0)
@@ -85,7 +85,7 @@ class ConcurrencyLimit:
             if turn in self._queue:
                 self._queue.remove(turn)
             else:
-                self._start_next()  # its turn has come just now
+                self._start_next()  # its turn has just come
 
     def _start_next(self) -> None:
         if self._queue:

@@ -25,7 +25,7 @@ from flask_skmodels.versions.version import ModelVersion, Versions
 
 
 class LoadedModels:
-    """The most recently used models; if too many are loaded, the least recently used is unloaded.
+    """The models in order of use; if too many are loaded, the least recently used is unloaded.
 
     Models whose estimator is in memory do not count, because they cannot be loaded again.
 
@@ -55,12 +55,11 @@ class Deployment:
 
     :param versions: the model's versions
     :param loaded_models: limits the number of loaded models, None for no limit
-    :param threads: size of the thread pools of a worker, None for the size that the environment
-        suggests
+    :param threads: size of the thread pools of a worker, None to derive it from the environment
     :param batch_rows: the maximum number of rows in a combined call
     :param load_limit: the limit on loads that clients cause by naming versions, None for no limit
-    :param timeout: the seconds that a call may wait for others, None for no limit; the model's own
-        takes precedence
+    :param timeout: the seconds that a call may wait for other calls, None for no limit; the timeout
+        of the model takes precedence
     :param process_limit: the limit on the concurrent calls of all models, None for no limit
     :param hidden_fields: names of the fields whose training data are not shown
     :ivar limits: the limits on the concurrent calls of the model
@@ -105,10 +104,11 @@ class Deployment:
 
         :param sender: the application
         :param label: label of the version, if the request names one
-        :param key: the key that the traffic is split by; the same key always gets the same version
+        :param key: the key that decides which version gets the request; the same key always gets
+            the same version
         :param is_client: whether a client names the version, so that its load is limited
         :raises UnknownModel: the model has no version with that label
-        :raises TooManyLoads: it is not loaded, and clients have caused too many loads
+        :raises TooManyLoads: the version is not loaded, and clients have caused too many loads
         :raises ArtifactError: the version cannot be loaded
         """
         if self.versions.is_reloadable:
@@ -124,7 +124,7 @@ class Deployment:
     ) -> PredictionCall:
         """Return a call of a method, to be made in its ``admission`` if it has one.
 
-        Its time is measured from now on.
+        The time of the call is measured from now on.
 
         :param sender: the application
         :param version: the version to call, from :meth:`version`
@@ -142,10 +142,11 @@ class Deployment:
     def execute(
         self, call: PredictionCall, prediction: Prediction, *, is_shadowed: bool = True
     ) -> Prediction:
-        """Make a prepared prediction, and have the shadow make it too; it explains nothing.
+        """Make a prepared prediction, and let the shadow make it too, unless it is an explanation.
 
         :param call: the call
-        :param prediction: its record, from :func:`~flask_skmodels.inference.prediction.prepare`
+        :param prediction: the record of the prediction, from
+            :func:`~flask_skmodels.inference.prediction.prepare`
         :param is_shadowed: whether the shadow runs, if the model has one
         :returns: the record, complete
         :raises TimedOut: the call has waited too long for others
@@ -163,7 +164,7 @@ class Deployment:
         return prediction
 
     def current(self, sender: Sender) -> ModelVersion:
-        """Return the live version; it is loaded first if necessary.
+        """Return the live version; load it first if necessary.
 
         :param sender: the application
         :raises SKModelsError: no version of the model can serve
@@ -181,7 +182,7 @@ class Deployment:
         self.versions.start(sender)
 
     def describe(self, sender: Sender) -> JSONObject:
-        """Return a description of the model for clients; it is loaded first if necessary."""
+        """Return a description of the model for clients; load the model first if necessary."""
         described = self.current(sender).describe(self.hidden_fields)
         if self.versions.is_folder:
             described["versions"] = self.versions.describe()
@@ -200,7 +201,7 @@ class Deployment:
     def status(self, *, with_reasons: bool = False) -> JSONObject:
         """Return the live version, its version of scikit-learn, and the versions that failed.
 
-        :param with_reasons: whether the reasons of the failures are included
+        :param with_reasons: whether to include the reasons of the failures
         """
         live = self.versions.live
         loaded = None if live is None else live.loaded
@@ -246,7 +247,7 @@ def _limits_of(
 ) -> tuple[ConcurrencyLimit, ...]:
     """Return the limits on the calls of a model, in the order in which a call waits for them.
 
-    A call waits for its model first, so that it does not keep other models from running.
+    A call waits for the limit of its model first, so that it does not block other models.
     """
     own = concurrency_limit(model.max_concurrency, model.max_queue)
     return tuple(limit for limit in (own, process_limit) if limit is not None)

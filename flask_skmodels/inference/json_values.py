@@ -27,7 +27,7 @@ def rows_of(X: ModelInput, width: int) -> list[Any]:
 
 
 def outputs_of(outputs: ModelOutput) -> list[Any] | None:
-    """Return outputs as a list with an entry for each row; of several outputs, a list of lists."""
+    """Return outputs as a list with an entry for each row; for several outputs, a list of lists."""
     if outputs is None:
         return None
     if is_multi_output(outputs):
@@ -37,7 +37,7 @@ def outputs_of(outputs: ModelOutput) -> list[Any] | None:
 
 
 def json_value(value: Any) -> Any:
-    """Return a value as JSON has it: None for a missing or infinite number, a text for a date."""
+    """Return a value for JSON: None for a missing or infinite number, a text for a date."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):

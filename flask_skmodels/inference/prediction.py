@@ -9,11 +9,12 @@ Every prediction takes the same steps, over HTTP and in process::
     deployment.execute(call, prediction)
 
 :func:`prepare` validates the rows, :func:`announce` sends ``before_prediction`` and :func:`execute`
-calls the estimator. ``Deployment.execute`` runs the last two, with the shadow between them.
+calls the estimator. ``Deployment.execute`` runs the last two, and copies X for the shadow between
+them.
 
 If there are limits on concurrent calls, the steps after the first run in ``call.admission``, which
-waits until the limits allow the call. A call without limits has no admission, because to enter and
-to leave a context would cost an ordinary request more than the limits are worth to it.
+waits until the limits allow the call. A call without limits has no admission, because entering and
+leaving a context would take a noticeable part of the time of an ordinary request.
 """
 
 from __future__ import annotations
@@ -77,11 +78,11 @@ class Prediction:
     :ivar layout: the order of the numbers in ``outputs`` if the method is ``explain``, else None
     :ivar decode: seconds spent reading the rows from the body
     :ivar validate: seconds spent checking the rows and building X
-    :ivar queue: seconds that the call waited for others: to be admitted, and to be combined
+    :ivar queue: seconds that the call waited for other calls: to be admitted, and to be combined
     :ivar batch_rows: number of rows in the combined call, including those of this prediction
     :ivar seconds: seconds that the estimator took
     :ivar request_id: identifier of the request; None for a call in process without one
-    :ivar is_probe: True if a health check caused the prediction, which is counted nowhere
+    :ivar is_probe: True if a health check caused the prediction, which is then not counted
     :ivar is_bulk: True for a chunk of bulk scoring
     """
 
@@ -114,7 +115,7 @@ class Prediction:
         return max(1, -(-self.rows // SAMPLE))
 
     def sampled(self) -> tuple[ModelInput, int]:
-        """Return X, or its sample alone, and the step from row to row of the sample in it."""
+        """Return X or a sample of it, and the step from row to row that makes the sample."""
         return self.X, self.sample_step
 
     def as_dict(self) -> dict[str, Any]:
@@ -122,7 +123,8 @@ class Prediction:
 
         ``inputs`` are the rows, each a list of values in the order of ``fields``, or a text.
         Missing and infinite numbers are None, dates are texts in ISO 8601, and sparse outputs are
-        dense lists. The whole content is returned, also of fields that are hidden from the log.
+        dense lists. All values are returned, including those of fields that are hidden from the
+        log.
         """
         names = ("model", "version", "method", "request_id", "rows", "seconds", "classes")
         return {
@@ -155,7 +157,7 @@ class PredictionCall:
     :ivar admission: a context manager that lets the call run when the limits on concurrent calls
         allow it, None if there are no limits
     :ivar started: value of ``perf_counter()`` when the call began to read its rows
-    :ivar waited: seconds of that time that it waited to be admitted
+    :ivar waited: seconds since then that the call waited to be admitted
     :ivar is_probe: True if a health check makes the call
     :ivar limit: the seconds that the estimator may take for a request if other calls are in
         progress, None for no limit
@@ -197,7 +199,7 @@ class rejecting:  # noqa: N801 - used as contextlib's are
     """A ``with`` block that reads and validates the rows of a call.
 
     If the block raises :class:`~flask_skmodels.InvalidInput`, ``input_rejected`` is sent before the
-    exception is raised further.
+    exception leaves the block.
     """
 
     call: PredictionCall
@@ -216,7 +218,7 @@ class rejecting:  # noqa: N801 - used as contextlib's are
 
 
 def prepare(call: PredictionCall, rows: Rows, budget: Budget = NO_BUDGET) -> Prediction:
-    """Validate the rows of a call and begin the record of its prediction.
+    """Validate the rows of a call, and begin the record of its prediction.
 
     :param call: the call; its ``started`` is the time at which reading began
     :param rows: the rows that were read
@@ -225,10 +227,10 @@ def prepare(call: PredictionCall, rows: Rows, budget: Budget = NO_BUDGET) -> Pre
     :raises InvalidInput: there are no rows, or they are not valid
     """
     decoded = perf_counter()
-    version, count = call.version, len(rows.items) or len(rows)  # columns have no items
+    version, count = call.version, len(rows.items) or len(rows)  # rows as columns have no items
     if not 0 < count <= budget.max_rows:
         raise budget.row_count_error(count)
-    if count > 1:  # the response to one row is checked when it is known
+    if count > 1:  # the response for one row is checked when it is known
         width = version.output_widths.get(call.method, 1)
         if count * width > budget.max_cells:
             raise TooManyCells(count, width, budget.max_cells, RESPONSE)
@@ -275,7 +277,7 @@ def execute(
     :param batch_rows: the maximum number of rows in a combined call; below 2 nothing is combined
     :param timeout: the seconds that the call may wait for others, None for no limit
     :raises TimedOut: the call has waited or taken too long
-    :raises RejectedRows: the estimator raises ``ValueError`` or ``TypeError`` on some of the rows
+    :raises RejectedRows: the estimator raises ``ValueError`` or ``TypeError`` for some of the rows
     :raises InvalidInput: the model rejects the rows, or they are too large for its estimator
     :raises Exception: any other exception of the estimator
     """
@@ -325,15 +327,15 @@ def rejection_in(
 ) -> InvalidInput | None:
     """Return an error of the estimator as invalid input, None if the input did not cause it.
 
-    Numbers that single precision cannot hold are invalid: trees convert them to it, and in other
-    estimators their squares overflow.
+    Numbers that single precision cannot hold are invalid: trees convert numbers to single
+    precision, and in other estimators their squares overflow.
     """
     if isinstance(error, InvalidInput):
         return error
     too_large = None
     if isinstance(error, ValueError):
         too_large = _too_large_numbers(prediction, call.version)
-    # The estimator may also have returned, but not one entry for each row.
+    # The estimator may also have returned a result that has not one entry for each row.
     if too_large is not None or call.rows is None or prediction.batch_rows:
         return too_large
     return rejection_of(
@@ -351,7 +353,7 @@ def _too_large_numbers(prediction: Prediction, version: ModelVersion) -> Invalid
                 if version.schema.unnamed
                 else (prediction.fields[column], "")
             )
-            report.add(int(row), name, "max", f"{item}is too large a number for the estimator")
+            report.add(int(row), name, "max", f"{item}the number is too large for the estimator")
     except InvalidInput as full:
         return full
     return InvalidInput(report.errors) if report.count else None

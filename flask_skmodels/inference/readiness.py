@@ -36,7 +36,7 @@ class ReadyReport:
 
     @property
     def is_ready(self) -> bool:
-        """True if the application is to get requests."""
+        """True if the application should get requests."""
         return len(self.ready) == self.total and not self.is_draining
 
 
@@ -72,7 +72,7 @@ class Readiness:
         """Return which models are ready. This never waits for a model."""
         deployments = dict(self._deployments)
         for each in deployments.values():
-            if each.versions.is_down:  # while this is so, no other request may come to poll
+            if each.versions.is_down:  # perhaps no other request comes that would poll
                 each.versions.poll(self._sender)
         up = {name for name, each in deployments.items() if not each.versions.is_down}
         failing = set() if self._examples is None else self._examples.failing()
@@ -83,12 +83,12 @@ class ExampleRuns:
     """Predicts the first example of each model, and keeps the last results.
 
     The examples are predicted one after the other in a thread, when a health check requests the
-    results and the last ones are a second old. A prediction that takes longer than the timeout of
-    its model is left behind, because it cannot be stopped: the model is failing until it returns,
-    and another thread goes on with the other models.
+    results and the last results are a second old. A prediction that takes longer than the timeout
+    of its model is no longer waited for, because it cannot be stopped: the model counts as failing
+    until the prediction returns, and another thread continues with the other models.
 
-    The predictions are marked with ``is_probe``. They take all steps, with these exceptions: they
-    are neither limited nor combined with others, and the shadow does not run.
+    The predictions are marked with ``is_probe``. They take all steps of a prediction, except that
+    they are neither limited nor combined with others, and the shadow does not run.
 
     :param sender: the application
     :param deployments: its models, by name
@@ -111,7 +111,7 @@ class ExampleRuns:
         """Forget all results. A forked child process has none of its parent's threads."""
         self._lock = Lock()
         self._thread: object = None  # identifies the thread that goes through the models
-        self._current = ""  # the name of the model that it calls
+        self._current = ""  # the name of the model that the thread is calling
         self._started_at = -inf
         self._done = Event()
         self._calls: dict[str, float] = {}  # the start of each call that has not returned
@@ -158,7 +158,7 @@ class ExampleRuns:
                 with self._lock:
                     if self._thread is not thread:
                         return
-                    if name in self._calls:  # its last call has not returned
+                    if name in self._calls:  # the last call of the model has not returned
                         continue
                     self._current, self._calls[name] = name, monotonic()
                 error = self._error_of(deployment)

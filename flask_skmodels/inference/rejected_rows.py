@@ -1,10 +1,10 @@
-"""The rows that the schema accepts and the estimator rejects.
+"""The rows that the schema accepts but the estimator rejects.
 
 An estimator raises ``ValueError`` or ``TypeError`` because of the client's rows, or because it is
 broken. To tell the two apart, it is called with rows that it is known to accept: the model's
 examples, a row that it has predicted before, the typical row of its profile, or a probe. If it
-raises on them too, it is broken. Otherwise the rows are tried by halves until those that it rejects
-are known.
+raises for these rows too, it is broken. Otherwise the rows are split in half again and again until
+the rejected ones are found.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ SAMPLES = 8  # single rows that are tried before the search, and probes
 _SPARE_CALLS = 16
 _NOTE = (
     "Flask-SKModels knows no row that the estimator accepts, so it does not search for the rows "
-    "that it rejects. Give the model examples."
+    "that the estimator rejects. Give the model examples."
 )
 
 
 class _Stopped(Exception):
-    """The limit of a search is reached."""
+    """Raised if a limit of the search is reached."""
 
 
 def remember_accepted_row(version: ModelVersion, method: str, rows: Rows) -> None:
@@ -55,7 +55,7 @@ def rejection_of(
     seconds: float,
     limit: float | None,
 ) -> RejectedRows | None:
-    """Return the rows of a failed call that the estimator rejects, None if it is at fault itself.
+    """Return the rows of a failed call that the estimator rejects, None if the estimator is broken.
 
     :param version: the version that was called
     :param method: the method that was called
@@ -71,7 +71,7 @@ def rejection_of(
     search = _Search(version, method, rows, longest, limit)
     try:
         rejection = search.run()
-    except Exception:  # for other rows it raises another exception
+    except Exception:  # for other rows it raises a different exception
         return None
     if search.knows_no_row and _NOTE not in getattr(error, "__notes__", ()):
         error.add_note(_NOTE)
@@ -86,7 +86,8 @@ class _Search:
     :param rows: the rows of the failed call
     :param seconds: time limit; a call in progress is not interrupted
     :param limit: time limit of each call, None for none
-    :ivar knows_no_row: True if the estimator has accepted neither a known row nor one of these
+    :ivar knows_no_row: True if the estimator has accepted neither a known row nor one of the rows
+        of the call
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class _Search:
         self._rejected: list[int] = []
 
     def run(self) -> RejectedRows | None:
-        """Return the rejected rows, None if the estimator is at fault.
+        """Return the rejected rows, None if the estimator is broken.
 
         :raises Exception: an exception of the estimator other than ``ValueError`` or ``TypeError``
         """
@@ -121,7 +122,7 @@ class _Search:
         try:
             self._try(0, count, raises=True)
             if not self._rejected and (count == 1 or self._accepts_part(0, count)):
-                return None  # it has raised once, and does not raise again
+                return None  # the estimator has raised once, but does not raise again
         except _Stopped:
             is_complete = False
         if self._rejected:
@@ -129,7 +130,7 @@ class _Search:
         return RejectedRows.of_request("estimator", "the estimator rejects these rows together")
 
     def _works(self) -> bool:
-        """Return whether the estimator accepts a row that it is known to accept, or any other."""
+        """Return whether the estimator accepts a row that it is known to accept, or another row."""
         known = self._known_row()
         if known is not None:
             return self._accepts(copy_of(known))
@@ -150,7 +151,7 @@ class _Search:
         return version.accepted_probes.get(method) if X is None else X
 
     def _candidates(self) -> Iterator[ModelInput]:
-        """Yield rows that the estimator may accept: typical ones, probes, and rows of the call."""
+        """Yield rows that the estimator may accept: typical rows, probes, and rows of the call."""
         if self._method not in self._version.probed_methods:
             try:
                 yield from _typical_row_of(self._version)
@@ -201,7 +202,7 @@ class _Search:
 
 
 def _examples_of(version: ModelVersion) -> ModelInput | None:
-    """Return X for the examples of a model, None if it has none or the schema rejects them."""
+    """Return X for the examples of a model, None if there are none or the schema rejects them."""
     with suppress(Exception):
         if version.model.examples:
             return version.schema.clean(from_python(version.model.examples))
@@ -209,7 +210,7 @@ def _examples_of(version: ModelVersion) -> ModelInput | None:
 
 
 def _typical_row_of(version: ModelVersion) -> Iterator[ModelInput]:
-    """Yield X for the typical values of the training data, if a profile has them."""
+    """Yield X for the typical values of the training data, if a profile has such values."""
     values = [field.column.typical for field in version.schema.fields if not field.is_alias]
     with suppress(InvalidInput):
         if any(value is not None for value in values):

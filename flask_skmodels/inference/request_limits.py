@@ -1,8 +1,8 @@
 """The budget of a request to a model: the most work that its body may ask for.
 
-``Budget.of`` sets it. Codecs and dialects check the number of rows and columns against it before
-they make them, the schema checks those of X, ``prediction.prepare`` checks the rows that were read,
-and ``web`` checks the cells of the response.
+``Budget.of`` sets it. Codecs and dialects check the number of rows and columns before they make
+them, the schema checks the rows and columns of X, ``prediction.prepare`` checks the rows that were
+read, and ``web`` checks the cells of the response.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from flask_skmodels.exceptions import InvalidInput, TooManyCells, TooManyRows
 from flask_skmodels.models import Model
 from flask_skmodels.schema.types import ModelOutput
 
-FREE_BYTES = 2**20  # a body of any length may unpack to them
+FREE_BYTES = 2**20  # a body of any length may unpack to this many bytes
 BYTES_OF_A_CELL = 8
 RESPONSE = "response"
 
@@ -26,10 +26,11 @@ class Budget:
     """The limits on one request.
 
     :ivar max_rows: the maximum number of rows
-    :ivar max_cells: the maximum number of cells, those of a row times the rows, of X and of
-        the response
+    :ivar max_cells: the maximum number of cells (cells of a row times rows) of X and of the
+        response
     :ivar max_explained_rows: the maximum number of rows that trees explain
-    :ivar max_inflation: how many times as many bytes as were sent a body may unpack to
+    :ivar max_inflation: how many times larger than the sent bytes a body may become when it is
+        unpacked
     """
 
     max_rows: int
@@ -54,7 +55,7 @@ class Budget:
         )
 
     def for_explanations(self) -> Budget:
-        """Return the budget of a request for explanations by trees, each of which takes long."""
+        """Return the budget of a request for explanations by trees, which take long."""
         return replace(self, max_rows=min(self.max_rows, self.max_explained_rows))
 
     def check_rows(self, rows: int, columns: int = 1) -> None:
@@ -81,7 +82,7 @@ class Budget:
 
         :param rows: the number of rows
         :param outputs: the outputs of the estimator for these rows
-        :raises TooManyCells: the outputs have too many cells, or texts of as many bytes
+        :raises TooManyCells: the outputs have too many cells, or too many bytes of text
         """
         width = max(width_of(outputs), bytes_of_texts(outputs) // (BYTES_OF_A_CELL * rows))
         if rows * width > self.max_cells:

@@ -1,4 +1,4 @@
-"""A second version that runs on the same rows, and the comparison of the two versions."""
+"""A second version that predicts the same rows, and the comparison of the two versions."""
 
 from __future__ import annotations
 
@@ -61,8 +61,9 @@ class Comparison:
         :param outputs: the outputs that the client gets
         :param others: the outputs of the other version
         :param labelled: whether the outputs are labels, whatever their type
-        :param comparable: whether the columns of both mean the same; if not, no row counts as equal
-        :param of: identifies the two versions; the comparison starts again when it changes
+        :param comparable: whether the columns of both versions mean the same; if not, no row counts
+            as equal
+        :param of: identifies the two versions; if it changes, the comparison starts again
         """
         if self._of != of:
             self._of = of
@@ -137,7 +138,8 @@ class Shadow:
         :param sender: the application
         :param versions: the versions of the model
         :param prediction: the record
-        :param shadow_copy: the copy of its X; if it is None, the prediction counts as dropped
+        :param shadow_copy: the copy of the record's X; if it is None, the prediction counts as
+            dropped
         """
         if prediction.version == self.label:
             return
@@ -152,7 +154,7 @@ class Shadow:
                 self.dropped += 1
 
     def _has_room(self, prediction: Prediction) -> bool:
-        """Return whether a prediction fits in the queue, which is empty in a new process."""
+        """Return whether a prediction fits in the queue. After a fork the queue counts as empty."""
         if self._process != os.getpid() or not self._rows:
             return True
         return self._rows + prediction.rows <= WAITING_ROWS and not self._waiting.full()
@@ -179,16 +181,16 @@ class Shadow:
                 self._rows -= prediction.rows
             try:
                 self._run(sender, versions, prediction, X)
-            except BaseException as error:  # the thread must outlive any failure
+            except BaseException as error:  # no failure may end the thread
                 self.failed += 1
                 self._log(sender, versions.name, error)
             finally:
-                # Otherwise the thread would keep the application alive while it waits.
+                # Otherwise the thread would keep the application in memory while it waits.
                 del sender, versions, prediction, X
                 waiting.task_done()
 
     def _log(self, sender: Sender, name: str, error: BaseException) -> None:
-        """Log a failure, unless it is the same as the last one."""
+        """Log a failure, unless it is the same as the last failure."""
         text = f"{type(error).__name__}: {error}"
         if text != self._logged:
             self._logged = text
@@ -226,7 +228,7 @@ class Shadow:
         shadow: Prediction,
         prediction: Prediction,
     ) -> None:
-        """Compare with the live version if it made the prediction; a canary is not compared."""
+        """Compare with the live version if that made the prediction; a canary is not compared."""
         if live is not None and live.label == prediction.version:
             labelled = prediction.method == "predict" and version.is_classifier
             of = live.label, live.sha256, version.sha256
@@ -248,7 +250,9 @@ def _check_inputs(version: ModelVersion, prediction: Prediction) -> None:
         theirs = schema.column_fields
     is_alike = list(map(_dtype_of, fields)) == list(map(_dtype_of, theirs))
     if schema.column_names != prediction.fields or not is_alike:
-        raise SKModelsError("the shadow has other columns than the version that predicted")
+        raise SKModelsError(
+            "the columns of the shadow differ from those of the version that predicted"
+        )
 
 
 def _dtype_of(field: Field) -> tuple[object, ...]:
@@ -274,7 +278,7 @@ def _difference(outputs: Array, others: Array, labelled: bool) -> _Difference:
 
 
 def _absolute_differences(outputs: Array, others: Array) -> Array:
-    """Return the absolute differences: 0 where both values are missing, infinity where one is."""
+    """Return the absolute differences: 0 where both values are missing, infinity if only one is."""
     same = (outputs == others) | (np.isnan(outputs) & np.isnan(others))
     with np.errstate(invalid="ignore", over="ignore"):
         differences = np.where(same, 0.0, np.abs(outputs - others))

@@ -15,7 +15,7 @@ PREFIX = "skmodels."  # of the components that belong to no single model
 def ref(kind: str, name: str) -> dict[str, str]:
     """Return a reference to a component.
 
-    :param kind: its kind, such as ``"schemas"`` or ``"responses"``
+    :param kind: the kind of the component, such as ``"schemas"`` or ``"responses"``
     """
     return {"$ref": f"#/components/{kind}/{name}"}
 
@@ -41,9 +41,9 @@ def json_content(schema: JSONObject) -> JSONObject:
 
 
 def response(status: int, description: str, content: JSONObject, *headers: str) -> JSONObject:
-    """Return a mapping of one status to its response.
+    """Return a mapping of a status to its response.
 
-    :param headers: names of the headers that it has besides ``X-Request-ID``
+    :param headers: names of the headers of the response besides ``X-Request-ID``
     """
     references = {name: shared("headers", name) for name in ("X-Request-ID", *headers)}
     return {str(status): {"description": description, "headers": references, "content": content}}
@@ -78,19 +78,27 @@ def _or_null(schema: JSONObject) -> JSONObject:
 _UPLOAD = {
     **object_of({FILE: {"type": "string", "format": "binary"}}),
     "description": "A file in one of the types that a request may have. Its type is the content "
-    "type of the part, or follows from its name. The form may have the fields of a row instead.",
+    "type of the part or, if there is none, the type of its file name. The form may have the "
+    "fields of a row instead.",
 }
 _INPUT_ERROR = object_of(
     {
         "row": {
             **_COUNT,
             "type": ["integer", "null"],
-            "description": "the index of the row, from 0; null: no single row",
+            "description": "the index of the row, from 0; null if the error is not about a single "
+            "row",
         },
-        "field": {**_TEXT_OR_NULL, "description": "the name of the field; null: no single field"},
+        "field": {
+            **_TEXT_OR_NULL,
+            "description": "the name of the field; null if the error is not about a single field",
+        },
         "rule": {**_TEXT, "description": "the rule that was broken"},
         "message": _TEXT,
-        "hint": {**_TEXT, "description": "the message in words for people, if there are others"},
+        "hint": {
+            **_TEXT,
+            "description": "the message in plain words, if the message itself is not",
+        },
     },
     optional=("hint",),
 )
@@ -197,16 +205,20 @@ _DRIFT = {
                 ),
                 "description": "the statistics of each field in the window",
             },
-            "predictions": {**_OF_PREDICTIONS, "description": "likewise, by method"},
+            "predictions": {
+                **_OF_PREDICTIONS,
+                "description": "the statistics of the predictions in the window, by method",
+            },
             "versions": {
                 **_OBJECT,
                 "additionalProperties": _COMPARED,
-                "description": "the predictions of other versions, compared with the live one's",
+                "description": "the predictions of other versions, compared with those of the live "
+                "version",
             },
         },
         ["versions"],
     ),
-    "description": "The drift of a model; null where there are too few rows.",
+    "description": "The drift of a model; statistics are null if there are too few rows.",
 }
 
 SCHEMAS = _prefixed(
@@ -245,7 +257,8 @@ HEADERS = _prefixed(
             "schema": {"type": "integer"},
         },
         "Accept-Encoding": {
-            "description": "The accepted content encodings, if the request had another one.",
+            "description": "The accepted content encodings, if the encoding of the request was not "
+            "accepted.",
             "schema": _TEXT,
         },
     }
@@ -256,7 +269,7 @@ PARAMETERS = _prefixed(
             "name": "X-Request-ID",
             "in": "header",
             "description": "An identifier of at most 128 visible ASCII characters. It is repeated "
-            "in the response and in the application's logs; any other value is ignored.",
+            "in the response and in the application's logs. A value that is not valid is ignored.",
             "schema": _TEXT,
         },
         "Content-Encoding": {
@@ -279,7 +292,7 @@ _DESCRIPTIONS = {
     422: "The input is valid, but the estimator rejects it; the errors name the rows.",
     500: "The prediction failed.",
     503: "The model cannot be loaded, or too many predictions are in progress.",
-    504: "The prediction has waited too long for others that are in progress.",
+    504: "The prediction has waited too long for other predictions, or has taken too long.",
 }
 
 
@@ -322,14 +335,14 @@ def shared_paths(prefix: str, *, has_drift: bool = False) -> JSONObject:
             "summary": "Check that the application is ready to predict",
             "tags": ["health"],
             "responses": response(200, "The application is ready.", ready)
-            | response(503, "A model is not ready, or the application shuts down.", ready),
+            | response(503, "A model is not ready, or the application is shutting down.", ready),
         },
     }
     if has_drift:
         content = json_content(shared("schemas", "Drifts"))
         operations["/-/drift/"] = {
             "operationId": "models.drift",
-            "summary": "Compare the last rows of all models with their training data",
+            "summary": "Compare the most recent rows of all models with their training data",
             "tags": ["models"],
             "responses": response(200, "The models with a profile.", content),
         }

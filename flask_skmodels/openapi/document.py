@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of models. No model is loaded, and no prediction is made for it."""
+"""The OpenAPI 3.1 document of models. Making it loads no model and makes no prediction."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from flask_skmodels.schema.json_schema import (
 )
 from flask_skmodels.schema.types import FieldRules, JSONObject
 
-UNVERSIONED = "0.0.0"  # OpenAPI requires a version; this one stands for none
+UNVERSIONED = "0.0.0"  # OpenAPI requires a version; this stands for no version
 _MULTIPART = "multipart/form-data"
 _TAGS = (
     {"name": "models", "description": "All models"},
@@ -52,7 +52,7 @@ _SUMMARIES = {
     "score_samples": "Score",
     EXPLAIN: "Explain predictions by the contributions of the fields",
 }
-# These are not separate components: openapi-python-client ignores them there, and the client
+# These are not separate components: openapi-python-client ignores such components, and the client #
 # that it generates fails for bodies of several types if one of them is an array.
 _FORM, _UPLOAD = "Row/$defs/Form", "Row/$defs/Upload"
 _REQUEST_HEADERS = ("X-Request-ID", "Content-Encoding")
@@ -71,7 +71,7 @@ class Site:
     :param prefix: URL prefix of all paths
     :param root: the path at which the application is mounted
     :param security_schemes: OpenAPI's security schemes, by name; a client needs one of them for all
-        operations but health checks
+        operations except health checks
     :param is_guarded: whether view decorators guard every model
     :param has_drift: whether the drift of models with a profile is measured
     """
@@ -89,8 +89,8 @@ def document(deployments: Iterable[Deployment], site: Site) -> JSONObject:
     """Return the OpenAPI document of models.
 
     :param deployments: the models
-    :param site: their URLs
-    :returns: the document, of JSON's types only
+    :param site: the URLs of the models, and how clients authenticate
+    :returns: the document, which has only JSON's types
     """
     described = [_DescribedModel(deployment) for deployment in deployments]
     paths = {path: item for model in described for path, item in model.paths(site)}
@@ -212,7 +212,7 @@ class _DescribedModel:
         drift = json_content(shared("schemas", "Drift"))
         return {
             "operationId": f"{self.name}.drift",
-            "summary": "Compare the last rows with the training data",
+            "summary": "Compare the most recent rows with the training data",
             "parameters": [shared("parameters", "X-Request-ID")],
             "responses": response(200, "The drift of the model.", drift)
             | problem_responses(404, 500, *([503] if self.loads else [])),
@@ -221,7 +221,7 @@ class _DescribedModel:
     def _predict_operation(self, method: str, answer: str = "Answer") -> JSONObject:
         """Return the operation of a method.
 
-        :param answer: the end of the name of its responses' schema
+        :param answer: the end of the name of the schema of its responses
         """
         shapes = self._shapes(f"{method}.{answer}")
         content = {codec.media_type: {"schema": codec.answer_schema(shapes)} for codec in writers()}
@@ -249,7 +249,7 @@ class _DescribedModel:
         return [*not_found, *unavailable, *([504] if may_wait else [])]
 
     def _version_operation(self, method: str) -> JSONObject:
-        """Return the operation of a method for one version, which the path names."""
+        """Return the operation of a method for a version that the path names."""
         labels = [version["version"] for version in self.deployment.versions.describe()]
         version = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
         examples = {"examples": {label: {"value": label} for label in labels}} if labels else {}
@@ -265,7 +265,7 @@ class _DescribedModel:
         return Shapes(**{k: ref("schemas", f"{self.name}.{name}") for k, name in names.items()})
 
     def _content(self, shapes: Shapes) -> JSONObject:
-        """Return the content of a request for each media type that is read."""
+        """Return the content of a request for each media type that can be read."""
         content: JSONObject = {}
         for codec in writers():
             for media_type in codec.reads:
@@ -314,7 +314,7 @@ def _json_first(content: JSONObject) -> JSONObject:
 
 
 def _guarded(item: JSONObject, site: Site, *, by_decorators: bool = False) -> JSONObject:
-    """Add the responses that the application's guards may send to the operations of a path."""
+    """Add, to the operations of a path, the responses that the application's guards may send."""
     for operation in item.values():
         if "health" in operation["tags"]:
             continue

@@ -19,7 +19,7 @@ from flask_skmodels.versions.version import ModelVersion
 NUMBER = {"type": ["number", "null"]}  # nan and infinity are null in JSON
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 _SCALAR = {"type": ["number", "string", "boolean", "null"]}
-_FLAT = {"sklearn", "lightgbm"}  # their classifiers never return a list of one label a row
+_FLAT = {"sklearn", "lightgbm"}  # their classifiers never return a list of one label for each row
 _BINARIZERS = ("_label_binarizer", "label_binarizer_")
 _BY_CLASS = {"predict_proba", "predict_log_proba"}
 
@@ -30,9 +30,9 @@ def predictions_schema(version: ModelVersion, method: str) -> JSONObject:
     :param version: the version of the model
     :param method: name of the estimator's method
     :returns: the schema of an array, with items of any type if a method of the declared model makes
-        them, or if their type cannot be derived from the estimator
+        the predictions, or if their type cannot be derived from the estimator
     """
-    with suppress(Exception):  # the attributes of foreign estimators may be of any type
+    with suppress(Exception):  # attributes of estimators of other libraries may have any type
         entry = {} if overrides(version.model, method) else _entry(version, method)
         return {"type": "array", "items": entry}
     return {"type": "array", "items": {}}
@@ -126,7 +126,7 @@ def _is_multilabel(estimator: Estimator) -> bool:
 
 def _by_class(classes: list[Any] | None) -> JSONObject:
     if not classes or any(isinstance(labels, list) for labels in classes):
-        return {}  # several outputs are one after the other, not row by row
+        return {}  # several outputs come one after the other, not row by row
     return _numbers(len(classes))
 
 

@@ -1,4 +1,4 @@
-"""The API document, and Swagger UI to read it and to try it out."""
+"""The API document, and Swagger UI for reading it and trying it out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from flask_skmodels.web.url_rules import add_url_rule
 from flask_skmodels.web.views import BaseView
 
 _LIBRARY = "flask_swagger_ui"
-# The files of the page: those of Swagger UI, and ours that start it.
+# The files of the page: those of Swagger UI, and our own, which start it.
 _ASSETS = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
@@ -57,7 +57,7 @@ def document_of(state: State, deployments: Iterable[Deployment], root: str = "")
 
     :param state: the extension on the application
     :param deployments: the models that it describes
-    :param root: path that the application is mounted at
+    :param root: path at which the application is mounted
     """
     site = document.Site(
         title=_title_of(state),
@@ -76,7 +76,7 @@ def _title_of(state: State) -> str:
 
 
 def _version_of(app: Flask) -> str:
-    """Return ``__version__`` of the application's module or package, else of its distribution."""
+    """Return ``__version__`` of the application's module or package, or else its distribution's."""
     package = app.import_name.partition(".")[0]
     for name in (app.import_name, package):
         version = getattr(sys.modules.get(name), "__version__", None)
@@ -103,7 +103,7 @@ class DocumentView(BaseView):
 
 
 class DocsView(BaseView):
-    """``GET /-/docs/``: the document in Swagger UI; without its extra, as a page of our own.
+    """``GET /-/docs/``: the document in Swagger UI; without that extra, as a page of our own.
 
     :param state: the extension on this application
     """
@@ -130,7 +130,7 @@ class DocsView(BaseView):
     def _own_page(self, exchange: Exchange) -> Response:
         """Return the document as a page of plain HTML.
 
-        :raises NotFound: the pages are turned off, and their style with them
+        :raises NotFound: the pages are turned off, and so is their style sheet
         """
         if not self._state.settings.pages:
             raise NotFound(f"Swagger UI is not installed: install {extra('swagger')}")

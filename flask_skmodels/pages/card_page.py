@@ -1,4 +1,4 @@
-"""The page ``/{name}/card/``: a model for those who decide about it, to read and to print."""
+"""The page ``/{name}/card/``: a model described for people who decide about it, for print too."""
 
 from __future__ import annotations
 

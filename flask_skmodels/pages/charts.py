@@ -19,7 +19,7 @@ _LARGEST = float_info.max
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """One bar of a histogram.
+    """A bar of a histogram.
 
     :param x: left edge of the bar, from 0 to 100
     :param width: width of the bar, from 0 to 100
@@ -117,7 +117,7 @@ def range_bar(received: JSONObject) -> RangeBar | None:
     margin = (most - least) * 0.15 or abs(most) * 0.15 or 1.0
     low = max(least - margin, -_LARGEST) if minimum is None else min(minimum, least)
     high = min(most + margin, _LARGEST) if maximum is None else max(maximum, most)
-    whole = high / 2 - low / 2 or 0.5  # halves, because the difference could overflow a float
+    whole = high / 2 - low / 2 or 0.5  # halves, because the whole difference could overflow a float
     start = round((least / 2 - low / 2) / whole * WIDTH, 3)
     width = max(round((most / 2 - least / 2) / whole * WIDTH, 3), 1.0)
     is_open = minimum is None, maximum is None
@@ -131,6 +131,6 @@ def round_width(width: float) -> float:
 
 
 def _is_rising(edges: Sequence[float], low: float, high: float) -> bool:
-    """Return whether edges rise strictly and enclose all numbers; rounding can prevent that."""
+    """Return whether edges rise strictly and enclose all numbers, which rounding can prevent."""
     rising = all(left < right for left, right in pairwise(edges))
     return rising and edges[0] <= low and edges[-1] >= high

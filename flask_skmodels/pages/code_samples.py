@@ -1,7 +1,7 @@
 """Code samples that send a request: a curl command, and programs in Python, JavaScript and R.
 
-They carry the login that the security schemes of the application name. Its secret is read from the
-environment, so that a copied sample holds none.
+The samples use the login that the security schemes of the application name. The secret is read from
+an environment variable, so a copied sample does not contain it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def login_of(schemes: Mapping[str, Mapping[str, Any]]) -> Login | None:
 
 
 def login_words(login: Login | None) -> str:
-    """Return what to do about the secret in the samples, empty without one."""
+    """Return what to do about the secret in the samples, empty if there is none."""
     if login is None:
         return ""
     if login.place == "certificate":
@@ -74,7 +74,7 @@ def samples(url: str, row: Mapping[str, Any], login: Login | None = None) -> lis
     """Return the title and the text of each sample that predicts one row.
 
     :param url: URL of the request
-    :param row: values by field, as they are in JSON
+    :param row: values by field, as in JSON
     :param login: the login that the URL needs
     """
     return [
@@ -121,7 +121,7 @@ def _curl_start(url: str, login: Login | None) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text as it stands in double quotes in a shell."""
+    """Return a text escaped for double quotes in a shell."""
     return _IN_DOUBLE_QUOTES.sub(r"\\\1", text)
 
 
@@ -215,7 +215,7 @@ def _r_login(login: Login | None) -> str:
 
 
 def _json(value: Any) -> str:
-    """Return a value as JSON, which is a literal in JavaScript too."""
+    """Return a value as JSON, which is also a literal in JavaScript."""
     return dumps(value).decode()
 
 

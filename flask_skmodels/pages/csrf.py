@@ -1,4 +1,4 @@
-"""The token against forged forms that Flask-WTF checks, where an application has it."""
+"""The token of Flask-WTF against forged forms, for applications that use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A panel of Flask-DebugToolbar: the predictions of a request, and where their time goes.
+"""A panel of Flask-DebugToolbar: the predictions of a request, and how their time is spent.
 
 This module needs Flask-DebugToolbar, which imports it by the name in ``DEBUG_TB_PANELS``.
 """
@@ -35,12 +35,12 @@ _OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a model during a request.
+    """A call of a model during a request.
 
     :param model: name of the model
     :param version: label of the version, None if the model has no versions
     :param method: name of the estimator's method
-    :param engine: name of the engine, empty if the version is not loaded any more
+    :param engine: name of the engine, empty if the version is no longer loaded
     :param outcome: ``"predicted"``, ``"rejected"``, ``"stopped"``, ``"failed"`` or ``"refused"``
     :param prediction: the record, None if the rows were not valid
     """

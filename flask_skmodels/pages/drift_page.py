@@ -1,4 +1,4 @@
-"""The page ``/{name}/drift/``: the last rows of a model beside its training data."""
+"""The page ``/{name}/drift/``: the last rows of a model compared with its training data."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from flask_skmodels.web.exchange import Exchange
 MOST_FIELDS = 60
 MOST_BARS = 24
 FEW_BARS = 5
-GAP = 0.08  # between two bars, of their width
-NOTABLE = 0.1  # by convention: below it a field has not drifted
-USUAL_THRESHOLD = 0.25  # by convention: above it a field has drifted
+GAP = 0.08  # between two bars, as a share of their width
+NOTABLE = 0.1  # by convention, a field has not drifted below this
+USUAL_THRESHOLD = 0.25  # by convention, a field has drifted above this
 _YES_OR_NO = {"True": "yes", "False": "no"}
-_RARE = (OTHER, UNKNOWN, MISSING)  # shown only if there are any
+_RARE = (OTHER, UNKNOWN, MISSING)  # bins that are shown only if they have values
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two bars over one another.
+    """Two bars in the same place.
 
     :ivar x: the left edge, from 0 to 100
     :ivar width: the width, from 0 to 100
-    :ivar expected: the height of the bar of the training data or the live version, from 0 to 40
+    :ivar expected: the height of the bar of the training data, or of the live version, from 0 to 40
     :ivar actual: the height of the bar of the window
     :ivar text: the label of the bin, and both shares
     """
@@ -55,12 +55,13 @@ class Chart:
     """The histograms of one column.
 
     :ivar name: the label of the field, or the name of the output
-    :ivar tone: ``"bad"`` if it has drifted, ``"notable"`` if it nearly has, else ``""``
-    :ivar statistics: its statistics by name
+    :ivar tone: ``"bad"`` if the column has drifted, ``"notable"`` if it has nearly drifted, else
+        ``""``
+    :ivar statistics: the statistics of the column by name
     :ivar pairs: the bars
-    :ivar labels: the labels of all bins if there are few, else of the first and the last
-    :ivar rows: the number of values, of two versions the smaller one
-    :ivar trained_mean: the mean in the training data, of booleans the share of True
+    :ivar labels: the labels of all bins if there are few, otherwise of the first and the last bin
+    :ivar rows: the number of values; for two versions, the smaller number
+    :ivar trained_mean: the mean in the training data; for booleans, the share of True
     :ivar note: what the chart compares
     :ivar is_yes_or_no: whether the values are only yes and no
     """
@@ -140,7 +141,7 @@ def _chart(report: Report, index: int) -> Chart:
 
 
 def _charts_of_versions(report: Report) -> Iterator[Chart]:
-    """Yield the predictions of the shadow and the canaries over those of the live version."""
+    """Yield charts of the predictions of the shadow and the canaries, over the live version's."""
     first = len(report.layout.fields)
     for compared in report.compared:
         for index in np.flatnonzero(compared.figures.rows).tolist():
@@ -164,8 +165,8 @@ def _drawn(
 ) -> Chart:
     """Return the chart of a column, without its tone.
 
-    :param expected: the shares that the actual ones are beside
-    :param beside: what these are the shares of
+    :param expected: the shares with which the actual shares are compared
+    :param beside: what has the expected shares, in words
     """
     column = figures.layout.columns[index]
     actual = figures.bars(index).tolist()
@@ -183,7 +184,7 @@ def _drawn(
 
 
 def _bar_name(column: ColumnBins, label: str) -> str:
-    """Return the label of a bar in words: of yes or no, or with separators in numbers."""
+    """Return the label of a bar in words: yes or no, or numbers with separators."""
     if column.source.type == "boolean":
         return _YES_OR_NO.get(label, label)
     return grouped(label) if isinstance(column, NumberBins) else label

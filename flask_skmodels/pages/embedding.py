@@ -1,4 +1,4 @@
-"""Forms and predictions in the application's own templates: a global named like the extension."""
+"""Forms and predictions in the application's own templates, which have a global for them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from flask_skmodels.web.http_errors import Problem
 
 @dataclass(slots=True)
 class Submission:
-    """The form of a model, as the current request has sent it.
+    """The form of a model, as it was sent in the current request.
 
     :param texts: texts of the inputs by name
     :param inputs: the inputs with their texts and errors
@@ -56,8 +56,8 @@ class TemplateModels:
         """Return a form for one row of a model, with the texts and errors of the current request.
 
         :param subject: the name of a model, or a form of :meth:`flask_skmodels.Model.form`
-        :param action: the URL that the form is sent to; by default that of the page
-        :param method: ``"post"`` or ``"get"``, which sends the values in the address
+        :param action: the URL that the form is sent to; by default the URL of the page
+        :param method: ``"post"``, or ``"get"`` to send the values in the address
         :param submit: the text of the button
         :raises UnknownModel: there is no such model
         """
@@ -92,15 +92,15 @@ class TemplateModels:
         """Return the prediction of one row, with the probabilities if the model serves them.
 
         :param subject: the name of a model, or a :class:`~flask_skmodels.Prediction` of one row
-        :param row: the row; without it that of the form that the current request has sent, and
-            nothing if it has sent none
+        :param row: the row; by default the row of the form that was sent in the current request. If
+            none was sent, nothing is drawn
         :param method: the name of the estimator's method; by default the model's first
         :param version: the label of a version; by default the live one
         :param form_method: ``"get"`` if the form was drawn with ``method="get"``
         :raises UnknownModel: there is no such model, version or method
         """
         if isinstance(subject, Prediction):
-            live = self._deployment(subject.model).current(application())  # its own may be gone
+            live = self._deployment(subject.model).current(application())  # its version may be gone
             return _drawn("prediction", result=_result_of(subject, live), errors=())
         if row is None:
             served = self._deployment(subject).current(application())
@@ -116,7 +116,7 @@ class TemplateModels:
     def _predicted(
         self, name: str, row: Any, method: str | None, label: str | None
     ) -> tuple[RowResult | None, list[str]]:
-        """Return the prediction of a row, or the messages of the errors why there is none."""
+        """Return the prediction of a row, or the error messages if there is none."""
 
         try:
             prediction = self._models.predict(name, [row], method, version=label)
@@ -146,9 +146,10 @@ class TemplateModels:
         return found
 
     def _submission(self, version: ModelVersion, form: InputForm, method: str) -> Submission | None:
-        """Return the form of a model that the current request has sent, None if it has not.
+        """Return the form of a model that was sent in the current request, None if it was not sent.
 
-        :param method: the HTTP method of the form; only that of ``"get"`` is read from the address
+        :param method: the HTTP method of the form; only with ``"get"`` the form is read from the
+            address
         """
         if not has_request_context():
             return None
@@ -166,7 +167,7 @@ class TemplateModels:
 
     def _is_cross_site(self) -> bool:
         if "Origin" not in request.headers and "Sec-Fetch-Site" not in request.headers:
-            return False  # it is no browser
+            return False  # the client is not a browser
         state: State = current_app.extensions[self._models.name]
         try:
             check_origin(request, state.settings.trusted_origins)
@@ -175,7 +176,7 @@ class TemplateModels:
         return False
 
     def _hidden(self, form: InputForm, name: str, method: str) -> list[tuple[str, str]]:
-        """Return the hidden inputs: which model the form is for, and the token of Flask-WTF."""
+        """Return the hidden inputs: one names the model, another has the token of Flask-WTF."""
         token = None if method.lower() == "get" else csrf_of(application())
         return [(_marker(self._models.name, form), name), *([] if token is None else [token])]
 
@@ -198,7 +199,7 @@ def _wtf_context(form: Any) -> JSONObject:
 
 
 def _is_followed() -> bool:
-    """Return whether the visitor goes to the address, as by a link, and no page embeds it."""
+    """Return whether the visitor opens the address, such as by a link, and no page embeds it."""
     return request.headers.get("Sec-Fetch-Dest") == "document"
 
 
@@ -207,7 +208,7 @@ def _is_hidden(field: Any) -> bool:
 
 
 def _marker(name: str, form: InputForm) -> str:
-    """Return the name of the hidden input that names the model; no field has it."""
+    """Return the name of the hidden input that names the model; no field has this name."""
     known = {each.name for each in form.fields}
     while name in known:
         name += "_"
@@ -217,9 +218,9 @@ def _marker(name: str, form: InputForm) -> str:
 def _result_of(
     prediction: Prediction, version: ModelVersion, probabilities: Prediction | None = None
 ) -> RowResult:
-    """Return the prediction of one row as it is shown.
+    """Return what is shown of the prediction of one row.
 
-    :raises ValueError: it has several rows
+    :raises ValueError: the prediction has several rows
     """
     if prediction.rows != 1:
         raise ValueError(f"a template shows the prediction of one row, not of {prediction.rows}")
@@ -227,6 +228,6 @@ def _result_of(
 
 
 def _drawn(macro: str, **arguments: Any) -> Markup:
-    """Return what a macro draws, that of the application if it has a template of this name."""
+    """Return what a macro draws; the application's macro if it has a template of this name."""
     template = current_app.jinja_env.get_template(f"skmodels/embed/{macro}.html")
     return Markup(getattr(template.module, macro)(**arguments))  # noqa: S704 - it is escaped there

@@ -1,6 +1,6 @@
-"""The messages of errors in words for the visitors of a page.
+"""The messages of errors in plain words for the visitors of a page.
 
-Documents keep Cerberus's messages, which programs may compare.
+JSON documents keep Cerberus's messages, which programs may compare.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _TYPE = re.compile(r"must be of (.+) type", re.DOTALL)
 
 
 def words_of(error: InputError) -> str:
-    """Return the message of an error in words for people, without the client's value."""
+    """Return the message of an error in plain words, without the client's value."""
     if error.hint is not None:
         return error.hint
     found = _ITEMS.fullmatch(error.message)
@@ -63,13 +63,13 @@ def words_of(error: InputError) -> str:
 
 
 def sentence_of(error: InputError) -> str:
-    """Return the words of an error after the name of its field, if it has one."""
+    """Return the message of an error in words, after the name of its field if it has one."""
     words = words_of(error)
     return words if error.field is None else f"{error.field}: {words}"
 
 
 def rule_in_words(rule: str) -> str:
-    """Return the fault of a value that breaks a rule, in words if the rule is known."""
+    """Return what is wrong with a value that breaks a rule; for an unknown rule, its name."""
     return _RULES.get(rule, rule)
 
 
@@ -84,7 +84,7 @@ def _in_words(message: str) -> str:
 
 
 def _any_of(types: str) -> str:
-    """Return the names of types, such as ``"integer or string"``, in words."""
+    """Return the names of types, such as ``"integer or string"``, in plain words."""
     names = re.split(", | or ", types)
     *first, last = dict.fromkeys(_TYPES.get(name, name) for name in names)
     return f"{', '.join(first)} or {last}" if first else last

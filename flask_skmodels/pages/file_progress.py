@@ -1,8 +1,8 @@
-"""The progress of a file that is predicted: the script of the page shows it while it works.
+"""The progress of a file that is predicted, for the script of the page to show.
 
 The script adds ``progress=1`` to the URL. The file is then predicted in parts, and the response has
-a line of JSON after each of them; the last line holds the page that any other client gets. Every
-part is a prediction with its own signals and limits, as a chunk of bulk scoring is.
+a line of JSON for each part; the last line contains the page that any other client gets. Every part
+is a prediction with its own signals and limits, as is a chunk of bulk scoring.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from flask_skmodels.web.predict import Predictor, Reader
 from flask_skmodels.web.views import BaseView
 
 PROGRESS = "progress"  # the parameter of the URL
-FIRST_ROWS = 100  # of the first part; how long it takes decides about the next ones
-SECONDS = 0.3  # that a part is to take
+FIRST_ROWS = 100  # of the first part; its time decides the size of the next parts
+SECONDS = 0.3  # that a part should take
 
 _T = TypeVar("_T")
 S = TypeVar("S")
@@ -45,9 +45,9 @@ def predict_file(
     reader: Reader[S],
     source: S,
 ) -> Steps[Prediction]:
-    """Predict a file as :meth:`Predictor.predict` does; in parts if the script asks for progress.
+    """Predict a file as :meth:`Predictor.predict` does, in parts if the script asks for progress.
 
-    A file to download is always predicted as a whole, because it is no page.
+    A file to download is always predicted as a whole, because the response is not a page.
 
     :param called: the request and its response, the version, and the name of its method
     :raises Exception: as :meth:`Predictor.predict`
@@ -70,9 +70,9 @@ def predict_file(
         stop = whole.rows if is_last else progress.rows + size
         try:
             part = predictor.predict(*called, _Part(rows.part(progress.rows, stop)), source)
-        except InvalidInput:  # the estimator rejects rows: it says which of the whole file
+        except InvalidInput:  # raised again for the whole file, with the places of rejected rows
             return predictor.predict(*called, _Part(rows), source)
-        if not outputs:  # the width of the others is the same
+        if not outputs:  # the other parts have the same width
             predictor.check_response(exchange, version, whole, part.outputs)
         outputs.append(part.outputs)
         whole.seconds += part.seconds
@@ -87,13 +87,13 @@ def predict_file(
 def response_of(view: BaseView, exchange: Exchange, steps: Steps[Response]) -> Response:
     """Return the response to an uploaded file: the page, or its progress and then the page."""
     try:
-        first = next(steps)  # the file is read now: it is closed before the first line is sent
+        first = next(steps)  # reads the file, which is closed before the first line is sent
     except StopIteration as end:
         page: Response = end.value
         return page
     lines = stream_with_context(_lines(view, exchange, first, steps))
     response = Response(lines, mimetype="application/x-ndjson")
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would send all lines together
+    response.headers["X-Accel-Buffering"] = "no"  # otherwise nginx would send all lines together
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -134,7 +134,7 @@ def _shown(progress: Progress) -> JSONObject:
 
 
 def _joined(outputs: list[ModelOutput]) -> ModelOutput:
-    """Return the outputs of several parts as those of one call."""
+    """Return the outputs of several parts as the outputs of one call."""
     first: Any = outputs[0]
     if is_multi_output(first):
         return [np.concatenate(each) for each in zip(*outputs, strict=True)]

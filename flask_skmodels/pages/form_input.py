@@ -1,4 +1,4 @@
-"""The texts of a form as input of a model, checked like a form that is sent to its URL."""
+"""The texts of a form as input of a model, checked like a form that is sent to the model's URL."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from flask_skmodels.inference.request_limits import NO_BUDGET
 from flask_skmodels.pages.input_form import InputForm
 from flask_skmodels.versions.version import ModelVersion
 
-_MAX_BYTES = 2**31  # the request that brought the texts was read already
+_MAX_BYTES = 2**31  # no limit: the request that contained the texts was read already
 
 
 class FormPairs:
-    """The names and values of a form that was read already, for a codec to decode.
+    """The names and values of a form that was read already, to be decoded by a codec.
 
     :param pairs: names and values
-    :param body: the body that contained them, whose limits apply; without it there are none
+    :param body: the body that contained them, whose limits apply; without a body there are no
+        limits
     """
 
     data = b""

@@ -1,4 +1,4 @@
-"""The redirect from the URL of a prediction to the form of its model, for browsers."""
+"""The redirect of a browser from the URL of a prediction to the form of the model."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from flask_skmodels.state import State
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.views import BaseView
 
-REDIRECTED = "redirected"  # the parameter of the form that a browser was led to
+REDIRECTED = "redirected"  # the parameter of a form to which a browser was redirected
 
 
 class FormRedirect(BaseView):
-    """``GET /{name}/{method}/`` of a browser; its ``POST`` predicts.
+    """``GET /{name}/{method}/`` of a browser; a ``POST`` to this URL predicts.
 
     :param state: the extension on this application
     :param deployment: the model

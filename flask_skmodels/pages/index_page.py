@@ -14,7 +14,7 @@ from flask_skmodels.pages.page import Page, base_of, estimator_of, recent_traffi
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.web.exchange import Exchange
 
-MANY = 8  # models; with more, the index has a search field
+MANY = 8  # with more models, the index has a search field
 MOST_MODELS = 100  # models that the index shows
 
 

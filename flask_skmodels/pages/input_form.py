@@ -24,12 +24,12 @@ from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.telemetry.drift.bins import label_of
 from flask_skmodels.versions.version import ModelVersion
 
-MOST_OPTIONS = 500  # of a select; a field with more values is typed
-MOST_SUGGESTIONS = 200  # values that are offered beside a field
-MOST_IN_HINT = 6  # of them in the hint of a field
+MOST_OPTIONS = 500  # of a select; for a field with more values, a text is typed
+MOST_SUGGESTIONS = 200  # values that are offered for a field
+MOST_IN_HINT = 6  # values that the hint of a field lists
 SLIDER_STEPS = 200
-LONG_TEXT = 60  # characters; a field that may have more gets a box of several lines
-LINKED = "fill."  # before the name of a field, in the parameters of a link to a filled-in form
+LONG_TEXT = 60  # characters; a field that may have more gets a box with several lines
+LINKED = "fill."  # precedes the name of a field in the parameters of a link to a filled-in form
 MOST_POSITIONS = 40  # inputs for a row without names; a longer row is typed as one text
 _ITEM = re.compile(r"item (\d+): (.*)", re.DOTALL)
 _INPUTS = {"number": "number", "integer": "number", "boolean": "checkbox"}
@@ -39,7 +39,7 @@ _OF_A_REQUEST = {"id", "value", "errors"}  # attributes of an input that differ 
 
 @dataclass(slots=True, kw_only=True)
 class Input:
-    """One input of a form.
+    """An input of a form.
 
     :ivar name: name in the form
     :ivar id: identifier in the page
@@ -50,7 +50,7 @@ class Input:
     :ivar unit: unit of the value
     :ivar options: values and texts of a select
     :ivar attributes: HTML attributes such as ``min``, ``max`` and ``step``
-    :ivar suggestions: values that are offered; others are accepted too
+    :ivar suggestions: values that are offered; other values are accepted too
     :ivar slider: the lowest value, the highest value and the step of a number with bounds
     :ivar is_required: whether a value must be given
     :ivar errors: messages about the value
@@ -77,16 +77,16 @@ class InputForm:
     A row without names has a single input for all values if it has more than ``MOST_POSITIONS``
     values, or if the number of values is not known.
 
-    It does not refer to the version, so that it does not keep an unloaded version in memory.
+    The form does not refer to the version, so that it does not keep an unloaded version in memory.
 
     :param version: the version of the model
     :param hidden: names of the hidden fields, as in ``SKMODELS_LOG_HIDDEN_FIELDS``; the form does
         not show their training data
     :ivar fields: the fields of the model, without aliases
     :ivar labels: the label of each input and the unit of its value, by name
-    :ivar hidden_names: names of the inputs whose values are kept nowhere
-    :ivar source: the source of the values that a form without an example begins with, as in
-        :class:`.StartingValues`; empty if it begins without values
+    :ivar hidden_names: names of the inputs whose values are not kept anywhere
+    :ivar source: the source of the first values of a form without an example, as in
+        :class:`.StartingValues`; empty if the form is empty at first
     """
 
     def __init__(self, version: ModelVersion, hidden: Collection[str] = ()) -> None:
@@ -109,7 +109,7 @@ class InputForm:
 
     @classmethod
     def of(cls, version: ModelVersion, hidden: Collection[str] = ()) -> InputForm:
-        """Return the form of a version. It is made once, which takes longer than to fill it."""
+        """Return the form of a version; it is made once, which takes longer than filling it."""
         forms, key = _forms.setdefault(version, {}), frozenset(hidden)
         form = forms.get(key)
         if form is None:
@@ -119,8 +119,8 @@ class InputForm:
     def initial(self, index: int = 0) -> dict[str, str]:
         """Return the initial texts of the inputs: an example of the model, and the defaults.
 
-        A model without examples has typical values of its training data instead, else values that
-        the schema allows.
+        A model without examples has typical values of its training data instead, or values that the
+        schema allows.
 
         :param index: index of the example
         """
@@ -134,7 +134,7 @@ class InputForm:
         return {VALUES: ", ".join(texts.values())} if self._is_single else texts
 
     def linked(self, parameters: Mapping[str, str]) -> dict[str, str]:
-        """Return the texts in the parameters of a link, empty if it has none.
+        """Return the texts in the parameters of a link, empty if there are none.
 
         :param parameters: the parameters of the URL
         """
@@ -213,7 +213,7 @@ class InputForm:
         return [_input(each, is_alone=len(self.fields) == 1) for each in self.fields]
 
     def _starting_values(self) -> Mapping[str, Any]:
-        """Return the values without an example; of a row typed as one text, all or none."""
+        """Return the values without an example; for a row typed as one text, all or none."""
         is_whole = all(each.name in self._starting for each in self.fields)
         return self._starting if is_whole or not self._is_single else {}
 
@@ -242,7 +242,7 @@ class InputForm:
 
 
 def labels_of(version: ModelVersion | None, hidden: Collection[str]) -> dict[str, str]:
-    """Return the label of each field by its name, none if no version is loaded.
+    """Return the label of each field by its name, or nothing if no version is loaded.
 
     :param hidden: names of the hidden fields, as for :class:`InputForm`
     """
@@ -315,7 +315,7 @@ def _is_long(schema: Mapping[str, Any], *, is_alone: bool) -> bool:
 
 
 def _slider(schema: Mapping[str, Any]) -> tuple[float, float, float] | None:
-    """Return the lowest value, the highest value and the step, None without both bounds."""
+    """Return the lowest value, the highest value and the step, None if a bound is missing."""
     training = tuple(schema.get("x-training-range", ())) or (None, None)
     low, high = (
         b if b is not None else t for b, t in zip(bounds_of(schema), training, strict=True)
@@ -341,7 +341,7 @@ def _attributes(schema: Mapping[str, Any], kind: str) -> JSONObject:
 
 
 def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
-    """Return the description of a field, else the accepted values; and the range in training."""
+    """Return the description of a field, or the accepted values, with the range in training."""
     hint = str(schema.get("description", "")) or _hint(schema, kind)
     bounds = tuple(schema.get("x-training-range", ()))
     if not bounds or bounds == bounds_of(schema):
@@ -350,7 +350,7 @@ def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
 
 
 def _with_known(hint: str, schema: Mapping[str, Any], values: Sequence[str]) -> str:
-    """Return a hint with the values that the estimator or its training data know."""
+    """Return a hint with the values that are known from the estimator or its training data."""
     more = ", …" if len(values) > MOST_IN_HINT else ""
     known = f"in training: {', '.join(values[:MOST_IN_HINT])}{more}" if values else ""
     others = "other values are accepted" if values and "enum" not in schema else ""
@@ -383,7 +383,7 @@ def _hint(schema: Mapping[str, Any], kind: str) -> str:
 
 
 def _limit_text(value: Any, schema: Mapping[str, Any]) -> str:
-    """Return a limit in full, because it is enforced; a date without a time of 0:00."""
+    """Return a limit with all digits, because it is enforced; a date without a time of 0:00."""
     return _bound_text(label_of(str(whole(value))), schema)
 
 

@@ -1,4 +1,4 @@
-"""The card of a model: what it predicts, from what, since when, how sure, and how it is checked.
+"""The card of a model: what it predicts from what, since when, how sure, and how it is checked.
 
 As JSON, and as Markdown in the format of skops's model cards.
 """
@@ -33,14 +33,14 @@ from flask_skmodels.versions.version import ModelVersion
 
 MOST_CLASSES = 50
 MOST_FIELDS = 200
-SURE = 0.9  # the probability from which a prediction counts as sure
+SURE = 0.9  # a prediction with at least this probability counts as sure
 LONGEST_PARAMETER = 80  # characters
 MOST_LISTED = 20  # values that a field accepts
 _WITHOUT_LIMITS = {"type", "required", "nullable", "default", "meta", "finite"}  # rules of a field
 _SIMPLE = (str, int, float, bool, type(None))
 NO_SCORE = (
-    "How often it is right on test data, or how near, is not stored with the model. "
-    "Its authors know."
+    "How often, or how nearly, the model is right on test data is not stored with it. Its authors "
+    "may know."
 )
 
 
@@ -48,7 +48,7 @@ NO_SCORE = (
 class CardSources:
     """The sources of a card.
 
-    :param version: the version that it describes
+    :param version: the version that the card describes
     :param versions: the versions of the model, as its JSON description lists them
     :param window: the last predictions in this process
     :param started_at: when this process was started, in ISO 8601
@@ -171,7 +171,7 @@ def _since(sources: CardSources) -> JSONObject:
 
 
 def _certainty(version: ModelVersion, window: Sequence[KeptPrediction]) -> JSONObject:
-    """Return how sure the model says it is, and how sure it was of the last predictions."""
+    """Return whether the model gives probabilities, and how sure it was of the last predictions."""
     has_probabilities = "predict_proba" in version.methods
     known: JSONObject = {
         "has_probabilities": has_probabilities,
@@ -218,7 +218,7 @@ def _shares(column: ColumnProfile) -> JSONObject:
 
 
 def _checks(sources: CardSources) -> Iterator[str]:
-    """Yield the checks that the model has passed, and those of each request, as sentences."""
+    """Yield, as sentences, the checks that the model has passed and the checks of each request."""
     version = sources.version
     yield "Each row is checked against the fields above before the model sees it."
     if version.engine.describe()["name"] == "lean":
@@ -248,7 +248,7 @@ def markdown(card: Mapping[str, Any], version: ModelVersion, sample: str) -> str
     """Return a card in Markdown, with the sections of skops's model cards.
 
     :param card: the card, from :func:`model_card`
-    :param version: the version that it describes
+    :param version: the version that the card describes
     :param sample: a command that requests a prediction
     """
     sections = [
@@ -341,7 +341,7 @@ def certainty_sentence(card: Mapping[str, Any]) -> str:
 
 
 def _front_matter(version: ModelVersion) -> str:
-    """Return the metadata that skops writes, which the Hugging Face Hub reads."""
+    """Return the metadata as skops writes them; the Hugging Face Hub reads them."""
     kind = "classification" if version.is_classifier else "regression"
     loaded = version.loaded
     known = {"library_name": "sklearn"}
@@ -388,5 +388,5 @@ def _cell(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Return a text without markup of HTML, which Markdown would pass on."""
+    """Return a text without HTML markup, which Markdown would keep."""
     return str(text).replace("&", "&amp;").replace("<", "&lt;")

@@ -71,8 +71,8 @@ from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.views import BaseView, PredictionView
 
-LONGEST_LINK = 4_000  # characters; some servers accept no longer URLs
-BEGINNING = 65_536  # bytes of a file whose columns are checked before it is predicted
+LONGEST_LINK = 4_000  # characters; some servers refuse longer URLs
+BEGINNING = 65_536  # bytes of a file that are read to check its columns before it is predicted
 MOST_ERRORS = 20  # errors of a file that are listed
 MEANINGS = {
     "predict": "the predictions",
@@ -85,7 +85,7 @@ _EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 class ModelPage(BaseView):
     """``/{name}/``: the description of a model, and forms to send rows to it.
 
-    A client that posts to it gets the response of the model's first method.
+    A client that is no browser and posts to this URL gets the response of the model's first method.
 
     :param state: the extension on this application
     :param deployment: the model
@@ -117,7 +117,7 @@ class ModelPage(BaseView):
         return InputForm.of(version, self._state.settings.hidden_fields)
 
     def _describe(self, exchange: Exchange, version: ModelVersion) -> JSONObject:
-        """Return the description of the model, with that of the chosen version."""
+        """Return the description of the model, including the chosen version."""
         described = self._deployment.describe(exchange.app)
         if chosen_label(self._deployment, exchange) is None:
             return described
@@ -318,13 +318,13 @@ class ModelPage(BaseView):
         return f"{site}/{self._deployment.name}"
 
     def _reasons(self) -> Mapping[str | None, str]:
-        """Return why versions have failed, by label; none if the visitor may not know."""
+        """Return why versions have failed, by label; nothing if the visitor may not know."""
         may_see = self._state.may_see_reasons(self._deployment)
         return self._deployment.versions.failures if may_see else {}
 
 
 def _fields_of(body: Body) -> dict[str, str]:
-    """Return the fields of a form; the page shows them again, even if they are not UTF-8."""
+    """Return the fields of a form, even if they are not UTF-8: the page shows them again."""
     try:
         return dict(body.pairs)
     except InvalidInput:
@@ -332,7 +332,7 @@ def _fields_of(body: Body) -> dict[str, str]:
 
 
 def _origin(version: ModelVersion, form: InputForm, exchange: Exchange) -> str:
-    """Return the source of the values of a form that is shown for the first time, else none."""
+    """Return the source of the first values of a form; nothing if the form was sent."""
     request = exchange.request
     if version.model.examples or request.method == "POST" or form.linked(request.args):
         return ""
@@ -340,19 +340,19 @@ def _origin(version: ModelVersion, form: InputForm, exchange: Exchange) -> str:
 
 
 def _columns_named(inputs: Sequence[Input]) -> list[str]:
-    """Return the names of the columns of a file, none if they are the labels of the inputs."""
+    """Return the names of the columns of a file, nothing if they are the labels of the inputs."""
     names = [each.name for each in inputs if each.name != VALUES]
     return names if any(each.label != each.name for each in inputs) else []
 
 
 def _methods_shown(version: ModelVersion) -> list[str]:
-    """Return the methods with a button; that of the first method also shows some others."""
+    """Return the methods with a button; the button of the first method also shows some others."""
     shown = _methods_with_first(version)
     return [method for method in version.methods[1:] if method not in shown]
 
 
 def _methods_with_first(version: ModelVersion) -> list[str]:
-    """Return the methods that are called with the first one: probabilities and explanations."""
+    """Return the methods that are called with the first method: probabilities and explanations."""
     return [method for method in version.methods[1:] if method in {"predict_proba", EXPLAIN}]
 
 
@@ -376,9 +376,9 @@ def _file_of(body: Body) -> tuple[UploadedFile, Codec]:
 
 
 class _Beginning:
-    """The whole lines at the beginning of a file, which is all that its columns need.
+    """The whole lines at the beginning of a file, from which its columns are known.
 
-    :param file: the file, or its beginning
+    :param file: the file, or the beginning of it
     """
 
     pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
@@ -391,7 +391,7 @@ class _Beginning:
 
 
 def _renamed(exchange: Exchange) -> dict[str, str]:
-    """Return the column that each of some fields is read from, as the form says."""
+    """Return, for some fields, the column that they are read from, as chosen in the form."""
     fields = parsed_form(exchange.request)[0]
     return {
         name.removeprefix(RENAMED): column
@@ -403,9 +403,9 @@ def _renamed(exchange: Exchange) -> dict[str, str]:
 def _rejected(
     error: InvalidInput, table: UploadedTable, codec: Codec, version: ModelVersion
 ) -> JSONObject:
-    """Return what the page shows of a rejected file besides its errors.
+    """Return what the page shows for a rejected file besides its errors.
 
-    Names of columns are shown only if a field has none; else the errors say enough.
+    Names of columns are shown only if a field has no column; otherwise the errors say enough.
     """
     columns = table.columns if table.columns.misses_required or table.columns.notes else None
     file = rejected_rows_file(error, table, codec, version.schema)

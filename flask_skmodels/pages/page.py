@@ -36,8 +36,8 @@ MOST_STEPS = 4  # steps of a pipeline whose names are shown
 HIDDEN = "The application hides these values."
 _SCRIPT = "text/javascript"
 _STATIC = {"pages.css": "text/css", "pages.js": _SCRIPT, "file_progress.js": _SCRIPT}
-_KEPT_IN_JSON = {"q", "version"}  # the parameters that JSON documents know
-_NAME_THE_MODEL = {404, 413, 503}  # the statuses whose page leads to the model, if it is visible
+_KEPT_IN_JSON = {"q", "version"}  # the parameters that JSON documents have too
+_NAME_THE_MODEL = {404, 413, 503}  # statuses whose page has a link to the model, if it is visible
 _YEAR = 365 * 24 * 3600
 SECURITY = {
     "Content-Security-Policy": (
@@ -97,7 +97,7 @@ def render_page(state: State, exchange: Exchange, template: str, **context: Any)
     :param state: the extension on this application
     :param exchange: the request and its response
     :param template: name of the template
-    :param context: its variables
+    :param context: the variables of the template
     """
     use_compiled_templates(state.app.jinja_env)
     base = base_of(state, exchange.request)
@@ -120,7 +120,7 @@ def _json_url(request: Request) -> str:
 
 
 def error_page(state: State, exchange: Exchange, exception: Exception) -> Response:
-    """Return an exception as a page for a browser, or as a problem for any other client."""
+    """Return an exception as a page for a browser, as a problem document for any other client."""
     if response_of(exception) is not None or not prefers_page(exchange.request):
         return varied(problem_response(exception, exchange.request))
     problem = problem_of(exception, exchange.request)
@@ -130,7 +130,7 @@ def error_page(state: State, exchange: Exchange, exception: Exception) -> Respon
     deployment = _deployment_of(state, exchange.request) if names_model else None
     if deployment is not None:
         known["model"] = deployment.name
-        if problem.status == 503:  # it may be the version that cannot be loaded
+        if problem.status == 503:  # perhaps this version cannot be loaded
             known["version"] = _known_label(deployment, exchange)
     page = render_page(state, exchange, "error.html", **known)
     page.status_code = problem.status
@@ -140,7 +140,7 @@ def error_page(state: State, exchange: Exchange, exception: Exception) -> Respon
 
 
 def _limit(request: Request) -> int | None:
-    """Return the size that a body may have, None if that of the request is not larger."""
+    """Return the size that a body may have, None if the body of the request is not larger."""
     limit, length = request.max_content_length, request.content_length
     return limit if limit is not None and (length or 0) > limit else None
 
@@ -152,7 +152,7 @@ def _deployment_of(state: State, request: Request) -> Deployment | None:
 
 
 def _known_label(deployment: Deployment, exchange: Exchange) -> str | None:
-    """Return the version that a page was asked for, None if the model has no such version."""
+    """Return the version that was requested for a page, None if the model has no such version."""
     label = chosen_label(deployment, exchange)
     known = [] if label is None else deployment.versions.describe()
     return label if label in [each["version"] for each in known] else None
@@ -170,13 +170,13 @@ def recent_traffic_of(state: State) -> RecentTraffic:
 
 
 def chosen_label(deployment: Deployment, exchange: Exchange) -> str | None:
-    """Return the version that the parameter ``version`` of a page names, None if it names none."""
+    """Return the label in the parameter ``version`` of a page, None if there is none."""
     label = exchange.request.args.get("version") or None
     return label if deployment.versions.is_folder else None
 
 
 def chosen_version(deployment: Deployment, exchange: Exchange) -> ModelVersion:
-    """Return the version that the parameter ``version`` of a page names, else the live one.
+    """Return the version that the parameter ``version`` of a page names, or the live version.
 
     :raises NoSuchVersion: the model has no such version
     :raises SKModelsError: the version cannot be loaded
@@ -191,7 +191,7 @@ def chosen_version(deployment: Deployment, exchange: Exchange) -> ModelVersion:
 
 
 def has_drift(state: State, deployment: Deployment) -> bool:
-    """Return whether a model has a page of its drift."""
+    """Return whether a model has a drift page."""
     live = deployment.versions.live
     return state.drift is not None and live is not None and live.profile is not None
 
@@ -203,12 +203,12 @@ def varied(response: Response) -> Response:
 
 
 def base_of(state: State, request: Request) -> str:
-    """Return the path that all URLs of an extension begin with, as browsers see it."""
+    """Return the path with which all URLs of an extension begin, as browsers see it."""
     return quote(request.script_root + state.settings.url_prefix)
 
 
 def estimator_of(version: ModelVersion) -> str:
-    """Return the class names of the steps of a pipeline, or of any other estimator."""
+    """Return the class names of the steps of a pipeline, or the class name of another estimator."""
     pipeline = version.model.pipeline
     pairs = pipeline.steps if is_a(pipeline, "Pipeline") else ()
     steps = [step for _, step in pairs if has(step, "fit")]

@@ -24,7 +24,7 @@ def add_rules(state: State) -> None:
 
 
 def add_form_rules(state: State, deployment: Deployment) -> None:
-    """Lead a browser that opens the URL of a prediction to the form of the model."""
+    """Redirect a browser that opens the URL of a prediction to the form of the model."""
     name, view = deployment.name, FormRedirect(state, deployment)
     for method in deployment.versions.methods:
         addresses = {f"{name}:{method}:form": f"/{name}/{method}/"}
@@ -36,7 +36,7 @@ def add_form_rules(state: State, deployment: Deployment) -> None:
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Add the pages of a model; if the pages are turned off, its JSON description only."""
+    """Add the pages of a model; if the pages are turned off, only its JSON description."""
     name, decorators = deployment.name, state.decorators_of(deployment)
     if not state.settings.pages:
         add_url_rule(state, name, f"/{name}/", ModelView(deployment), decorators=decorators)

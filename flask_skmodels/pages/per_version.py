@@ -1,4 +1,4 @@
-"""Results that do not change for a version, computed once for each."""
+"""Results that do not change for a version, computed once for each version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _R = TypeVar("_R")
 
 
 def per_version(function: Callable[[ModelVersion], _R]) -> Callable[[ModelVersion], _R]:
-    """Return a function that keeps its result for as long as the version is in memory.
+    """Return a function that keeps its result as long as the version is in memory.
 
     :param function: a function of a version, whose result does not refer to the version
     """

@@ -14,10 +14,10 @@ from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.views import BaseView
 
-ALONE = "alone"  # the parameter of the drawing outside the page of its model
+ALONE = "alone"  # the parameter for the drawing alone, outside the page of its model
 _SCRIPT = re.compile(r"<script\b.*?</script>|\son\w+=\"[^\"]*\"", re.DOTALL)
-# No script ever runs in it. With the same origin, the script of the model's page can read its
-# height and set its theme.
+# No script ever runs in the drawing. With the same origin, the script of the model's page can read
+# # its height and set its theme.
 _SANDBOX = (
     "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
     "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"

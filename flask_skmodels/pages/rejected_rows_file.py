@@ -20,7 +20,7 @@ from flask_skmodels.schema.text_values import read_number
 MOST_ROWS = 1_000
 _PART = 256  # rows that are validated together, at most
 REASONS = "reasons"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet may run
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of what a spreadsheet may run
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class RejectedRowsFile:
     """The rejected rows.
 
     :param body: the file, as CSV
-    :param rows: their number
+    :param rows: the number of rejected rows
     :param is_complete: whether these are all rejected rows
     """
 
@@ -65,7 +65,7 @@ def rejected_rows_file(
 
 
 def _most_rows(table: UploadedTable, schema: Schema) -> int:
-    """Return how many rows may be validated by Cerberus, which takes long."""
+    """Return how many rows may be validated by Cerberus, which is slow."""
     width = max(len(schema.fields), 1)
     return min(max(table.budget.max_cells // (width * CERBERUS_CELLS), 1), MOST_ROWS)
 
@@ -90,7 +90,7 @@ def _reasons(
 
 
 def _without_formula(text: str) -> str:
-    """Return a text that a spreadsheet does not run as a formula. Numbers stay as they are."""
+    """Return a text that a spreadsheet does not run as a formula; numbers stay unchanged."""
     is_formula = text.startswith(_FORMULA) and isinstance(read_number(text), str)
     return f"'{text}" if is_formula else text
 

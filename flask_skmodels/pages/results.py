@@ -24,10 +24,10 @@ from flask_skmodels.pages.waterfall import Label, Waterfall, importance_bars, wa
 from flask_skmodels.schema.types import ColumnValues, JSONObject
 from flask_skmodels.versions.version import ModelVersion
 
-MOST_BARS = 12  # classes with a bar: the most probable
+MOST_BARS = 12  # classes with a bar, the most probable ones
 MOST_OUTPUTS = 60  # outputs listed for one row
 MOST_ROWS = 20  # rows in the table of a file
-MOST_COLUMNS = 12  # fields in that table, and as many outputs
+MOST_COLUMNS = 12  # fields in that table, and the same number of outputs
 MOST_BYTES = 1_000_000  # size of a download that is embedded in the page
 
 
@@ -78,14 +78,14 @@ class FileResult:
     :param header: names of the columns; the outputs follow the fields
     :param first_output: index of the first output column
     :param rows: texts of the first rows
-    :param importance: label, text and bar of the mean contributions of the fields, if these were
+    :param importance: label, text and bar of the mean contribution of each field, if the rows were
         explained
     :param distributions: name and distribution of the outputs
     :param is_share: whether the outputs are probabilities
     :param columns_in_words: what the columns of an explanation mean, empty for other predictions
     :param hidden_columns: number of columns that are not in the table
-    :param are_hidden_in_download: whether the download has all of them
-    :param download: data URL of all predictions, None if they are too large for the page
+    :param are_hidden_in_download: whether the download contains all these columns
+    :param download: data URL of a file with all predictions, None if it is too large for the page
     :param file_name: file name of the download
     :param prediction: the record of the prediction
     """
@@ -114,9 +114,9 @@ def row_result(
     """Return the result to show for one row.
 
     :param prediction: the prediction of the row
-    :param version: a version of its model, which says whether the outputs are labels
-    :param probabilities: the prediction of its probabilities, None if the model does not serve them
-    :param explanation: its explanation, None if the model does not serve it
+    :param version: a version of the model, which says whether the outputs are labels
+    :param probabilities: the prediction of the probabilities, None if the model does not serve them
+    :param explanation: the explanation of the row, None if the model does not serve it
     :param labels: the labels of the fields, by name
     """
     pictures = [] if explanation is None else _waterfalls(explanation, labels)
@@ -155,14 +155,14 @@ def file_result(
     """Return the result to show for a file.
 
     :param prediction: the prediction of the rows
-    :param version: the version that made it
+    :param version: the version that made the prediction
     :param writer: the codec of the download
     :param labels: the labels of the fields, by name
     """
     layout = prediction.layout
     columns = answer_columns(prediction)
     if layout is not None:
-        columns = columns[:-1]  # without the rule, which is the same in every row
+        columns = columns[:-1]  # leave out the rule, which is the same in every row
     fields = list(prediction.fields[:MOST_COLUMNS])
     shown = columns[:MOST_COLUMNS]
     inputs = _inputs(prediction, len(fields))
@@ -197,7 +197,7 @@ def file_result(
 def _columns_in_words(
     layout: Layout, classes: Sequence[Any] | None, columns: Sequence[tuple[str, ColumnValues]]
 ) -> str:
-    """Return what the columns of an explanation mean, by the example of the first output."""
+    """Return what the columns of an explanation mean, with the first output as the example."""
     base, first, output = (columns[index][0] for index in (0, 1, layout.width - 1))
     labels = range(layout.count) if classes is None else classes
     subject = f" for {plain_text(labels[0])}" if layout.count > 1 else ""
@@ -266,7 +266,7 @@ def _are_labels(prediction: Prediction, version: ModelVersion) -> bool:
 def _texts_of_columns(
     layout: Layout | None, *, are_labels: bool, is_share: bool
 ) -> list[Callable[[Any], str]]:
-    """Return the functions that make texts of the output columns, to be repeated."""
+    """Return the functions that turn values of the output columns into text, to be repeated."""
     text = plain_text if are_labels else _share_text if is_share else format_value
     contribution = _contribution_text if is_share else format_value
     return [text] if layout is None else [text, *[contribution] * len(layout.fields), text]
@@ -277,12 +277,12 @@ def _contribution_text(value: Any) -> str:
 
 
 def _share_text(value: Any, *, is_probability: bool = True) -> str:
-    """Return a share as a percentage; a missing one, or another value, as any other."""
+    """Return a share as a percentage, and a missing or any other value as usual."""
     if isinstance(value, float) and isfinite(value):
         return percent(value, is_probability=is_probability)
     return format_value(value)
 
 
 def data_url(body: bytes, media_type: str) -> str:
-    """Return a file as a URL, which a page can hold."""
+    """Return a file as a URL that a page can contain."""
     return f"data:{media_type};base64,{b64encode(body).decode()}"

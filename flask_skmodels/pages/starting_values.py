@@ -1,4 +1,4 @@
-"""The values that a form begins with: of an example, of the training data, or of the schema."""
+"""The first values of a form: of an example, of the training data, or of the schema."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.versions.version import ModelVersion
 
-_STEPS = 100  # of a made-up number between its bounds
+_STEPS = 100  # between the bounds of a made-up number
 
 
 @dataclass(frozen=True, slots=True)
 class StartingValues:
-    """The values that the form of a model without examples begins with.
+    """The first values of the form of a model without examples.
 
-    :ivar values: the value of each field; fields without one begin empty
-    :ivar source: ``"training"`` if all of them are typical of the training data, ``"schema"`` if
+    :ivar values: the value of each field; fields without a value are empty at first
+    :ivar source: ``"training"`` if all values are typical of the training data, ``"schema"`` if
         none is, else ``"both"``
     """
 
@@ -34,10 +34,10 @@ class StartingValues:
 
 
 def starting_values(version: ModelVersion, fields: Sequence[Field]) -> StartingValues:
-    """Return typical values of the training data and defaults, else values that are allowed.
+    """Return typical values of the training data and defaults, or else values that are allowed.
 
     :param version: the version of the model
-    :param fields: its fields, without aliases
+    :param fields: the fields of the model, without aliases
     """
     typical = _without_none({each.name: whole(typical_value(each)) for each in fields})
     defaults = _without_none({each.name: each.definition.get("default") for each in fields})
@@ -71,7 +71,7 @@ def _without_none(values: Mapping[str, Any]) -> JSONObject:
 
 
 def _made_up(field: Field) -> Any:
-    """Return a value that the rules of a field seem to allow, None if none can be told."""
+    """Return a value that the rules of a field seem to allow, None if no value is found."""
     schema = field_schema(field)
     choices = [each for each in schema.get("enum", ()) if each is not None]
     known = choices or list(field.column.known or field.column.categories or ())

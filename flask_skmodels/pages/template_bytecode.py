@@ -1,9 +1,9 @@
 """Compiled templates of the pages, kept beside Python's own compiled files.
 
-Jinja compiles a template when a process first shows it, which takes longer than all else that is
-done for the page. Python keeps its own modules compiled in ``__pycache__``; the templates are kept
-there too, by the same rules: nothing is written if ``sys.dont_write_bytecode`` is set or the folder
-cannot be written to, and Jinja compares the source before it uses a file.
+Jinja compiles a template when a process first shows it, which takes longer than everything else
+that is done for the page. Python keeps its own modules compiled in ``__pycache__``; the templates
+are kept there too, under the same rules: nothing is written if ``sys.dont_write_bytecode`` is set
+or the folder cannot be written to, and Jinja compares the source before it uses a file.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _OPTIONS = (
 
 
 def use_compiled_templates(environment: Environment) -> None:
-    """Let an application keep our templates compiled, unless it has a cache of its own."""
+    """Let an application keep our compiled templates, unless it has its own cache."""
     if environment.bytecode_cache is None and environment.finalize is None:
         environment.bytecode_cache = TemplateBytecode()
 
 
 class TemplateBytecode(BytecodeCache):
-    """The compiled form of our templates. Those of the application are not kept."""
+    """The compiled form of our templates. Templates of the application are not kept."""
 
     def get_cache_key(self, name: str, filename: str | None = None) -> str:
         """Return the file name of one of our templates, empty for any other template."""

@@ -19,7 +19,7 @@ class HourChart:
     :param title: title of the chart
     :param most: the value at the top, 0 if there are no values
     :param is_time: whether the values are seconds
-    :param bars: left edge, top, height, and text of each bar; ``kind`` is its color
+    :param bars: left edge, top, height, text and kind of each bar; the kind decides its color
     :param lines: label and points of each line
     :param first: the first minute, in ISO 8601
     :param last: the last minute
@@ -87,7 +87,7 @@ def _line_chart(
 
 
 def _segments(values: Sequence[float | None], most: float) -> list[str]:
-    """Return the points of a line for each run of minutes with a value; a single one is a dash."""
+    """Return the points of a line for each run of minutes with a value; one minute is a dash."""
     width, segments = WIDTH / len(values), []
     for is_known, run in groupby(enumerate(values), key=lambda pair: pair[1] is not None):
         if is_known:

@@ -24,8 +24,8 @@ from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.http_errors import NoSuchVersion
 
-MOST_VERSIONS = 50  # that can be chosen
-_NOT_KEPT = "Of the requests, only numbers, yes or no, and values from a fixed list are kept."
+MOST_VERSIONS = 50  # versions that can be chosen
+_NOT_KEPT = "Only numbers, yes or no, and values from a fixed list are kept from the requests."
 
 
 class TrafficPage(Page):
@@ -73,7 +73,7 @@ class TrafficPage(Page):
         return details
 
     def _scope(self, exchange: Exchange) -> Scope:
-        """Return the part of the traffic that the visitor asks for.
+        """Return the part of the traffic that the visitor has chosen.
 
         :raises NoSuchVersion: the model has no such version
         """
@@ -100,14 +100,14 @@ class TrafficPage(Page):
     def _uncounted(
         self, exchange: Exchange, traffic: Mapping[str, Any]
     ) -> list[tuple[str, list[str]]]:
-        """Return why values are not counted, and the labels of these fields, for each reason."""
+        """Return each reason why values are not counted, with the labels of these fields."""
         version = self._version(exchange)
         if version is None:
             return []
         form = InputForm.of(version, self.state.settings.hidden_fields)
         counted = {each["field"] for each in traffic["inputs"]}
         labels: dict[str, list[str]] = {_NOT_KEPT: [], HIDDEN: []}
-        fields = [each for each in form.fields if each.name in form.labels]  # none of a text area
+        fields = [each for each in form.fields if each.name in form.labels]  # not with a text area
         for field in fields:
             is_hidden = field.name in form.hidden_names
             if field.name not in counted and (is_hidden or not is_measured(field)):
@@ -115,14 +115,14 @@ class TrafficPage(Page):
         return [pair for pair in labels.items() if pair[1]]
 
     def _counted_method(self, exchange: Exchange, traffic: Mapping[str, Any]) -> str | None:
-        """Return the method whose predictions are counted, None if those of all methods are."""
+        """Return the method whose predictions are counted, None if all methods are counted."""
         version = self._version(exchange)
         if version is None or traffic["are_distributions_shared"] or len(version.methods) == 1:
             return None
         return version.default_method
 
     def _version(self, exchange: Exchange) -> ModelVersion | None:
-        """Return the version that the visitor asks for, else the live one; None if not loaded."""
+        """Return the version that the visitor has chosen, or the live one; None if not loaded."""
         versions, chosen = self._deployment.versions, chosen_label(self._deployment, exchange)
         return versions.live if chosen is None else versions.loaded(chosen)
 
@@ -139,7 +139,7 @@ class TrafficPage(Page):
 
 
 def _by_field(rejected: Sequence[JSONObject]) -> list[tuple[str, int, list[JSONObject]]]:
-    """Return the errors of each field with their sum, the field with the most first."""
+    """Return the errors of each field with their sum, the field with the most errors first."""
     fields: dict[str | None, list[JSONObject]] = {}
     for each in rejected:
         fields.setdefault(each["field"], []).append(each)

@@ -41,7 +41,7 @@ MOST_OUTPUTS = 8  # output columns with a chart
 MOST_VALUES = 20  # distinct values of a column that are counted separately
 _BOUNDS = {"min": "minimum", "max": "maximum", "allowed": "enum"}
 _META = ("title", "x-unit")
-_RARE = (OTHER, UNKNOWN, MISSING)  # bins that are shown only if there are values in them
+_RARE = (OTHER, UNKNOWN, MISSING)  # bins that are shown only if they have values
 _COUNTS = {
     "predictions": PREDICTIONS,
     "rows": ROWS,
@@ -55,7 +55,8 @@ def summary(traffic: RecentModelTraffic, window: Sequence[KeptPrediction]) -> JS
 
     :param traffic: recent traffic of the model
     :param window: the last predictions of the model
-    :returns: ``seconds`` is the median and the 95th percentile of the window, None if it is empty
+    :returns: ``seconds`` is the median and the 95th percentile of the window, None if the window is
+        empty
     """
     return {
         "predictions": traffic.predictions,
@@ -75,9 +76,8 @@ class Scope:
     :param labels: labels of the versions
     :param version: the version whose schema describes the rows, None if none is loaded
     :param is_filtered: whether a visitor has chosen one version
-    :param metrics: the metrics, if they are those of all processes
-    :param report: the counts of the rows in the bins of the profile, if they are those of all
-        processes
+    :param metrics: the metrics, if they count all processes
+    :param report: the counts of the rows in the bins of the profile, if they are from all processes
     """
 
     deployment: Deployment
@@ -92,7 +92,7 @@ def details(recent_traffic: RecentTraffic, scope: Scope) -> JSONObject:
     """Return all statistics of a model, the JSON document of ``/{name}/traffic/``.
 
     :param recent_traffic: recent traffic of the application
-    :param scope: the versions that are counted, and where their counts are from
+    :param scope: the versions that are counted, and the sources of the counts
     """
     name = scope.deployment.name
     traffic, window = recent_traffic.of(name), recent_traffic.window(name)
@@ -117,7 +117,7 @@ def details(recent_traffic: RecentTraffic, scope: Scope) -> JSONObject:
 
 
 def _totals(recent_traffic: RecentTraffic, scope: Scope, hour: FloatArray) -> JSONObject:
-    """Return the counts and times, if they are not those of this process since its start."""
+    """Return the counts and times, unless they are those of this process since its start."""
     name, last = scope.deployment.name, _hour(hour)
     if scope.metrics is not None:
         totals = scope.metrics.totals(name, scope.labels if scope.is_filtered else None)
@@ -162,7 +162,7 @@ def _times(bins: FloatArray) -> dict[str, float] | None:
 def _distributions(
     recent_traffic: RecentTraffic, scope: Scope, window: Sequence[KeptPrediction]
 ) -> JSONObject:
-    """Return the distributions of the fields and the predictions, and whose they are."""
+    """Return the distributions of the fields and predictions, and the processes they cover."""
     version, report = scope.version, scope.report
     if report is not None:
         fields = len(report.layout.fields)
@@ -173,7 +173,7 @@ def _distributions(
             "inputs": [{"field": n, **bars} for n, bars in _all_bars(report, report.shown)],
         }
     is_transformer = version is not None and version.default_method == "transform"
-    reveals = is_transformer and bool(recent_traffic.hidden)  # its outputs tell the inputs
+    reveals = is_transformer and bool(recent_traffic.hidden)  # the outputs reveal the inputs
     return {
         "are_distributions_shared": False,
         "outputs": [] if version is None or reveals else output_distributions(version, window),
@@ -209,7 +209,7 @@ def output_distributions(
     """Return the distribution of each output column, see :func:`distribution`.
 
     :param version: the live version; it determines whether the outputs are labels
-    :param window: predictions; only those by the first method of the model are counted
+    :param window: predictions; only predictions of the model's first method are counted
     """
     method = version.default_method
     tables = [
@@ -300,7 +300,7 @@ def _columns(parts: Sequence[Any], width: int) -> list[list[Any]]:
 def _input(field: Field, values: Sequence[Any]) -> JSONObject:
     """Return the received values of a field, and the values that its schema allows."""
     definition, schema = field.definition, field_schema(field)
-    # If a field is coerced, its JSON Schema describes the value before, its definition after.
+    # If a field is coerced, its JSON Schema describes the value before that, its definition after.
     bounds = {
         key: jsonable(definition[rule]) for rule, key in _BOUNDS.items() if rule in definition
     }

@@ -1,8 +1,9 @@
 """An uploaded file before its rows are read: its separator, its decimal sign and its columns.
 
-The URLs that predict read CSV strictly. On a page a person has chosen the file, so what programs
-for tables write is recognised: semicolons or tabs between the values, and decimal commas. The page
-says so. Columns can also be renamed to the fields that they stand for.
+The URLs that predict read CSV strictly. On a page, a person has chosen the file, so what
+spreadsheet programs write is recognised: semicolons or tabs between the values, and decimal commas.
+The page then says how the file was read. Columns can also be renamed to the fields that they stand
+for.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import COLUMNS, VALUES
 from flask_skmodels.schema.schema import Schema
 
-RENAMED = "from."  # before the name of a field, in the form: the column that it is read from
-_MOST_PAIRS = 2_000  # of a field and an unused column whose names are compared
-_LONGEST_NAME = 100  # characters of a name that is compared
+RENAMED = "from."  # precedes the name of a field in the form, whose value is its column
+_MOST_PAIRS = 2_000  # pairs of a field and an unused column whose names are compared
+_LONGEST_NAME = 100  # characters of a name that is still compared
 _BOM = b"\xef\xbb\xbf"
 _EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _SEPARATORS = {";": "semicolons", "\t": "tabs"}
@@ -61,7 +62,7 @@ class MissingColumn:
 class ColumnReport:
     """The columns of a file, compared with the fields of a model.
 
-    :param matched: name of the field and of the column that it is read from
+    :param matched: name of each field and of the column that it is read from
     :param ignored: names of the columns that no field is read from
     :param missing: the fields without a column
     :param notes: how the file was read, if not as plain CSV
@@ -76,7 +77,7 @@ class ColumnReport:
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is nothing to say: every column is a field of its name."""
+        """Whether there is nothing to report: every column has the name of its field."""
         is_renamed = any(name != column for name, column in self.matched)
         return not (self.ignored or self.missing or self.notes or is_renamed)
 
@@ -94,7 +95,7 @@ class UploadedTable:
     :param columns: its columns
     :param media_type: the media type of that format
     :param parameters: the parameters of its content type
-    :param max_bytes: the maximum number of bytes that it may unpack to
+    :param max_bytes: the maximum number of bytes that the file may unpack to
     :param budget: the limits on the request
     """
 
@@ -109,7 +110,7 @@ class UploadedTable:
 
 @dataclass(slots=True)
 class _Table:
-    """The parts of a file that are known: its names, and notes about it."""
+    """What is known of a file: its data, its column names, and notes about it."""
 
     data: bytes
     names: list[str] | None = None
@@ -124,8 +125,8 @@ def uploaded_table(
     :param source: the file
     :param codec: the codec of its format
     :param schema: the fields of the model
-    :param renamed: for some fields the column that they are read from
-    :raises InvalidInput: it is an Excel file
+    :param renamed: for some fields, the column that they are read from
+    :raises InvalidInput: the file is an Excel file
     """
     data = source.data
     if data.startswith(_EXCEL):
@@ -171,15 +172,15 @@ def _report(table: _Table, schema: Schema, columns: Mapping[str, str]) -> Column
 
 
 def _is_required(each: Field, aliases: Collection[str]) -> bool:
-    """Return whether each row needs a field; one of the aliases may hold its value."""
+    """Return whether each row needs a field; its value may also be under one of its aliases."""
     return bool(each.definition.get("required")) and not (each.has_default or aliases)
 
 
 def _nearest_columns(names: Iterable[str], columns: Iterable[str]) -> dict[str, str]:
-    """Return for each field the column whose name is nearest, each column for one field only.
+    """Return, for each field, the column with the nearest name; no column is used twice.
 
-    Case, blanks and punctuation do not count. Of many or long names, only equal ones are found,
-    because the time to compare others would grow with the product of their numbers.
+    Case, blanks and punctuation do not count. If there are many names or long names, only equal
+    names are found, because the time to compare them would grow with the product of their numbers.
     """
     fields = {_plain(name): name for name in names}
     unused = {_plain(column): column for column in columns}
@@ -215,7 +216,7 @@ def _csv(data: bytes, schema: Schema, columns: Mapping[str, str]) -> _Table:
 
 
 def _separator(first: str, schema: Schema) -> str:
-    """Return the separator of the values: the one that most names of fields are between."""
+    """Return the separator of the values: the one that separates most names of fields."""
     fields = {each.name for each in schema.fields}
 
     def fit(separator: str) -> tuple[int, int]:
@@ -240,7 +241,7 @@ def _cells(line: str, separator: str) -> list[str]:
 def _with_commas(
     data: bytes, separator: str, names: Sequence[str], schema: Schema, columns: Mapping[str, str]
 ) -> _Table | None:
-    """Return a table with commas between its values, None if it is not one."""
+    """Return a table with commas between its values, None if the file is not a table."""
     try:
         text = data.decode()
         numbers = _number_columns(names, schema, columns)
@@ -256,7 +257,9 @@ def _with_commas(
         return None  # the codec says what is wrong
     note = f"The values are separated by {_SEPARATORS[separator]}"
     note += ", and the numbers have decimal commas." if has_decimal_commas else "."
-    return _Table(target.getvalue().encode(), list(names), [f"{note} The file was read that way."])
+    return _Table(
+        target.getvalue().encode(), list(names), [f"{note} The file was read in this way."]
+    )
 
 
 def _number_columns(
@@ -269,7 +272,7 @@ def _number_columns(
 
 
 def _has_decimal_commas(text: str, separator: str, numbers: Iterable[int]) -> bool:
-    """Return whether some numbers have a decimal comma, and none has a decimal point."""
+    """Return whether some numbers have a decimal comma and none has a decimal point."""
     indices, found = list(numbers), False
     for row in islice(csv.reader(StringIO(text, newline=""), delimiter=separator), 1, None):
         cells = [row[index] for index in indices if index < len(row)]
@@ -306,7 +309,7 @@ def _json(data: bytes, columns: Mapping[str, str], *, is_lines: bool) -> _Table:
 
 
 def _first_names(data: bytes) -> list[str] | None:
-    """Return the names of the first row, also of a file of which only the beginning is known."""
+    """Return the names of the first row, even if only the beginning of the file is known."""
     text = data[: 2**16].decode("utf-8", "ignore")
     start = text.find("{")
     if start < 0 or text[:start].strip() not in ("", "["):

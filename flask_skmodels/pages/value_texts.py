@@ -14,7 +14,7 @@ _LONG = re.compile(r"(?<![0-9.])[0-9]{5,}")
 
 
 def format_value(value: Any, digits: int = 6) -> str:
-    """Return a value as text for people, a number with separators from 10,000 on.
+    """Return a value as text for people; numbers of 10,000 or more have separators.
 
     :param value: any value
     :param digits: significant digits of floats
@@ -25,12 +25,12 @@ def format_value(value: Any, digits: int = 6) -> str:
 
 
 def grouped(text: str) -> str:
-    """Return a text of numbers with separators in those from 10,000 on."""
+    """Return a text with separators in its numbers of 10,000 or more."""
     return _LONG.sub(lambda found: f"{int(found[0]):,}", text)
 
 
 def plain_text(value: Any, digits: int = 6) -> str:
-    """Return a value as text without separators, such as a class, which may be a code.
+    """Return a value as text without separators, for example a class, which may be a code.
 
     :param value: any value
     :param digits: significant digits of floats
@@ -52,11 +52,11 @@ def plain_text(value: Any, digits: int = 6) -> str:
 def percent(share: float, *, is_probability: bool = True) -> str:
     """Return a probability or another share as a percentage, on all pages in the same way.
 
-    Only 0 is shown as 0%, and only 1 as 100%; what differs from them by a rounding error counts
-    as 0 or 1.
+    Only 0 is shown as 0%, and only 1 as 100%; a value that differs by a rounding error counts as 0
+    or 1.
 
     :param share: the share, with a minus sign if it is negative
-    :param is_probability: whether it is a probability or another part of a whole, and no
+    :param is_probability: whether it is a probability or another part of a whole, not the
         difference of two
     """
     size = abs(share)

@@ -1,4 +1,4 @@
-"""The picture of an explanation: how the fields lead from the base to the output, step by step."""
+"""The chart of an explanation: how the fields lead from the base to the output, step by step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask_skmodels.pages.charts import WIDTH, bar_width
 from flask_skmodels.pages.value_texts import MINUS, format_value, percent, plain_text
 from flask_skmodels.schema.types import FloatArray
 
-MOST_FIELDS = 20  # with a bar of their own: the largest contributions
+MOST_FIELDS = 20  # with their own bar: those with the largest contributions
 MOST_OUTPUTS = 3  # of a model with several targets
 _LEAST_WIDTH = 1.5  # of a bar
 _COMPARED = {
@@ -27,7 +27,7 @@ Label = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One bar of a waterfall.
+    """A bar of a waterfall.
 
     :param label: label of the field, or of the base or the output
     :param value: the value of the field
@@ -68,7 +68,7 @@ def waterfalls(
     values: Sequence[str],
     labels: Mapping[str, Label],
 ) -> list[Waterfall]:
-    """Return the waterfalls of one row: of its class, or of its targets.
+    """Return the waterfalls of one row: one for its class, or one for each target.
 
     :param layout: the order of the numbers
     :param row: the outputs of ``explain`` for the row, of shape (outputs x (fields + 2),)

@@ -41,11 +41,11 @@ class Curve:
     """The answer over the range of one field.
 
     :param field: label of the field
-    :param unit: unit of its values
-    :param low: text of its lowest value
-    :param high: text of its highest value
+    :param unit: unit of the values
+    :param low: text of the lowest value
+    :param high: text of the highest value
     :param current: the value in the form, and its place from 0 to the width; None outside the range
-    :param lines: the lines of numbers, none if the answers are labels
+    :param lines: the lines of numbers; empty if the answers are labels
     :param measure: what the vertical axis shows, in words
     :param bottom: text of the value at the bottom of the drawing
     :param top: text of the value at its top
@@ -67,7 +67,7 @@ class Curve:
 
 
 class CurveRows:
-    """Reads the rows of a curve, as a codec reads those of a request.
+    """Reads the rows of a curve, as a codec reads the rows of a request.
 
     :param form: the form of the model
     :param texts: the texts in the form
@@ -94,7 +94,7 @@ def curve_method(version: ModelVersion) -> str:
 
 
 def curve_fields(version: ModelVersion, form: InputForm) -> list[Input]:
-    """Return the inputs that a curve can be drawn over: the numbers with bounds."""
+    """Return the inputs for which a curve can be drawn: the numbers with bounds."""
     inputs, _ = form.inputs({})
     is_served = curve_method(version) not in {EXPLAIN, "transform"}
     return [each for each in inputs if each.slider is not None and is_served]
@@ -103,12 +103,14 @@ def curve_fields(version: ModelVersion, form: InputForm) -> list[Input]:
 def curve_field(version: ModelVersion, form: InputForm, name: str) -> Input:
     """Return the input of a field.
 
-    :raises InvalidInput: it has no bounds, or the model does not have it
+    :raises InvalidInput: the field has no bounds, or the model has no such field
     """
     for each in curve_fields(version, form):
         if each.name == name:
             return each
-    raise InvalidInput.of_request("curve", "a curve can be drawn over a number with bounds only")
+    raise InvalidInput.of_request(
+        "curve", "a curve can be drawn only for a field that is a number and has bounds"
+    )
 
 
 def curve(
@@ -122,11 +124,11 @@ def curve(
 ) -> Curve:
     """Return the curve of a prediction.
 
-    :param version: the version that made it
+    :param version: the version that made the prediction
     :param prediction: the prediction of the rows
     :param rows: the rows
     :param field: the field that changes in them
-    :param text: its text in the form
+    :param text: the text of the field in the form
     :param order: the classes in the order of their lines
     """
     values = rows.values

@@ -39,11 +39,11 @@ _Reader = Callable[[str], Any]
 class ModelForm(FlaskForm):  # type: ignore[misc]
     """Base class of the forms of models: a form for one row, validated as the model validates it.
 
-    The names of the fields are those of the schema. A field whose name is no Python identifier, or
-    is that of an attribute of a form, such as ``data``, has an underscore in its attribute;
-    ``form["data"]`` takes the name itself.
+    The names of the fields are those of the schema. If the name of a field is not a Python
+    identifier, or is the name of an attribute of forms, such as ``data``, the attribute has an
+    underscore; ``form["data"]`` takes the name itself.
 
-    :ivar row: the row in its JSON form, once it is valid; else None
+    :ivar row: the row in its JSON form; None until it is valid
     """
 
     row: JSONObject | None = None
@@ -54,9 +54,9 @@ class ModelForm(FlaskForm):  # type: ignore[misc]
     _attributes: ClassVar[Mapping[str, str]]
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Return whether the form is valid: its validators, and the validation of the model.
+        """Return whether the form is valid for its validators and for the model.
 
-        The errors of the model are beside their fields; those that belong to no field are in
+        The errors of the model are set on their fields; errors that belong to no field are in
         ``form_errors``.
         """
         is_valid = bool(super().validate(extra_validators))
@@ -87,7 +87,7 @@ class ModelForm(FlaskForm):  # type: ignore[misc]
         return self._form.texts(given)
 
     def inputs(self) -> list[Input]:
-        """Return the inputs with their texts and errors, for a macro to draw."""
+        """Return the inputs with their texts and errors, to be drawn by a macro."""
         inputs, _ = self._form.inputs(self.texts())
         for each in inputs:
             each.errors = list(self[each.name].errors)
@@ -95,7 +95,7 @@ class ModelForm(FlaskForm):  # type: ignore[misc]
         return inputs
 
     def other_fields(self) -> list[Any]:
-        """Return the fields that are not of the model: the token, and those of a subclass."""
+        """Return the fields that are not from the model: the token, and fields of a subclass."""
         own = set(self._attributes.values())
         return [field for name, field in self._fields.items() if name not in own]
 
@@ -143,7 +143,7 @@ def _attributes_of(names: list[str]) -> dict[str, str]:
 
 
 def _reader_of(field: Field | None) -> _Reader:
-    """Return a function that reads the value of a field from a text; None if there is none."""
+    """Return a function that reads the value of a field from a text, None if there is none."""
 
     def read(text: str) -> Any:
         value = text if field is None else field.read(text, text=True)
@@ -153,7 +153,7 @@ def _reader_of(field: Field | None) -> _Reader:
 
 
 class _Hints:
-    """A validator that checks nothing: WTForms draws its flags as attributes of the input."""
+    """A validator that checks nothing; WTForms draws its flags as attributes of the input."""
 
     def __init__(self, **flags: Any) -> None:
         self.field_flags = flags
@@ -163,7 +163,7 @@ class _Hints:
 
 
 class _Read:
-    """A field whose text is read as the model reads it; the model itself says what is wrong."""
+    """A field whose text is read as the model reads it; errors come from the model."""
 
     data: Any
 
@@ -227,7 +227,7 @@ def _field(each: Input, read: _Reader) -> Any:
 def _text_of(field: Any) -> str | None:
     """Return the text that was sent for a field, None if the sent form lacks it.
 
-    Without a sent form it is the text of its data.
+    If no form was sent, this is the text of the field's data.
     """
     if field.raw_data is not None:
         return str(field.raw_data[0]) if field.raw_data else None

@@ -20,9 +20,9 @@ FRAMES = {"frame": "pandas", "polars": "polars"}  # the library of each containe
 
 
 def require_frame_library(container: str) -> None:
-    """Import pandas or polars at start-up if X is a data frame: the first request must not wait.
+    """Import pandas or polars at startup if X is a data frame, so that no request waits for it.
 
-    :raises ModelError: it is not installed
+    :raises ModelError: the library is not installed
     """
     library = FRAMES.get(container)
     if library is not None:
@@ -92,7 +92,7 @@ class Builder:
     def columns(self, columns: Sequence[ColumnValues] | Array) -> ModelInput:
         """Return X.
 
-        :param columns: for each field its validated values, None for a missing value; or an array
+        :param columns: for each field, its validated values, None for a missing value; or an array
             of shape (rows, fields), if all fields are numbers
         :returns: a C-ordered array of shape (rows, fields); a
             :class:`~flask_skmodels.schema.frame.DeferredFrame`; or a list of texts or mappings.
@@ -141,13 +141,13 @@ class Builder:
 
 
 def _array_storage(field: Field) -> str:
-    """Return how an array holds a field; a dtype that only data frames have becomes an object."""
+    """Return how an array holds a field; for a dtype that only data frames have, as an object."""
     if field.storage != "typed":
         return field.storage
     return "number" if field.keeps_integers else field.kind
 
 
 def _inferred(matrix: Array) -> Array:
-    """Return a matrix of objects as float64 if all of its values are numbers."""
+    """Return a matrix of objects as float64 if all its values are numbers."""
     is_numeric = all(isinstance(value, int | float) for value in matrix.flat)
     return matrix.astype(np.float64) if is_numeric else matrix

@@ -11,11 +11,11 @@ from flask_skmodels.schema.fields import InputColumn, Inputs, is_alias
 from flask_skmodels.schema.types import FieldRules
 
 MAX_NAMES = 10  # in a message
-MAX_CANDIDATES = 1000  # names that a misspelt one is compared with
+MAX_CANDIDATES = 1000  # names with which a misspelt name is compared
 
 
 def columns_of(rules: FieldRules, inputs: Inputs) -> dict[str, InputColumn]:
-    """Return the column that each field fills, by the field's name, in the order of X.
+    """Return the column for each field, by the name of the field, in the order of X.
 
     :raises ModelError: a field is missing, unknown or misspelt
     """

@@ -18,7 +18,7 @@ from flask_skmodels.schema.rows import EXACT, Columns, Matrix, Repeated, Rows
 from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import Array, BoolArray, ColumnValues
 
-_MANY = 8  # fields, from which on all values are compared together
+_MANY = 8  # with at least so many fields, all values are compared together
 _FLOAT = frozenset({float})
 _FLOAT_MAX = sys.float_info.max
 _PLAIN_TYPES = {int, float, str, bool, type(None), list, dict}
@@ -103,18 +103,18 @@ class RowChecks:
         return values
 
     def _floats(self, item: Mapping[str, Any]) -> Sequence[float] | None:
-        """Return the values of one row in the order of X if all are floats within all bounds.
+        """Return the values of one row in the order of X if all are floats within their bounds.
 
         For 20 fields this takes a third of the time of checks value by value.
 
-        :returns: None if they have to be checked one by one
+        :returns: None if the values have to be checked one by one
         """
         try:
             values: Sequence[float] = self._by_name(item)
         except KeyError:
             return None
         if not _FLOAT.issuperset(map(type, values)) or not isfinite(sum(values)):
-            return None  # also if one of them is NaN, which no comparison would find
+            return None  # also if one is NaN, which no comparison would find
         if self._is_unlimited or (self._low <= min(values) and max(values) <= self._high):
             return values
         return None
@@ -186,9 +186,9 @@ class RowChecks:
     def columns(self, rows: Rows) -> tuple[list[ColumnValues], list[int]] | None:
         """Return the columns of X, and the indices of the rows that Cerberus has to validate.
 
-        If it has to validate more than 100 rows, only the first of them are certain.
+        If Cerberus has to validate more than 100 rows, only the first 100 indices are complete.
 
-        :returns: None if the rows are not all alike and have to be checked one by one
+        :returns: None if the rows differ in form and have to be checked one by one
         """
         sources = self._source_columns(rows)
         if sources is None:
@@ -204,7 +204,7 @@ class RowChecks:
     def _source(self, item: Any, text: bool) -> Any:
         """Return a row as a dictionary or a sequence of the right length, None if it is neither."""
         if type(item) is Repeated and item.names.isdisjoint(self._known):
-            item = dict(item)  # only names that count for nothing are repeated
+            item = dict(item)  # only names that are ignored are repeated
         if self._unnamed and type(item) is dict:
             item = _split(item.get(VALUES), text) if self._are_known(item) else None
         elif type(item) is dict:

@@ -21,7 +21,7 @@ UNALLOWED = "unallowed value"
 DTYPES: dict[str, type] = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
 
 Maker = Callable[[ColumnValues], Any]
-"""A function that makes a column of a data frame from validated values, None for a missing one."""
+"""A function that makes a column of a data frame from validated values, None if missing."""
 
 Problems = Callable[[ColumnValues], dict[int, str]]
 """A function that returns a message for each row whose value the dtype of a column cannot hold."""
@@ -34,8 +34,9 @@ _ZONE = re.compile(r"datetime64\[\w+, (.+)\]|timestamp\[\w+, tz=(.+)\]\[|time_zo
 def maker_of(field: Field) -> Maker:
     """Return the function that makes the column of a field.
 
-    :param field: a field of a data frame; its container decides between pandas and polars
-    :raises ModelError: the dtype of the training data is one that no request can fill
+    :param field: a field of a data frame; the container of the field decides between pandas and
+        polars
+    :raises ModelError: no request can contain the dtype of the training data
     """
     dtype = field.column.dtype
     if dtype is not None and family_of(dtype) is None:
@@ -54,9 +55,9 @@ def maker_of(field: Field) -> Maker:
 
 
 def missing_of(field: Field) -> object:
-    """Return the value that stands for a missing value in a column without a dtype of its own.
+    """Return the value that stands for a missing value in a column without an explicit dtype.
 
-    :raises TypeError: the column has a dtype of its own, whose missing value only pandas knows
+    :raises TypeError: the column has an explicit dtype, whose missing value only pandas knows
     """
     if field.storage == "typed":
         raise TypeError("the missing value of this dtype is not known")
@@ -66,8 +67,8 @@ def missing_of(field: Field) -> object:
 def storage_in_frame(field: Field) -> str:
     """Return how a data frame holds a column: its ``storage``, or ``"object"``.
 
-    The values that the estimator knows may be Python objects. scikit-learn finds a number among
-    objects, but does not find an object in a column of floats.
+    The values that the estimator knows may be Python objects. scikit-learn finds a number in a
+    column of objects, but finds no object in a column of floats.
     """
     is_of_objects = field.column.allowed is not None and field.column.dtype is None
     return "object" if is_of_objects and field.storage != "typed" else field.storage
@@ -86,7 +87,7 @@ def object_array(column: ColumnValues, missing: object) -> Array:
 
 
 def limits_of(dtype: str | None) -> tuple[int, int] | None:
-    """Return the least and largest integer of a dtype that is narrower than int64, else None."""
+    """Return the least and largest integer of a dtype that is narrower than int64, or else None."""
     match = None if dtype is None else _INTEGER_BITS.match(dtype)
     if match is None:
         return None
@@ -100,14 +101,14 @@ def limits_of(dtype: str | None) -> tuple[int, int] | None:
 def problems_of(field: Field) -> Problems | None:
     """Return a function that returns a message for each value that the dtype cannot hold.
 
-    It takes a column of valid values, and returns the messages by row. Columns of float64, int64
-    and the like can hold all valid values: None is returned for their fields.
+    The function takes a column of valid values, and returns the messages by row. Columns of
+    float64, int64 and the like can hold all valid values, so None is returned for their fields.
     """
     rule = time_rule(field)
     if rule is not None:
         return lambda column: rule.problems(to_objects(column))
     if field.column.categories is not None:
-        is_lenient = field.column.allowed is None  # the estimator takes it as a missing value
+        is_lenient = field.column.allowed is None  # the estimator takes unknown ones as missing
         return None if is_lenient else partial(_unknown, frozenset(field.column.categories))
     limits = limits_of(field.column.dtype) if field.is_number else None
     return None if limits is None else partial(_out_of_limits, *limits)
@@ -206,7 +207,7 @@ def to_objects(column: ColumnValues) -> list[Any]:
 
 
 def are_integers(column: ColumnValues) -> bool:
-    """Return whether all values that are not missing are integers, and there is one."""
+    """Return whether there are values that are not missing, and all of these are integers."""
     if isinstance(column, np.ndarray):
         return column.dtype.kind in "iu"
     kinds = set(map(type, column)) - {type(None)}
@@ -231,7 +232,7 @@ def _numbers_by_value(dtype: Any, column: ColumnValues) -> Any:
 def _numpy_column(dtype: Any, missing: object, column: ColumnValues) -> Any:
     """Return a column of numpy.
 
-    numpy has no missing integer or boolean: a column with a missing value has floats or objects.
+    NumPy has no missing integer or boolean, so a column with a missing value has floats or objects.
     """
     if dtype.kind == "f":
         return np.array(column, dtype=np.float64).astype(dtype)
@@ -283,7 +284,7 @@ def _category_codes(field: Field) -> dict[object, int]:
 
 
 def _categorical(codes: dict[object, int], dtype: Any, column: ColumnValues) -> Any:
-    """Return a column of categories; a value that is not one of them is missing."""
+    """Return a column of categories; a value that is not a category is missing."""
     found = [-1 if value is None else codes.get(value, -1) for value in python_values(column)]
     return import_module("pandas").Categorical.from_codes(found, dtype=dtype)
 

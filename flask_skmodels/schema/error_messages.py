@@ -16,7 +16,7 @@ MOST_CHOICES = 20  # values that a message lists
 _OF_CHOICES = frozenset({0x44, 0x45})
 _OF_FORBIDDEN = frozenset({0x46, 0x47})
 
-# Cerberus's messages; those that would repeat the client's value are replaced.
+# Cerberus's messages; messages that would repeat the client's value are replaced.
 _MESSAGES = {
     **BasicErrorHandler.messages,
     NOT_FINITE.code: "must be a finite number",
@@ -33,7 +33,7 @@ _MESSAGES = {
 
 
 def leaves(errors: list[ValidationError]) -> Iterator[ValidationError]:
-    """Yield the single errors in Cerberus's tree of errors; a ``*of`` rule counts as one."""
+    """Yield the single errors in Cerberus's tree of errors; a ``*of`` rule counts as one error."""
     for error in errors:
         if error.is_group_error and not error.is_logic_error:
             yield from leaves(error.child_errors)
@@ -54,7 +54,7 @@ def rule_of(error: ValidationError, rules: Mapping[str, object]) -> str:
 
 
 def _in_words(constraint: Any) -> Any:
-    """Return the constraint of a rule; a list of several names as an enumeration."""
+    """Return the constraint of a rule in words: a list of names as an enumeration."""
     if not isinstance(constraint, list | tuple) or not all(isinstance(c, str) for c in constraint):
         return constraint
     *first, last = constraint or [""]
@@ -62,14 +62,14 @@ def _in_words(constraint: Any) -> Any:
 
 
 def hint_of(error: ValidationError) -> str | None:
-    """Return the message of an error in words for people, None if that of Cerberus is good."""
+    """Return the message of an error in plain words, None if Cerberus's message is good."""
     if error.code in _OF_CHOICES:
         return choices_in_words(error.constraint)
     return "this value is not allowed" if error.code in _OF_FORBIDDEN else None
 
 
 def choices_in_words(allowed: Any) -> str:
-    """Return which values to choose from; they are those of the schema, never a client's."""
+    """Return which values to choose from; the values are from the schema, never from a client."""
     values = list(allowed)
     shown = [str(value) for value in values[:MOST_CHOICES] if value is not None]
     more = f" or {len(values) - MOST_CHOICES} others" if len(values) > MOST_CHOICES else ""

@@ -27,7 +27,7 @@ REFUSED: Final = object()
 _Test = Callable[[Any], bool]
 
 _FLOAT_MAX = sys.float_info.max
-_PART = 256  # values of a column with unusual ones that are checked together
+_PART = 256  # values that are checked together in a column with unusual values
 _SCALARS: dict[str, tuple[type, ...]] = {
     "number": (int, float),
     "float": (int, float),
@@ -85,7 +85,7 @@ class FieldCheck:
 
         :param value: the value that the client sent, or
             :data:`~flask_skmodels.schema.text_values.ABSENT`
-        :param text: whether it came as text
+        :param text: whether the value came as text
         """
         if text:
             number = self.read_number(value) if self.read_number and type(value) is str else None
@@ -105,7 +105,7 @@ class FieldCheck:
         :param text: whether the values came as text
         :param as_array: whether numbers may become an array; if not, they stay Python objects
         :returns: the column, and the mask, which is None if no value is refused. If more than 100
-            are, it only has the first of them.
+            values are refused, the mask has only the first of them.
         """
         if self.is_bounded and self.field.storage == "object":
             as_array = False  # integers would become floats in an array with missing values
@@ -146,7 +146,7 @@ class FieldCheck:
         return [self.value(value, text=text) for value in part]
 
     def _part(self, part: Sequence[Any], text: bool) -> list[Any]:
-        """Return a part of a column, faster if none of its values is refused or unusual."""
+        """Return a part of a column; this is faster if none of its values is refused or unusual."""
         if text:
             numbers = self._numbers(part) if self.is_bounded else None
             return self._one_by_one(part, text) if numbers is None else numbers
@@ -155,7 +155,7 @@ class FieldCheck:
         return list(part) if is_plain else self._one_by_one(part, text)
 
     def _numbers(self, texts: Sequence[Any]) -> list[Any] | None:
-        """Return texts that are JSON's numbers as :meth:`value` would return them, else None."""
+        """Return texts that are JSON numbers as :meth:`value` would return them, or else None."""
         try:
             joined = ",".join(texts)
             if "-0" in joined or _PLAIN_NUMBERS.fullmatch(joined) is None:
@@ -170,7 +170,7 @@ class FieldCheck:
         return numbers if passed.all() else None
 
     def _examine(self, value: Any, text: bool) -> tuple[Any, int]:
-        """Return a value as Cerberus would return it, None if missing, and its number of errors."""
+        """Return a value as Cerberus would, None if missing, and the number of its errors."""
         if value is not ABSENT:
             value = self.field.read(value, text=text)
         if self.default is not ABSENT and (
@@ -187,7 +187,7 @@ class FieldCheck:
         return value, failed + self._count_failures(value)
 
     def _passes(self, value: Any) -> bool:
-        """Return whether a typed text or missing value is accepted unchanged, as most are."""
+        """Return whether a typed text or a missing value is accepted unchanged, as most are."""
         if not self.is_unconverted:
             return False
         if value is None:
@@ -205,7 +205,7 @@ class FieldCheck:
 
     def _count_failures(self, value: Any) -> int:
         if value == "" and self.empty is not None:
-            return int(not self.empty)  # Cerberus skips the other rules of an empty text
+            return int(not self.empty)  # Cerberus skips the other rules for an empty text
         return sum(not test(value) for test in self.tests)
 
     def _is_of_type(self, value: Any) -> bool:
@@ -300,7 +300,7 @@ def compile_check(field: Field) -> FieldCheck | None:
 
 
 def _types_of(definition: Any) -> tuple[type, ...]:
-    """Return the Python types that the type rule accepts; none if they are not known."""
+    """Return the Python types that the type rule accepts; empty if they are not known."""
     declared = definition.get("type")
     if declared is None and definition.get("coerce") in _COERCERS:
         return (definition["coerce"],)

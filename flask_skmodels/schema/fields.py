@@ -28,7 +28,7 @@ Declaration = FieldRules | Sequence[Rules] | type[Any]
 
 OWN_RULES = ("transform", "name")  # the rules that Cerberus does not have
 NUMBER_KINDS = frozenset({"number", "integer"})
-NUMERIC_KINDS = NUMBER_KINDS | {"boolean"}  # whose values become doubles
+NUMERIC_KINDS = NUMBER_KINDS | {"boolean"}  # kinds whose values become doubles
 
 _PLAIN_RULES = {"type", "min", "max", "nullable", "required", "default", "meta"}
 _LOGICAL_RULE = re.compile(r"(any|all|one|none)of(_.+)?")
@@ -69,9 +69,9 @@ _POLARS_DEFAULTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputColumn:
-    """One column of the X that a fitted estimator takes.
+    """A column of the X that a fitted estimator takes.
 
-    :param name: the name that the estimator was fitted with, else ``"x0"``, ``"x1"`` and so on
+    :param name: the name that the column had in ``fit``; without names ``"x0"``, ``"x1"`` and so on
     :param type: ``"number"``, ``"integer"``, ``"string"``, ``"boolean"``, ``"datetime"``, or
         ``"any"`` if the estimator drops the column
     :param allowed: the values that the estimator knows, if it rejects all others
@@ -82,13 +82,13 @@ class InputColumn:
         ``"datetime64[ns, Europe/Oslo]"``; None to choose one from the type
     :param categories: the categories of a column of categories, in order
     :param is_ordered: whether the categories are ordered
-    :param known: the values that the estimator knows, if it accepts others too
+    :param known: the values that the estimator knows, if it also accepts others
     :param label: the label of the column in the data frame, if it is an integer
     :param typical: a typical value in the training data; a date or time is a text in ISO 8601
     :param range: the smallest and the largest value in the training data, rounded outwards
     :param samples: values like those in the training data
-    :param keeps_integers: whether numbers stay integers if a whole column of a request is integers,
-        because a function that is not scikit-learn's receives them
+    :param keeps_integers: whether numbers stay integers if a column of a request has only integers,
+        because they are passed to a function that is not from scikit-learn
     """
 
     name: str
@@ -115,7 +115,7 @@ class Inputs:
     :param named: whether the estimator was fitted with the names of the columns
     :param container: ``"array"``, ``"frame"`` (a pandas data frame), ``"polars"`` (a polars data
         frame), ``"sequence"`` (a list of texts), ``"mapping"`` (a list of mappings) or
-        ``"nothing"`` (it does not take rows of features)
+        ``"nothing"`` (the estimator does not take rows of features)
     :param is_profiled: whether a profile of the training data describes the columns
     """
 
@@ -127,7 +127,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a schema, compiled.
+    """A compiled field of a schema.
 
     :param name: the name that clients use
     :param rules: the rules as they were declared
@@ -140,7 +140,8 @@ class Field:
         ``"boolean"``, ``"string"``, ``"object"``, or ``"typed"`` (in the dtype of the training
         data, which only :mod:`flask_skmodels.schema.dtypes` makes)
     :ivar is_time: whether all values are dates or times
-    :ivar keeps_integers: whether a column of integers stays one, although the field takes numbers
+    :ivar keeps_integers: whether a column of integers stays a column of integers, although the
+        field takes numbers
     :ivar is_number: whether X holds numbers
     :ivar is_plain_number: whether the only rules are a number type and its bounds
     :ivar text_readers: functions that convert a text of a form or CSV
@@ -197,12 +198,12 @@ class Field:
         """Return the value that Cerberus validates.
 
         :param value: the value that the client sent
-        :param text: whether it came as text, as in a form or CSV
+        :param text: whether the value came as text, as in a form or CSV
         :returns: the value; None if it is missing and the field is nullable; :data:`ABSENT` if the
             field counts as not sent, so that its default applies
         """
         if isinstance(value, str):
-            # A blank cell of a column whose type nobody knows is a missing value, not a text.
+            # In a column whose type is not known, a blank cell is a missing value, not a text.
             takes_blank = self.takes_text and not _is_inferred(self.kind, self.column)
             if value == "" or (text and not takes_blank and value.isspace()):
                 return read_blank(
@@ -223,10 +224,10 @@ class Field:
 def declared(declaration: Declaration) -> dict[str, dict[str, Any]]:
     """Return the rules of each field of a declared schema.
 
-    :param declaration: a mapping of field names to Cerberus rules, a list of rules with ``name``,
-        or a pydantic model
+    :param declaration: a mapping of field names to Cerberus rules, a list of rules that each have
+        ``name``, or a pydantic model
     :raises ModelError: the declaration is none of these, a name is missing or used twice, or the
-        pydantic model has something that cannot be taken over
+        pydantic model has something that cannot be converted
     """
     if is_pydantic_model(declaration):
         return rules_of(declaration)
@@ -234,8 +235,8 @@ def declared(declaration: Declaration) -> dict[str, dict[str, Any]]:
         return {str(name): _rules(rules, f"field {name}") for name, rules in declaration.items()}
     if not isinstance(declaration, list | tuple):
         raise ModelError(
-            "schema must be a mapping of names to rules, a list of rules with name, or a class of "
-            "pydantic"
+            "schema must be a mapping of names to rules, a list of rules that each have the key "
+            '"name", or a pydantic model class'
         )
     fields: dict[str, dict[str, Any]] = {}
     for index, entry in enumerate(declaration):
@@ -254,7 +255,7 @@ def compile_field(name: str, rules: Rules, column: InputColumn, container: str =
     :param rules: Cerberus rules and ``transform``
     :param column: the column of X that the field fills
     :param container: the container of X, as in :class:`Inputs`
-    :raises ModelError: the field is not required, but nothing can stand for a missing value
+    :raises ModelError: the field is not required, but there is no value for a missing field
     """
     definition = {rule: value for rule, value in rules.items() if rule != "transform"}
     coercers = [*as_list(rules.get("coerce")), *as_list(rules.get("transform"))]
@@ -296,7 +297,7 @@ def _keeps_integers(types: Sequence[str], kind: str, column: InputColumn) -> boo
 
 
 def _is_inferred(kind: str, column: InputColumn) -> bool:
-    """Return whether pandas chooses the dtype, because neither estimator nor schema says it."""
+    """Return whether pandas chooses the dtype, because neither estimator nor schema gives it."""
     return kind in {"object", "unknown"} and column.type == "unknown" and column.dtype is None
 
 
@@ -312,7 +313,7 @@ def _is_held(kind: str, types: Sequence[str], column: InputColumn) -> bool:
 
 
 def _is_typed(kind: str, column: InputColumn, container: str, nullable: bool) -> bool:
-    """Return whether a data frame holds a column in another dtype than the default of its kind."""
+    """Return whether a data frame holds a column in a dtype that is not the default of its kind."""
     if column.categories is not None:
         return True
     if column.dtype is None:
@@ -333,13 +334,13 @@ def _storage(kind: str, column: InputColumn, nullable: bool) -> str:
         return "object"
     if kind == "boolean" and family == "number":
         return "number"
-    if kind == "boolean" and nullable:  # a column of booleans would hold False for a missing value
+    if kind == "boolean" and nullable:  # a column of booleans would have False for a missing value
         return "number" if column.type in NUMBER_KINDS else "object"
     return kind
 
 
 def is_alias(rules: Rules) -> bool:
-    """Return whether a field only passes its value to another one, by Cerberus's ``rename``."""
+    """Return whether a field only passes its value to another field, by Cerberus's ``rename``."""
     return not rules.keys().isdisjoint({"rename", "rename_handler"})
 
 
@@ -352,12 +353,12 @@ def _rules(rules: object, subject: str) -> dict[str, Any]:
 
 
 def is_logical(rule: str) -> bool:
-    """Return whether a rule combines others, such as ``anyof`` or ``allof_regex``."""
+    """Return whether a rule combines other rules, such as ``anyof`` or ``allof_regex``."""
     return _LOGICAL_RULE.fullmatch(rule) is not None
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return the value of a rule as a list; the rule may be one value, several, or ``None``."""
+    """Return the value of a rule as a list; it may be one value, several values, or ``None``."""
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]

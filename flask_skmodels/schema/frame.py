@@ -46,18 +46,18 @@ class Fields(tuple[Field, ...]):
     def makers(self) -> list[Maker]:
         """The functions that make the columns of a data frame.
 
-        :raises ModelError: the dtype of a column is one that no request can fill
+        :raises ModelError: no request can contain the dtype of a column
         """
         return list(map(maker_of, self))
 
     @cached_property
     def is_polars(self) -> bool:
-        """Whether the data frame is one of polars."""
+        """Whether the data frame is a polars data frame."""
         return any(field.container == "polars" for field in self)
 
     @cached_property
     def is_by_column(self) -> bool:
-        """Whether numbers are stored column by column, as the data frame that a user makes does.
+        """Whether numbers are stored column by column, as in a data frame that a user makes.
 
         This is so if a profile describes the training data.
         """
@@ -70,30 +70,31 @@ class Fields(tuple[Field, ...]):
 
     @cached_property
     def are_typed(self) -> bool:
-        """Whether a column has a dtype of its own, which only the data frame knows."""
+        """Whether a column has an explicit dtype, which only the data frame knows."""
         return "typed" in self.kinds
 
     @cached_property
     def are_floats(self) -> bool:
-        """Whether an array of float64 has the values that the data frame has.
+        """Whether an array of float64 can have the same values as the data frame.
 
-        It has them too if a column of integers becomes one of floats where a value is missing.
+        This is also true if a column of integers becomes a column of floats because a value is
+        missing.
         """
         return not self.are_typed or all(map(is_float, self))
 
     @cached_property
     def are_numbers(self) -> bool:
-        """Whether all columns are numbers, and none has only integers."""
+        """Whether all columns are numbers, and no column has only integers."""
         return self.kinds == {"number"} and not self.integers
 
     @cached_property
     def are_integers(self) -> bool:
-        """Whether all columns hold integers or booleans, of which scikit-learn makes integers."""
+        """Whether all columns hold integers or booleans, which scikit-learn makes integers."""
         return all(field.kind in ("integer", "boolean") or _is_integer(field) for field in self)
 
     @cached_property
     def integers(self) -> list[int]:
-        """The indices of the columns of integers, also of those that may have missing values."""
+        """The indices of the columns of integers, including those that may have missing values."""
         kinds = (field.kind == "integer" or _is_integer(field) for field in self)
         return [index for index, is_integer in enumerate(kinds) if is_integer]
 
@@ -101,7 +102,7 @@ class Fields(tuple[Field, ...]):
     def missing(self) -> list[object]:
         """The value that stands for a missing value, for each column.
 
-        :raises TypeError: a column has a dtype of its own
+        :raises TypeError: a column has an explicit dtype
         """
         return list(map(missing_of, self))
 
@@ -120,14 +121,14 @@ class Fields(tuple[Field, ...]):
 class DeferredFrame(Tabular):
     """Validated columns, in the estimator's order, converted to a data frame on demand.
 
-    The data frame is one of pandas or of polars. Only it knows the dtypes that are not a default:
-    the methods that return values raise ``TypeError`` for such columns.
+    The data frame is a pandas or a polars data frame. Only the data frame knows dtypes that are not
+    the default, so methods that return values raise ``TypeError`` for such columns.
 
     The values are held in one of three forms: as columns, as one matrix of numbers of one kind
     (:meth:`from_matrix`), or as one row (:meth:`from_row`).
 
     :param fields: the fields of the columns
-    :param columns: for each field its values, None for a missing value
+    :param columns: for each field, its values, None for a missing value
     """
 
     __slots__ = ("_columns", "_frame", "fields", "matrix", "row")
@@ -157,7 +158,7 @@ class DeferredFrame(Tabular):
     def from_row(cls, fields: Fields, row: Sequence[Any]) -> DeferredFrame:
         """Return the frame of one row.
 
-        :param row: for each field its value, None for a missing value
+        :param row: for each field, its value, None for a missing value
         """
         frame = cls(fields, ())
         frame.row = row
@@ -180,19 +181,19 @@ class DeferredFrame(Tabular):
 
     @property
     def layout(self) -> object:
-        """A value that is equal for two frames of one schema that can be concatenated."""
+        """A value that is equal for two frames of a schema if they can be concatenated."""
         matrix = self.matrix
         if self.fields.are_typed and self.fields.are_floats:
             columns = self.columns
             kept = (columns[index] for index in self.fields.integers)
             return (type(self), *(are_integers(c) and not has_missing(c) for c in kept))
-        if self.fields.are_typed:  # the values decide between some dtypes
+        if self.fields.are_typed:  # some dtypes depend on the values
             return (type(self), *map(str, self.to_sklearn().dtypes))
         return type(self) if matrix is None else (type(self), matrix.dtype, matrix.shape[1:])
 
     @property
     def columns(self) -> Sequence[ColumnValues]:
-        """For each field its values, None for a missing value; empty if there is a matrix."""
+        """For each field, its values, None for a missing value; empty if there is a matrix."""
         return self._columns if self.row is None else [(value,) for value in self.row]
 
     def to_sklearn(self) -> Any:
@@ -222,7 +223,7 @@ class DeferredFrame(Tabular):
         :raises ValueError: as for ``TypeError``
         """
         if not self.fields.are_floats:
-            raise TypeError("a column has a dtype of its own")
+            raise TypeError("a column has a dtype that this container cannot read")
         if self.matrix is not None:
             array: FloatArray = self.matrix.astype(np.float64, copy=False)
         elif self.row is not None:
@@ -230,7 +231,7 @@ class DeferredFrame(Tabular):
             array = by_column(array) if self.fields.is_by_column else array
         else:  # column by column, as pandas stores columns of one dtype
             array = np.array(self._columns, dtype=np.float64).T
-        # If the sum of squares is below that of EXACT, so is each number.
+        # If the sum of squares is below the square of EXACT, each number is below EXACT.
         if self.fields.integers and not (array.size < FEW and np.vdot(array, array) < EXACT**2):
             self._check_exact(array)
         return array
@@ -258,7 +259,7 @@ class DeferredFrame(Tabular):
         return [columns[index] for index in indices]
 
     def column(self, index: int) -> Sequence[Any]:
-        """Return the values of one column as Python objects, a missing one as in a data frame."""
+        """Return the values of one column as Python objects; missing values as in a data frame."""
         if self.matrix is not None:
             return list(self.matrix[:, index].tolist())
         are_typed = self.fields.are_typed
@@ -302,7 +303,7 @@ class DeferredFrame(Tabular):
 
 
 def _is_integer(field: Field) -> bool:
-    """Return whether a column has a NumPy dtype of integers as long as no value is missing."""
+    """Return whether a column has a NumPy dtype of integers if no value is missing."""
     return field.storage == "typed" and field.is_number and field.column.dtype in _INTEGERS
 
 
@@ -321,7 +322,7 @@ def _are_of_one_numeric_dtype(columns: Sequence[Any]) -> bool:
 def has_only_integers(X: Any) -> bool:
     """Return whether the array that scikit-learn makes of X holds integers or booleans.
 
-    This is not known for columns of integers with missing values, which make it one of floats.
+    This is not known for columns of integers with missing values, which make it an array of floats.
     """
     matrix = matrix_of(X)
     if matrix is not None:
@@ -340,8 +341,8 @@ def _select(matrix: Array, indices: tuple[int, ...]) -> Array:
 def by_column(matrix: Array) -> Array:
     """Return a matrix in the memory layout in which pandas stores columns of one dtype.
 
-    numpy's matrix products differ in the last bits between layouts.
+    The last bits of NumPy's matrix products depend on the layout.
     """
-    if len(matrix) == 1:  # numpy counts one row as both layouts, but keeps other strides
+    if len(matrix) == 1:  # NumPy takes one row for both layouts, but keeps other strides
         return matrix.reshape(-1, 1).T
     return np.asfortranarray(matrix)

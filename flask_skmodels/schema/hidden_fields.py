@@ -11,7 +11,7 @@ from flask_skmodels.schema.json_schema import VALUES
 
 
 class Described(Protocol):
-    """The attributes of a schema that are needed here."""
+    """The attributes of a schema that this module needs."""
 
     @property
     def fields(self) -> Sequence[Field]: ...
@@ -23,7 +23,7 @@ class Described(Protocol):
 def shown_names(schema: Described, hidden: Collection[str]) -> set[str]:
     """Return the names of the fields whose values may be shown.
 
-    A hidden alias hides the field that it is renamed to as well.
+    A hidden alias also hides the field that it is renamed to.
 
     :param schema: the schema of the live version
     :param hidden: names of the hidden fields; ``values`` hides all fields of a row without names
@@ -38,9 +38,9 @@ def shown_names(schema: Described, hidden: Collection[str]) -> set[str]:
 
 
 def fields_to_show(schema: Described, hidden: Collection[str]) -> list[Field]:
-    """Return the fields of a schema, the hidden ones without their training data.
+    """Return the fields of a schema; hidden fields have no training data.
 
-    They keep their rules, which a client has to know.
+    Hidden fields keep their rules, because a client has to know these.
 
     :param schema: the schema of a version
     :param hidden: names of the hidden fields, as in :func:`shown_names`

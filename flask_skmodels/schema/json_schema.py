@@ -33,7 +33,7 @@ _LENGTHS = {
     "array": {"minlength": "minItems", "maxlength": "maxItems"},
     "object": {"minlength": "minProperties", "maxlength": "maxProperties"},
 }
-_COERCERS = (int, float, str, bool)  # their result has the declared type, as has their argument
+_COERCERS = (int, float, str, bool)  # both their argument and their result have the declared type
 TRAINING = frozenset({"examples", "x-training-range"})  # keywords that only inform
 _META = {"label": "title", "unit": "x-unit", "description": "description"}
 
@@ -72,7 +72,7 @@ def values_schema(fields: Sequence[Field], *, additional: bool = True) -> JSONOb
 def field_schema(field: Field) -> JSONObject:
     """Return the schema of one field; it allows any value if a function coerces the field.
 
-    It has a typical value and the range of the training data, if they are known.
+    The schema has a typical value and the range of the training data, if they are known.
     """
     return _rules_schema(field) | _training_schema(field)
 
@@ -85,7 +85,7 @@ def _training_schema(field: Field) -> JSONObject:
 
 
 def typical_value(field: Field) -> Any:
-    """Return a typical value of the training data, None if there is none that the rules accept."""
+    """Return a typical value of the training data, None if the rules accept none."""
     typical, rules = field.column.typical, field.definition
     is_allowed = typical in rules.get("allowed", (typical,))
     if typical is None or not is_allowed or "coerce" in rules:
@@ -97,7 +97,7 @@ def typical_value(field: Field) -> Any:
 
 
 def typical_row(fields: Sequence[Field], *, unnamed: bool = False) -> JSONObject | None:
-    """Return a row of typical values of the training data, None if a required one is not known.
+    """Return a row of typical values of the training data, None if a required value is not known.
 
     :param fields: the fields of the model
     :param unnamed: whether a row has one field for all values
@@ -223,7 +223,7 @@ def _add_allowed(schema: JSONObject, allowed: list[Any], *, nullable: bool) -> N
 
 
 def _pattern(regex: str) -> str:
-    """Return a regular expression to search for that finds the texts that Cerberus matches."""
+    """Return a regular expression for a search that finds the texts that Cerberus matches."""
     whole = regex if regex.endswith("$") else f"{regex}$"
     return f"^(?:{whole})" if "|" in regex else f"^{whole.removeprefix('^')}"
 

@@ -1,6 +1,6 @@
-"""The Cerberus rules of a pydantic model. What Cerberus cannot check is refused by its name.
+"""The Cerberus rules of a pydantic model. What Cerberus cannot check is refused with its name.
 
-Pydantic itself is not imported here: a model of it knows all that is needed.
+Pydantic itself is not imported here, because its models have all that is needed.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ _DECORATORS = {
 _BOUNDS = {"ge": "min", "le": "max"}
 _OPEN_BOUNDS = {"gt": ("min", 1), "lt": ("max", -1)}
 _LENGTHS = {"min_length": "minlength", "max_length": "maxlength"}
-_HARMLESS = frozenset({"strict", "allow_inf_nan", "fail_fast"})  # the rules here are strict anyway
+_HARMLESS = frozenset({"strict", "allow_inf_nan", "fail_fast"})  # Cerberus rules are strict anyway
 _FIELD_VALIDATORS = frozenset(
     {"AfterValidator", "BeforeValidator", "PlainValidator", "WrapValidator"}
 )
 
 
 def is_pydantic_model(declaration: object) -> bool:
-    """Return whether the declaration of a schema is a class of pydantic."""
+    """Return whether the declaration of a schema is a pydantic model class."""
     return isinstance(declaration, type) and (
         hasattr(declaration, "model_fields") or hasattr(declaration, "__fields__")
     )
@@ -63,10 +63,10 @@ def rules_of(model: Any) -> dict[str, dict[str, Any]]:
     """Return the rules of each field of a pydantic model, by the name that clients use.
 
     :param model: a subclass of ``pydantic.BaseModel``
-    :raises ModelError: it has something that cannot be taken over; the message names it
+    :raises ModelError: the model has something that cannot be converted; the message names it
     """
     if not hasattr(model, "model_fields"):
-        raise ModelError(f"{model.__name__} is a model of pydantic 1: pydantic 2 is needed")
+        raise ModelError(f"{model.__name__} is a model of pydantic 1, but pydantic 2 is needed")
     _check_model(model)
     rules: dict[str, dict[str, Any]] = {}
     for attribute, info in model.model_fields.items():
@@ -76,9 +76,9 @@ def rules_of(model: Any) -> dict[str, dict[str, Any]]:
 
 
 def _check_model(model: Any) -> None:
-    """Check that a model has nothing but fields, whose rules can be taken over.
+    """Check that a model has only fields, whose rules can be converted.
 
-    :raises ModelError: it has a validator or a setting that cannot be
+    :raises ModelError: the model has a validator or a setting that cannot be converted
     """
     if model.__pydantic_root_model__:
         raise ModelError(f"{model.__name__} is a RootModel: a row needs fields with names")
@@ -86,12 +86,15 @@ def _check_model(model: Any) -> None:
     for kind, noun in _DECORATORS.items():
         for name in getattr(decorators, kind):
             raise ModelError(
-                f"the {noun} {name!r} of {model.__name__} cannot be taken over: put it into the "
-                "pipeline, or write it as a rule of Cerberus, with check_with"
+                f"the {noun} {name!r} of {model.__name__} cannot be converted to the rules of a "
+                "schema: put it into the pipeline, or write it as a Cerberus rule, with check_with"
             )
     for setting in _SETTINGS:
         if model.model_config.get(setting):
-            raise ModelError(f"the setting {setting!r} of {model.__name__} cannot be taken over")
+            raise ModelError(
+                f"the setting {setting!r} of {model.__name__} cannot be converted to the rules of "
+                "a schema"
+            )
 
 
 def _name_of(attribute: str, info: Any, place: str) -> str:
@@ -100,12 +103,14 @@ def _name_of(attribute: str, info: Any, place: str) -> str:
     if alias is None:
         return attribute
     if not isinstance(alias, str):
-        raise ModelError(f"{place}: its {type(alias).__name__} cannot be taken over")
+        raise ModelError(
+            f"{place}: its {type(alias).__name__} cannot be converted to the rules of a schema"
+        )
     return alias
 
 
 class _Field:
-    """Takes over one field.
+    """Converts one field.
 
     :param place: the field in words, for messages
     """
@@ -118,8 +123,8 @@ class _Field:
     def rules_of(self, info: Any) -> dict[str, Any]:
         """Return the rules of a field.
 
-        :param info: its ``FieldInfo``
-        :raises ModelError: something cannot be taken over; the message names it
+        :param info: the ``FieldInfo`` of the field
+        :raises ModelError: something cannot be converted; the message names it
         """
         self._add_type(info.annotation)
         for constraint in info.metadata:
@@ -151,7 +156,7 @@ class _Field:
 
     def _add_types(self, names: list[str], choices: list[Any]) -> None:
         if choices and names:
-            self._refuse("a type beside choices")
+            self._refuse("a union of a type and a Literal or Enum")
         if "number" in names and "integer" in names:
             names.remove("integer")
         if None in choices:
@@ -199,9 +204,9 @@ class _Field:
             self._rules[rule] = value
 
     def _add_open_bounds(self) -> None:
-        """Add bounds that are not valid themselves, which Cerberus does not have.
+        """Add exclusive bounds, which Cerberus does not have.
 
-        The next integer is the bound of integers; else the bound is a forbidden value.
+        For integers, the next integer is the bound; otherwise the bound is a forbidden value.
         """
         for name, value in self._open_bounds.items():
             rule, step = _OPEN_BOUNDS[name]
@@ -214,7 +219,7 @@ class _Field:
     def _regex_of(self, pattern: Any) -> str:
         """Return a regular expression for Cerberus, which compares it with the whole text.
 
-        Pydantic searches for it anywhere in the text.
+        Pydantic searches for the pattern anywhere in the text.
         """
         if getattr(pattern, "flags", re.UNICODE) != re.UNICODE:
             self._refuse("a pattern with flags")
@@ -236,7 +241,7 @@ class _Field:
             else:
                 self._rules["default"] = default
         elif self._rules.get("nullable"):
-            self._rules["required"] = True  # null is a value of it, but it must be sent
+            self._rules["required"] = True  # null is a valid value, but the field must be sent
 
     def _add_words(self, info: Any) -> None:
         """Add the title, the description and the unit, which the pages and documents show."""
@@ -251,11 +256,11 @@ class _Field:
             self._rules["meta"] = given
 
     def _refuse(self, part: str) -> NoReturn:
-        raise ModelError(f"{self._place}: {part} cannot be taken over")
+        raise ModelError(f"{self._place}: {part} cannot be converted to the rules of a schema")
 
 
 def _members(annotation: Any) -> Iterator[Any]:
-    """Yield the members of a union, else the annotation itself."""
+    """Yield the members of a union, or else the annotation itself."""
     if get_origin(annotation) in {Union, types.UnionType}:
         for member in get_args(annotation):
             yield from _members(member)

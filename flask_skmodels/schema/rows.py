@@ -14,7 +14,7 @@ from flask_skmodels.schema.types import Array, ColumnValues
 EXACT = 2.0**53  # float64 represents every integer below this exactly
 
 FEW_BYTES = 4096  # bytes; bytes.count is faster for fewer
-_PART = 2**17  # bytes compared at a time, so that no mask as large as the body is made
+_PART = 2**17  # bytes that are compared at a time, so that no mask is as large as the body
 _PLAIN = frozenset({int, float, str, bool, type(None)})
 
 
@@ -68,7 +68,7 @@ class Rows:
 class Columns(Rows):
     """The rows of one request, held as columns.
 
-    :param columns: for each field name a sequence or one-dimensional array, all of one length
+    :param columns: for each field name, a sequence or one-dimensional array, all of the same length
     :param text: as for :class:`Rows`
     :param positional: whether the columns are in the order of the fields, regardless of their names
     :raises InvalidInput: the columns differ in length, or there are none
@@ -98,7 +98,7 @@ class Columns(Rows):
         """Return the columns in the order of the fields, for a model whose fields have no names.
 
         :param names: the names of the fields, in order. If the columns have exactly these names,
-            they are put in that order; otherwise they keep the order of the request.
+            they are put in this order; otherwise they keep the order of the request.
         """
         if self.positional:
             return self
@@ -164,7 +164,7 @@ def _taken(column: ColumnValues, indices: Sequence[int]) -> ColumnValues:
 
 
 def count_byte(body: bytes, byte: bytes) -> int:
-    """Return how often a byte occurs in a body, four times as fast as ``bytes.count``.
+    """Return how often a byte occurs in a body; this is four times as fast as ``bytes.count``.
 
     :param byte: bytes of length 1
     """
@@ -178,7 +178,7 @@ def count_byte(body: bytes, byte: bytes) -> int:
 
 
 def plain(value: object) -> object:
-    """Return a NumPy scalar or array as Python objects, anything else unchanged."""
+    """Return a NumPy scalar or array as Python objects, and anything else unchanged."""
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
@@ -225,7 +225,7 @@ def _plain_row(row: Any) -> object:
 
 
 def _series(series: Any) -> Sequence[object] | Array:
-    """Return a column of a data frame: numbers as an array, else a list with None for missing."""
+    """Return a column of a data frame: an array of numbers, or a list with None where missing."""
     if getattr(getattr(series, "dtype", None), "kind", "") in ("f", "i", "u"):
         array = np.asarray(series)
         if array.dtype.kind in "fiu" and not np.isnan(array).any():

@@ -50,8 +50,8 @@ from flask_skmodels.schema.validator import Validator, strict
 LONGEST_NAME = 100  # characters of a client's name in an error
 MOST_NAMES = 10  # fields that an error lists
 FEW_ROWS = 8  # fewer rows than this are validated faster row by row
-_PART = 256  # rows that are searched for invalid ones at a time
-CERBERUS_CELLS = 4000  # a value that Cerberus itself validates takes as long as that many others
+_PART = 256  # rows that are searched at a time for invalid rows
+CERBERUS_CELLS = 4000  # validating a value with Cerberus takes as long as this many other values
 NO_LIMIT = sys.maxsize
 
 
@@ -80,7 +80,7 @@ class Schema(Protocol):
 
     @property
     def plain_names(self) -> list[str]:
-        """The names of the fields, in order, if all take plain numbers only; else empty."""
+        """The names of the fields, in order, if all take only plain numbers; else empty."""
 
     def clean(self, rows: Rows, max_cells: int = NO_LIMIT) -> ModelInput:
         """Return X; see :meth:`FixedSchema.clean`."""
@@ -96,7 +96,7 @@ class Schema(Protocol):
 
 
 class FixedSchema:
-    """A schema with a known number of fields, compiled.
+    """A compiled schema with a known number of fields.
 
     :param rules: the rules of each field by its name, in the order of a row without names
     :param inputs: the X that the estimator takes
@@ -198,8 +198,8 @@ class FixedSchema:
     def _check_column_names(self, rows: Columns) -> None:
         """Check that columns that hold several rows include each required field.
 
-        :raises InvalidInput: with one error for each missing column, not for each row; or no column
-            is a field
+        :raises InvalidInput: one error for each missing column, not for each row; or no column is a
+            field
         """
         if not rows.positional and self._names_nothing(rows.columns):
             raise InvalidInput.of_request("required", self._nothing_named())
@@ -221,8 +221,8 @@ class FixedSchema:
     def _names_nothing(self, names: Collection[Any]) -> bool:
         """Return whether names are given but none is a field, although all fields are optional.
 
-        They are those of other data, such as the first line of a file without a header, and all
-        their values would be ignored.
+        Such names belong to other data, such as the first line of a file without a header, and all
+        values would be ignored.
         """
         return self._is_all_optional and bool(names) and self._fields.keys().isdisjoint(names)
 
@@ -253,7 +253,7 @@ class FixedSchema:
         self, rows: Rows, checks: RowChecks
     ) -> tuple[Sequence[ColumnValues] | Array, list[int]]:
         """Return the columns of X, or X itself, and the indices of the rows that are refused."""
-        if len(rows) >= FEW_ROWS or isinstance(rows, Columns):  # arrays keep their dtype
+        if len(rows) >= FEW_ROWS or isinstance(rows, Columns):  # so that arrays keep their dtype
             checked = checks.matrix(rows) or checks.columns(rows)
             if checked is not None:
                 return checked
@@ -267,10 +267,10 @@ class FixedSchema:
     ) -> Sequence[ColumnValues]:
         """Return the columns of X, with the refused rows as Cerberus returns them.
 
-        :param refused: the indices of the first rows that the checks refuse, with no other between
-            them; there may be others after 100 of them
+        :param refused: the indices of the first rows that the checks refuse, without gaps; after
+            100 indices, there may be further rows
         :raises InvalidInput: with the errors that Cerberus finds in the rows
-        :raises TooManyCells: Cerberus accepts too many of them
+        :raises TooManyCells: Cerberus accepts too many of these rows
         """
         report = Report()
         accepted: dict[int, Sequence[Any]] = {}
@@ -292,9 +292,10 @@ class FixedSchema:
         return [document.get(field.name) for field in self.column_fields]
 
     def row_errors(self, rows: Rows) -> dict[int, list[InputError]]:
-        """Return the errors of each invalid row, of as many rows as there are.
+        """Return the errors of each invalid row, for any number of rows.
 
-        A request is refused with its first 100 errors; this is for rows that are not a request.
+        A request is refused with its first 100 errors; this method is for rows that are not a
+        request.
 
         :param rows: the rows
         :returns: at most 100 errors for each row, by the index of the row
@@ -317,7 +318,7 @@ class FixedSchema:
     def _refused(self, rows: Rows) -> Sequence[int]:
         """Return the indices of all rows that Cerberus has to validate.
 
-        :meth:`_check` is certain only of the first 100 of them, and always of a part of 256 rows.
+        :meth:`_check` finds the first 100 of these rows, and all of them in a part of 256 rows.
         """
         if self._checks is None:
             return range(len(rows))
@@ -336,7 +337,7 @@ class FixedSchema:
         """Add an error for each value that the dtype of its column of X cannot hold.
 
         :param rows: rows that Cerberus accepts
-        :param indices: the index of each of them in the request
+        :param indices: the index of each of these rows in the request
         """
         if not indices:
             return
@@ -363,7 +364,7 @@ class FixedSchema:
     def build(self, columns: Sequence[ColumnValues]) -> ModelInput:
         """Return X from columns of validated values.
 
-        :param columns: for each column of X its values, None for a missing value
+        :param columns: for each column of X, its values, None for a missing value
         """
         return self._builder.columns(columns)
 
@@ -387,7 +388,7 @@ class FixedSchema:
     def _document(
         self, item: object, index: int, text: bool, report: Report
     ) -> dict[str, object] | None:
-        """Return a row as the document that Cerberus validates, None if it has no such form."""
+        """Return a row as the document that Cerberus validates, None if it cannot be one."""
         if isinstance(item, Mapping) and not self._report_repeated(item, index, report):
             if not self._purge_unknown:
                 self._report_unknown(item, index, report)
@@ -502,7 +503,7 @@ class FixedSchema:
             raise ModelError(f"Cerberus rejects the schema: {error}") from error
 
     def _check_rule_names(self) -> None:
-        """Raise :class:`ModelError` for the first rule that the validator does not have."""
+        """Raise :class:`ModelError` for the first rule that the validator does not know."""
         known = [*self._validator_class.rules, *OWN_RULES]
         for field in self.fields:
             for rule in field.rules:
@@ -520,14 +521,14 @@ class FixedSchema:
 
 
 def _hint(field: Field, message: str) -> str | None:
-    """Return the error of an unknown category in words for people."""
+    """Return the error of an unknown category in plain words."""
     categories = field.column.categories
     is_choice = message == UNALLOWED and categories is not None
     return choices_in_words(categories) if is_choice else None
 
 
 def _limited(fields: Sequence[Field], container: str) -> dict[int, tuple[Field, Problems]]:
-    """Return the fields whose columns of X cannot hold all valid values, by their index."""
+    """Return, by their index, the fields whose columns of X cannot hold all valid values."""
     if container not in {"array", *FRAMES}:
         return {}
     found = ((index, field, problems_of(field)) for index, field in enumerate(fields))

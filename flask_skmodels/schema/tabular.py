@@ -1,4 +1,4 @@
-"""The base class of the containers of X, and the same operations for arrays and lists.
+"""The base class of the containers of X, and functions that do the same for arrays and lists.
 
 X is a NumPy array, a list of texts or mappings, or a container of this library. The functions here
 take any of them, so that only this module has to distinguish them.
@@ -30,16 +30,16 @@ class Tabular:
 
     @property
     def matrix(self) -> NDArray[Any] | None:
-        """The array of shape (rows, columns) that holds all values; None if there is none."""
+        """The array of shape (rows, columns) with all values, None if there is no such array."""
         return None
 
     @property
     def layout(self) -> object:
-        """A value that is equal for two containers that can be concatenated."""
+        """A value that is equal for two containers if they can be concatenated."""
         return type(self)
 
     def to_sklearn(self) -> Any:
-        """Return the array, data frame or sparse matrix that scikit-learn is called with."""
+        """Return the array, data frame or sparse matrix that is passed to scikit-learn."""
         raise NotImplementedError
 
     def to_numpy(self) -> NDArray[Any]:
@@ -75,7 +75,7 @@ class Tabular:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Any]) -> Self:
-        """Return the rows of several containers of one layout, one after the other.
+        """Return the rows of several containers with the same layout, one after the other.
 
         :raises TypeError: this container cannot be concatenated
         """
@@ -83,26 +83,26 @@ class Tabular:
 
 
 def to_sklearn(X: Any) -> Any:
-    """Return X as scikit-learn is called with it; arrays and lists are returned unchanged."""
-    if type(X) is np.ndarray:  # the most frequent case
+    """Return X as it is passed to scikit-learn; arrays and lists are returned unchanged."""
+    if type(X) is np.ndarray:  # the most common case
         return X
     return X.to_sklearn() if isinstance(X, Tabular) else X
 
 
 def matrix_of(X: Any) -> NDArray[Any] | None:
-    """Return the array that X is, or that holds all its values; None if there is none."""
+    """Return X if it is an array, or the array with all its values; None if there is none."""
     return X.matrix if isinstance(X, Tabular) else X if isinstance(X, np.ndarray) else None
 
 
 def layout_of(X: Any) -> object:
-    """Return a value that is equal for two X that :func:`concatenate` can join."""
+    """Return a value that is equal for two X if :func:`concatenate` can join them."""
     if isinstance(X, Tabular):
         return X.layout
     return (type(X), X.dtype, X.shape[1:]) if isinstance(X, np.ndarray) else type(X)
 
 
 def concatenate(parts: Sequence[Any]) -> Any:
-    """Return the rows of several X of one layout as one X, one after the other."""
+    """Return the rows of several X with the same layout as one X, one after the other."""
     first = parts[0]
     if isinstance(first, Tabular):
         return first.concatenate(parts)

@@ -40,7 +40,8 @@ def read_blank(*, nullable: bool, has_default: bool, takes_text: bool, is_text: 
 def read_number(text: str) -> object:
     """Return the number in a text, or the text itself if it is not a number.
 
-    Blanks around it are ignored. ``nan`` and ``inf`` are converted; the validation rejects them.
+    Blanks around the number are ignored. ``nan`` and ``inf`` are converted; the validation rejects
+    them.
     """
     stripped = text.strip()
     if _INTEGER.fullmatch(stripped):
@@ -70,7 +71,7 @@ def read_boolean(text: str) -> object:
 
 
 def read_datetime(text: str) -> object:
-    """Return the date and time in a text in ISO 8601, or the text itself if it is neither."""
+    """Return the date and time in a text in ISO 8601, or the text itself if it has none."""
     return _from_iso(datetime, text)
 
 
@@ -87,7 +88,7 @@ def _from_iso(kind: type[date], text: str) -> object:
 
 
 def first_reading(readers: Iterable[Reader], value: str) -> object:
-    """Return what the first of several readers makes of a text; the text itself if none can."""
+    """Return the value of the first reader that can read a text, or the text itself if none can."""
     for reader in readers:
         reading = reader(value)
         if not isinstance(reading, str):

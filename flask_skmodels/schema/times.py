@@ -1,4 +1,4 @@
-"""The rule that turns the dates and times of a column into times that one column can hold."""
+"""The rule that turns dates and times into times that can be in the same column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask_skmodels.exceptions import ModelError
 _OFFSET = re.compile(r"(?:UTC|pytz\.FixedOffset)?\(?([+-]?)(\d{1,4})(?::?(\d\d))?\)?")
 _NANOSECOND_YEARS = range(1678, 2262)
 _YEARS = range(1, 10_000)
-_YEARS_WITH_ZONE = range(2, 9_999)  # UTC may be a day earlier or later
+_YEARS_WITH_ZONE = range(2, 9_999)  # in UTC, a time may be a day earlier or later
 
 MIXED = "must have a time zone in all rows of a request, or in none"
 WITH_ZONE = "must have no time zone: the model was fitted on times without one"
@@ -24,12 +24,12 @@ class TimeRule:
     """The rule for one column of dates and times.
 
     A date is the midnight at which it starts. If the model was fitted on times with a zone, all
-    times are in that zone, and a time without one is read as its local time: the first of the two
-    where clocks are put back. If it was fitted on times without a zone, a time with one is refused.
-    If that is not known, times with a zone are in UTC.
+    times are in that zone, and a time without a zone is read as local time in that zone: the first
+    of the two times when clocks are put back. If the model was fitted on times without a zone, a
+    time with a zone is refused. If it is not known, times with a zone are converted to UTC.
 
     :param zone: the time zone of the training data, None if it had none
-    :param is_known: whether it is known what the training data had
+    :param is_known: whether it is known if the training data had a zone
     :param unit: the unit of the times in X: ``"s"``, ``"ms"``, ``"us"`` or ``"ns"``
     :raises ModelError: the zone is unknown
     """
@@ -42,7 +42,7 @@ class TimeRule:
     def problems(self, values: Sequence[Any]) -> dict[int, str]:
         """Return a message for each row whose value cannot be in the column.
 
-        :param values: dates and times, None for a missing one
+        :param values: dates and times, None for a missing value
         """
         problems: dict[int, str] = {}
         first: bool | None = None
@@ -60,9 +60,9 @@ class TimeRule:
         return problems
 
     def times(self, values: Sequence[Any]) -> list[datetime | None]:
-        """Return times that all have the zone UTC, or that all have none.
+        """Return times that all have the zone UTC, or all have no zone.
 
-        :param values: dates and times without :meth:`problems`, None for a missing one
+        :param values: dates and times without :meth:`problems`, None for a missing value
         """
         return [None if value is None else self._time(value) for value in values]
 
@@ -89,7 +89,7 @@ def zone_of(name: str) -> tzinfo:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         match = _OFFSET.fullmatch(name)
     if match is None:
-        raise ModelError(f"the time zone {name!r} of its training data is unknown here")
+        raise ModelError(f"the time zone {name!r} of its training data is unknown on this machine")
     sign, first, minutes = match.groups()
     in_minutes = int(first) if minutes is None else 60 * int(first) + int(minutes)
     return timezone(timedelta(minutes=-in_minutes if sign == "-" else in_minutes))

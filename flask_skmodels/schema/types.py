@@ -1,4 +1,4 @@
-"""Names for the types that the whole library passes around."""
+"""Names for types that are used in the whole library."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ModelOutput: TypeAlias = Any
 """The result of an estimator's method: an array, a list of arrays, a sparse matrix or a data frame.
 
 The length is the number of rows; a list of arrays has one array for each output. It is an alias of
-``Any``, because any library may have made it.
+``Any``, because any library may have made the result.
 """
 
 Estimator: TypeAlias = Any

@@ -17,7 +17,7 @@ from flask_skmodels.schema.schema import NO_LIMIT, FixedSchema, values_of
 from flask_skmodels.schema.types import Array, JSONObject, ModelInput
 
 _ROWS_OF_A_SEARCH = 256
-_CELLS_OF_A_PART = 2**16  # that are validated together; the 100th error ends the validation
+_CELLS_OF_A_PART = 2**16  # cells that are validated together; the 100th error ends the validation
 
 
 class UnboundedSchema:
@@ -118,7 +118,7 @@ class UnboundedSchema:
         return X
 
     def _cleaned(self, column: Rows, indices: Sequence[int], width: int, report: Report) -> Any:
-        """Return a validated column of all values, or None after errors were reported.
+        """Return a validated column of all values, or None if errors were reported.
 
         :param indices: the index of each row in the request
         """
@@ -136,7 +136,7 @@ def _check_cells(rows: int, width: int, max_cells: int) -> None:
 
 
 def _as_matrix(rows: Columns) -> Columns:
-    """Return columns of doubles as one array, any others unchanged."""
+    """Return columns of doubles as one array, and other columns unchanged."""
     columns = list(rows.columns.values())
     if isinstance(rows, Matrix) or any(getattr(c, "dtype", None) != np.float64 for c in columns):
         return rows
@@ -144,7 +144,7 @@ def _as_matrix(rows: Columns) -> Columns:
 
 
 def _items(rows: Rows) -> Iterable[object]:
-    """Yield the rows; those of columns are tuples."""
+    """Yield the rows; rows that come as columns become tuples."""
     if isinstance(rows, Columns) and rows.positional:
         return zip(*map(plain, rows.columns.values()), strict=True)
     return map(rows.item, range(len(rows)))

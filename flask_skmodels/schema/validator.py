@@ -26,8 +26,8 @@ class Validator(CerberusValidator):  # type: ignore[misc]
     """A Cerberus validator that is stricter about numbers.
 
     Booleans, ``nan`` and infinity are not valid numbers, and an integer has at most 64 bits. NumPy
-    scalars are accepted like Python numbers. The rule ``finite`` applies to coerced values: they
-    must be finite numbers or booleans. To add rules, types and coercers, write a subclass as the
+    scalars are accepted like Python numbers. With the rule ``finite``, coerced values must be
+    finite numbers or booleans. To add rules, types and coercers, write a subclass as the
     documentation of Cerberus describes, and set it as the ``validator`` of the model.
     """
 
@@ -56,7 +56,7 @@ class Validator(CerberusValidator):  # type: ignore[misc]
         """{'type': 'boolean'}"""
         super()._validate_nullable(nullable, field, value)
         if value is None and not nullable:
-            self._drop_remaining_rules()  # also rules of a subclass, which may not expect None
+            self._drop_remaining_rules()  # also those of a subclass, which may not expect None
 
     def _validate_min(self, min_value: Any, field: str, value: Any) -> None:
         """{'nullable': False }"""

@@ -1,4 +1,4 @@
 """Listeners to the signals of predictions: metrics, tracing, the prediction log, recent traffic.
 
-``listener`` is the base of all of them; ``setup`` turns them on as configured.
+``listener`` has the base class of all of them; ``setup`` turns them on as configured.
 """

@@ -83,7 +83,7 @@ def _add(gauges: dict[str, Any], labels: tuple[str, str, str], report: Report) -
 
 
 def _values(report: Report) -> Iterator[tuple[str, tuple[str, ...], float | None]]:
-    """Yield the name of a gauge, its last label, if it has one, and its value."""
+    """Yield the name of a gauge, its last label (if it has one) and its value."""
     document = report.document()
     yield "rows", (), document["window"]["rows"]
     for field, statistics in document["fields"].items():

@@ -1,9 +1,9 @@
 """The base class of the listeners, and their connection to the signals of an extension.
 
 Several extensions can share an application, which is the sender of all their signals. Each signal
-therefore has one receiver for each extension, a :class:`Relay`. It checks once whether the model
-belongs to its extension, and whether a client caused the prediction, not a health check. Then it
-calls all listeners.
+therefore has one receiver for each extension, a :class:`Relay`. The relay checks once whether the
+model belongs to its extension, and whether a client, not a health check, caused the prediction.
+Then it calls all listeners.
 
 ``telemetry.setup`` turns the listeners of an application on.
 """
@@ -65,7 +65,7 @@ class Listeners:
 
 
 class Relay:
-    """The receiver of one signal, which forwards it for the models of one extension.
+    """The receiver of a signal, which forwards it for the models of one extension.
 
     :param caller: the function that the extension's models are bound to
     :ivar receivers: the receivers of the extension's listeners
@@ -85,7 +85,7 @@ class Relay:
             try:
                 if arguments:
                     receiver(sender, model=model, prediction=prediction, **arguments)
-                else:  # takes a fifth less time
+                else:  # an else clause takes a fifth less time
                     receiver(sender, model=model, prediction=prediction)
             except Exception as error:
                 first = first or error
@@ -94,9 +94,9 @@ class Relay:
 
 
 class PredictionRelay(Relay):
-    """The receiver of ``after_prediction``, the signal of which there are the most.
+    """The receiver of ``after_prediction``, the most frequent signal.
 
-    Python passes named arguments to a receiver several times faster than a mapping of them.
+    Python passes named arguments to a receiver several times faster than arguments in a mapping.
     """
 
     def __call__(

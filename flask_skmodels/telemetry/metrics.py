@@ -61,9 +61,9 @@ def is_multiprocess() -> bool:
 class Families:
     """The metrics, each with a time series for each combination of labels.
 
-    They are a collector of prometheus-client, which adds what is pending when they are read.
+    The object is a collector of prometheus-client; when it is read, it adds what is pending.
 
-    :param is_shared: whether other processes read them, so that nothing may be pending
+    :param is_shared: whether other processes read the metrics, so that nothing may be pending
     """
 
     def __init__(self, *, is_shared: bool) -> None:
@@ -130,7 +130,7 @@ class Families:
             return series
         try:
             pending = _PendingSeries(series)
-        except AttributeError:  # another release of prometheus-client
+        except AttributeError:  # a different release of prometheus-client
             return series
         self._pending.append(pending)
         return pending
@@ -147,7 +147,7 @@ class Families:
 
 
 class _Series:
-    """The time series of one method of one version, kept to avoid a lookup at each request."""
+    """The time series of a method of a version, kept to avoid a lookup at each request."""
 
     __slots__ = (
         *("begin", "end", "failed", "predictions", "rejected", "rows", "seconds", "sizes"),
@@ -178,12 +178,13 @@ class _Series:
 
 
 class _PendingSeries:
-    """Time series that are added to those of prometheus-client only when they are read.
+    """Time series whose values are passed to prometheus-client only when they are read.
 
-    A prediction takes 1 µs here. prometheus-client takes 5, because it has a lock for each value.
+    Counting a prediction takes 1 µs here, and 5 µs in prometheus-client, which has a lock for each
+    value.
 
     :param series: the time series
-    :raises AttributeError: prometheus-client has other attributes
+    :raises AttributeError: prometheus-client does not have the expected attributes
     """
 
     __slots__ = ("_in_flight", "_lock", "_predictions", "_rows", "_seconds", "_series", "_sizes")
@@ -234,12 +235,12 @@ class _PendingSeries:
 
 
 class _Bins:
-    """The values of a histogram that are not yet added to it.
+    """The values of a histogram that are not added to it yet.
 
-    :param bounds: the upper bounds of its bins but the last one
+    :param bounds: the upper bounds of its bins, except the last bin
     :param histogram: the histogram of prometheus-client, with labels
     :ivar counts: the number of values in each bin
-    :ivar total: their sum
+    :ivar total: the sum of the values
     """
 
     __slots__ = ("_add_to_bins", "_add_to_sum", "counts", "total")
@@ -261,7 +262,7 @@ class _Bins:
 
 
 class _AllSeries(dict[_Key, _Series | _PendingSeries]):
-    """The time series of each method of each version, which begin when they are first needed."""
+    """The time series of each method of each version, made when they are first needed."""
 
     def __init__(self, families: Families, extension: str) -> None:
         super().__init__()
@@ -324,18 +325,18 @@ class Metrics(Listener):
     def exposition(self, shown: Collection[tuple[str, str]]) -> tuple[bytes, str]:
         """Return the metrics in the text format of Prometheus, and its content type.
 
-        With several processes, these are the metrics of all processes.
+        If there are several processes, these are the metrics of all of them.
 
         :param shown: the models whose metrics are included, each as the name of its extension and
             its own name
         """
         from prometheus_client.exposition import choose_encoder
 
-        encode, content_type = choose_encoder("")  # the format that all versions of Prometheus read
+        encode, content_type = choose_encoder("")  # what all versions of Prometheus can read
         return encode(_Shown(self._collect, shown)), content_type
 
     def totals(self, model: str, versions: Collection[str | None] | None = None) -> Totals:
-        """Return the counts of a model; with several processes, of all of them.
+        """Return the counts of a model; if there are several processes, of all of them.
 
         :param model: name of the model
         :param versions: labels of the versions that are counted, None for all
@@ -425,7 +426,7 @@ class Metrics(Listener):
             self._families.rejected_rows.labels(*labels).inc()
 
     def _fields_of(self, name: str) -> set[str]:
-        """Return the names of the fields of a model, because a client can send other names."""
+        """Return the names of the fields of a model: a client can also send other names."""
         live = self._deployments[name].versions.live
         return {VALUES, *(field.name for field in (() if live is None else live.schema.fields))}
 
@@ -450,7 +451,7 @@ class Totals:
     """The counts of a model.
 
     :ivar predictions: successful predictions
-    :ivar rows: their rows
+    :ivar rows: rows of these predictions
     :ivar failures: predictions that failed
     :ivar rejections: rejected requests
     :ivar rejected: rejected rows by field and rule; the field is None for the request as a whole
@@ -472,7 +473,7 @@ class Totals:
 
 
 class _Shown:
-    """A collector for the metrics of some models, and for those that are not the library's.
+    """A collector for the metrics of some models, and for metrics that are not the library's.
 
     :param collect: returns all metrics
     :param shown: the models, each as the name of its extension and its own name
@@ -506,8 +507,8 @@ def _collect_from_all_processes() -> Iterable[Any]:
 def _families_in(registry: Any) -> Families:
     """Return the metrics of a registry, created at the first call.
 
-    A registry can hold each metric only once. A process that shares its metrics with others has
-    only one set of them, because two sets would overwrite each other's values.
+    A registry can hold each metric only once. A process that shares its metrics with other
+    processes has only one set of metrics, because two sets would overwrite each other's values.
     """
     if is_multiprocess():
         return _shared_families()

@@ -58,7 +58,7 @@ class PredictionLog(Listener):
     ) -> None:
         self._deployments = deployments
         self._hidden = None if hidden is None else frozenset(hidden)
-        # Not at import: logging.config disables the loggers that exist when it runs.
+        # Not at import, because logging.config disables the loggers that exist when it runs.
         self._logger = logging.getLogger(LOGGER)
 
     def receivers(self) -> Mapping[NamedSignal, Receiver]:
@@ -161,7 +161,7 @@ class PredictionLog(Listener):
         return live.schema.fields
 
     def _errors(self, name: str, errors: Iterable[InputError]) -> list[JSONObject]:
-        """Return the first errors; names of fields that the model does not have are left out."""
+        """Return the first errors, without names of fields that the model does not have."""
         known = {VALUES, *(field.name for field in self._fields(name))}
         return [
             {"row": e.row, "field": e.field if e.field in known else None, "rule": e.rule}

@@ -45,9 +45,9 @@ from flask_skmodels.versions.version import ModelVersion
 
 WINDOW = 500  # predictions kept for a model
 CELLS = 50_000  # values kept for a model, inputs and outputs together
-WINDOWS = 100  # models for which predictions are kept: the most recently used
-VERSIONS = 8  # of a model, whose traffic by minutes is kept
-_BYTES = 65_536  # size of the outputs kept for a prediction; a hook can return any size
+WINDOWS = 100  # models for which predictions are kept, the most recently used ones
+VERSIONS = 8  # versions of a model whose traffic by minutes is kept
+_BYTES = 65_536  # size of the outputs that are kept for a prediction; a hook can return any size
 _TEXTS = (str, bytes)
 _LABELS = (*_TEXTS, int, float, np.number, np.bool_, type(None))
 _COUNTED = 1000  # triples of a version, a field and a rule that are counted separately
@@ -97,7 +97,7 @@ class RecentModelTraffic:
         self.last_at: float | None = None
         self.window: deque[KeptPrediction] = deque()
         self._cells = 0
-        self._version: ref[ModelVersion] | None = None  # weak, so that the version can be unloaded
+        self._version: ref[ModelVersion] | None = None  # weak, so that it can be unloaded
         self._columns: tuple[str, ...] = ()
         self._measured: list[int] = []
         self._fields: frozenset[str] = frozenset()
@@ -134,7 +134,7 @@ class RecentModelTraffic:
         self.minutes_of(version).add_one(FAILURES)
 
     def add_rejection(self, errors: Iterable[InputError], version: str | None = None) -> None:
-        """Count a rejected request; names of fields that the model does not have are not kept."""
+        """Count a rejected request, without names of fields that the model does not have."""
         self.rejections += 1
         self.minutes_of(version).add_one(REJECTIONS)
         self._update_fields()
@@ -156,7 +156,7 @@ class RecentModelTraffic:
         self._last_minutes: tuple[str | None, TrafficMinutes | None] = None, None
 
     def minutes_of(self, version: str | None) -> TrafficMinutes:
-        """Return the traffic of a version by minutes, for the versions that were used last."""
+        """Return the traffic of a version by minutes; it is kept for the versions used last."""
         minutes = self.minutes.get(version)
         if minutes is None:
             if len(self.minutes) >= VERSIONS:
@@ -208,7 +208,7 @@ class RecentTraffic(Listener):
         restart_after_fork(self)
 
     def restart(self) -> None:
-        """Count minutes in buffers of its own in a forked process."""
+        """Count minutes in new buffers in a forked process."""
         self._lock = Lock()
         for traffic in self._traffic.values():
             traffic.forget_minutes()
@@ -264,7 +264,7 @@ class RecentTraffic(Listener):
                 self._mark_as_recent(prediction.model, traffic)
 
     def _mark_as_recent(self, name: str, traffic: RecentModelTraffic) -> None:
-        """Mark a model as the most recently used; if there are too many, forget the oldest."""
+        """Mark a model as the most recently used one; if there are too many, forget the oldest."""
         self._latest[name] = self._last = traffic
         self._latest.move_to_end(name)
         if len(self._latest) > WINDOWS:
@@ -291,9 +291,9 @@ class RecentTraffic(Listener):
 
 
 def measured_fields(version: ModelVersion, hidden: Collection[str] = ()) -> list[Field | None]:
-    """Return the field of each column of X, or None for those that are not kept.
+    """Return the field of each column of X, None for columns that are not kept.
 
-    These are free texts, objects, and the hidden fields.
+    Free texts, objects and hidden fields are not kept.
 
     :param version: a version of the model
     :param hidden: names of the hidden fields, as in ``SKMODELS_LOG_HIDDEN_FIELDS``
@@ -327,7 +327,7 @@ def _kept_of_one_row(prediction: Prediction, measured: list[int]) -> KeptPredict
         cells = width + (outputs.shape[1] if outputs.ndim == 2 else 1)
         facts = prediction.version, prediction.method, prediction.seconds
         values = *facts, X, outputs, prediction.classes, cells
-        return tuple.__new__(KeptPrediction, values)  # its own __new__ takes a frame of Python
+        return tuple.__new__(KeptPrediction, values)  # its own __new__ would be a Python call
     return None
 
 
@@ -379,7 +379,7 @@ def _array(outputs: Array, method: str) -> Array | None:
 
 
 def _labels(values: list[Any], method: str) -> list[Any] | None:
-    """Return labels with their texts truncated, None if they contain texts of clients."""
+    """Return the labels, with long texts cut; None if they may repeat text that a client sent."""
     are_texts = any(isinstance(v, _TEXTS) for v in values)
     if (are_texts and method == "transform") or not all(isinstance(v, _LABELS) for v in values):
         return None

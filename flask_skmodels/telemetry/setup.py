@@ -36,7 +36,7 @@ def listeners_of(
     :param caller: the function that the extension's models are bound to
     :param deployments: the extension's models, by name
     :param settings: the extension's configuration on the application
-    :raises ConfigurationError: metrics or tracing are turned on and their library is not installed
+    :raises ConfigurationError: metrics or tracing are turned on, but their library is not installed
     """
     listeners = Listeners(sender, caller)
     if settings.pages:
@@ -62,9 +62,9 @@ def _object_in(setting: object) -> Any:
 
 
 def _is_on(name: str, key: str, setting: object, library: str) -> bool:
-    """Return whether a setting is on; None means on if its library is installed.
+    """Return whether a setting is on; None means that it is on if its library is installed.
 
-    :raises ConfigurationError: the setting is on, and its library is not installed
+    :raises ConfigurationError: the setting is on, but its library is not installed
     """
     if setting is False:
         return False

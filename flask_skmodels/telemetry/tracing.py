@@ -27,8 +27,8 @@ class Tracing(Listener):
     """Creates a span for each prediction of one extension on one application.
 
     The span belongs to the current trace; if the application is traced, its parent is the span of
-    the request. It has the names of model, version and method and the number of rows, but no
-    values. If an exception was raised, it has only the name of its class.
+    the request. It has the names of the model, the version and the method, and the number of rows,
+    but no values. Of an exception, it has only the name of the class.
 
     :param provider: an ``opentelemetry.trace.TracerProvider``, by default the global one
     :raises ImportError: opentelemetry-api is not installed

@@ -1,6 +1,6 @@
 """The traffic of one version in each of the last sixty minutes: counts, and times in bins.
 
-If processes share their metrics, each writes to a file of its own, and all are added up.
+If processes share their metrics, each process writes to its own file, and the files are summed.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def tables_of(identity: Iterable[str | None], own: TrafficMinutes | None) -> Ite
     if shared is None:
         yield from () if own is None else [own.table()]
         return
-    for buffer in shared.others():  # of all processes, because it has opened none itself
+    for buffer in shared.others():  # of all processes, because this one has opened none
         with buffer:
             yield np.frombuffer(buffer[:], dtype=np.float64).reshape(MINUTES, WIDTH)
 
@@ -87,7 +87,7 @@ _EMPTY = memoryview(bytes(WIDTH * 8)).cast("d")
 def hour_of(tables: Iterable[FloatArray], now: float) -> FloatArray:
     """Return the last sixty minutes, the oldest first, as one table of shape (minutes, width).
 
-    :param tables: the slots of versions and processes, which are added up
+    :param tables: the slots of versions and processes, which are summed
     :param now: seconds since 1970
     """
     last = now // 60
@@ -102,7 +102,7 @@ def hour_of(tables: Iterable[FloatArray], now: float) -> FloatArray:
 
 
 def quantiles(times: Array, shares: Sequence[float]) -> list[float] | None:
-    """Return quantiles of times in bins, None without any; each is within 15 % of the exact one.
+    """Return quantiles of times in bins, each within 15 % of the exact value; None without times.
 
     :param times: the number of times in each bin
     :param shares: the quantiles, from 0 to 1

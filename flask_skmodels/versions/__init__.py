@@ -1,4 +1,4 @@
 """The versions of a model: discovery, loading, polling, checks, and the choice of the live one.
 
-Start with ``folder``; each of the other modules does one part of its work.
+Start with ``folder``; each of the other modules does a part of its work.
 """

@@ -26,7 +26,7 @@ class VersionCache:
         return bool(self._loaded)
 
     def get(self, label: str | None, file: File | None) -> ModelVersion | None:
-        """Return the version that was loaded from a file, None if none was."""
+        """Return the version that was loaded from a file, None if there is none."""
         entry = self._loaded.get(label)
         return entry[1] if entry is not None and entry[0] == file else None
 
@@ -36,7 +36,7 @@ class VersionCache:
         return entry[0] if entry is not None and entry[1] is version else None
 
     def put(self, label: str | None, file: File, version: ModelVersion) -> None:
-        """Keep a version; it replaces one with the same label."""
+        """Keep a version, in place of a version with the same label."""
         self._loaded[label] = (file, version)
 
     def touch(self, label: str | None) -> None:
@@ -44,7 +44,7 @@ class VersionCache:
         self._requested_at[label] = monotonic()
 
     def evict(self, needed: Set[str | None], files: Container[str | None]) -> None:
-        """Drop the versions whose file is gone, and those neither needed nor used recently.
+        """Drop versions whose file is gone, and versions neither needed nor used recently.
 
         :param needed: labels of the live version, the canaries and the shadow
         :param files: labels of the files that exist

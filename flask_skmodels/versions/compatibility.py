@@ -1,4 +1,4 @@
-"""The checks that a new version must pass before it replaces the live one."""
+"""The checks that a new version must pass before it replaces the live version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Compatibility:
     :param fields: the fields that the version takes, in their order, as JSON Schema
     :param required: names of the required fields
     :param methods: the methods that it serves
-    :param categories: for each field the categories that the version knows; empty for a field
+    :param categories: for each field, the categories that the version knows; empty for a field
         without categories
     """
 
@@ -46,9 +46,9 @@ class Compatibility:
     def check(self, version: ModelVersion) -> None:
         """Check that a version accepts every request that clients may send.
 
-        :raises ModelError: its fields are not the same, in the same order, of the same types; it
-            requires a field that was optional, no longer allows a value, no longer knows a
-            category, or lacks a method
+        :raises ModelError: its fields do not have the same names, order and types; or it requires a
+            field that was optional, no longer allows a value, no longer knows a category, or lacks
+            a method
         """
         other = Compatibility.of(version)
         if list(other.fields) != list(self.fields):
@@ -66,7 +66,7 @@ class Compatibility:
 
 
 def check_examples(version: ModelVersion) -> None:
-    """Have a version predict the examples of its model with each of its methods.
+    """Let a version predict the examples of its model with each of its methods.
 
     :raises ModelError: an example is not valid, or the version fails on one
     """
@@ -85,7 +85,7 @@ def check_examples(version: ModelVersion) -> None:
 def _without_ranges(rules: _Rules, version: ModelVersion) -> _Rules:
     """Return the JSON Schema of a field without the figures of the training data.
 
-    They change with each training, so clients cannot rely on them.
+    These figures change with each training, so clients cannot rely on them.
     """
     kept = {key: value for key, value in rules.items() if key not in TRAINING}
     if version.model.enforce_ranges and "x-training-range" in rules:
@@ -97,7 +97,7 @@ def _without_ranges(rules: _Rules, version: ModelVersion) -> _Rules:
 
 
 def _accepts(new: _Rules, old: _Rules) -> bool:
-    """Return True if the rules are equal, except that the new ones may allow more values."""
+    """Return True if the rules are equal, except that the new rules may allow more values."""
     others = [{key: rules[key] for key in rules if key != "enum"} for rules in (new, old)]
     return others[0] == others[1] and (
         "enum" not in new or ("enum" in old and all(v in new["enum"] for v in old["enum"]))

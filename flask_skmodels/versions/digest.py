@@ -16,7 +16,7 @@ _digests: WeakKeyDictionary[ModelVersion, str] = WeakKeyDictionary()
 def digest_of(version: ModelVersion) -> str:
     """Return the digest of a version: of its file or its estimator, and of its declaration.
 
-    It is computed once for each version.
+    The digest is computed once for each version.
 
     :returns: SHA-256 in hexadecimal
     """

@@ -20,7 +20,7 @@ from flask_skmodels.artifacts.profile_beside import profile_path
 from flask_skmodels.exceptions import ArtifactError
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
-REQUEST_FILE = ".reload"  # its modification time is that of the last reload request
+REQUEST_FILE = ".reload"  # its modification time is the time of the last reload request
 
 Stamp = tuple[int, int, int]
 Signature = tuple[int, int, int, int]
@@ -35,7 +35,7 @@ class File:
     :param signature: inode, size in bytes, and the times in nanoseconds of the last change of its
         content and of its permissions
     :param others: names of other files in its folder with the same label
-    :param profile: signature of the profile beside it
+    :param profile: signature of the profile beside the file
     """
 
     artifact: Artifact
@@ -50,8 +50,8 @@ def find(artifact: Artifact, policy: Policy) -> dict[str | None, File]:
     :param artifact: a file, which has the label None, or a folder of versions. The label of a
         version is the name of its file without the suffix; the order is natural, ``2`` before
         ``10``
-    :param policy: its root is the folder that the path is relative to
-    :raises ArtifactError: it does not exist, or the folder contains no version
+    :param policy: the path is relative to its ``root``
+    :raises ArtifactError: the artifact does not exist, or the folder contains no version
     """
     path = resolve(artifact, policy)
     if not _exists(path):
@@ -80,7 +80,7 @@ def is_folder(artifact: Artifact, policy: Policy) -> bool:
 
 
 def marker(artifact: Artifact, policy: Policy) -> str:
-    """Return the path of the file whose modification time is that of the last reload request."""
+    """Return the path of the file that is touched when a reload is requested."""
     return os.fspath(resolve(artifact, policy) / REQUEST_FILE)
 
 
@@ -95,8 +95,8 @@ def changed_at(path: str | Path) -> int:
 def stamp(artifact: Artifact, policy: Policy) -> Stamp:
     """Return a value that changes when a rejected file may have become acceptable.
 
-    It changes when another file appears in the folder, such as a signature, when the list of
-    digests or its signature changes, and when a reload is requested.
+    The value changes when a further file, such as a signature, appears in the folder, when the list
+    of digests or its signature changes, and when a reload is requested.
     """
     path = resolve(artifact, policy)
     folder = path if _is_folder(path) else path.parent
@@ -104,9 +104,9 @@ def stamp(artifact: Artifact, policy: Policy) -> Stamp:
 
 
 def _list_changed_at(policy: Policy) -> int:
-    """Return when the list of digests was last changed, or a file whose name begins with its name.
+    """Return when the list of digests, or a file whose name begins with its name, was last changed.
 
-    Its signature is such a file.
+    The signature of the list is such a file.
     """
     if policy.sha256sums is None:
         return 0
@@ -139,7 +139,7 @@ def versions_in(folder: Path) -> list[Path]:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError) as error:  # its name is too long or contains a zero byte
+    except (OSError, ValueError) as error:  # the path is too long or contains a zero byte
         raise ArtifactError(path, f"it cannot be accessed: {error}") from error
 
 
@@ -148,7 +148,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _is_known(path: Path) -> bool:
-    """Return True if a path exists; one that cannot be accessed fails when it is loaded."""
+    """Return True if a path exists; a path that cannot be accessed fails when it is loaded."""
     try:
         return _exists(path)
     except ArtifactError:
@@ -178,12 +178,12 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 def _no_version(folder: Path) -> str:
     names = sorted(entry.name for entry in folder.iterdir() if split_name(entry)[1] is not None)
     others = [name for name in names if name.isprintable() and not name.startswith(".")][:3]
-    hint = f"; not valid names of versions: {', '.join(others)}" if others else ""
+    hint = f"; these names are not valid for versions: {', '.join(others)}" if others else ""
     return f"the folder contains no version: put a file such as 1.skops in it{hint}"
 
 
 def _signature(path: Path) -> Signature:
-    """Return the signature of a file; if it is gone, loading it raises the error."""
+    """Return the signature of a file; if the file is gone, loading it raises the error."""
     try:
         status = path.stat()
     except OSError:
@@ -196,7 +196,7 @@ def _profile(artifact: Path) -> Signature:
 
 
 def _signature_of_all(folder: Path) -> Signature:
-    """Return a signature that changes with any file of a folder: the sum of all."""
+    """Return a signature that changes with any file of a folder: the sum of all signatures."""
     numbers = zip(*(_signature(entry) for entry in folder.iterdir()), strict=True)
     inodes, size, changed, permitted = map(sum, numbers)
     return inodes, size, changed, permitted

@@ -20,7 +20,7 @@ class Events(local):
         self._events: list[Event] = []
 
     def add(self, label: str | None, result: ModelVersion | SKModelsError) -> None:
-        """Add a version that was loaded, or the error of one that was not.
+        """Add a version that was loaded, or the error if it was not.
 
         :param label: the label of the version, None if the model has no versions
         """
@@ -43,7 +43,7 @@ def report(
 
     The lock of the versions must be free, because a receiver may predict.
 
-    :param raised: an error that the developer sees, and that is not logged as well
+    :param raised: an error that the developer sees, so it is not logged
     """
     for label, result in events:
         if isinstance(result, ModelVersion):

@@ -1,4 +1,4 @@
-"""The versions of a model that are files, and the live one among them."""
+"""The versions of a model whose versions are files, and the live version among them."""
 
 from __future__ import annotations
 
@@ -40,25 +40,28 @@ class VersionFolder:
         Absent or Unloaded --fail--> Down          needed, but nothing can be loaded
 
     - ``stage``: :meth:`start` has loaded a version before a fork. Nothing may predict before the
-    fork, so the version has not predicted the examples of the model yet. It does so at the first
-    request. - ``go_live``: a version has passed its checks and serves. If no version has ever
-    passed them, one that only loads serves. - ``unload``: the memory is needed for other models.
-    The next request loads the model again. - ``fail``: a request needed the model and no version
-    could be loaded. The next request tries again, and so does :meth:`poll`.
+      fork, so the version has not predicted the examples of the model yet. It does so at the first
+      request.
+    - ``go_live``: a version has passed its checks and serves. If no version has ever passed its
+      checks, a version that only loads serves.
+    - ``unload``: the memory is needed for other models. The next request loads the model again.
+    - ``fail``: a request needed the model, but no version could be loaded. The next request tries
+      again, and so does :meth:`poll`.
 
-    A new version is loaded and checked by the thread that needs it while requests use the old one;
-    one assignment of the state switches to it. The state is written only under the lock and read
-    without it. A request that names a version does not take the lock, so it waits for a load only
-    if that version is being loaded. Signals are sent when the lock is free.
+    A new version is loaded and checked by the thread that needs it, while requests use the old
+    version; a single assignment of the state switches to the new one. The state is written only
+    under the lock, and read without the lock. A request that names a version does not take the
+    lock, so it waits for a load only if that version is being loaded. Signals are sent when the
+    lock is free.
 
     :param model: the declaration, with an artifact as its pipeline
     :param artifact: the file or folder
     :param policy: how artifacts are loaded
-    :param pinned: label of the version to serve; if None, the newest one that is neither a canary
-        nor the shadow
+    :param pinned: label of the version to serve; if None, the newest version that is neither a
+        canary nor the shadow
     :param interval: seconds between two polls of the folder, None to poll only when a reload is
         requested
-    :param trials: tries a file before it is loaded, None to load it untried
+    :param trials: tries a file before it is loaded; None to load files untried
     """
 
     is_reloadable = True
@@ -87,7 +90,7 @@ class VersionFolder:
 
     @property
     def live(self) -> ModelVersion | None:
-        """The live version, or the one that is live from the first request on; None if unloaded."""
+        """The live version, or before the first request the one to be live; None if unloaded."""
         return self._state.version
 
     @property
@@ -107,10 +110,10 @@ class VersionFolder:
         return self._loader.rejected.messages(self._files)
 
     def describe(self) -> list[JSONObject]:
-        """Return an entry for each version, the newest first; with its artifact if it is loaded.
+        """Return an entry for each version, the newest first; a loaded version has its artifact.
 
         ``is_failed`` is true for a version that could not be loaded or has failed its checks; the
-        other versions do not have it.
+        entries of other versions do not have this key.
         """
         if not self.is_folder:
             return []
@@ -126,7 +129,7 @@ class VersionFolder:
     def check_pin(self) -> None:
         """Check that the version that the model is pinned to exists.
 
-        :raises ModelError: it does not exist
+        :raises ModelError: the version does not exist
         :raises ArtifactError: the folder contains no version or cannot be listed
         """
         if self._promotion.pinned is not None:
@@ -139,7 +142,7 @@ class VersionFolder:
         """Load the version to serve, and the canaries and the shadow if they can be loaded.
 
         :raises ArtifactError: no version can be loaded
-        :raises ModelError: no version can be served, or the pinned one does not exist
+        :raises ModelError: no version can be served, or the pinned version does not exist
         """
         with self._changing(sender, is_start=True):
             self._update(with_others=True, may_predict=not isinstance(self._state, Absent))
@@ -148,7 +151,7 @@ class VersionFolder:
         """Return the live version; load it if necessary.
 
         :raises ArtifactError: no version can be loaded
-        :raises ModelError: no version can be served, or the pinned one does not exist
+        :raises ModelError: no version can be served, or the pinned version does not exist
         """
         state = self._state
         if isinstance(state, Live):
@@ -165,10 +168,10 @@ class VersionFolder:
         """Return a version by its label; load it if necessary.
 
         :param limit: the limit on loads that clients cause, None if no client names the version
-        :raises TooManyLoads: it is not loaded, and clients have caused too many loads
+        :raises TooManyLoads: the version is not loaded, and clients have caused too many loads
         :raises UnknownModel: the model has no version with this label
-        :raises ArtifactError: it cannot be loaded
-        :raises ModelError: it cannot be served
+        :raises ArtifactError: the version cannot be loaded
+        :raises ModelError: the version cannot be served
         """
         version = self.loaded(label)
         if version is not None:
@@ -183,7 +186,7 @@ class VersionFolder:
             return version
 
     def get_shadow(self, label: str, sender: Sender) -> ModelVersion | None:
-        """Return a version that predicts alongside the live one, None if the model is unloaded.
+        """Return a version that predicts alongside the live version, None if the model is unloaded.
 
         :raises SKModelsError: as :meth:`get`
         """
@@ -196,7 +199,8 @@ class VersionFolder:
     def unload(self) -> None:
         """Unload all versions; the next request loads them again.
 
-        This does not wait: if another thread holds the lock, that thread unloads when it is done.
+        This does not wait: if another thread holds the lock, that thread unloads them when it is
+        done.
         """
         self._unload_requested = True
         self._unload_if_requested()
@@ -209,7 +213,7 @@ class VersionFolder:
         self._polling.request()
 
     def poll(self, sender: Sender) -> None:
-        """Start a thread that loads a newer version, if it is time to or a reload was requested."""
+        """Start a thread that loads a newer version, if it is time or a reload was requested."""
         state = self._state
         if isinstance(state, Down):
             is_due = self._polling.is_due_while_down()
@@ -219,7 +223,7 @@ class VersionFolder:
             self._polling.start(partial(self._refresh, sender, loads=False), sender)
 
     def refresh(self, sender: Sender) -> None:
-        """Serve the newest version that loads and passes its checks; log why if none does."""
+        """Serve the newest version that loads and passes its checks; if there is none, log why."""
         self._refresh(sender, loads=True)
 
     def _refresh(self, sender: Sender, *, loads: bool) -> None:
@@ -243,7 +247,7 @@ class VersionFolder:
     def _reporting(self, sender: Sender, *, is_start: bool = False) -> Iterator[None]:
         """At the end, report the versions that this thread has loaded or that have failed.
 
-        :param is_start: True at the start of the application, which the exception ends
+        :param is_start: True while the application is started; an exception then ends it
         """
         raised: SKModelsError | None = None
         try:
@@ -280,7 +284,7 @@ class VersionFolder:
         return version
 
     def _prove(self) -> ModelVersion | None:
-        """Check the version that was loaded at startup; if it fails, switch to an older one."""
+        """Check the version that was loaded at startup; if it fails, switch to an older version."""
         if not isinstance(self._state, Unproven):
             return None
         return self._switch(self._promotion.candidates(self._files), self._files)
@@ -320,13 +324,13 @@ class VersionFolder:
         return file
 
     def _load_others(self, files: Mapping[str | None, File]) -> None:
-        """Load the canaries and the shadow; the loader keeps the errors of those that fail."""
+        """Load the canaries and the shadow; the loader keeps the errors of versions that fail."""
         for label in sorted(label for label in self._promotion.beside_live if label in files):
             with suppress(SKModelsError):
                 self._loader.load(label, files[label])
 
     def _evict(self) -> None:
-        """Drop versions whose file is gone, and those neither needed nor requested recently."""
+        """Drop versions whose file is gone, and versions neither needed nor requested recently."""
         live = None if self.live is None else self.live.label
         self._loader.cache.evict({live, *self._promotion.beside_live}, self._files)
         self._loader.rejected.keep(self._files)

@@ -32,7 +32,7 @@ class Live:
     """A version serves.
 
     :param version: the version
-    :param file: the file that it was loaded from, None if the file has been replaced by a bad one
+    :param file: the file that it was loaded from, None if the file has been replaced by a bad file
     """
 
     version: ModelVersion
@@ -54,7 +54,7 @@ class Unloaded:
     """A version has served and was unloaded; the next request loads it again.
 
     :param label: the label of the version that served last
-    :param file: its file
+    :param file: the file of this version
     :param compatibility: the fields and methods that the next version must keep
     """
 
@@ -106,7 +106,7 @@ def fail(state: State) -> Down:
 
 
 def last_served(state: State) -> Live | Unloaded | None:
-    """Return the live version or the one that served last, None if none has served yet."""
+    """Return the live version or the version that served last, None if none has served yet."""
     if isinstance(state, Live | Unloaded):
         return state
     return state.last if isinstance(state, Down) else None

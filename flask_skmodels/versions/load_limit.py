@@ -27,7 +27,7 @@ class LoadLimit:
         """Count a load.
 
         :param model: the name of the model, for the message
-        :raises TooManyLoads: there were as many as are allowed in the last minute
+        :raises TooManyLoads: as many loads as are allowed were caused in the last minute
         """
         with self._lock:
             now = monotonic()

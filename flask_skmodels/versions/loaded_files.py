@@ -26,14 +26,14 @@ def load_once(file: File, policy: Policy, trial: Callable[[str], None] | None = 
     """
     if file.others:
         others = ", ".join(file.others)
-        reason = f"{others} in its folder has the same version: remove all but one of them"
+        reason = f"its folder has {others} for the same version: keep only one of these files"
         raise ArtifactError(resolve(file.artifact, policy), reason)
     key = _key(file, policy)
     with _files.holding(key):
         loaded = _loaded.get(key)
         if loaded is None:
             loaded = _loaded[key] = load(file.artifact, policy, trial)
-        elif trial is not None:  # another model of the same file
+        elif trial is not None:  # another model has the same file
             trial(loaded.sha256)
         return loaded
 

@@ -29,9 +29,9 @@ class VersionLoader:
     """Loads the versions of one model. Threads may load different versions at the same time.
 
     :param model: the declaration
-    :param artifact: its file or folder
+    :param artifact: the file or folder of the model
     :param policy: how artifacts are loaded
-    :param trials: tries a file before it is loaded, None to load it untried
+    :param trials: tries a file before it is loaded; None to load files untried
     :ivar cache: the loaded versions
     :ivar rejected: the rejected files
     :ivar events: loads and failures that are not reported yet
@@ -52,7 +52,7 @@ class VersionLoader:
     def find(self) -> Mapping[str | None, File]:
         """Return the files that exist now, as :func:`~.discovery.find` does.
 
-        :raises ArtifactError: there are none, or they cannot be listed
+        :raises ArtifactError: there are no files, or they cannot be listed
         """
         try:
             self.rejected.stamp = discovery.stamp(self._artifact, self._policy)
@@ -73,11 +73,11 @@ class VersionLoader:
     ) -> ModelVersion:
         """Return a version; load it unless it is loaded or its file is known to be bad.
 
-        A thread waits for another one only if both load the same version.
+        A thread waits for another thread only if both load the same version.
 
-        :param limit: the limit that this load counts for, None if no client causes it
+        :param limit: the limit against which this load counts, None if no client causes it
         :param is_requested: True if a request names the version
-        :raises ArtifactError: it cannot be loaded
+        :raises ArtifactError: the version cannot be loaded
         :raises TooManyLoads: clients have caused too many loads
         """
         with self._loading.holding(label):
@@ -129,7 +129,7 @@ class VersionLoader:
         return named
 
     def named(self, error: SKModelsError) -> SKModelsError:
-        """Return a copy of an error that names the model; it has no traceback."""
+        """Return a copy of an error that names the model and has no traceback."""
         if isinstance(error, ArtifactError):
             return ArtifactError(error.path, error.reason, model=name_of(self._model))
         return copy(error)
@@ -144,7 +144,7 @@ class VersionLoader:
         return ArtifactError(path, f"it cannot be loaded: {in_one_line(error)}")
 
     def _trial_of(self, file: File) -> Callable[[str], None] | None:
-        """Return the trial of a file, which takes its digest; None if it is loaded untried."""
+        """Return the trial of a file, which takes its digest; None if files are loaded untried."""
         if self._trials is None:
             return None
         return partial(self._trials.check, self._model, file.artifact, self._policy)
@@ -152,7 +152,7 @@ class VersionLoader:
     def version_of(self, label: str | None, file: File, loaded: Loaded) -> ModelVersion:
         """Return the version of a loaded file.
 
-        :raises ArtifactError: it cannot be served
+        :raises ArtifactError: the version cannot be served
         """
         model = copy(self._model)
         model.pipeline = loaded.estimator
@@ -169,7 +169,7 @@ class VersionLoader:
             raise ArtifactError(loaded.path, reason) from error
 
     def _profile_of(self, file: File) -> Any:
-        """Return the profile that the model declares, else the one beside the file."""
+        """Return the profile that the model declares, or else the profile beside the file."""
         declared = self._model.profile
         if declared is None:
             return load_profile_beside(resolve(file.artifact, self._policy))

@@ -1,7 +1,7 @@
-"""Polling of the files of a model: at the interval ``SKMODELS_RELOAD``, and when it was requested.
+"""Polling of the files of a model: at the interval ``SKMODELS_RELOAD``, and on request.
 
 A reload is requested by a file in the folder, :data:`REQUEST_FILE`: each process that serves the
-folder compares the modification time of that file with the last one that it saw.
+folder compares the modification time of that file with the time that it saw last.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Polling:
     """The polls of the files of one model, one at a time, each in a new thread.
 
     :param name: name of the model
-    :param artifact: its file or folder
+    :param artifact: the file or folder of the model
     :param policy: how artifacts are loaded
     :param interval: seconds between two polls, None to poll only when a reload is requested
     """

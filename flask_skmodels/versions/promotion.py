@@ -20,9 +20,9 @@ class Promotion:
     """Chooses the newest version of a model that loads and passes its checks.
 
     :param model: the declaration
-    :param loader: loads its versions
-    :param pinned: the only version that may serve; if None, any that is neither a canary nor the
-        shadow
+    :param loader: loads the versions of the model
+    :param pinned: the only version that may serve; if None, any version that is neither a canary
+        nor the shadow
     """
 
     def __init__(self, model: Model, loader: VersionLoader, pinned: str | None) -> None:
@@ -51,11 +51,11 @@ class Promotion:
     ) -> ModelVersion:
         """Return the first candidate that loads and passes its checks.
 
-        The live version stays live if its file has been replaced by a bad one.
+        The live version stays live if its file has been replaced by a bad file.
 
         :param state: the state of the model
         :param may_predict: False before a fork, when the examples are not checked
-        :raises SKModelsError: no candidate can serve; this is the error of the first
+        :raises SKModelsError: no candidate can serve; this is the error of the first candidate
         """
         first: SKModelsError | None = None
         for label in candidates:
@@ -75,7 +75,7 @@ class Promotion:
     ) -> ModelVersion:
         last = last_served(state)
         if last is not None and (last.label, last.file) == (label, file):
-            return self._loader.load(label, file)  # it has passed its checks before
+            return self._loader.load(label, file)  # the version has passed its checks before
         self._loader.rejected.check(label, file)
         version = self._loader.load(label, file)
         try:

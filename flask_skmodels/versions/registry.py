@@ -32,7 +32,7 @@ class Registry(Mapping[str, Model]):
         """Add a model; check and compile it if its estimator is in memory.
 
         :returns: the name
-        :raises ModelError: it cannot be served, or its name is taken
+        :raises ModelError: the model cannot be served, or its name is taken
         """
         name = name_of(model)
         if name in self._models:
@@ -53,11 +53,11 @@ class Registry(Mapping[str, Model]):
 
     @contextmanager
     def replaced(self, name: str, model: Model) -> Iterator[None]:
-        """Replace a model by one whose estimator is in memory, in a ``with`` block.
+        """Replace a model in a ``with`` block by a model whose estimator is in memory.
 
-        :param name: the name of both
+        :param name: the name of both models
         :param model: the replacement
-        :raises ModelError: it cannot be served
+        :raises ModelError: the model cannot be served
         """
         real, in_memory = self._models[name], self._in_memory.get(name)
         self._in_memory[name] = SingleVersion(model)
@@ -83,11 +83,11 @@ class Registry(Mapping[str, Model]):
 
         :param name: the name of the model
         :param policy: how artifacts are loaded
-        :param pinned: label of the version to serve, by default that of the artifact
+        :param pinned: label of the version to serve, by default the version of the artifact
         :param interval: seconds between two polls of a folder of versions
-        :param trials: tries a file before it is loaded, None to load it untried
-        :raises ModelError: the model needs a folder of versions and has none, or the pinned
-            version is not in it
+        :param trials: tries a file before it is loaded; None to load files untried
+        :raises ModelError: the model needs a folder of versions but has none, or the pinned version
+            is not in the folder
         """
         artifact = artifact_of(self[name])
         if artifact is None:
@@ -121,5 +121,6 @@ def _check_is_folder(model: Model, pinned: str | None, *, is_folder: bool) -> No
     needs += ["shadow"] if model.shadow is not None else []
     if needs and not is_folder:
         raise ModelError(
-            f"model {name_of(model)!r}: {needs[0]} needs a folder of versions as its pipeline"
+            f"model {name_of(model)!r}: {needs[0]} can be used only if pipeline is a folder of "
+            "versions"
         )

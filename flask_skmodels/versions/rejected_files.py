@@ -30,7 +30,7 @@ class RejectedFile:
 
 
 class RejectedFiles:
-    """The rejected files by the label of their version, so that each is tried and reported once.
+    """The rejected files by the label of their version; each is tried and reported only once.
 
     Threads may use it at the same time: each change is one change of a dictionary.
 
@@ -68,7 +68,7 @@ class RejectedFiles:
     def check(self, label: str | None, file: File, *, unless_it_loads: bool = False) -> None:
         """Raise the reason why a file was rejected, if nothing has changed in its folder since.
 
-        :param unless_it_loads: True to let a file pass that loads but may not serve
+        :param unless_it_loads: True to let a file pass if it loads but may not serve
         :raises SKModelsError: the file was rejected
         """
         known = self._by_label.get(label)
@@ -82,7 +82,7 @@ class RejectedFiles:
         self._by_label.pop(label, None)
 
     def accept_load(self, label: str | None) -> None:
-        """Forget that a version failed to load; remember if it may not serve."""
+        """Forget that a version failed to load, but not that it may not serve."""
         known = self._by_label.get(label)
         if known is not None and not known.loads:
             self._by_label.pop(label, None)

@@ -1,4 +1,4 @@
-"""The outcomes of trials, from the ends of their processes."""
+"""The outcomes of trials, from the way in which their processes ended."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Outcome:
     """The outcome of a trial.
 
     :param refusal: why the version is refused, None if it is not
-    :param is_kept: True if the outcome of another trial would be the same
+    :param is_kept: True if another trial would have the same outcome
     """
 
     refusal: str | None = None
@@ -51,8 +51,8 @@ class Outcome:
 def not_started(reason: str) -> Outcome:
     """Return the outcome if no trial can be made."""
     return Outcome(
-        f"the process for its trial cannot be started ({reason}). If this machine cannot start "
-        "Python, name it with multiprocessing.set_executable, or set SKMODELS_TRIAL to False",
+        f"the process for its trial cannot be started ({reason}). If Python was not found, give "
+        "its path with multiprocessing.set_executable; or set SKMODELS_TRIAL to False",
         is_kept=False,
     )
 

@@ -1,9 +1,9 @@
 """The helper process of trials, and the processes that it forks: load a version and call it.
 
-``trial_runner`` starts the helper and sends it tasks: each is a header and two pickles. The helper
-keeps the outcome of each, and answers with a line of JSON, the fields of ``Report``. If the process
-that serves is killed, the helper still ends its trial and keeps the outcome. On Windows, where
-nothing forks, the helper runs one trial itself and ends.
+``trial_runner`` starts the helper and sends it tasks: each task is a header and two pickles. The
+helper keeps the outcome of each task, and answers with a line of JSON that has the fields of
+``Report``. If the process that serves is killed, the helper still ends its trial and keeps the
+outcome. On Windows, where nothing forks, the helper runs one trial itself and ends.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from flask_skmodels.versions.version import ModelVersion
 
 POLL_SECONDS = 0.01
 ROWS = 32  # probe rows of one call
-MIN_TIMES_SIZE = 10  # a file may take this many times its size, whatever the limit
+MIN_TIMES_SIZE = 10  # a trial may take this many times the size of the file, whatever the limit
 _resource: Any = None  # on Windows, where memory is not limited
 with suppress(ImportError):
     _resource = import_module("resource")
@@ -47,9 +47,10 @@ _MODULE = re.compile(r"module '([\w.]+)'")
 
 
 def main() -> None:
-    """Run the trials that standard input asks for, until it ends.
+    """Run the trials that are requested on standard input, until it ends.
 
-    The arguments are modules to import once, before the processes that would each import them.
+    The arguments are modules that are imported once, so that the forked processes need not import
+    them.
     """
     for name in sys.argv[1:]:
         with suppress(ImportError):
@@ -63,7 +64,7 @@ def main() -> None:
         if outcome.is_kept:
             note.end(outcome.refusal)
         output.write(b"%b%b\n" % (REPORT, json.dumps(asdict(report)).encode()))
-    os._exit(0)  # threads that a version has started do not keep the process
+    os._exit(0)  # so that threads that a version has started do not keep the process
 
 
 def _fork(task: bytes, seconds: float) -> Report:
@@ -93,7 +94,7 @@ def _wait(process: int, seconds: float) -> tuple[int, bool]:
 
 
 def _result_in(reading: int) -> Any:
-    """Return the object in a pipe, None if there is none. It is shorter than a pipe."""
+    """Return the object in a pipe, None if there is none. It is shorter than a pipe's buffer."""
     os.set_blocking(reading, False)
     try:
         return json.loads(os.read(reading, 65536))
@@ -110,15 +111,15 @@ def _limited_trial(data: bytes) -> dict[str, Any]:
 
 
 def _run_here(data: bytes) -> Report:
-    """Run a trial in this process, where there is no fork. A crash ends it without an answer."""
+    """Run a trial in this process, because there is no fork. A crash ends it without an answer."""
     return Report(0, False, try_version(pickle.loads(data)))  # noqa: S301
 
 
 def try_version(task: Task) -> dict[str, Any]:
     """Load a version and call its methods on a few rows.
 
-    An exception of the version after it was loaded does not count: the process that serves has the
-    application's own classes, makes the same checks with them, and reports it.
+    An exception of the version after it was loaded is ignored: the process that serves has the
+    application's own classes, makes the same checks with them, and reports the exception.
 
     :returns: ``outcome``: ``"passed"``, ``"refused"`` with the ``reason`` and the ``module`` that
         could not be imported, or ``"memory"``
@@ -167,7 +168,7 @@ def _inputs_of(version: ModelVersion) -> Iterator[ModelInput]:
 
 @contextmanager
 def _only_memory_errors() -> Iterator[None]:
-    """Ignore all exceptions except those of missing memory.
+    """Ignore all exceptions except those for missing memory.
 
     :raises MemoryError: the block needs more memory than there is
     """
@@ -236,4 +237,4 @@ def _size_of(path: Path) -> int:
         files = path.iterdir() if path.is_dir() else [path]
         return sum(file.lstat().st_size for file in files)
     except OSError:
-        return 0  # loading it raises the error
+        return 0  # loading the file raises the error

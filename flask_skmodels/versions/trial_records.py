@@ -1,4 +1,4 @@
-"""The outcomes of trials, kept in a folder for all processes and for later ones.
+"""The outcomes of trials, kept in a folder for all processes, including later ones.
 
 The folder is ``skmodels-trials`` in ``SKMODELS_STATE_DIR``. If it cannot be written, the outcomes
 are kept in the memory of the process.
@@ -22,7 +22,7 @@ from flask_skmodels.versions.keyed_locks import KeyedLocks
 
 FOLDER = "skmodels-trials"
 _POLL_SECONDS = 0.02
-_fcntl: Any = None  # on Windows, where each process tries a version itself
+_fcntl: Any = None  # missing on Windows, where each process tries a version itself
 with suppress(ImportError):
     _fcntl = import_module("fcntl")
 _log = logging.getLogger("flask_skmodels.versions")
@@ -33,7 +33,7 @@ class Record:
     """What is known about the trial of a version.
 
     :param attempts: how many trials were started
-    :param is_over: True if the last one has ended
+    :param is_over: True if the last trial has ended
     :param refusal: why the version is refused, None if it is not
     :param file: the name of the file, for a person who reads the record
     """
@@ -50,7 +50,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """The record to keep when a trial ends, also if the process that started it has been killed.
+    """The record to keep when a trial ends, even if the process that started it was killed.
 
     :param folder: the state directory, None if records are kept in memory
     :param key: the key of the record
@@ -91,7 +91,7 @@ class TrialRecords:
         return None if folder is None else folder / f"{key}.json"
 
     def read(self, key: str) -> Record:
-        """Return a record; one without attempts if there is none, or if it cannot be read."""
+        """Return a record; a record without attempts if there is none, or if it cannot be read."""
         path = self.path_of(key)
         if path is None:
             return self._in_memory.get(key, Record())
@@ -122,7 +122,7 @@ class TrialRecords:
 
     @contextmanager
     def alone(self, key: str, patience: float) -> Iterator[None]:
-        """Let one trial with a key run at a time, in all processes that share the folder.
+        """Let only one trial with a key run at a time in the processes that share the folder.
 
         :param patience: seconds to wait for the other processes; after that the block runs anyway
         """
@@ -153,15 +153,15 @@ class TrialRecords:
         if folder is not None:
             _log.warning(
                 "the outcomes of trials are kept in the memory of this process only, because %s "
-                "cannot be written (%s): set SKMODELS_STATE_DIR to a folder that can",
+                "cannot be written (%s): set SKMODELS_STATE_DIR to a folder that can be written",
                 *(folder, error.strerror or error),
             )
 
 
 def _record_of(values: Any) -> Record:
-    """Return a record from what a file holds, which may be anything.
+    """Return a record from the content of a file, which may be anything.
 
-    :raises TypeError: it is not a record
+    :raises TypeError: the content is not a record
     """
     kinds = {"attempts": int, "is_over": bool, "refusal": str | None, "file": str}
     if not all(isinstance(values[name], kind) for name, kind in kinds.items()):

@@ -1,8 +1,8 @@
-"""Runs trials, from the process that serves: one helper process forks for each of them.
+"""Runs trials for the process that serves: one helper process forks for each trial.
 
 The helper imports the library once, which takes a second, so that the trials of many files at
-start-up take little more than that of one. It is a new Python and no fork of this process, in which
-threads and native libraries may run.
+startup take little longer than one trial. The helper is a new Python process and not a fork of this
+process, in which threads and native libraries may run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from flask_skmodels.versions.trial_outcomes import Report
 from flask_skmodels.versions.trial_records import Note
 from flask_skmodels.versions.trial_task import IN_TRIAL, Task
 
-START_SECONDS = 180.0  # for Python to start and to import the library on a busy machine
+START_SECONDS = 180.0  # in which Python must start and import the library on a busy machine
 END_SECONDS = 5.0  # for the helper to end by itself
 HEADER = Struct("!QQ")  # the lengths of two pickles: the limits and the note, and the task
 REPORT = b"report: "  # begins the line that answers a task
@@ -38,7 +38,7 @@ _CODE = (
     "from flask_skmodels.versions.trial_process import main; main()"
 )
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-_NO_ARENA = {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # another pool reserves a GiB of addresses
+_NO_ARENA = {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # other pools reserve a GiB of addresses
 
 
 class CannotStart(Exception):
@@ -46,7 +46,7 @@ class CannotStart(Exception):
 
 
 class TrialRunner:
-    """Runs trials one after the other. Use it in a ``with`` block, which ends the helper."""
+    """Runs trials one after the other. Use it in a ``with`` block, whose end stops the helper."""
 
     def __init__(self) -> None:
         self._helper: subprocess.Popen[bytes] | None = None
@@ -60,7 +60,7 @@ class TrialRunner:
     def run(self, task: Task, note: Note) -> Report:
         """Run a trial and wait for its end.
 
-        The helper keeps the outcome too, in case this process is killed before.
+        The helper also keeps the outcome, in case this process is killed first.
 
         :param note: the record to keep
         :raises CannotStart: the helper process cannot be started
@@ -72,7 +72,7 @@ class TrialRunner:
             _kill(helper)
             self._stop()
             raise
-        except BaseException:  # this process ends, and leaves the helper to keep the outcome
+        except BaseException:  # this process ends; the helper keeps the outcome
             self._helper = None
             raise
         if not CAN_FORK:
@@ -100,19 +100,19 @@ def _start(task: Task) -> subprocess.Popen[bytes]:
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,  # the reason if Python cannot start
+            stderr=subprocess.STDOUT,  # contains the reason if Python cannot start
             env={**os.environ, **_ONE_THREAD, **_NO_ARENA, IN_TRIAL: "1"},
-            start_new_session=True,  # a Ctrl-C in the terminal is for this process alone
+            start_new_session=True,  # a Ctrl-C in the terminal is only for this process
         )
     except OSError as error:
         raise CannotStart(f"{_python()}: {error.strerror or error}") from error
-    with suppress(OSError):  # if it has ended, the first task finds out
+    with suppress(OSError):  # if the helper has ended, the first task fails
         _write(helper, f"{paths}\n".encode())
     return helper
 
 
 def _python() -> str:
-    """Return the path of Python, also in a server that is not started by Python."""
+    """Return the path of Python, even in a server that was not started by Python."""
     path = Path(os.fsdecode(spawn.get_executable() or ""))
     if "python" in path.name.lower() or "pypy" in path.name.lower():
         return str(path)
@@ -125,7 +125,7 @@ def _exchange(helper: subprocess.Popen[bytes], task: Task, note: Note) -> Report
 
     :raises CannotStart: the helper has ended, or does not answer in time
     """
-    with suppress(OSError):  # if it has ended, its last words say why
+    with suppress(OSError):  # if the helper has ended, its last output says why
         parts = pickle.dumps((task.limits, note)), pickle.dumps(task)
         _write(helper, HEADER.pack(*map(len, parts)) + b"".join(parts))
     output = b""
@@ -162,7 +162,7 @@ def _write(helper: subprocess.Popen[bytes], data: bytes) -> None:
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    """Return a stream that is known to be a pipe; it has no buffer."""
+    """Return a stream that is known to be a pipe and has no buffer."""
     return cast(IO[bytes], stream)
 
 
@@ -170,6 +170,6 @@ def _kill(helper: subprocess.Popen[bytes]) -> None:
     """Kill the helper and the process of its trial, which is in the same session."""
     if not CAN_FORK:
         helper.kill()
-    elif helper.returncode is None:  # after that the number may belong to another process
+    elif helper.returncode is None:  # later, its number may belong to another process
         with suppress(OSError):
             os.killpg(helper.pid, signal.SIGKILL)

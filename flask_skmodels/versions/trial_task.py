@@ -1,7 +1,7 @@
 """A version and the declaration of its model, as data for the process that tries the version.
 
-That process must not import the application by accident. So only values are passed to it: no class
-and no function of the application. The model is declared there with the library's own classes.
+That process must not import the application by accident. So only values are passed to it, and no
+class or function of the application. There, the model is declared with the library's own classes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NO_DATA: Any = object()
 
 
 def is_trial_process() -> bool:
-    """Return True in the process of a trial, where no model is loaded at start-up."""
+    """Return True in the process of a trial, where no model is loaded at startup."""
     return IN_TRIAL in os.environ
 
 
@@ -52,9 +52,9 @@ def is_trial_process() -> bool:
 class Task:
     """A version to try.
 
-    :param artifact: its file, pinned to the digest of the bytes that are to be tried
-    :param policy: the requirements for artifacts; those that only the application can check have
-        been checked
+    :param artifact: the file of the version, pinned to the digest of the bytes that are to be tried
+    :param policy: the requirements for artifacts; the requirements that only the application can
+        check have been checked
     :param kind: index of the class of the model in the classes of the library
     :param attributes: the attributes of the model that are data
     :param limits: the limits of the trial
@@ -74,8 +74,9 @@ class Task:
 
         :param model: the declaration
         :param artifact: the file
-        :param policy: the requirements, which the file has met as far as the digest
-        :param digest: SHA-256 of its bytes, in hexadecimal
+        :param policy: the requirements, of which the file has met those before its digest, and the
+            digest
+        :param digest: SHA-256 of the bytes of the file, in hexadecimal
         :param limits: the limits of the trial
         """
         path = resolve(artifact, policy).absolute()
@@ -94,7 +95,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """A name for the outcome: equal if the same bytes are tried under the same conditions."""
+        """A key for the outcome: equal if the same bytes are tried under the same conditions."""
         artifact, policy = self.artifact, self.policy
         parts = (
             *(artifact.sha256, artifact.trusted, artifact.mmap_mode, policy.version_mismatch),
@@ -114,7 +115,7 @@ class Task:
     def bare_model(self) -> Model:
         """Return a declaration that leaves everything to the estimator.
 
-        It is for a model that only the classes and functions of the application make complete.
+        This is for a model that is incomplete without classes and functions of the application.
         """
         return Model(name="trial", methods=self.attributes.get("methods"))
 
@@ -128,7 +129,7 @@ def attributes_of(model: Model) -> dict[str, Any]:
 
 
 def _data(value: Any) -> Any:
-    """Return a value without the parts that are not data; ``_NO_DATA`` if none of it is."""
+    """Return a value without the parts that are not data; ``_NO_DATA`` if nothing is left."""
     if isinstance(value, Mapping):
         parts = ((key, _data(part)) for key, part in value.items())
         return {key: part for key, part in parts if part is not _NO_DATA}
@@ -142,7 +143,7 @@ def _data(value: Any) -> Any:
 
 
 class _DataPickler(pickle.Pickler):
-    """Refuses the classes and functions that the process of a trial would have to import."""
+    """Refuses classes and functions that the process of a trial would have to import."""
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, type | FunctionType | BuiltinFunctionType):

@@ -20,7 +20,7 @@ from flask_skmodels.versions.trial_records import Note, Record, TrialRecords
 from flask_skmodels.versions.trial_runner import START_SECONDS, CannotStart, TrialRunner
 from flask_skmodels.versions.trial_task import Task
 
-MAX_ATTEMPTS = 2  # trials that were started and whose end nobody saw
+MAX_ATTEMPTS = 2  # trials that may be started without a known end
 
 
 class Trials:
@@ -34,11 +34,11 @@ class Trials:
         self._records = TrialRecords(folder)
         self._limits = limits
         self._runner: TrialRunner | None = None
-        self._runs = Lock()  # of the runner
+        self._runs = Lock()  # for the use of the runner
 
     @contextmanager
     def several(self) -> Iterator[None]:
-        """Keep one helper process for all trials in a ``with`` block, which is faster."""
+        """Use one helper process for all trials in a ``with`` block, which is faster."""
         with TrialRunner() as runner:
             self._runner = runner
             try:
@@ -48,13 +48,13 @@ class Trials:
                     self._runner = None
 
     def check(self, model: Model, artifact: Artifact, policy: Policy, digest: str) -> None:
-        """Try a version, unless that was done before, here or in another process.
+        """Try a version, unless this process or another has done so before.
 
         :param model: the declaration of its model
-        :param artifact: its file, whose pin and signature have been checked
+        :param artifact: the file of the version, whose pin and signature have been checked
         :param policy: the requirements for artifacts
         :param digest: SHA-256 of the bytes of the file
-        :raises ArtifactError: it is refused
+        :raises ArtifactError: the version is refused
         """
         task = Task.of(model, artifact, policy, digest, self._limits)
         refusal = self._refusal_of(task, task.key)
@@ -71,7 +71,7 @@ class Trials:
         if known.is_over and known.refusal is None:
             return None
         reason = known.refusal or f"its trial was started {known.attempts} times and never ended"
-        return f"{reason}; it is not tried again: {self._remedy(key)}"
+        return f"{reason}; this file is not tried again. To try it again, {self._remedy(key)}"
 
     def _try(self, task: Task, key: str, attempts: int) -> str | None:
         record = Record(attempts, file=task.path.name)
@@ -109,4 +109,4 @@ class Trials:
 
     def _remedy(self, key: str) -> str:
         path = self._records.path_of(key)
-        return "restart to try it" if path is None else f"delete {path} to have it tried"
+        return "restart the application" if path is None else f"delete {path}"

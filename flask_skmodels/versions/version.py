@@ -38,19 +38,20 @@ _WITH_CLASSES = frozenset({"predict_proba", "predict_log_proba", "decision_funct
 
 
 class ModelVersion:
-    """A model, checked and compiled, ready to predict.
+    """A model that is checked, compiled and ready to predict.
 
     :param model: the declaration, with a fitted estimator as its pipeline
     :param label: label of the version, None if the model has no versions
     :param loaded: the loaded file, None for an estimator in memory
-    :ivar explainer: the function of ``explain``, None if it is not served
+    :ivar explainer: the function of ``explain``, None if ``explain`` is not served
     :ivar accepted_rows: by method, a row that the estimator has predicted, see
         :mod:`~flask_skmodels.inference.rejected_rows`
     :ivar accepted_probes: by method, X of a probe that the estimator accepts
-    :ivar output_widths: by method, the number of cells in a row of its output, once it was called
+    :ivar output_widths: by method, the number of cells in a row of its output, once the method was
+        called
     :ivar answer_schemas: by method, the Arrow schema of its output in bulk scoring
-    :ivar probed_methods: the methods for which such a row was searched for among the probes
-    :raises ModelError: it cannot be served; the message names the model
+    :ivar probed_methods: the methods for which an accepted row was searched for among the probes
+    :raises ModelError: the model cannot be served; the message names it
     """
 
     def __init__(
@@ -92,8 +93,8 @@ class ModelVersion:
     def _explainer(self) -> Explainer:
         """Return the function that explains predictions.
 
-        :raises ModelError: the model cannot be explained exactly, or native code would explain a
-            file that is neither pinned nor trusted
+        :raises ModelError: the model cannot be explained exactly, or its file would be explained by
+            native code but is neither pinned nor trusted
         """
         is_trusted = self.loaded is None or self.loaded.is_trusted
         return Explainer(
@@ -102,7 +103,7 @@ class ModelVersion:
 
     @property
     def layout(self) -> Layout | None:
-        """The order of the outputs of ``explain``, None if it is not served."""
+        """The order of the outputs of ``explain``, None if ``explain`` is not served."""
         return None if self.explainer is None else self.explainer.layout
 
     @property
@@ -116,7 +117,7 @@ class ModelVersion:
 
     @cached_property
     def example_rows(self) -> list[Any]:
-        """The examples of the model; without any, a row of typical values of the training data."""
+        """The examples of the model, or else a row of typical values of the training data."""
         return self.examples_to_show()
 
     def examples_to_show(self, hidden: Collection[str] = ()) -> list[Any]:
@@ -132,12 +133,12 @@ class ModelVersion:
 
     @property
     def is_classifier(self) -> bool:
-        """True if it predicts labels."""
+        """True if the model predicts labels."""
         return self._classes is not None
 
     @property
     def sha256(self) -> str | None:
-        """The digest of its file in hexadecimal, None for an estimator in memory."""
+        """The digest of the file in hexadecimal, None for an estimator in memory."""
         return None if self.loaded is None else self.loaded.sha256
 
     def classes(self, method: str) -> list[object] | None:
@@ -167,10 +168,9 @@ class ModelVersion:
         return UnknownModel(f"model {self.name!r} does not serve {method!r}, only {served}")
 
     def check(self, policy: Policy) -> None:
-        """Check that the results of the engine are as close to the estimator's as the policy
-        requires.
+        """Check that the engine's results are as close to the estimator's as the policy requires.
 
-        :raises ModelError: they are not
+        :raises ModelError: the results differ too much
         """
         try:
             self.engine.check(policy.onnx_tolerance)
@@ -178,7 +178,7 @@ class ModelVersion:
             raise ModelError(f"model {self.name!r}: {error}") from error
 
     def describe(self, hidden: Collection[str] = ()) -> JSONObject:
-        """Return the description of the model for clients, ready for JSON.
+        """Return the description of the model for clients, as values for JSON.
 
         :param hidden: names of the fields whose training data are not shown
         """
@@ -200,7 +200,7 @@ class ModelVersion:
     def artifact(self) -> dict[str, str | None] | None:
         """Return the file's digest, scikit-learn's version and the time of loading.
 
-        :returns: ready for JSON; None for an estimator in memory
+        :returns: values for JSON; None for an estimator in memory
         """
         if self.loaded is None:
             return None
@@ -214,22 +214,22 @@ class ModelVersion:
 def _check_examples_fit(examples: Sequence[Any], schema: Schema) -> None:
     """Check that the schema accepts the examples that an application declares.
 
-    :raises ModelError: it rejects one
+    :raises ModelError: the schema rejects an example
     """
     for index, row in enumerate(examples):
         try:
             schema.clean(from_python([row]))
         except InvalidInput as error:
             reasons = "; ".join(str(replace(each, row=None)) for each in error.errors)
-            message = f"example {index} does not fit its schema: {reasons}"
+            message = f"example {index} does not match its schema: {reasons}"
             raise ModelError(message) from error
 
 
 class Versions(Protocol):
     """All versions of a model that one application serves.
 
-    :ivar is_folder: True if its versions have labels
-    :ivar is_reloadable: True if it can be loaded again after :meth:`unload`
+    :ivar is_folder: True if the versions have labels
+    :ivar is_reloadable: True if the model can be loaded again after :meth:`unload`
     :ivar on_load: called without arguments after a version was loaded
     """
 
@@ -241,7 +241,7 @@ class Versions(Protocol):
 
     @property
     def live(self) -> ModelVersion | None:
-        """The live version, or the one that is live from the first request on; None if unloaded."""
+        """The live version, or before the first request the one to be live; None if unloaded."""
 
     @property
     def is_down(self) -> bool:
@@ -256,7 +256,7 @@ class Versions(Protocol):
         """The reasons why versions were rejected, by label; the key None is for all versions."""
 
     def describe(self) -> list[JSONObject]:
-        """Return an entry for each version, the newest first; empty without labels."""
+        """Return an entry for each version, the newest first; empty if versions have no labels."""
 
     def current(self, sender: Sender) -> ModelVersion:
         """Return the live version; load it if necessary."""
@@ -268,13 +268,13 @@ class Versions(Protocol):
         """Return a version if it is loaded; the label is None if the model has no versions."""
 
     def get_shadow(self, label: str, sender: Sender) -> ModelVersion | None:
-        """Return a version that predicts alongside the live one, None if the model is unloaded."""
+        """Return a version that predicts beside the live one, None if the model is unloaded."""
 
     def start(self, sender: Sender) -> None:
         """Load the version to serve, before any fork."""
 
     def poll(self, sender: Sender) -> None:
-        """Start a thread that loads a newer version, if it is time to."""
+        """Start a thread that loads a newer version, if it is time for that."""
 
     def refresh(self, sender: Sender) -> None:
         """Serve the newest version that loads and passes its checks."""

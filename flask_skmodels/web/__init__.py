@@ -1,4 +1,4 @@
 """Predictions over HTTP: views, request bodies, URL rules, health and metrics.
 
-Only this package and those that build on it know Flask's ``request`` and ``current_app``.
+Only this package and packages that build on it use Flask's ``request`` and ``current_app``.
 """

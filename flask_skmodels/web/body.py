@@ -21,7 +21,7 @@ from flask_skmodels.web.fast_path import form_pairs, has_plain_form, parsed_form
 
 _URLENCODED = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
-# Content types of files that clients do not know; Windows sends the last one with CSV.
+# Content types of files whose type clients do not know; Windows sends the last one with CSV.
 _UNKNOWN = {"", "application/octet-stream", "application/vnd.ms-excel"}
 _Form = tuple[MultiDict[str, str], MultiDict[str, FileStorage]]
 
@@ -63,7 +63,7 @@ class Body:
     @property
     def media_type(self) -> str:
         if not self.is_named and not self._request.content_length:
-            return _URLENCODED  # no body at all: a form without fields
+            return _URLENCODED  # a request without a body is a form without fields
         return self._request.mimetype
 
     def read(self) -> bytes:
@@ -92,7 +92,7 @@ class Body:
 
     @property
     def lenient_pairs(self) -> Iterable[tuple[str, str]]:
-        """The pairs as Werkzeug reads them, which replaces bytes that are not UTF-8."""
+        """The pairs as read by Werkzeug, which replaces bytes that are not UTF-8."""
         every: Iterable[tuple[str | None, str]] = self._form[0].items(multi=True)
         # A part of a form may have no name.
         return [(name, value) for name, value in every if name is not None]
@@ -109,7 +109,7 @@ class Body:
         try:
             files = self._form[1].getlist(FILE)
         except InvalidInput:
-            return []  # raised again when the body is read, and reported then
+            return []  # this is raised again, and reported, when the body is read
         return [file for file in files if file.filename]
 
     @cached_property
@@ -130,7 +130,7 @@ class Body:
 class UploadedFile:
     """A file of a multipart form, read as a body with the type of the file.
 
-    :param files: the files that were sent with the name; there must be exactly one
+    :param files: the files that were sent under the name ``file``; there must be exactly one
     :param body: the form
     """
 
@@ -144,7 +144,7 @@ class UploadedFile:
 
     @property
     def media_type(self) -> str:
-        """The content type of the file in the form; if it has none, that of its file name."""
+        """The content type of the file in the form; if it has none, the type of its file name."""
         declared = self._files[0].mimetype
         if declared in {_URLENCODED, _MULTIPART}:
             return ""
@@ -172,7 +172,7 @@ class UnsupportedEncoding(UnsupportedMediaType):
 def _coding(request: Request) -> str | None:
     """Return the content encoding of a request, None if it has none.
 
-    :raises UnsupportedEncoding: it has more than one, or one that is not supported
+    :raises UnsupportedEncoding: the request has several encodings, or one that is not supported
     """
     named = request.headers["Content-Encoding"].lower().split(",")
     codings = [name.strip() for name in named if name.strip() not in {"", "identity"}]

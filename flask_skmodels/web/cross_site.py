@@ -15,19 +15,19 @@ _AUTOMATIC_SCHEMES = {"basic", "digest", "negotiate", "ntlm"}
 
 
 class CrossSite(Forbidden):
-    """A page of another site sent a form together with the visitor's login."""
+    """A page of another site has sent a form together with the visitor's login."""
 
     rule = "origin"
     description = "a form from another site is not accepted together with a login"
 
 
 def check_origin(request: Request, trusted: Container[str]) -> None:
-    """Refuse a request that a page of another site may have sent in the visitor's name.
+    """Refuse a request that a page of another site may have sent with the visitor's login.
 
     Such a request is a form with a cookie, or with a login that browsers send automatically, and
-    the browser says that it comes from another site: by ``Sec-Fetch-Site`` (W3C Fetch Metadata), or
-    by ``Origin`` (RFC 6454) if it does not send that header. Other clients send neither, and their
-    requests need no check.
+    the browser says that it comes from another site: with ``Sec-Fetch-Site`` (W3C Fetch Metadata),
+    or with ``Origin`` (RFC 6454) if it does not send that header. Other clients send neither
+    header, and their requests need no check.
 
     :param request: a request with one of these headers
     :param trusted: origins that may send forms

@@ -1,7 +1,7 @@
-"""Objects of Flask and Werkzeug that are made when something first looks at them.
+"""Objects of Flask and Werkzeug that are made when they are first read.
 
-Nothing looks at most of what Werkzeug works out for an ordinary prediction: the host and the query
-of its request, or the headers of its response as a multi-dict.
+Most of what Werkzeug works out for an ordinary prediction is never read: the host and the query of
+the request, or the headers of the response as a multi-dict.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ _NAME = itemgetter(0)  # of a header
 
 
 class Deferred:
-    """An object whose attributes are set when one of them that is missing is first read.
+    """An object whose missing attributes are set when one of them is first read.
 
-    :cvar making: held while they are set, because a call in another thread may need them as well
-    :ivar is_made: whether they are set
+    :cvar making: held while the attributes are set, because a call in another thread may need them
+    too
+    :ivar is_made: whether the attributes are set
     """
 
     making: ClassVar[Any] = RLock()
-    is_made = True  # of an object whose ``__init__`` was called, such as a copied context
+    is_made = True  # for an object whose ``__init__`` was called, such as a copied context
 
     @classmethod
     def unmade(cls, **attributes: Any) -> Self:
@@ -41,7 +42,10 @@ class Deferred:
         return new
 
     def made(self) -> object:
-        """Return an object of Flask or Werkzeug that has the attributes."""
+        """Return a real object of Flask or Werkzeug, from which ``make`` copies missing attributes.
+
+        Subclasses implement this.
+        """
         raise NotImplementedError
 
     def make(self) -> None:
@@ -65,7 +69,7 @@ if hasattr(os, "register_at_fork"):  # another thread of the parent process may 
 class DeferredRequest(Deferred, Request):
     """A request whose parts are worked out when one of them is first read.
 
-    :ivar app: the application, which is the current one
+    :ivar app: the current application
     """
 
     app: Flask
@@ -92,8 +96,8 @@ class WholeResponse(Deferred, Response):
     body to learn when it was sent.
 
     :param body: the body
-    :param content_type: its content type
-    :ivar pairs: its headers until it is made; more of them can be added
+    :param content_type: the content type of the body
+    :ivar pairs: the headers until the response is made; more can be added
     """
 
     _is_watched = False

@@ -1,6 +1,6 @@
-"""The contexts of a request, made when some code first uses one of them.
+"""The contexts of a request, made when code first uses one of them.
 
-They are those of Flask 3.1; in later releases both are one.
+These are the two contexts of Flask 3.1; later releases have a single context.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class DeferredContext(Deferred, RequestContext):
 
     @classmethod
     def push_new(cls, app: Flask, environ: WSGIEnvironment, rule: Rule) -> Self:
-        """Return the context of a request to a rule without arguments. It is the current one."""
+        """Return the context of a request to a rule without arguments, now the current context."""
         request = DeferredRequest.unmade(
             app=app, environ=environ, json_module=app.json, url_rule=rule, view_args={}
         )
@@ -69,11 +69,11 @@ class DeferredContext(Deferred, RequestContext):
         return context
 
     def is_used(self) -> bool:
-        """Return whether Flask has to end the request, for its code or for receivers of signals."""
+        """Return whether Flask has to end the request: a context was made, or a signal is used."""
         return self.is_made or self.app_context.is_made or bool(receivers_of_flask(self.app))
 
     def pop_both(self, error: BaseException | None) -> None:
-        """Leave both contexts. Flask does that if they are used, or there are files to close."""
+        """Leave both contexts. Flask does this if they are used, or if there are files to close."""
         app_context = self.app_context
         try:
             if self.is_used() or "files" in vars(self.request):
@@ -84,6 +84,6 @@ class DeferredContext(Deferred, RequestContext):
 
 
 def _leave(variable: ContextVar[Any], token: Token[Any]) -> None:
-    """Reset a context variable, unless Flask has done it."""
+    """Reset a context variable, unless Flask has done so."""
     if variable.get(None) is not None:
         variable.reset(token)

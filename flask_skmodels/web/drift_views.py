@@ -1,4 +1,4 @@
-"""The URLs of the drift as JSON: of all visible models, and of each model."""
+"""The URLs of the drift as JSON: for all visible models, and for each model."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DriftView(BaseView):
 
 
 def report_of(state: State, deployment: Deployment, exchange: Exchange) -> Report:
-    """Return the drift of the live version of a model; it is loaded first if necessary.
+    """Return the drift of the live version of a model; load the model first if necessary.
 
     :raises NotFound: the version has no profile
     """

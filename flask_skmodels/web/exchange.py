@@ -1,4 +1,4 @@
-"""One request and its response, as the views see them."""
+"""A request and its response, as the views see them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from flask_skmodels.web.deferred import WholeResponse
 from flask_skmodels.web.server_timing import server_timing
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
-_CURL = "curl/"  # the beginning of its User-Agent
+_CURL = "curl/"  # how the User-Agent of curl begins
 _TEXTS = frozenset({"text/plain", "application/json", "application/problem+json"})
 
 
 class Exchange:
     """The current request, and the values of the headers of its response.
 
-    The request and the application are looked up once, here. They are the objects themselves:
-    Flask's proxies cost time at each use, and signals compare their sender by identity.
+    The request and the application are looked up once, here. They are the objects themselves and
+    not Flask's proxies, because a proxy costs time at each use, and signals compare their sender by
+    identity.
 
     :ivar request: the request
     :ivar app: the application
@@ -45,12 +46,12 @@ class Exchange:
         self.request_id = given if given and REQUEST_ID.fullmatch(given) else uuid4().hex
         self.label: str | None = (self.request.view_args or {}).get("version")
         self.version: str | None = None
-        self.cache_control = "no-store"  # a response may tell about rows
+        self.cache_control = "no-store"  # a response may reveal rows
         self._timed: list[Prediction] = []
         self._predicted_at = 0.0
 
     def time(self, prediction: Prediction) -> None:
-        """Add a prediction to ``Server-Timing``; its encoding is timed from now on."""
+        """Add a prediction to ``Server-Timing``; the time of encoding is measured from now on."""
         self._timed.append(prediction)
         self._predicted_at = perf_counter()
 
@@ -72,7 +73,7 @@ class Exchange:
 
 
 def _end_line(response: Response) -> None:
-    """End a text with a newline, so that the prompt of a terminal is below it."""
+    """End a text with a newline, so that the prompt of a terminal is on the next line."""
     if response.mimetype not in _TEXTS or response.is_streamed or response.direct_passthrough:
         return
     body = response.get_data()

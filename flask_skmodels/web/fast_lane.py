@@ -1,11 +1,12 @@
 """The fast lane: predictions that are answered before Flask dispatches their request.
 
 Flask takes two fifths of the time of a small prediction to push contexts, to match the URL, and to
-find out that the application adds nothing. :class:`FastLane` stands in front of ``Flask.wsgi_app``
-and calls the same view function. It leaves to Flask all requests for which that makes a difference.
+find out that the application adds nothing. :class:`FastLane` is called before ``Flask.wsgi_app``
+and calls the same view function. It leaves all requests to Flask for which this could make a
+difference.
 
-The contexts of the request are there for all code that uses them, such as receivers of signals and
-formatters of logs. They are made when they are first used; then Flask ends the request.
+Code such as receivers of signals and formatters of logs can use the contexts of the request as
+usual. They are made when they are first used; then Flask ends the request.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from werkzeug.routing import Map, Rule, RuleFactory
 
 from flask_skmodels.web.deferred_context import DeferredContext, receivers_of_flask
 
-_STEPS = (  # methods of Flask that the lane leaves out
+_STEPS = (  # methods of Flask that the lane does not call
     *("request_context", "app_context", "create_url_adapter", "full_dispatch_request"),
     *("preprocess_request", "dispatch_request", "ensure_sync", "finalize_request"),
     *("make_response", "process_response", "do_teardown_request", "do_teardown_appcontext"),
@@ -44,7 +45,7 @@ _HOOKS = (
     *("url_value_preprocessors", "teardown_appcontext_funcs"),
 )
 _MOST_HOSTS, _UNKNOWN = 64, object()
-_OURS = ": flask_skmodels."  # of a hook that runs before the first request only
+_OURS = ": flask_skmodels."  # in the name of a hook that runs only before the first request
 _parts_of = attrgetter(*_CLASS_STEPS, *_CLASSES, *_SWITCHES, *_HOOKS)
 ViewFunction = Callable[[], Response]
 
@@ -59,14 +60,14 @@ class FastLane:
     def __init__(self, app: Flask, name: str) -> None:
         self._app = app
         self._name = name
-        self._other_lane: FastLane | None = vars(app).get("wsgi_app")  # that of another extension
+        self._other_lane: FastLane | None = vars(app).get("wsgi_app")  # of another extension
         self._views: dict[str, tuple[Rule, ViewFunction]] = {}  # by path
         self._url_map = app.url_map
         self._add_rule = app.url_map.add
         app.url_map.add = self._add_and_count  # type: ignore[method-assign]
-        self._additions = 0  # to the URL map
+        self._additions = 0  # number of rules added to the URL map
         self._matched: dict[str, int] = {}  # the number of additions when a path was matched
-        self._hosts: dict[str | None, Any] = {}  # each with TRUSTED_HOSTS when it was accepted
+        self._hosts: dict[str | None, Any] = {}  # with TRUSTED_HOSTS when each was accepted
         self._decision: tuple[Any, list[str]] = None, []  # parts of the application, and reasons
 
     def add(self, rule: Rule, view_function: ViewFunction) -> None:
@@ -90,9 +91,9 @@ class FastLane:
         if (
             view is not None
             and environ["REQUEST_METHOD"] == "POST"
-            and "HTTP_COOKIE" not in environ  # there may be a session
+            and "HTTP_COOKIE" not in environ  # with a cookie, there may be a session
             and "HTTP_UPGRADE" not in environ
-            and "werkzeug.debug.preserve_context" not in environ  # of a test client
+            and "werkzeug.debug.preserve_context" not in environ  # this is set by a test client
             and _cv_app.get(None) is None
             and self._app._got_first_request
             and self._is_default()
@@ -112,7 +113,7 @@ class FastLane:
         """Return whether the application has nothing to add to any request."""
         parts, (known, reasons) = _parts_of(self._app), self._decision
         if parts != known:
-            known = tuple(map(_copied, parts))  # before the reasons: other threads may add some
+            known = tuple(map(_copied, parts))  # before the reasons: other threads may add parts
             self._decision = known, (reasons := list(_reasons(self._app, self._name)))
         if reasons or not vars(self._app).keys().isdisjoint(_STEPS):
             return False
@@ -132,7 +133,7 @@ class FastLane:
         """Return whether Flask accepts the host of a request."""
         host, trusted = environ.get("HTTP_HOST"), self._app.config["TRUSTED_HOSTS"]
         if trusted is not None and not isinstance(trusted, str):
-            trusted = list(trusted)  # may be changed in place
+            trusted = list(trusted)  # copied, because the list may be changed in place
         if self._hosts.get(host, _UNKNOWN) != trusted and host is not None:
             if len(self._hosts) >= _MOST_HOSTS:
                 self._hosts.clear()
@@ -148,7 +149,7 @@ class FastLane:
         environ: WSGIEnvironment,
         start_response: StartResponse,
     ) -> Iterable[bytes]:
-        """Answer a request in the steps of ``Flask.wsgi_app``."""
+        """Answer a request with the steps of ``Flask.wsgi_app``."""
         app, error = self._app, None
         context = DeferredContext.push_new(app, environ, rule)
         try:
@@ -162,7 +163,7 @@ class FastLane:
             context.pop_both(error)
 
     def _response(self, view_function: ViewFunction, context: DeferredContext) -> Response:
-        """Call the view function in the steps of ``Flask.full_dispatch_request``."""
+        """Call the view function with the steps of ``Flask.full_dispatch_request``."""
         try:
             response = view_function()
         except Exception as error:
@@ -190,8 +191,8 @@ def _reasons(app: Flask, blueprint: str) -> Iterator[str]:
 
 
 def _copied(part: Any) -> Any:
-    """Return a part of an application; a copy of it and its lists if it is a container."""
-    if isinstance(part, Mapping):  # other threads may add to it
+    """Return a part of an application; if it is a container, a copy of it and its lists."""
+    if isinstance(part, Mapping):  # other threads may add to the container
         every = dict(part).items()
         return {name: each.copy() if isinstance(each, list) else each for name, each in every}
     return part.copy() if isinstance(part, list) else part

@@ -1,4 +1,4 @@
-"""The short-cuts around Flask and Werkzeug, with the time that each saves.
+"""The shortcuts around Flask and Werkzeug, with the time that each saves.
 
 ``python -m benchmarks.bench_short_cuts`` measured, with Python 3.11, Flask 3.1 and Werkzeug 3.1:
 
@@ -110,7 +110,7 @@ def whole_body(request: Request, limit: int) -> bytes:
 
 
 def _body_by_werkzeug(request: Request, limit: int) -> bytes:
-    """Return the body. Werkzeug cuts a body without a length off at the limit, without an error."""
+    """Return the body. Werkzeug cuts off a body without a length at the limit, without an error."""
     try:
         body = request.get_data()
         is_cut = request.content_length is None and len(body) >= limit > 0
@@ -134,15 +134,15 @@ def parsed_form(request: Request) -> tuple[MultiDict[str, str], MultiDict[str, F
 
 
 def _unreadable(error: Exception) -> Exception:
-    """Return the exception for a body that cannot be read; each server raises one of its own."""
+    """Return the exception for a body that cannot be read; each server raises its own exception."""
     is_other = isinstance(error, HTTPException) and not isinstance(error, ClientDisconnected)
     return error if is_other else UnreadableBody()
 
 
 def has_plain_form(request: Request) -> bool:
-    """Return whether a form can be read from the body, as Flask's request class does it.
+    """Return whether a form can be read from the body, as Flask's request class does.
 
-    It cannot if the application has its own request class, or if a hook has read the form.
+    It cannot if the application has its own request class, or if a hook has read the form already.
     """
     known = vars(request)
     is_default = type(request) in {Request, DeferredRequest}
@@ -150,9 +150,9 @@ def has_plain_form(request: Request) -> bool:
 
 
 def form_pairs(body: bytes) -> list[tuple[str, str]]:
-    """Return the names and values of a form; Werkzeug reads them with the same function.
+    """Return the names and values of a form; Werkzeug uses the same function.
 
-    :raises InvalidInput: there are too many of them
+    :raises InvalidInput: there are too many fields
     :raises UnicodeDecodeError: the body is not UTF-8; Werkzeug would replace the invalid bytes
     """
     if len(body) > MOST_FORM_FIELDS and body.count(b"&") >= MOST_FORM_FIELDS:

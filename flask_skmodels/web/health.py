@@ -14,7 +14,7 @@ from flask_skmodels.web.views import BaseView
 
 
 class LiveView(BaseView):
-    """``GET /-/health/live``: the application runs."""
+    """``GET /-/health/live``: reports that the application runs."""
 
     def respond(self, exchange: Exchange) -> Response:
         return json_response({"live": True})
@@ -23,9 +23,9 @@ class LiveView(BaseView):
 class ReadyView(BaseView):
     """``GET /-/health/ready``: how many models are ready, and the versions that failed.
 
-    No login guards it, so it names only models that strangers may know. The status is 503 while a
-    model is not ready, or while the application is shutting down. In debug mode it says why a
-    version failed; the reason can name files.
+    It needs no login, so it names only models that anyone may see. The status is 503 while a model
+    is not ready, or while the application is shutting down. In debug mode it says why a version
+    failed; the reason can name files.
 
     :param state: the extension on this application
     """
@@ -52,7 +52,7 @@ class ReadyView(BaseView):
         return json_response(document, 200 if report.is_ready else 503)
 
     def _visible(self) -> Sequence[Deployment]:
-        """Return the models to name; none if the application's function cannot tell."""
+        """Return the models that may be named; none if the application's function fails."""
         try:
             return self._state.visible(is_guarded=False)
         except Exception:  # for example, it needs a user who is logged in

@@ -1,4 +1,4 @@
-"""The HTTP status, the text and the problem document (RFC 9457) of each exception.
+"""The HTTP status, the text and the problem document (RFC 9457) for each exception.
 
 For example, 400 for a missing field, 422 for a row that the estimator rejects, and 503 for a model
 that cannot be loaded or is overloaded. No URL rule matches the name of an unknown model,
@@ -40,8 +40,8 @@ class NoSuchVersion(NotFound):
 class Problem:
     """An exception in the form that a client may see: a status, a sentence and a list of errors.
 
-    :param exception: the exception; only its status is shown, unless its message is for clients, as
-        that of :class:`InvalidInput` or of an ``HTTPException`` is
+    :param exception: the exception; only its status is shown, unless its message is meant for
+        clients, such as the message of :class:`InvalidInput` or of an ``HTTPException``
     """
 
     def __init__(self, exception: Exception) -> None:
@@ -106,7 +106,7 @@ def _detail(exception: Exception) -> str:
 
 
 def _has_no_words(exception: HTTPException) -> bool:
-    """Return whether Werkzeug has refused a body that is too large, in its own words."""
+    """Return whether Werkzeug has refused a body as too large, with its standard text."""
     kind = RequestEntityTooLarge
     return isinstance(exception, kind) and exception.description == kind.description
 

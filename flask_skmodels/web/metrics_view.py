@@ -30,7 +30,7 @@ class MetricsView(BaseView):
         return Response(body, content_type=content_type)
 
     def _shown(self) -> set[tuple[str, str]]:
-        """Return the names of the visible models, each with that of its extension.
+        """Return the names of the visible models, each with the name of its extension.
 
         Other extensions on the application may have the same registry.
         """
@@ -63,6 +63,6 @@ def add_rules(state: State) -> None:
 
 
 def add_model_rules(state: State, deployment: Deployment) -> None:
-    """Start the metrics of a model at zero; a model adds no URL."""
+    """Start the metrics of a model at zero; this adds no URL."""
     if state.metrics is not None:
         state.metrics.prepare(deployment)

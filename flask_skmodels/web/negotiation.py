@@ -43,10 +43,10 @@ class Negotiator:
     def plan(
         self, request: Request, body: Body, schema: Schema
     ) -> tuple[Body | UploadedFile, Plan]:
-        """Return the body or uploaded file that contains the rows, and the codecs.
+        """Return the body, or the uploaded file in it, that contains the rows, and the codecs.
 
         :param request: the request
-        :param body: its body
+        :param body: the body of the request
         :param schema: the fields of the model, of which one may be named ``file``
         :raises UnsupportedMediaType: no codec reads the content type
         :raises NotAcceptable: the client accepts no media type that can be written
@@ -70,8 +70,8 @@ class Negotiator:
 def accepted(request: Request) -> MIMEAccept:
     """Return the media types that a client accepts.
 
-    A header of more than 8,192 characters counts as not sent, which RFC 9110 allows: no client
-    needs it, and it takes long to read.
+    A header of more than 8,192 characters is ignored, which RFC 9110 allows: no client needs so
+    long a header, and reading it takes long.
     """
     is_short = len(request.environ.get("HTTP_ACCEPT", "")) <= LONGEST_HEADER
     return request.accept_mimetypes if is_short else MIMEAccept()
@@ -89,7 +89,7 @@ def prefers_page(request: Request) -> bool:
 
 
 def content_type_of(media_type: str) -> str:
-    """Return a media type with the charset that it is written in."""
+    """Return a media type with the charset in which it is written."""
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
 
@@ -102,10 +102,10 @@ def prefers_text(accept: MIMEAccept) -> bool:
 
 
 def unsupported(media_type: str, known: str) -> UnsupportedMediaType:
-    """Return the exception for a content type that is not read.
+    """Return the exception for a content type that cannot be read.
 
     :param media_type: the content type that was sent
-    :param known: the content types that are read
+    :param known: the content types that can be read
     """
     message = f"the content type must be one of {known}{needed_for(media_type)}"
     return UnsupportedMediaType(message)
@@ -114,7 +114,7 @@ def unsupported(media_type: str, known: str) -> UnsupportedMediaType:
 def needed_for(media_type: str) -> str:
     """Return the end of a message: the extra that the server needs to read a content type.
 
-    :returns: empty where no extra would help
+    :returns: empty if no extra would help
     """
     for codec in missing_codecs():
         if media_type in codec.reads:
@@ -150,7 +150,7 @@ def _writer(reader: Codec, accept: MIMEAccept) -> Codec:
 
 
 def _quality(accept: MIMEAccept, media_type: str) -> float:
-    """Return the client's quality value of a media type, named with or without its charset."""
+    """Return the client's quality value for a media type, with or without its charset."""
     wanted = (media_type, {"charset": "utf-8"})
     with_charset = (q for value, q in accept if parse_options_header(value.lower()) == wanted)
     return max(accept.quality(media_type), *with_charset, 0)

@@ -35,7 +35,7 @@ class Reader(Protocol[S_contra]):
 
 
 class Predictor:
-    """Predicts with one model over HTTP. Views, pages and dialects each hold one.
+    """Predicts with one model over HTTP. Views, pages and dialects each have a predictor.
 
     :param deployment: the model
     :param settings: the extension's configuration on this application
@@ -49,8 +49,7 @@ class Predictor:
         self._has_timing = settings.server_timing
 
     def version(self, exchange: Exchange) -> ModelVersion:
-        """Return the version that serves a request: the one that its URL names, or the canary that
-        its key selects, or the live version.
+        """Return the version for a request: the one in its URL, the canary of its key, or the live.
 
         :raises CrossSite: a page of another site sent the request
         :raises NoSuchVersion: the model has no such version
@@ -88,9 +87,9 @@ class Predictor:
         :param method: name of the estimator's method
         :param reader: reads the rows
         :param source: the body that contains the rows
-        :param request_id: identifier of the prediction, by default that of the request
-        :raises OverBudget: the body unpacks to too many bytes, or has too many rows or cells, or
-            the response would have too many
+        :param request_id: identifier of the prediction, by default the identifier of the request
+        :raises OverBudget: the body unpacks to too many bytes, the body has too many rows or cells,
+            or the response would have too many cells
         :raises InvalidInput: the rows cannot be read or are not valid; or the model or its
             estimator rejects them
         :raises Overloaded: too many predictions are in progress
@@ -103,7 +102,7 @@ class Predictor:
         call.limit = deployment.timeout
         if call.admission is None:
             return self._run(exchange, call, reader, source, budget)
-        # The whole body is read before, so that a slow client does not keep others from running.
+        # The whole body is read first, so that a slow client does not block other requests.
         Body(exchange.request, self.budget).read()
         with call.admission as call.waited:
             return self._run(exchange, call, reader, source, budget)
@@ -116,8 +115,8 @@ class Predictor:
         source: S,
         budget: Budget,
     ) -> Prediction:
-        """Make a call that the limits allow to run; see :meth:`predict`."""
-        # ``rejecting`` does the same, and costs four more calls.
+        """Make a call, within the limits; see :meth:`predict`."""
+        # ``rejecting`` does the same, but takes four more calls.
         try:
             rows = reader.decode(source, call.version.schema)
             prediction = prepare(call, rows, budget)
@@ -136,7 +135,7 @@ class Predictor:
     def _check_response(self, call: PredictionCall, prediction: Prediction) -> None:
         """Check the size of a response before it is made.
 
-        :raises OverBudget: it would have too many cells
+        :raises OverBudget: the response would have too many cells
         """
         try:
             self.budget.check_response(prediction.rows, prediction.outputs)
@@ -149,7 +148,7 @@ class Predictor:
     ) -> Prediction:
         """Validate rows without predicting them; see :meth:`predict`.
 
-        :returns: the record of their prediction, without outputs
+        :returns: the record of the prediction, without outputs
         """
         call = self.deployment.call(exchange.app, version, method, exchange.request_id)
         with call.admission or nullcontext(0.0) as call.waited, rejecting(call):

@@ -60,7 +60,7 @@ def problem_response(exception: Exception, request: Request) -> Response:
 
 
 def problem_response_with_id(exception: Exception) -> Response:
-    """Return an exception that was raised outside our views as a response, with a request id."""
+    """Return, as a response with a request id, an exception that was raised outside our views."""
     exchange = Exchange()
     return exchange.finish(problem_response(exception, exchange.request))
 
@@ -80,7 +80,7 @@ def problem_of(exception: Exception, request: Request) -> Problem:
 
     An exception that is neither the library's nor an HTTP exception is logged with its traceback,
     and its message is not sent to the client. The failure to load a model has already been logged.
-    A body that ends early is the client's affair: it is logged in one line.
+    A body that ends early is the client's fault, so it is logged in one line.
     """
     if isinstance(exception, UnreadableBody):
         current_app.logger.info(

@@ -13,7 +13,7 @@ from flask_skmodels.inference.prediction import Prediction
 def server_timing(predictions: Sequence[Prediction], encode: float) -> str:
     """Return the value of the header.
 
-    :param predictions: the predictions of one response, whose times are added up
+    :param predictions: the predictions of one response, whose times are summed
     :param encode: seconds that it took to write the response
     :returns: the steps with their durations in milliseconds
     """

@@ -1,4 +1,4 @@
-"""URLs that a view of the application and this extension both have, so that one hides the other."""
+"""URLs that both a view of the application and this extension have, so that one hides the other."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from flask_skmodels.state import State
 
 
 def watch(state: State) -> None:
-    """Log the URLs that the application has as well: now, and those of views that are added later.
+    """Log the URLs that the application also has: now, and for views that are added later.
 
-    The latter are found at the first request, after which nothing of this runs again.
+    Later views are found at the first request; after that, this does not run again.
     """
     known: set[str] = set()
     functions = state.app.before_request_funcs
@@ -22,7 +22,7 @@ def watch(state: State) -> None:
     def log_once() -> None:
         functions[None] = [each for each in functions[None] if each is not log_once]
         if not functions[None]:
-            functions.pop(None, None)  # Flask would look through an empty list at each request
+            functions.pop(None, None)  # an empty list would be looked through at each request
         _log(state, known)
 
     _log(state, known)
@@ -30,7 +30,7 @@ def watch(state: State) -> None:
 
 
 def messages(state: State) -> Iterator[str]:
-    """Yield a message for each URL that a view of the application and the extension both have."""
+    """Yield a message for each URL that both a view of the application and the extension have."""
     start = f"{state.name}."
     rules = list(state.app.url_map.iter_rules())
     own = {_path(rule): rule for rule in rules if rule.endpoint.startswith(start)}
@@ -65,7 +65,7 @@ def _path(rule: Rule) -> str:
 
 
 def _endpoint_of(app: Flask, rule: Rule) -> str | None:
-    """Return the endpoint that gets the requests for a rule, None if both may get some."""
+    """Return the endpoint that gets the requests for a rule, None if both may get requests."""
     methods = sorted((rule.methods or {"GET"}) & {"GET", "POST"})
     try:
         adapter = app.url_map.bind("localhost")

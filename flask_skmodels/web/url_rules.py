@@ -1,4 +1,4 @@
-"""URL rules that cost little until they are used, because an application may have thousands."""
+"""URL rules that take little time until they are used: an application may have thousands."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def add_url_rule(
     *,
     decorators: Iterable[Decorator] = (),
 ) -> None:
-    """Add a rule below the extension's prefix, also after the application's first request.
+    """Add a rule below the extension's prefix, even after the application's first request.
 
     :param state: the extension on the application
     :param endpoint: name of the rule, without the extension's name
-    :param address: path below the prefix; one that ends with a slash also matches without it, and
-        the other way round
-    :param view: the view, whose methods are the rule's
-    :param decorators: view decorators around it
+    :param address: path below the prefix; a path with a slash at its end also matches without it,
+        and the other way round
+    :param view: the view, whose methods the rule has
+    :param decorators: view decorators around the view
     """
     path = state.settings.url_prefix + address
     add_unprefixed_url_rule(state, endpoint, path, view, decorators=decorators)
@@ -46,7 +46,7 @@ def add_unprefixed_url_rule(
     *,
     decorators: Iterable[Decorator] = (),
 ) -> None:
-    """Add a rule at a path of the application, also after its first request.
+    """Add a rule at a path of the application, even after its first request.
 
     The rule is added to the URL map directly, because Flask's methods refuse it after a request.
     """
@@ -68,16 +68,16 @@ def add_unprefixed_url_rule(
 
 
 def endpoint_of(state: State, endpoint: str) -> str:
-    """Return the name of a rule with the extension's, by which Flask knows the rule."""
+    """Return the name under which Flask knows a rule, which includes the extension's name."""
     # Flask reads the part of an endpoint before a dot as the name of a blueprint.
     return f"{state.name}.{endpoint.replace('.', '%2E')}"
 
 
 class _ForBrowsers(frozenset[str]):
-    """The methods of a rule that only browsers find: ``GET`` of a client that prefers HTML.
+    """The methods of a rule that is only for browsers: ``GET`` of a client that prefers HTML.
 
-    For any other client it is as if the rule did not exist: a rule of the application matches, or
-    the response is 405 with the methods of the other rules.
+    For any other client, the rule does not exist: a rule of the application matches, or the
+    response is 405 with the methods of the other rules.
     """
 
     def __contains__(self, method: object) -> bool:
@@ -87,7 +87,7 @@ class _ForBrowsers(frozenset[str]):
         return True
 
     def __sub__(self, ignored: Set[object]) -> frozenset[str]:
-        """Return the methods without some, which ``flask routes`` shows."""
+        """Return the methods without some of them, for ``flask routes``."""
         return frozenset({"GET"}) - ignored
 
 
@@ -95,11 +95,12 @@ class _ForBrowsers(frozenset[str]):
 def lazy(rule_class: type[Rule]) -> type[Rule]:
     """Return a class of rules that compile their URL builder when a URL is first built.
 
-    Werkzeug compiles it when a rule is added to the map, which takes most of the time of adding the
-    rule. If a version of Werkzeug calls that method by another name, nothing changes.
+    Werkzeug compiles the builder when a rule is added to the map, which takes most of the time of
+    adding the rule. If that method has a different name in a version of Werkzeug, the builder is
+    compiled as usual.
 
     One rule is enough for a path with and without a trailing slash. The rule is matched without the
-    slash, which Werkzeug accepts for both unless slashes are strict. URLs are built with it.
+    slash, which Werkzeug accepts for both unless slashes are strict. URLs are built with the slash.
 
     :param rule_class: the application's class of rules
     """
@@ -129,7 +130,7 @@ def lazy(rule_class: type[Rule]) -> type[Rule]:
 
 
 def _slashed(domain: str, address: str, *, like: str) -> tuple[str, str]:
-    """Return a URL that Werkzeug built, with a slash at the end of its path if the rule has one."""
+    """Return a URL built by Werkzeug, with a slash at the end of its path if the rule has one."""
     path, mark, query = address.partition("?")
     slash = "/" if like.endswith("/") and not path.endswith("/") else ""
     return domain, f"{path}{slash}{mark}{query}"

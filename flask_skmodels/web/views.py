@@ -24,14 +24,14 @@ class BaseView(View):
     """Base class of the views. ``fast_path.view_function`` calls them and adds the headers."""
 
     methods: ClassVar[list[str]] = ["GET"]
-    is_for_browsers: ClassVar[bool] = False  # whether any other client finds no rule for it
+    is_for_browsers: ClassVar[bool] = False  # whether only browsers find a rule for the view
 
     def respond(self, exchange: Exchange) -> Response:
         """Return the response to a request."""
         raise NotImplementedError
 
     def refuse(self, exchange: Exchange, exception: Exception) -> Response:
-        """Return an exception that :meth:`respond` raised as a response."""
+        """Return a response for an exception that :meth:`respond` has raised."""
         return problem_response(exception, exchange.request)
 
 
@@ -39,7 +39,7 @@ class PredictionView(BaseView):
     """``POST /{name}/{method}/`` and ``/{name}/versions/{version}/{method}/``.
 
     :param predictor: predicts with the model
-    :param method: name of the estimator's method; None for the first of the version
+    :param method: name of the estimator's method; None for the first method of the version
     """
 
     methods: ClassVar[list[str]] = ["POST"]

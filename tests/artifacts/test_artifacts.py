@@ -747,10 +747,14 @@ def test_version_is_known_where_the_file_tells(
         ("a.joblib.gz", b"\x1f\x8bnonsense", "it cannot be loaded: "),
         ("a.skops", b"nonsense", "it is not a file of skops: File is not a zip file"),
         ("a.onnx", b"nonsense", "it is not a file of ONNX: "),
-        ("a.pkl", pickle.dumps({"model": 1}), "it contains a dict, which has none of the methods "),
-        ("a.pkl", pickle.dumps(None), "it contains a NoneType"),
+        (
+            "a.pkl",
+            pickle.dumps({"model": 1}),
+            "it contains an object of the class dict, which has none of the methods ",
+        ),
+        ("a.pkl", pickle.dumps(None), "it contains an object of the class NoneType"),
         ("a.pkl", pickle.dumps(LinearRegression), "it contains the class LinearRegression, not an"),
-        ("a.skops", skops_io.dumps([1, 2]), "it contains a list"),
+        ("a.skops", skops_io.dumps([1, 2]), "it contains an object of the class list"),
         ("a.pkl", b"cno_such_module\nName\n.", "No module named 'no_such_module'"),
         ("a.h5", b"data", "its name must end with one of .skops, .joblib, .pkl, .pickle, .onnx"),
     ],
@@ -851,7 +855,7 @@ def test_old_library_is_named(policy: Policy, monkeypatch: pytest.MonkeyPatch) -
     (policy.root / "a.skops").write_bytes(b"data")
     reason = refused(Artifact("a.skops"), policy)
     needed = install_line("skops", is_upgrade=True)
-    assert reason == f"it needs skops 0.16 or newer, this is 0.9.2: {needed}"
+    assert reason == f"it needs skops 0.16 or later, but 0.9.2 is installed: {needed}"
 
 
 def test_error_is_one_of_ours() -> None:
@@ -909,17 +913,20 @@ ZEROS = bytes(30 * 1024 * 1024)
 
 
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
-    "4 GB claimed": (lambda: archive({}, 4 << 30, a_npy=b"0"), "claim 4,294,967"),
-    "4 GB claimed by the schema": (lambda: archive({}, 4 << 30), "claim 4,294,967"),
-    "a true bomb": (lambda: archive({}, a_bin=ZEROS, b_bin=ZEROS), "claim 62,914,5"),
-    "nested": (lambda: archive({}, a_npz=archive({}, a_npy=ZEROS, b_npy=ZEROS)), "claim 62,914,5"),
-    "nested claim": (lambda: archive({}, a_npz=archive({}, 4 << 30)), "claim 4,294,967"),
+    "4 GB claimed": (lambda: archive({}, 4 << 30, a_npy=b"0"), "claim to have 4,294,967"),
+    "4 GB claimed by the schema": (lambda: archive({}, 4 << 30), "claim to have 4,294,967"),
+    "a true bomb": (lambda: archive({}, a_bin=ZEROS, b_bin=ZEROS), "claim to have 62,914,5"),
+    "nested": (
+        lambda: archive({}, a_npz=archive({}, a_npy=ZEROS, b_npy=ZEROS)),
+        "claim to have 62,914,5",
+    ),
+    "nested claim": (lambda: archive({}, a_npz=archive({}, 4 << 30)), "claim to have 4,294,967"),
     "one array, read many times": (
         lambda: archive(node("ListNode", content=MANY), a_bin=ZEROS),
-        "claim 3,145,728,000",
+        "claim to have 3,145,728,000",
     ),
-    "a chain that doubles": (lambda: archive(chain(60)), "stands for a longer one"),
-    "a ring": (lambda: archive(ring(12)), "stands for a longer one"),
+    "a chain that doubles": (lambda: archive(chain(60)), "uses one id for two different nodes"),
+    "a ring": (lambda: archive(ring(12)), "uses one id for two different nodes"),
 }
 
 
@@ -1044,7 +1051,9 @@ def test_fraction_is_not_cut_off_for_onnx(convert: Any) -> None:
     model = convert(LinearRegression().fit([[1], [2]], [1, 2]), np.array([[1]], dtype=np.int64))
     assert np.allclose(model.predict(np.array([[1.0]])), [1.0])
     for value in (1.5, np.nan):
-        with pytest.raises(ValueError, match="takes whole numbers"):
+        with pytest.raises(
+            ValueError, match="takes only whole numbers, but a value has a fraction"
+        ):
             model.predict(np.array([[value]]))
 
 
@@ -1297,7 +1306,7 @@ def test_files_beside_a_pickle_are_not_read(tmp_path: Path, monkeypatch: Any) ->
     monkeypatch.chdir(tmp_path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     for mode in (None, "r"):
-        with pytest.raises(ArtifactError, match="refers to another file"):
+        with pytest.raises(ArtifactError, match="refers to other files"):
             load(Artifact(path, sha256=digest, mmap_mode=mode), Policy(root=tmp_path))
     assert not mark.exists()
 

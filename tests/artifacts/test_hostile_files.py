@@ -263,7 +263,10 @@ def test_example_of_mlflow_that_grows(folder: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("schema", "told"),
     [
-        (b'{"content": [' + b"[]," * 10_000_000 + b"[]]}", "its schema claims 30,000,"),
+        (
+            b'{"content": [' + b"[]," * 10_000_000 + b"[]]}",
+            "its schema.json claims to have 30,000,",
+        ),
         (b'{"content": [' + b"[]," * 330_000 + b"[]]}", "lists and dictionaries in 990,"),
         (b"[" * 100_000 + b"]" * 100_000, "lists and dictionaries in 200,000 bytes"),
         (b"[" * 2_000 + b"]" * 2_000, "RecursionError"),
@@ -365,9 +368,12 @@ def length_delimited(number: int, content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (length_delimited(7, b""), "the field graph of one message twice"),
-        (b"\x08\x08", "the field ir_version of one message twice"),
-        (length_delimited(2, b"a") * 2, "the field producer_name of one message twice"),
+        (length_delimited(7, b""), "the field graph occurs twice in one of its messages"),
+        (b"\x08\x08", "the field ir_version occurs twice in one of its messages"),
+        (
+            length_delimited(2, b"a") * 2,
+            "the field producer_name occurs twice in one of its messages",
+        ),
         (b"\xf8\x3f\x01", "upgrade onnx"),
     ],
 )
@@ -384,7 +390,9 @@ def test_location_that_is_given_twice(tmp_path: Path) -> None:
     graph = graph_of([], []).graph.SerializeToString() + length_delimited(5, twice)
     rest = b"\x08\x08" + length_delimited(8, length_delimited(1, b"") + b"\x10\x12")
     (tmp_path / "a.onnx").write_bytes(rest + length_delimited(7, graph))
-    assert "the field data_location of one message twice" in refuse(tmp_path, "a.onnx")
+    assert "the field data_location occurs twice in one of its messages" in refuse(
+        tmp_path, "a.onnx"
+    )
 
 
 def test_session_is_created_from_the_bytes_that_were_checked(

@@ -168,8 +168,8 @@ def _sets(estimator: Any) -> None:
     ("name", "change", "told"),
     [
         ("support vectors", _put("_n_support", 0, 10**6), "_n_support are not all from 0 to"),
-        ("support vectors", _put("_n_support", 0, 1), "_n_support does not add up"),
-        ("support vectors", _cut("_n_support"), "_n_support does not add up"),
+        ("support vectors", _put("_n_support", 0, 1), "the sum of _n_support is not the number"),
+        ("support vectors", _cut("_n_support"), "the sum of _n_support is not the number"),
         ("support vectors", _cut("_intercept_"), "_intercept_ has the shape (2,), not (3,)"),
         ("support vectors", _cut("_dual_coef_"), "_dual_coef_ has the shape"),
         ("support vectors", _cut("support_"), "_n_support"),
@@ -177,12 +177,24 @@ def _sets(estimator: Any) -> None:
         ("support vectors", _cut("support_vectors_"), "support_vectors_ has the shape"),
         ("support vectors", _cut("_probA"), "_probA and _probB have different lengths"),
         ("support vectors", _set("n_features_in_", 5), "support_vectors_ has the shape"),
-        ("support vectors, regression", _put("_n_support", 0, 3), "_n_support is not the support"),
+        (
+            "support vectors, regression",
+            _put("_n_support", 0, 3),
+            "_n_support does not equal the number",
+        ),
         ("neighbors, brute force", _put("_y", 0, 3), "its labels are not all from 0 to 2"),
         ("neighbors, brute force", _put("_y", 0, -1), "its labels are not all from 0 to 2"),
-        ("neighbors, brute force", _cut("_y"), "it has not one label for each row"),
+        (
+            "neighbors, brute force",
+            _cut("_y"),
+            "the number of labels differs from the number of rows",
+        ),
         ("neighbors, brute force", _set("n_features_in_", 3), "have 4 columns, not 3"),
-        ("neighbors, brute force", _set("n_samples_fit_", 10**6), "another number of rows"),
+        (
+            "neighbors, brute force",
+            _set("n_samples_fit_", 10**6),
+            "differs from the number of rows",
+        ),
         ("clusters", _set("n_features_in_", 9), "cluster_centers_ has the shape (3, 4)"),
         ("clusters", _set("_n_threads", 0), "_n_threads is not a whole number from 1"),
         ("boosting", _cut("classes_"), "a stage has 3 trees, not 1"),
@@ -217,12 +229,12 @@ def matrix(kind: str, **arrays: Any) -> Any:
         (matrix("csc", indices=[0, 1, -1]), "its indices are not all from 0 to 2"),
         (matrix("csr", indptr=[0, 1, 0, 3]), "indptr decreases"),
         (matrix("csr", indptr=[0, 1, 2, 9]), "indices and data are too short"),
-        (matrix("csr", indptr=[0, 1, 3]), "indptr has another length"),
+        (matrix("csr", indptr=[0, 1, 3]), "indptr has the wrong length"),
         (matrix("csr", indptr=[1, 1, 2, 3]), "indptr does not begin with 0"),
         (matrix("csr", data=[1.0]), "indices and data are too short"),
         (matrix("bsr", indices=[0, 1, 3]), "its indices are not all from 0 to 2"),
         (matrix("coo", coords=[[0, 1, 3], [0, 1, 2]]), "its indices are not all from 0 to 2"),
-        (matrix("dia", offsets=[9]), "a diagonal is outside"),
+        (matrix("dia", offsets=[9]), "a diagonal lies outside the matrix"),
         (matrix("lil", rows=[[9], [1], [2]]), "its indices are not all"),
     ],
 )
@@ -276,15 +288,15 @@ def _with(name: str | None, index: int, value: int) -> Change:
         (1, _with(None, 0, 10**9), "its points are not all from 0 to 149"),
         (1, _with(None, 0, 7), "it lists a point twice"),
         (1, lambda array: array[:-1], "its list of points has the shape (149,)"),
-        (2, _with("idx_end", 0, 10**9), "its first node has not all points"),
+        (2, _with("idx_end", 0, 10**9), "its first node does not contain all points"),
         (2, _with("idx_start", 3, -5), "a node ends before its start"),
         (2, _with("idx_end", 3, 10**9), "a node has points that do not exist"),
-        (2, _with("idx_end", 3, 150), "the children of a node have other points"),
+        (2, _with("idx_end", 3, 150), "the children of a node do not have its points"),
         (2, _with("is_leaf", 6, 0), "a node has no children and is no leaf"),
         (2, lambda array: array[:-1], "its nodes has the shape"),
         (3, lambda array: array[:, :1].copy(), "its bounds has the shape (2, 1, 4)"),
-        (5, lambda _: 40, "n_nodes does not fit n_levels"),
-        (6, lambda _: 10**6, "n_nodes does not fit n_levels"),
+        (5, lambda _: 40, "n_nodes does not match n_levels"),
+        (6, lambda _: 10**6, "n_nodes does not match n_levels"),
     ],
 )
 def test_search_tree(index: int, change: Any, told: str) -> None:
@@ -464,7 +476,7 @@ THREADS = b"nthreadSL" + bytes(7)
         (b"default_left", b"loss_changes", "a key twice"),
         (b"left_children[$l#", b"left_children[$i#", "a length that is not a whole number"),
         (b"tree_info", b"tree_infO", "tree_info"),
-        (NO_PARENT + bytes(4), NO_PARENT + b"\0#\0\0", "the parents of its nodes do not fit"),
+        (NO_PARENT + bytes(4), NO_PARENT + b"\0#\0\0", "the parents of its nodes do not match"),
         (THREADS + b"\x011", THREADS + b"\x0a2147483647", "nthread is more than 1,024"),
     ],
 )
@@ -496,8 +508,8 @@ def in_last_tree(old: str, new: str) -> Callable[[dict[str, Any]], object]:
         ("cat_threshold=", "cat_threshold=x", "something else than numbers"),
         ("cat_threshold=", "cat_threshold=\nx=", "cat_threshold is too short"),
         ("num_features=", "num_features=9 ", "num_features has the shape"),
-        ("leaf_features=", "leaf_features=1 ", "leaf_features has another length"),
-        ("leaf_coeff=", "leaf_coeff=9 ", "leaf_coeff has another length"),
+        ("leaf_features=", "leaf_features=1 ", "leaf_features has the wrong length"),
+        ("leaf_coeff=", "leaf_coeff=9 ", "leaf_coeff has the wrong length"),
         ("leaf_const=", "leaf_const=9 ", "leaf_const has the shape"),
     ],
 )
@@ -525,7 +537,7 @@ def test_linear_booster_of_xgboost() -> None:
     model = xgboost.XGBRegressor(n_estimators=2, booster="gblinear", n_jobs=1).fit(X, Y)
     count = b"num_featureSL" + bytes(7)
     change = replaced(count + b"\x014", count + b"\x019")
-    assert "weights has another length" in booster_fault(model.get_booster(), change)
+    assert "weights has the wrong length" in booster_fault(model.get_booster(), change)
 
 
 @pytest.mark.full
@@ -549,9 +561,9 @@ def test_catboost(start: bytes, told: str) -> None:
         (b"left_child=", b"left_child=99 ", "an array of its splits has the shape"),
         (b"left_child=1", b"left_child=9", "the children of its nodes are not all"),
         (b"split_feature=2", b"split_feature=9", "split_feature are not all from 0 to 3"),
-        (b"num_class=3", b"num_class=9", "num_tree_per_iteration is another number"),
-        (b"num_class:3", b"num_class:9", "its objective has another number of classes"),
-        (b"max_feature_idx=3", b"max_feature_idx=1", "feature_names has another length"),
+        (b"num_class=3", b"num_class=9", "num_tree_per_iteration is neither 1 nor num_class"),
+        (b"num_class:3", b"num_class:9", "its objective has the wrong number of classes"),
+        (b"max_feature_idx=3", b"max_feature_idx=1", "feature_names has the wrong length"),
         (b"tree_sizes=", b"tree_sizes=9", "tree_sizes"),
         (b"num_leaves=4", b"num_leaves=1", "an array of its splits has the shape (3,), not (0,)"),
         (b"num_leaves=", b"num_leaves=9", "an array of its splits has the shape"),

@@ -123,7 +123,9 @@ def test_workers_that_die_on_the_same_rows(
 ) -> None:
     monkeypatch.setattr(processes, "MOST_DEATHS", 1)
     served = Served(folder, Dying(pipeline=pipeline))
-    with pytest.raises(ScoringError, match=r"workers have died on the rows from 0 of .*in.parq"):
+    with pytest.raises(
+        ScoringError, match=r"workers have died on the chunk of .*in.parquet that begins at row 0"
+    ):
         served.score(jobs=2, chunk_rows=500)
 
 

@@ -163,7 +163,7 @@ def test_key_of_another_type_than_the_first_rows(score: Score) -> None:
         {
             "field": "id",
             "rule": "type",
-            "message": "the key is not of the type of the first rows, int64",
+            "message": "the key does not have the type of the keys in the first rows, int64",
         }
     ]
 
@@ -271,10 +271,10 @@ def test_unknown_columns_are_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_limits_on_rejects(score: Score) -> None:
     TABLE.to_parquet("in.parquet")
     with pytest.raises(
-        TooManyRejects, match=r"^2 of 128 rows are rejected, at most 1 are allowed$"
+        TooManyRejects, match=r"^2 of 128 rows are rejected, but at most 1 are allowed$"
     ):
         score("in.parquet", "a.parquet", max_rejects=1)
-    with pytest.raises(TooManyRejects, match=r"^3 of 450 rows are rejected, at most 0.5% are"):
+    with pytest.raises(TooManyRejects, match=r"^3 of 450 rows are rejected, but at most 0.5% are"):
         score("in.parquet", "b.parquet", max_rejects="0.5%")
     for limit in (3, "1%", 0.01):
         assert score("in.parquet", "c.parquet", max_rejects=limit).rejected == 3

@@ -143,10 +143,10 @@ def change_format(options: dict[str, Any]) -> None:
     ("change", "named"),
     [
         (change_input, "the content of in.parquet has changed"),
-        (change_method, 'option method was "predict", is "predict_proba"'),
-        (change_keep, r'option keep was \["id"\], is \["segment"\]'),
-        (change_chunks, "option chunk-rows was 128, is 64"),
-        (change_format, 'option format was ".parquet", is ".csv"'),
+        (change_method, 'option method was "predict" and is now "predict_proba"'),
+        (change_keep, r'option keep was \["id"\] and is now \["segment"\]'),
+        (change_chunks, "option chunk-rows was 128 and is now 64"),
+        (change_format, 'option format was ".parquet" and is now ".csv"'),
     ],
 )
 def test_resume_refuses_what_has_changed(score: Score, change: Any, named: str) -> None:

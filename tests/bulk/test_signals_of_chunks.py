@@ -76,7 +76,9 @@ def test_receiver_stops_the_run(score: Score, app: Flask) -> None:
     TABLE.to_parquet("in.parquet")
     heard = Heard(app)
     before_prediction.connect(lambda app, **extra: abort(403), app, weak=False)
-    with pytest.raises(ScoringError, match=r"a receiver of before_prediction has stopped it: Forb"):
+    with pytest.raises(
+        ScoringError, match=r"a receiver of before_prediction has stopped the run: Forb"
+    ):
         score("in.parquet", "out/")
     assert [name for name, _ in heard.events] == ["rejected", "before", "stopped"]
     assert not Path("out").exists()

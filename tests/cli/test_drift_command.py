@@ -62,7 +62,7 @@ def test_running_application_is_asked(served: tuple[Flask, SKModels, str]) -> No
     result = run(asking, "drift", "--url", url, *LOGIN)
     assert (result.exit_code, result.output.splitlines()[1]) == (
         0,
-        "too few rows: drift is computed from 100 rows on",
+        "too few rows: at least 100 rows are needed",
     )
     models.predict("risk", X, app=app)
     result = run(asking, "drift", "risk", "--url", url, *LOGIN)

@@ -181,7 +181,7 @@ def test_training_data_of_texts_have_any_name(
     client = executed(tmp_path, Path("texts.py").read_text(), "texts").test_client()
     assert client.post("/texts/predict/", json=["a dog"]).get_json()["predictions"] == [1]
     missing = error(app, "new", "other", "texts.joblib", "--data", "train.csv")
-    assert missing.endswith("train.csv lacks columns of the model: 'text'")
+    assert missing.endswith("train.csv does not have these columns of the model: 'text'")
 
 
 @pytest.mark.parametrize(

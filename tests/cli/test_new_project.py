@@ -53,7 +53,7 @@ def loaded(folder: Path) -> Flask:
 def test_project_is_made_of_a_model_file_and_training_data(app: Flask, folder: Path) -> None:
     arguments = ("new", "iris", "iris.joblib", "--project", "shop")
     shown = output(app, *arguments, "--data", "train.csv", "--target", "species")
-    assert shown.splitlines()[-1] == "Read shop/README.md for what comes next."
+    assert shown.splitlines()[-1] == "Read shop/README.md for the next steps."
     source = (folder / "shop/app.py").read_text(encoding="utf-8")
     assert '"sepal_length": {"type": "number"},  # 4.3 to 7.9 in training\n' in source
     client = loaded(folder / "shop").test_client()
@@ -149,7 +149,7 @@ def test_tests_of_the_project_pass(shop: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
     assert "iris is" not in done.stderr
-    assert "a computed number of workers with 2 threads (gunicorn.conf.py)" in done.stdout
+    assert "an unknown number of workers with 2 threads each (gunicorn.conf.py)" in done.stdout
 
 
 @pytest.fixture

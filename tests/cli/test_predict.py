@@ -106,9 +106,9 @@ def test_predict_says_what_to_do_with_a_sheet(app: Flask, tmp_path: Path, name: 
     (tmp_path / name).write_bytes(b"PK")
     said = error(app, "predict", "iris", str(tmp_path / name))
     assert said == (
-        f"{tmp_path / name} is a {Path(name).suffix} file, which cannot be read: it must be one of "
-        ".json, .csv, .ndjson, .jsonl, .arrow, .arrows, .feather; save the sheet as CSV. If it "
-        "holds one of these formats, name it with --input-format"
+        f"{tmp_path / name} has the suffix {Path(name).suffix}, which this command cannot read; it "
+        "reads .json, .csv, .ndjson, .jsonl, .arrow, .arrows, .feather; save the sheet as CSV. If "
+        "the file has one of these formats, give the format with --input-format"
     )
 
 
@@ -120,7 +120,7 @@ def test_predict_says_which_command_reads_parquet(app: Flask, tmp_path: Path) ->
 
 def test_predict_reads_a_file_of_any_name_in_the_given_format(app: Flask, tmp_path: Path) -> None:
     pd.DataFrame([SETOSA]).to_csv(tmp_path / "rows.txt", index=False)
-    assert "is a .txt file" in error(app, "predict", "iris", str(tmp_path / "rows.txt"))
+    assert "has the suffix .txt" in error(app, "predict", "iris", str(tmp_path / "rows.txt"))
     printed = output(app, "predict", "iris", str(tmp_path / "rows.txt"), "--input-format", "csv")
     assert printed == "prediction\n0\n"
 

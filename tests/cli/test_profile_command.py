@@ -150,7 +150,7 @@ def test_profile_of_a_model_in_memory_needs_a_name(tmp_path: Path) -> None:
 def test_file_without_the_columns_of_the_model_is_refused(app: Flask, tmp_path: Path) -> None:
     file = write(frame()[["age", "town"]], tmp_path / "train.csv")
     message = error(app, "profile", "risk", str(file))
-    assert message == f"{file} lacks columns of the model: 'income', 'member'"
+    assert message == f"{file} does not have these columns of the model: 'income', 'member'"
     assert error(app, "profile", "risk", str(file), "--target", "x").endswith("no column 'x'")
 
 
@@ -190,7 +190,10 @@ def test_rows_that_the_schema_rejects_leave_the_predictions_out(tmp_path: Path) 
     file = write(frame(), tmp_path / "train.parquet")
     result = run(app, "profile", "risk", str(file))
     assert result.exit_code == 0
-    assert "predictions are left out: row 0, field age, rule max" in result.output
+    assert (
+        "the profile has no predictions, because of this error: row 0, field age, rule max"
+        in result.output
+    )
     assert Profile.load(tmp_path / "risk.profile.json").predictions == ()
 
 
@@ -204,7 +207,7 @@ def test_model_without_names_takes_all_columns_but_the_target(tmp_path: Path) ->
     assert names == ["age", "member"]
     message = error(app, "profile", "risk", str(file))
     named = "name the column of the target with --target"
-    assert message == f"{file} has 3 columns, the model takes 2: {named}"
+    assert message == f"{file} has 3 columns, but the model takes 2: {named}"
     assert error(app, "profile", "risk", str(file), "--target", "riks").endswith(
         "no column 'riks'; did you mean 'risk'?"
     )
@@ -252,7 +255,7 @@ def test_times_keep_their_zone(tmp_path: Path) -> None:
     ("lines", "options", "message"),
     [
         (["age,income,town,member,risk"], (), "has no rows"),
-        (["age,age,income,town,member", "1,2,3,Oslo,True"], (), "has several columns 'age'"),
+        (["age,age,income,town,member", "1,2,3,Oslo,True"], (), "has several columns named 'age'"),
         (["age,income,town,member", "1,3,Oslo,True"], ("--target", "age"), "the model takes"),
     ],
 )

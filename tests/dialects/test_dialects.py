@@ -111,7 +111,7 @@ def test_every_address_needs_the_login_of_the_extension(pipeline: Any) -> None:
 
 @pytest.mark.parametrize("value", ["mlflow", ["grpc"], [1], None, {"mlflow": ""}])
 def test_dialects_that_are_not_known(value: Any) -> None:
-    with pytest.raises(ConfigurationError, match="SKMODELS_DIALECTS must be a list of some of"):
+    with pytest.raises(ConfigurationError, match="SKMODELS_DIALECTS must be a list of names from:"):
         serve(SKMODELS_DIALECTS=value)
 
 

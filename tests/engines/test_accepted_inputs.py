@@ -200,7 +200,9 @@ def test_declared_nullable_holds_without_a_tag(engine: str) -> None:
 @pytest.mark.parametrize("frame", [FRAME, FRAME.to_numpy()], ids=["frame", "array"])
 def test_declared_nullable_that_cannot_hold(frame: Any, engine: str) -> None:
     estimator = LinearRegression().fit(frame, TARGET)
-    with pytest.raises(ModelError, match="field 'c' is nullable, but its LinearRegression raises"):
+    with pytest.raises(
+        ModelError, match="field 'c' is nullable, but the model's LinearRegression raises"
+    ):
         SKModels().add("home", estimator, schema=NULLABLE, engine=engine)
 
 
@@ -236,5 +238,5 @@ def test_difference_from_a_plain_frame_is_logged(
     schema = {**SCHEMA, "c": {"type": kind, "allowed": [1, 2]}}
     with caplog.at_level(logging.WARNING, "flask_skmodels"):
         serve(KeyValueModel(name="home", pipeline=estimator, schema=schema))
-    assert ("other results" in caplog.text) is is_logged
+    assert ("differ from those for a plain data frame" in caplog.text) is is_logged
     assert ("because of 'c'" in caplog.text) is is_logged

@@ -373,15 +373,15 @@ def test_transformer_of_a_dropped_column_alone_keeps_its_own_method() -> None:
     nothing = ColumnTransformer([("words", "drop", WORDS)], remainder="drop")
     union = make_union(columns(OneHotEncoder(), StandardScaler()), nothing)
     model = make_pipeline(union, Ridge()).fit(FULL, TARGET)
-    with pytest.raises(AssertionError, match="except for the methods of ColumnTransformer"):
+    with pytest.raises(AssertionError, match="native methods are used for ColumnTransformer"):
         check(model, FULL)
 
 
 @pytest.mark.parametrize(
     ("transformer", "reason"),
     [
-        (OneHotEncoder(dtype=np.float32), "another dtype than float64"),
-        (KBinsDiscretizer(3, dtype=np.float32), "another dtype than float64"),
+        (OneHotEncoder(dtype=np.float32), "the dtype of its output is not float64"),
+        (KBinsDiscretizer(3, dtype=np.float32), "the dtype of its output is not float64"),
         (FunctionTransformer(np.log1p, validate=True), "validate is set"),
         (SimpleImputer(missing_values=3, strategy="most_frequent"), "fitted on integers"),
         (MissingIndicator(features="all", sparse=True), "its output is sparse"),
@@ -395,7 +395,7 @@ def test_option_without_a_lean_form_keeps_its_own_method(transformer: Any, reaso
     model.fit(FULL[["visits", "score"]], TARGET)
     engine = own_steps(model)
     assert reason in engine
-    assert f"except for the methods of {type(transformer).__name__}; " in engine
+    assert f"native methods are used for {type(transformer).__name__}; " in engine
 
 
 def own_steps(model: Any) -> str:

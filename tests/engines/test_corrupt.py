@@ -339,14 +339,14 @@ def test_internal_that_is_gone_leaves_a_step_its_own_method(
         models.add("case", estimator)
         models.init_app(app)
     reason = (
-        "except for the methods of OneHotEncoder; OneHotEncoder: AttributeError: "
+        "native methods are used for OneHotEncoder; OneHotEncoder: AttributeError: "
         "no attribute '_infrequent_enabled'"
     )
     assert (app.test_client().get("/case/").json or {})["engine"] == {
         "name": "lean",
         "reason": reason,
     }
-    assert f"model 'case' is served by the lean engine {reason}" in caplog.text
+    assert f"model 'case' is served by the lean engine: {reason}" in caplog.text
     outputs = models.predict("case", FRAME[:5], app=app).outputs
     assert_equal(outputs, estimator.predict(FRAME[:5]))
 

@@ -149,17 +149,22 @@ CASES: dict[str, tuple[Any, Any, Any, str]] = {
     "one class": (ComplementNB(), FEW, np.zeros(40), "single class"),
     "neighbors of single precision": (
         KNeighborsClassifier(algorithm="brute"),
-        *(X.astype("float32"), LABELS, "other rows than doubles"),
+        *(X.astype("float32"), LABELS, "not fitted on an array of float64 numbers"),
     ),
     "Nystroem of single precision": (
-        *(Nystroem(n_components=5), X.astype("float32"), None, "other numbers than doubles"),
+        *(
+            Nystroem(n_components=5),
+            X.astype("float32"),
+            None,
+            "not fitted on a dense array of float64 numbers",
+        ),
     ),
     "labels of neighbors": (KNeighborsClassifier(), X, SEVERAL, "several outputs"),
     "numbers of neighbors": (KNeighborsRegressor(), X, NUMBERS, "several outputs"),
     "labels in a radius": (*(RadiusNeighborsClassifier(99.0), X, SEVERAL, "several outputs"),),
     "label of outliers": (
         RadiusNeighborsClassifier(99.0, outlier_label="none"),
-        *(X, LABELS, "the label of outliers is no class"),
+        *(X, LABELS, "the label of outliers is not a class"),
     ),
     "numbers in a radius": (RadiusNeighborsRegressor(99.0), X, NUMBERS, "several outputs"),
     "weights in a radius": (

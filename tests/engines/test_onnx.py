@@ -138,7 +138,10 @@ def test_transformer() -> None:
 def test_methods_that_the_graph_has_not_stay_the_estimators_own() -> None:
     estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
     models, app, engine = serve(estimator, methods=["predict", "decision_function"])
-    assert engine["reason"] == "except for decision_function, which the graph does not have"
+    assert (
+        engine["reason"]
+        == "native methods are used for decision_function, which the graph does not have"
+    )
     found = models.predict("case", X, "decision_function", app=app).outputs
     assert (found == estimator.decision_function(X)).all()
 
@@ -149,8 +152,11 @@ def test_model_that_differs_too_much_is_refused_with_the_figures() -> None:
     with pytest.raises(ModelError) as caught:
         serve(forest)
     text = str(caught.value)
-    assert text.startswith("model 'case': ONNX Runtime differs from the estimator on 512 rows: by ")
-    assert text.endswith("% of the labels; SKMODELS_ONNX_TOLERANCE is 1e-05")
+    assert text.startswith(
+        "model 'case': ONNX Runtime was compared with the estimator on 512 rows: numbers differ by "
+        "up to "
+    )
+    assert text.endswith("% of the rows. SKMODELS_ONNX_TOLERANCE allows 1e-05")
 
 
 @pytest.mark.full

@@ -376,5 +376,5 @@ def test_step_without_a_lean_kernel_keeps_its_native_method() -> None:
     _, app = served(estimator)
     assert engine_of(app) == {
         "name": "lean",
-        "reason": "except for the methods of KernelPCA; KernelPCA: its kernel has no lean form",
+        "reason": "native methods are used for KernelPCA; KernelPCA: its kernel has no lean form",
     }

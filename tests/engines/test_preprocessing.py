@@ -140,7 +140,7 @@ def test_positive_numbers_alone() -> None:
 def test_step_without_a_lean_form_keeps_its_own_method() -> None:
     imputer = KNNImputer(add_indicator=True)
     model = make_pipeline(imputer, StandardScaler(), Ridge()).fit(HOLES, TARGET)
-    with pytest.raises(AssertionError, match="except for the methods of KNNImputer"):
+    with pytest.raises(AssertionError, match="native methods are used for KNNImputer"):
         check(model, HOLES)
 
 

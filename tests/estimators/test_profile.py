@@ -98,7 +98,7 @@ def test_type_of_a_field_without_rules_is_that_of_the_training_data() -> None:
 def test_declared_type_that_is_not_that_of_the_training_data_is_refused() -> None:
     X = frame()[["age", "income"]]
     schema = {"age": {"type": "string"}, "income": {}}
-    message = "model 'risk': its profile does not fit the schema: field 'age' .* dtype int64"
+    message = "model 'risk': its profile does not match the schema: field 'age' .* dtype int64"
     with pytest.raises(ModelError, match=message):
         SKModels().add("risk", scaler(), profile=X, schema=schema)
 

@@ -82,7 +82,7 @@ HALF_FITTED: dict[str, tuple[Any, str, str]] = {
 @pytest.mark.parametrize("case", HALF_FITTED)
 def test_half_fitted_pipeline(case: str) -> None:
     pipeline, name, kind = HALF_FITTED[case]
-    message = f"model 'half': step '{name}' of its pipeline, a {kind}, is not fitted"
+    message = rf"model 'half': step '{name}' of its pipeline \({kind}\) is not fitted"
     with pytest.raises(ModelError, match=message):
         SKModels().add("half", pipeline)
 
@@ -123,7 +123,7 @@ def test_stateless_vectorizer() -> None:
     fitted.fit(texts, [1.0, 0.0, 1.0])
     SKModels().add("mood", fitted)
     fitted.steps[1] = ("tfidf", TfidfTransformer())
-    with pytest.raises(ModelError, match="step 'tfidf' of its pipeline, a TfidfTransformer"):
+    with pytest.raises(ModelError, match=r"step 'tfidf' of its pipeline \(TfidfTransformer\)"):
         SKModels().add("mood", fitted)
 
 

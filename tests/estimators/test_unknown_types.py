@@ -81,7 +81,7 @@ def test_text_column_without_a_schema(
     estimator = PIPELINES[case]().fit(FRAME, TARGET)
     with caplog.at_level(logging.WARNING, "flask_skmodels"):
         client = serve(Model(name="town", pipeline=estimator, engine=engine))
-    warned = [r.getMessage() for r in caplog.records if "does not tell their types" in r.msg]
+    warned = [r.getMessage() for r in caplog.records if "types cannot be found out" in r.msg]
     assert len(warned) == 1
     assert "model 'town'" in warned[0]
     assert "'town'" in warned[0]

@@ -191,7 +191,7 @@ def serve(artifact: Artifact, **config: Any) -> Any:
 
 def test_a_file_that_is_not_pinned_is_not_explained_by_native_code(tmp_path: Path) -> None:
     artifact = Artifact(file_of(tmp_path), trusted=trusted_types())
-    with pytest.raises(ArtifactError, match="explains only files that are pinned or trusted"):
+    with pytest.raises(ArtifactError, match="only for files that are pinned or trusted"):
         serve(artifact)
 
 

@@ -386,7 +386,10 @@ def test_the_limit_must_be_a_number_of_rows(value: Any) -> None:
 PAIR = FRAME[["sepal_length", "petal_length"]]
 LABELS = np.where(Y == 2, "virginica", "other")
 REFUSED: dict[str, tuple[Any, str]] = {
-    "neighbors": (KNeighborsClassifier().fit(PAIR, Y), "its KNeighborsClassifier is of a kind"),
+    "neighbors": (
+        KNeighborsClassifier().fit(PAIR, Y),
+        "its KNeighborsClassifier cannot be explained exactly by this library",
+    ),
     "outliers": (IsolationForest(n_estimators=2).fit(PAIR.to_numpy()), "IsolationForest"),
     "adaboost": (AdaBoostRegressor(n_estimators=2).fit(PAIR, Y), "AdaBoostRegressor"),
     "stacking": (StackingRegressor([("r", Ridge())]).fit(PAIR, Y), "StackingRegressor"),
@@ -395,14 +398,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "CalibratedClassifierCV",
     ),
     "kernel": (SVC().fit(PAIR, Y), "the kernel of its SVC is not linear"),
-    "pairs": (SVC(kernel="linear").fit(PAIR, Y), "compares each pair of 3 classes"),
+    "pairs": (SVC(kernel="linear").fit(PAIR, Y), "compares each pair of its 3 classes"),
     "votes": (
         VotingClassifier([("l", LogisticRegression(max_iter=500))]).fit(PAIR, Y),
         "voting='soft' can be explained",
     ),
     "probabilities": (
         VotingClassifier([("l", LogisticRegression())], voting="soft").fit(PAIR, LABELS),
-        "the predict_proba of its LogisticRegression has no exact explanation",
+        "for its LogisticRegression only the margin can be explained exactly, not predict_proba",
     ),
     "target": (
         TransformedTargetRegressor(Ridge(), func=np.log1p, inverse_func=np.expm1).fit(PAIR, Y),
@@ -410,19 +413,19 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "link": (
         VotingRegressor([("p", PoissonRegressor())]).fit(PAIR, Y),
-        "the predict of its PoissonRegressor has no exact explanation",
+        "for its PoissonRegressor only the margin can be explained exactly, not predict",
     ),
     "bagging": (
         BaggingClassifier(LogisticRegression(), 2).fit(PAIR, LABELS),
-        "the predict_proba of its LogisticRegression",
+        "for its LogisticRegression only the margin can be explained exactly, not predict_proba",
     ),
     "outputs": (
         MultiOutputClassifier(DecisionTreeClassifier()).fit(PAIR, np.c_[Y, Y]),
-        "its MultiOutputClassifier has several outputs with classes",
+        "its MultiOutputClassifier predicts classes for several outputs",
     ),
     "several": (
         DecisionTreeClassifier().fit(PAIR, np.c_[Y, Y]),
-        "its DecisionTreeClassifier has several outputs with classes",
+        "its DecisionTreeClassifier predicts classes for several outputs",
     ),
     "labels": (
         OneVsRestClassifier(LogisticRegression()).fit(PAIR, np.c_[Y == 1, Y == 2].astype(int)),

@@ -325,7 +325,7 @@ def test_a_step_that_may_mix_fields_is_refused(transformer: Any) -> None:
     pipeline = make_pipeline(transformer, Ridge()).fit(NUMBERS, SCORE)
     assert refusal(pipeline) == (
         f"model 'model': it cannot be explained: its {type(transformer).__name__} may mix fields "
-        "('a', 'b', 'c'), so that a column of its output belongs to none of them"
+        "('a', 'b', 'c'), so a column of its output does not belong to a single field"
     )
 
 

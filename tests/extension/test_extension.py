@@ -181,8 +181,8 @@ def test_second_extension_of_the_same_prefix_is_refused(prefix: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         SKModels(bare, name="other", url_prefix=prefix)
     assert str(caught.value) == (
-        f"OTHER_URL_PREFIX is {prefix!r}, the prefix of the extension 'skmodels' as well. "
-        "Give each another prefix: SKModels(name='other', url_prefix='/other')"
+        f"OTHER_URL_PREFIX is {prefix!r}, which is also the prefix of the extension 'skmodels'. "
+        "Give each extension its own prefix: SKModels(name='other', url_prefix='/other')"
     )
 
 

@@ -141,9 +141,9 @@ def test_name_that_is_in_use(models: SKModels, line_pipeline: Any) -> None:
     [
         ({}, "has no pipeline: set pipeline to a fitted estimator"),
         ({"pipeline": SVC}, "its pipeline is the class SVC: use a fitted instance of it"),
-        ({"pipeline": SVC()}, "its pipeline, a SVC, is not fitted: call fit first"),
-        ({"pipeline": 5}, "its pipeline, a int, has none of the methods predict"),
-        ({"pipeline": DBSCAN().fit(X)}, "a DBSCAN, has none of the methods"),
+        ({"pipeline": SVC()}, "its pipeline (SVC) is not fitted: call fit first"),
+        ({"pipeline": 5}, "its pipeline (int) has none of the methods predict"),
+        ({"pipeline": DBSCAN().fit(X)}, "(DBSCAN) has none of the methods"),
         (
             {"pipeline": SVC().fit(X, Y), "probability": True},
             "SVC has no predict_proba: set probability to False",
@@ -186,7 +186,7 @@ def test_model_that_cannot_be_served(attributes: dict[str, Any], message: str) -
         ({**SCHEMA, "petal_width": {"required": False}}, "'petal_width' is not required"),
         (
             {**SCHEMA, "petal_width": {"required": False, "nullable": True}},
-            "field 'petal_width' is nullable, but its Pipeline raises on each missing value",
+            "'petal_width' is nullable, but the model's Pipeline raises on each missing value",
         ),
         ({**SCHEMA, "petal_width": {"default": "x"}}, "default of field 'petal_width': must be of"),
         ({**SCHEMA, "petal_width": {"min": 0, "default": -1}}, "the default of .* min value is 0"),

@@ -96,7 +96,7 @@ def test_examples_that_do_not_fit_the_schema(pipeline: Any) -> None:
     bad = {**SETOSA, "petal_width": -1}
     model = KeyValueModel(name="iris", pipeline=pipeline, schema=SCHEMA, examples=[SETOSA, bad])
     assert refusal(model) == (
-        "model 'iris': example 1 does not fit its schema: "
+        "model 'iris': example 1 does not match its schema: "
         "field petal_width, rule min: min value is 0"
     )
 
@@ -150,5 +150,5 @@ def test_examples_of_a_file_that_do_not_fit(tmp_path: Any, pipeline: Any) -> Non
     app = Flask("host", root_path=str(tmp_path))
     app.config["SKMODELS_TRUST_PICKLE"] = True
     models = SKModels(app)
-    with pytest.raises(Exception, match="example 0 does not fit its schema"):
+    with pytest.raises(Exception, match="example 0 does not match its schema"):
         models.add("iris", Artifact("iris.joblib"), schema=SCHEMA, examples=[{"a": 1}])

@@ -273,11 +273,14 @@ def test_examples_without_models_are_an_error() -> None:
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ({"score_samples": 1}, "and not score_samples: give an answer for predict, predict_proba"),
-        ({"predict": 1}, "predict, predict_proba: give an answer for predict_proba too$"),
+        (
+            {"score_samples": 1},
+            "does not serve score_samples. Also give an answer for predict, predict_proba",
+        ),
+        ({"predict": 1}, "predict, predict_proba. Also give an answer for predict_proba$"),
         (
             {"predict": 1, "predict_proba": [0.5, 0.5], "score_samples": 1},
-            "predict, predict_proba and not score_samples$",
+            "predict, predict_proba. It does not serve score_samples$",
         ),
     ],
 )
@@ -289,7 +292,9 @@ def test_fake_that_changes_the_interface(
         models = SKModels()
         models.add("iris", Artifact("none.skops"), schema=SCHEMA, probability=True)
     with (
-        pytest.raises(ModelError, match=f"would change the interface of model 'iris', .*{message}"),
+        pytest.raises(
+            ModelError, match=f"must answer the methods that model 'iris' serves: .*{message}"
+        ),
         fake_model(models, "iris", **answers),
     ):
         pass

@@ -265,7 +265,7 @@ def test_application_without_the_extension(app: Flask, models: SKModels) -> None
         models.predict("iris", SETOSA, app=Flask("stranger"))
     other = SKModels()
     other.add("iris", models["iris"].pipeline)
-    with app.app_context(), pytest.raises(RuntimeError, match="on this SKModels object"):
+    with app.app_context(), pytest.raises(RuntimeError, match="init_app of this SKModels object"):
         other.predict("iris", SETOSA)
 
 

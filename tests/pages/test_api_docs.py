@@ -166,7 +166,7 @@ def test_page_of_our_own_explains_the_label_of_a_version(
     put(tmp_path / "iris", "1")
     client = application(iris(), root=tmp_path).test_client()
     text = get(client, PATH).one("main").text
-    assert "In a URL, replace {version} by the label of a version of the model." in text
+    assert "In a URL, replace {version} with the label of a version of the model." in text
 
 
 def test_without_the_library_and_without_pages_it_names_the_extra(

@@ -128,7 +128,7 @@ def test_few_rows(risk: tuple[FlaskClient, SKModels]) -> None:
     client, models = risk
     models.predict("risk", rows(10, 1.0), app=client.application)
     shown = page(client)
-    assert "Drift is computed from 500 rows on. There are 10 so far." in shown.text
+    assert "Drift is computed for at least 500 rows. There are 10 so far." in shown.text
     assert "With fewer rows, chance alone" in shown.text
     assert shown.all("div", class_="drift") == []
 

@@ -879,7 +879,7 @@ def test_host_overrides_a_template(tmp_path: Path, pipeline: Any) -> None:
 
 @pytest.mark.parametrize("example", [5, None, "text", [5], [[5]], [[5], [5, 6]]])
 def test_example_of_a_single_value(line_pipeline: Any, example: Any) -> None:
-    with pytest.raises(ModelError, match="example 0 does not fit its schema"):
+    with pytest.raises(ModelError, match="example 0 does not match its schema"):
         serve(Model(name="line", pipeline=line_pipeline, examples=[example]))
 
 

@@ -282,7 +282,7 @@ def test_curve_over_whole_numbers_keeps_the_limit_on_rows() -> None:
     page = read(client.post("/two/?curve=x", data={"x": "50"}, headers=HTML))
     assert len(page.one("polyline").attributes["points"].split()) == 5
     page = read(client.post("/two/?curve=y", data={"x": "50"}, headers=HTML), 400)
-    assert "a number with bounds" in result_of(page).text
+    assert "a number and has bounds" in result_of(page).text
 
 
 @pytest.mark.parametrize(
@@ -705,7 +705,7 @@ def test_traffic_is_filtered_by_version(versions: FlaskClient) -> None:
     table = get(versions, "/iris/traffic/").one("section", aria_labelledby="versions-title")
     assert table.one("p", class_="note").text == (
         "The last 3 predictions of this server process. The intended share is the part of the "
-        "requests that a version is to get. Scroll sideways to see all columns of a wide table."
+        "requests that a version should get. Scroll sideways to see all columns of a wide table."
     )
     assert [row[2] for row in rows_of(table.one("table"))[1:]] == ["live, 100%", "only when named"]
     get(versions, "/iris/traffic/?version=7", 404)
@@ -862,7 +862,7 @@ def test_card_tells_what_a_manager_asks(towns: Any, tmp_path: Path) -> None:
     assert hint == "in training: Bergen, Oslo, Roma; other values are accepted"
     client.post("/price/predict/", json={"town": "Oslo", "area": 60})
     inputs = get(client, "/price/traffic/").one("section", aria_labelledby="inputs-title").text
-    assert "Not shown: town. Of the requests, only numbers, yes or no, and values" in inputs
+    assert "Not shown: town. Only numbers, yes or no, and values" in inputs
     assert "hides" not in inputs
     assert "The bar below" not in inputs
     assert "does not say how sure it is" in page.text

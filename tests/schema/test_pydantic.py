@@ -128,7 +128,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"x": (Checked, ...)}, "field 'x' of Row: the type Checked"),
     ({"x": (Decimal, ...)}, "the type Decimal"),
     ({"x": (Any, ...)}, "the type Any"),
-    ({"x": (float | Literal["a"], ...)}, "a type beside choices"),
+    ({"x": (float | Literal["a"], ...)}, "a union of a type and a Literal or Enum"),
     ({"x": (float, Field(multiple_of=2))}, "the constraint 'multiple_of'"),
     ({"x": (Annotated[float, pydantic.AfterValidator(abs)], ...)}, "the AfterValidator"),
     ({"x": (Annotated[float, object()], ...)}, "the constraint object"),
@@ -149,7 +149,7 @@ def test_rest_is_refused_by_its_name(declaration: Any, said: str) -> None:
 
 def test_model_of_pydantic_1_is_refused() -> None:
     old = type("Old", (), {"__fields__": {}})
-    with pytest.raises(ModelError, match="Old is a model of pydantic 1: pydantic 2 is needed"):
+    with pytest.raises(ModelError, match="Old is a model of pydantic 1, but pydantic 2 is needed"):
         declared(old)
 
 

@@ -291,7 +291,9 @@ def test_missing_values(nullable: FlaskClient) -> None:
 
 def test_nullable_if_the_estimator_accepts_no_missing_value(pipeline: Any) -> None:
     schema = SCHEMA | {"petal_width": {"nullable": True}}
-    message = "field 'petal_width' is nullable, but its Pipeline raises on each missing value"
+    message = (
+        "field 'petal_width' is nullable, but the model's Pipeline raises on each missing value"
+    )
     with pytest.raises(ModelError, match=message):
         serve(KeyValueModel(name="iris", pipeline=pipeline, schema=schema))
 

@@ -550,7 +550,10 @@ def test_statuses_are_in_the_api_document() -> None:
         ({"max_concurrency": 1.5}, "max_concurrency must be"),
         ({"max_concurrency": True}, "max_concurrency must be"),
         ({"max_concurrency": 1, "max_queue": -1}, "max_queue must be None or an integer of at"),
-        ({"max_queue": 1}, "max_queue has no effect without max_concurrency: set it too"),
+        (
+            {"max_queue": 1},
+            "max_queue has no effect without max_concurrency: set max_concurrency as well",
+        ),
         ({"timeout": 0}, "timeout must be None or a number of seconds above 0"),
         ({"timeout": "1"}, "timeout must be"),
     ],
@@ -563,6 +566,6 @@ def test_attributes_that_are_not_valid(attributes: dict[str, Any], message: str)
 def test_queue_of_the_process_needs_its_concurrency() -> None:
     app = Flask("queue")
     app.config["SKMODELS_MAX_QUEUE"] = 1
-    message = "SKMODELS_MAX_QUEUE has no effect without SKMODELS_MAX_CONCURRENCY: set it too"
+    message = "SKMODELS_MAX_QUEUE has no effect without SKMODELS_MAX_CONCURRENCY: set SKMODELS_M"
     with pytest.raises(ConfigurationError, match=message):
         SKModels(app)

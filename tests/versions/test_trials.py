@@ -147,7 +147,7 @@ def test_version_that_kills_its_process_is_refused_once_for_all(
     assert started == ["2.joblib", "1.joblib"]
     restarted = serving(folder)
     assert answer_of(restarted.test_client()) == ("1", "1")
-    assert "it is not tried again: delete " in reason_of(restarted)
+    assert "this file is not tried again. To try it again, delete " in reason_of(restarted)
     assert len(started) == 2
     for record in (folder.parent / "state" / "skmodels-trials").glob("*.json"):
         record.unlink()
@@ -499,7 +499,9 @@ def test_state_that_cannot_be_written_is_kept_in_memory(
     put(folder, "0")
     refresh(app)
     assert started == ["2.joblib", "1.joblib"]
-    assert reason_of(app).endswith("it is not tried again: restart to try it")
+    assert reason_of(app).endswith(
+        "this file is not tried again. To try it again, restart the application"
+    )
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert len([w for w in warnings if "set SKMODELS_STATE_DIR to a folder that can" in w]) == 1
 

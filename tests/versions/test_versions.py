@@ -515,7 +515,7 @@ def test_names_that_are_no_versions(tmp_path: Path) -> None:
 def test_folder_of_names_that_are_no_versions(tmp_path: Path) -> None:
     put(tmp_path / "iris", "final version")
     with pytest.raises(
-        ArtifactError, match=r"; not valid names of versions: final version\.joblib"
+        ArtifactError, match=r"; these names are not valid for versions: final version\.joblib"
     ):
         serving(tmp_path / "iris")
 
@@ -646,7 +646,9 @@ def test_pin_of_an_unknown_model_where_models_are_registered_late(
 
 @pytest.mark.parametrize("pipeline", ["1.joblib", constant("1")])
 def test_pin_of_what_has_no_versions(folder: Path, pipeline: Any) -> None:
-    with pytest.raises(ModelError, match="model 'iris': version '1' needs a folder of versions"):
+    with pytest.raises(
+        ModelError, match="model 'iris': version '1' can be used only if pipeline is"
+    ):
         application(iris(pipeline), root=folder, SKMODELS_VERSIONS={"iris": "1"})
 
 
@@ -681,7 +683,7 @@ def test_version_that_is_there_twice_is_refused_and_the_others_are_not(
     problem(client.post("/iris/versions/2/predict/", json=ROW), 503)
     assert failed(client) == ["2"]
     assert (
-        "2.joblib in its folder has the same version" in deployment_of(app).versions.failures["2"]
+        "its folder has 2.joblib for the same version" in deployment_of(app).versions.failures["2"]
     )
     twin.unlink()
     refresh(app)
@@ -700,7 +702,7 @@ def test_version_that_gets_a_twin_goes_on(folder: Path) -> None:
 def test_only_version_that_is_there_twice_stops_the_start(folder: Path) -> None:
     (folder / "1.joblib").unlink()
     (folder / "2.pkl").write_bytes((folder / "2.joblib").read_bytes())
-    with pytest.raises(ArtifactError, match=r"2\.joblib in its folder has the same version"):
+    with pytest.raises(ArtifactError, match=r"its folder has 2\.joblib for the same version"):
         serving(folder)
 
 

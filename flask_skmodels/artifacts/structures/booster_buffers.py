@@ -27,7 +27,7 @@ _OBJECTIVE_CLASSES = re.compile(r"\bnum_class:(-?\d+)")
 def check_booster(cls: type, state: Any) -> None:
     """Check the state of a booster before it is given to ``__setstate__``.
 
-    :param cls: the class of an object in a file; others than boosters are not checked
+    :param cls: the class of an object in a file; only boosters are checked
     :param state: its state
     :raises Unsound: the library would read or write outside an array
     """
@@ -63,14 +63,14 @@ def check_xgboost_learner(learner: Mapping[str, Any]) -> None:
     targets = whole_number(int(parameters.get("num_target", 1)), "num_target", 0)
     groups = max(classes, targets, 1)
     scores = str(parameters["base_score"]).strip("[]").split(",")
-    ensure(len(scores) in (1, groups), "base_score has another length")
+    ensure(len(scores) in (1, groups), "base_score has the wrong length")
     _check_objective(learner["objective"], classes)
     _check_gradient_booster(learner["gradient_booster"], columns, groups)
 
 
 def _check_objective(objective: Mapping[str, Any], classes: int) -> None:
     own = objective.get("softmax_multiclass_param", {}).get("num_class", classes)
-    ensure(int(own) == classes, "its objective has another number of classes")
+    ensure(int(own) == classes, "its objective has the wrong number of classes")
 
 
 def _check_gradient_booster(booster: Mapping[str, Any], columns: int, groups: int) -> None:
@@ -78,14 +78,14 @@ def _check_gradient_booster(booster: Mapping[str, Any], columns: int, groups: in
     ensure(name in ("gbtree", "dart", "gblinear"), "its booster is unknown")
     if name == "gblinear":
         weights = booster["model"]["weights"]
-        ensure(len(weights) == (columns + 1) * groups, "weights has another length")
+        ensure(len(weights) == (columns + 1) * groups, "weights has the wrong length")
         return
     model = (booster["gbtree"] if name == "dart" else booster)["model"]
     trees = model["trees"]
     if name == "dart":
-        ensure(len(booster["weight_drop"]) == len(trees), "weight_drop has another length")
+        ensure(len(booster["weight_drop"]) == len(trees), "weight_drop has the wrong length")
     count = int(model["gbtree_model_param"]["num_trees"])
-    ensure(count == len(trees) == len(model["tree_info"]), "it has another number of trees")
+    ensure(count == len(trees) == len(model["tree_info"]), "it has the wrong number of trees")
     check_indices(np.array(model["tree_info"], dtype=np.int64), groups, "tree_info")
     _check_iterations(np.array(model.get("iteration_indptr", (0, count)), dtype=np.int64), count)
     for tree in trees:
@@ -94,20 +94,20 @@ def _check_gradient_booster(booster: Mapping[str, Any], columns: int, groups: in
 
 def _check_iterations(starts: Array, count: int) -> None:
     is_sorted = len(starts) and starts[0] == 0 and (np.diff(starts) >= 0).all()
-    ensure(is_sorted and starts[-1] == count, "iteration_indptr does not fit its trees")
+    ensure(is_sorted and starts[-1] == count, "iteration_indptr does not match its trees")
 
 
 def _check_xgboost_tree(tree: Mapping[str, Any], columns: int, groups: int) -> None:
     parameters = tree["tree_param"]
     count = whole_number(int(parameters["num_nodes"]), "num_nodes", 1)
     width = whole_number(int(parameters.get("size_leaf_vector", 1)), "size_leaf_vector", 0)
-    ensure(width in (0, 1, groups), "its leaves have another number of values")
+    ensure(width in (0, 1, groups), "its leaves have the wrong number of values")
     own = whole_number(int(parameters["num_feature"]), "num_feature of a tree", 0, columns)
     for name in ("left_children", "right_children", "parents", "split_indices", "default_left"):
         check_shape(np.asarray(tree[name]), (count,), name)
         ensure(np.asarray(tree[name]).dtype.kind in "iub", f"{name} are not whole numbers")
     for name in ("split_conditions", "loss_changes", "sum_hessian"):
-        ensure(len(tree[name]) in (count, count * max(width, 1)), f"{name} has another length")
+        ensure(len(tree[name]) in (count, count * max(width, 1)), f"{name} has the wrong length")
     left, right = (np.asarray(tree[name]) for name in ("left_children", "right_children"))
     splits = np.flatnonzero(left != -1)
     _check_children(left[splits], right[splits], count)
@@ -128,9 +128,9 @@ def _check_children(left: Array, right: Array, count: int) -> None:
 
 
 def _check_parents(parents: Array, left: Array, right: Array, splits: Array) -> None:
-    """Check that each child refers to its parent, and no other node to one that does not exist."""
+    """Check that each child refers to its parent, and no node to one that does not exist."""
     fits = (parents[left] == splits) & (parents[right] == splits)
-    ensure(fits.all(), "the parents of its nodes do not fit their children")
+    ensure(fits.all(), "the parents of its nodes do not match their children")
     exist = (parents >= 0) & (parents < len(parents))
     ensure((exist | np.isin(parents, _NO_PARENT)).all(), "the parent of a node does not exist")
 
@@ -140,11 +140,11 @@ def _check_categories(tree: Mapping[str, Any], splits: Array, count: int) -> Non
     check_indices(categories, _MAX_CATEGORY, "categories")
     nodes = check_indices(tree["categories_nodes"], count, "categories_nodes")
     starts, sizes = (np.asarray(tree[f"categories_{name}"]) for name in ("segments", "sizes"))
-    ensure(starts.shape == sizes.shape == nodes.shape, "categories_segments has another length")
+    ensure(starts.shape == sizes.shape == nodes.shape, "categories_segments has the wrong length")
     check_indices(starts, len(categories) + 1, "categories_segments")
     check_indices(sizes, len(categories) + 1, "categories_sizes")
     ensure((starts + sizes <= len(categories)).all(), "categories_sizes is too large")
-    ensure(len(kinds) in (0, count), "split_type has another length")
+    ensure(len(kinds) in (0, count), "split_type has the wrong length")
     on_categories = splits[kinds[splits] != 0] if len(kinds) else splits[:0]
     ensure(np.isin(on_categories, nodes).all(), "a split has no categories")
 
@@ -162,11 +162,11 @@ def _check_lightgbm(state: Mapping[str, Any]) -> None:
     columns = whole_number(int(header["max_feature_idx"]), "max_feature_idx", 0) + 1
     classes = whole_number(int(header["num_class"]), "num_class", 1, 2**20)
     each = whole_number(int(header["num_tree_per_iteration"]), "num_tree_per_iteration", 1, 2**20)
-    ensure(each in (1, classes), "num_tree_per_iteration is another number than num_class")
+    ensure(each in (1, classes), "num_tree_per_iteration is neither 1 nor num_class")
     own = _OBJECTIVE_CLASSES.search(header.get("objective", ""))
-    ensure(own is None or int(own[1]) == classes, "its objective has another number of classes")
+    ensure(own is None or int(own[1]) == classes, "its objective has the wrong number of classes")
     for name in ("feature_names", "feature_infos"):
-        ensure(len(header[name].split()) == columns, f"{name} has another length")
+        ensure(len(header[name].split()) == columns, f"{name} has the wrong length")
     blocks = _blocks(text, start, [int(size) for size in header.get("tree_sizes", "").split()])
     ensure(len(blocks) % each == 0, "an iteration has too few trees")
     for block in blocks:
@@ -191,7 +191,7 @@ def _blocks(text: str, start: int, sizes: Sequence[int]) -> list[str]:
         ensure(0 < size <= len(data) - position, "tree_sizes is larger than its text")
         blocks.append(data[position : position + size].decode())
         position += size
-    ensure(all(b.startswith("Tree=") for b in blocks), "tree_sizes does not fit its trees")
+    ensure(all(b.startswith("Tree=") for b in blocks), "tree_sizes does not match its trees")
     rest = data[position:].decode()
     ensure("Tree=" not in rest.partition("end of trees")[0], "tree_sizes leaves out a tree")
     return blocks
@@ -235,10 +235,10 @@ def _check_linear_leaves(tree: Mapping[str, str], leaves: int, columns: int) -> 
     check_shape(counts, (leaves,), "num_features")
     features = _numbers(tree.get("leaf_features", ""), np.int64)
     check_indices(counts, len(features) + 1, "num_features")
-    ensure(counts.sum() == len(features), "leaf_features has another length")
+    ensure(counts.sum() == len(features), "leaf_features has the wrong length")
     check_indices(features, columns, "leaf_features")
     coefficients = _numbers(tree.get("leaf_coeff", ""), np.float64)
-    ensure(len(coefficients) == len(features), "leaf_coeff has another length")
+    ensure(len(coefficients) == len(features), "leaf_coeff has the wrong length")
     check_shape(_numbers(tree["leaf_const"], np.float64), (leaves,), "leaf_const")
 
 
@@ -246,14 +246,14 @@ def _numbers(text: str, dtype: type[np.generic]) -> Array:
     try:
         return np.array(text.split(), dtype=dtype)
     except ValueError as error:
-        raise Unsound("its text has something else than numbers") from error
+        raise Unsound("its text contains something other than numbers") from error
 
 
 # -- CatBoost
 
 
 def _check_catboost(state: Mapping[str, Any]) -> None:
-    """Check the frame of the buffer; CatBoost itself verifies the rest before it is used."""
+    """Check the header of the buffer; CatBoost itself verifies the rest before it uses it."""
     buffer = state.get("__model")
     if buffer is None:
         return

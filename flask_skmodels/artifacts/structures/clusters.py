@@ -40,7 +40,7 @@ def _check_bisections(root: Any, width: int) -> None:
         node = stack.pop()
         ensure(id(node) not in seen, "a cluster has two parents")
         seen.add(id(node))
-        ensure(np.size(node.center) == width, "the center of a cluster has another width")
+        ensure(np.size(node.center) == width, "the center of a cluster has the wrong width")
         children = [each for each in (node.left, node.right) if each is not None]
         ensure(len(children) in (0, 2), "a cluster has one child")
         stack += children

@@ -26,7 +26,7 @@ def check_predictor(predictor: Any) -> None:
     """Check the nodes of a tree, and that each split on categories has its set."""
     state = state_of(predictor)
     nodes = state["nodes"]
-    ensure(getattr(nodes, "ndim", 0) == 1, "nodes has not one dimension")
+    ensure(getattr(nodes, "ndim", 0) == 1, "nodes must have one dimension")
     is_leaf = nodes["is_leaf"] != 0
     check_nodes(nodes["left"], nodes["right"], is_leaf)
     is_split = (nodes["is_categorical"] != 0) & ~is_leaf
@@ -40,7 +40,7 @@ def check_predictor(predictor: Any) -> None:
     "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.BaseHistGradientBoosting",
 )
 def check_boosting(estimator: Any) -> None:
-    """Check that the trees split on columns of X, and on categories only in their columns."""
+    """Check that the trees split on columns of X, and on categories only where there are any."""
     state = state_of(estimator)
     predictors = state.get("_predictors")
     if predictors is None:
@@ -58,7 +58,7 @@ def _check_columns(nodes: Array, is_categorical: Array) -> None:
     splits = nodes[nodes["is_leaf"] == 0]
     columns = check_indices(splits["feature_idx"], len(is_categorical), "the columns of its splits")
     on_categories = columns[splits["is_categorical"] != 0]
-    ensure(is_categorical[on_categories].all(), "a split on categories is in another column")
+    ensure(is_categorical[on_categories].all(), "a split on categories is in a column of numbers")
 
 
 def _check_preprocessor(preprocessor: Any, width: int) -> None:
@@ -68,7 +68,7 @@ def _check_preprocessor(preprocessor: Any, width: int) -> None:
     """
     if preprocessor is None:
         return
-    ensure(width_of(preprocessor) == width, "its preprocessor takes X of another width")
+    ensure(width_of(preprocessor) == width, "its preprocessor takes X of the wrong width")
     masks = []
     for name, transformer, mask in state_of(preprocessor)["transformers_"]:
         kind = type(transformer).__name__
@@ -76,17 +76,17 @@ def _check_preprocessor(preprocessor: Any, width: int) -> None:
             "OrdinalEncoder",
             "FunctionTransformer",
         )
-        ensure(is_known or name == "remainder", "its preprocessor has another step")
+        ensure(is_known or name == "remainder", "its preprocessor has an unexpected step")
         if kind == "FunctionTransformer":
             _check_function(state_of(transformer).get("func"))
         if name != "remainder":
             check_shape(np.asarray(mask), (width,), "a mask of columns")
             masks.append(np.asarray(mask, dtype=bool).astype(int))
-    ensure(len(masks) == 2, "its preprocessor has another number of steps")
+    ensure(len(masks) == 2, "its preprocessor has the wrong number of steps")
     ensure((masks[0] + masks[1] == 1).all(), "its preprocessor drops a column")
 
 
 def _check_function(function: Any) -> None:
     inner = function.func if isinstance(function, partial) else function
     is_check = getattr(inner, "__name__", "") == "check_array"
-    ensure(inner is None or is_check, "its preprocessor calls another function")
+    ensure(inner is None or is_check, "its preprocessor calls an unexpected function")

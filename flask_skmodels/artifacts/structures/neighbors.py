@@ -38,7 +38,7 @@ def check_binary_tree(tree: Any) -> None:
     ensure(has_each, "it lists a point twice")
     whole_number(leaf_size, "leaf_size", 1)
     whole_number(levels, "n_levels", 1, 62)
-    ensure(count == 2**levels - 1, "n_nodes does not fit n_levels")
+    ensure(count == 2**levels - 1, "n_nodes does not match n_levels")
     check_shape(nodes, (count,), "its nodes")
     kind = next(each for each in _BOUNDS if any(each in c.__name__ for c in type(tree).__mro__))
     check_shape(bounds, (_BOUNDS[kind], count, columns), "its bounds")
@@ -50,9 +50,9 @@ def check_binary_tree(tree: Any) -> None:
 
 
 def _check_ranges(nodes: Array, rows: int) -> None:
-    """Check that the first node has all points, and each pair of children those of its parent."""
+    """Check that the first node has all points, and each pair of children has its parent's."""
     starts, stops = nodes["idx_start"], nodes["idx_end"]
-    ensure(starts[0] == 0 and stops[0] == rows, "its first node has not all points")
+    ensure(starts[0] == 0 and stops[0] == rows, "its first node does not contain all points")
     ensure((starts >= 0).all() and (starts <= stops).all(), "a node ends before its start")
     ensure((stops <= rows).all(), "a node has points that do not exist")
     is_leaf = nodes["is_leaf"] != 0
@@ -64,7 +64,7 @@ def _check_ranges(nodes: Array, rows: int) -> None:
         & (stops[left] == starts[right])
         & (stops[right] == stops[inner])
     )
-    ensure(fits.all(), "the children of a node have other points")
+    ensure(fits.all(), "the children of a node do not have its points")
 
 
 @structure(
@@ -73,7 +73,7 @@ def _check_ranges(nodes: Array, rows: int) -> None:
 def check_metric(metric: Any) -> None:
     """Check that the matrix of a metric is square."""
     _, vector, matrix = metric.__getstate__()[:3]
-    ensure(np.ndim(vector) == 1, "its weights have not one dimension")
+    ensure(np.ndim(vector) == 1, "its weights must have one dimension")
     ensure(matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1], "its matrix is not square")
 
 
@@ -85,7 +85,9 @@ def check_neighbors(estimator: Any) -> None:
     if data is None or "_fit_method" not in state:
         return
     rows, columns = data.shape
-    ensure(state.get("n_samples_fit_", rows) == rows, "n_samples_fit_ is another number of rows")
+    ensure(
+        state.get("n_samples_fit_", rows) == rows, "n_samples_fit_ differs from the number of rows"
+    )
     if "n_features_in_" in state or state["_fit_method"] == "brute":
         width = width_of(estimator)
         ensure(columns == width, f"its training data have {columns} columns, not {width}")
@@ -97,9 +99,12 @@ def check_neighbors(estimator: Any) -> None:
 
 
 def _check_labels(labels: Array, classes: Any, rows: int) -> None:
-    ensure(labels.ndim in (1, 2) and len(labels) == rows, "it has not one label for each row")
+    ensure(
+        labels.ndim in (1, 2) and len(labels) == rows,
+        "the number of labels differs from the number of rows",
+    )
     columns = labels.reshape(rows, -1).T
     of_each = classes if isinstance(classes, list) else [classes] * len(columns)
-    ensure(len(of_each) == len(columns), "classes_ has another number of outputs")
+    ensure(len(of_each) == len(columns), "classes_ has the wrong number of outputs")
     for column, names in zip(columns, of_each, strict=True):
         check_indices(column, len(names), "its labels")

@@ -31,7 +31,7 @@ def check_vocabulary(estimator: Any) -> None:
     columns = np.array(list(vocabulary.values()))
     count = len(columns)
     check_indices(columns, count, "the columns of vocabulary_")
-    ensure(not count or np.bincount(columns).max() == 1, "vocabulary_ has a column twice")
+    ensure(not count or np.bincount(columns).max() == 1, "vocabulary_ uses a column twice")
 
 
 @structure(
@@ -61,7 +61,7 @@ def check_one_hot_encoder(estimator: Any) -> None:
     if categories is None:
         return
     widths = state.get("_n_features_outs", [len(each) for each in categories])
-    ensure(len(widths) == len(categories), "_n_features_outs has another length")
+    ensure(len(widths) == len(categories), "_n_features_outs has the wrong length")
     dropped = _of_each(state.get("_drop_idx_after_grouping"), len(categories))
     mappings = _of_each(state.get("_default_to_infrequent_mappings"), len(categories))
     for each, width, drop, mapping in zip(categories, widths, dropped, mappings, strict=True):
@@ -77,7 +77,7 @@ def _of_each(values: Any, count: int) -> list[Any]:
     """Return the value of each field, None for a field without one."""
     if values is None:
         return [None] * count
-    ensure(len(values) == count, "an attribute has not one value for each field")
+    ensure(len(values) == count, "an attribute must have one value for each field")
     return list(values)
 
 
@@ -91,7 +91,7 @@ def _columns(count: int, mapping: Any) -> int:
 
 
 def _check_order(categories: Array) -> None:
-    """Check that numbers are sorted: they are found by bisection. A NaN comes last."""
+    """Check that numbers are sorted, with a NaN last: they are searched by bisection."""
     if getattr(categories, "dtype", np.dtype(object)).kind in "iufb":
         numbers = categories[:-1] if len(categories) and np.isnan(categories[-1]) else categories
         ensure((numbers[1:] > numbers[:-1]).all(), "its categories are not sorted")

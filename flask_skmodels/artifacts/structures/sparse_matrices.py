@@ -18,10 +18,13 @@ def check_compressed(matrix: Any) -> None:
     rows, columns = _blocks(shape, data) if matrix.format == "bsr" else shape
     if matrix.format == "csc":
         rows, columns = columns, rows
-    ensure(pointers.ndim == indices.ndim == 1, "its indices have not one dimension")
-    ensure(data.ndim == (3 if matrix.format == "bsr" else 1), "its data have other dimensions")
+    ensure(pointers.ndim == indices.ndim == 1, "its indices must have one dimension")
+    ensure(
+        data.ndim == (3 if matrix.format == "bsr" else 1),
+        "its data have the wrong number of dimensions",
+    )
     ensure(pointers.dtype.kind == indices.dtype.kind == "i", "its indices are not whole numbers")
-    ensure(len(pointers) == rows + 1, "indptr has another length")
+    ensure(len(pointers) == rows + 1, "indptr has the wrong length")
     ensure(pointers[0] == 0, "indptr does not begin with 0")
     ensure(not (pointers[1:] < pointers[:-1]).any(), "indptr decreases")
     stored = int(pointers[-1])
@@ -41,9 +44,9 @@ def _blocks(shape: tuple[int, ...], data: Array) -> tuple[int, int]:
 def check_coordinates(matrix: Any) -> None:
     """Check the arrays of a matrix in the format COO."""
     coordinates = matrix.coords
-    ensure(len(coordinates) == len(matrix.shape), "it has another number of dimensions")
+    ensure(len(coordinates) == len(matrix.shape), "it has the wrong number of dimensions")
     for indices, size in zip(coordinates, matrix.shape, strict=True):
-        ensure(indices.shape == (len(matrix.data),), "its indices have another length")
+        ensure(indices.shape == (len(matrix.data),), "its indices have the wrong length")
         check_indices(indices, size, "its indices")
 
 
@@ -51,21 +54,21 @@ def check_coordinates(matrix: Any) -> None:
 def check_diagonals(matrix: Any) -> None:
     """Check the arrays of a matrix in the format DIA."""
     offsets, data = matrix.offsets, matrix.data
-    ensure(offsets.ndim == 1 and data.ndim == 2, "its arrays have other dimensions")
+    ensure(offsets.ndim == 1 and data.ndim == 2, "its arrays have the wrong number of dimensions")
     ensure(offsets.dtype.kind == "i", "its offsets are not whole numbers")
-    ensure(len(offsets) == len(data), "it has another number of diagonals")
+    ensure(len(offsets) == len(data), "it has the wrong number of diagonals")
     rows, columns = matrix.shape
     is_inside = ((offsets > -rows) & (offsets < columns)).all()
-    ensure(is_inside or not offsets.size, "a diagonal is outside")
+    ensure(is_inside or not offsets.size, "a diagonal lies outside the matrix")
 
 
 @structure("scipy.sparse._lil._lil_base")
 def check_lists(matrix: Any) -> None:
     """Check the lists of a matrix in the format LIL."""
     rows, columns = matrix.shape
-    ensure(matrix.rows.shape == matrix.data.shape == (rows,), "it has another number of rows")
+    ensure(matrix.rows.shape == matrix.data.shape == (rows,), "it has the wrong number of rows")
     for indices, values in zip(matrix.rows, matrix.data, strict=True):
-        ensure(len(indices) == len(values), "a row has another number of values")
+        ensure(len(indices) == len(values), "a row has the wrong number of values")
         check_indices(np.asarray(indices, dtype=np.int64), columns, "its indices")
 
 
@@ -74,6 +77,6 @@ def check_keys(matrix: Any) -> None:
     """Check the keys of a matrix in the format DOK."""
     for key in list(matrix.keys()):
         indices = key if isinstance(key, tuple) else (key,)
-        ensure(len(indices) == len(matrix.shape), "a key has another number of indices")
+        ensure(len(indices) == len(matrix.shape), "a key has the wrong number of indices")
         for index, size in zip(indices, matrix.shape, strict=True):
-            ensure(0 <= index < size, "a key is outside")
+            ensure(0 <= index < size, "an index lies outside the matrix")

@@ -1,4 +1,4 @@
-"""B-splines of SciPy, whose native code searches the knots and takes as many coefficients."""
+"""B-splines of SciPy, whose native code trusts the knots and the number of coefficients."""
 
 from __future__ import annotations
 

@@ -41,21 +41,24 @@ def _check_counts(estimator: Any, counts: Array, total: int) -> None:
     check_indices(counts, total + 1, "_n_support")
     ensure(counts.ndim == 1 and len(counts) >= 2, "_n_support has fewer than two counts")
     if estimator._impl in _CLASSIFIERS:
-        ensure(counts.sum() == total, "_n_support does not add up to the support vectors")
+        ensure(counts.sum() == total, "the sum of _n_support is not the number of support vectors")
         names = state_of(estimator).get("classes_", counts)
-        ensure(len(names) == len(counts), "_n_support has another number of classes")
+        ensure(len(names) == len(counts), "_n_support has the wrong number of classes")
     else:
-        ensure(len(counts) == 2 and counts[0] == total, "_n_support is not the support vectors")
+        ensure(
+            len(counts) == 2 and counts[0] == total,
+            "_n_support does not equal the number of support vectors",
+        )
 
 
 def _check_vectors(state: dict[str, Any], total: int, width: int) -> None:
     vectors, kernel = state["support_vectors_"], state.get("kernel")
     if state["_sparse"]:
         is_plain = isinstance(kernel, str) and kernel != "precomputed"
-        ensure(is_plain, "a sparse machine cannot have such a kernel")
+        ensure(is_plain, "a sparse machine cannot have a callable or precomputed kernel")
         check_shape(vectors, (total, width), "support_vectors_")
     elif callable(kernel) or kernel == "precomputed":
-        ensure(not vectors.size or len(vectors) == total, "support_vectors_ has another length")
+        ensure(not vectors.size or len(vectors) == total, "support_vectors_ has the wrong length")
     else:
         check_shape(vectors, (total, width), "support_vectors_")
 
@@ -65,9 +68,9 @@ def _check_coefficients(state: dict[str, Any], classes: int, total: int) -> None
     check_shape(coefficients, (classes - 1, total), "_dual_coef_")
     if state["_sparse"]:
         stored = len(coefficients.data)
-        ensure(stored == (classes - 1) * total, "_dual_coef_ has another number of coefficients")
+        ensure(stored == (classes - 1) * total, "_dual_coef_ has the wrong number of coefficients")
 
 
 def _check_probabilities(slopes: Array, offsets: Array, pairs: int) -> None:
     ensure(slopes.shape == offsets.shape, "_probA and _probB have different lengths")
-    ensure(slopes.shape in ((0,), (pairs,)), "_probA has another length")
+    ensure(slopes.shape in ((0,), (pairs,)), "_probA has the wrong length")

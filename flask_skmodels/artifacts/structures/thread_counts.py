@@ -1,4 +1,4 @@
-"""The number of threads that an estimator asks for: OpenMP ends the process if it has no memory."""
+"""The number of threads that an estimator asks for: OpenMP ends the process if memory is short."""
 
 from __future__ import annotations
 

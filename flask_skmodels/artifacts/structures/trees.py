@@ -113,11 +113,14 @@ def check_gradient_boosting(estimator: Any) -> None:
     trees = state.get("estimators_")
     if trees is None:
         return
-    ensure(getattr(trees, "ndim", 0) == 2, "estimators_ has not two dimensions")
+    ensure(getattr(trees, "ndim", 0) == 2, "estimators_ must have two dimensions")
     columns, classes = trees.shape[1], state.get("classes_")
     expected = 1 if classes is None or len(classes) == 2 else len(classes)
     ensure(columns == expected, f"a stage has {columns} trees, not {expected}")
-    ensure(state.get("n_trees_per_iteration_", columns) == columns, "n_trees_per_iteration_")
+    ensure(
+        state.get("n_trees_per_iteration_", columns) == columns,
+        "n_trees_per_iteration_ is not the number of trees of a stage",
+    )
     if columns > 1:
         _check_first_scores(state.get("init_"), columns)
 
@@ -131,9 +134,9 @@ def _check_first_scores(first: Any, columns: int) -> None:
     state = state_of(first)
     if "class_prior_" in state:  # sklearn.dummy.DummyClassifier
         check_shape(np.asarray(state["class_prior_"]), (columns,), "class_prior_")
-        ensure(state.get("n_classes_") == columns, "n_classes_ of init_")
+        ensure(state.get("n_classes_") == columns, "n_classes_ of init_ has the wrong value")
     if "coef_" in state:
-        ensure(len(np.atleast_2d(state["coef_"])) == columns, "coef_ of init_")
+        ensure(len(np.atleast_2d(state["coef_"])) == columns, "coef_ of init_ has the wrong length")
 
 
 @structure("sklearn.ensemble._bagging.BaseBagging")
@@ -144,8 +147,8 @@ def check_bagging(estimator: Any) -> None:
     if features is None or estimators is None:
         return
     width = width_of(estimator)
-    ensure(len(features) == len(estimators), "estimators_features_ has another length")
+    ensure(len(features) == len(estimators), "estimators_features_ has the wrong length")
     for columns, part in zip(features, estimators, strict=True):
         indices = check_indices(columns, width, "estimators_features_")
         inner = getattr(part, "n_features_in_", len(indices))
-        ensure(inner == len(indices) <= width, "estimators_features_ has another width")
+        ensure(inner == len(indices) <= width, "estimators_features_ has the wrong width")

@@ -43,7 +43,7 @@ def check_structures(path: Path, root: Any) -> None:
                 check(item)
             except Unsound as error:
                 raise ArtifactError(path, damaged(type(item).__name__, str(error))) from error
-            except Exception as error:  # an attribute of another type than scikit-learn's
+            except Exception as error:  # an attribute does not have the usual type
                 reason = in_one_line(error)
                 raise ArtifactError(path, damaged(type(item).__name__, reason)) from error
 
@@ -58,7 +58,7 @@ def damaged(name: str, reason: str) -> str:
 
 
 def _objects(root: Any) -> Iterator[Any]:
-    """Yield each object that may have a check, the innermost not before the outer ones."""
+    """Yield each object that may have a check, the outer ones before those in them."""
     stack, seen = [root], set[int]()
     kept: list[Any] = []  # so that no id is used twice
     while stack:

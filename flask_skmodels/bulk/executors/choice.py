@@ -29,7 +29,8 @@ def open_executor(
 
     :param engine: ``"local"``, ``"dask"`` or ``"ray"``
     :param version: the version
-    :param artifact: its file as the application declares it, None for an estimator in memory
+    :param artifact: the file of the model as the application declares it, None for an estimator in
+        memory
     :param policy: the requirements of the application for files
     :param jobs: the number of processes on this machine
     :param address: the address of a cluster

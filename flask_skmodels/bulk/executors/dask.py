@@ -1,4 +1,4 @@
-"""A cluster of Dask, which runs the chunks, and those of a dead worker again."""
+"""A cluster of Dask, which runs the chunks, and repeats those of a dead worker."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class DaskExecutor(ClusterExecutor):
     """Predicts the chunks on a cluster.
 
     :param models: the model
-    :param address: address of the scheduler, None for a cluster of this machine
-    :param workers: number of the workers of a cluster of this machine
+    :param address: address of the scheduler, None for a cluster on this machine
+    :param workers: the number of workers if the cluster is on this machine
     :raises ScoringError: Dask is not installed, or there is no scheduler at the address
     """
 
@@ -69,7 +69,7 @@ class DaskExecutor(ClusterExecutor):
             self._cluster.close(timeout=1 if at_once else 10)
 
     def ship(self, shipped: ShippedModel) -> None:
-        """Send the model to each worker, also to those that join later."""
+        """Send the model to each worker, including workers that join later."""
         base = import_module("distributed").WorkerPlugin
 
         class ModelPlugin(base):  # type: ignore[misc, valid-type]

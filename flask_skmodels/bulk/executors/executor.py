@@ -1,4 +1,4 @@
-"""The protocol of executors, what those of clusters share, and the task that each runs."""
+"""The protocol of executors, the base class for clusters, and the task that a worker runs."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Executor(Protocol):
     def close(self, *, at_once: bool) -> None:
         """End the workers.
 
-        :param at_once: whether not to wait for the chunks that are being predicted
+        :param at_once: True to not wait for the chunks that are being predicted
         """
 
 
 def run_remotely(shipped: ShippedModel, task: Task, chunk: Chunk) -> BatchResult:
     """Predict a chunk in another process, with the model that is loaded there once.
 
-    The result has no X, which would take more to send than to build again.
+    The result has no X, which is cheaper to build again than to send.
     """
     result = score_chunk(shipped.load(), task.method, chunk, task.types)
     if result.prediction is not None:
@@ -65,10 +65,10 @@ def run_remotely(shipped: ShippedModel, task: Task, chunk: Chunk) -> BatchResult
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The model of a run, in both forms in which it can travel.
+    """The model of a run, in both forms in which it can be sent.
 
-    :param by_file: the form that names the file, or has the estimator if there is no file
-    :param whole: returns the form that has the estimator
+    :param by_file: the form that names the file, or contains the estimator if there is no file
+    :param whole: returns the form that contains the estimator
     """
 
     by_file: ShippedModel
@@ -95,7 +95,7 @@ class ClusterExecutor:
         raise NotImplementedError
 
     def wait(self, handle: Any) -> BatchResult:
-        """Wait for a result, so that a signal of the system is handled in time."""
+        """Wait for a result, but let signals of the operating system be handled meanwhile."""
         raise NotImplementedError
 
     def ship(self, shipped: ShippedModel) -> None:

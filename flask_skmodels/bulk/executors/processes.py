@@ -40,7 +40,7 @@ class ProcessExecutor:
         return PendingChunk(self, task, chunk)
 
     def begin(self, task: Task, chunk: Chunk) -> Future[BatchResult]:
-        """Submit a chunk to the pool, a new one if a worker of the last has died."""
+        """Submit a chunk to the pool, or to a new pool if a worker of the old one has died."""
         try:
             return self._pool.submit(_run, task, chunk)
         except BrokenProcessPool:
@@ -98,13 +98,14 @@ class PendingChunk:
                 self._executor.renew(self._pool)
                 self._submit()
         raise ScoringError(
-            f"{MOST_DEATHS} workers have died on the rows from {self._chunk.first_row} of "
-            f"{self._chunk.source}: is there enough memory? Smaller chunks need less: --chunk-rows"
+            f"{MOST_DEATHS} workers have died on the chunk of {self._chunk.source} that begins at "
+            f"row {self._chunk.first_row}: is there enough memory? Smaller chunks need less: "
+            "--chunk-rows"
         )
 
 
 def _start(shipped: ShippedModel) -> None:
-    """Prepare a worker: it ends with its parent, leaves Ctrl-C to it, and loads the model."""
+    """Prepare a worker: it ends with its parent, ignores Ctrl-C, and loads the model."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -20,8 +20,8 @@ class RayExecutor(ClusterExecutor):
     """Predicts the chunks on a cluster.
 
     :param models: the model
-    :param address: address of the cluster, None for one of this machine
-    :param workers: number of the workers of a cluster of this machine
+    :param address: address of the cluster, None for one on this machine
+    :param workers: the number of workers if the cluster is on this machine
     :raises ScoringError: Ray is not installed, or there is no cluster at the address
     """
 

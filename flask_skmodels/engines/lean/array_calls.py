@@ -1,7 +1,7 @@
 """Native methods called with an array, for estimators that were fitted on a data frame of numbers.
 
-scikit-learn takes a millisecond to make a data frame, to compare its names and to convert it back
-to an array. An estimator without names takes the array itself, with the same results.
+It takes a millisecond to make a data frame, to compare its names and to convert it back to an
+array. An estimator without names takes the array itself, with the same results.
 
 Measured with one row of 20 numbers: ``KMeans.predict`` takes 0.2 ms instead of 1.1 ms.
 """
@@ -22,8 +22,8 @@ def without_names(estimator: Estimator) -> Estimator | None:
     """Return a shallow copy of an estimator that takes an array instead of a data frame.
 
     :param estimator: a fitted estimator
-    :returns: None if it was not fitted on a data frame, if it is not one of scikit-learn, or if an
-        estimator inside it takes a data frame
+    :returns: None if the estimator was not fitted on a data frame, if it is not from scikit-learn,
+        or if an estimator inside it takes a data frame
     """
     if not is_from_sklearn(estimator) or _NAMES not in vars(estimator):
         return None
@@ -40,7 +40,7 @@ def _takes_frames(part: Estimator) -> bool:
 
 
 def array_of_frame(X: DeferredFrame) -> Array | None:
-    """Return the array that scikit-learn makes of a data frame, None if it has other dtypes."""
+    """Return the array that scikit-learn makes of a data frame, None for unsuitable dtypes."""
     fields = X.fields
     if fields.are_typed:
         has_floats = fields.are_floats and len(fields.integers) < len(fields)

@@ -12,7 +12,7 @@ from flask_skmodels.artifacts.structures.universal_json import read_universal_js
 from flask_skmodels.estimators.attributes import boosting_library
 from flask_skmodels.schema.types import Array, Estimator
 
-_ITERATIONS = 20  # that are searched
+_ITERATIONS = 20  # in which splits are searched
 _LIGHTGBM_ARRAYS = re.compile(r"^(split_feature|threshold|decision_type)=(.*)$", re.MULTILINE)
 
 Splits = Iterable[tuple[int, float]]
@@ -21,7 +21,7 @@ Splits = Iterable[tuple[int, float]]
 def booster_splits(estimator: Estimator) -> Splits:
     """Return the column and the threshold of splits in the first trees of a booster.
 
-    :param estimator: a fitted estimator; one of another kind has none
+    :param estimator: a fitted estimator; the result is empty if it is not a booster
     :raises Exception: an attribute has moved in another release of its library
     """
     read = _READERS.get(boosting_library(estimator))
@@ -56,7 +56,7 @@ def _of_catboost(estimator: Estimator) -> Splits:
 
 
 def _pairs(features: Any, thresholds: Any, is_number: Array) -> Splits:
-    """Return the splits on numbers, without those on categories."""
+    """Return the splits on numbers, without the splits on categories."""
     columns = np.asarray(features)[is_number].astype(np.int64).tolist()
     return zip(columns, np.asarray(thresholds)[is_number].tolist(), strict=True)
 

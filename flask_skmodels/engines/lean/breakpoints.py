@@ -1,6 +1,6 @@
 """Breakpoints: the values of the input columns at which a fitted estimator may change its output.
 
-The probes of the lean engine are drawn from them and from the numbers next to them.
+The probes of the lean engine are drawn from the breakpoints and from the numbers next to them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def find_breakpoints(
     """
     try:
         columns = _breakpoints_of(estimator, width, list(names or ()))
-    except Exception:  # a foreign object with unusual attributes
+    except Exception:  # an object of another library with unusual attributes
         columns = [[] for _ in range(width)]
     return [_distinct(values) for values in columns]
 
@@ -70,7 +70,7 @@ def _breakpoints_of(estimator: Estimator, width: int, names: list[str]) -> Break
 
 
 def _of_pipeline(steps: Sequence[Estimator], width: int, names: list[str]) -> Breakpoints:
-    """Return the breakpoints of the first step, and those of later steps in its input columns."""
+    """Return the breakpoints of the first step, and of later steps, mapped to its input columns."""
     if not steps:
         return [[] for _ in range(width)]
     first, rest = steps[0], steps[1:]
@@ -147,7 +147,7 @@ def _of_booster(estimator: Estimator, width: int) -> Breakpoints:
 
 
 def _column_order(estimator: Estimator, width: int) -> Sequence[int]:
-    """Return the column of X of each feature; histogram boosting sorts categorical ones first."""
+    """Return the column of X for each feature: histogram boosting puts categorical ones first."""
     is_categorical = getattr(estimator, "is_categorical_", None)
     if is_categorical is None:
         return range(width)
@@ -210,7 +210,7 @@ def _of_bagging(estimator: Estimator, width: int) -> Breakpoints:
 
 
 def _inner_estimators(estimator: Estimator, width: int) -> list[Estimator]:
-    """Return the fitted estimators inside an estimator that take the same columns as it does."""
+    """Return the fitted estimators inside an estimator that take the same columns as it."""
     parts: list[Estimator] = []
     for value in _fitted_attributes(estimator).values():
         for entry in _entries(value):
@@ -226,7 +226,7 @@ def _entries(value: Any) -> Iterable[Any]:
 
 
 def _calibrated_classifier(part: Estimator) -> Estimator:
-    """Return the classifier inside a calibrated one, and anything else unchanged."""
+    """Return the classifier inside a calibrated classifier, and any other estimator unchanged."""
     return part if hasattr(part, "n_features_in_") else getattr(part, "estimator", None)
 
 

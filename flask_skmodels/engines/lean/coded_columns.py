@@ -21,7 +21,7 @@ _DOUBLE = np.dtype(np.float64)
 class KnownFields(Generic[_T]):
     """A property of the fields of a data frame, computed once for the same fields.
 
-    :param compute: returns it, or raises; called again after it has raised
+    :param compute: returns the property, or raises; it is called again only after it has raised
     """
 
     def __init__(self, compute: Callable[[Fields], _T]) -> None:
@@ -40,7 +40,7 @@ class CodedColumns:
     """The conversion of X to a C-ordered array of doubles.
 
     :param categories: the categories of each column that has them, by the index of the column; the
-        code of a category is its index among them
+        code of a category is its index
     :param width: the number of columns
     """
 
@@ -58,13 +58,13 @@ class CodedColumns:
         :raises Decline: the columns of X do not hold numbers, or other columns hold categories
         """
         if type(X) is DeferredFrame and not self._codes and X.fields.are_numbers:
-            matrix = X.matrix  # the most frequent case
+            matrix = X.matrix  # the most common case
             if matrix is not None and matrix.dtype == _DOUBLE and matrix.flags.c_contiguous:
                 return matrix
         if not isinstance(X, DeferredFrame) or not (self._codes or X.fields.are_typed):
             return np.ascontiguousarray(doubles(X))
         if not self._fits(X.fields):
-            raise Decline("a column has a dtype of its own")
+            raise Decline("a column has a dtype that the lean form cannot read")
         if X.row is not None:
             return np.array((self._coded(X.row),), dtype=np.float64)
         columns = [self._column(index, column) for index, column in enumerate(X.columns)]
@@ -83,7 +83,7 @@ class CodedColumns:
         return [codes.get(value, nan) for value in python_values(column)]
 
     def _has_only_numbers(self, fields: Fields) -> bool:
-        """Return whether numbers and known categories are all that a data frame has."""
+        """Return whether a data frame has only numbers and known categories."""
         return len(fields) == self._width and all(
             self._is_known(field, self._codes.get(index)) for index, field in enumerate(fields)
         )

@@ -1,4 +1,4 @@
-"""Lean forms: the computations of fitted estimators, without the checks that the schema has made.
+"""Lean forms: what fitted estimators compute, without checks that the schema has made already.
 
 This module is public: use it to add the lean form of your own estimator.
 """
@@ -52,11 +52,11 @@ _ZERO = np.zeros(1)  # for a few scores, numpy compares with an array faster tha
 
 
 class Decline(Exception):
-    """A lean form leaves a call, or an estimator, to the native method."""
+    """Raised by a lean form that leaves a call, or an estimator, to the native method."""
 
 
 class Incomplete(Decline):
-    """A lean form does not support the output, although no result of it is wrong."""
+    """Raised by a lean form that does not support an output, although its results are right."""
 
 
 def lean_form(*classes: type) -> Callable[[_F], _F]:
@@ -88,12 +88,12 @@ class Compiler:
 
     :param watch: called with each estimator, method name and lean function; it returns the function
         to use instead
-    :param passes_arrays: whether native methods get an array where they can do without the names of
-        a data frame
+    :param passes_arrays: whether native methods get an array if they do not need the names of a
+        data frame
     :ivar lean: the class names of the steps that have a lean form
     :ivar native: the class names of the steps that keep their native methods
-    :ivar with_arrays: the class names of those of them that get an array instead of a data frame
-    :ivar declined: the reasons why some of the latter have no lean form
+    :ivar with_arrays: the class names of the native steps that get an array instead of a data frame
+    :ivar declined: the reasons why some native steps have no lean form
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Compiler:
         return {**native, **watched}
 
     def _with_arrays(self, estimator: Estimator, native: Methods) -> Methods:
-        """Return native methods that get an array where they can do without names of columns."""
+        """Return native methods that get an array if they do not need the names of columns."""
         duplicate = without_names(estimator) if self._passes_arrays else None
         if duplicate is None:
             return native
@@ -153,7 +153,7 @@ def _form_of(cls: type) -> Form | None:
 def _import_forms(module: str) -> None:
     """Import the lean forms of a scikit-learn module or another library.
 
-    They are in the module of the same name in forms.
+    The forms are in the module of the same name in ``forms``.
     """
     name = f"{__package__}.forms.{module}"
     if find_spec(name) is not None:
@@ -198,14 +198,13 @@ def finite_or_missing(X: FloatArray) -> FloatArray:
 def as_row(numbers: FloatArray) -> FloatArray:
     """Return an array of one number for each column in the shape (1, columns).
 
-    numpy takes half the time to add such an array to one row of X, because both have the same
-    shape.
+    numpy adds such an array to one row of X in half the time, because both have the same shape.
     """
     return numbers.reshape(1, -1)
 
 
 def labels_by_sign(scores: FloatArray, classes: Array) -> Array:
-    """Return the second of two classes if the score is positive, else the first.
+    """Return, for each row, the second of two classes if the score is positive, else the first.
 
     :param scores: an array of shape (rows,)
     """
@@ -214,7 +213,8 @@ def labels_by_sign(scores: FloatArray, classes: Array) -> Array:
 
 def is_finite(X: NDArray[np.floating[Any]]) -> bool:
     """Return whether all numbers of an array are finite."""
-    # For a few numbers the sum of squares is the fastest check: if it is finite, so are they.
+    # For a few numbers the sum of squares is the fastest check: if the sum is finite, all numbers
+    # are.
     if X.size < FEW:
         flat = X.ravel()
         if isfinite(flat.dot(flat)):
@@ -230,7 +230,7 @@ def _native_methods(estimator: Estimator, names: Iterable[str]) -> Methods:
 def _native_method(estimator: Estimator, method: str, is_parallel: bool) -> Call:
     """Return a native method of an estimator as a step between lean forms.
 
-    :param is_parallel: whether it would start joblib workers
+    :param is_parallel: whether the method would start joblib workers
     """
     call = getattr(estimator, method)
     needs_names = hasattr(estimator, "feature_names_in_")

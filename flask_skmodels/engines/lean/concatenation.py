@@ -62,7 +62,7 @@ def _dense(outputs: Sequence[ModelOutput], rows: int) -> ModelOutput:
 
 
 def _row_of_numbers(outputs: Sequence[ModelOutput]) -> list[float | None] | None:
-    """Return the values of one row, None unless all of its columns are doubles."""
+    """Return the values of one row, None unless all its columns are doubles."""
     row: list[float | None] = []
     for output in outputs:
         if type(output) is np.ndarray and output.dtype == np.float64:
@@ -81,7 +81,7 @@ def _sparse(outputs: Sequence[ModelOutput], rows: int) -> Csr:
         return _sparse_row(outputs)
     matrix = hstack([to_sklearn(output) for output in outputs]).tocsr()
     if matrix.dtype not in SPARSE_DTYPES:
-        raise Decline("a transformer returns another dtype than float64 and int64")
+        raise Decline("a transformer returns a dtype other than float64 or int64")
     return to_csr(matrix)
 
 
@@ -91,7 +91,7 @@ def _sparse_row(outputs: Sequence[ModelOutput]) -> Csr:
     width = 0
     dtype = np.result_type(*map(_dtype_of, outputs))
     if dtype not in SPARSE_DTYPES:
-        raise Decline("a transformer returns another dtype than float64 and int64")
+        raise Decline("a transformer returns a dtype other than float64 or int64")
     for output in outputs:
         if isinstance(output, OneHotRows):
             codes = [width + code for code in output.codes[0] if code >= 0]

@@ -1,4 +1,4 @@
-"""Containers that a lean step passes to the next one if its output is not a plain array."""
+"""Containers that a lean step passes to the next step if its output is not a plain array."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Csr(SparseRows):
         return self._shape
 
     def to_csr(self) -> Csr:
-        """Return itself."""
+        """Return the rows unchanged."""
         return self
 
     def to_numpy(self) -> Array:
@@ -75,7 +75,7 @@ class Csr(SparseRows):
         return dense
 
     def dot(self, weights: FloatArray) -> FloatArray:
-        """Return the product with weights. Each sum is in the order of the columns.
+        """Return the product with weights. Each sum is computed in the order of the columns.
 
         :param weights: an array of shape (columns,) or (columns, outputs)
         """
@@ -93,7 +93,7 @@ class Csr(SparseRows):
 class OneHotRows(SparseRows):
     """The sparse output of an encoder: rows of zeros and ones.
 
-    :param codes: for each row the columns that hold a one; -1 if a feature has none
+    :param codes: for each row, the columns that contain a one; -1 for a feature without a one
     :param width: the number of columns
     """
 

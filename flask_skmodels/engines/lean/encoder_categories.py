@@ -13,9 +13,9 @@ _MAX_CATEGORIES = 10_000
 def categories_of(encoder: Estimator, column: object) -> list[Any]:
     """Return the known categories of one of the encoded columns, without missing values.
 
-    :param encoder: a fitted encoder; most of them hold an ordinal encoder with the categories
+    :param encoder: a fitted encoder; most encoders contain an ordinal encoder with the categories
     :param column: the name of the column
-    :raises ValueError: they are not texts or numbers, or there are too many
+    :raises ValueError: the categories are not texts or numbers, or there are too many
     """
     inner = get(encoder, "ordinal_encoder")
     mapping = get(encoder if inner is None else inner, "mapping")

@@ -40,7 +40,7 @@ def _has_same_values(one: Array, other: Array) -> bool:
 def _same_frames(one: Any, other: Any) -> bool:
     """Return whether two data frames of pandas have the same columns, dtypes and values.
 
-    Their indices may differ: the estimator gets a part of a larger data frame.
+    Their indices may differ, because the estimator gets a part of a larger data frame.
     """
     if len(one) != len(other) or not one.columns.equals(other.columns):
         return False

@@ -18,7 +18,7 @@ Breakpoints = list[list[Any]]
 def map_back(step: Estimator, breakpoints: Breakpoints, width: int) -> Breakpoints:
     """Return the values of a transformer's input columns that result in given values of its output.
 
-    :param step: a fitted transformer; values that it cannot invert are left out
+    :param step: a fitted transformer; values that cannot be inverted are left out
     :param breakpoints: values of each output column
     :param width: the number of input columns
     """

@@ -23,10 +23,10 @@ _Kernel = Callable[..., Distances]
 def of_doubles(rows: Any) -> FloatArray:
     """Return fixed rows unchanged.
 
-    :raises Decline: they are sparse, or of another dtype than float64
+    :raises Decline: the rows are sparse, or their dtype is not float64
     """
     if not isinstance(rows, np.ndarray) or rows.dtype != np.float64:
-        raise Decline("it was fitted on sparse rows, or on other numbers than doubles")
+        raise Decline("it was not fitted on a dense array of float64 numbers")
     return rows
 
 
@@ -62,7 +62,7 @@ def nearest(
     :param options: the ``metric_kwargs`` of scikit-learn's search
     """
     if not ArgKmin.is_usable_for(of_doubles(rows), rows, "euclidean"):
-        raise Decline("the search of the nearest rows is another one")
+        raise Decline("scikit-learn searches for the nearest rows in a way that has no lean form")
 
     def search(X: FloatArray) -> NDArray[np.intp]:
         indices: NDArray[np.intp] = ArgKmin.compute(
@@ -83,8 +83,8 @@ def kernel(name: object, rows: FloatArray, *, jobs: int | None = None, **options
     """Return a function for a kernel between X and fixed rows.
 
     :param name: the name of the kernel in scikit-learn
-    :param jobs: the number of joblib workers, which share the rows if there are several
-    :param options: its parameters; others are ignored, as scikit-learn ignores them
+    :param jobs: the number of joblib workers; several workers share the rows
+    :param options: the parameters of the kernel; other options are ignored, as in scikit-learn
     :raises Decline: the kernel is custom, or has no lean form
     """
     make = _KERNELS.get(name) if isinstance(name, str) else None

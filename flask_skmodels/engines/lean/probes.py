@@ -42,14 +42,14 @@ _BY_TYPE: dict[object, Sequence[Any]] = {
 }
 _SHARE_MISSING = 0.08
 _LARGEST_SINGLE = 3e38
-_SIDES = np.array([-inf, inf], dtype=np.float32)  # double precision would widen the singles
+_SIDES = np.array([-inf, inf], dtype=np.float32)  # with doubles, singles would become doubles
 
 
 class Probes:
     """A source of valid rows.
 
     :param schema: the schema of the model
-    :param estimator: the fitted estimator whose breakpoints are drawn; None for none
+    :param estimator: the fitted estimator whose breakpoints are drawn; None to draw no breakpoints
     :param examples: the example rows of the model
     :param takes_any_type: whether to draw values for dates and for fields of several types too
     :raises Decline: no values can be drawn for one of the fields
@@ -88,7 +88,7 @@ class Probes:
         ]
 
     def sample(self, count: int) -> list[list[Any]]:
-        """Return some plain rows, such as all ones, and then random valid rows, none missing."""
+        """Return some plain rows, such as all ones, then random valid rows; no value is missing."""
         columns = []
         for pool in self._pools:
             plain = [pool[pool.index(value)] for value in _PLAIN if value in pool]
@@ -122,11 +122,11 @@ class Probes:
         return extremes
 
     def examples(self) -> ModelInput | None:
-        """Return X for the model's examples, None if it has none or they are invalid."""
+        """Return X for the model's examples, None if there are none or they are invalid."""
         try:
             return self._schema.clean(from_python(self._examples)) if self._examples else None
         except InvalidInput:
-            return None  # the checks at registration report it
+            return None  # the checks at registration report invalid examples
 
     def _column(self, field: Field, pool: list[Any], count: int) -> list[Any]:
         values = [pool[index] for index in self._random.integers(len(pool), size=count)]
@@ -147,8 +147,8 @@ def _takes_no_negatives(estimator: Estimator) -> bool:
 def _not_negative(pool: list[Any]) -> list[Any]:
     """Return the values without negative numbers, unless there are no others.
 
-    Most rows would have a negative number, and an estimator that refuses them would be compared on
-    few rows.
+    Otherwise most rows would have a negative number, and an estimator that refuses such rows would
+    be compared on few rows.
     """
     return [v for v in pool if not (isinstance(v, int | float) and v < 0)] or pool
 
@@ -159,7 +159,7 @@ def row_slice(columns: Sequence[Sequence[Any]], start: int, stop: int) -> list[S
 
 
 def repeat_rows(parts: Sequence[Sequence[Sequence[Any]]], count: int) -> list[list[Any]]:
-    """Return the rows of all parts, repeated or cut off to a number of rows."""
+    """Return the rows of all parts, repeated or cut to a number of rows."""
     columns = [[value for part in parts for value in part[index]] for index in range(len(parts[0]))]
     return [list(islice(cycle(column), count)) for column in columns]
 
@@ -192,7 +192,7 @@ def _uncategorized_pool(field: Field, breakpoints: list[Any]) -> list[Any]:
 
 
 def _pool_of_any_type(field: Field, breakpoints: list[Any]) -> list[Any]:
-    """Return the values of a field of any type, those of one type after those of another."""
+    """Return the values of a field of any type, one type after the other."""
     with suppress(Decline):
         return _pool(field, breakpoints)
     types = as_list(field.definition.get("type"))
@@ -219,7 +219,7 @@ def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
 
 
 def _neighbours(numbers: list[float]) -> list[float]:
-    """Return the next larger and smaller numbers of each, in double and in single precision."""
+    """Return the next larger and smaller number of each number, in double and single precision."""
     if not numbers:
         return []
     doubles = np.array(numbers)
@@ -229,7 +229,7 @@ def _neighbours(numbers: list[float]) -> list[float]:
 
 
 def _scaled(numbers: list[float]) -> list[float]:
-    """Return values between and beyond the breakpoints."""
+    """Return values between and outside the breakpoints."""
     if not numbers:
         return []
     low, high = numbers[0], numbers[-1]
@@ -242,7 +242,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_within(value: float, field: Field) -> bool:
-    """Return whether the rules of a field accept a number, and its column can hold it."""
+    """Return whether the rules of a field accept a number, and whether its column can hold it."""
     definition = field.definition
     least, most = limits_of(field.column.dtype) or (-inf, inf)
     is_valid = definition.get("min", -inf) <= value <= definition.get("max", inf)

@@ -11,7 +11,7 @@ from flask_skmodels.schema.types import Array, Estimator
 
 
 def response_values(estimator: Estimator, methods: Methods, method: str) -> Call:
-    """Return a method of an estimator, for two classes reduced to the positive class.
+    """Return a method of an estimator; with two classes, only the output for the positive class.
 
     :param estimator: a fitted estimator
     :param methods: its lean methods

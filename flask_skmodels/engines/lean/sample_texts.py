@@ -17,7 +17,7 @@ _SPECIAL = ("\t\n", "...", "a", "I'm 3.5 % of  it,\nreally", "ﬁne Ǆ É\u0301"
 
 
 def sample_texts(vectorizer: Estimator) -> list[str]:
-    """Return texts of terms from a vectorizer's vocabulary and of other words, each time the same.
+    """Return texts of terms from a vectorizer's vocabulary and other words, the same at each call.
 
     :param vectorizer: a fitted text vectorizer
     """
@@ -34,7 +34,7 @@ def sample_texts(vectorizer: Estimator) -> list[str]:
 
 
 def _joined(terms: Sequence[str], turn: int) -> str:
-    """Return a text of terms, each turn with other spaces, letters or repeated words."""
+    """Return a text of terms; each turn has different spaces, letters or repeated words."""
     if turn == 0:
         return " ".join(terms)
     if turn == 1:

@@ -1,8 +1,8 @@
-"""Results of methods that another method calls: both are verified from one call of the estimator.
+"""Results of methods that another method calls: one call of the estimator verifies both.
 
-``predict`` of a forest and of many other classifiers calls ``predict_proba`` for the same X. At
-verification, that takes most of the time. A forest of 1,000 trees with both methods is verified in
-half the time if its trees are not called again for the second one.
+``predict`` of a forest and of many other classifiers calls ``predict_proba`` for the same X. These
+calls take most of the time of the verification. A forest of 1,000 trees with both methods is
+verified in half the time if its trees are not called again for the second method.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _Results = dict[tuple[str, _Key], ModelOutput]  # by the name of the method, and
 def with_shared_outputs(
     estimator: Estimator, native: Mapping[str, Call]
 ) -> tuple[dict[str, Call], Collection[str]]:
-    """Return the native methods, with one first that calls others, and the names of those others.
+    """Return the native methods, one that calls others first, and the names of those others.
 
-    They return the same results without being called again, for an X that the first method was
-    called with.
+    For an X that the first method was called with, the others return the same results without being
+    called again.
 
     :param estimator: a fitted estimator
     :param native: its native methods
@@ -50,7 +50,7 @@ def with_shared_outputs(
 
 
 def _is_pipeline(estimator: Estimator) -> bool:
-    """Return whether an estimator is a pipeline, not of a derived class with other methods."""
+    """Return whether an estimator is a pipeline, but not of a subclass with its own methods."""
     kind = type(estimator)
     return (kind.__module__, kind.__qualname__) == ("sklearn.pipeline", "Pipeline")
 
@@ -99,7 +99,7 @@ class KnownResults:
 
 
 def is_known(native: Call, X: ModelInput) -> bool:
-    """Return whether a native method need not be called for its result."""
+    """Return whether the result of a native method is known, so that it need not be called."""
     return isinstance(native, KnownResults) and native.knows(X)
 
 
@@ -117,9 +117,9 @@ def _recording(
 ) -> Iterator[dict[str, ModelOutput]]:
     """Record the results of the methods that a method calls for its own X.
 
-    They are recorded by attributes of the object, which stand in front of those of its class.
-    Nothing is recorded if it has such attributes already, as while another thread does the same,
-    nor of the calls of other threads, which have another X.
+    They are recorded by attributes of the object, which hide the methods of its class. Nothing is
+    recorded if the object has such attributes already, as while another thread does the same. Calls
+    of other threads, which have a different X, are not recorded.
     """
     recorded: dict[str, ModelOutput] = {}
     passed: list[Any] = []

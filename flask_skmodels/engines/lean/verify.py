@@ -22,7 +22,7 @@ from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.tabular import Tabular, copy_of, matrix_of, to_sklearn
 from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
-MAX_ROWS = PROBES  # verified up to this number; with more rows, scikit-learn's checks cost little
+MAX_ROWS = PROBES  # rows that are verified; with more, scikit-learn's checks cost little
 SECONDS = 0.25  # time limit for the native calls of one method
 FIRST_ROW_SECONDS = 5  # time limit for finding one probe row that the estimator accepts
 _SIZES = (1, 2, 65, 1, 64, 1, 33, 8, 3, *[1] * 20)
@@ -45,7 +45,7 @@ class Mismatch(Exception):
 
 
 class WrongForm(Decline):
-    """The lean form of a step is wrong: the step returns different results, each time the same."""
+    """The lean form of a step is wrong: its results differ, and in the same way each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class VerifiedCalls:
     """Functions that return the same results as the methods of an estimator, in less time.
 
     :param calls: a function of X for each method; it may raise anything
-    :param reason: a phrase that names the steps that keep their native methods, None if there are
-        none
+    :param reason: a phrase that names the steps that keep their native methods, None if no step
+        does
     :param is_lean: whether a step has a lean form; if not, the native methods get an array
     """
 
@@ -71,10 +71,10 @@ def lean_calls(
     *,
     passes_arrays: bool = True,
 ) -> VerifiedCalls:
-    """Return verified lean functions for the methods of an estimator, and the steps without one.
+    """Return verified lean functions for the methods of an estimator, and which steps have none.
 
-    They are verified on hundreds of rows together and on some of them one at a time. This runs on
-    one thread, so that it leaves no thread pool that a fork would break.
+    The functions are verified on hundreds of rows together, and on some of these rows one at a
+    time. This runs on one thread, so it leaves no thread pool that a fork would break.
 
     :param estimator: a fitted estimator
     :param native: the native methods that are served
@@ -82,7 +82,7 @@ def lean_calls(
     :param examples: further rows to verify
     :param passes_arrays: whether native methods may get an array instead of a data frame
     :raises Decline: no step has a lean form; the message names the step and the reason
-    :raises WrongForm: a lean form returns other results than the estimator
+    :raises WrongForm: the results of a lean form differ from the estimator's
     """
     compiler = Compiler(passes_arrays=passes_arrays)
     lean = {name: call for name, call in compiler.methods(estimator).items() if name in native}
@@ -129,7 +129,7 @@ def _exceptions(compiler: Compiler) -> str | None:
     """Return a phrase that names the steps that keep their native methods, and the reasons."""
     steps = ", ".join(dict.fromkeys(compiler.native))
     reasons = "".join(f"; {reason}" for reason in compiler.declined)
-    return f"except for the methods of {steps}{reasons}" if steps else None
+    return f"native methods are used for {steps}{reasons}" if steps else None
 
 
 def _with_sklearn_output(call: Call) -> Call:
@@ -139,7 +139,7 @@ def _with_sklearn_output(call: Call) -> Call:
 def with_fallback(lean: Call, native: Call) -> Call:
     """Return a function that calls the native method if the lean form raises."""
 
-    @np.errstate(all="ignore")  # as a decorator it costs half as much as in a with statement
+    @np.errstate(all="ignore")  # as a decorator, this costs half as much as in a with statement
     def call(X: ModelInput) -> ModelOutput:
         if len(X) <= MAX_ROWS:
             try:
@@ -156,8 +156,8 @@ def _verify(lean: Call, native: Call, probes: Probes) -> None:
     """Compare a lean form with the estimator on many rows, on fewer rows and on single rows.
 
     After the time limit, small parts are compared with the estimator's results for many rows, and
-    compared with a separate call only if they differ. A data frame of columns takes long to make,
-    so after the first parts the estimator gets rows of the one for many rows.
+    with a separate call only if they differ. A data frame of columns takes long to make, so after
+    the first parts the estimator gets rows of the data frame for many rows.
     """
     started, rows = perf_counter(), probes.rows()
     whole = probes.build(rows)
@@ -185,7 +185,7 @@ def _verify(lean: Call, native: Call, probes: Probes) -> None:
 
 
 def _frame_of_columns(X: ModelInput) -> Any:
-    """Return the pandas data frame of X if it is made column by column, else None."""
+    """Return the pandas data frame of X if that is made column by column, else None."""
     is_of_columns = isinstance(X, Tabular) and matrix_of(X) is None
     frame = to_sklearn(X) if is_of_columns else None
     return frame if hasattr(frame, "iloc") else None
@@ -211,10 +211,10 @@ def _count_of_rows(rows: int) -> str:
 def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     """Return probe rows on which the estimator does not raise.
 
-    On rows where it raises, the lean form must raise too. But it is not called before the estimator
-    has accepted a row: an estimator that refuses all rows may guard native code from its own
-    damaged arrays. The search ends after ``SECONDS``, but not before a row is found: on a busy
-    machine a few calls can take that long.
+    On rows where it raises, the lean form must raise too. But it is called only after the estimator
+    has accepted a row: an estimator that refuses all rows may protect native code from damaged
+    arrays. The search ends after ``SECONDS``, but not before a row is found, because a few calls
+    can take that long on a busy machine.
 
     :raises Decline: the estimator raises on all rows
     :raises Mismatch: the lean form returns a result for a row on which the estimator raises
@@ -265,10 +265,10 @@ def _compare(lean: Call, native: Call, X: ModelInput, rows: str, frame: Any = No
 def _compare_extremes(lean: Call, native: Call, probes: Probes) -> bool:
     """Compare the results for rows on which both the lean form and the estimator may raise.
 
-    One call of the estimator returns the results of all of them. It is called for a single row only
-    if they differ or if it raises.
+    One call of the estimator returns the results of all these rows. The estimator is called for
+    single rows only if the results differ or if it raises.
 
-    :returns: whether the lean form returns a result for one of them
+    :returns: whether the lean form returns a result for one of the rows
     """
     rows = probes.extremes()
     if not rows:

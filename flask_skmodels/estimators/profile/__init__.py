@@ -1,4 +1,5 @@
-"""The profile of training data: its columns, dtypes and distributions, without a row of it.
+"""The profile of training data: its columns, dtypes and distributions, but none of its rows.
 
-It is measured, written as JSON, read strictly, and merged into the columns that an estimator takes.
+A profile is measured, written as JSON, read strictly, and merged into the columns that an estimator
+takes.
 """

@@ -1,4 +1,4 @@
-"""Summaries of columns of Arrow, which come batch by batch."""
+"""Summaries of columns of Arrow, which are read batch by batch."""
 
 from __future__ import annotations
 

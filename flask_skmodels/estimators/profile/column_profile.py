@@ -20,8 +20,8 @@ class Bins:
     """Quantile bins of the values of a column.
 
     :param edges: the bounds of the bins in ascending order, one more than there are bins; a bin
-        contains its lower bound, the last one its upper bound too
-    :param shares: for each bin its share of the values, without missing ones
+        contains its lower bound, and the last bin also its upper bound
+    :param shares: for each bin, its share of the values that are not missing
     """
 
     edges: tuple[Value, ...]
@@ -30,10 +30,10 @@ class Bins:
 
 @dataclass(frozen=True, slots=True)
 class Frequent:
-    """The most frequent values of a column; each stands for at least 20 rows.
+    """The most frequent values of a column; each occurs in at least 20 rows.
 
     :param values: the values, the most frequent first
-    :param shares: for each value its share of the values, without missing ones
+    :param shares: for each value, its share of the values that are not missing
     """
 
     values: tuple[Value, ...] = ()
@@ -42,7 +42,7 @@ class Frequent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnProfile:
-    """One column of the training data. It contains no row, and no value of a single row.
+    """A column of the training data. The profile has no row, and no value from a single row.
 
     :param name: the name of the column
     :param label: the label of the column in the data frame, if it is an integer

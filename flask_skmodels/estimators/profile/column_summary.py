@@ -1,4 +1,4 @@
-"""The summary of one column of any type, which is added as a whole or in parts."""
+"""The summary of a column of any type, whose values are added all at once or in parts."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ class ColumnSummary:
     :param limit: the number of values in the random sample that bins are taken from; None to use
         all values
     :ivar dtype: the dtype of the column, to be set by the caller
-    :ivar label: as in :class:`ColumnProfile`, and so are ``categories``, ``is_ordered`` and
-        ``zone``
+    :ivar label: as in :class:`ColumnProfile`; so are ``categories``, ``is_ordered`` and ``zone``
     """
 
     def __init__(self, name: str, *, limit: int | None = None) -> None:
@@ -48,7 +47,7 @@ class ColumnSummary:
         """Add rows without a value.
 
         :param count: the number of rows
-        :param marker: how they are written, as in :class:`ColumnProfile`
+        :param marker: how the missing value is written, as in :class:`ColumnProfile`
         """
         self.rows += count
         self.missing += count
@@ -87,12 +86,12 @@ class ColumnSummary:
         self._counts.add_counts(counts)
 
     def add_times(self, values: Array, *, is_date: bool = False) -> None:
-        """Add the values of rows: an array of ``datetime64`` without missing ones."""
+        """Add the values of rows: an array of ``datetime64`` without missing values."""
         self._add("date" if is_date else "datetime", len(values))
         self._times[is_date].add(values.astype("datetime64[us]").astype(np.int64))
 
     def add_other(self, count: int) -> None:
-        """Add rows whose values are of no type that a field can have."""
+        """Add rows whose values have a type that no field can have."""
         self._add("any", count)
 
     def add_objects(self, values: Sequence[Any]) -> None:
@@ -167,7 +166,7 @@ class ColumnSummary:
         return self._counts.describe() if type_ == "string" else {}
 
     def _keep_categories(self) -> None:
-        """Drop categories that identify rows: too many, or most of them in one row only."""
+        """Drop categories that identify rows: there are too many, or most occur in one row only."""
         if self.categories is None:
             return
         used = [count for each in self.categories if (count := self._counts.of(each))]

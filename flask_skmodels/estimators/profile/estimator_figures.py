@@ -1,4 +1,4 @@
-"""The predictions of an estimator for its training data, and the baseline of a linear one."""
+"""The predictions of an estimator for its training data, and the baseline of a linear estimator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PART = 10_000
 
 
 class EstimatorFigures:
-    """The predictions of an estimator and the baseline of a linear one, measured part by part.
+    """The predictions of an estimator and the baseline if it is linear, measured part by part.
 
     :param estimator: the fitted estimator
     """
@@ -34,7 +34,7 @@ class EstimatorFigures:
     def add(self, X: Any) -> None:
         """Add rows of the training data.
 
-        :raises ModelError: the estimator cannot predict them
+        :raises ModelError: the estimator cannot predict the rows
         """
         try:
             if callable(get(self._estimator, "predict")):
@@ -54,7 +54,7 @@ class EstimatorFigures:
                 X = step.transform(X)
             dense = X.toarray() if hasattr(X, "toarray") else np.asarray(X, dtype=np.float64)
             self._sum = self._sum + dense.sum(axis=0)
-        except Exception:  # a foreign step: there is no baseline then
+        except Exception:  # an unknown step: then there is no baseline
             self._steps = []
 
     @property
@@ -64,10 +64,10 @@ class EstimatorFigures:
 
     @property
     def baseline(self) -> tuple[float, ...] | None:
-        """The mean of each column of the last step's input, None if that step is not linear.
+        """The mean of each column of the last step's input, None if the last step is not linear.
 
-        It is rounded to three significant digits, and left out for fewer than 20 rows: the values
-        of one row would follow from exact means.
+        The mean is rounded to three significant digits, and left out for fewer than 20 rows,
+        because exact means could reveal the values of a row.
         """
         if not self._steps or self.rows < LEAST_ROWS:
             return None
@@ -79,7 +79,7 @@ class EstimatorFigures:
 
 def _linear_steps(estimator: Estimator) -> list[Any]:
     """Return the steps of an estimator, none if the last one is not linear."""
-    with suppress(Exception):  # a foreign object with unusual attributes
+    with suppress(Exception):  # an object with unusual attributes
         steps = _steps(estimator)
         return steps if _is_linear(steps[-1]) else []
     return []

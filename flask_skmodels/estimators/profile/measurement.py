@@ -1,4 +1,4 @@
-"""Measures training data: the columns of a frame, an array or a list, one after the other."""
+"""Measures training data: the columns of a frame, an array or a list, one after another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 def measure(X: Any, y: Any = None, estimator: Estimator = None) -> dict[str, Any]:
     """Return the attributes of a profile; see :meth:`Profile.of`.
 
-    :raises ModelError: X is of another kind, or has no columns, too many, or two of one name
+    :raises ModelError: X is of an unknown kind, or has no columns, too many, or two of one name
     """
     container = container_of(X)
     columns = columns_of(X, container, MAX_COLUMNS)
@@ -45,7 +45,7 @@ def measure(X: Any, y: Any = None, estimator: Estimator = None) -> dict[str, Any
 def container_of(X: Any) -> str:
     """Return the kind of training data, as in :class:`Profile`.
 
-    :raises ModelError: it is of another kind
+    :raises ModelError: X is of an unknown kind
     """
     if _is_from(X, "pandas"):
         return "list" if X.ndim == 1 else "pandas"
@@ -72,8 +72,8 @@ def columns_of(X: Any, container: str, most: int) -> tuple[ColumnProfile, ...]:
     """Return the profiles of the columns.
 
     :param container: the kind of X
-    :param most: the largest number of columns
-    :raises ModelError: there are more
+    :param most: the maximum number of columns
+    :raises ModelError: X has more columns
     """
     return tuple(summary.profile() for summary in _summaries(X, container, most))
 
@@ -109,7 +109,7 @@ def _check_width(width: int, most: int) -> None:
 def outputs_of(y: Any) -> tuple[ColumnProfile, ...]:
     """Return the profiles of the target or of predictions, one column for each output.
 
-    :param y: of shape (rows,) or (rows, outputs), None if there are none
+    :param y: of shape (rows,) or (rows, outputs); None if there is no target
     """
     if y is None:
         return ()

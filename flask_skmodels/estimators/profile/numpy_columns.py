@@ -36,7 +36,7 @@ def summaries_of_rows(rows: Sequence[Sequence[Any]]) -> Iterator[ColumnSummary]:
 
 
 def summaries_of_mappings(rows: Sequence[Mapping[str, Any]], most: int) -> Iterator[ColumnSummary]:
-    """Yield the summary of each key of a list of mappings; a key that is left out is missing.
+    """Yield the summary of each key of a list of mappings; if a mapping lacks it, it is missing.
 
     :raises ModelError: there are more keys than allowed
     """

@@ -133,7 +133,7 @@ def _add_categories(summary: ColumnSummary, series: Any) -> None:
 
 
 def type_of_categories(categories: list[Any]) -> str:
-    """Return the type of a field for the values of a column of categories."""
+    """Return the type of a field for the categories of a column."""
     kinds = {type(each) for each in categories}
     if kinds <= {str}:
         return "string"

@@ -31,17 +31,17 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """The description of the training data of a model, without a single row of them.
+    """The description of the training data of a model, which contains none of the rows.
 
     Make one with :meth:`of` in the training script, and save it beside the model's file. The model
-    then infers its schema from it and builds X with the same container and dtypes.
+    then infers its schema from the profile and builds X with the same container and dtypes.
 
     :param container: the kind of X: ``"pandas"``, ``"polars"``, ``"array"`` or ``"list"``
     :param library_versions: the versions of the libraries that were used, by name
     :param rows: the number of rows
     :param columns: the columns of X, in order
     :param target: the target, one column for each output; empty if it was not given
-    :param predictions: the predictions of the estimator for these rows, likewise
+    :param predictions: the predictions of the estimator for these rows, in the same form
     :param baseline: if the last step of the estimator is linear, the mean of each column of its
         input
     :param extra: keys of a file that this version of the library does not know
@@ -65,7 +65,7 @@ class Profile:
         :param y: the target, of shape (rows,) or (rows, outputs)
         :param estimator: the fitted estimator; its predictions are measured on at most 100,000 of
             the rows
-        :raises ModelError: X is of another kind, or has no columns, too many, or two of one name
+        :raises ModelError: X is of an unknown kind, or has no columns, too many, or two of one name
         """
         return cls(**measure(X, y, estimator))
 
@@ -78,7 +78,7 @@ class Profile:
         return read_profile(Path(path))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the profile as JSON. A file of this name is replaced at once.
+        """Write the profile as JSON. An existing file is replaced in one step.
 
         :raises ArtifactError: the file cannot be written
         """
@@ -112,7 +112,7 @@ class Profile:
         return document | dict(self.extra)
 
     def check(self, inputs: Inputs) -> None:
-        """Check that the profile is of data that an estimator was fitted on.
+        """Check that the profile has the columns that an estimator was fitted on.
 
         :param inputs: the X that the estimator takes
         :raises ModelError: the number or the names of the columns differ; the message says how
@@ -128,7 +128,7 @@ class Profile:
             self._check_count(len(fitted))
         elif set(fitted) != set(profiled):
             raise ModelError(
-                "its profile does not fit the estimator; "
+                "its profile does not match the estimator; "
                 + "; ".join(_differences(fitted, profiled))
                 + ": make the profile from the data that the estimator was fitted on"
             )
@@ -136,8 +136,9 @@ class Profile:
     def _check_count(self, count: int) -> None:
         if count != len(self.columns):
             raise ModelError(
-                f"its profile does not fit the estimator: it has {len(self.columns)} columns, the "
-                f"estimator takes {count}. Make the profile from the data that the estimator was "
+                f"its profile does not match the estimator: the profile has {len(self.columns)} "
+                f"columns, the estimator takes {count}. Make the profile from the data that the "
+                "estimator was "
                 "fitted on"
             )
 

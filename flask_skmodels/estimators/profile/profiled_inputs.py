@@ -21,13 +21,13 @@ def profiled(
     The profile decides on types, dtypes, categories and the container. A column may be missing if
     it was in the training data, or if the estimator accepts it.
 
-    :param inputs: the X that the estimator takes, as far as the estimator itself knows
+    :param inputs: the X that the estimator takes, as far as the estimator itself shows
     :param profile: the profile of its training data
-    :param is_exact: False if the estimator itself does not know its number of columns, but only one
-        of its inner steps; what is inferred from that step is then ignored
+    :param is_exact: False if not the estimator itself but only one of its inner steps knows the
+        number of columns; what is inferred from that step is then ignored
     :param records_names: whether the estimator would know names if it had been fitted on a data
         frame
-    :raises ModelError: the profile does not fit the estimator
+    :raises ModelError: the profile does not match the estimator
     """
     if inputs.container == "nothing":
         return inputs
@@ -64,7 +64,7 @@ def _in_order(inputs: Inputs, profile: Profile) -> list[tuple[InputColumn, Colum
 
 
 def _has_names(profile: Profile) -> bool:
-    """Return True if the columns of the training data had names, and not only numbers from 0."""
+    """Return True if the columns of the training data had names other than numbers from 0."""
     if profile.container in ("array", "list"):
         return any(column.name != f"x{i}" for i, column in enumerate(profile.columns))
     return [column.label for column in profile.columns] != list(range(len(profile.columns)))
@@ -73,8 +73,8 @@ def _has_names(profile: Profile) -> bool:
 def _container(inputs: Inputs, profile: Profile, *, records_names: bool) -> str:
     """Return the container of X.
 
-    An estimator that records names, and knows the number of its columns but no names, was fitted on
-    an array, unless the columns of the frame had numbers in place of names.
+    An estimator that records names, but knows only the number of its columns, was fitted on an
+    array, unless the columns of the frame had numbers instead of names.
     """
     container = _CONTAINERS.get(profile.container, inputs.container)
     has_labels = any(column.label is not None for column in profile.columns)
@@ -105,7 +105,7 @@ def _merged(column: InputColumn, profile: ColumnProfile) -> InputColumn:
 
 
 def _missing(column: InputColumn, profile: ColumnProfile) -> object:
-    """Return the missing value that the training data had, else the estimator's."""
+    """Return the missing value of the training data or, if it had none, of the estimator."""
     if profile.missing_marker == "na":
         return import_module("pandas").NA
     return {"nan": nan, "none": None}.get(profile.missing_marker or "", column.missing)

@@ -16,11 +16,11 @@ _TYPED_BY = frozenset({"type", "coerce", "transform", "allowed"})
 
 
 def with_types(rules: FieldRules, inputs: Inputs) -> dict[str, Rules]:
-    """Return declared rules with the type of the training data where they declare none.
+    """Return declared rules, with the type of the training data where no type is declared.
 
     :param rules: the rules of each field
     :param inputs: the X that the estimator takes, as the profile describes it
-    :raises ModelError: a declared type is not that of the training data
+    :raises ModelError: a declared type is not the type of the training data
     """
     completed = dict(rules)
     for name, column in _pairs(rules, inputs):
@@ -32,7 +32,7 @@ def with_types(rules: FieldRules, inputs: Inputs) -> dict[str, Rules]:
 
 
 def with_ranges(rules: FieldRules, inputs: Inputs) -> dict[str, Rules]:
-    """Return rules with the ranges of the training data as bounds, where they declare none.
+    """Return rules, with the range of the training data as bounds where none are declared.
 
     :param rules: the rules of each field
     :param inputs: the X that the estimator takes, as the profile describes it
@@ -50,7 +50,7 @@ def with_ranges(rules: FieldRules, inputs: Inputs) -> dict[str, Rules]:
 
 
 def _pairs(rules: FieldRules, inputs: Inputs) -> Iterator[tuple[str, InputColumn]]:
-    """Yield the fields and their columns of which the profile knows the values."""
+    """Yield the fields of whose columns the profile knows the values, with these columns."""
     for name, column in columns_of(rules, inputs).items():
         if column.samples and not is_alias(rules[name]):
             yield name, column
@@ -71,7 +71,7 @@ def _check_type(name: str, declared: list[Any], column: InputColumn) -> None:
     known = _NUMBERS | _TIMES | {"boolean", "string"}
     if types and types <= known and not fitting:
         raise ModelError(
-            f"its profile does not fit the schema: field {name!r} is declared as "
+            f"its profile does not match the schema: field {name!r} is declared as "
             f"{' or '.join(sorted(types))}, but the training data has {column.type} values with "
             f"the dtype {column.dtype}. Change the type, or convert the values with coerce"
         )

@@ -20,7 +20,8 @@ def round_number(value: float, mode: str) -> float:
 
     :param value: a finite number, an int or a float
     :param mode: ``"down"``, ``"up"`` or ``"nearest"``
-    :returns: an int for an int, else a float; the number itself if it would round to infinity
+    :returns: an int for an int, otherwise a float; the number itself if the result would be
+        infinity
     """
     exact = Decimal(value) if isinstance(value, int) else Decimal(repr(float(value)))
     rounded = Context(prec=_DIGITS, rounding=_MODES[mode]).plus(exact)
@@ -34,8 +35,8 @@ def unit_of(low: int, high: int) -> str:
 
     :param low: the first time, in microseconds
     :param high: the last time, in microseconds
-    :returns: the code that NumPy uses for the smallest unit of which the span has at most 100, from
-        seconds (``"s"``) to years (``"Y"``)
+    :returns: NumPy's code of the smallest unit, from seconds (``"s"``) to years (``"Y"``), in which
+        the span is at most 100
     """
     fitting = (u for u, size in _MICROSECONDS.items() if high - low <= _MOST_UNITS * size)
     return next(fitting, "Y")

@@ -45,7 +45,7 @@ class MalformedProfile(Exception):
 def parse(data: bytes) -> JSONObject:
     """Return the JSON object in the bytes of a file.
 
-    :raises MalformedProfile: it is too large or too deep, or it is not a JSON object
+    :raises MalformedProfile: the document is too large or too deep, or is not a JSON object
     """
     if len(data) > MAX_BYTES:
         raise MalformedProfile(f"it is larger than {MAX_BYTES >> 20} MiB")
@@ -67,16 +67,16 @@ def read_document(document: Mapping[str, Any]) -> dict[str, Any]:
     if entries.pop("format", None) != FORMAT:
         raise MalformedProfile(f"its format is not {FORMAT!r}")
     if (version := entries.pop("version", None)) != VERSION or isinstance(version, bool):
-        raise MalformedProfile(f"its version is not {VERSION}, the only one that can be read")
+        raise MalformedProfile(f"its version is not {VERSION}, the only version that can be read")
     return _read_object(entries, _PROFILE, ("container", "rows", "columns"))
 
 
 def _read_object(
     entries: Mapping[str, Any], readers: Mapping[str, _Reader], required: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the values of known keys as their readers return them, and the others as ``extra``.
+    """Return the values of known keys from their readers, and all other keys as ``extra``.
 
-    A key whose value is null counts as left out.
+    A key whose value is null counts as missing.
     """
     attributes: dict[str, Any] = {}
     extra: JSONObject = {}
@@ -117,13 +117,13 @@ def _column(value: Any) -> ColumnProfile:
 
 
 def _check_kinds(attributes: Mapping[str, Any]) -> None:
-    """Check that the bounds are in order, and of the column's type."""
+    """Check that the bounds are in ascending order and have the column's type."""
     low, high, bins = (attributes.get(key) for key in ("min", "max", "bins"))
     edges = [] if bins is None else list(bins.edges)
     bounds = [value for value in (low, high, *edges) if value is not None]
     is_text = attributes["type"] in ("datetime", "date", "any")
     if not set(map(type, bounds)) <= ({str} if is_text else {int, float}):
-        raise MalformedProfile("min, max and bins are not of the column's type")
+        raise MalformedProfile("min, max and bins do not have the column's type")
     if (low is not None and high is not None and low > high) or edges != sorted(edges):
         raise MalformedProfile("min, max and bins are not in ascending order")
 
@@ -153,7 +153,8 @@ def _array(
 
     :param read: the reader of an entry
     :param most: the largest number of entries
-    :param are_valid: a quick check of all entries; where it returns False, each is read on its own
+    :param are_valid: a quick check of all entries; if it returns False, each entry is read on its
+        own
     """
 
     def read_all(value: Any) -> tuple[Any, ...]:

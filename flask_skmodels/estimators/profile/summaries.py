@@ -1,4 +1,4 @@
-"""Summaries of the values of a column, which is added as a whole or in parts.
+"""Summaries of the values of a column, which are added all at once or in parts.
 
 They hold a bounded number of values, whatever the number of rows.
 """
@@ -17,10 +17,10 @@ from flask_skmodels.estimators.profile.column_profile import Bins, Frequent, Val
 from flask_skmodels.estimators.profile.rounding import round_number, round_time, unit_of
 from flask_skmodels.schema.types import Array
 
-LEAST_ROWS = 20  # that a frequent value and a bin stand for
+LEAST_ROWS = 20  # behind each frequent value and each bin
 MOST_FREQUENT = 50
 MOST_BINS = 20
-MOST_COUNTED = 50_000  # values of a column that are counted at a time
+MOST_COUNTED = 50_000  # different values of a column that are counted at the same time
 LONGEST_TEXT = 100  # characters; longer texts are not kept
 _PART = 2**16  # rows
 
@@ -47,7 +47,7 @@ class Numbers:
     def add(self, values: Array, *, is_own: bool = False) -> None:
         """Add numbers.
 
-        :param values: array of shape (values,) of integers or floats; infinite ones are left out
+        :param values: array of shape (values,) of integers or floats; infinite values are left out
         :param is_own: True if nothing else uses the array, so that it may be sorted in place
         """
         if values.dtype.kind == "f":
@@ -104,11 +104,11 @@ class Numbers:
         return sqrt(self._sum_of_squares / self.count) if self.count else 0.0
 
     def moments(self, share_other: float) -> dict[str, float]:
-        """Return the mean and the standard deviation, rounded if they reveal few values.
+        """Return the mean and the standard deviation, rounded if they would reveal a few values.
 
         The sum of the values that are not listed follows from the mean and the frequent values.
 
-        :param share_other: the share of the values that are not among the frequent ones
+        :param share_other: the share of the values that are not frequent
         """
         figures = {"mean": self.mean, "std": self.std}
         if self.count < LEAST_ROWS or 0 < share_other * self.count < LEAST_ROWS:
@@ -203,7 +203,7 @@ class Counts:
         self._counts: Counter[Any] = Counter()
 
     def add_texts(self, values: Sequence[str]) -> None:
-        """Add texts; those of more than 100 characters are only counted."""
+        """Add texts; texts of more than 100 characters are only counted."""
         self.count += len(values)
         if max(map(len, values), default=0) > LONGEST_TEXT:
             values = [value for value in values if len(value) <= LONGEST_TEXT]
@@ -261,7 +261,7 @@ def share_other(frequent: Frequent) -> float:
 
 
 def bins_of(values: Array, edges: Iterable[float]) -> Bins:
-    """Return the bins with these edges, without empty widths, and the share in each.
+    """Return the bins with these edges, without bins of no width, and the share in each.
 
     :param values: the values in ascending order
     :param edges: in ascending order; the first is at most the smallest value, the last at least the
@@ -289,7 +289,7 @@ def _runs(values: Array) -> dict[Any, int]:
     """
     if len(values) < LEAST_ROWS:
         return {}
-    # A run of 20 equal values is one where a value equals the one 19 places on.
+    # In a run of 20 equal values, a value equals the value 19 places later.
     heads = np.flatnonzero(values[: -LEAST_ROWS + 1] == values[LEAST_ROWS - 1 :])
     distinct = np.unique(values[heads])
     counts = np.searchsorted(values, distinct, "right") - np.searchsorted(values, distinct)

@@ -1,4 +1,4 @@
-"""Batches of rows from a file of training data, so that memory does not grow with the file."""
+"""Batches of rows from a file of training data, so that a larger file takes no more memory."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class TrainingFile:
             self.names = self._names()
 
     def check_separator(self, *, is_named: bool = False) -> None:
-        """Check that semicolons do not separate the values. The name of a column may have one.
+        """Check that semicolons do not separate the values; a column's name may contain one.
 
-        :param is_named: whether the columns have other names than those of the model
-        :raises ArtifactError: they do
+        :param is_named: whether the names of the columns are not those of the model
+        :raises ArtifactError: semicolons separate the values
         """
         if self._semicolons and (is_named or len({*self._semicolons}) == 1):
             raise ArtifactError(self.path, _SEMICOLONS)
@@ -134,8 +134,8 @@ def _pandas_dtypes(schema: Any) -> dict[str, str]:
 def _read_csv(path: Path, names: list[str]) -> Iterator[Batch]:
     """Yield batches of a CSV file.
 
-    The types are inferred from all rows, in a first pass: from the first rows alone, a later row
-    could contradict them.
+    The types are inferred from all rows, in a first pass: if they were inferred from the first rows
+    alone, a later row could contradict them.
     """
     pyarrow = _import("pyarrow")
     texts = dict.fromkeys(names, pyarrow.string())

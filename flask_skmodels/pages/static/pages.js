@@ -79,7 +79,7 @@
     for (const button of within.querySelectorAll("[data-copy]")) button.hidden = false;
   };
 
-  // Send a form, and return the page that comes. Form fields can have any name and shadow the
+  // Send a form, and return the page in the response. Form fields can have any name and shadow the
   // properties of the form, so its attributes are read instead.
   const send = async (form, address) => {
     const data = new FormData(form);
@@ -97,7 +97,7 @@
   // The number of the last thing that the visitor did: a response to an earlier one is not shown.
   let latest = 0;
   let timer, isAsking, isStale;
-  // The number of the last request that replaces each part; none if its form was changed since.
+  // The number of the last request that replaces each part; none if its form was changed since then.
   const sent = new Map();
 
   // Submit a form and replace the parts of the page that it names in data-live.
@@ -135,7 +135,7 @@
     }
   };
 
-  // What if: while a slider moves, the answer moves. One request at a time; the last position wins.
+  // What if: while a slider moves, the answer changes. One request at a time; the last position wins.
   const WAIT = 120; // milliseconds without a move
   const ask = async (form) => {
     if (isAsking) return void (isStale = true);
@@ -180,7 +180,7 @@
     slider.addEventListener("keydown", (event) => {
       const direction = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1 }[event.key];
       if (!direction) return;
-      event.preventDefault(); // with step "any" the browser's own steps are a hundredth
+      event.preventDefault(); // with step "any", the browser's own steps are a hundredth of the range
       slider.value = Number(slider.value) + direction * step;
       slider.dispatchEvent(new Event("input"));
     });
@@ -277,7 +277,7 @@
         document.getElementById(id).replaceChildren(...page.getElementById(id).childNodes);
       }
     } catch {
-      // the button checks the columns too, and shows what is wrong
+      // the button also checks the columns, and shows what is wrong
     }
   };
   const setUpFiles = () => {
@@ -310,7 +310,7 @@
     if (button) copy(button);
   });
 
-  // A response would replace what the visitor has typed since.
+  // A response must not replace what the visitor has typed since then.
   const onEdit = (event) => {
     const row = event.target.closest("#row");
     if (row) sent.delete(row.getAttribute("data-live"));

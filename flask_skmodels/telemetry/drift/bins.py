@@ -1,4 +1,4 @@
-"""The bins of one column: those of its profile, frozen when the model was fitted."""
+"""The bins of one column, which are taken from the profile and never change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.times import zone_of
 from flask_skmodels.schema.types import FloatArray
 
-FREQUENT = 0.05  # the share of a number from which it has a bin of its own
+FREQUENT = 0.05  # a number with at least this share has its own bin
 NUMBERS = ("number", "integer", "boolean")
 TIMES = ("datetime", "date")
 OTHER, UNKNOWN, MISSING = "other", "unknown", "missing"
@@ -25,10 +25,10 @@ _EPOCH = datetime(1970, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bin as it is shown.
+    """A bin as it is shown.
 
     :param label: the value, or the range of values
-    :param expected: its share in the training data
+    :param expected: the share of the bin in the training data
     """
 
     label: str
@@ -41,7 +41,7 @@ class ColumnBins:
 
     :ivar name: the name of the column
     :ivar source: the profile of the column
-    :ivar expected: for each bin its share in the training data, shape (bins,)
+    :ivar expected: for each bin, its share in the training data, shape (bins,)
     """
 
     name: str
@@ -50,7 +50,7 @@ class ColumnBins:
 
     @property
     def missing(self) -> int:
-        """The index of the bin of missing values, which is the last."""
+        """The index of the bin of missing values, which is the last bin."""
         return len(self.expected) - 1
 
     @property
@@ -60,7 +60,7 @@ class ColumnBins:
 
     @property
     def unknown(self) -> int | None:
-        """The index of the bin of unknown values, None if other values have the same bin."""
+        """The index of the bin of unknown values, None if it also has other values."""
         return None
 
     @property
@@ -84,10 +84,10 @@ class ColumnBins:
 class NumberBins(ColumnBins):
     """The bins of a column of numbers or times.
 
-    :ivar edges: the lower edges of all bins but the first, in ascending order. The first bin is for
-        values below the training range; the one of the last edge is for values above it; the bin
-        of missing values follows.
-    :ivar times: how the values are turned into numbers; None if they are numbers
+    :ivar edges: the lower edges of all bins except the first, in ascending order. The first bin is
+        for values below the training range; the bin of the last edge is for values above it; the
+        bin of missing values follows.
+    :ivar times: turns the values into numbers; None if they are numbers
     """
 
     edges: FloatArray
@@ -118,13 +118,13 @@ class CategoryBins(ColumnBins):
 
     @property
     def unknown(self) -> int | None:
-        """The index of the bin of unknown values, None if other values have the same bin."""
+        """The index of the bin of unknown values, None if it also has other values."""
         has_all = self.source.categories is not None or _is_complete(self.source)
         return self.missing - 1 if has_all else None
 
     @property
     def codes(self) -> dict[Any, int]:
-        """The index of the bin of each value that is known."""
+        """The index of the bin of each known value."""
         other = self.missing - 2
         codes: dict[Any, int] = dict.fromkeys(self.source.categories or (), other)
         codes |= {value: index for index, value in enumerate(self.source.frequent.values)}
@@ -143,7 +143,7 @@ class CategoryBins(ColumnBins):
 
 
 class Times:
-    """Turns dates and times into microseconds since 1970, as local times of a zone.
+    """Turns dates and times into microseconds since 1970, in local time of a zone.
 
     :param zone: the name of the time zone of the training data, None if they had none
     """
@@ -153,11 +153,11 @@ class Times:
         if zone is not None:
             try:
                 self._zone = zone_of(zone)
-            except ModelError:  # a zone of another machine
+            except ModelError:  # a zone that this machine does not have
                 self._zone = UTC
 
     def number(self, value: Any) -> float:
-        """Return a date or time as a number, nan for any other value."""
+        """Return a date or time as a number, and nan for any other value."""
         if isinstance(value, str):
             value = _read_time(value)
         if not isinstance(value, date):
@@ -183,7 +183,7 @@ def bins_of(column: ColumnProfile, name: str | None = None) -> ColumnBins:
     """Return the bins of a column.
 
     :param column: the profile of the column
-    :param name: the name to use for it
+    :param name: the name to use for the column
     """
     name = column.name if name is None else name
     times = Times(column.zone) if column.type in TIMES else None
@@ -213,8 +213,8 @@ _Range = tuple[str, float, float, float]  # label, share, lower and upper edge
 def _ranges(column: ColumnProfile, times: Times | None) -> Iterator[_Range]:
     """Yield the ranges that a column of numbers or times is divided into; none for other columns.
 
-    They are quantile bins, in which a frequent number has a bin of its own. In a column of few
-    numbers, each has a range to which it is the nearest.
+    These are quantile bins, in which a frequent number has its own bin. In a column of few numbers,
+    the range of a number has the values that are nearest to it.
     """
     if column.categories is not None or column.type not in (*NUMBERS, *TIMES):
         return

@@ -1,4 +1,4 @@
-"""Counts the rows and predictions of one version as they are made.
+"""Counts the rows and predictions of one version when they are made.
 
 A row is turned into counts at once and never kept. For numbers this is one comparison with all
 edges and one addition; NumPy does both for all columns together.
@@ -39,7 +39,7 @@ from flask_skmodels.telemetry.drift.layout import (
     output_values,
 )
 
-# The rules whose errors say why a value is in no bin.
+# Errors of these rules say why a value is in no bin.
 _REASONS = {
     **dict.fromkeys(("required", "nullable"), REJECTED.index("missing")),
     "allowed": REJECTED.index("unknown"),
@@ -55,7 +55,7 @@ class Counters:
 
     :param layout: the bins
     :param window: the number of rows of a window
-    :param minimum: the number of rows from which drift is computed
+    :param minimum: the number of rows that are needed for drift
     :param buffer: as for :class:`~flask_skmodels.telemetry.drift.counts.Counts`
     """
 
@@ -73,7 +73,7 @@ class Counters:
         self._pick = _picker(layout.numbers.tolist(), len(layout.fields))
         self._set_outputs()
         self._unchecked = 0
-        self._left = 0  # rows until the pending ones are added to their block; 0 if it is full
+        self._left = 0  # rows until the pending rows are added to their block; 0 if that is full
         self._resume()
 
     def _set_row_arrays(self) -> None:
@@ -84,7 +84,7 @@ class Counters:
         self._edges = layout.row_edges.ravel()
         self._values = np.zeros(size)  # the numbers of one row, once for each edge
         self._row = self._values[:fields]
-        is_above = np.ones(size + 1, dtype=np.bool_)  # the last one stays, to count the rows
+        is_above = np.ones(size + 1, dtype=np.bool_)  # the last one stays True, to count the rows
         self._is_above, self._is_present = is_above[:size], is_above[:fields]
         self._ones = is_above.view(np.uint8)
         self._value_bytes = self._values.data.cast("B")
@@ -111,7 +111,7 @@ class Counters:
             self._no_output = _NO_NUMBER
 
     def _resume(self) -> None:
-        """Go on where the counts ended; they may be those of a process that has ended."""
+        """Continue from counts that exist already, perhaps from a process that has ended."""
         counts = self.counts
         counts.state[0] += counts.state[0] % 2
         if not counts.times[0]:
@@ -138,7 +138,7 @@ class Counters:
     def add(self, prediction: Prediction) -> bool:
         """Count a prediction.
 
-        :returns: True if enough rows were counted since the last time to look for drift again
+        :returns: True if enough rows were counted, since the last time, to look for drift again
         """
         if prediction.rows != 1 or not self._is_simple:
             return self._add_rows(prediction)
@@ -156,11 +156,11 @@ class Counters:
             try:
                 data, codes, present = self._encode(prediction)
             except (AttributeError, TypeError, ValueError, OverflowError):
-                return self._add_rows(prediction)  # a value that is in no bin of its kind
+                return self._add_rows(prediction)  # a value has no bin of its kind
         if len(data) != self._row_bytes:
             return self._add_rows(prediction)
         lock = self._lock
-        lock.acquire()  # with a try block, this takes less time than a with statement
+        lock.acquire()  # acquire with a try block takes less time than a with statement
         try:
             if not self._left:
                 self._open_block()
@@ -183,16 +183,16 @@ class Counters:
             lock.release()
 
     def _add_present(self, expected: bytes) -> None:
-        """Add the numbers of a row to the sums; some, or the prediction, are missing.
+        """Add a row to the sums if some of its numbers, or the prediction, are missing.
 
-        :param expected: 1 for each number of a row without missing values, else 0
+        :param expected: 1 for each number that a row without missing values has, else 0
         """
         _add(self._sums, self._row, self._sums, where=self._is_present)
         if expected is self._all_present and self._numeric is not None and not self._present[-1]:
             self._bins[self._missing_output] += 1
 
     def _encode(self, prediction: Prediction) -> tuple[bytes, Sequence[int], bytes]:
-        """Return a row as it is counted.
+        """Return a row in the form in which it is counted.
 
         :returns: the numbers as doubles, the bins of all other values, and as ``expected`` of
             :meth:`_add_present`
@@ -216,7 +216,7 @@ class Counters:
         if not self.layout.fields:
             return b"", []
         if isinstance(X, list):
-            raise TypeError("a list of texts or mappings is counted as several rows are")
+            raise TypeError("a list of texts or mappings is counted in the way of several rows")
         matrix = X.matrix if isinstance(X, DeferredFrame) else X
         if self._is_all_numbers and matrix is not None and matrix.dtype is _FLOAT64:
             return matrix.tobytes(), []
@@ -229,7 +229,7 @@ class Counters:
         numbers = row if self._pick is None else self._pick(row)
         try:
             return self._pack(*numbers), codes
-        except struct_error:  # a missing value, or one that is no number
+        except struct_error:  # a value is missing or not a number
             return np.array(numbers, dtype=np.float64).tobytes(), codes
 
     def _add_rows(self, prediction: Prediction) -> bool:
@@ -303,7 +303,7 @@ class Counters:
         counts.state[0] += 1
 
     def _open_block(self) -> None:
-        """Begin a new block in place of the oldest one, whose rows are in no block from now on."""
+        """Begin a new block in place of the oldest block, whose rows then belong to no block."""
         slot = (self._slot + 1) % SLOTS
         self._retire(slot)
         self.counts.state[1] = slot
@@ -355,7 +355,7 @@ def _finder(layout: Layout, index: int) -> Callable[[Prediction], int]:
 
 
 def _value(output: Output, prediction: Prediction) -> Any:
-    """Return the prediction for one row; nan if it has another form."""
+    """Return the prediction for one row, nan if it has an unexpected form."""
     outputs = prediction.outputs
     if type(outputs) is np.ndarray and outputs.size == 1:
         return outputs.item()
@@ -421,12 +421,12 @@ def _count_output(layout: Layout, index: int, values: Any, counts: Array) -> Non
 
 
 def _row_of(frame: DeferredFrame) -> Sequence[Any]:
-    """Return the only row of a data frame whose values are not in a matrix."""
+    """Return the only row of a data frame that has no matrix."""
     return [column[0] for column in frame.columns] if frame.row is None else frame.row
 
 
 def _picker(numbers: Sequence[int], width: int) -> Callable[[Any], Any] | None:
-    """Return a function that picks the numbers of a row, None if a row has nothing else."""
+    """Return a function that picks the numbers of a row, None if a row has only numbers."""
     if len(numbers) == width:
         return None
     if len(numbers) > 1:

@@ -1,6 +1,6 @@
-"""The counts of one version in one process: since the start, and of the last blocks of rows.
+"""The counts of one version in one process: since the start, and for the last blocks of rows.
 
-They are arrays in one buffer, which may be a file that other processes read.
+The counts are arrays in one buffer, which may be a file that other processes read.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from flask_skmodels.schema.types import Array
 from flask_skmodels.telemetry.drift.layout import Layout
 
-FORMAT = 2  # of the buffer; a file of another format is not used
-BLOCKS = 8  # that a window has
-SLOTS = BLOCKS + 1  # the current block besides
+FORMAT = 2  # of the buffer; a file with a different number is not used
+BLOCKS = 8  # blocks of a window
+SLOTS = BLOCKS + 1  # with the current block
 REJECTED = ("missing", "unknown", "outside")
 
 
@@ -24,7 +24,7 @@ REJECTED = ("missing", "unknown", "outside")
 class Tally:
     """Counts of some rows.
 
-    :ivar opened_at: the time from which the rows were counted, in seconds since 1970
+    :ivar opened_at: the time since which the rows were counted, in seconds since 1970
     :ivar rows: the number of rows
     :ivar bins: the number of values in each bin
     :ivar sums: the sum of the values of each column of numbers
@@ -54,7 +54,7 @@ class Counts:
     """The arrays of the counts of one version in one process.
 
     :param layout: the bins
-    :param block_rows: the most rows of a block
+    :param block_rows: the maximum number of rows of a block
     :param buffer: a writable buffer of :func:`size_of` bytes, which are zero at first
     :ivar state: two numbers: the sequence, odd while the counts are inconsistent, and the slot of
         the current block
@@ -75,7 +75,7 @@ class Counts:
         self.pending = views[9]
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of the counts, without the rows that are counted meanwhile."""
+        """Return a copy of the counts, without rows that are counted while it is made."""
         for _ in range(20):
             before = int(self.state[0])
             copied = self._copied()
@@ -84,7 +84,7 @@ class Counts:
         return copied
 
     def newest(self, rows: int) -> tuple[Array, int]:
-        """Return the counts of the newest blocks that have so many rows, or of all of them.
+        """Return the counts of the newest blocks with at least so many rows, or of all blocks.
 
         Pending rows are left out.
 

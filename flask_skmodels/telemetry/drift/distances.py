@@ -12,11 +12,11 @@ FLOOR = 1e-4  # the least share of a bin in a population stability index, which 
 def psi(expected: Array, actual: Array) -> float:
     """Return the population stability index of two distributions.
 
-    It is the sum over the bins of ``(actual - expected) * ln(actual / expected)``, where a share
+    This is the sum over the bins of ``(actual - expected) * ln(actual / expected)``, where a share
     below 0.0001 counts as 0.0001.
 
     :param expected: the share of each bin, shape (bins,)
-    :param actual: likewise
+    :param actual: the share of each bin, shape (bins,)
     """
     return float(psi_of_each(expected, actual, _ALL)[0])
 
@@ -25,8 +25,8 @@ def js_distance(expected: Array, actual: Array) -> float:
     """Return the Jensen-Shannon distance of two distributions, with the logarithm to base 2.
 
     :param expected: the share of each bin, shape (bins,)
-    :param actual: likewise
-    :returns: from 0, equal, to 1, nothing in common
+    :param actual: the share of each bin, shape (bins,)
+    :returns: from 0 (equal) to 1 (nothing in common)
     """
     return float(js_of_each(expected, actual, _ALL)[0])
 

@@ -44,7 +44,7 @@ from flask_skmodels.telemetry.drift.shared_counts import Flags, SharedBuffers, d
 from flask_skmodels.telemetry.listener import Listener, Receiver
 from flask_skmodels.versions.version import ModelVersion
 
-KEPT_UNLOADED = 3  # versions of a model whose counts are kept although they are not loaded
+KEPT_UNLOADED = 3  # versions of a model that are not loaded, but whose counts are kept
 _Key = tuple[str, str | None]  # model, version
 
 
@@ -55,7 +55,7 @@ class Report:
     :ivar model: the name of the model
     :ivar version: the label of the version, None if the model has no versions
     :ivar threshold: the population stability index above which a field has drifted
-    :ivar minimum: the number of rows from which drift is computed
+    :ivar minimum: the number of rows that are needed for drift
     :ivar layout: the bins
     :ivar totals: the counts
     :ivar figures: the figures of the window
@@ -82,7 +82,7 @@ class Report:
         return document
 
     def drifted(self) -> Iterator[tuple[int, float]]:
-        """Yield the index and the stability index of each shown column that has drifted."""
+        """Yield the position and the stability index of each shown column that has drifted."""
         outputs = range(len(self.layout.fields), len(self.layout.columns))
         values = self.figures.psi.tolist()
         for index in (*self.shown, *outputs):
@@ -96,8 +96,8 @@ class Compared:
 
     :ivar version: the label of the version
     :ivar role: ``"shadow"`` or ``"canary"``
-    :ivar totals: its counts, in the bins of the live version
-    :ivar figures: the figures of its window, with the live version's window as what is expected
+    :ivar totals: the counts of the version, in the bins of the live version
+    :ivar figures: the figures of the version's window, compared with the live version's window
     """
 
     version: str
@@ -116,12 +116,12 @@ class Compared:
 
 
 class Observed:
-    """The counts of one version, in this process and in those that share them with it.
+    """The counts of one version, in this process and in the processes that share counts with it.
 
     :param layout: the bins
     :param model: the model, whose ``drift_window`` and ``drift_minimum`` apply
     :param identity: identifies the counts together with the bins
-    :param source: the bins that ``layout`` is a part of, by default itself
+    :param source: the bins of which ``layout`` is a part, by default ``layout`` itself
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Observed:
 
     @property
     def counters(self) -> Counters:
-        """The counters of this process, which begin when they are first needed."""
+        """The counters of this process, made when they are first needed."""
         if self._counters is None:
             with self._lock:
                 if self._counters is None:
@@ -187,7 +187,7 @@ class Observed:
 class Drift(Listener):
     """Counts the rows of the models of one extension on one application.
 
-    It listens to predictions only if one of the models has a profile.
+    It listens to predictions only if a model has a profile.
 
     :param extension: the name of the extension
     :param deployments: models of the extension by name
@@ -244,7 +244,8 @@ class Drift(Listener):
         """Return the drift of the live version of a model, None if it has no profile.
 
         :param deployment: the model
-        :param version: the version, by default the live one; None is returned if none is loaded
+        :param version: the version, by default the live version; if none is loaded, None is
+            returned
         """
         version = deployment.versions.live if version is None else version
         if version is None:
@@ -312,9 +313,9 @@ class Drift(Listener):
             self._start()
 
     def _forget(self, name: str) -> None:
-        """Drop the counts of versions that are no longer loaded, except those unloaded last.
+        """Drop the counts of versions that are no longer loaded, except of those unloaded last.
 
-        A version that is loaded again soon, as after a rollback, goes on with its counts.
+        A version that is soon loaded again, for example after a rollback, continues its counts.
         """
         versions = self._deployments[name].versions
         with self._lock:
@@ -334,7 +335,7 @@ class Drift(Listener):
     def _on_prediction(
         self, sender: Sender, model: Model, prediction: Prediction, **extra: Any
     ) -> None:
-        if prediction.layout is not None:  # an explanation of a row that is counted already
+        if prediction.layout is not None:  # an explanation: its row is counted already
             return
         key = prediction.model, prediction.version
         try:
@@ -369,21 +370,21 @@ class Drift(Listener):
             observed.counters.add_rejection(errors)
 
     def _add_key(self, key: _Key) -> Callable[[Prediction], bool] | None:
-        """Return the function that counts the predictions of a version, None if none does."""
+        """Return the function that counts a version's predictions, None if they are not counted."""
         name, label = key
         version = self._deployments[name].versions.loaded(label)
-        if version is None:  # it was unloaded after its prediction
+        if version is None:  # the version was unloaded after its prediction
             return None
         observed = self._observe(version)
         self._adders[key] = add = None if observed is None else observed.counters.add
         if self._deployments[name].versions.loaded(label) is not version:
-            self._adders.pop(key, None)  # it was replaced meanwhile
+            self._adders.pop(key, None)  # the version was replaced meanwhile
         if label in (version.model.traffic or {}):
             self._canaries.add(key)
         return add
 
     def _observe(self, version: ModelVersion) -> Observed | None:
-        """Return the counts of a version; they go on if its bins are the same as before."""
+        """Return the counts of a version, which continue if its bins are the same as before."""
         key = version.name, version.label
         try:
             layout = self._layouts[version]
@@ -401,7 +402,7 @@ class Drift(Listener):
     def _check(self, sender: Sender, model: Model, key: _Key) -> None:
         """Send ``drift_detected`` for each column that has drifted since the last time."""
         observed = self._observed.get(key)
-        if observed is None:  # it was dropped after the prediction was counted
+        if observed is None:  # its counts were dropped after the prediction was counted
             return
         for index, value in enumerate(observed.stability().tolist()):
             if isnan(value):
@@ -421,7 +422,7 @@ class Drift(Listener):
                 )
 
     def _compare(self, sender: Sender, prediction: Prediction, other: Prediction) -> None:
-        """Count a prediction of another version in the bins of the live one."""
+        """Count a prediction of another version in the bins of the live version."""
         deployment = self._deployments[prediction.model]
         live = deployment.versions.live
         if live is None or live.label is None or other.version in (None, live.label):

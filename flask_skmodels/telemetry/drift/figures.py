@@ -19,7 +19,7 @@ STATISTICS = ("psi", "js", "missing", "unknown", "outside", "mean")
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The counts of all processes, of the window and since the start."""
+    """The counts of all processes: in the window, and since the start."""
 
     window: Tally
     total: Tally
@@ -28,7 +28,8 @@ class Totals:
 def totals_of(snapshots: Sequence[Snapshot], window_rows: int) -> Totals:
     """Return the counts of several processes together.
 
-    The window are the newest blocks of all processes that have at least ``window_rows`` rows.
+    The window consists of the newest blocks of all processes that together have at least
+    ``window_rows`` rows.
     """
     blocks = [block for snapshot in snapshots for block in snapshot.blocks]
     newest: list[Tally] = []
@@ -62,12 +63,12 @@ def _sum(tallies: Sequence[Tally], *, empty: bool = False) -> Tally:
 class Figures:
     """The figures of the columns of a layout for the rows of a tally.
 
-    A column with fewer values than ``minimum`` has none.
+    A column with fewer values than ``minimum`` has no figures.
 
-    :ivar rows: for each column the number of values, with missing ones
-    :ivar shares: for each bin its share
-    :ivar psi: for each column the population stability index, nan if there are too few values
-    :ivar js: likewise the Jensen-Shannon distance
+    :ivar rows: for each column, the number of values, including missing values
+    :ivar shares: for each bin, its share
+    :ivar psi: for each column, the population stability index, nan if there are too few values
+    :ivar js: for each column, the Jensen-Shannon distance, nan if there are too few values
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Figures:
         self.psi, self.js = (np.where(self.is_said, each, np.nan) for each in pairs)
 
     def hide(self, columns: Array) -> None:
-        """Say nothing about some columns.
+        """Remove the figures of some columns.
 
         :param columns: True for each column to hide
         """
@@ -117,7 +118,7 @@ class Figures:
         return {name: value if isfinite(value) else None for name, value in pair.items()}
 
     def _shares_without_bin(self, index: int) -> dict[str, float | None]:
-        """Return the shares of missing, unknown and outside values, also of rejected rows."""
+        """Return the shares of missing, unknown and outside values, with those of rejected rows."""
         column = self.layout.columns[index]
         counts = self._tally.bins[self.layout.offsets[index] :]
         rejected = dict(zip(REJECTED, self._tally.rejected[:, index].tolist(), strict=True))
@@ -151,7 +152,7 @@ class Figures:
 def stability_of(layout: Layout, bins: Array, rows: int, minimum: int) -> FloatArray:
     """Return the population stability index of each column, nan if it has too few values.
 
-    It is that of :class:`Figures`, which has more and takes longer.
+    :class:`Figures` has the same index and more, but takes longer.
 
     :param bins: the number of values in each bin
     :param rows: the number of rows
@@ -164,7 +165,7 @@ def stability_of(layout: Layout, bins: Array, rows: int, minimum: int) -> FloatA
 
 
 def _bar_shares(layout: Layout, bins: Array) -> tuple[Array, FloatArray]:
-    """Return the number of values of each column, and for each bar its share of them."""
+    """Return the number of values of each column, and the share of each bar in them."""
     rows = _sums_from(bins, layout.offsets[:-1])
     bars = _sums_from(bins, layout.starts)
     return rows, bars / np.repeat(np.maximum(rows, 1), np.diff(layout.bar_offsets))

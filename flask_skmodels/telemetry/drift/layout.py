@@ -1,8 +1,8 @@
-"""The bins of all columns of a version, and the counts of rows in them as one array.
+"""The bins of all columns of a version, and the counts of rows in these bins as one array.
 
-Numbers are binned together: a row is compared with all edges of all columns at once, which says for
-each edge whether the value is at or above it. Added up, these are cumulative counts, and a bin
-is the difference of two of them. A text has a bin in a dictionary.
+Numbers are binned together: a row is compared with all edges of all columns at once, which shows
+for each edge whether the value is at or above it. The sums over rows are cumulative counts, and the
+count of a bin is the difference of two of them. The bin of a text is found in a dictionary.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from flask_skmodels.telemetry.drift.bins import (
 )
 from flask_skmodels.versions.version import ModelVersion
 
-PART = 250  # rows that are compared with the edges at a time; their counts fit into one byte
+PART = 250  # rows that are compared with the edges at a time, so that a count fits into one byte
 PREDICTIONS = ("predict", "predict_proba")
 
 
 class Output:
-    """One column of the predictions of one method.
+    """A column of the predictions of a method.
 
-    :ivar name: the name of the column, that of the method if it is the only one
+    :ivar name: the name of the column; the name of the method if it is the only column
     :ivar method: the name of the method
     :ivar index: the index of the column among the outputs of ``predict``
-    :ivar bins: its bins
+    :ivar bins: the bins of the column
     """
 
     def __init__(self, method: str, index: int, bins: ColumnBins) -> None:
@@ -57,13 +57,13 @@ class Layout:
     :param fields: the bins of the fields, in the order of the columns of X
     :param outputs: the columns of the predictions
     :ivar columns: the bins of the fields and then of the predictions
-    :ivar offsets: the index of the first bin of each of them, and the number of all bins
+    :ivar offsets: the index of the first bin of each column, and the number of all bins
     :ivar numbers: the indices of the columns of X that hold numbers
     :ivar categories: the indices of the other columns of X
     :ivar edges: the edges of the columns of numbers, shape (edges, columns); the first is minus
-        infinity, and those after the last are nan, so that nothing is above them
+        infinity; after the last edge of a column follow nan, above which there is nothing
     :ivar predicted: the index of the output that is compared together with the row, None if there
-        is none
+        is no such output
     :ivar row_edges: the edges of a row and this output, shape (edges, columns)
     :ivar digest: identifies the bins
     """
@@ -96,7 +96,7 @@ class Layout:
         self.bar_offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.intp)])
 
     def _set_targets(self) -> None:
-        """Set the bins that the differences of cumulative counts belong to."""
+        """Set the bins to which the differences of cumulative counts belong."""
         bins, width = self.bins_of_numbers, len(self.numbers)
         sources: list[int] = []
         targets: list[int] = []
@@ -117,12 +117,12 @@ class Layout:
 
     @property
     def expected(self) -> FloatArray:
-        """For each bin its share in the training data."""
+        """For each bin, its share in the training data."""
         return np.concatenate([np.zeros(0), *(column.expected for column in self.columns)])
 
     @cached_property
     def expected_bars(self) -> FloatArray:
-        """For each bar its share in the training data."""
+        """For each bar, its share in the training data."""
         return np.add.reduceat(self.expected, self.starts) if self.columns else np.zeros(0)
 
     def codes_of(self, index: int) -> Codes:
@@ -133,9 +133,10 @@ class Layout:
         return Codes(column, int(self.offsets[index]))
 
     def fold(self, cumulative: Array, rows: int) -> Array:
-        """Return the counts in the bins of numbers; all others are 0.
+        """Return the counts in the bins of numbers; the counts of all other bins are 0.
 
-        :param cumulative: for each edge the number of values at or above it, as :attr:`edges`
+        :param cumulative: for each edge, the number of values at or above it, in the shape of
+            :attr:`edges`
         :param rows: the number of rows
         """
         counts = np.zeros(self.size, dtype=np.int64)
@@ -148,7 +149,7 @@ class Layout:
     def fold_row_counts(self, counts: Array) -> tuple[Array, int]:
         """Return the counts in the bins of the fields and of the output that is a number.
 
-        :param counts: for each edge of :attr:`row_edges` the number of values at or above it, and
+        :param counts: for each edge of :attr:`row_edges`, the number of values at or above it, and
             then the number of rows
         :returns: the counts, and the number of rows
         """
@@ -164,7 +165,7 @@ class Layout:
         return bins, rows
 
     def cumulative(self, matrix: FloatArray) -> Array:
-        """Return for each edge the number of values at or above it.
+        """Return, for each edge, the number of values at or above it.
 
         :param matrix: the columns of numbers, shape (rows, columns)
         """
@@ -188,7 +189,7 @@ class Layout:
         return result
 
     def category_columns(self, X: ModelInput) -> list[tuple[int, Any]]:
-        """Return the index and the values of each column of X that is not one of numbers."""
+        """Return the index and the values of each column of X that does not hold numbers."""
         pairs = ((int(index), self.fields[index].source.name) for index in self.categories)
         return [(index, values_of(X, index, name)) for index, name in pairs]
 
@@ -197,7 +198,7 @@ class Codes(dict[Any, int]):
     """The index of the bin of each value of a column of categories.
 
     :param bins: the bins of the column
-    :param offset: the index of its first bin
+    :param offset: the index of the column's first bin
     """
 
     def __init__(self, bins: CategoryBins, offset: int) -> None:
@@ -214,7 +215,7 @@ def count_values(values: Sequence[Any] | Array, codes: Codes, counts: Array) -> 
     plain = values.tolist() if isinstance(values, np.ndarray) else values
     try:
         occurrences = Counter(plain)
-    except TypeError:  # a list or a mapping, which has no bin of its own
+    except TypeError:  # a list or a mapping, which has no bin
         occurrences = Counter(str(value) for value in plain)
     for value, count in occurrences.items():
         counts[codes[value]] += count
@@ -224,7 +225,7 @@ def values_of(X: ModelInput, index: int, name: str) -> Sequence[Any] | Array:
     """Return the values of one column of X.
 
     :param index: the index of the column
-    :param name: its name, the key if X is a list of mappings
+    :param name: the name of the column, which is the key if X is a list of mappings
     """
     if isinstance(X, Tabular):
         return X.validated_columns([index])[0]
@@ -234,7 +235,7 @@ def values_of(X: ModelInput, index: int, name: str) -> Sequence[Any] | Array:
 
 
 def floats_of(values: Sequence[Any] | Array, times: Any) -> FloatArray:
-    """Return the values of a column of numbers or times as floats, nan for any other value."""
+    """Return the values of a column of numbers or times as floats, and nan for any other value."""
     if times is not None:
         plain = values.tolist() if isinstance(values, np.ndarray) else values
         return np.array([times.number(value) for value in plain])
@@ -267,7 +268,7 @@ def _edges_of(columns: Sequence[ColumnBins]) -> FloatArray:
 
 
 def _with_edges(columns: Sequence[ColumnBins], edges: FloatArray) -> Iterator[ColumnBins]:
-    """Yield columns whose edges are views of the edges of all, to save memory."""
+    """Yield columns whose edges are views of the array of all edges, to save memory."""
     index = 0
     for column in columns:
         if isinstance(column, NumberBins):
@@ -280,7 +281,7 @@ def _with_edges(columns: Sequence[ColumnBins], edges: FloatArray) -> Iterator[Co
 def _predicted(outputs: Sequence[Output]) -> int | None:
     """Return the index of the first output whose values are numbers, None if there is none.
 
-    There is none if one method has several outputs.
+    If a method has several outputs, there is none.
     """
     methods = {output.method for output in outputs}
     for index, output in enumerate(outputs):
@@ -292,7 +293,7 @@ def _predicted(outputs: Sequence[Output]) -> int | None:
 
 
 def _times(columns: Sequence[ColumnBins]) -> Iterator[tuple[int, Times]]:
-    """Yield the indices of the columns of times, and how their values become numbers."""
+    """Yield the indices of the columns of times, and what turns their values into numbers."""
     for index, column in enumerate(columns):
         if isinstance(column, NumberBins) and column.times is not None:
             yield index, column.times
@@ -307,7 +308,7 @@ def layout_of(version: ModelVersion) -> Layout | None:
 
 
 def layout_of_outputs(layout: Layout) -> Layout:
-    """Return the bins of the predictions alone, to count those of another version in them."""
+    """Return only the bins of the predictions, for counting those of another version."""
     return Layout((), layout.outputs)
 
 
@@ -344,10 +345,10 @@ def _outputs(version: ModelVersion, profile: Profile) -> list[Output]:
 
 
 def output_values(output: Output, outputs: ModelOutput, classes: Sequence[Any] | None) -> Any:
-    """Return the column of the predictions of one call; None if it has none.
+    """Return the column of the predictions of one call, None if there is no such column.
 
     :param outputs: the return value of the method
-    :param classes: the classes that its columns stand for
+    :param classes: the classes that the columns of the outputs stand for
     """
     array = np.asarray(outputs)
     if output.method == "predict_proba":

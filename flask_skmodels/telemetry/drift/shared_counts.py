@@ -1,7 +1,7 @@
-"""Counts in files, so that each of several processes can add up those of all.
+"""Counts in files, so that each of several processes can sum the counts of all.
 
 The files are in the directory in which prometheus-client shares the metrics. A process writes only
-to its own; a new one goes on with that of a process that has ended.
+to its own file; a new process continues the file of a process that has ended.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 from weakref import finalize
 
 _SUFFIX = ".drift"  # prometheus-client reads files whose names end in .db
-_released: set[Path] = set()  # files of this process that nothing in it writes to any more
+_released: set[Path] = set()  # files of this process to which it no longer writes
 
 
 def directory() -> Path | None:
-    """Return the directory that several processes share, None if each counts for itself."""
+    """Return the directory that several processes share, None if each process counts alone."""
     path = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return None if not path else Path(path)
 
@@ -44,19 +44,20 @@ class SharedBuffers:
     def open(self) -> Any:
         """Return the buffer of this process.
 
-        It may have counts: its own from before, or those of a process that has ended.
+        It may have counts already: earlier counts of this process, or those of a process that has
+        ended.
 
         :raises OSError: the file cannot be written
         """
         self._own = taken = self._reopened() or self._take_over() or self._new()
         with taken.open("r+b") as file:
             buffer = mmap(file.fileno(), self._size)
-        _released.discard(taken)  # the file of that name may have been deleted
+        _released.discard(taken)  # the file with this name may have been deleted
         finalize(buffer, _released.add, taken).atexit = False
         return buffer
 
     def others(self) -> Iterator[mmap]:
-        """Yield the buffers of the other processes. Each is closed when it is no longer used."""
+        """Yield the buffers of the other processes; each is closed when it is no longer used."""
         for path in self._files():
             if path != self._own:
                 with suppress(OSError, ValueError), path.open("rb") as file:
@@ -71,7 +72,7 @@ class SharedBuffers:
             path = self._path(number)
             if not path.exists():
                 return None
-            with suppress(KeyError):  # it is in use
+            with suppress(KeyError):  # another process uses the file
                 _released.remove(path)
                 return path
         raise AssertionError
@@ -98,9 +99,9 @@ class SharedBuffers:
 
 
 class Flags:
-    """The fields that have drifted and not recovered; each is reported once by all processes.
+    """The fields that have drifted and not recovered; all processes together report each once.
 
-    :param folder: the directory that they share, None to keep them in memory
+    :param folder: the directory that the processes share, None to keep the flags in memory
     :param key: identifies the version and its bins
     """
 
@@ -110,7 +111,7 @@ class Flags:
         self._raised: set[int] = set()
 
     def set(self, index: int) -> bool:
-        """Mark a field; return False if it was marked before, by any process."""
+        """Mark a field; return False if any process has marked it before."""
         if self._folder is None:
             is_new = index not in self._raised
             self._raised.add(index)
@@ -135,7 +136,7 @@ class Flags:
 
 def _has_ended(path: Path) -> bool:
     """Return whether the process that a file belongs to has ended."""
-    if os.name == "nt":  # there signal 0 would end the process
+    if os.name == "nt":  # on Windows, signal 0 would end the process
         return False
     try:
         os.kill(int(path.stem.split("_")[2]), 0)

@@ -1,10 +1,10 @@
 """Lean forms of CatBoost's estimators, which take an array faster than a data frame.
 
 A few rows of numbers and known categories go through its trees without CatBoost. Other calls make a
-``Pool``, because CatBoost has none for an array alone. A pool of doubles would take three times as
-long as one of the single precision numbers that it keeps, and the checks of its arguments twice as
-long. Measured with 100 trees and one row of 20 numbers: 0.02 ms instead of 1.3, and 0.08 through a
-pool.
+``Pool``, because CatBoost has no call for an array alone. A pool of doubles would take three times
+as long as a pool of single precision numbers, which CatBoost keeps, and the checks of its arguments
+twice as long. Measured with 100 trees and one row of 20 numbers: 0.02 ms instead of 1.3, or 0.08
+with a pool.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _trees_of(
 def _class_indices(scores: Array) -> Array:
     """Return the indices of the classes, of shape (rows,), or (rows, 1) if there are several.
 
-    CatBoost itself takes 0.04 ms for that.
+    CatBoost itself takes 0.04 ms for this.
     """
     return scores.argmax(axis=1, keepdims=True) if scores.ndim > 1 else scores > 0
 
@@ -141,7 +141,7 @@ def _has_plain_labels(estimator: Estimator) -> bool:
 
 
 def _prediction(estimator: Estimator, method: str) -> tuple[str, int, int]:
-    """Return the kind of prediction of a method, its first tree and the end of its trees."""
+    """Return a method's kind of prediction, the index of its first tree and the end of its trees."""
     passed: list[Any] = []
     duplicate = shallow_copy(estimator)
     duplicate._predict = lambda data, *options: passed.extend(options)
@@ -151,14 +151,14 @@ def _prediction(estimator: Estimator, method: str) -> tuple[str, int, int]:
 
 
 def _pool_maker(categorical: list[int] | None) -> MakePool:
-    """Return a function that makes a pool of an array, without checking its arguments.
+    """Return a function that makes a pool from an array, without checking its arguments.
 
     :param categorical: the indices of the columns of categories
     """
     cls, names = library.Pool, list(inspect.signature(library.Pool._init).parameters)[1:]
     known = {"cat_features": categorical, "thread_count": _ONE_THREAD}
     if names[0] != "data" or not known.keys() <= set(names):
-        raise Decline("the pool of CatBoost takes other arguments")
+        raise Decline("the pool of the installed CatBoost takes unexpected arguments")
     options = [known.get(name) for name in names[1:]]
 
     def make_pool(data: Array) -> Any:
@@ -175,7 +175,7 @@ def _singles(width: int) -> Callable[[ModelInput], Array]:
     def to_singles(X: ModelInput) -> Array:
         array = to_doubles(X)
         if array.shape[1] != width:
-            raise Decline("X has another number of columns")
+            raise Decline("X has the wrong number of columns")
         return array.astype(np.float32)
 
     return to_singles
@@ -203,7 +203,7 @@ class _Cells:
         columns = X.validated_columns(range(self._width))
         for index, known in zip(self._categorical, self._categories(X.fields), strict=True):
             if not all(_is_category(value, known) for value in columns[index]):
-                raise Decline("a category is missing or of another type")
+                raise Decline("a category is missing or of the wrong type")
         cells = np.empty((len(X), self._width), dtype=object)
         if X.row is not None:
             cells[0] = _with_nan(X.row)
@@ -219,7 +219,7 @@ class _Cells:
         """
         others = (field for index, field in enumerate(fields) if index not in self._categorical)
         if any(field.storage not in NUMBER_KINDS for field in others):
-            raise Decline("a column has a dtype of its own")
+            raise Decline("a column has a dtype that the lean form cannot read")
         known = (fields[index].column.categories for index in self._categorical)
         return [None if each is None else frozenset(each) for each in known]
 

@@ -1,6 +1,6 @@
 """Lean forms of category_encoders, whose own transform makes and copies several data frames.
 
-An encoder replaces each category with one or several numbers, whatever the other columns hold. The
+An encoder replaces each category with one or several numbers, independent of the other columns. The
 encoder itself is called once for each of its columns, with all categories that it knows, and the
 numbers are kept in a table.
 
@@ -43,8 +43,8 @@ class _Table:
 
     :param index: its index in X
     :param known: the numbers of each category
-    :param unknown: the numbers of any other category; None if the encoder refuses it
-    :param missing: the numbers of a missing value, likewise
+    :param unknown: the numbers of any other category; None if the encoder refuses the value
+    :param missing: the numbers of a missing value; None if the encoder refuses the value
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class _Table:
     def __call__(self, value: Any) -> Numbers:
         """Return the numbers of a value.
 
-        :raises Decline: the encoder refuses it
+        :raises Decline: the encoder refuses the value
         """
         is_missing = value is None or value != value
         numbers = self._missing if is_missing else self._known.get(value, self._unknown)
@@ -75,18 +75,18 @@ class EncodedFrame(DeferredFrame):
     __slots__ = ()
 
     def to_float64(self) -> FloatArray:
-        """Return the numbers, column by column as pandas stores what the encoder returns.
+        """Return the numbers in the memory layout of the encoder's data frame: column by column.
 
-        :raises TypeError: a column holds other values
+        :raises TypeError: a column holds values other than numbers
         """
         if not all(field.is_number for field in self.fields):
-            raise TypeError("a column holds other values than numbers")
+            raise TypeError("a column holds values other than numbers")
         return by_column(np.array(self.columns, dtype=np.float64).T)
 
     def to_sklearn(self) -> Any:
         """Return the data frame that the encoder returns.
 
-        :raises Incomplete: it has integers, which become floats if a category is unknown
+        :raises Incomplete: the frame has integers, which become floats if a category is unknown
         """
         if any(field.column.dtype == "int64" for field in self.fields):
             raise Incomplete("the dtypes of its output depend on the categories")
@@ -106,7 +106,7 @@ def category_encoder(encoder: Estimator, compiler: Compiler) -> Methods:
 
 
 class _Encoding:
-    """The transform of an encoder, from its tables.
+    """The transform of an encoder, computed with its tables.
 
     :param encoder: a fitted encoder
     """
@@ -130,7 +130,7 @@ class _Encoding:
             for name in self._outputs
         ]
         if not all(self._dtypes[name] in _DTYPES for name in generated):
-            raise Decline("its output is neither of float64 nor of int64")
+            raise Decline("its output is neither float64 nor int64")
         self._known: dict[int, tuple[Fields, Fields]] = {}
 
     def __call__(self, X: ModelInput) -> EncodedFrame:
@@ -174,8 +174,8 @@ class _Frames:
 
     :param encoder: a fitted encoder
     :param names: the names of the columns of X
-    :param encoded: the names of those that it encodes
-    :raises Decline: it does not accept the categories
+    :param encoded: the names of the columns that it encodes
+    :raises Decline: the encoder does not accept the categories
     """
 
     def __init__(self, encoder: Estimator, names: Sequence[str], encoded: Sequence[str]) -> None:
@@ -198,7 +198,7 @@ class _Frames:
     def owners(self, outputs: Sequence[str]) -> dict[str, str]:
         """Return the encoded column on which each column of the output depends.
 
-        :raises Decline: one depends on several
+        :raises Decline: a column depends on several
         """
         owners = {}
         for output in outputs:
@@ -222,7 +222,7 @@ class _Frames:
         return _Table(self._names.index(name), known, unknown, missing)
 
     def _try(self, name: str, value: Any, outputs: Sequence[str]) -> Numbers | None:
-        """Return the numbers of a value, None if the encoder refuses it."""
+        """Return the numbers of a value, None if the encoder refuses the value."""
         try:
             return _numbers(self._encoded(name, [value]), outputs)[0]
         except Exception:

@@ -37,7 +37,7 @@ Labels = Callable[[FloatArray], NDArray[np.int32]]
 
 @lean_form(KMeans, MiniBatchKMeans)
 def k_means(estimator: Estimator, compiler: Compiler) -> Methods:
-    """Call scikit-learn's private function, for a few rows without limits of thread pools."""
+    """Call scikit-learn's private function; for a few rows, without limiting the thread pools."""
     centers = of_doubles(estimator.cluster_centers_)
     labels, distances = _labels(centers), euclidean_distances(centers)
     return {
@@ -51,7 +51,7 @@ def _labels(centers: FloatArray) -> Labels:
 
     def labels(X: FloatArray) -> NDArray[np.int32]:
         if X.shape[1] != centers.shape[1]:
-            raise Decline("X has another number of columns")
+            raise Decline("X has the wrong number of columns")
         find = _labels_inertia if len(X) <= _FEW_ROWS else _labels_inertia_threadpool_limit
         found: NDArray[np.int32] = find(
             X, np.ones(len(X)), centers, n_threads=1, return_inertia=False

@@ -58,7 +58,7 @@ def transformed_target(estimator: TransformedTargetRegressor, compiler: Compiler
 
 
 def _inverse(transformer: Estimator) -> Call:
-    """Return the inverse of a transformer, without the checks of a function's."""
+    """Return the inverse of a transformer; if that is a function, without the checks around it."""
     native: Call = transformer.inverse_transform
     if type(transformer) is not FunctionTransformer:
         return native
@@ -97,7 +97,7 @@ def _part(
     if isinstance(step, str):
         return select
     if indices != sorted(indices) and any(map(_depends_on_memory_layout, parts_of(step))):
-        raise Decline("a function takes columns in another order than that of X")
+        raise Decline("a function takes columns in an order that differs from X")
     call = compiler.methods(step)["transform"]
     return lambda X: call(select(X))
 
@@ -113,7 +113,7 @@ def _depends_on_memory_layout(part: Estimator) -> bool:
 
 
 def _of_texts(index: int, step: Estimator, compiler: Compiler) -> Call:
-    """Return the transform of a text vectorizer, which takes one column as a list."""
+    """Return the transform of a text vectorizer, which gets one column as a list."""
     if not _takes_texts(step):
         raise Decline("a transformer takes a column that is not a table")
     call = compiler.methods(step)["transform"]

@@ -75,7 +75,7 @@ def tfidf_transformer(transformer: TfidfTransformer, compiler: Compiler) -> Meth
 
 
 def _non_zeros(X: FloatArray) -> Csr:
-    """Return dense rows as sparse ones."""
+    """Return dense rows as sparse rows."""
     rows, columns = np.nonzero(X)
     ends = np.zeros(len(X) + 1, dtype=np.int32)
     np.cumsum(np.bincount(rows, minlength=len(X)), out=ends[1:])
@@ -84,7 +84,7 @@ def _non_zeros(X: FloatArray) -> Csr:
 
 @lean_form(HashingVectorizer)
 def hashing_vectorizer(vectorizer: HashingVectorizer, compiler: Compiler) -> Methods:
-    """Hash the terms in scikit-learn's private function, and add up those of one column."""
+    """Hash the terms in scikit-learn's private function, and sum the terms of each column."""
     if np.dtype(vectorizer.dtype) != np.float64:
         raise Decline("its dtype is not float64")
     analyze, normalize = _analyzer(vectorizer), _NORMALIZERS[vectorizer.norm]
@@ -105,7 +105,7 @@ def hashing_vectorizer(vectorizer: HashingVectorizer, compiler: Compiler) -> Met
 
 
 def _without_duplicates(indices: Any, indptr: Any, data: Any, width: int) -> Csr:
-    """Return sorted rows, in which the numbers of one column are added up."""
+    """Return sorted rows, in which numbers of the same column are summed."""
     count = len(indptr) - 1
     _sparsetools.csr_sort_indices(count, indptr, indices, data)
     _sparsetools.csr_sum_duplicates(count, width, indptr, indices, data)
@@ -163,7 +163,7 @@ def _term_weights(transformer: TfidfTransformer) -> Callable[[Csr], Csr]:
 
 def _analyzer(vectorizer: Estimator) -> Analyzer:
     """Return the function that splits a text into terms."""
-    with warnings.catch_warnings():  # of stop words, which the estimator repeats at each call
+    with warnings.catch_warnings():  # about stop words, which the estimator repeats at each call
         warnings.simplefilter("ignore")
         analyze: Analyzer = vectorizer.build_analyzer()
     return analyze
@@ -172,7 +172,7 @@ def _analyzer(vectorizer: Estimator) -> Analyzer:
 def _texts(X: ModelInput) -> Sequence[str]:
     """Return X if it is a list of texts.
 
-    :raises Decline: it is a table, or a text is missing
+    :raises Decline: X is a table, or a text is missing
     """
     if not isinstance(X, list) or not all(isinstance(text, str) for text in X):
         raise Decline("X is not a list of texts")

@@ -9,5 +9,5 @@ from flask_skmodels.engines.lean.compiler import Compiler, Methods, lean_form
 
 @lean_form(FrozenEstimator)
 def frozen(estimator: FrozenEstimator, compiler: Compiler) -> Methods:
-    """The methods of the estimator inside."""
+    """Return the methods of the inner estimator."""
     return compiler.methods(estimator.estimator)

@@ -59,7 +59,7 @@ def gaussian_process_classifier(
 def _kernel(kernel: Any, rows: FloatArray, *, is_first: bool) -> Kernel:
     """Return a function for the kernel between fixed rows and X.
 
-    :param is_first: whether the fixed rows are the first of the two
+    :param is_first: whether the fixed rows are the first argument of the kernel
     """
     if type(kernel) is Product and type(kernel.k2) is not ConstantKernel:
         second = _kernel(kernel.k2, rows, is_first=is_first)

@@ -195,6 +195,6 @@ def iterative_imputer(imputer: IterativeImputer, compiler: Compiler) -> Methods:
 
 
 def _native_transform(imputer: Estimator) -> Call:
-    """Return the native method, for an array also if the imputer was fitted on a data frame."""
+    """Return the native method. It takes an array even if the imputer was fitted on a frame."""
     transform: Call = (without_names(imputer) or imputer).transform
     return transform

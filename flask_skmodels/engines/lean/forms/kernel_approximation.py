@@ -72,7 +72,7 @@ def skewed_chi2_sampler(sampler: SkewedChi2Sampler, compiler: Compiler) -> Metho
     return {"transform": transform}
 
 
-_INTERVALS = {1: 0.8, 2: 0.5, 3: 0.4}  # by the number of steps
+_INTERVALS = {1: 0.8, 2: 0.5, 3: 0.4}  # for each number of steps
 
 
 @lean_form(AdditiveChi2Sampler)

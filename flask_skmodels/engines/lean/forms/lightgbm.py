@@ -1,4 +1,4 @@
-"""Lean forms of LightGBM's estimators: its own call for one row, which needs no data frame.
+"""Lean forms of LightGBM's estimators: LightGBM's own call for one row, without a data frame.
 
 Measured with 100 trees and one row of 20 numbers: 11 µs instead of 1,400. Several rows are passed
 to LightGBM as an array, on one thread.
@@ -23,10 +23,10 @@ from flask_skmodels.estimators.attributes import shallow_copy
 from flask_skmodels.estimators.categories import recorded_categories
 from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput
 
-library: Any = import_module("lightgbm.basic")  # it does not export its C interface
+library: Any = import_module("lightgbm.basic")  # LightGBM does not export its C interface
 
 _NORMAL, _RAW_SCORE = 0, 1  # LightGBM's numbers for the kinds of predictions
-_FLOAT64 = 1  # its number for this dtype
+_FLOAT64 = 1  # LightGBM's number for this dtype
 _THREADS = "num_threads"
 
 
@@ -45,7 +45,7 @@ def lightgbm_classifier(estimator: LGBMClassifier, compiler: Compiler) -> Method
 
     def predict(X: ModelInput) -> Array:
         array = to_array(X)
-        if is_binary and len(array) == 1:  # a number of Python takes less time than an array
+        if is_binary and len(array) == 1:  # a Python number takes less time than an array
             score = values.of_row(array)
             label: Array = label_of_each[score > 1.0 - score].copy()
             return label
@@ -77,13 +77,13 @@ def _columns(estimator: Estimator) -> CodedColumns:
 class _Scores:
     """The scores of a booster for an array of doubles.
 
-    LightGBM keeps a lock around its call for one row. The interpreter's lock is kept too: it takes
-    longer to release it than to find the leaves, and no other thread can hold LightGBM's lock
+    LightGBM holds a lock during its call for one row. The interpreter's lock is held too: to
+    release it takes longer than to find the leaves, and so no other thread can hold LightGBM's lock
     while the process is forked.
 
     :param estimator: a fitted estimator
     :param kind: LightGBM's number for the kind of prediction
-    :raises Decline: it has an objective of Python code
+    :raises Decline: its objective is a Python function
     :ivar width: the number of scores of each row
     """
 
@@ -108,7 +108,7 @@ class _Scores:
         rows, columns = X.shape
         if rows != 1:
             if columns != self._columns:
-                raise Decline("X has another number of columns")
+                raise Decline("X has the wrong number of columns")
             scores: FloatArray = self._booster.predict(X, **self._options)
             return scores
         result = np.empty(self.width)
@@ -130,7 +130,7 @@ class _Scores:
         :param result: the address of an array of doubles
         """
         if X.shape[1] != self._columns:
-            raise Decline("X has another number of columns")
+            raise Decline("X has the wrong number of columns")
         if self._config.value is None:
             self._configure()
         _check(self._predict_row(self._config, _address(X), self._length_pointer, result))
@@ -156,7 +156,7 @@ class _Scores:
             )
         )
         if length.value != self.width:  # LightGBM would write behind the end of the result
-            raise Decline("it returns another number of scores")
+            raise Decline("it returns the wrong number of scores")
         parameters = library._param_dict_to_str(options).encode()
         config = ctypes.c_void_p()
         _check(
@@ -176,7 +176,7 @@ class _Scores:
 
 
 def _address(array: FloatArray) -> int:
-    """Return the address of the numbers, in a third of the time of ``array.ctypes.data``."""
+    """Return the address of the numbers; takes a third of the time of ``array.ctypes.data``."""
     if not array.flags.writeable:
         return int(array.ctypes.data)
     buffer: Any = array
@@ -198,7 +198,7 @@ def _row_call() -> Callable[..., int]:
 
 
 class _Recorder:
-    """In the place of a booster, keeps the options that an estimator passes to it."""
+    """Takes the place of a booster, and keeps the options that an estimator passes to it."""
 
     options: dict[str, Any]
 

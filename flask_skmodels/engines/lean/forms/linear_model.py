@@ -28,7 +28,7 @@ from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput
 
 
 def _if_available(name: str) -> list[type]:
-    """Return a class that a later release of scikit-learn removes, if this release has it."""
+    """Return a class that a later release of scikit-learn removes, if this release still has it."""
     return [getattr(linear_model, name)] if hasattr(linear_model, name) else []
 
 
@@ -90,7 +90,7 @@ def linear_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
 
 @lean_form(linear_model.RANSACRegressor)
 def ransac_regressor(estimator: linear_model.RANSACRegressor, compiler: Compiler) -> Methods:
-    """The ``predict`` of the regressor inside, which was fitted on an array."""
+    """Return the ``predict`` of the inner regressor, which was fitted on an array."""
     predict = compiler.methods(estimator.estimator_)["predict"]
     return {"predict": lambda X: predict(doubles(X))}
 
@@ -120,7 +120,7 @@ def sgd_one_class_svm(estimator: linear_model.SGDOneClassSVM, compiler: Compiler
     linear_model.GammaRegressor, linear_model.PoissonRegressor, linear_model.TweedieRegressor
 )
 def generalized_linear_regressor(estimator: Estimator, compiler: Compiler) -> Methods:
-    # It converts integers to doubles itself.
+    # The inner regressor converts integers to doubles itself.
     value = linear_predictor(estimator.coef_, estimator.intercept_, keeps_integers=False)
     link = estimator._base_loss.link
     return {"predict": lambda X: link.inverse(value(X))}
@@ -137,7 +137,7 @@ def probability_methods(
     """Return ``predict_proba`` and ``predict_log_proba`` of a linear classifier.
 
     :param decision: the decision function
-    :param probabilities: converts its scores to probabilities
+    :param probabilities: converts the scores of the decision function to probabilities
     """
     return {
         "predict_proba": lambda X: probabilities(decision(X)),
@@ -148,12 +148,13 @@ def probability_methods(
 def linear_predictor(weights: Any, intercept: Any, *, keeps_integers: bool = True) -> Call:
     """Return a function that multiplies X with weights and adds the intercept.
 
-    It checks the result rather than X: a missing or infinite value in X makes the result so.
+    The function checks the result and not X: a missing or infinite value in X makes the result
+    missing or infinite.
 
     :param weights: an array of shape (columns,) or (columns, outputs)
     :param intercept: a number, or one for each output
     :param keeps_integers: whether the estimator multiplies integers as they are. NumPy then makes
-        C-ordered doubles of them, whatever their own layout is, and BLAS adds up in another order.
+        C-ordered doubles of them, whatever their own layout is, and BLAS sums in a different order.
     :raises Decline: the weights are not an array of doubles
     """
     if not isinstance(weights, np.ndarray) or weights.dtype != np.float64:
@@ -201,7 +202,8 @@ def labels_from_scores(decision: Call, classes: Array) -> Call:
 def one_vs_rest_probabilities(scores: FloatArray) -> FloatArray:
     """Return probabilities from the scores of one logistic regression for each class.
 
-    Where all are 0, the classes are equally probable; before scikit-learn 1.9 they are NaN.
+    Where all scores are 0, the classes are equally probable; before scikit-learn 1.9, probabilities
+    are NaN.
     """
     positive: FloatArray = expit(scores, out=scores)
     if positive.ndim == 1:

@@ -83,7 +83,7 @@ def _tied(means: FloatArray, roots: FloatArray) -> OfRows:
 
 
 def _each(roots: list[Any], means: FloatArray) -> OfRows:
-    """Return a function for the distances to components with a root of the precision each."""
+    """Return a function for the distances to components that each have their own precision."""
     parts = [(root, mean @ root) for root, mean in zip(roots, means, strict=True)]
 
     def distances(X: FloatArray) -> FloatArray:

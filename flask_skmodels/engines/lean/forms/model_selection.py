@@ -56,7 +56,7 @@ def _labels(estimator: Estimator, methods: Methods, threshold: float, label: obj
     """
     classes, method = estimator.classes_, _response_method(estimator, methods)
     if len(classes) != 2:
-        raise Decline("it has other than two classes")
+        raise Decline("it does not have exactly two classes")
     positive = 1 if label is None else int(np.flatnonzero(classes == label)[0])
     call, pair = methods[method], classes[[1 - positive, positive]]
 

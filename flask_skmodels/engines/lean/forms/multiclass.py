@@ -43,9 +43,9 @@ def one_vs_rest(estimator: OneVsRestClassifier, compiler: Compiler) -> Methods:
 
 
 def _index_of_largest(scores: list[Call], X: ModelInput) -> Any:
-    """Return for each row the index of the largest score, of several equal ones the first.
+    """For each row, return the index of the largest score.
 
-    Before scikit-learn 1.8 it is the last.
+    If several are equal, return the first of them (before scikit-learn 1.8, the last).
 
     :raises Decline: a score is NaN
     """

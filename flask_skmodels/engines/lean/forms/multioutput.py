@@ -51,8 +51,8 @@ def chain(estimator: Estimator, compiler: Compiler) -> Methods:
 def _run_chain(features: list[Call], calls: list[Call], X: FloatArray) -> FloatArray:
     """Return the outputs of a chain, of shape (rows, estimators).
 
-    :param features: for each estimator a function for the column that it adds to X
-    :param calls: for each estimator a function for its output
+    :param features: for each estimator, a function that returns the column that it adds to X
+    :param calls: for each estimator, a function that returns its output
     """
     added, outputs = np.zeros((2, len(X), len(calls)))
     for index, (feature, call) in enumerate(zip(features, calls, strict=True)):

@@ -1,7 +1,7 @@
 """Lean forms of ``sklearn.neighbors``, which search in scikit-learn's own trees and arrays.
 
-scikit-learn searches through joblib, and counts the labels with scipy's ``mode``: both take longer
-than the search.
+scikit-learn searches through joblib and counts the labels with scipy's ``mode``; each of these
+takes longer than the search.
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ class Search:
     def _checked(self, X: ModelInput) -> FloatArray:
         X = self.rows(X)
         if X.shape[1] != self._width:
-            raise Decline("X has another number of columns")
+            raise Decline("X has the wrong number of columns")
         return X
 
 
 def neighbor_search(estimator: Estimator) -> Search:
     """Return the search of an estimator.
 
-    :raises Decline: another kind of search is used
+    :raises Decline: the search has no lean form
     """
     find = _brute(estimator) if estimator._fit_method == "brute" else _tree(estimator)
     return Search(int(estimator.n_features_in_), find)
@@ -101,7 +101,7 @@ def _rows_and_metric(estimator: Estimator, reduction: Any) -> tuple[FloatArray, 
     """Return the fitted rows and the metric of a search without a tree."""
     rows, metric = estimator._fit_X, estimator.effective_metric_
     if not isinstance(rows, np.ndarray) or rows.dtype != np.float64:
-        raise Decline("it was fitted on other rows than doubles")
+        raise Decline("it was not fitted on an array of float64 numbers")
     if not reduction.is_usable_for(rows, rows, metric):
         raise Decline("its metric is not one of the fast ones")
     return rows, {"metric": metric, "metric_kwargs": estimator.effective_metric_params_}
@@ -109,7 +109,7 @@ def _rows_and_metric(estimator: Estimator, reduction: Any) -> tuple[FloatArray, 
 
 @lean_form(KNeighborsClassifier)
 def neighbors_classifier(estimator: KNeighborsClassifier, compiler: Compiler) -> Methods:
-    """Count the labels of the neighbors; the first of several most frequent ones is chosen."""
+    """Count the labels of the neighbors; if several are the most frequent, choose the first."""
     neighbors, labels, classes = _neighbors(estimator), estimator._y, estimator.classes_
     if estimator.outputs_2d_:
         raise Decline("it has several outputs")
@@ -129,7 +129,7 @@ def neighbors_classifier(estimator: KNeighborsClassifier, compiler: Compiler) ->
         return votes / total
 
     methods: Methods = {"predict_proba": predict_proba}
-    if estimator.weights != "distance":  # else scikit-learn adds up the weights in another order
+    if estimator.weights != "distance":  # its weights are summed in a different order
         methods["predict"] = lambda X: classes.take(predict_proba(X).argmax(axis=1))
     return methods
 
@@ -152,7 +152,7 @@ def neighbors_regressor(estimator: KNeighborsRegressor, compiler: Compiler) -> M
 def _neighbors(estimator: Estimator) -> Callable[[ModelInput], tuple[Indices, FloatArray | None]]:
     """Return a function for the indices of the nearest rows and their weights, if they have any.
 
-    :raises Decline: the weights are a function of the user's
+    :raises Decline: the weights are a function of the user
     """
     search, count = neighbor_search(estimator), int(estimator.n_neighbors)
     if estimator.weights in ("uniform", None):
@@ -168,7 +168,7 @@ def _neighbors(estimator: Estimator) -> Callable[[ModelInput], tuple[Indices, Fl
 
 
 def _inverse(distances: FloatArray) -> FloatArray:
-    """Return the weights of neighbors; those without a distance take all of the weight."""
+    """Return the weights of neighbors; neighbors at distance 0 take all of the weight."""
     with np.errstate(divide="ignore"):
         weights = 1.0 / distances
     are_equal = np.isinf(weights)
@@ -217,7 +217,7 @@ def neighbors_transformer(estimator: KNeighborsTransformer, compiler: Compiler) 
 
 @lean_form(RadiusNeighborsClassifier)
 def radius_classifier(estimator: RadiusNeighborsClassifier, compiler: Compiler) -> Methods:
-    """Count the labels in the radius; a row without any gets the label of outliers."""
+    """Count the labels in the radius; a row without neighbors gets the label of outliers."""
     search, labels, classes = _radius_search(estimator), estimator._y, estimator.classes_
     if estimator.outputs_2d_:
         raise Decline("it has several outputs")
@@ -248,7 +248,7 @@ def _index_of_outliers(estimator: RadiusNeighborsClassifier) -> int | None:
     (label,) = estimator.outlier_label_
     indices = np.flatnonzero(estimator.classes_ == label)
     if not len(indices):
-        raise Decline("the label of outliers is no class")
+        raise Decline("the label of outliers is not a class")
     return int(indices[0])
 
 
@@ -292,7 +292,7 @@ def _radius_search(estimator: Estimator) -> Callable[[ModelInput], list[Indices]
 def _radius_query(estimator: Estimator) -> Callable[[ModelInput, bool], tuple[Any, Any]]:
     """Return a function for the sorted distances and the indices of the rows in the radius.
 
-    Without distances, which its second argument asks for, the indices are not sorted.
+    Its second argument asks for the distances; without them, the indices are not sorted.
     """
     if estimator._fit_method == "brute":
         find = _brute_radius(estimator)
@@ -305,7 +305,7 @@ def _radius_query(estimator: Estimator) -> Callable[[ModelInput, bool], tuple[An
     def query(X: ModelInput, has_distances: bool) -> tuple[Any, Any]:
         X = Search.rows(X)
         if X.shape[1] != width:
-            raise Decline("X has another number of columns")
+            raise Decline("X has the wrong number of columns")
         found = find(X, has_distances)
         return found if has_distances else (None, found)
 

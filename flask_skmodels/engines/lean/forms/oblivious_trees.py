@@ -1,15 +1,15 @@
 """CatBoost's oblivious trees, computed without CatBoost.
 
-All splits of one level of an oblivious tree are the same, so its leaf is a number whose bits are
-the answers to its splits. Measured with 100 trees and one row of 20 numbers: 16 microseconds
-instead of the 75 that CatBoost takes to make a pool and to predict.
+All splits on one level of an oblivious tree are the same, so a leaf is a number whose bits are the
+answers to the splits. Measured with 100 trees and one row of 20 numbers: 16 microseconds instead of
+the 75 that CatBoost takes to make a pool and to predict.
 
 CatBoost compares single precision numbers and adds double precision leaves in the order of the
-trees. Its model is a table of FlatBuffers, whose schema is ``model.fbs`` in its repository.
+trees. A model is a table of FlatBuffers, whose schema is ``model.fbs`` in its repository.
 
-The answers to the splits on categories depend on hashes and on tables of statistics, and on nothing
-but the categories of a row. CatBoost itself gives them, as the bits of its leaves, when a
-combination of categories comes for the first time (:class:`CategoricalTrees`).
+The answers to the splits on categories depend on hashes and on tables of statistics, but in a row
+only on its categories. When a combination of categories occurs for the first time, CatBoost itself
+gives the answers, as the bits of its leaves (:class:`CategoricalTrees`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from flask_skmodels.schema.types import Array, FloatArray
 MAX_ROWS = 32  # with more rows, CatBoost is about as fast
 _MAX_DEPTH = 16  # CatBoost's own limit
 _MAGIC, _HEADER = b"CBM1", 8
-MAX_BYTES_OF_ANSWERS = 2**21  # to splits on categories, which are kept
-_YES = 0.5  # the border of an answer
+MAX_BYTES_OF_ANSWERS = 2**21  # answers to splits on categories that are kept
+_YES = 0.5  # the border between the answers no (0) and yes (1)
 _MISSING_IS_LARGE = 2  # CatBoost's number for a feature whose missing values exceed all borders
 
 
@@ -38,19 +38,19 @@ class ObliviousTrees:
 
     :param buffer: the model in CatBoost's own format
     :param scale: the factor of the sum of the leaves
-    :param bias: what is added then, for each score
-    :param width: the number of columns of X, without those of the answers to splits on categories
-    :raises Decline: it has other splits than those on numbers and categories, or trees of another
-        kind
+    :param bias: what is added after that, for each score
+    :param width: the number of columns of X, without the columns of answers to splits on categories
+    :raises Decline: the model has splits on something other than numbers and categories, or trees
+        of an unknown kind
     :ivar answers: the number of different splits on categories
     """
 
     def __init__(self, buffer: bytes, scale: float, bias: Sequence[float], width: int = 0) -> None:
         if buffer[:4] != _MAGIC:
-            raise Decline("its model has another format")
+            raise Decline("its model has an unknown format")
         trees = _Table(memoryview(buffer)[_HEADER:]).table(1)
         if any(trees.length(field) for field in (10, 13)):
-            raise Decline("its trees have other splits than those on numbers and categories")
+            raise Decline("its trees have splits on something other than numbers and categories")
         self._scores = trees.number(0, "<i4", 1)
         columns, borders, large = _binary_features(trees.tables(5))
         self._large_if_missing = np.array(sorted(large), dtype=np.intp)
@@ -111,7 +111,7 @@ class ObliviousTrees:
 class CategoricalTrees:
     """The raw scores of a model with categories.
 
-    :param trees: its trees
+    :param trees: the trees of the model
     :param categorical: the indices of the columns of categories
     :param width: the number of columns
     :param leaves_of: CatBoost's own method, which returns the leaf of each row in each tree
@@ -159,8 +159,8 @@ class CategoricalTrees:
 def _places_of_answers(trees: _Table, splits: Array, numeric: int) -> Array:
     """Return the first place of each split on categories among the splits of all trees.
 
-    :param numeric: the number of splits on numbers, which have the lower numbers
-    :raises Decline: a split is not known, or depends on more than categories
+    :param numeric: the number of splits on numbers; they come before the splits on categories
+    :raises Decline: a split is unknown, or depends on more than categories
     """
     statistics = trees.tables(7)
     combinations = [feature.table(0).table(0).table(0) for feature in statistics]
@@ -198,7 +198,7 @@ def _binary_features(features: Sequence[_Table]) -> tuple[Array, Array, list[int
 
 
 def _padded(columns: Array, borders: Array, sizes: Array, count: int) -> tuple[Array, Array]:
-    """Return the splits of trees of the same depth: no number exceeds a further border.
+    """Return the splits of trees that are filled up to the same depth with borders never exceeded.
 
     :param count: the number of bytes for the splits of a tree
     """
@@ -222,14 +222,14 @@ def _check(sizes: Array, splits: Array, starts: Array, leaves: Array) -> None:
         and splits.min(initial=0) >= 0
     )
     if not is_sound:
-        raise Decline("its trees do not fit its leaves")
+        raise Decline("its trees do not match its leaves")
 
 
 class _Table:
     """A table of FlatBuffers.
 
     :param data: the buffer
-    :param position: that of the table; None for the first one
+    :param position: the position of the table; None for the first table
     """
 
     def __init__(self, data: memoryview, position: int | None = None) -> None:

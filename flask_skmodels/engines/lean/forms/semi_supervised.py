@@ -24,7 +24,7 @@ OfRows = Callable[[FloatArray], FloatArray]
 
 @lean_form(SelfTrainingClassifier)
 def self_training(estimator: SelfTrainingClassifier, compiler: Compiler) -> Methods:
-    """The methods of the classifier inside, which was fitted on an array."""
+    """Return the methods of the inner classifier, which was fitted on an array."""
     methods = compiler.methods(estimator.estimator_)
     return {name: _of_array(call) for name, call in methods.items()}
 
@@ -44,7 +44,7 @@ def label_propagation(estimator: Estimator, compiler: Compiler) -> Methods:
         return probabilities
 
     if len(distributions) != len(estimator.X_):
-        raise Decline("its distributions do not fit its rows")
+        raise Decline("its distributions do not match its rows")
     return {
         "predict": lambda X: classes[np.argmax(predict_proba(X), axis=1)].ravel(),
         "predict_proba": predict_proba,

@@ -35,7 +35,7 @@ def linear_svr(estimator: LinearSVR, compiler: Compiler) -> Methods:
 
 @lean_form(SVC, NuSVC)
 def svc(estimator: Estimator, compiler: Compiler) -> Methods:
-    """Calls libsvm as the estimator does, without the checks before it."""
+    """Call libsvm as the estimator does, without the checks before the call."""
     if estimator.break_ties:
         raise Decline("break_ties is set")
     _check(estimator)

@@ -64,9 +64,9 @@ def supports_missing_values(tree: Estimator) -> bool:
 def float32_converter(allow_nan: bool) -> Call:
     """Return a function that converts X to the C-ordered float32 array that trees take.
 
-    It raises :class:`Decline` for an infinite value, or NaN where it is not allowed.
+    The function raises :class:`Decline` for an infinite value, and for NaN if it is not allowed.
 
-    :param allow_nan: whether NaN is allowed; it never is in sparse rows
+    :param allow_nan: whether NaN is allowed; in sparse rows it never is
     """
 
     def to_float32(X: ModelInput) -> NDArray[np.float32]:
@@ -86,7 +86,7 @@ def are_trees(estimators: Sequence[Any], classes: tuple[type, ...]) -> bool:
 
 
 def dense_doubles(X: ModelInput) -> FloatArray:
-    """Return X as an array of doubles, also if it is sparse."""
+    """Return X, dense or sparse, as an array of doubles."""
     return X.to_numpy() if isinstance(X, SparseRows) else doubles(X)
 
 
@@ -133,7 +133,8 @@ class LeafValues:
     :param trees: fitted estimators, each with a ``tree_``
     :param values: for each tree the values of its nodes, of shape (nodes, ...)
     :param width: the number of columns of X
-    :param features: for each tree the columns that it was fitted on; None if on all of them
+    :param features: for each tree, the columns that it was fitted on; None if all trees were fitted
+        on all columns
     """
 
     def __init__(
@@ -208,7 +209,7 @@ def joined_tree(parts: Sequence[Array], is_split: Sequence[Array], width: int) -
     tree = Tree(width + 1, np.array([1], dtype=np.intp), 1)
     tree.__setstate__(
         {
-            "max_depth": len(nodes),  # an upper limit, which is not used to find leaves
+            "max_depth": len(nodes),  # an upper limit, not used to find leaves
             "node_count": len(nodes),
             "nodes": nodes,
             "values": np.zeros((len(nodes), 1, 1)),

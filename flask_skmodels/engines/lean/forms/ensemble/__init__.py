@@ -1,6 +1,6 @@
 """Lean forms of ``sklearn.ensemble``, one module for each kind of ensemble.
 
-The compiler imports this package at first use, so it imports all of them.
+The compiler imports this package when it first needs it, so the package imports all its modules.
 """
 
 from flask_skmodels.engines.lean.forms.ensemble import (

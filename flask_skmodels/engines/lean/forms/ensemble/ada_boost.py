@@ -58,7 +58,7 @@ def ada_boost_classifier(estimator: AdaBoostClassifier, compiler: Compiler) -> M
 
 
 def _votes(estimator: AdaBoostClassifier, compiler: Compiler) -> Call:
-    """Return a function that sums the weighted votes of the estimators, of (rows, classes)."""
+    """Return a function for the sums of the weighted votes, of shape (rows, classes)."""
     labels, parts = estimator.classes_[:, np.newaxis], estimator.estimators_
     pairs = list(zip(parts, estimator.estimator_weights_, strict=False))
 

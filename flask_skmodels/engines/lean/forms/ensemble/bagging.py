@@ -80,7 +80,7 @@ def _sum_of(parts: Sequence[_Part], method: str) -> Call:
 
 
 def _sum_of_probabilities(estimator: BaggingClassifier, parts: Sequence[_Part]) -> Call:
-    """Return a function that sums the probabilities, or the votes if an estimator has none."""
+    """Return a function that sums probabilities, or votes if an estimator has no probabilities."""
     count = estimator.n_classes_
     if any("predict_proba" not in methods for methods, _, _ in parts):
         return _sum_of_votes(count, parts)

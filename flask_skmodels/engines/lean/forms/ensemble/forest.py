@@ -89,10 +89,10 @@ def isolation_forest(estimator: IsolationForest, compiler: Compiler) -> Methods:
 
 @lean_form(RandomTreesEmbedding)
 def random_trees_embedding(estimator: RandomTreesEmbedding, compiler: Compiler) -> Methods:
-    """A one for the leaf of each tree, in the columns of the one-hot encoder."""
+    """Write a one for the leaf of each tree, in the columns of the one-hot encoder."""
     trees, encoder = estimator.estimators_, estimator.one_hot_encoder_
     if encoder.drop is not None or encoder._infrequent_enabled:
-        raise Decline("its encoder leaves out leaves")
+        raise Decline("its encoder drops some leaves of the trees")
     to_float32 = float32_converter(supports_missing_values(trees[0]))
     values, width = [], 0
     for tree, leaves in zip(trees, encoder.categories_, strict=True):

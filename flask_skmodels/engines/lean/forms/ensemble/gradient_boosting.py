@@ -62,7 +62,7 @@ def _raw_predict(estimator: Estimator) -> Call:
 
 
 def _initial_scores(estimator: Estimator) -> Call:
-    """Return a function that returns the scores to which those of the trees are added."""
+    """Return a function that returns the scores to which the values of the trees are added."""
     native: Call = estimator._raw_predict_init
     init = estimator.init_
     is_dummy = type(init) in (DummyClassifier, DummyRegressor)

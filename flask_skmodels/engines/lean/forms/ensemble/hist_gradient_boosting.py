@@ -83,7 +83,7 @@ class _LeafValues:
 
     def __init__(self, estimator: Estimator) -> None:
         bitsets, indices = estimator._bin_mapper.make_known_categories_bitsets()
-        self._categories = bitsets, indices, 1  # the last one is the number of threads
+        self._categories = bitsets, indices, 1  # the last value is the number of threads
         self._trees = [tree for trees in estimator._predictors for tree in trees]
         # scikit-learn adds the baseline to zeros, which turns a minus zero into zero.
         for index, baseline in enumerate(0.0 + estimator._baseline_prediction.ravel()):
@@ -144,7 +144,7 @@ def _preprocessor(estimator: Estimator) -> Call:
 
 
 def _codes_of(categories: Array) -> dict[Any, float]:
-    """Return the code of each category, except of a missing one."""
+    """Return the code of each category that is not missing."""
     return {
         category: float(code)
         for code, category in enumerate(categories.tolist())

@@ -22,7 +22,7 @@ from flask_skmodels.schema.types import ModelInput
 @lean_form(KBinsDiscretizer)
 def k_bins_discretizer(discretizer: KBinsDiscretizer, compiler: Compiler) -> Methods:
     if discretizer.dtype not in (None, np.float64):
-        raise Decline("its output is of another dtype than float64")
+        raise Decline("the dtype of its output is not float64")
     inner_edges = [each[1:-1].tolist() for each in discretizer.bin_edges_]
     starts = np.cumsum([0, *discretizer.n_bins_]).tolist()
 

@@ -1,6 +1,6 @@
 """Lean forms of ``PowerTransformer`` and ``QuantileTransformer``.
 
-scikit-learn transforms the columns one by one. With a few rows most of the time goes into the
+scikit-learn transforms the columns one by one. With a few rows, most of the time is spent in the
 checks of scipy's functions, so here the arithmetic is done for all columns together.
 """
 
@@ -28,7 +28,7 @@ from flask_skmodels.schema.types import BoolArray, FloatArray, ModelInput, Model
 InPlace = Callable[[FloatArray], None]
 
 _FEW_ROWS = 8
-_MAX_NUMBERS = 100_000  # that are kept as Python objects
+_MAX_NUMBERS = 100_000  # kept as Python objects
 _BOUND = 1e-7  # scikit-learn's distance from the smallest and the largest quantile
 
 
@@ -53,7 +53,7 @@ def power_transformer(transformer: PowerTransformer, compiler: Compiler) -> Meth
 def _power_function(transformer: PowerTransformer) -> InPlace:
     """Return a function that transforms an array in place.
 
-    Before 1.8, scikit-learn has its own formula instead of scipy's.
+    Before version 1.8, scikit-learn uses its own formula instead of scipy's.
     """
     powers = transformer.lambdas_
     if transformer.method == "box-cox":
@@ -143,7 +143,7 @@ class _Quantiles:
         if self._is_normal:  # norm.ppf multiplies by its scale and adds its location
             np.clip(ndtri(X) * 1.0 + 0.0, *self._limits, out=X)
             kept[:] = np.nan
-        X[missing] = kept  # their sign may have changed
+        X[missing] = kept  # the sign of a NaN may have changed
 
     def _interpolate(self, X: FloatArray) -> None:
         references, opposite = self._references
@@ -154,23 +154,23 @@ class _Quantiles:
             )
 
     def _ends(self, X: FloatArray) -> tuple[BoolArray, BoolArray]:
-        """Return which numbers are at the ends of their distribution, or beyond them."""
+        """Return which numbers are at or beyond the ends of their distribution."""
         if self._is_normal:
             return self._least > X - _BOUND, self._most < X + _BOUND
         return self._least == X, self._most == X
 
 
 def interpolation(points: FloatArray, values: FloatArray) -> Callable[[float], float]:
-    """Return ``np.interp`` for one number, which takes numpy three times as long.
+    """Return ``np.interp`` for one number, in a third of NumPy's time.
 
-    Where numpy's multiplication and addition round once, as on some processors, it is numpy's.
+    On processors where NumPy multiplies and adds with a single rounding, it is NumPy's function.
 
     :param points: increasing numbers
     :param values: the value at each of them
     """
     known: list[float] = points.tolist()
     heights: list[float] = values.tolist()
-    with np.errstate(all="ignore"):  # of equal points, between which there are no numbers
+    with np.errstate(all="ignore"):  # for equal points, between which there are no numbers
         slopes: list[float] = (np.diff(values) / np.diff(points)).tolist()
     last = len(known) - 1
 

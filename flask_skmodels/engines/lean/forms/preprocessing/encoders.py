@@ -32,7 +32,7 @@ class Lookup(Generic[_Code]):
     """The codes of the categories of one feature.
 
     :param codes: pairs of a category, which may be NaN, and its code
-    :param unknown: the code of all other values; None if the encoder refuses them
+    :param unknown: the code of all other values; None if the encoder refuses other values
     """
 
     __slots__ = ("_codes", "_nan", "_unknown")
@@ -61,7 +61,7 @@ Lookups = Sequence[Lookup[Any]]
 @lean_form(OneHotEncoder)
 def one_hot_encoder(encoder: OneHotEncoder, compiler: Compiler) -> Methods:
     if np.dtype(encoder.dtype) != np.float64:
-        raise Decline("its output is of another dtype than float64")
+        raise Decline("the dtype of its output is not float64")
     lookups, start = [], 0
     for index, width in enumerate(encoder._n_features_outs):
         lookups.append(_one_hot(encoder, index, start))

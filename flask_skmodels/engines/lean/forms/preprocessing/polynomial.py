@@ -21,7 +21,7 @@ _Terms = tuple[slice, NDArray[np.intp], NDArray[np.intp]]
 
 @lean_form(PolynomialFeatures)
 def polynomial_features(transformer: PolynomialFeatures, compiler: Compiler) -> Methods:
-    """Compute all terms of one degree at a time: terms of the degree below times a feature."""
+    """Compute the terms of one degree at a time, as terms of the degree below times a feature."""
     if transformer._max_degree < 1:
         raise Decline("its degree is 0")
     width, bias = transformer.n_features_in_, int(transformer.include_bias)
@@ -52,7 +52,7 @@ def _without_low_degrees(columns: FloatArray, left_out: int, bias: int) -> Float
 
 
 def _terms(transformer: PolynomialFeatures, width: int, bias: int) -> list[_Terms]:
-    """Return for each degree from 2 on its columns, and the two factors of each of its terms."""
+    """Return, for each degree of at least 2, its columns and the two factors of each term."""
     index = [*range(bias, bias + width), bias + width]
     column, terms = bias + width, []
     for _ in range(2, transformer._max_degree + 1):

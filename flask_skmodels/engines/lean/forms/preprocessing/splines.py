@@ -104,11 +104,11 @@ def _periodic(spline: BSpline, degree: int) -> Any:
 
 
 class _Bounded:
-    """A spline whose values beyond its range are extrapolated from those at its ends.
+    """A spline whose values outside its range are extrapolated from the values at its ends.
 
     :param spline: the spline
     :param degree: its degree
-    :ivar evaluate: a function for the values inside its range
+    :ivar evaluate: a function that returns the values inside the range
     """
 
     def __init__(self, spline: BSpline, degree: int) -> None:
@@ -138,7 +138,7 @@ class _Bounded:
 
 
 class _Constant(_Bounded):
-    """A spline that keeps its value at the end: only the first or the last ones are not zero."""
+    """A spline that keeps the value at its end: only the first or the last splines are not zero."""
 
     def __init__(self, spline: BSpline, degree: int) -> None:
         super().__init__(spline, degree)
@@ -155,7 +155,7 @@ class _Constant(_Bounded):
 
 
 class _Linear(_Bounded):
-    """A spline that goes on in a straight line."""
+    """A spline that continues as a straight line."""
 
     def __init__(self, spline: BSpline, degree: int) -> None:
         super().__init__(spline, degree)
@@ -178,7 +178,7 @@ class _Linear(_Bounded):
 
 
 def _bounds(columns: list[Any]) -> tuple[FloatArray, FloatArray] | None:
-    """Return the ends of the ranges of all columns, None if the splines go on beyond them."""
+    """Return the ends of the ranges of all columns, None if the splines continue outside them."""
     if not all(isinstance(column, _Bounded) for column in columns):
         return None
     return as_row(np.array([c.low for c in columns])), as_row(np.array([c.high for c in columns]))

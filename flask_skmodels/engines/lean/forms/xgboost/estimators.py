@@ -76,7 +76,7 @@ def _probabilities(values: Floats) -> Floats:
 
 
 def _columns(estimator: XGBModel) -> CodedColumns:
-    """Return the conversion of X, with the codes of categories as they were at fit."""
+    """Return the conversion of X, in which categories have the codes that they had in ``fit``."""
     recorded = recorded_categories(estimator)
     if any(each.values is None for each in recorded.values()):
         raise Decline("it did not record its categories")
@@ -90,7 +90,7 @@ class _Values:
     The library keeps a separate result for each thread. It is copied before the next call.
 
     :param estimator: a fitted estimator
-    :raises Decline: its booster is linear: it cannot predict from an array
+    :raises Decline: its booster is linear, so it cannot predict from an array
     """
 
     def __init__(self, estimator: XGBModel) -> None:
@@ -107,7 +107,7 @@ class _Values:
         :param X: a C-ordered array of shape (rows, columns)
         """
         if X.shape[1] != self._columns:
-            raise Decline("X has another number of columns")
+            raise Decline("X has the wrong number of columns")
         if self._trees is not None and self._trees.is_faster(X):
             return self._trees(X)
         return self._from_library(X)
@@ -137,7 +137,7 @@ def _joined_trees(estimator: XGBModel, booster: Any) -> XGBoostTrees | None:
     first, last = estimator._get_iteration_range(None)
     try:
         if not isnan(estimator.missing):
-            raise Decline("it takes another value than NaN as missing")
+            raise Decline("it uses a value other than NaN for a missing value")
         buffer = bytes(booster.save_raw("ubj"))
         if len(buffer) > MAX_BYTES:
             raise Decline("its trees take too much memory")

@@ -1,12 +1,12 @@
 """The trees of an XGBoost model joined into one tree of scikit-learn.
 
-XGBoost's call for an array takes 0.1 ms before it comes to the trees. Measured with 100 trees and
+XGBoost's call for an array takes 0.1 ms before it reaches the trees. Measured with 100 trees and
 one row of 20 numbers: 18 microseconds instead of 104.
 
 XGBoost compares and adds single precision numbers: a value goes left if it is less than the
 condition, so the threshold is the next smaller number. The leaves are added to the base score in
-the order of the trees. A split on a set of categories becomes one on a further column, which is 1
-for the categories of the set.
+the order of the trees. A split on a set of categories becomes a split on an additional column,
+which is 1 for the categories of the set.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from flask_skmodels.engines.lean.forms.tree import joined_tree, new_nodes
 from flask_skmodels.engines.lean.joined_trees import MAX_BYTES
 from flask_skmodels.schema.types import Array, FloatArray
 
-MAX_CALLS = 64  # of the exponential function; more take as long as XGBoost itself
+MAX_CALLS = 64  # of the exponential function; with more calls, XGBoost itself is as fast
 _MAX_EXPONENT = np.float32(88.7)  # XGBoost's own limit
 _ONE = np.float32(1)
 
@@ -42,7 +42,7 @@ class XGBoostTrees:
     :param last: the iteration after the last one; 0 for all
     :param exponential: the function ``expf`` that XGBoost calls
     :param logarithm: the function ``logf`` that XGBoost calls
-    :raises Decline: they cannot be computed here
+    :raises Decline: the predictions cannot be computed here
     :raises Unsound: a tree refers to a node or a column that does not exist
     """
 
@@ -69,7 +69,7 @@ class XGBoostTrees:
         self._calls = groups if objective.transform else 0
 
     def is_faster(self, X: Array) -> bool:
-        """Return whether X is so small that the joined trees are faster than XGBoost."""
+        """Return whether X is small enough for the joined trees to be faster than XGBoost."""
         return len(X) * max(1, self._calls) <= MAX_CALLS and self._joined.is_faster(X)
 
     def __call__(self, X: FloatArray) -> Floats:
@@ -91,12 +91,13 @@ class XGBoostTrees:
 def _trees_by_group(
     booster: Mapping[str, Any], parameters: Mapping[str, Any], first: int, last: int
 ) -> tuple[list[Mapping[str, Any]], int]:
-    """Return the trees of some iterations, those of the first group first, and their groups.
+    """Return the trees of some iterations, sorted by group, and the number of groups.
 
-    :raises Decline: the booster is of another kind, or a group has other trees than the others
+    :raises Decline: the booster is of an unknown kind, or the groups have different numbers of
+        trees
     """
     if booster["name"] != "gbtree":
-        raise Decline("its booster is not one of trees alone")
+        raise Decline("its booster does not consist of trees only")
     model = booster["model"]
     groups = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
     ends = np.asarray(model.get("iteration_indptr", range(0, len(model["trees"]) + 1, groups)))
@@ -113,7 +114,7 @@ def _trees_by_group(
 
 
 class _CategorySets:
-    """The sets of categories in the splits of all trees: further columns of X.
+    """The sets of categories in the splits of all trees, which become additional columns of X.
 
     :param trees: the trees
     :param width: the number of columns of X
@@ -127,15 +128,15 @@ class _CategorySets:
 
     @property
     def width(self) -> int:
-        """The number of columns of X and of further columns together."""
+        """The number of columns of X, including the additional columns."""
         return self._width + len(self._sets)
 
     def columns(self, index: int) -> Mapping[int, int]:
-        """Return the further column of each split on categories of one of the trees."""
+        """Return the additional column of each split on categories in a tree."""
         return self._columns[index]
 
     def added(self, X: Floats) -> Floats:
-        """Return X with the further columns: 1 for a category of the set, NaN for a missing one."""
+        """Return X with the additional columns: 1 for a category of the set, NaN if missing."""
         if not self._tables:
             return X
         if len(X) == 1:
@@ -157,10 +158,10 @@ class _CategorySets:
         return columns
 
     def _make_tables(self) -> list[tuple[int, Floats]]:
-        """Return for each column with categories a table with a row for each code.
+        """Return, for each column with categories, a table with a row for each code.
 
-        The last two rows are for a code in no set and for a missing value. Numbers the further
-        columns again, in the order of the tables.
+        The last two rows are for a code that is in no set, and for a missing value. This also
+        renumbers the additional columns in the order of the tables.
         """
         by_feature: dict[int, list[tuple[int, Array]]] = {}
         for (feature, data), column in self._sets.items():
@@ -186,7 +187,7 @@ class _CategorySets:
 
 
 def _code(value: float, count: int) -> int:
-    """Return the row of a table for one code of a category, in less time than for a column."""
+    """Return the row of a table for one code of a category, faster than for a column."""
     if isnan(value):
         return count - 1
     return int(value) if 0 <= value < count - 2 else count - 2
@@ -201,7 +202,7 @@ def _codes(column: Floats, count: int) -> Array:
 
 
 def _join(trees: Sequence[Mapping[str, Any]], sets: _CategorySets) -> tuple[Any, Floats]:
-    """Return the joined trees, and the value of each of its nodes."""
+    """Return the joined trees, and the value of each of their nodes."""
     nodes = [_nodes(tree, sets.columns(index)) for index, tree in enumerate(trees)]
     if sum(each.nbytes for each in nodes) > MAX_BYTES:
         raise Decline("its trees take too much memory")
@@ -213,7 +214,7 @@ def _join(trees: Sequence[Mapping[str, Any]], sets: _CategorySets) -> tuple[Any,
 def _nodes(tree: Mapping[str, Any], columns: Mapping[int, int]) -> Array:
     """Return the nodes of a tree as scikit-learn stores them.
 
-    :param columns: the further column of each split on categories
+    :param columns: the additional column of each split on categories
     :raises Decline: a condition is not finite
     """
     left = np.asarray(tree["left_children"])
