@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import sklearn
 
 from flask_skmodels.artifacts.declaration import Artifact
+from flask_skmodels.config import KEYS, is_count, is_positive
 from flask_skmodels.estimators import attributes, input_columns, introspect
 from flask_skmodels.estimators.categories import restricted
 from flask_skmodels.estimators.profile.profile import Profile
@@ -31,6 +32,10 @@ EXPLAIN = "explain"  # the name of the method that explains predictions
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 RESERVED_NAMES = frozenset({"static", "v1", "v2", "ping", "health", "version", "invocations"})
 TRAFFIC_KEY = re.compile(r"(header|cookie):.+")
+# The attributes with the meaning and the valid values of a configuration key, or None.
+_LIMITS = (
+    *("max_explained_rows", "max_rows", "max_cells", "max_concurrency", "max_queue", "timeout"),
+)
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -391,20 +396,14 @@ def check_traffic(model: Model) -> None:
 def check_limits(model: Model) -> None:
     """Raise :class:`ModelError` if the limits on the rows or the calls of a model are not valid."""
     problem = ""
-    for name, least in (
-        ("max_explained_rows", 1),
-        ("max_rows", 1),
-        ("max_cells", 1),
-        ("max_concurrency", 1),
-        ("max_queue", 0),
-    ):
-        if not _is_whole(getattr(model, name), at_least=least):
-            problem = f"{name} must be None or an integer of at least {least}"
+    for name in _LIMITS:
+        key, value = KEYS[name.upper()], getattr(model, name)
+        if value is not None and not key.is_valid(value):
+            valid_values = key.valid_values.removeprefix("None or ")
+            problem = f"{name} must be None or {valid_values}, not {value!r}"
             break
     if not problem and model.max_queue is not None and model.max_concurrency is None:
         problem = "max_queue has no effect without max_concurrency: set it too"
-    if not problem and not _is_duration(model.timeout):
-        problem = "timeout must be None or a number of seconds above 0"
     if problem:
         raise ModelError(f"model {name_of(model)!r}: {problem}")
 
@@ -415,29 +414,15 @@ def check_drift(model: Model) -> None:
     window, minimum = model.drift_window, model.drift_minimum
     for name in ("drift_window", "drift_minimum"):
         value = getattr(model, name)
-        if value is None or not _is_whole(value, at_least=1):
-            problem = f"{name} must be an integer of at least 1"
+        if not is_count(value):
+            problem = f"{name} must be an integer of at least 1, not {value!r}"
             break
     if not problem and minimum > window:
         problem = f"drift_minimum must be at most drift_window, {window}"
-    if not problem and not _is_limit(model.drift_threshold):
-        problem = "drift_threshold must be a number above 0"
+    if not problem and not is_positive(model.drift_threshold):
+        problem = f"drift_threshold must be a number above 0, not {model.drift_threshold!r}"
     if problem:
         raise ModelError(f"model {name_of(model)!r}: {problem}")
-
-
-def _is_whole(value: Any, *, at_least: int) -> bool:
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    return value is None or (is_int and value >= at_least)
-
-
-def _is_duration(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value is None or (is_number and value > 0)
-
-
-def _is_limit(value: Any) -> bool:
-    return value is not None and _is_duration(value)
 
 
 def _are_shares(traffic: Any) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from math import log, nan
+from math import inf, log, nan
 from pathlib import Path
 from typing import Any
 
@@ -496,7 +496,9 @@ def test_receiver_that_fails_does_not_stop_the_prediction() -> None:
         ({"drift_minimum": None}, "drift_minimum must be an integer of at least 1"),
         ({"drift_window": 100}, "drift_minimum must be at most drift_window, 100"),
         ({"drift_threshold": 0}, "drift_threshold must be a number above 0"),
-        ({"drift_threshold": None}, "drift_threshold must be a number above 0"),
+        ({"drift_threshold": None}, "drift_threshold must be a number above 0, not None"),
+        ({"drift_threshold": inf}, "drift_threshold must be a number above 0, not inf"),
+        ({"drift_threshold": nan}, "drift_threshold must be a number above 0, not nan"),
     ],
 )
 def test_attributes_that_are_not_valid(attributes: dict[str, Any], message: str) -> None:
