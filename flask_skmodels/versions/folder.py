@@ -33,18 +33,20 @@ class VersionFolder:
           ^                  |                  ^  ^                 |
           +------unload------+                  |  +-----go_live-----+
                                                 |
-        Absent --go_live------------------------+  loaded by the first request
+        Absent --go_live------------------------+  loaded by a request, or by start
         Live --go_live--------------------------+  replaced by a newer version
         Down --go_live--------------------------+  loaded at last
 
         Absent or Unloaded --fail--> Down          needed, but nothing can be loaded
 
     - ``stage``: :meth:`start` has loaded a version before a fork. Nothing may predict before the
-    fork, so the version has not predicted the examples of the model yet. It does so at the first
-    request. - ``go_live``: a version has passed its checks and serves. If no version has ever
-    passed them, one that only loads serves. - ``unload``: the memory is needed for other models.
-    The next request loads the model again. - ``fail``: a request needed the model and no version
-    could be loaded. The next request tries again, and so does :meth:`poll`.
+      fork, so the version has not predicted the examples of the model yet. It does so at the first
+      request. A model without examples goes live at once.
+    - ``go_live``: a version has passed its checks and serves. If no version has ever passed them,
+      one that only loads serves.
+    - ``unload``: the memory is needed for other models. The next request loads the model again.
+    - ``fail``: a request needed the model and no version could be loaded. The next request tries
+      again, and so does :meth:`poll`.
 
     A new version is loaded and checked by the thread that needs it while requests use the old one;
     one assignment of the state switches to it. The state is written only under the lock and read
