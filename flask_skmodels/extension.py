@@ -21,7 +21,7 @@ from flask_skmodels.dialects import enabled as enabled_dialects
 from flask_skmodels.exceptions import ConfigurationError, InvalidInput
 from flask_skmodels.hints import install_line
 from flask_skmodels.inference.concurrency import concurrency_limit
-from flask_skmodels.inference.deployment import Deployment, LoadedModels
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction, PredictionCall, prepare
 from flask_skmodels.inference.readiness import ExampleRuns, Readiness
 from flask_skmodels.models import Model, artifact_of, name_of
@@ -33,6 +33,7 @@ from flask_skmodels.state import Decorator, Lane, NoLane, State
 from flask_skmodels.telemetry.setup import listeners_of
 from flask_skmodels.versions.digest import digest_of
 from flask_skmodels.versions.load_limit import LoadLimit
+from flask_skmodels.versions.loaded_models import LoadedModels
 from flask_skmodels.versions.registry import Registry
 from flask_skmodels.versions.trial_outcomes import Limits
 from flask_skmodels.versions.trial_task import is_trial_process
@@ -212,9 +213,9 @@ class SKModels:
         deployment = self._deployment(sender, name)
         chosen = deployment.version(sender, version)
         call = deployment.call(sender, chosen, method or chosen.default_method)
-        if call.admission is None:
+        if not deployment.limits:
             return _predicted(deployment, call, rows, version)
-        with call.admission as call.waited:
+        with deployment.admission(call) as call.waited:
             return _predicted(deployment, call, rows, version)
 
     def score(
@@ -426,10 +427,10 @@ class SKModels:
             pinned=settings.versions.get(name),
             interval=settings.reload,
             trials=state.trials,
+            loaded_models=state.loaded_models,
         )
         state.deployments[name] = deployment = Deployment(
             versions,
-            state.loaded_models,
             threads=settings.threads,
             batch_rows=settings.batch_rows,
             load_limit=state.load_limit,
