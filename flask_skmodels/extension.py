@@ -113,7 +113,7 @@ class SKModels:
         loaded_models = LoadedModels(settings.max_loaded) if settings.max_loaded else None
         process_limit = concurrency_limit(settings.max_concurrency, settings.max_queue)
         deployments: dict[str, Deployment] = {}
-        listeners = listeners_of(self.name, app, self.predict, deployments, settings)
+        listeners = listeners_of(self.name, app, self, deployments, settings)
         with self._lock, without_traceback():
             app.register_blueprint(self.blueprint)
             state = State(
@@ -278,7 +278,7 @@ class SKModels:
         folder = Path(sender.instance_path, state.settings.state_dir or "")
         return Job(scoring, source, sink, state=folder, **options)
 
-    def _scorer_of(
+    def scorer(
         self,
         name: str,
         method: str | None,
@@ -301,7 +301,7 @@ class SKModels:
         shipped = ShippedModel.of(chosen, artifact_of(deployment.model), policy)
         return Scorer(shipped, wanted, keep)
 
-    def _form_of(self, name: str, *, version: str | None, app: Flask | None) -> Any:
+    def form(self, name: str, *, version: str | None, app: Flask | None) -> Any:
         """Return a form class of Flask-WTF; see :meth:`Model.form`."""
         try:
             from flask_skmodels.pages.wtf_form import form_class
@@ -403,7 +403,7 @@ class SKModels:
     def _add(self, model: Model) -> None:
         with self._lock, without_traceback():
             name = self.registry.add(model)
-            model.bind(self.predict, self._scorer_of, self._form_of)
+            model.bind(self)
             states: list[State] = [app.extensions[self.name] for app in self._apps]
             try:
                 deployments = [self._start(state, name) for state in states]

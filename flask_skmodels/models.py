@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import fsum
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import sklearn
 
@@ -37,6 +37,29 @@ _LIMITS = (
     *("max_explained_rows", "max_rows", "max_cells", "max_concurrency", "max_queue", "timeout"),
 )
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+class Extension(Protocol):
+    """The extension that a model is registered with, as far as the model uses it."""
+
+    def predict(
+        self,
+        name: str,
+        rows: Any,
+        method: str | None = None,
+        *,
+        version: str | None = None,
+        app: Any = None,
+    ) -> Any:
+        """Predict; see :meth:`SKModels.predict <flask_skmodels.SKModels.predict>`."""
+
+    def scorer(
+        self, name: str, method: str | None, keep: Any, *, version: str | None, app: Any
+    ) -> Any:
+        """Return a scorer; see :meth:`Model.scorer`."""
+
+    def form(self, name: str, *, version: str | None, app: Any) -> Any:
+        """Return a form class; see :meth:`Model.form`."""
 
 
 class Model:
@@ -120,10 +143,8 @@ class Model:
     max_rows: int | None = None
     max_cells: int | None = None
 
+    registered_with: Extension | None = None
     configuration: JSONObject | None = None
-    _caller: Callable[..., Any] | None = None
-    _scorer_of: Callable[..., Any] | None = None
-    _form_of: Callable[..., Any] | None = None
 
     attributes: ClassVar[tuple[str, ...]] = (
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
@@ -153,24 +174,13 @@ class Model:
         served = introspect.class_name(self.pipeline) if artifact is None else repr(artifact)
         return f"<{type(self).__name__} {name!r}: {served}>"
 
-    def bind(
-        self,
-        caller: Callable[..., Any],
-        scorer_of: Callable[..., Any],
-        form_of: Callable[..., Any],
-    ) -> None:
-        """Set the functions that a call, a scorer and a form of the model use, at registration.
+    def bind(self, extension: Extension) -> None:
+        """Register this model with an extension, which makes its calls, scorers and forms.
 
         It also keeps scikit-learn's configuration, which is local to a thread, so that the same
         configuration applies in every thread that predicts.
-
-        :param caller: called with the name of the model, the rows, the method and options
-        :param scorer_of: called with the name of the model and the options of a scorer
-        :param form_of: called with the name of the model and the options of a form
         """
-        self._caller = caller
-        self._scorer_of = scorer_of
-        self._form_of = form_of
+        self.registered_with = extension
         self.name = name_of(self)
         self.configuration = sklearn.get_config()
 
@@ -184,9 +194,7 @@ class Model:
 
         :raises RuntimeError: the model is not registered
         """
-        if self._caller is None:
-            raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
-        return self._caller(name_of(self), rows, method, **options)
+        return self._extension().predict(name_of(self), rows, method, **options)
 
     def scorer(
         self,
@@ -207,9 +215,7 @@ class Model:
         :returns: a :class:`~flask_skmodels.bulk.scorer.Scorer`
         :raises RuntimeError: the model is not registered, or there is no application
         """
-        if self._scorer_of is None:
-            raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
-        return self._scorer_of(name_of(self), method, keep, version=version, app=app)
+        return self._extension().scorer(name_of(self), method, keep, version=version, app=app)
 
     def form(self, *, version: str | None = None, app: Any = None) -> Any:
         """Return a form class of Flask-WTF for one row of this model.
@@ -225,9 +231,12 @@ class Model:
         :raises ConfigurationError: Flask-WTF is not installed
         :raises RuntimeError: the model is not registered, or there is no application
         """
-        if self._form_of is None:
+        return self._extension().form(name_of(self), version=version, app=app)
+
+    def _extension(self) -> Extension:
+        if self.registered_with is None:
             raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
-        return self._form_of(name_of(self), version=version, app=app)
+        return self.registered_with
 
     def predict(self, X: Any) -> ModelOutput:
         """Return the estimator's predictions. Override it to change X or the predictions.
