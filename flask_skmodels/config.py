@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE, Policy
 from flask_skmodels.artifacts.regular_files import MAX_BYTES
 from flask_skmodels.exceptions import ConfigurationError
 from flask_skmodels.hints import LIKELY, nearest
+from flask_skmodels.schema.validator import is_number
 
 logger = logging.getLogger("flask_skmodels")
 
@@ -38,20 +38,22 @@ def _is_prefix(value: Any) -> bool:
     return value == "" or (isinstance(value, str) and value[0] == "/" and value[-1] != "/")
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def is_count(value: Any, at_least: int = 1) -> bool:
+    """Return whether a value is an integer of a least size; a boolean is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
 
 
 def _is_size(value: Any) -> bool:
-    return value == 0 or _is_count(value)
+    return is_count(value, at_least=0)
 
 
 def _is_amount(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    return is_number(value) and bool(value >= 0)
 
 
-def _is_duration(value: Any) -> bool:
-    return _is_amount(value) and 0 < value < inf
+def is_positive(value: Any) -> bool:
+    """Return whether a value is a finite number above 0."""
+    return is_number(value) and bool(value > 0)
 
 
 def _is_pinned_file(value: Any) -> bool:
@@ -196,10 +198,10 @@ class Settings:
 _DIALECT_PREFIX = Key(None, _or_none(_is_prefix), "None, '' or a path such as '/models'")
 KEYS = {
     "URL_PREFIX": Key("", _is_prefix, "'' or a path such as '/models'"),
-    "MAX_ROWS": Key(100_000, _is_count, "an integer of at least 1"),
-    "MAX_EXPLAINED_ROWS": Key(500, _is_count, "an integer of at least 1"),
-    "MAX_CELLS": Key(10_000_000, _is_count, "an integer of at least 1"),
-    "MAX_INFLATION": Key(100, _is_count, "an integer of at least 1"),
+    "MAX_ROWS": Key(100_000, is_count, "an integer of at least 1"),
+    "MAX_EXPLAINED_ROWS": Key(500, is_count, "an integer of at least 1"),
+    "MAX_CELLS": Key(10_000_000, is_count, "an integer of at least 1"),
+    "MAX_INFLATION": Key(100, is_count, "an integer of at least 1"),
     "ROOT": Key(None, _or_none(lambda value: isinstance(value, str | Path)), "None or a path"),
     "TRUST_PICKLE": Key(False, lambda value: isinstance(value, bool), "True or False"),
     "SHA256SUMS": Key(
@@ -207,23 +209,23 @@ KEYS = {
     ),
     "VERIFY": Key(None, _or_none(callable), "None or a callable(path, bytes)"),
     "VERSION_MISMATCH": Key("refuse", _one_of(*MISMATCHES), f"one of {', '.join(MISMATCHES)}"),
-    "MAX_ARTIFACT_BYTES": Key(MAX_BYTES, _is_count, "an integer of at least 1"),
+    "MAX_ARTIFACT_BYTES": Key(MAX_BYTES, is_count, "an integer of at least 1"),
     "LOADING": Key("startup", _one_of(*LOADINGS), f"one of {', '.join(LOADINGS)}"),
-    "MAX_LOADED": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
+    "MAX_LOADED": Key(None, _or_none(is_count), "None or an integer of at least 1"),
     "RELOAD": Key(None, _or_none(_is_amount), "None or a number of seconds"),
     "VERSIONS": Key({}, _are_labels, "a mapping of model names to versions"),
     "STATE_DIR": Key(None, _or_none(lambda value: isinstance(value, str | Path)), "None or a path"),
     "TRIAL": Key(True, lambda value: isinstance(value, bool), "True or False"),
-    "TRIAL_SECONDS": Key(60.0, _is_duration, "a number of seconds above 0"),
-    "LOADS_PER_MINUTE": Key(60, _or_none(_is_count), "None or an integer of at least 1"),
-    "TRIAL_BYTES": Key(4 * 1024**3, _is_count, "an integer of at least 1"),
-    "THREADS": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
-    "BATCH_ROWS": Key(128, _is_count, "an integer of at least 1"),
-    "MAX_CONCURRENCY": Key(None, _or_none(_is_count), "None or an integer of at least 1"),
+    "TRIAL_SECONDS": Key(60.0, is_positive, "a number of seconds above 0"),
+    "LOADS_PER_MINUTE": Key(60, _or_none(is_count), "None or an integer of at least 1"),
+    "TRIAL_BYTES": Key(4 * 1024**3, is_count, "an integer of at least 1"),
+    "THREADS": Key(None, _or_none(is_count), "None or an integer of at least 1"),
+    "BATCH_ROWS": Key(128, is_count, "an integer of at least 1"),
+    "MAX_CONCURRENCY": Key(None, _or_none(is_count), "None or an integer of at least 1"),
     "MAX_QUEUE": Key(None, _or_none(_is_size), "None or an integer of at least 0"),
     "READY_EXAMPLES": Key(False, lambda value: isinstance(value, bool), "True or False"),
     "DRAIN_FILE": Key(None, _or_none(_is_path), "None or a path"),
-    "TIMEOUT": Key(30, _or_none(_is_duration), "None or a number of seconds above 0"),
+    "TIMEOUT": Key(30, _or_none(is_positive), "None or a number of seconds above 0"),
     "ONNX_TOLERANCE": Key(ONNX_TOLERANCE, _is_amount, "a number of at least 0"),
     "VISIBLE": Key(
         None,

@@ -21,7 +21,7 @@ from flask_skmodels.dialects import enabled as enabled_dialects
 from flask_skmodels.exceptions import ConfigurationError, InvalidInput
 from flask_skmodels.hints import install_line
 from flask_skmodels.inference.concurrency import concurrency_limit
-from flask_skmodels.inference.deployment import Deployment, LoadedModels
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.prediction import Prediction, PredictionCall, prepare
 from flask_skmodels.inference.readiness import ExampleRuns, Readiness
 from flask_skmodels.models import Model, artifact_of, name_of
@@ -33,6 +33,7 @@ from flask_skmodels.state import Decorator, Lane, NoLane, State
 from flask_skmodels.telemetry.setup import listeners_of
 from flask_skmodels.versions.digest import digest_of
 from flask_skmodels.versions.load_limit import LoadLimit
+from flask_skmodels.versions.loaded_models import LoadedModels
 from flask_skmodels.versions.registry import Registry
 from flask_skmodels.versions.trial_outcomes import Limits
 from flask_skmodels.versions.trial_task import is_trial_process
@@ -112,7 +113,7 @@ class SKModels:
         loaded_models = LoadedModels(settings.max_loaded) if settings.max_loaded else None
         process_limit = concurrency_limit(settings.max_concurrency, settings.max_queue)
         deployments: dict[str, Deployment] = {}
-        listeners = listeners_of(self.name, app, self.predict, deployments, settings)
+        listeners = listeners_of(self.name, app, self, deployments, settings)
         with self._lock, without_traceback():
             app.register_blueprint(self.blueprint)
             state = State(
@@ -212,9 +213,9 @@ class SKModels:
         deployment = self._deployment(sender, name)
         chosen = deployment.version(sender, version)
         call = deployment.call(sender, chosen, method or chosen.default_method)
-        if call.admission is None:
+        if not deployment.limits:
             return _predicted(deployment, call, rows, version)
-        with call.admission as call.waited:
+        with deployment.admission(call) as call.waited:
             return _predicted(deployment, call, rows, version)
 
     def score(
@@ -277,7 +278,7 @@ class SKModels:
         folder = Path(sender.instance_path, state.settings.state_dir or "")
         return Job(scoring, source, sink, state=folder, **options)
 
-    def _scorer_of(
+    def scorer(
         self,
         name: str,
         method: str | None,
@@ -300,7 +301,7 @@ class SKModels:
         shipped = ShippedModel.of(chosen, artifact_of(deployment.model), policy)
         return Scorer(shipped, wanted, keep)
 
-    def _form_of(self, name: str, *, version: str | None, app: Flask | None) -> Any:
+    def form(self, name: str, *, version: str | None, app: Flask | None) -> Any:
         """Return a form class of Flask-WTF; see :meth:`Model.form`."""
         try:
             from flask_skmodels.pages.wtf_form import form_class
@@ -402,7 +403,7 @@ class SKModels:
     def _add(self, model: Model) -> None:
         with self._lock, without_traceback():
             name = self.registry.add(model)
-            model.bind(self.predict, self._scorer_of, self._form_of)
+            model.bind(self)
             states: list[State] = [app.extensions[self.name] for app in self._apps]
             try:
                 deployments = [self._start(state, name) for state in states]
@@ -426,10 +427,10 @@ class SKModels:
             pinned=settings.versions.get(name),
             interval=settings.reload,
             trials=state.trials,
+            loaded_models=state.loaded_models,
         )
         state.deployments[name] = deployment = Deployment(
             versions,
-            state.loaded_models,
             threads=settings.threads,
             batch_rows=settings.batch_rows,
             load_limit=state.load_limit,

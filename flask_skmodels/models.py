@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import fsum
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import sklearn
 
 from flask_skmodels.artifacts.declaration import Artifact
+from flask_skmodels.config import KEYS, is_count, is_positive
 from flask_skmodels.estimators import attributes, input_columns, introspect
 from flask_skmodels.estimators.categories import restricted
 from flask_skmodels.estimators.profile.profile import Profile
@@ -31,7 +32,34 @@ EXPLAIN = "explain"  # the name of the method that explains predictions
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 RESERVED_NAMES = frozenset({"static", "v1", "v2", "ping", "health", "version", "invocations"})
 TRAFFIC_KEY = re.compile(r"(header|cookie):.+")
+# The attributes with the meaning and the valid values of a configuration key, or None.
+_LIMITS = (
+    *("max_explained_rows", "max_rows", "max_cells", "max_concurrency", "max_queue", "timeout"),
+)
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+class Extension(Protocol):
+    """The extension that a model is registered with, as far as the model uses it."""
+
+    def predict(
+        self,
+        name: str,
+        rows: Any,
+        method: str | None = None,
+        *,
+        version: str | None = None,
+        app: Any = None,
+    ) -> Any:
+        """Predict; see :meth:`SKModels.predict <flask_skmodels.SKModels.predict>`."""
+
+    def scorer(
+        self, name: str, method: str | None, keep: Any, *, version: str | None, app: Any
+    ) -> Any:
+        """Return a scorer; see :meth:`Model.scorer`."""
+
+    def form(self, name: str, *, version: str | None, app: Any) -> Any:
+        """Return a form class; see :meth:`Model.form`."""
 
 
 class Model:
@@ -117,10 +145,8 @@ class Model:
     max_rows: int | None = None
     max_cells: int | None = None
 
+    registered_with: Extension | None = None
     configuration: JSONObject | None = None
-    _caller: Callable[..., Any] | None = None
-    _scorer_of: Callable[..., Any] | None = None
-    _form_of: Callable[..., Any] | None = None
 
     attributes: ClassVar[tuple[str, ...]] = (
         *("name", "pipeline", "probability", "methods", "schema", "validator", "purge_unknown"),
@@ -150,24 +176,13 @@ class Model:
         served = introspect.class_name(self.pipeline) if artifact is None else repr(artifact)
         return f"<{type(self).__name__} {name!r}: {served}>"
 
-    def bind(
-        self,
-        caller: Callable[..., Any],
-        scorer_of: Callable[..., Any],
-        form_of: Callable[..., Any],
-    ) -> None:
-        """Set the functions that a call, a scorer and a form of the model use, at registration.
+    def bind(self, extension: Extension) -> None:
+        """Register this model with an extension, which makes its calls, scorers and forms.
 
         The model also keeps scikit-learn's configuration, which is local to a thread, so that the
         same configuration applies in every thread that predicts.
-
-        :param caller: called with the name of the model, the rows, the method and options
-        :param scorer_of: called with the name of the model and the options of a scorer
-        :param form_of: called with the name of the model and the options of a form
         """
-        self._caller = caller
-        self._scorer_of = scorer_of
-        self._form_of = form_of
+        self.registered_with = extension
         self.name = name_of(self)
         self.configuration = sklearn.get_config()
 
@@ -181,9 +196,7 @@ class Model:
 
         :raises RuntimeError: the model is not registered
         """
-        if self._caller is None:
-            raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
-        return self._caller(name_of(self), rows, method, **options)
+        return self._extension().predict(name_of(self), rows, method, **options)
 
     def scorer(
         self,
@@ -205,9 +218,7 @@ class Model:
         :returns: a :class:`~flask_skmodels.bulk.scorer.Scorer`
         :raises RuntimeError: the model is not registered, or there is no application
         """
-        if self._scorer_of is None:
-            raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
-        return self._scorer_of(name_of(self), method, keep, version=version, app=app)
+        return self._extension().scorer(name_of(self), method, keep, version=version, app=app)
 
     def form(self, *, version: str | None = None, app: Any = None) -> Any:
         """Return a form class of Flask-WTF for one row of this model.
@@ -223,9 +234,12 @@ class Model:
         :raises ConfigurationError: Flask-WTF is not installed
         :raises RuntimeError: the model is not registered, or there is no application
         """
-        if self._form_of is None:
+        return self._extension().form(name_of(self), version=version, app=app)
+
+    def _extension(self) -> Extension:
+        if self.registered_with is None:
             raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
-        return self._form_of(name_of(self), version=version, app=app)
+        return self.registered_with
 
     def predict(self, X: Any) -> ModelOutput:
         """Return the estimator's predictions. Override it to change X or the predictions.
@@ -397,20 +411,14 @@ def check_traffic(model: Model) -> None:
 def check_limits(model: Model) -> None:
     """Raise :class:`ModelError` if the limits on the rows or the calls of a model are not valid."""
     problem = ""
-    for name, least in (
-        ("max_explained_rows", 1),
-        ("max_rows", 1),
-        ("max_cells", 1),
-        ("max_concurrency", 1),
-        ("max_queue", 0),
-    ):
-        if not _is_whole(getattr(model, name), at_least=least):
-            problem = f"{name} must be None or an integer of at least {least}"
+    for name in _LIMITS:
+        key, value = KEYS[name.upper()], getattr(model, name)
+        if value is not None and not key.is_valid(value):
+            valid_values = key.valid_values.removeprefix("None or ")
+            problem = f"{name} must be None or {valid_values}, not {value!r}"
             break
     if not problem and model.max_queue is not None and model.max_concurrency is None:
         problem = "max_queue has no effect without max_concurrency: set max_concurrency as well"
-    if not problem and not _is_duration(model.timeout):
-        problem = "timeout must be None or a number of seconds above 0"
     if problem:
         raise ModelError(f"model {name_of(model)!r}: {problem}")
 
@@ -421,29 +429,15 @@ def check_drift(model: Model) -> None:
     window, minimum = model.drift_window, model.drift_minimum
     for name in ("drift_window", "drift_minimum"):
         value = getattr(model, name)
-        if value is None or not _is_whole(value, at_least=1):
-            problem = f"{name} must be an integer of at least 1"
+        if not is_count(value):
+            problem = f"{name} must be an integer of at least 1, not {value!r}"
             break
     if not problem and minimum > window:
         problem = f"drift_minimum must be at most drift_window, {window}"
-    if not problem and not _is_limit(model.drift_threshold):
-        problem = "drift_threshold must be a number above 0"
+    if not problem and not is_positive(model.drift_threshold):
+        problem = f"drift_threshold must be a number above 0, not {model.drift_threshold!r}"
     if problem:
         raise ModelError(f"model {name_of(model)!r}: {problem}")
-
-
-def _is_whole(value: Any, *, at_least: int) -> bool:
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    return value is None or (is_int and value >= at_least)
-
-
-def _is_duration(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value is None or (is_number and value > 0)
-
-
-def _is_limit(value: Any) -> bool:
-    return value is not None and _is_duration(value)
 
 
 def _are_shares(traffic: Any) -> bool:

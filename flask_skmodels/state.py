@@ -12,13 +12,14 @@ from werkzeug.routing import Rule
 
 from flask_skmodels.config import Settings
 from flask_skmodels.inference.concurrency import ConcurrencyLimit
-from flask_skmodels.inference.deployment import Deployment, LoadedModels
+from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.inference.readiness import Readiness
 from flask_skmodels.telemetry.drift.drift import Drift
 from flask_skmodels.telemetry.listener import Listener, Listeners
 from flask_skmodels.telemetry.metrics import Metrics
 from flask_skmodels.telemetry.recent_traffic import RecentTraffic
 from flask_skmodels.versions.load_limit import LoadLimit
+from flask_skmodels.versions.loaded_models import LoadedModels
 from flask_skmodels.versions.trials import Trials
 
 Decorator = Callable[..., Any]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -28,7 +28,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy, VersionFile, resolve
 from flask_skmodels.artifacts.formats import PACKAGES, PICKLED, check_format
-from flask_skmodels.artifacts.mlflow import is_mlflow_model, read_mlflow_model
+from flask_skmodels.artifacts.mlflow import MLflowModel, is_mlflow_model, read_mlflow_model
 from flask_skmodels.artifacts.mmap import BLOCK, Blocks, unpickle
 from flask_skmodels.artifacts.onnx import read_onnx
 from flask_skmodels.artifacts.pins import check_digest, check_signature
@@ -47,7 +47,6 @@ logger = logging.getLogger("flask_skmodels")
 
 MAX_COLUMNS = 100_000  # of the input: each becomes a field of the schema
 _PICKLE = b"\x80"
-_BeforeParsing = Callable[[str], None] | None
 _TOO_LARGE = "set SKMODELS_MAX_ARTIFACT_BYTES if it is a model of yours"
 
 
@@ -76,39 +75,32 @@ class Loaded:
     examples: tuple[Any, ...] = ()
 
 
-def load(artifact: Artifact, policy: Policy, before_parsing: _BeforeParsing = None) -> Loaded:
+def load(artifact: Artifact, policy: Policy) -> Loaded:
     """Load the estimator from a file.
 
     :param artifact: the file
     :param policy: the requirements for artifacts
-    :param before_parsing: called with the digest of the bytes when their pin and signature have
-        been checked, before anything in them is parsed; it may raise ArtifactError
     :raises ArtifactError: the file is refused, or it contains nothing that can be served
     """
-    path = resolve(artifact, policy)
-    if is_mlflow_model(path):
-        return _load_mlflow_model(artifact, policy, path, before_parsing)
+    with checked_file(artifact, policy) as file:
+        return file.load()
+
+
+@contextmanager
+def checked_file(artifact: Artifact, policy: Policy) -> Iterator[CheckedFile]:
+    """Open a file and check its pin and its signature; nothing in it is parsed.
+
+    If a folder of MLflow is declared, it is the file that the folder names.
+
+    :param artifact: the file
+    :param policy: the requirements for artifacts
+    :raises ArtifactError: the file is refused
+    """
+    path, described = resolve(artifact, policy), None
     folder = path.parent if isinstance(artifact, VersionFile) else None
-    return _load_file(artifact, policy, path, folder, before_parsing)
-
-
-def _load_mlflow_model(
-    artifact: Artifact, policy: Policy, folder: Path, before_parsing: _BeforeParsing
-) -> Loaded:
-    """Load the file that an MLflow folder names; the digest is the digest of this file."""
-    described = read_mlflow_model(folder, partial(check_signature, policy))
-    loaded = _load_file(artifact, policy, described.file, folder, before_parsing)
-    described.check(loaded.estimator)
-    return replace(loaded, examples=described.examples)
-
-
-def _load_file(
-    artifact: Artifact,
-    policy: Policy,
-    path: Path,
-    folder: Path | None,
-    before_parsing: _BeforeParsing,
-) -> Loaded:
+    if is_mlflow_model(path):
+        described = read_mlflow_model(path, policy)
+        path, folder = described.file, path
     format_ = check_format(path)
     with opened(path, policy.max_bytes, folder, remedy=_TOO_LARGE) as opened_file:
         file = _ArtifactFile(opened_file)
@@ -116,20 +108,58 @@ def _load_file(
         is_pinned = check_digest(artifact, policy, path, file.sha256)
         if file.data is not None:
             check_signature(policy, path, file.data)
-        if before_parsing is not None:
-            before_parsing(file.sha256)
-        estimator, version = _parse(path, policy, read)
-    check_structures(path, estimator)
-    _check_estimator(path, estimator)
-    return Loaded(
-        estimator=estimator,
-        path=path,
-        format=format_,
-        sha256=file.sha256,
-        sklearn_version=version or _sklearn_version_of(estimator),
-        loaded_at=datetime.now(UTC),
-        is_trusted=is_pinned or policy.trust_pickle or policy.verify is not None,
-    )
+        yield CheckedFile(
+            path=path,
+            format=format_,
+            sha256=file.sha256,
+            is_trusted=is_pinned or policy.trust_pickle or policy.verify is not None,
+            policy=policy,
+            read=read,
+            described=described,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedFile:
+    """An open file whose pin and signature have been checked.
+
+    :param path: the file
+    :param format: as in :class:`Loaded`, like ``sha256`` and ``is_trusted``
+    :param sha256: digest of its bytes
+    :param is_trusted: whether it is trusted
+    :param policy: the requirements for artifacts
+    :param read: parses these bytes
+    :param described: the description of the file in a folder of MLflow, None in any other
+    """
+
+    path: Path
+    format: str
+    sha256: str
+    is_trusted: bool
+    policy: Policy
+    read: Callable[[], Any]
+    described: MLflowModel | None
+
+    def load(self) -> Loaded:
+        """Load the estimator.
+
+        :raises ArtifactError: the file is refused, or it contains nothing that can be served
+        """
+        estimator, version = _parse(self.path, self.policy, self.read)
+        check_structures(self.path, estimator)
+        _check_estimator(self.path, estimator)
+        if self.described is not None:
+            self.described.check(estimator)
+        return Loaded(
+            estimator=estimator,
+            path=self.path,
+            format=self.format,
+            sha256=self.sha256,
+            sklearn_version=version or _sklearn_version_of(estimator),
+            loaded_at=datetime.now(UTC),
+            is_trusted=self.is_trusted,
+            examples=() if self.described is None else self.described.examples,
+        )
 
 
 class _ArtifactFile:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from flask_skmodels.artifacts.declaration import Policy
+from flask_skmodels.artifacts.pins import check_signature
 from flask_skmodels.artifacts.regular_files import read_description
 from flask_skmodels.estimators import input_columns
 from flask_skmodels.exceptions import ArtifactError
@@ -22,7 +24,6 @@ from flask_skmodels.hints import install_line
 from flask_skmodels.schema.types import Estimator, JSONObject
 
 MLMODEL = "MLmodel"
-_Verify = Callable[[Path, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,14 @@ def is_mlflow_model(path: Path) -> bool:
     return os.path.lexists(path / MLMODEL)
 
 
-def read_mlflow_model(folder: Path, verify: _Verify) -> MLflowModel:
+def read_mlflow_model(folder: Path, policy: Policy) -> MLflowModel:
     """Return the description of the model in a folder.
 
     :param folder: a folder for which :func:`is_mlflow_model` is True
-    :param verify: called with each file and its bytes before they are parsed; raises ArtifactError
-        to refuse the file
+    :param policy: the requirements for artifacts; they apply to each file before it is parsed
     :raises ArtifactError: the folder has no scikit-learn model, or its description is not valid
     """
-    document = _read_yaml(folder / MLMODEL, verify)
+    document = _read_yaml(folder / MLMODEL, policy)
     flavors = document.get("flavors")
     flavor = flavors.get("sklearn") if isinstance(flavors, dict) else None
     name = flavor.get("pickled_model") if isinstance(flavor, dict) else None
@@ -85,17 +85,17 @@ def read_mlflow_model(folder: Path, verify: _Verify) -> MLflowModel:
         file=_inside(folder, name),
         names=names,
         width=width,
-        examples=_examples(document, folder, verify),
+        examples=_examples(document, folder, policy),
     )
 
 
-def _read_yaml(path: Path, verify: _Verify) -> JSONObject:
+def _read_yaml(path: Path, policy: Policy) -> JSONObject:
     try:
         yaml = import_module("yaml")
     except ImportError as error:
         needed = f"it needs PyYAML: {install_line('mlflow')}"
         raise ArtifactError(path, needed) from error
-    data = _read(path, path.parent, verify)
+    data = _read(path, path.parent, policy)
     try:
         document = yaml.safe_load(data)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -105,9 +105,9 @@ def _read_yaml(path: Path, verify: _Verify) -> JSONObject:
     return document
 
 
-def _read(path: Path, folder: Path, verify: _Verify) -> bytes:
+def _read(path: Path, folder: Path, policy: Policy) -> bytes:
     data = read_description(path, folder)
-    verify(path, data)
+    check_signature(policy, path, data)
     return data
 
 
@@ -135,7 +135,7 @@ def _columns(document: Mapping[str, Any], path: Path) -> tuple[tuple[str, ...] |
         raise ArtifactError(path, "its signature cannot be read") from error
 
 
-def _examples(document: Mapping[str, Any], folder: Path, verify: _Verify) -> tuple[Any, ...]:
+def _examples(document: Mapping[str, Any], folder: Path, policy: Policy) -> tuple[Any, ...]:
     """Return the rows of the input example, none if its format has no rows."""
     info = document.get("saved_input_example_info")
     name = info.get("artifact_path") if isinstance(info, dict) else None
@@ -143,7 +143,7 @@ def _examples(document: Mapping[str, Any], folder: Path, verify: _Verify) -> tup
         return ()
     path = _inside(folder, name)
     try:
-        example = json.loads(_read(path, folder, verify))
+        example = json.loads(_read(path, folder, policy))
     except (ValueError, RecursionError) as error:
         raise ArtifactError(path, "it is not valid JSON") from error
     return tuple(_rows(example))

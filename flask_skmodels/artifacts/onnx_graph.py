@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flask_skmodels.artifacts.binary import read_varint
 from flask_skmodels.exceptions import ArtifactError, in_one_line
 
 if TYPE_CHECKING:
@@ -98,29 +99,18 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
     """Yield the number and the bytes of each field of a message; only messages need their bytes."""
     position = 0
     while position < len(data):
-        tag, position = _varint(data, position)
+        tag, position = read_varint(data, position)
         number, kind = tag >> 3, tag & 7
         if kind == _BYTES:
-            length, position = _varint(data, position)
+            length, position = read_varint(data, position)
             yield number, data[position : position + length]
             position += length
             continue
         if kind == _VARINT:
-            _, position = _varint(data, position)
+            _, position = read_varint(data, position)
         else:
             position += {_FIXED64: 8, _FIXED32: 4}[kind]
         yield number, data[:0]
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, position
 
 
 def _run_checker(path: Path, data: bytes) -> None:

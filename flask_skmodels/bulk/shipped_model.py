@@ -126,9 +126,7 @@ def _plain(model: Model) -> Model:
         setattr(copied, name, getattr(model, name))
     copied.configure(**plain_schema(model))
     copied.configuration = model.configuration
-    copied._caller = None
-    copied._scorer_of = None
-    copied._form_of = None
+    copied.registered_with = None
     copied.decorators, copied.traffic, copied.traffic_key, copied.shadow = (), None, None, None
     return copied
 

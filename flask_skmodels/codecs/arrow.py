@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from flask_skmodels.artifacts.binary import FlatTable
 from flask_skmodels.codecs.arrow_tables import Selection, rows_of_columns, select_columns
 from flask_skmodels.codecs.codec import Codec, Source
 from flask_skmodels.codecs.columns import answer_columns
@@ -77,53 +78,8 @@ class _Message(NamedTuple):
     """A message of a stream: its kind, its header (a flatbuffer table) and its body."""
 
     kind: int
-    header: _Table
+    header: FlatTable
     body: memoryview
-
-
-class _Table:
-    """A table of a flatbuffer, with access to its fields by number.
-
-    :param data: the flatbuffer
-    :param start: the offset of the table
-    :raises struct.error: an offset lies outside the flatbuffer; the methods raise this too
-    """
-
-    def __init__(self, data: memoryview, start: int) -> None:
-        self.data = data
-        self.start = start
-        self._fields = start - self.number("<i", start)
-
-    @classmethod
-    def root(cls, data: memoryview) -> _Table:
-        return cls(data, struct.unpack_from("<I", data)[0])
-
-    def number(self, form: str, offset: int) -> int:
-        if offset < 0:  # struct would count from the end
-            raise struct.error
-        return int(struct.unpack_from(form, self.data, offset)[0])
-
-    def offset(self, field: int) -> int | None:
-        """Return the offset of a field's value, None if the field has its default."""
-        size = self.number("<H", self._fields)
-        entry = 4 + 2 * field
-        distance = self.number("<H", self._fields + entry) if entry + 2 <= size else 0
-        return self.start + distance if distance else None
-
-    def value(self, field: int, form: str) -> int:
-        offset = self.offset(field)
-        return 0 if offset is None else self.number(form, offset)
-
-    def table(self, field: int) -> _Table | None:
-        offset = self.offset(field)
-        return None if offset is None else _Table(self.data, offset + self.number("<I", offset))
-
-    def structs(self, field: int, size: int) -> Iterator[int]:
-        """Yield the offset of each struct of a vector."""
-        offset = self.offset(field)
-        if offset is not None:
-            start = offset + self.number("<I", offset)
-            yield from (start + 4 + size * i for i in range(self.number("<I", start)))
 
 
 def _message_at(data: memoryview, start: int) -> tuple[_Message | None, int]:
@@ -133,12 +89,12 @@ def _message_at(data: memoryview, start: int) -> tuple[_Message | None, int]:
         size, start = _size_at(data, start), start + 4
     if size == 0:
         return None, start
-    root = _Table.root(data[start : start + size])
-    header, length, start = root.table(2), root.value(3, "<q"), start + size
+    root = FlatTable.root(data[start : start + size])
+    header, length, start = root.table(2), root.number(3, "<q"), start + size
     end = start + length
     if size < 0 or length < 0 or end > len(data) or header is None:
         raise struct.error
-    return _Message(root.value(1, "<B"), header, data[start:end]), end
+    return _Message(root.number(1, "<B"), header, data[start:end]), end
 
 
 def _size_at(data: memoryview, offset: int) -> int:
@@ -163,10 +119,10 @@ def _file_messages(data: memoryview) -> Iterator[_Message]:
     size = _size_at(data, end)
     if not 0 < size <= end:
         raise struct.error
-    footer = _Table.root(data[end - size : end])
+    footer = FlatTable.root(data[end - size : end])
     for field in (2, 3):
         for block in footer.structs(field, 24):
-            message, _ = _message_at(data, footer.number("<q", block))
+            message, _ = _message_at(data, footer.read("<q", block))
             if message is not None:
                 yield message
 
@@ -184,9 +140,9 @@ def _count_rows(messages: Iterable[_Message], max_bytes: int) -> int:
             if index > MOST_BATCHES:
                 text = f"at most {MOST_BATCHES} batches are allowed"
                 raise InvalidInput.of_request("arrow", text)
-            batch: _Table | None = message.header
+            batch: FlatTable | None = message.header
             if message.kind == _DICTIONARY_BATCH:
-                if message.header.value(2, "<B"):
+                if message.header.number(2, "<B"):
                     raise InvalidInput.of_request("arrow", "delta dictionaries cannot be read")
                 batch = message.header.table(1)
             if batch is not None and message.kind in {_DICTIONARY_BATCH, _RECORD_BATCH}:
@@ -199,21 +155,21 @@ def _count_rows(messages: Iterable[_Message], max_bytes: int) -> int:
     return rows
 
 
-def _length(batch: _Table) -> int:
+def _length(batch: FlatTable) -> int:
     """Return the number of rows of a record batch."""
-    rows = batch.value(0, "<q")
+    rows = batch.number(0, "<q")
     if rows < 0:
         raise struct.error
     return rows
 
 
-def _unpacked_size(batch: _Table, body: memoryview) -> int:
+def _unpacked_size(batch: FlatTable, body: memoryview) -> int:
     """Return the number of bytes that the buffers of a batch unpack to."""
     if batch.table(3) is None:
         return len(body)
     total = 0
     for buffer in batch.structs(2, 16):
-        start, length = batch.number("<q", buffer), batch.number("<q", buffer + 8)
+        start, length = batch.read("<q", buffer), batch.read("<q", buffer + 8)
         if length:
             if start < 0:
                 raise struct.error

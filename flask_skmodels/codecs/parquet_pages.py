@@ -12,6 +12,7 @@ import struct
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from flask_skmodels.artifacts.binary import read_varint
 from flask_skmodels.exceptions import InvalidInput
 
 MOST_PAGES = 16_384  # of a column in a row group
@@ -20,7 +21,6 @@ _MOST_DEPTH = 8
 _END = struct.Struct("<I4s")  # the length of the footer, and the magic number
 _ROW_GROUPS, _CHUNKS, _COLUMN = 4, 1, 3  # fields of the footer, a row group and its columns
 _PATH, _SIZE, _DATA_OFFSET, _DICTIONARY_OFFSET = 3, 7, 9, 11  # fields of the column
-_LONGEST_VARINT = 10
 _UNPACKED, _PACKED = 2, 3  # fields of a page header: the sizes of the page
 _DATA_PAGE, _DATA_PAGE_V2 = (5, 2), (8, 4)  # where the headers of data pages have their encoding
 _DELTA_BYTE_ARRAY = 7  # each text may repeat the text before it, so it can have any length
@@ -90,13 +90,8 @@ class _Reader:
         return self.data[self.position - 1]
 
     def _varint(self) -> int:
-        value = 0
-        for index in range(_LONGEST_VARINT):
-            byte = self._byte()
-            value |= (byte & 127) << (7 * index)
-            if byte < 128:
-                return value
-        raise struct.error
+        value, self.position = read_varint(self.data, self.position)
+        return value
 
     def _integer(self) -> int:
         value = self._varint()

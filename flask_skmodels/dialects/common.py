@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar
 
-from flask import Response
+from flask import Request, Response
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.codecs.json_text import dumps
@@ -24,31 +25,44 @@ from flask_skmodels.web.responses import error_response, json_response, problem_
 from flask_skmodels.web.views import BaseView
 
 SERVER = "Flask-SKModels"
+_UNKNOWN = "there is no such model or version"
 
 
-class DialectView(BaseView):
-    """A view whose exceptions become ``{"error": ...}``."""
+@dataclass(frozen=True, slots=True)
+class JSONErrors:
+    """Exceptions as the JSON objects of a protocol.
 
-    def refuse(self, exchange: Exchange, exception: Exception) -> Response:
+    :param object_of: returns the object for a problem
+    """
+
+    object_of: Callable[[Problem], Mapping[str, object]]
+
+    def response(self, exception: Exception, request: Request) -> Response:
+        """Return an exception that stopped a request as a response."""
         response = response_of(exception)
         if response is not None:
             return response
-        problem = problem_of(exception, exchange.request)
+        problem = problem_of(exception, request)
         if isinstance(exception, RejectedRows):  # the protocols have one status for bad input
             problem.status = HTTPStatus.BAD_REQUEST
-        return error_response(problem, dumps(self.error(problem)), "application/json")
-
-    def error(self, problem: Problem) -> Mapping[str, object]:
-        """Return the protocol's JSON object for a problem."""
-        return {"error": sentence_of(problem)}
+        return error_response(problem, dumps(self.object_of(problem)), "application/json")
 
 
-class ReadyView(DialectView):
+def _error_object(problem: Problem) -> Mapping[str, object]:
+    return {"error": sentence_of(problem)}
+
+
+ERRORS = JSONErrors(_error_object)
+
+
+class ReadyView(BaseView):
     """Reports whether a model, or a version of it, can predict; it is loaded first if needed.
 
     :param state: the extension on this application
     :param deployment: the model
     """
+
+    errors = ERRORS
 
     def __init__(self, state: State, deployment: Deployment) -> None:
         self._state = state
@@ -72,11 +86,13 @@ class ReadyView(DialectView):
         return self._deployment.name in report.ready and not report.is_draining
 
 
-class ListView(DialectView):
+class ListView(BaseView):
     """The names of the models that the visitor may see.
 
     :param state: the extension on this application
     """
+
+    errors = ERRORS
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -85,17 +101,23 @@ class ListView(DialectView):
         return json_response({"models": [deployment.name for deployment in self._state.visible()]})
 
 
-class UnknownView(DialectView):
+class UnknownView(BaseView):
     """The URL of a model, or of a version of a model, that does not exist."""
 
+    errors = ERRORS
+
     def respond(self, exchange: Exchange) -> Response:
-        raise NotFound("there is no such model or version")
+        raise NotFound(_UNKNOWN)
 
 
-class UnknownCallView(UnknownView):
+class UnknownCallView(BaseView):
     """The prediction URL of a model that does not exist."""
 
     methods: ClassVar[list[str]] = ["POST"]
+    errors = ERRORS
+
+    def respond(self, exchange: Exchange) -> Response:
+        raise NotFound(_UNKNOWN)
 
 
 def predicting_version(exchange: Exchange, predictor: Predictor) -> ModelVersion:

@@ -8,7 +8,7 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from flask_skmodels.dialects.common import (
-    DialectView,
+    ERRORS,
     ListView,
     ReadyView,
     UnknownCallView,
@@ -27,6 +27,7 @@ from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response, predictions_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
+from flask_skmodels.web.views import BaseView
 
 
 def read_request(body: bytes, schema: Schema, budget: Budget) -> Rows:
@@ -46,8 +47,10 @@ def read_request(body: bytes, schema: Schema, budget: Budget) -> Rows:
     return read_instances(document["instances"], schema, budget)
 
 
-class AliveView(DialectView):
+class AliveView(BaseView):
     """``GET /`` below the prefix of the protocol: reports that the server runs."""
+
+    errors = ERRORS
 
     def respond(self, exchange: Exchange) -> Response:
         return json_response({"status": "alive"})
@@ -61,7 +64,7 @@ class RequestReader:
         return read_request(source.data, schema, source.budget)
 
 
-class PredictView(DialectView):
+class PredictView(BaseView):
     """``POST /v1/models/{name}:predict`` and ``:explain``.
 
     :param predictor: predicts with the model
@@ -69,6 +72,7 @@ class PredictView(DialectView):
     """
 
     methods: ClassVar[list[str]] = ["POST"]
+    errors = ERRORS
 
     def __init__(self, predictor: Predictor, method: str | None = None) -> None:
         self._predictor = predictor
@@ -107,7 +111,7 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     name, decorators = deployment.name, state.decorators_of(deployment)
     path = f"{_prefix(state)}/v1/models/{name}"
     predictor = Predictor(deployment, state.settings)
-    views: dict[str, tuple[str, DialectView]] = {
+    views: dict[str, tuple[str, BaseView]] = {
         "v1": ("/", ReadyView(state, deployment)),
         "v1:predict": (":predict/", PredictView(predictor)),
     }

@@ -13,7 +13,8 @@ from werkzeug.exceptions import UnsupportedMediaType
 from flask_skmodels.codecs.parquet import ParquetCodec
 from flask_skmodels.codecs.registration import reader_of
 from flask_skmodels.dialects.common import (
-    DialectView,
+    ERRORS,
+    JSONErrors,
     predicting_version,
     sentence_of,
     server_version,
@@ -33,6 +34,7 @@ from flask_skmodels.web.http_errors import Problem
 from flask_skmodels.web.predict import Predictor, Reader
 from flask_skmodels.web.responses import predictions_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
+from flask_skmodels.web.views import BaseView
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -92,23 +94,22 @@ class JSONReader:
         return read_json(source.data, schema, source.budget)
 
 
-class MLflowView(DialectView):
-    """A view whose exceptions become ``{"error_code": ..., "message": ...}``."""
-
-    def error(self, problem: Problem) -> Mapping[str, object]:
-        has_fields = any(error.field is not None for error in problem.errors)
-        default = "BAD_REQUEST" if problem.status < 500 else "INTERNAL_ERROR"
-        code = "INVALID_PARAMETER_VALUE" if has_fields else _CODES.get(problem.status, default)
-        return {"error_code": code, "message": sentence_of(problem)}
+def error_object(problem: Problem) -> Mapping[str, object]:
+    """Return the JSON object for a problem: a code of the protocol, and a message."""
+    has_fields = any(error.field is not None for error in problem.errors)
+    default = "BAD_REQUEST" if problem.status < 500 else "INTERNAL_ERROR"
+    code = "INVALID_PARAMETER_VALUE" if has_fields else _CODES.get(problem.status, default)
+    return {"error_code": code, "message": sentence_of(problem)}
 
 
-class InvocationsView(MLflowView):
+class InvocationsView(BaseView):
     """``POST /invocations``.
 
     :param predictor: predicts with the model
     """
 
     methods: ClassVar[list[str]] = ["POST"]
+    errors = JSONErrors(error_object)
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -146,13 +147,15 @@ def _reader_of(request: Request) -> Reader[Body]:
     return reader
 
 
-class PingView(DialectView):
+class PingView(BaseView):
     """``GET /ping`` and ``/health``: 200 if the model can be loaded, otherwise 404.
 
     The status is 503 while the application is shutting down.
 
     :param state: the extension on this application
     """
+
+    errors = ERRORS
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -173,8 +176,10 @@ def _is_loaded(exchange: Exchange, deployment: Deployment) -> bool:
     return True
 
 
-class VersionView(DialectView):
+class VersionView(BaseView):
     """``GET /version``: the version of this library."""
+
+    errors = ERRORS
 
     def respond(self, exchange: Exchange) -> Response:
         return Response(server_version(), content_type="text/plain; charset=utf-8")

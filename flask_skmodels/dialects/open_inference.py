@@ -10,8 +10,8 @@ from flask import Response
 
 from flask_skmodels.codecs.content_encoding import pack
 from flask_skmodels.dialects.common import (
+    ERRORS,
     SERVER,
-    DialectView,
     ListView,
     ReadyView,
     UnknownCallView,
@@ -41,14 +41,17 @@ from flask_skmodels.web.negotiation import LONGEST_HEADER
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
+from flask_skmodels.web.views import BaseView
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 _HEADER_LENGTH = f"HTTP_{HEADER_LENGTH.upper().replace('-', '_')}"
 _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
-class ServerView(DialectView):
+class ServerView(BaseView):
     """``GET /v2``: the name and the version of the server."""
+
+    errors = ERRORS
 
     def respond(self, exchange: Exchange) -> Response:
         return json_response(
@@ -56,13 +59,15 @@ class ServerView(DialectView):
         )
 
 
-class ServerHealthView(DialectView):
+class ServerHealthView(BaseView):
     """``GET /v2/health/live`` and ``/v2/health/ready``.
 
     :param state: the extension on this application
     :param must_be_ready: whether the status is 503 while a model is not ready, or while the
         application is shutting down
     """
+
+    errors = ERRORS
 
     def __init__(self, state: State, must_be_ready: bool) -> None:
         self._state = state
@@ -82,13 +87,14 @@ class TensorReader:
         return rows_of(source, schema)
 
 
-class InferView(DialectView):
+class InferView(BaseView):
     """``POST /v2/models/{name}/infer``, with ``/versions/{version}`` or without.
 
     :param predictor: predicts with the model
     """
 
     methods: ClassVar[list[str]] = ["POST"]
+    errors = ERRORS
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor

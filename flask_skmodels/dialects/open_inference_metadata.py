@@ -10,7 +10,7 @@ import numpy as np
 from flask import Response
 from sklearn.base import is_regressor
 
-from flask_skmodels.dialects.common import DialectView, version_at
+from flask_skmodels.dialects.common import ERRORS, version_at
 from flask_skmodels.dialects.open_inference_tensors import BYTES, tensor_of
 from flask_skmodels.estimators.introspect import final_estimator
 from flask_skmodels.inference.deployment import Deployment
@@ -22,17 +22,20 @@ from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.responses import json_response
+from flask_skmodels.web.views import BaseView
 
 _DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL"}
 DEFAULT_OUTPUT = "output-0"
 _ANY_SIZE = -1  # of a dimension
 
 
-class MetadataView(DialectView):
+class MetadataView(BaseView):
     """``GET /v2/models/{name}``, with ``/versions/{version}`` or without: a model's tensors.
 
     :param deployment: the model
     """
+
+    errors = ERRORS
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment

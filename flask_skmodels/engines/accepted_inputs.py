@@ -32,7 +32,7 @@ from flask_skmodels.estimators.requirements import parts_of
 from flask_skmodels.exceptions import InvalidInput, ModelError, SKModelsError
 from flask_skmodels.models import Model, name_of, overrides
 from flask_skmodels.schema.dtypes import to_objects
-from flask_skmodels.schema.fields import Field, Inputs
+from flask_skmodels.schema.fields import NUMERIC_KINDS, Field, Inputs
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.tabular import Tabular
@@ -46,7 +46,7 @@ SINGLE_ROWS = 64  # rows that are tried one at a time after a call with several 
 FEW_ROWS = 8  # rows that are enough if the estimator does not accept all of them
 WIDTHS = (1, 2, 3, 4, 5, 8, 10, 13, 16, 30, 50, 100)  # tried if the width of X is not known
 _BROKEN = (ArithmeticError, AssertionError, OSError, MemoryError, RuntimeError)
-KNOWN_KINDS = frozenset({"number", "integer", "boolean", "string"})
+KNOWN_KINDS = NUMERIC_KINDS | {"string"}
 _EXAMPLE = "example"
 _WITHOUT_NAMES = "was fitted with feature names"
 LONGEST_ERROR = 200  # characters

@@ -69,7 +69,7 @@ def extends_sklearn(estimator: Estimator) -> bool:
 
 def sklearn_classes(estimator: Estimator) -> tuple[str, ...]:
     """Return the names of the scikit-learn classes that an estimator is an instance of."""
-    return _sklearn_classes(type(estimator))
+    return _sklearn_classes(type(estimator))  # type: ignore[arg-type]  # mypy: not Hashable
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ import numpy as np
 
 from flask_skmodels.estimators.attributes import is_a, is_from, to_python
 from flask_skmodels.estimators.requirements import parts_of
-from flask_skmodels.schema.fields import Inputs
+from flask_skmodels.schema.fields import NUMBER_KINDS, Inputs
 from flask_skmodels.schema.types import Estimator
 
 _LIGHTGBM_INDICES = re.compile(r"^\[categorical_feature: ([\d,]+)\]$", re.MULTILINE)
@@ -38,7 +38,7 @@ class RecordedCategories:
         Integers mixed with floats are numbers; any other mixture is unknown.
         """
         kinds = {_KINDS.get(type(value), "unknown") for value in self.values or ()}
-        if kinds == {"integer", "number"}:
+        if kinds == NUMBER_KINDS:
             return "number"
         return kinds.pop() if len(kinds) == 1 else "unknown"
 

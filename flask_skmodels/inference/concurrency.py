@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from threading import TIMEOUT_MAX, Lock
 from time import perf_counter
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Any
 from flask_skmodels.engines.after_fork import restart_after_fork
 from flask_skmodels.engines.call_threads import request_thread
 from flask_skmodels.exceptions import Overloaded, SKModelsError, TimedOut
+from flask_skmodels.inference.prediction import PredictionCall
 
 
 class ConcurrencyLimit:
@@ -104,20 +105,17 @@ class Admission:
 
     The target of the ``with`` statement is the number of seconds that the call has waited.
 
+    :param call: the call
     :param limits: the limits, in the order in which the call waits for them
     :param timeout: the seconds that the call may wait in all, None for no limit
-    :param notify: called with the exception if the call is refused
     """
 
     def __init__(
-        self,
-        limits: Sequence[ConcurrencyLimit],
-        timeout: float | None,
-        notify: Callable[[SKModelsError], None],
+        self, call: PredictionCall, limits: Sequence[ConcurrencyLimit], timeout: float | None
     ) -> None:
+        self._call = call
         self._limits = limits
         self._timeout = timeout
-        self._notify = notify
         self._held: list[ConcurrencyLimit] = []
 
     def __enter__(self) -> float:
@@ -135,7 +133,7 @@ class Admission:
         except BaseException as error:
             self.__exit__(None, None, None)
             if isinstance(error, SKModelsError):
-                self._notify(error)
+                self._call.notify_refused(error)
             raise
         return perf_counter() - started
 

@@ -2,59 +2,24 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection
-from functools import partial
-from threading import Lock
 
 from flask_skmodels.engines.threadpools import size_pools
-from flask_skmodels.exceptions import SKModelsError
 from flask_skmodels.inference.canary import Canaries
-from flask_skmodels.inference.concurrency import (
-    Admission,
-    ConcurrencyLimit,
-    concurrency_limit,
-)
+from flask_skmodels.inference.concurrency import Admission, ConcurrencyLimit, concurrency_limit
 from flask_skmodels.inference.prediction import Prediction, PredictionCall, announce, execute
 from flask_skmodels.inference.shadow import Shadow
 from flask_skmodels.models import Model
 from flask_skmodels.schema.types import JSONObject
-from flask_skmodels.signals import Sender, notify, prediction_refused
+from flask_skmodels.signals import Sender
 from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.version import ModelVersion, Versions
-
-
-class LoadedModels:
-    """The models in order of use; if too many are loaded, the least recently used is unloaded.
-
-    Models whose estimator is in memory do not count, because they cannot be loaded again.
-
-    :param most: the maximum number of loaded models
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._used: OrderedDict[str, Versions] = OrderedDict()
-        self._lock = Lock()
-
-    def touch(self, versions: Versions) -> None:
-        """Record the use of a model; if too many are loaded, unload the least recently used."""
-        if not versions.is_reloadable:
-            return
-        with self._lock:
-            self._used[versions.name] = versions
-            self._used.move_to_end(versions.name)
-            one_more = len(self._used) > self._most
-            oldest = self._used.popitem(last=False)[1] if one_more else None
-        if oldest is not None:
-            oldest.unload()
 
 
 class Deployment:
     """A model as one application serves it: its versions, its canaries and its shadow.
 
     :param versions: the model's versions
-    :param loaded_models: limits the number of loaded models, None for no limit
     :param threads: size of the thread pools of a worker, None to derive it from the environment
     :param batch_rows: the maximum number of rows in a combined call
     :param load_limit: the limit on loads that clients cause by naming versions, None for no limit
@@ -68,7 +33,6 @@ class Deployment:
     def __init__(
         self,
         versions: Versions,
-        loaded_models: LoadedModels | None = None,
         *,
         threads: int | None = None,
         batch_rows: int = 0,
@@ -87,10 +51,7 @@ class Deployment:
         self.timeout = timeout if self.model.timeout is None else self.model.timeout
         self.limits = _limits_of(self.model, process_limit)
         self.shadow = None if versions.model.shadow is None else Shadow(versions.model.shadow)
-        self._loaded_models = loaded_models if versions.is_reloadable else None
         self.canaries = Canaries(versions)
-        if self._loaded_models is not None:
-            versions.on_load = self._touch
 
     def version(
         self,
@@ -113,7 +74,7 @@ class Deployment:
         """
         if self.versions.is_reloadable:
             self.versions.poll(sender)
-            self._touch()
+            self.versions.touch()
         if label is not None:
             return self.versions.get(label, sender, self.load_limit if is_client else None)
         live = self.versions.current(sender)
@@ -122,7 +83,7 @@ class Deployment:
     def call(
         self, sender: Sender, version: ModelVersion, method: str, request_id: str | None = None
     ) -> PredictionCall:
-        """Return a call of a method, to be made in its ``admission`` if it has one.
+        """Return a call of a method, to be made in its :meth:`admission` if there are limits.
 
         The time of the call is measured from now on.
 
@@ -133,11 +94,14 @@ class Deployment:
         :raises UnknownModel: the version does not serve that method
         """
         size_pools(self.threads)
-        call = PredictionCall(sender, version, method, request_id, version.combiner(method))
-        if self.limits:
-            refuse = partial(notify_refused, sender, version, method, request_id)
-            call.admission = Admission(self.limits, self.timeout, refuse)
-        return call
+        return PredictionCall(sender, version, method, request_id, version.combiner(method))
+
+    def admission(self, call: PredictionCall) -> Admission:
+        """Return a context in which the limits allow a call to run.
+
+        :param call: the call, from :meth:`call`
+        """
+        return Admission(call, self.limits, self.timeout)
 
     def execute(
         self, call: PredictionCall, prediction: Prediction, *, is_shadowed: bool = True
@@ -170,7 +134,7 @@ class Deployment:
         :raises SKModelsError: no version of the model can serve
         """
         self.versions.poll(sender)
-        self._touch()
+        self.versions.touch()
         return self.versions.current(sender)
 
     def start(self, sender: Sender) -> None:
@@ -178,7 +142,7 @@ class Deployment:
 
         :raises SKModelsError: no version of the model can serve
         """
-        self._touch()
+        self.versions.touch()
         self.versions.start(sender)
 
     def describe(self, sender: Sender) -> JSONObject:
@@ -214,32 +178,6 @@ class Deployment:
                 for label, reason in self.versions.failures.items()
             ],
         }
-
-    def _touch(self) -> None:
-        if self._loaded_models is not None:
-            self._loaded_models.touch(self.versions)
-
-
-def notify_refused(
-    sender: Sender,
-    version: ModelVersion,
-    method: str,
-    request_id: str | None,
-    error: SKModelsError,
-) -> None:
-    """Send ``prediction_refused``.
-
-    :param error: the reason
-    """
-    notify(
-        prediction_refused,
-        sender,
-        model=version.model,
-        version=version.label,
-        method=method,
-        exception=error,
-        request_id=request_id,
-    )
 
 
 def _limits_of(

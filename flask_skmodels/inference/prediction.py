@@ -12,14 +12,14 @@ Every prediction takes the same steps, over HTTP and in process::
 calls the estimator. ``Deployment.execute`` runs the last two, and copies X for the shadow between
 them.
 
-If there are limits on concurrent calls, the steps after the first run in ``call.admission``, which
-waits until the limits allow the call. A call without limits has no admission, because entering and
-leaving a context would take a noticeable part of the time of an ordinary request.
+If there are limits on concurrent calls, the steps after the first run in
+``deployment.admission(call)``, which waits until the limits allow the call. Without limits there is
+no admission, because entering and leaving a context would take a noticeable part of the time of an
+ordinary request.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
@@ -52,6 +52,7 @@ from flask_skmodels.signals import (
     input_rejected,
     notify,
     prediction_failed,
+    prediction_refused,
     prediction_stopped,
     send,
 )
@@ -154,8 +155,6 @@ class PredictionCall:
     :param method: name of the estimator's method
     :param request_id: identifier of the request; None for a call in process without one
     :param combiner: calls the method, and combines calls that arrive at the same time
-    :ivar admission: a context manager that lets the call run when the limits on concurrent calls
-        allow it, None if there are no limits
     :ivar started: value of ``perf_counter()`` when the call began to read its rows
     :ivar waited: seconds since then that the call waited to be admitted
     :ivar is_probe: True if a health check makes the call
@@ -169,7 +168,6 @@ class PredictionCall:
     method: str
     request_id: str | None
     combiner: Combiner
-    admission: AbstractContextManager[float] | None = None
     started: float = field(default_factory=perf_counter)
     waited: float = 0.0
     is_probe: bool = False
@@ -191,6 +189,21 @@ class PredictionCall:
             errors=error.errors,
             request_id=self.request_id,
             prediction=prediction,
+        )
+
+    def notify_refused(self, error: SKModelsError) -> None:
+        """Send ``prediction_refused``.
+
+        :param error: the reason
+        """
+        notify(
+            prediction_refused,
+            self.sender,
+            model=self.version.model,
+            version=self.version.label,
+            method=self.method,
+            exception=error,
+            request_id=self.request_id,
         )
 
 

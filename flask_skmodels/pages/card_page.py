@@ -21,8 +21,8 @@ from flask_skmodels.pages.model_card import (
     typical_text,
 )
 from flask_skmodels.pages.page import Page, base_of, chosen_version, has_drift, recent_traffic_of
-from flask_skmodels.pages.traffic_statistics import iso_time
 from flask_skmodels.pages.value_texts import format_value, percent, plain_text
+from flask_skmodels.schema.times import iso_time
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion

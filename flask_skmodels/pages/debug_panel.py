@@ -119,7 +119,7 @@ def _engine_of(sender: Flask, model: Model, label: str | None) -> str:
     states = (state for state in sender.extensions.values() if isinstance(state, State))
     for state in states:
         found = state.deployments.get(model.name)
-        if found is not None and model._caller == state.models.predict:
+        if found is not None and model.registered_with is state.models:
             version = found.versions.loaded(label)
             return "" if version is None else str(version.engine.name)
     return ""

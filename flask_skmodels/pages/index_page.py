@@ -11,6 +11,7 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.models import description_of
 from flask_skmodels.pages import traffic_statistics
 from flask_skmodels.pages.page import Page, base_of, estimator_of, recent_traffic_of
+from flask_skmodels.schema.times import iso_time
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.web.exchange import Exchange
 
@@ -31,13 +32,13 @@ class IndexPage(Page):
             "count": len(matching),
             "total": len(visible),
             "search": exchange.request.args.get("q", "") if len(visible) > MANY else None,
-            "since": traffic_statistics.iso_time(recent_traffic_of(self.state).started_at),
+            "since": iso_time(recent_traffic_of(self.state).started_at),
         }
 
     def document(self, exchange: Exchange) -> Mapping[str, Any]:
         matching = _matching(self.state.visible(), exchange.request)
         return {
-            "since": traffic_statistics.iso_time(recent_traffic_of(self.state).started_at),
+            "since": iso_time(recent_traffic_of(self.state).started_at),
             "models": [self._entry(exchange, deployment) for deployment in matching],
         }
 

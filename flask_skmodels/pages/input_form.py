@@ -15,7 +15,7 @@ from flask_skmodels.pages.charts import round_width
 from flask_skmodels.pages.error_words import words_of
 from flask_skmodels.pages.starting_values import bounds_of, starting_values, whole
 from flask_skmodels.pages.value_texts import format_value, grouped
-from flask_skmodels.schema.fields import Field, as_list
+from flask_skmodels.schema.fields import NUMBER_KINDS, Field, as_list
 from flask_skmodels.schema.hidden_fields import fields_to_show, shown_names
 from flask_skmodels.schema.json_schema import VALUES, field_schema
 from flask_skmodels.schema.schema import Schema
@@ -277,7 +277,7 @@ def _input(each: Field, *, is_alone: bool) -> Input:
 def _kind(each: Field, schema: Mapping[str, Any]) -> str:
     types = [name for name in as_list(schema.get("type")) if name != "null"]
     if len(types) != 1:
-        return "number" if {*types} == {"number", "integer"} else "text"
+        return "number" if {*types} == NUMBER_KINDS else "text"
     if types == ["string"]:
         return _FORMATS.get(schema.get("format", ""), "text")
     return _INPUTS.get(types[0], "text")

@@ -11,7 +11,7 @@ from typing import Any
 
 from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.pages.charts import round_width
-from flask_skmodels.schema.fields import Field, as_list
+from flask_skmodels.schema.fields import NUMBER_KINDS, Field, as_list
 from flask_skmodels.schema.json_schema import VALUES, field_schema, typical_value
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import JSONObject
@@ -78,7 +78,7 @@ def _made_up(field: Field) -> Any:
     if known and "coerce" not in field.definition:
         return known[0]
     kinds = {*as_list(schema.get("type"))} - {"null"}
-    if kinds & {"number", "integer"}:
+    if kinds & NUMBER_KINDS:
         return _number(schema, is_integer="number" not in kinds)
     if kinds == {"boolean"}:
         return False

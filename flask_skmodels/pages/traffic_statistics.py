@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from math import isfinite
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,9 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages.charts import bin_edges
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
+from flask_skmodels.schema.times import iso_time
 from flask_skmodels.schema.types import FloatArray, JSONObject
+from flask_skmodels.schema.validator import is_number
 from flask_skmodels.telemetry.drift.bins import MISSING, OTHER, UNKNOWN
 from flask_skmodels.telemetry.drift.drift import Report
 from flask_skmodels.telemetry.drift.shared_counts import directory
@@ -195,14 +196,6 @@ def _all_bars(report: Report, indices: Iterable[int]) -> Iterator[tuple[str, JSO
         yield column.name, {"rows": round(rows), "missing": missing, "bars": shown}
 
 
-def iso_time(seconds: float) -> str:
-    """Return a time in UTC as ISO 8601.
-
-    :param seconds: seconds since 1970
-    """
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
 def output_distributions(
     version: ModelVersion, window: Iterable[KeptPrediction]
 ) -> list[JSONObject]:
@@ -236,7 +229,7 @@ def distribution(values: Sequence[Any], *, are_labels: bool = False) -> JSONObje
         and ``others``, the count of all other values; for numbers ``histogram`` with ``edges`` and
         ``counts``, and ``least``, ``most`` and ``mean``
     """
-    numbers = [] if are_labels else [v for v in values if _is_number(v)]
+    numbers = [] if are_labels else [v for v in values if is_number(v)]
     if values and len(numbers) == len(values):
         return {"rows": len(values), **_extent(numbers), "histogram": _histogram(numbers)}
     return {"rows": len(values), **_counts(values)}
@@ -309,7 +302,7 @@ def _input(field: Field, values: Sequence[Any]) -> JSONObject:
     if "allowed" in field.definition or field.kind == "boolean":
         received |= _counts(present, field.definition.get("allowed", (False, True)))
     else:
-        numbers = [value for value in present if _is_number(value)]
+        numbers = [value for value in present if is_number(value)]
         received |= _extent(numbers) | ({"histogram": _histogram(numbers)} if numbers else {})
     meta = {key: schema[key] for key in _META if key in schema}
     return {"field": field.name, **bounds, **meta, **received}
@@ -345,10 +338,6 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return value if isinstance(value, str | int | float) else str(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _is_missing(value: Any) -> bool:

@@ -11,11 +11,10 @@ import numpy as np
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.hints import install_line, pip_install
 from flask_skmodels.schema.dtypes import DTYPES, are_integers, has_missing, object_array
-from flask_skmodels.schema.fields import Field, family_of
+from flask_skmodels.schema.fields import NUMERIC_KINDS, Field, family_of
 from flask_skmodels.schema.frame import DeferredFrame, Fields, by_column
 from flask_skmodels.schema.types import Array, ColumnValues, ModelInput
 
-_ARRAY_FAMILIES = {"number", "integer", "boolean"}
 FRAMES = {"frame": "pandas", "polars": "polars"}  # the library of each container that is a frame
 
 
@@ -68,7 +67,7 @@ class Builder:
 
     def _set_array_dtypes(self) -> None:
         dtypes = {field.column.dtype for field in self._fields}
-        if None not in dtypes and all(family_of(str(name)) in _ARRAY_FAMILIES for name in dtypes):
+        if None not in dtypes and all(family_of(str(name)) in NUMERIC_KINDS for name in dtypes):
             self._dtype = np.result_type(*map(np.dtype, map(str, dtypes)))
         if any(field.keeps_integers for field in self._fields) and all(
             field.keeps_integers or field.kind == "integer" for field in self._fields

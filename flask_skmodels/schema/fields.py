@@ -29,12 +29,12 @@ Declaration = FieldRules | Sequence[Rules] | type[Any]
 OWN_RULES = ("transform", "name")  # the rules that Cerberus does not have
 NUMBER_KINDS = frozenset({"number", "integer"})
 NUMERIC_KINDS = NUMBER_KINDS | {"boolean"}  # kinds whose values become doubles
+TIME_KINDS = frozenset({"date", "datetime"})
 
 _PLAIN_RULES = {"type", "min", "max", "nullable", "required", "default", "meta"}
 _LOGICAL_RULE = re.compile(r"(any|all|one|none)of(_.+)?")
 _TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _TYPE_NAMES |= {datetime: "datetime", date: "date"}
-_TIME_TYPES = {"date", "datetime"}
 _FAMILIES = {
     "integer": r"[uU]?[iI]nt(8|16|32|64|128)(\[pyarrow\])?",
     "number": r"[fF]loat(16|32|64)|(float|double|halffloat)\[pyarrow\]|Sparse\[float.*\]",
@@ -170,7 +170,7 @@ class Field:
         types = _types(self.definition)
         readers = () if "coerce" in self.rules else tuple(readers_of(types, TEXT_READERS))
         nullable = bool(self.definition.get("nullable"))
-        is_time = bool(types) and set(types) <= _TIME_TYPES
+        is_time = bool(types) and set(types) <= TIME_KINDS
         keeps_integers = _keeps_integers(types, self.kind, self.column)
         is_typed = keeps_integers or (
             _is_held(self.kind, types, self.column)
@@ -390,7 +390,7 @@ def _types_of_values(values: Any) -> str | list[str] | None:
     names = list(dict.fromkeys(_TYPE_NAMES.get(type(value), "") for value in values))
     if "" in names:
         return None
-    if set(names) == {"integer", "number"}:
+    if set(names) == NUMBER_KINDS:
         return "number"
     return names[0] if len(names) == 1 else names or None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from flask_skmodels.schema.fields import Field, as_list
+from flask_skmodels.schema.fields import NUMBER_KINDS, Field, as_list
 from flask_skmodels.schema.rows import plain
 from flask_skmodels.schema.types import JSONObject
 
@@ -209,7 +209,7 @@ def _keywords(schema: Mapping[str, Any]) -> dict[str, str]:
     """Return the JSON Schema keyword of each Cerberus rule, for the types of a schema."""
     kinds = as_list(schema.get("type", "number"))
     keywords = dict(_TIME_BOUNDS if "format" in schema else {})
-    keywords |= _BOUNDS if {"number", "integer"}.intersection(kinds) else {}
+    keywords |= _BOUNDS if NUMBER_KINDS.intersection(kinds) else {}
     for kind, lengths in _LENGTHS.items():
         keywords |= lengths if kind in kinds else {}
     return keywords

@@ -1,4 +1,7 @@
-"""The rule that turns dates and times into times that can be in the same column."""
+"""The rule that turns dates and times into times that can be in the same column.
+
+Also the text of a time.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,14 @@ _YEARS_WITH_ZONE = range(2, 9_999)  # in UTC, a time may be a day earlier or lat
 MIXED = "must have a time zone in all rows of a request, or in none"
 WITH_ZONE = "must have no time zone: the model was fitted on times without one"
 OUT_OF_RANGE = "is not in the range of times that the model takes"
+
+
+def iso_time(seconds: float) -> str:
+    """Return a time in UTC as ISO 8601.
+
+    :param seconds: seconds since 1970
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 class TimeRule:

@@ -91,6 +91,11 @@ def is_finite(value: Any) -> bool:
         return False
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number of Python; a boolean is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and is_finite(value)
+
+
 def _is_not_comparable(value: Any, bound: Any) -> bool:
     """Return whether a date cannot be compared with a bound; Cerberus ignores such a bound."""
     if not isinstance(value, date):

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from blinker import NamedSignal
 
-from flask_skmodels.models import Model
+from flask_skmodels.models import Extension, Model
 from flask_skmodels.signals import Sender, after_prediction
 
 Receiver: TypeAlias = Callable[..., None]
@@ -36,12 +36,12 @@ class Listeners:
     Signals keep weak references to receivers, so the listeners work as long as this object exists.
 
     :param sender: the application
-    :param caller: the function that the extension's models are bound to
+    :param extension: the extension
     """
 
-    def __init__(self, sender: Sender, caller: Callable[..., Any]) -> None:
+    def __init__(self, sender: Sender, extension: Extension) -> None:
         self._sender = sender
-        self._caller = caller
+        self._extension = extension
         self._listeners: list[Listener] = []
         self._relays: dict[NamedSignal, Relay] = {}
 
@@ -56,7 +56,7 @@ class Listeners:
         for signal, receiver in receivers.items():
             if signal not in self._relays:
                 kind = PredictionRelay if signal is after_prediction else Relay
-                self._relays[signal] = kind(self._caller)
+                self._relays[signal] = kind(self._extension)
                 signal.connect(self._relays[signal], self._sender)
             self._relays[signal].receivers.append(receiver)
 
@@ -67,18 +67,19 @@ class Listeners:
 class Relay:
     """The receiver of a signal, which forwards it for the models of one extension.
 
-    :param caller: the function that the extension's models are bound to
+    :param extension: the extension
     :ivar receivers: the receivers of the extension's listeners
     """
 
-    def __init__(self, caller: Callable[..., Any]) -> None:
+    def __init__(self, extension: Extension) -> None:
         self.receivers: list[Receiver] = []
-        self._caller = caller
+        self._extension = extension
 
     def __call__(
         self, sender: Sender, model: Model, prediction: Any = None, **arguments: object
     ) -> None:
-        if model._caller != self._caller or (prediction is not None and prediction.is_probe):
+        is_probe = prediction is not None and prediction.is_probe
+        if is_probe or model.registered_with is not self._extension:
             return
         first: Exception | None = None
         for receiver in self.receivers:
@@ -102,7 +103,7 @@ class PredictionRelay(Relay):
     def __call__(
         self, sender: Sender, model: Model, prediction: Any = None, **arguments: object
     ) -> None:
-        if model._caller != self._caller or prediction.is_probe:
+        if model.registered_with is not self._extension or prediction.is_probe:
             return
         first: Exception | None = None
         for receiver in self.receivers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +13,7 @@ from flask_skmodels.config import Settings
 from flask_skmodels.exceptions import ConfigurationError
 from flask_skmodels.hints import install_line
 from flask_skmodels.inference.deployment import Deployment
+from flask_skmodels.models import Extension
 from flask_skmodels.signals import Sender
 from flask_skmodels.telemetry.drift.drift import Drift
 from flask_skmodels.telemetry.listener import Listeners
@@ -25,7 +26,7 @@ from flask_skmodels.telemetry.tracing import Tracing
 def listeners_of(
     name: str,
     sender: Sender,
-    caller: Callable[..., Any],
+    extension: Extension,
     deployments: Mapping[str, Deployment],
     settings: Settings,
 ) -> Listeners:
@@ -33,19 +34,17 @@ def listeners_of(
 
     :param name: name of the extension
     :param sender: the application
-    :param caller: the function that the extension's models are bound to
+    :param extension: the extension that the models are registered with
     :param deployments: the extension's models, by name
     :param settings: the extension's configuration on the application
     :raises ConfigurationError: metrics or tracing are turned on, but their library is not installed
     """
-    listeners = Listeners(sender, caller)
+    listeners = Listeners(sender, extension)
     if settings.pages:
         listeners.add(RecentTraffic(deployments, settings.log_hidden_fields or (), name))
     drift = None
     if settings.drift:
-        drift = listeners.add(
-            Drift(name, deployments, listeners.connect, settings.log_hidden_fields or ())
-        )
+        drift = listeners.add(Drift(name, deployments, listeners, settings.log_hidden_fields or ()))
     if _is_on(name, "METRICS", settings.metrics, "prometheus_client"):
         listeners.add(Metrics(name, deployments, _object_in(settings.metrics), drift))
     if _is_on(name, "TRACING", settings.tracing, "opentelemetry.trace"):

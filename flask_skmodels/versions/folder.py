@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Lock
@@ -16,6 +16,7 @@ from flask_skmodels.versions import discovery, events, lifecycle
 from flask_skmodels.versions.discovery import File
 from flask_skmodels.versions.lifecycle import Absent, Down, Live, State, Unproven
 from flask_skmodels.versions.load_limit import LoadLimit
+from flask_skmodels.versions.loaded_models import LoadedModels
 from flask_skmodels.versions.loader import VersionLoader
 from flask_skmodels.versions.polling import Polling
 from flask_skmodels.versions.promotion import Promotion
@@ -33,7 +34,7 @@ class VersionFolder:
           ^                  |                  ^  ^                 |
           +------unload------+                  |  +-----go_live-----+
                                                 |
-        Absent --go_live------------------------+  loaded by the first request
+        Absent --go_live------------------------+  loaded by a request, or by start
         Live --go_live--------------------------+  replaced by a newer version
         Down --go_live--------------------------+  loaded at last
 
@@ -41,7 +42,7 @@ class VersionFolder:
 
     - ``stage``: :meth:`start` has loaded a version before a fork. Nothing may predict before the
       fork, so the version has not predicted the examples of the model yet. It does so at the first
-      request.
+      request. A model without examples goes live at once.
     - ``go_live``: a version has passed its checks and serves. If no version has ever passed its
       checks, a version that only loads serves.
     - ``unload``: the memory is needed for other models. The next request loads the model again.
@@ -62,6 +63,7 @@ class VersionFolder:
     :param interval: seconds between two polls of the folder, None to poll only when a reload is
         requested
     :param trials: tries a file before it is loaded; None to load files untried
+    :param loaded_models: limits the number of loaded models, None for no limit
     """
 
     is_reloadable = True
@@ -75,13 +77,14 @@ class VersionFolder:
         pinned: str | None = None,
         interval: float | None = None,
         trials: Trials | None = None,
+        loaded_models: LoadedModels | None = None,
     ) -> None:
         self.model = model
         self.name = name_of(model)
         self.is_folder = discovery.is_folder(artifact, policy)
-        self.on_load: Callable[[], None] = lambda: None
         self._loader = VersionLoader(model, artifact, policy, trials)
         self._promotion = Promotion(model, self._loader, pinned)
+        self._loaded_models = loaded_models
         self._polling = Polling(self.name, artifact, policy, interval)
         self._files: Mapping[str | None, File] = {}
         self._state: State = Absent()
@@ -196,6 +199,11 @@ class VersionFolder:
         with self._reporting(sender):
             return None if self.live is None else self._loader.load(label, self._file(label))
 
+    def touch(self) -> None:
+        """Record a use of the model; if too many models are loaded, unload another one."""
+        if self._loaded_models is not None:
+            self._loaded_models.touch(self)
+
     def unload(self) -> None:
         """Unload all versions; the next request loads them again.
 
@@ -258,7 +266,7 @@ class VersionFolder:
         finally:
             self._unload_if_requested()
             if self._loader.cache:
-                self.on_load()
+                self.touch()
             events.report(self._loader.events.take(), self.model, sender, raised)
 
     def _unload_if_requested(self) -> None:

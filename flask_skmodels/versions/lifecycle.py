@@ -1,7 +1,7 @@
 """The states of a model whose versions are files, and the transitions between them.
 
 :class:`~flask_skmodels.versions.folder.VersionFolder` holds the state of a model and contains the
-    diagram. A state never changes: a transition returns the next one.
+diagram. A state never changes: a transition returns the next one.
 """
 
 from __future__ import annotations

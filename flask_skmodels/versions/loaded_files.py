@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from flask_skmodels.artifacts.declaration import Policy, resolve
-from flask_skmodels.artifacts.loading import Loaded, load
+from flask_skmodels.artifacts.loading import Loaded, checked_file
 from flask_skmodels.exceptions import ArtifactError
+from flask_skmodels.models import Model
 from flask_skmodels.versions.discovery import File
 from flask_skmodels.versions.keyed_locks import KeyedLocks
+from flask_skmodels.versions.trials import Trials
 
 _Key = tuple[object, ...]
 _loaded: WeakValueDictionary[_Key, Loaded] = WeakValueDictionary()
 _files = KeyedLocks()
 
 
-def load_once(file: File, policy: Policy, trial: Callable[[str], None] | None = None) -> Loaded:
+def load_once(file: File, policy: Policy, model: Model, trials: Trials | None = None) -> Loaded:
     """Return the content of a file, loaded once in a process for all applications that use it.
 
-    :param trial: called with the digest of the file before it is loaded; it may raise ArtifactError
+    :param model: the declaration of its model
+    :param trials: tries the file before it is loaded, None to load it untried
     :raises ArtifactError: the file cannot be loaded, or another file has the same label
     """
     if file.others:
@@ -32,9 +34,12 @@ def load_once(file: File, policy: Policy, trial: Callable[[str], None] | None = 
     with _files.holding(key):
         loaded = _loaded.get(key)
         if loaded is None:
-            loaded = _loaded[key] = load(file.artifact, policy, trial)
-        elif trial is not None:  # another model has the same file
-            trial(loaded.sha256)
+            with checked_file(file.artifact, policy) as checked:
+                if trials is not None:
+                    trials.check(model, file.artifact, policy, checked.sha256)
+                loaded = _loaded[key] = checked.load()
+        elif trials is not None:  # another model of the same file
+            trials.check(model, file.artifact, policy, loaded.sha256)
         return loaded
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -94,7 +93,7 @@ class VersionLoader:
         if limit is not None:
             limit.take(name_of(self._model))
         try:
-            loaded = loaded_files.load_once(file, self._policy, self._trial_of(file))
+            loaded = loaded_files.load_once(file, self._policy, self._model, self._trials)
             version = self.version_of(label, file, loaded)
         except Exception as error:
             cause = error.__cause__ if isinstance(error, SKModelsError) else error
@@ -142,12 +141,6 @@ class VersionLoader:
         if isinstance(error, SKModelsError):
             return ArtifactError.of(path, error)
         return ArtifactError(path, f"it cannot be loaded: {in_one_line(error)}")
-
-    def _trial_of(self, file: File) -> Callable[[str], None] | None:
-        """Return the trial of a file, which takes its digest; None if files are loaded untried."""
-        if self._trials is None:
-            return None
-        return partial(self._trials.check, self._model, file.artifact, self._policy)
 
     def version_of(self, label: str | None, file: File, loaded: Loaded) -> ModelVersion:
         """Return the version of a loaded file.

@@ -17,6 +17,7 @@ from flask_skmodels.models import (
     name_of,
 )
 from flask_skmodels.versions.folder import VersionFolder
+from flask_skmodels.versions.loaded_models import LoadedModels
 from flask_skmodels.versions.trials import Trials
 from flask_skmodels.versions.version import SingleVersion, Versions
 
@@ -78,6 +79,7 @@ class Registry(Mapping[str, Model]):
         pinned: str | None = None,
         interval: float | None = None,
         trials: Trials | None = None,
+        loaded_models: LoadedModels | None = None,
     ) -> Versions:
         """Return the versions of a model for one application; no file is loaded yet.
 
@@ -86,6 +88,7 @@ class Registry(Mapping[str, Model]):
         :param pinned: label of the version to serve, by default the version of the artifact
         :param interval: seconds between two polls of a folder of versions
         :param trials: tries a file before it is loaded; None to load files untried
+        :param loaded_models: limits the number of loaded models, None for no limit
         :raises ModelError: the model needs a folder of versions but has none, or the pinned version
             is not in the folder
         """
@@ -96,7 +99,13 @@ class Registry(Mapping[str, Model]):
             return self._in_memory[name]
         pinned = artifact.version if pinned is None else pinned
         versions = VersionFolder(
-            self[name], artifact, policy, pinned=pinned, interval=interval, trials=trials
+            self[name],
+            artifact,
+            policy,
+            pinned=pinned,
+            interval=interval,
+            trials=trials,
+            loaded_models=loaded_models,
         )
         _check_is_folder(self[name], pinned, is_folder=versions.is_folder)
         versions.check_pin()

@@ -230,14 +230,12 @@ class Versions(Protocol):
 
     :ivar is_folder: True if the versions have labels
     :ivar is_reloadable: True if the model can be loaded again after :meth:`unload`
-    :ivar on_load: called without arguments after a version was loaded
     """
 
     model: Model
     name: str
     is_folder: bool
     is_reloadable: bool
-    on_load: Callable[[], None]
 
     @property
     def live(self) -> ModelVersion | None:
@@ -279,6 +277,9 @@ class Versions(Protocol):
     def refresh(self, sender: Sender) -> None:
         """Serve the newest version that loads and passes its checks."""
 
+    def touch(self) -> None:
+        """Record a use of the model; if too many models are loaded, unload another one."""
+
     def unload(self) -> None:
         """Unload all versions; the next request loads them again."""
 
@@ -299,7 +300,6 @@ class SingleVersion:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.on_load: Callable[[], None] = lambda: None
         self.failures: Mapping[str | None, str] = {}
         self.live = ModelVersion(model)
         self.name = self.live.name
@@ -333,6 +333,9 @@ class SingleVersion:
 
     def refresh(self, sender: Sender) -> None:
         """Do nothing: there is no folder."""
+
+    def touch(self) -> None:
+        """Do nothing: the version is never unloaded."""
 
     def unload(self) -> None:
         """Do nothing: the version could not be loaded again."""

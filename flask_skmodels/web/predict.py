@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -100,11 +99,11 @@ class Predictor:
         budget = self._explaining_budget(version) if method == EXPLAIN else self.budget
         call = deployment.call(exchange.app, version, method, request_id or exchange.request_id)
         call.limit = deployment.timeout
-        if call.admission is None:
+        if not deployment.limits:
             return self._run(exchange, call, reader, source, budget)
         # The whole body is read first, so that a slow client does not block other requests.
         Body(exchange.request, self.budget).read()
-        with call.admission as call.waited:
+        with deployment.admission(call) as call.waited:
             return self._run(exchange, call, reader, source, budget)
 
     def _run(
@@ -151,7 +150,7 @@ class Predictor:
         :returns: the record of the prediction, without outputs
         """
         call = self.deployment.call(exchange.app, version, method, exchange.request_id)
-        with call.admission or nullcontext(0.0) as call.waited, rejecting(call):
+        with self.deployment.admission(call) as call.waited, rejecting(call):
             budget = self._explaining_budget(version) if method == EXPLAIN else self.budget
             return prepare(call, rows, budget)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from flask import Request, Response, current_app
 from werkzeug.exceptions import HTTPException
@@ -57,6 +57,22 @@ def problem_response(exception: Exception, request: Request) -> Response:
     if prefers_text(accepted(request)):
         return error_response(problem, problem.as_text(), content_type_of("text/plain"))
     return error_response(problem, problem.as_json(), PROBLEM_MEDIA_TYPE)
+
+
+class ErrorForm(Protocol):
+    """The form in which a view responds to exceptions."""
+
+    def response(self, exception: Exception, request: Request) -> Response:
+        """Return an exception that stopped a request as a response."""
+        ...
+
+
+class ProblemDocuments:
+    """Exceptions as problem documents; see :func:`problem_response`."""
+
+    def response(self, exception: Exception, request: Request) -> Response:
+        """Return an exception that stopped a request as a response."""
+        return problem_response(exception, request)
 
 
 def problem_response_with_id(exception: Exception) -> Response:

@@ -17,7 +17,7 @@ from flask_skmodels.web.deferred import WholeResponse
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.negotiation import Negotiator
 from flask_skmodels.web.predict import Predictor
-from flask_skmodels.web.responses import json_response, problem_response
+from flask_skmodels.web.responses import ErrorForm, ProblemDocuments, json_response
 
 
 class BaseView(View):
@@ -25,6 +25,7 @@ class BaseView(View):
 
     methods: ClassVar[list[str]] = ["GET"]
     is_for_browsers: ClassVar[bool] = False  # whether only browsers find a rule for the view
+    errors: ClassVar[ErrorForm] = ProblemDocuments()
 
     def respond(self, exchange: Exchange) -> Response:
         """Return the response to a request."""
@@ -32,7 +33,7 @@ class BaseView(View):
 
     def refuse(self, exchange: Exchange, exception: Exception) -> Response:
         """Return a response for an exception that :meth:`respond` has raised."""
-        return problem_response(exception, exchange.request)
+        return self.errors.response(exception, exchange.request)
 
 
 class PredictionView(BaseView):

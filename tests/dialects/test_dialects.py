@@ -20,11 +20,13 @@ from werkzeug.test import TestResponse
 
 from flask_skmodels import ConfigurationError, KeyValueModel, Model, SKModels, ValuesModel
 from flask_skmodels.config import DIALECTS
+from flask_skmodels.web.views import BaseView
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, X, Y, serve
 from tests.support.selection import examples
 
 ROWS = [list(SETOSA.values()), list(VIRGINICA.values())]
 TENSOR = {"name": "a", "shape": [2, 4], "datatype": "FP64", "data": ROWS}
+DIALECT = "flask_skmodels.dialects."
 HEADER = "Inference-Header-Content-Length"
 BODIES = {
     "/v2/models/iris/infer": {"inputs": [TENSOR]},
@@ -43,6 +45,13 @@ def speaking(*models: Model, **config: Any) -> FlaskClient:
 @pytest.fixture
 def client(pipeline: Any) -> FlaskClient:
     return speaking(Model(name="iris", pipeline=pipeline, schema=SCHEMA))
+
+
+def test_every_view_responds_to_errors_in_the_form_of_its_protocol(client: FlaskClient) -> None:
+    views = {view for view in BaseView.__subclasses__() if view.__module__.startswith(DIALECT)}
+    assert len(views) > len(DIALECTS)
+    assert {view for view in views if view.__subclasses__()} == set()
+    assert {view for view in views if view.errors is BaseView.errors} == set()
 
 
 # Logins

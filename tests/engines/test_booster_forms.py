@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -503,7 +504,7 @@ def test_damaged_trees_of_catboost_are_not_followed(damage: str) -> None:
         "other leaves": buffer[:place] + (len(leaves) // 8 - 1).to_bytes(4, "little") + leaves,
         "no splits": b"CBM1" + bytes(len(buffer) - 4),
     }[damage]
-    with pytest.raises((Decline, IndexError, ValueError)):
+    with pytest.raises((Decline, struct.error)):
         trees.ObliviousTrees(damaged, *model.get_scale_and_bias())
 
 

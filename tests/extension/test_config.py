@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from math import inf, nan
+
 import pytest
 from flask import Flask
 
-from flask_skmodels import ConfigurationError, SKModels, SKModelsError
+from flask_skmodels import ConfigurationError, ModelError, SKModels, SKModelsError
 from flask_skmodels.config import KEYS
+from flask_skmodels.testing import FakeEstimator
 
 
 def test_defaults() -> None:
@@ -60,8 +64,15 @@ def test_constructor_overrides_the_default() -> None:
         ("MAX_CONCURRENCY", 1.5),
         ("MAX_QUEUE", -1),
         ("MAX_QUEUE", True),
+        ("MAX_QUEUE", False),
+        ("MAX_QUEUE", 0.0),
         ("TIMEOUT", 0),
         ("TIMEOUT", "30"),
+        ("TIMEOUT", inf),
+        ("TIMEOUT", 10**400),
+        ("TRIAL_SECONDS", inf),
+        ("RELOAD", inf),
+        ("ONNX_TOLERANCE", inf),
         ("PAGES", None),
         ("PAGES", "yes"),
         ("TRUSTED_ORIGINS", "https://example.org"),
@@ -87,3 +98,27 @@ def test_invalid_value(key: str, value: object, name: str) -> None:
     app.config.pop(full)
     SKModels(app, name=name)  # the rejected extension left no state
     assert app.test_client().get("/-/models").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0, 1, -1, 0.5, 1.0, True, False, "1", inf, -inf, nan, 10**400],
+    ids=lambda value: repr(value)[:5],
+)
+@pytest.mark.parametrize(
+    "name",
+    ["max_rows", "max_cells", "max_explained_rows", "max_concurrency", "max_queue", "timeout"],
+)
+def test_limit_of_a_model_must_be_valid_for_the_key_of_its_name(name: str, value: object) -> None:
+    app = Flask("host")
+    app.config |= {"SKMODELS_MAX_CONCURRENCY": 1, f"SKMODELS_{name.upper()}": value}
+    limits = {"max_concurrency": 1, name: value}
+    try:
+        SKModels(app)
+    except ConfigurationError as error:
+        said = str(error).removeprefix(f"SKMODELS_{name.upper()} must be ")
+        message = f"model 'm': {name} must be None or {said.removeprefix('None or ')}"
+        with pytest.raises(ModelError, match=f"^{re.escape(message)}$"):
+            SKModels().add("m", FakeEstimator(predict=len), **limits)
+    else:
+        SKModels().add("m", FakeEstimator(predict=len), **limits)

@@ -291,8 +291,8 @@ def test_edges_agree(own: dict[str, Any], fields: int) -> None:
                 expected = outcome(law, Rows([row] * count, text=text))  # in any container
                 assert outcome(compiled, Rows([row] * count, text=text)) == expected
                 assert outcome(compiled, Rows([[*row.values()]] * count, text=text)) == expected
-            columns = Columns({name: [value] * 10 for name in names}, text=text)
-            assert outcome(compiled, columns) == expected
+            by_column = Columns({name: [value] * 10 for name in names}, text=text)
+            assert outcome(compiled, by_column) == expected
             compare(pair, Rows([dict.fromkeys(names, 1)] * 10 + [row], text=text))
 
 

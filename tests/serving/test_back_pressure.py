@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -556,6 +557,7 @@ def test_statuses_are_in_the_api_document() -> None:
         ),
         ({"timeout": 0}, "timeout must be None or a number of seconds above 0"),
         ({"timeout": "1"}, "timeout must be"),
+        ({"timeout": inf}, "timeout must be None or a number of seconds above 0, not inf"),
     ],
 )
 def test_attributes_that_are_not_valid(attributes: dict[str, Any], message: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from math import log, nan
+from math import inf, log, nan
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 
 from flask_skmodels import Model, ModelError, Profile, SKModels, after_prediction, drift_detected
 from flask_skmodels.estimators.profile.column_profile import Bins, ColumnProfile, Frequent
-from flask_skmodels.telemetry.drift.distances import FLOOR, js_distance, psi
+from flask_skmodels.telemetry.drift.distances import FLOOR, js_of_each, psi_of_each
 from flask_skmodels.telemetry.drift.drift import KEPT_UNLOADED
 from flask_skmodels.telemetry.drift.layout import layout_of
 from flask_skmodels.testing import FakeEstimator
@@ -120,25 +120,37 @@ def heard() -> Iterator[list[dict[str, Any]]]:
 # The figures
 
 
+def psi(expected: Any, actual: Any) -> float:
+    return float(psi_of_each(expected, actual, np.array([0]))[0])
+
+
+def js(expected: Any, actual: Any) -> float:
+    return float(js_of_each(expected, actual, np.array([0]))[0])
+
+
 def test_distances_equal_those_of_scipy() -> None:
     random = np.random.default_rng(0)
+    pairs, indices, distances = [], [], []
     for _ in range(1000):
         bins = random.integers(2, 30)
         one, other = random.dirichlet(np.full(bins, 0.5), size=2)
         one[random.random(bins) < 0.1] = 0.0
         one, other = one / one.sum(), other / other.sum()
         floored = np.maximum(one, FLOOR), np.maximum(other, FLOOR)
-        expected = rel_entr(*floored).sum() + rel_entr(*floored[::-1]).sum()
-        assert psi(one, other) == pytest.approx(expected, rel=1e-12, abs=1e-12)
-        distance = jensenshannon(one, other, base=2)
-        assert js_distance(one, other) == pytest.approx(distance, rel=1e-12, abs=1e-12)
+        pairs.append(np.array([one, other]))
+        indices.append(rel_entr(*floored).sum() + rel_entr(*floored[::-1]).sum())
+        distances.append(jensenshannon(one, other, base=2))
+    starts = np.cumsum([0, *(pair.shape[1] for pair in pairs[:-1])])
+    ones, others = np.concatenate(pairs, axis=1)
+    assert psi_of_each(ones, others, starts) == pytest.approx(indices, rel=1e-12, abs=1e-12)
+    assert js_of_each(ones, others, starts) == pytest.approx(distances, rel=1e-12, abs=1e-12)
 
 
 def test_distances_of_equal_and_of_disjoint_distributions() -> None:
     half, third = np.array([0.5, 0.5]), np.array([1 / 3, 1 / 3, 1 / 3])
-    assert psi(half, half) == js_distance(half, half) == 0
-    assert psi(third, third) == js_distance(third, third) == 0
-    assert js_distance(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 1
+    assert psi(half, half) == js(half, half) == 0
+    assert psi(third, third) == js(third, third) == 0
+    assert js(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 1
     # by hand: one share of 3/4 in place of 1/2
     assert psi(half, np.array([0.75, 0.25])) == pytest.approx(0.25 * log(1.5) + 0.25 * log(2))
 
@@ -167,7 +179,7 @@ def test_normal_distribution_that_moves() -> None:
     shares = np.diff([0, *norm.cdf(cuts, loc=2), 1])
     found = report(app)["fields"]["x0"]
     assert found["psi"] == pytest.approx(psi(np.full(20, 0.05), shares), rel=0.01)  # edges: rounded
-    assert found["js"] == pytest.approx(js_distance(np.full(20, 0.05), shares), rel=0.01)
+    assert found["js"] == pytest.approx(js(np.full(20, 0.05), shares), rel=0.01)
     assert found["mean"] == pytest.approx(2.0)
     assert found["outside"] == pytest.approx(1 - norm.cdf(training[-1], loc=2), abs=1e-3)
 
@@ -496,7 +508,9 @@ def test_receiver_that_fails_does_not_stop_the_prediction() -> None:
         ({"drift_minimum": None}, "drift_minimum must be an integer of at least 1"),
         ({"drift_window": 100}, "drift_minimum must be at most drift_window, 100"),
         ({"drift_threshold": 0}, "drift_threshold must be a number above 0"),
-        ({"drift_threshold": None}, "drift_threshold must be a number above 0"),
+        ({"drift_threshold": None}, "drift_threshold must be a number above 0, not None"),
+        ({"drift_threshold": inf}, "drift_threshold must be a number above 0, not inf"),
+        ({"drift_threshold": nan}, "drift_threshold must be a number above 0, not nan"),
     ],
 )
 def test_attributes_that_are_not_valid(attributes: dict[str, Any], message: str) -> None:

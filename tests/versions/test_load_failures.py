@@ -11,7 +11,7 @@ from flask import Flask
 
 from flask_skmodels import ArtifactError, model_load_failed
 from flask_skmodels.artifacts.declaration import Artifact, Policy, resolve
-from flask_skmodels.artifacts.loading import load
+from flask_skmodels.artifacts.loading import checked_file
 from flask_skmodels.versions import compatibility, discovery, loaded_files, loader
 from tests.support.helpers import problem
 from tests.support.versions_folder import (
@@ -69,7 +69,8 @@ def test_error_of_the_loader(
     error: Exception,
     at_start: bool,
 ) -> None:
-    monkeypatch.setattr(loaded_files, "load", only_for("2.joblib", error, load))
+    only = only_for("2.joblib", error, checked_file)
+    monkeypatch.setattr(loaded_files, "checked_file", only)
     if at_start:
         put(folder, "2")
     app = application(iris(), root=folder.parent)

@@ -33,6 +33,7 @@ __all__ = [
     "Incomplete",
     "Methods",
     "as_row",
+    "contiguous",
     "doubles",
     "finite",
     "finite_or_missing",
@@ -193,6 +194,14 @@ def finite_or_missing(X: FloatArray) -> FloatArray:
     if not is_finite(X) and np.isinf(X).any():
         raise Decline("a value is infinite")
     return X
+
+
+def contiguous(X: ModelInput) -> FloatArray:
+    """Return X as a C-ordered array of finite doubles.
+
+    :raises Decline: see :func:`doubles` and :func:`finite`
+    """
+    return np.ascontiguousarray(finite(doubles(X)))
 
 
 def as_row(numbers: FloatArray) -> FloatArray:

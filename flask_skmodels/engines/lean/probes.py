@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from itertools import cycle, islice, pairwise
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.types import Estimator, ModelInput
+from flask_skmodels.schema.validator import is_number
 
 PROBES = 512
 _GENERIC = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.7, -12.25, 100.0, 1e-9, 12345.678)
@@ -203,11 +204,11 @@ def _pool_of_any_type(field: Field, breakpoints: list[Any]) -> list[Any]:
 
 
 def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
-    numbers = sorted({float(value) for value in breakpoints if _is_number(value)})
+    numbers = sorted({float(value) for value in breakpoints if is_number(value)})
     between = [(low + high) / 2 for low, high in pairwise(numbers)]
     beside = _neighbours(numbers)
     bounds = [field.definition[rule] for rule in ("min", "max") if rule in field.definition]
-    samples = [float(value) for value in field.column.samples if _is_number(value)]
+    samples = [float(value) for value in field.column.samples if is_number(value)]
     generic = [*_GENERIC, *_scaled(numbers), *map(float, bounds), *samples]
     # Generic values are drawn as often as breakpoints.
     pool = [*numbers, *beside, *between] + generic * max(1, len(numbers) // len(generic))
@@ -235,10 +236,6 @@ def _scaled(numbers: list[float]) -> list[float]:
     low, high = numbers[0], numbers[-1]
     width = (high - low) or abs(low) or 1.0
     return [low - width, low + width / 3, low + width / 7, high + width, low, high]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _is_within(value: float, field: Field) -> bool:

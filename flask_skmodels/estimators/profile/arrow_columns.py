@@ -9,6 +9,7 @@ import numpy as np
 
 from flask_skmodels.estimators.profile.column_summary import ColumnSummary
 from flask_skmodels.estimators.profile.numpy_columns import add_objects
+from flask_skmodels.schema.fields import NUMERIC_KINDS
 
 SAMPLE = 100_000  # values of a column, from which bins are taken
 
@@ -123,7 +124,7 @@ class StreamedColumn:
             unit = getattr(self._type, "unit", "us")
             zone = "" if self.summary.zone is None else f", {self.summary.zone}"
             return f"datetime64[{unit}{zone}]"
-        if self._type is not None and self.summary.types <= {"integer", "number", "boolean"}:
+        if self._type is not None and self.summary.types <= NUMERIC_KINDS:
             return str(np.dtype(self._type.to_pandas_dtype()))
         names = {"integer": "int64", "number": "float64", "boolean": "bool"}
         return names.get(self.summary.type, "object")

@@ -12,6 +12,7 @@ import numpy as np
 
 from flask_skmodels.estimators.profile.column_profile import ColumnProfile
 from flask_skmodels.estimators.profile.summaries import LEAST_ROWS, Counts, Numbers, Times
+from flask_skmodels.schema.fields import NUMBER_KINDS, TIME_KINDS
 from flask_skmodels.schema.types import Array
 
 MOST_CATEGORIES = 1_000
@@ -106,10 +107,10 @@ class ColumnSummary:
             self.add_texts(values)
         elif type_ == "boolean":
             self.add_booleans(np.array(values, dtype=np.bool_))
-        elif type_ in ("integer", "number"):
+        elif type_ in NUMBER_KINDS:
             self._add(type_, len(values))
             self._numbers.add(_array_of_numbers(values, type_))
-        elif type_ in ("datetime", "date"):
+        elif type_ in TIME_KINDS:
             self._add_python_times(values, is_date=type_ == "date")
         else:
             self.add_other(len(values))
@@ -128,7 +129,7 @@ class ColumnSummary:
     @property
     def type(self) -> str:
         """The type of the values, ``"any"`` if there are several."""
-        types = {"number"} if self.types == {"integer", "number"} else self.types
+        types = {"number"} if self.types == NUMBER_KINDS else self.types
         return next(iter(types)) if len(types) == 1 else "any"
 
     def profile(self) -> ColumnProfile:
@@ -156,12 +157,12 @@ class ColumnSummary:
     def _statistics(self, type_: str) -> dict[str, Any]:
         if self.categories is not None:
             return self._counts.describe()
-        if type_ in ("number", "integer"):
+        if type_ in NUMBER_KINDS:
             return self._numbers.describe()
         if type_ == "boolean":
             share = self._counts.of(True) / self._counts.count
             return self._counts.describe() | {"mean": share, "typical": self._counts.mode()}
-        if type_ in ("datetime", "date"):
+        if type_ in TIME_KINDS:
             return self._times[type_ == "date"].describe()
         return self._counts.describe() if type_ == "string" else {}
 

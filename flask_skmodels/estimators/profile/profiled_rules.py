@@ -7,11 +7,10 @@ from typing import Any
 
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.column_order import columns_of
-from flask_skmodels.schema.fields import InputColumn, Inputs, as_list, is_alias
+from flask_skmodels.schema.fields import TIME_KINDS, InputColumn, Inputs, as_list, is_alias
 from flask_skmodels.schema.types import FieldRules, Rules
+from flask_skmodels.schema.validator import NUMBER_TYPES
 
-_NUMBERS = frozenset({"number", "integer", "float"})
-_TIMES = frozenset({"datetime", "date"})
 _TYPED_BY = frozenset({"type", "coerce", "transform", "allowed"})
 
 
@@ -43,7 +42,8 @@ def with_ranges(rules: FieldRules, inputs: Inputs) -> dict[str, Rules]:
     ranged = dict(rules)
     for name, column in _pairs(rules, inputs):
         bounds = column.range
-        if bounds is not None and _NUMBERS.issuperset(as_list(rules[name].get("type", "number"))):
+        types = as_list(rules[name].get("type", "number"))
+        if bounds is not None and NUMBER_TYPES.issuperset(types):
             low, high = bounds
             ranged[name] = {"min": low, "max": high, **rules[name]}
     return ranged
@@ -64,11 +64,11 @@ def _check_type(name: str, declared: list[Any], column: InputColumn) -> None:
     """Check that a declared type can hold the values of the training data."""
     types = {each for each in declared if isinstance(each, str)}
     fitting = types & {column.type} or (
-        (types & _NUMBERS and column.type in _NUMBERS | {"boolean"})
-        or (types & _TIMES and column.type in _TIMES)
-        or ("boolean" in types and column.type in _NUMBERS)
+        (types & NUMBER_TYPES and column.type in NUMBER_TYPES | {"boolean"})
+        or (types & TIME_KINDS and column.type in TIME_KINDS)
+        or ("boolean" in types and column.type in NUMBER_TYPES)
     )
-    known = _NUMBERS | _TIMES | {"boolean", "string"}
+    known = NUMBER_TYPES | TIME_KINDS | {"boolean", "string"}
     if types and types <= known and not fitting:
         raise ModelError(
             f"its profile does not match the schema: field {name!r} is declared as "

@@ -21,6 +21,7 @@ from flask_skmodels.estimators.profile.column_profile import (
     Frequent,
 )
 from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.validator import is_number
 
 FORMAT = "flask-skmodels-profile"
 VERSION = 1
@@ -222,12 +223,8 @@ def _count(value: Any) -> int:
     return _integer(value)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
 def _number(value: Any) -> float:
-    if not _is_number(value):
+    if not is_number(value):
         raise MalformedProfile("a number is expected")
     return value  # type: ignore[no-any-return]
 

@@ -13,12 +13,11 @@ import numpy as np
 
 from flask_skmodels.estimators.profile.column_profile import ColumnProfile, Value
 from flask_skmodels.exceptions import ModelError
+from flask_skmodels.schema.fields import NUMERIC_KINDS, TIME_KINDS
 from flask_skmodels.schema.times import zone_of
 from flask_skmodels.schema.types import FloatArray
 
 FREQUENT = 0.05  # a number with at least this share has its own bin
-NUMBERS = ("number", "integer", "boolean")
-TIMES = ("datetime", "date")
 OTHER, UNKNOWN, MISSING = "other", "unknown", "missing"
 _EPOCH = datetime(1970, 1, 1)
 
@@ -186,7 +185,7 @@ def bins_of(column: ColumnProfile, name: str | None = None) -> ColumnBins:
     :param name: the name to use for the column
     """
     name = column.name if name is None else name
-    times = Times(column.zone) if column.type in TIMES else None
+    times = Times(column.zone) if column.type in TIME_KINDS else None
     ranges = list(_ranges(column, times))
     present = 1 - column.share_missing
     if not ranges:
@@ -216,7 +215,7 @@ def _ranges(column: ColumnProfile, times: Times | None) -> Iterator[_Range]:
     These are quantile bins, in which a frequent number has its own bin. In a column of few numbers,
     the range of a number has the values that are nearest to it.
     """
-    if column.categories is not None or column.type not in (*NUMBERS, *TIMES):
+    if column.categories is not None or column.type not in NUMERIC_KINDS | TIME_KINDS:
         return
     if times is None and _is_complete(column):
         yield from _ranges_of_values(column)

@@ -41,7 +41,7 @@ from flask_skmodels.telemetry.drift.figures import (
 )
 from flask_skmodels.telemetry.drift.layout import Layout, layout_of, layout_of_outputs
 from flask_skmodels.telemetry.drift.shared_counts import Flags, SharedBuffers, directory
-from flask_skmodels.telemetry.listener import Listener, Receiver
+from flask_skmodels.telemetry.listener import Listener, Listeners, Receiver
 from flask_skmodels.versions.version import ModelVersion
 
 KEPT_UNLOADED = 3  # versions of a model that are not loaded, but whose counts are kept
@@ -191,7 +191,7 @@ class Drift(Listener):
 
     :param extension: the name of the extension
     :param deployments: models of the extension by name
-    :param connect: connects the receivers of predictions
+    :param listeners: connects the receivers of predictions
     :param hidden: names of the fields that are counted, but not shown
     """
 
@@ -199,12 +199,12 @@ class Drift(Listener):
         self,
         extension: str,
         deployments: Mapping[str, Deployment],
-        connect: Callable[[Mapping[NamedSignal, Receiver]], None],
+        listeners: Listeners,
         hidden: Collection[str] = (),
     ) -> None:
         self.extension = extension
         self._deployments = deployments
-        self._connect = connect
+        self._listeners = listeners
         self._hidden = hidden
         self._layouts: WeakKeyDictionary[ModelVersion, Layout | None] = WeakKeyDictionary()
         self._is_connected = False
@@ -303,7 +303,7 @@ class Drift(Listener):
             input_rejected: self._on_rejection,
             shadow_prediction: self._on_shadow,
         }
-        self._connect(receivers)
+        self._listeners.connect(receivers)
 
     def _on_load(self, sender: Sender, model: Model, version: str | None, **extra: Any) -> None:
         self._adders.pop((model.name, version), None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from math import isfinite
 
 import numpy as np
 
+from flask_skmodels.schema.times import iso_time
 from flask_skmodels.schema.types import Array, FloatArray, JSONObject
 from flask_skmodels.telemetry.drift.counts import REJECTED, Snapshot, Tally
 from flask_skmodels.telemetry.drift.distances import js_of_each, psi_of_each
@@ -194,11 +194,3 @@ def document_of(
 
 def _extent(tally: Tally) -> JSONObject:
     return {"rows": tally.rows, "since": iso_time(tally.opened_at)}
-
-
-def iso_time(seconds: float) -> str:
-    """Return a time in UTC as ISO 8601.
-
-    :param seconds: seconds since 1970
-    """
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -23,6 +23,7 @@ from flask_skmodels.engines.lean.compiler import (
     Compiler,
     Decline,
     Methods,
+    contiguous,
     doubles,
     finite,
     lean_form,
@@ -41,8 +42,8 @@ def k_means(estimator: Estimator, compiler: Compiler) -> Methods:
     centers = of_doubles(estimator.cluster_centers_)
     labels, distances = _labels(centers), euclidean_distances(centers)
     return {
-        "predict": lambda X: labels(_contiguous(X)),
-        "transform": lambda X: distances(_contiguous(X)),
+        "predict": lambda X: labels(contiguous(X)),
+        "transform": lambda X: distances(contiguous(X)),
     }
 
 
@@ -61,18 +62,14 @@ def _labels(centers: FloatArray) -> Labels:
     return labels
 
 
-def _contiguous(X: ModelInput) -> FloatArray:
-    return np.ascontiguousarray(finite(doubles(X)))
-
-
 @lean_form(BisectingKMeans)
 def bisecting_k_means(estimator: BisectingKMeans, compiler: Compiler) -> Methods:
     of_doubles(estimator.cluster_centers_)
     descend = _descent(estimator._bisecting_tree, getattr(estimator, "_X_mean", None))
     distances = euclidean_distances(estimator.cluster_centers_)
     return {
-        "predict": lambda X: descend(_contiguous(X)),
-        "transform": lambda X: distances(_contiguous(X)),
+        "predict": lambda X: descend(contiguous(X)),
+        "transform": lambda X: distances(contiguous(X)),
     }
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.linalg import solve
 from sklearn.manifold import Isomap, LocallyLinearEmbedding
 
-from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lean_form
+from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, contiguous, lean_form
 from flask_skmodels.engines.lean.forms.decomposition import kernel_projection
-from flask_skmodels.engines.lean.forms.neighbors import Search, neighbor_search
+from flask_skmodels.engines.lean.forms.neighbors import neighbor_search
 from flask_skmodels.engines.lean.pairwise import of_doubles
 from flask_skmodels.schema.types import FloatArray, ModelInput, ModelOutput
 
@@ -40,10 +40,10 @@ def locally_linear(estimator: LocallyLinearEmbedding, compiler: Compiler) -> Met
     embedding, count = estimator.embedding_, estimator.n_neighbors
 
     def transform(X: ModelInput) -> FloatArray:
-        X = Search.rows(X)
-        indices = search.indices(X, count)
-        result = np.empty((len(X), estimator.n_components))
-        for row, x, neighbors in zip(result, X, indices, strict=True):
+        points = contiguous(X)
+        indices = search.indices(points, count)
+        result = np.empty((len(points), estimator.n_components))
+        for row, x, neighbors in zip(result, points, indices, strict=True):
             weights = _reconstruction(rows[neighbors] - x, estimator.reg)
             row[:] = np.dot(embedding[neighbors].T, weights)
         return result

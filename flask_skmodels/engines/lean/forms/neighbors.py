@@ -29,6 +29,7 @@ from flask_skmodels.engines.lean.compiler import (
     Compiler,
     Decline,
     Methods,
+    contiguous,
     doubles,
     finite,
     lean_form,
@@ -52,11 +53,6 @@ class Search:
     def __init__(self, width: int, find: Find) -> None:
         self._width, self._find = width, find
 
-    @staticmethod
-    def rows(X: ModelInput) -> FloatArray:
-        """Return X as a C-ordered array of finite doubles."""
-        return np.ascontiguousarray(finite(doubles(X)))
-
     def indices(self, X: ModelInput, count: int) -> Indices:
         """Return the indices of the nearest rows, of shape (rows, neighbors)."""
         found: Indices = self._find(self._checked(X), count, False)
@@ -68,7 +64,7 @@ class Search:
         return found
 
     def _checked(self, X: ModelInput) -> FloatArray:
-        X = self.rows(X)
+        X = contiguous(X)
         if X.shape[1] != self._width:
             raise Decline("X has the wrong number of columns")
         return X
@@ -303,7 +299,7 @@ def _radius_query(estimator: Estimator) -> Callable[[ModelInput, bool], tuple[An
     width = estimator.n_features_in_
 
     def query(X: ModelInput, has_distances: bool) -> tuple[Any, Any]:
-        X = Search.rows(X)
+        X = contiguous(X)
         if X.shape[1] != width:
             raise Decline("X has the wrong number of columns")
         found = find(X, has_distances)
@@ -349,7 +345,7 @@ def kernel_density(estimator: KernelDensity, compiler: Compiler) -> Methods:
     }
 
     def score_samples(X: ModelInput) -> FloatArray:
-        density: FloatArray = tree.kernel_density(Search.rows(X), **options)
+        density: FloatArray = tree.kernel_density(contiguous(X), **options)
         density -= np.log(weight)
         return density
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from flask_skmodels.artifacts.binary import FlatTable
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.joined_trees import MAX_BYTES
 from flask_skmodels.engines.lean.response_values import probabilities_of_two
@@ -48,10 +49,10 @@ class ObliviousTrees:
     def __init__(self, buffer: bytes, scale: float, bias: Sequence[float], width: int = 0) -> None:
         if buffer[:4] != _MAGIC:
             raise Decline("its model has an unknown format")
-        trees = _Table(memoryview(buffer)[_HEADER:]).table(1)
+        trees = _table(FlatTable.root(memoryview(buffer)[_HEADER:]), 1)
         if any(trees.length(field) for field in (10, 13)):
             raise Decline("its trees have splits on something other than numbers and categories")
-        self._scores = trees.number(0, "<i4", 1)
+        self._scores = trees.number(0, "<i", 1)
         columns, borders, large = _binary_features(trees.tables(5))
         self._large_if_missing = np.array(sorted(large), dtype=np.intp)
         sizes, splits = trees.array(2, "<i4"), trees.array(1, "<i4")
@@ -156,14 +157,14 @@ class CategoricalTrees:
         return found
 
 
-def _places_of_answers(trees: _Table, splits: Array, numeric: int) -> Array:
+def _places_of_answers(trees: FlatTable, splits: Array, numeric: int) -> Array:
     """Return the first place of each split on categories among the splits of all trees.
 
     :param numeric: the number of splits on numbers; they come before the splits on categories
     :raises Decline: a split is unknown, or depends on more than categories
     """
     statistics = trees.tables(7)
-    combinations = [feature.table(0).table(0).table(0) for feature in statistics]
+    combinations = [_table(_table(_table(feature, 0), 0), 0) for feature in statistics]
     if any(combination.length(1) for combination in combinations):
         raise Decline("its statistics of categories depend on numbers")
     count = sum(each.length(1) for each in [*trees.tables(6), *statistics])
@@ -181,17 +182,17 @@ def probabilities_of_scores(scores: FloatArray) -> FloatArray:
     return probabilities_of_two(np.array([1.0 / (1.0 + exp(-s)) for s in scores.tolist()]))
 
 
-def _binary_features(features: Sequence[_Table]) -> tuple[Array, Array, list[int]]:
+def _binary_features(features: Sequence[FlatTable]) -> tuple[Array, Array, list[int]]:
     """Return the column and the border of each split that a tree can have.
 
     Also return the columns whose missing values exceed all borders.
     """
-    columns = [feature.number(2, "<i4", -1) for feature in features]
+    columns = [feature.number(2, "<i", -1) for feature in features]
     borders = [feature.array(3, "<f4") for feature in features]
     large = [
         column
         for column, feature in zip(columns, features, strict=True)
-        if feature.number(5, "<i1", 0) == _MISSING_IS_LARGE
+        if feature.number(5, "<b") == _MISSING_IS_LARGE
     ]
     counts = [len(each) for each in borders]
     return np.repeat(columns, counts), np.concatenate([np.empty(0, "<f4"), *borders]), large
@@ -225,58 +226,8 @@ def _check(sizes: Array, splits: Array, starts: Array, leaves: Array) -> None:
         raise Decline("its trees do not match its leaves")
 
 
-class _Table:
-    """A table of FlatBuffers.
-
-    :param data: the buffer
-    :param position: the position of the table; None for the first table
-    """
-
-    def __init__(self, data: memoryview, position: int | None = None) -> None:
-        self._data = data
-        self._position = self._offset(0) if position is None else position
-        start = self._position - self._read(self._position, "<i4")
-        entries = (self._read(start, "<u2") - 4) // 2
-        self._fields = np.frombuffer(data, "<u2", entries, start + 4).tolist()
-
-    def number(self, field: int, dtype: str, default: int) -> int:
-        """Return a number, or its default."""
-        position = self._place(field)
-        return default if position is None else self._read(position, dtype)
-
-    def array(self, field: int, dtype: str) -> Array:
-        """Return an array of numbers, which is empty if there is none."""
-        position = self._place(field)
-        if position is None:
-            return np.empty(0, dtype)
-        start = self._offset(position)
-        return np.frombuffer(self._data, dtype, self._read(start, "<u4"), start + 4)
-
-    def length(self, field: int) -> int:
-        """Return the length of an array."""
-        position = self._place(field)
-        return 0 if position is None else self._read(self._offset(position), "<u4")
-
-    def table(self, field: int) -> _Table:
-        """Return a table."""
-        position = self._place(field)
-        if position is None:
-            raise Decline("its model lacks a table")
-        return _Table(self._data, self._offset(position))
-
-    def tables(self, field: int) -> list[_Table]:
-        """Return an array of tables."""
-        position = self._place(field)
-        start = 0 if position is None else self._offset(position) + 4
-        places = range(start, start + 4 * self.length(field), 4)
-        return [_Table(self._data, self._offset(place)) for place in places]
-
-    def _place(self, field: int) -> int | None:
-        offset = self._fields[field] if field < len(self._fields) else 0
-        return self._position + offset if offset else None
-
-    def _offset(self, position: int) -> int:
-        return position + self._read(position, "<u4")
-
-    def _read(self, position: int, dtype: str) -> int:
-        return int(np.frombuffer(self._data, dtype, 1, position)[0])
+def _table(parent: FlatTable, field: int) -> FlatTable:
+    found = parent.table(field)
+    if found is None:
+        raise Decline("its model lacks a table")
+    return found

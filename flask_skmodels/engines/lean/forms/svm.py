@@ -11,8 +11,7 @@ from flask_skmodels.engines.lean.compiler import (
     Compiler,
     Decline,
     Methods,
-    doubles,
-    finite,
+    contiguous,
     lean_form,
 )
 from flask_skmodels.engines.lean.forms.linear_model import (
@@ -20,7 +19,7 @@ from flask_skmodels.engines.lean.forms.linear_model import (
     linear_predictor,
     methods_of_scores,
 )
-from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput, ModelOutput
+from flask_skmodels.schema.types import Array, Estimator, ModelInput, ModelOutput
 
 
 @lean_form(LinearSVC)
@@ -42,7 +41,7 @@ def svc(estimator: Estimator, compiler: Compiler) -> Methods:
     classes, predict_index = estimator.classes_, estimator._dense_predict
 
     def predict(X: ModelInput) -> Array:
-        indices = np.asarray(predict_index(_contiguous(X)), dtype=np.intp)
+        indices = np.asarray(predict_index(contiguous(X)), dtype=np.intp)
         labels: Array = classes.take(indices)
         return labels
 
@@ -52,12 +51,12 @@ def svc(estimator: Estimator, compiler: Compiler) -> Methods:
 def _decision_function(estimator: Estimator) -> Call:
     count, scores_of = len(estimator.classes_), estimator._dense_decision_function
     if count == 2:
-        return lambda X: -scores_of(_contiguous(X)).ravel()
+        return lambda X: -scores_of(contiguous(X)).ravel()
     if estimator.decision_function_shape != "ovr":
-        return lambda X: scores_of(_contiguous(X))
+        return lambda X: scores_of(contiguous(X))
 
     def decision_function(X: ModelInput) -> ModelOutput:
-        scores = scores_of(_contiguous(X))
+        scores = scores_of(contiguous(X))
         return _ovr_decision_function(scores < 0, -scores, count)
 
     return decision_function
@@ -67,7 +66,7 @@ def _decision_function(estimator: Estimator) -> Call:
 def svr(estimator: Estimator, compiler: Compiler) -> Methods:
     _check(estimator)
     predict = estimator._dense_predict
-    return {"predict": lambda X: predict(_contiguous(X))}
+    return {"predict": lambda X: predict(contiguous(X))}
 
 
 @lean_form(OneClassSVM)
@@ -76,16 +75,12 @@ def one_class_svm(estimator: OneClassSVM, compiler: Compiler) -> Methods:
     predict, offset = estimator._dense_predict, estimator.offset_
     decision_function = estimator._dense_decision_function
     return {
-        "predict": lambda X: np.asarray(predict(_contiguous(X)), dtype=np.intp),
-        "decision_function": lambda X: decision_function(_contiguous(X)).ravel(),
-        "score_samples": lambda X: decision_function(_contiguous(X)).ravel() + offset,
+        "predict": lambda X: np.asarray(predict(contiguous(X)), dtype=np.intp),
+        "decision_function": lambda X: decision_function(contiguous(X)).ravel(),
+        "score_samples": lambda X: decision_function(contiguous(X)).ravel() + offset,
     }
 
 
 def _check(estimator: Estimator) -> None:
     if estimator._sparse or callable(estimator.kernel) or estimator.kernel == "precomputed":
         raise Decline("it was fitted on a sparse matrix, or its kernel is custom or precomputed")
-
-
-def _contiguous(X: ModelInput) -> FloatArray:
-    return np.ascontiguousarray(finite(doubles(X)))
