@@ -141,7 +141,7 @@ def _has_plain_labels(estimator: Estimator) -> bool:
 
 
 def _prediction(estimator: Estimator, method: str) -> tuple[str, int, int]:
-    """Return a method's kind of prediction, the index of its first tree, and of the last plus 1."""
+    """Return the kind of prediction of a method, and the half-open range of its trees."""
     passed: list[Any] = []
     duplicate = shallow_copy(estimator)
     duplicate._predict = lambda data, *options: passed.extend(options)
