@@ -78,8 +78,8 @@ Pipelines of other libraries
 A second table has pipelines with steps of other libraries, and those of scikit-learn's user guide.
 Each is served twice: with the profile of its training data; and without one, with a schema where
 the pipeline does not hold the types of its columns. ``pytest --full`` compares JSON, CSV, Arrow and
-calls in process, and ``pytest -m differential tests/parity`` every format above, one row too. The
-last column says why a pipeline is served only with a profile.
+calls in process, and ``pytest --full -m differential tests/parity`` every format above, one row
+too. The last column says why a pipeline is served only with a profile.
 """
 
 

@@ -7,7 +7,7 @@ far the most of what such a test takes. So it is left out after the first time. 
 
 It also leaves out most of the single rows, for which the estimator is called once each: three in
 four of all its calls. Single rows remain among the first parts and the extreme values. The full run
-compares all rows in the tests of the engines, and with ``-m differential`` in those of parity.
+compares all rows in the tests of the engines, and ``--full -m differential`` in those of parity.
 """
 
 from __future__ import annotations
