@@ -369,6 +369,7 @@ def length_delimited(number: int, content: bytes) -> bytes:
         (b"\x08\x08", "the field ir_version of one message twice"),
         (length_delimited(2, b"a") * 2, "the field producer_name of one message twice"),
         (b"\xf8\x3f\x01", "upgrade onnx"),
+        (b"\x0b\x0c", "upgrade onnx"),  # a group in place of ir_version
     ],
 )
 def test_graph_with_other_fields(tmp_path: Path, more: bytes, told: str) -> None:
