@@ -1,6 +1,7 @@
 """Hints at the end of messages: the nearest known name, and how to install what is missing.
 
-Also the version of the library that is installed.
+The command depends on what pip has recorded of the library, which is also where ``__version__``
+comes from.
 """
 
 from __future__ import annotations
