@@ -1,6 +1,7 @@
 """Hints for the end of an error message: the nearest known name, or how to install an extra.
 
-Also the version of the library that is installed.
+The command depends on what pip has recorded of the library, which is also where ``__version__``
+comes from.
 """
 
 from __future__ import annotations

@@ -113,8 +113,7 @@ def _media_type(file_name: str) -> str:
 
     :raises click.ClickException: the suffix is unknown
     """
-    missing = (c.media_type for c in missing_codecs() if file_name.lower().endswith(c.suffixes))
-    found = type_of_file(file_name) or next(missing, "")
+    found = type_of_file(file_name)
     suffix = Path(file_name).suffix
     if not found and suffix:
         known = ", ".join(suffix for codec in writers() for suffix in codec.suffixes)

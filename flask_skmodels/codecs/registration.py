@@ -35,8 +35,12 @@ def reader_of(content_type: str) -> Codec | None:
 
 
 def type_of_file(name: str) -> str:
-    """Return the content type of a file by the suffix of its name, empty for an unknown suffix."""
-    suffixed = (codec for codec in _CODECS.values() if name.lower().endswith(codec.suffixes))
+    """Return the content type of a file by the suffix of its name, empty for an unknown suffix.
+
+    It may be that of a codec whose library is not installed.
+    """
+    codecs = [*_CODECS.values(), *missing_codecs()]
+    suffixed = (codec for codec in codecs if name.lower().endswith(codec.suffixes))
     return next((codec.reads[0] for codec in suffixed if codec.reads), "")
 
 

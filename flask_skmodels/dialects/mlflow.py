@@ -138,7 +138,7 @@ def _reader_of(request: Request) -> Reader[Body]:
         readers[PARQUET] = ParquetCodec()
     reader = readers.get(request.mimetype)
     if reader is None:
-        needed = f"; Parquet needs {extra('arrow')}"
+        needed = f"; Parquet needs {extra('arrow')} on the server"
         hint = needed if request.mimetype == PARQUET else ""
         raise UnsupportedMediaType(f"the content type must be one of {', '.join(readers)}{hint}")
     parameters = {name.lower(): value.lower() for name, value in request.mimetype_params.items()}

@@ -93,7 +93,7 @@ class WholeResponse(Deferred, Response):
     """A response with status 200 that is sent unchanged, unless something is done to it first.
 
     Werkzeug copies the headers of each response, checks whether it has to add some, and wraps the
-    body to learn when it was sent.
+    body to learn when it was sent. The table in ``fast_path`` has the time that is saved.
 
     :param body: the body
     :param content_type: the content type of the body

@@ -118,8 +118,12 @@ def needed_for(media_type: str) -> str:
     """
     for codec in missing_codecs():
         if media_type in codec.reads:
-            return f"; {media_type} needs {extra(str(codec.extra))} on the server"
+            return _needed(media_type, codec)
     return ""
+
+
+def _needed(media_type: str, codec: Codec) -> str:
+    return f"; {media_type} needs {extra(str(codec.extra))} on the server"
 
 
 def _source_of(body: Body, schema: Schema) -> Body | UploadedFile:
@@ -145,7 +149,9 @@ def _writer(reader: Codec, accept: MIMEAccept) -> Codec:
     best = offers[qualities.index(max(qualities))]
     if not max(qualities):
         known = ", ".join(codec.media_type for codec in writers())
-        raise NotAcceptable(f"the response can be one of {known}")
+        missing = [codec for codec in missing_codecs() if _quality(accept, codec.media_type)]
+        needed = [_needed(codec.media_type, codec) for codec in missing]
+        raise NotAcceptable(f"the response can be one of {known}{''.join(needed)}")
     return best
 
 

@@ -375,6 +375,7 @@ def length_delimited(number: int, content: bytes) -> bytes:
             "the field producer_name occurs twice in one of its messages",
         ),
         (b"\xf8\x3f\x01", "upgrade onnx"),
+        (b"\x0b\x0c", "upgrade onnx"),  # a group in place of ir_version
     ],
 )
 def test_graph_with_other_fields(tmp_path: Path, more: bytes, told: str) -> None:

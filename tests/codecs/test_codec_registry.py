@@ -96,7 +96,14 @@ def test_codec_whose_library_is_missing(
     response = post_bytes(client, PATH, ROWS, TSV)
     assert errors_of(response, 415)[0][2] == "content_type"
     [message] = messages_of(response, 415)
-    assert message.endswith(f"; {TSV} needs the extra 'tsv' of Flask-SKModels on the server")
+    needed = f"; {TSV} needs the extra 'tsv' of Flask-SKModels on the server"
+    assert message.endswith(needed)
+    file = FileStorage(io.BytesIO(ROWS), "rows.tsv", content_type="application/octet-stream")
+    assert messages_of(client.post(PATH, data={"file": file}), 415)[0].endswith(needed)
+    response = client.post(PATH, json=SETOSA, headers={"Accept": TSV})
+    assert messages_of(response, 406)[0].endswith(needed)
+    response = client.post(PATH, json=SETOSA, headers={"Accept": "text/x-other"})
+    assert "extra" not in messages_of(response, 406)[0]
     assert "extra" not in messages_of(post_bytes(client, PATH, ROWS, "text/x-other"), 415)[0]
     models.init_app(Flask("another"))
     assert caplog.records == []
@@ -158,6 +165,6 @@ def test_without_pyarrow() -> None:
     assert [unread[0], unwritten[0], other[0], large[0]] == [415, 406, 200, 200]
     needed = "arrow.stream needs the extra 'arrow' of Flask-SKModels on the server"
     assert needed in unread[1]
-    assert "arrow" not in unwritten[1]
+    assert needed in unwritten[1]
     assert other[1] == "prediction\r\n6.0\r\n"
     assert large[1].startswith("prediction\r\n6.0\r\n6.0\r\n")

@@ -18,6 +18,7 @@ from flask_skmodels import Model, ValuesModel
 from flask_skmodels.codecs import json_numbers
 from tests.support.helpers import JSON, post_bytes, serve
 from tests.support.selection import examples
+from tests.support.skips import library
 
 NAMES = ("a", "b", "c")
 ROWS = 200
@@ -275,7 +276,7 @@ _CLIENT = client_of(min=-BOUND)
     "other", [b"[[1, 2]," * 400 + b"}", b'[["x", 2]]' + b" " * 3000, b'[{"a": 1}]' + b" " * 3000]
 )
 def test_parser_of_a_thread_works_after_any_other_body(other: bytes) -> None:
-    pytest.importorskip("simdjson")
+    library("simdjson")
     rows = [[float(row), row + 0.5] for row in range(400)]
     kept = json_numbers.read_matrix(json.dumps(rows).encode(), 2)
     assert json_numbers.read_matrix(other, 2) is None

@@ -337,7 +337,9 @@ def test_parquet_of_any_writer(pipeline: Any, options: dict[str, Any], compressi
 def test_without_pyarrow(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flask_skmodels.dialects.mlflow.find_spec", lambda name: None)
     response = send(client, parquet(FRAME), PARQUET)
+    needed = "Parquet needs the extra 'arrow' of Flask-SKModels on the server"
     assert error(response, 415)
+    assert response.get_json()["message"].endswith(f"; {needed}")
     assert PARQUET not in response.text
 
 

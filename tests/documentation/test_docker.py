@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.support.documentation import ROOT, files, page
 from tests.support.gunicorn import JSON_HEADERS, gunicorn
+from tests.support.skips import library
 
 pytestmark = pytest.mark.full  # they start real servers
 
@@ -27,7 +28,7 @@ ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_widt
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the image would have, with a model in it."""
-    skops = pytest.importorskip("skops.io", reason="pip install skops")
+    skops = library("skops.io")
     folder = tmp_path_factory.mktemp("image")
     (folder / "models").mkdir()
     estimator = LogisticRegression(max_iter=1000).fit(*load_iris(return_X_y=True))

@@ -31,6 +31,7 @@ from flask_skmodels import SKModels
 from flask_skmodels.engines.lean import verify
 from tests.support.equality import assert_equal, check
 from tests.support.selection import cases, examples
+from tests.support.skips import library
 
 RANDOM = np.random.default_rng(0)
 ROWS = 300
@@ -358,7 +359,7 @@ def test_function_of_whole_numbers_beyond_its_type() -> None:
 
 @pytest.mark.parametrize("output", ["pandas", "polars"])
 def test_frames_between_steps_make_no_difference(output: str) -> None:
-    pytest.importorskip(output)
+    library(output)
     transformer = columns(OneHotEncoder(sparse_output=False), StandardScaler())
     model = make_pipeline(transformer, StandardScaler(), Ridge()).set_output(transform=output)
     models, app = SKModels(), Flask("frames")

@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -172,7 +173,6 @@ def test_model_that_differs_is_served_where_the_tolerance_allows_it() -> None:
 @pytest.mark.full
 @SAME_PROCESS
 def test_tolerance_holds_for_files_as_well(tmp_path: Path) -> None:
-    joblib = pytest.importorskip("joblib")
     joblib.dump(RandomForestClassifier(10, random_state=0).fit(X, Y), tmp_path / "a.joblib")
     app = Flask("files")
     app.config |= {"SKMODELS_TRUST_PICKLE": True, "SKMODELS_ROOT": str(tmp_path)}

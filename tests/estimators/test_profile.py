@@ -14,8 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from flask_skmodels import ModelError, Profile, SKModels
+from tests.support.skips import library
 
-pd = pytest.importorskip("pandas")
+pd = library("pandas")
 
 
 def frame(rows: int = 200) -> Any:

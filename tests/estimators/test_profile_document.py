@@ -17,9 +17,10 @@ from sklearn.linear_model import LinearRegression
 from flask_skmodels import ArtifactError, Profile
 from flask_skmodels.estimators.profile import strict_reading
 from flask_skmodels.estimators.profile.strict_reading import MalformedProfile, read_document
+from tests.support.skips import library
 
-pd = pytest.importorskip("pandas")
-pl = pytest.importorskip("polars")
+pd = library("pandas")
+pl = library("polars")
 
 FILES = resources.files("flask_skmodels.estimators.profile")
 SCHEMA = json.loads((FILES / "profile.schema.json").read_text("utf-8"))

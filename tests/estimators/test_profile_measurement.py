@@ -25,9 +25,10 @@ from flask_skmodels.estimators.profile.column_profile import ColumnProfile
 from flask_skmodels.estimators.profile.column_summary import MOST_CATEGORIES
 from flask_skmodels.estimators.profile.rounding import round_number, round_time, unit_of
 from flask_skmodels.estimators.profile.summaries import MOST_COUNTED, Counts, Numbers
+from tests.support.skips import library
 
-pd = pytest.importorskip("pandas")
-pl = pytest.importorskip("polars")
+pd = library("pandas")
+pl = library("polars")
 
 
 def column(values: Any, **options: Any) -> ColumnProfile:

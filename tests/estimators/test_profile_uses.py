@@ -20,8 +20,9 @@ from flask_skmodels.engines.lean.probes import Probes
 from flask_skmodels.testing import fake_model
 from tests.support.command_line import output
 from tests.support.html import HTML, fill, get, read, submit
+from tests.support.skips import library
 
-pd = pytest.importorskip("pandas")
+pd = library("pandas")
 
 X = pd.DataFrame(
     {

@@ -45,7 +45,7 @@ from sklearn.svm import SVC
 from tests.parity import data
 from tests.parity.data import KINDS, NUMBERS
 from tests.parity.estimators import Case
-from tests.support.skips import TEST_LIBRARIES, library
+from tests.support.skips import library
 
 LR = LogisticRegression(max_iter=50)
 HGB = HistGradientBoostingClassifier(max_iter=4, min_samples_leaf=5)
@@ -369,8 +369,7 @@ def _mappings() -> tuple[Any, Any]:
 
 
 def boosters(name: str) -> tuple[Any, Any]:
-    install = "pip install catboost" if name == "catboost" else TEST_LIBRARIES
-    module = library(name, install)
+    module = library(name)
     few: dict[str, Any] = {"n_estimators": 4, "n_jobs": 1, "random_state": 0}
     if name == "lightgbm":
         few |= {"verbose": -1, "min_child_samples": 5}

@@ -78,8 +78,8 @@ Pipelines of other libraries
 A second table has pipelines with steps of other libraries, and those of scikit-learn's user guide.
 Each is served twice: once with the profile of its training data, and once without a profile, with a
 schema if the types of the columns cannot be read from the pipeline. ``pytest --full`` compares
-JSON, CSV, Arrow and calls from Python; ``pytest -m differential tests/parity`` compares every
-format above, and single rows too. The last column says why a pipeline is served only with a
+JSON, CSV, Arrow and calls from Python; ``pytest --full -m differential tests/parity`` compares
+every format above, and single rows too. The last column says why a pipeline is served only with a
 profile.
 """
 

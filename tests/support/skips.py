@@ -26,13 +26,11 @@ from packaging.version import Version
 
 # Patterns of the reasons of skips that may remain where everything is installed.
 PERMITTED = {
-    r"catboost is not installed": "it is large, and has no wheels for new versions of Python",
     r"root may (write into|list) every folder": "the test needs a user who is not root",
     r"the estimator takes no floats": "the test is about floats",
     r"Java is not installed": "nothing else of the project needs Java",
     r"PostgreSQL is not installed": "its server is large, and SQLite takes the same path",
     r"pyspark is not installed": "it takes half a gigabyte, and needs Java",
-    r"ray is not installed": "it has no wheels for new versions of Python",
 }
 
 PROGRAMS = {
@@ -41,6 +39,11 @@ PROGRAMS = {
     "wrk": "apt-get install wrk",
 }
 TEST_LIBRARIES = "pip install -e '.[test-foreign]'"
+# Packages that the extra test installs; the extra test-foreign installs all others.
+OF_TEST = {
+    *("openapi_spec_validator", "pandas", "polars", "pyarrow", "simdjson", "skl2onnx", "skops"),
+    "sqlalchemy",
+}
 
 # Test modules that import a library of the extra test-foreign at their top.
 LIBRARIES_OF_MODULES = {
@@ -68,19 +71,20 @@ def needs_program(name: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(shutil.which(name) is None, reason=reason)
 
 
-def library(name: str, install: str = TEST_LIBRARIES) -> Any:
-    """Return a module of a library, or skip the test.
+def library(name: str, install: str | None = None) -> Any:
+    """Return a module of a library, or skip the test, or the module that calls this at its top.
 
-    :param install: the command that installs the library
+    :param install: the command that installs the library, None if an extra for tests does
     """
     try:
         return importlib.import_module(name)
     except ImportError as error:
         package = (error.name or name).partition(".")[0]
-        reason = f"{package} is not installed: {install}"
+        extra = "pip install -e '.[test]'" if package in OF_TEST else TEST_LIBRARIES
+        reason = f"{package} is not installed: {install or extra}"
     except OSError as error:  # LightGBM's wheel needs OpenMP of the system
         reason = f"{name} cannot be loaded ({error}): apt-get install libgomp1"
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)
 
 
 def has_version(name: str, version: str) -> bool:

@@ -7,7 +7,7 @@ far the most of what such a test takes. So it is left out after the first time. 
 
 It also leaves out most of the single rows, for which the estimator is called once each: three in
 four of all its calls. Single rows remain among the first parts and the extreme values. The full run
-compares all rows in the tests of the engines, and with ``-m differential`` in those of parity.
+compares all rows in the tests of the engines, and with ``-m differential`` also in those of parity.
 
 No coverage is measured in the methods of the estimators: they are not code of this library.
 """

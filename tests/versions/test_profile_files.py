@@ -15,9 +15,10 @@ from sklearn.preprocessing import OneHotEncoder
 
 from flask_skmodels import ArtifactError, Model, Profile
 from flask_skmodels.estimators.profile.strict_reading import MAX_BYTES
+from tests.support.skips import library
 from tests.support.versions_folder import application, deployment_of, refresh
 
-pd = pytest.importorskip("pandas")
+pd = library("pandas")
 
 X = pd.DataFrame({"age": [20, 30, 40, 50], "income": [1.5, 2.5, 3.0, 4.0]})
 

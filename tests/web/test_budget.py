@@ -35,6 +35,7 @@ from tests.support.helpers import (
     problem,
     serve,
 )
+from tests.support.skips import library
 
 PATH = "/iris/predict/"
 ARROW = "application/vnd.apache.arrow.stream"
@@ -164,7 +165,7 @@ def test_inflation_is_limited_beyond_a_mebibyte(pipeline: Any, inflation: int, s
 
 
 def test_text_that_a_dictionary_repeats_is_counted(encoder: Any) -> None:
-    pa = pytest.importorskip("pyarrow")
+    pa = library("pyarrow")
     client = serve(encoding(encoder, max_cells=10**9))
     for length, status in ((10, 400), (2000, 413)):
         indices = pa.array([0] * 1000, pa.int16())
@@ -177,7 +178,7 @@ def test_text_that_a_dictionary_repeats_is_counted(encoder: Any) -> None:
 
 
 def test_columns_that_the_model_does_not_have_are_not_read(pipeline: Any) -> None:
-    pa = pytest.importorskip("pyarrow")
+    pa = library("pyarrow")
     known = {name: pa.array([value] * 10) for name, value in SETOSA.items()}
     nested = {f"x{i}": pa.array([[1]] * 10) for i in range(50)}
     sink = io.BytesIO()
@@ -203,7 +204,7 @@ def _kserve_with_unknown_columns() -> tuple[str, bytes, str]:
 
 
 def _parquet_with_unknown_columns() -> tuple[str, bytes, str]:
-    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pa, parquet = library("pyarrow"), library("pyarrow.parquet")
     columns = {name: [value] * 10 for name, value in SETOSA.items()}
     sink = io.BytesIO()
     parquet.write_table(pa.table(columns | {f"x{i}": [[1]] * 10 for i in range(50)}), sink)
@@ -354,7 +355,7 @@ def test_large_response_equals_a_small_one(
     encoder: Any, accept: str, is_sparse: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if accept == ARROW:
-        pytest.importorskip("pyarrow")
+        library("pyarrow")
 
     class Either(KeyValueModel):
         def transform(self, X: Any) -> Any:
@@ -373,7 +374,7 @@ def test_large_response_equals_a_small_one(
     assert "Content-Length" in small.headers
     assert large.content_type == small.content_type
     if accept == ARROW:
-        pa = pytest.importorskip("pyarrow")
+        pa = library("pyarrow")
         tables = [pa.ipc.open_stream(each.data).read_all() for each in (large, small)]
         assert tables[0].equals(tables[1])
     else:
@@ -388,7 +389,7 @@ def test_large_response_of_any_dtype_equals_a_small_one(
     pipeline: Any, kind: str, accept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if accept == ARROW:
-        pytest.importorskip("pyarrow")
+        library("pyarrow")
     random = np.random.default_rng(0)
     floats = random.normal(size=(20, 50)) * 10.0 ** random.integers(-30, 30, size=(20, 50))
     floats[3] = 10.0 ** np.linspace(-7, -3, 50)
@@ -416,7 +417,7 @@ def test_large_response_of_any_dtype_equals_a_small_one(
     large = post_json(client, PATH, [SETOSA] * 20, accept)
     assert ("Content-Length" in small.headers, "Content-Length" in large.headers) == (True, False)
     if accept == ARROW:
-        pa = pytest.importorskip("pyarrow")
+        pa = library("pyarrow")
         tables = [pa.ipc.open_stream(each.data).read_all().to_pylist() for each in (large, small)]
         assert repr(tables[0]) == repr(tables[1])
     else:

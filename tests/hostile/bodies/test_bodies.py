@@ -16,6 +16,7 @@ from tests.hostile.bodies.application import create_app
 from tests.hostile.bodies.measured_server import HONEST, MeasuredServer, post
 from tests.hostile.bodies.table import FEW, JSON, Case, all_cases
 from tests.support.selection import cases
+from tests.support.skips import library
 
 MOST_CPU = 2.0  # seconds
 MOST_GROWTH = 256.0  # MiB
@@ -65,7 +66,7 @@ def test_hostile_body_gets_its_status_in_process(client: FlaskClient, case: Case
 
 def skip_without_pyarrow(case: Case) -> None:
     if "arrow" in case.headers.get("Content-Type", "") or "parquet" in case.name:
-        pytest.importorskip("pyarrow")
+        library("pyarrow")
 
 
 def test_table_has_at_least_600_cases() -> None:

@@ -18,7 +18,7 @@ from tests.parity.estimators import Case
 from tests.parity.foreign.data import convert, source
 from tests.parity.formats import FORMATS
 from tests.parity.served import MANY, ONE, Served
-from tests.support.skips import TEST_LIBRARIES, library
+from tests.support.skips import library
 
 BARE, PROFILED = "without profile", "with profile"
 ONE_OF_EACH_KIND = ("JSON objects", "CSV", "Arrow")  # objects, texts, and columns with types
@@ -35,7 +35,7 @@ class Library:
 
     def __getattr__(self, name: str) -> Any:
         """Return a class or a function of the module, or skip the test if it is not installed."""
-        library(self.module.partition(".")[0], TEST_LIBRARIES)
+        library(self.module.partition(".")[0])
         return getattr(import_module(self.module), name)
 
 
