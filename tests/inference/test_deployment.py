@@ -102,7 +102,8 @@ def test_traffic_that_cannot_be_split(
 @pytest.mark.parametrize("attributes", [{"traffic": {"2": 0.1}}, {"shadow": "2"}])
 @pytest.mark.parametrize("pipeline", [constant("1"), "1.joblib"])
 def test_traffic_needs_a_folder(folder: Path, pipeline: Any, attributes: dict[str, Any]) -> None:
-    with pytest.raises(ModelError, match=r"model 'iris': .*(need|only if pipeline is) a folder of versions"):
+    message = r"model 'iris': .*(need|only if pipeline is) a folder of versions"
+    with pytest.raises(ModelError, match=message):
         application(iris(pipeline, **attributes), root=folder)
 
 

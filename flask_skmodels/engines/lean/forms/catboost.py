@@ -141,7 +141,7 @@ def _has_plain_labels(estimator: Estimator) -> bool:
 
 
 def _prediction(estimator: Estimator, method: str) -> tuple[str, int, int]:
-    """Return a method's kind of prediction, the index of its first tree and the end of its trees."""
+    """Return a method's kind of prediction, and the first index and the end of its trees."""
     passed: list[Any] = []
     duplicate = shallow_copy(estimator)
     duplicate._predict = lambda data, *options: passed.extend(options)
