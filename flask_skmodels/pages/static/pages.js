@@ -135,7 +135,7 @@
     }
   };
 
-  // What if: while a slider moves, so does the answer. One request at a time; the last position wins.
+  // What if: a slider that moves changes the answer. One request at a time; the last position wins.
   const WAIT = 120; // milliseconds without a move
   const ask = async (form) => {
     if (isAsking) return void (isStale = true);
