@@ -348,7 +348,7 @@ def rejection_in(
     too_large = None
     if isinstance(error, ValueError):
         too_large = _too_large_numbers(prediction, call.version)
-    # The estimator may also have returned a result that has not one entry for each row.
+    # The estimator may also have returned a result that does not have one entry for each row.
     if too_large is not None or call.rows is None or prediction.batch_rows:
         return too_large
     return rejection_of(

@@ -52,7 +52,7 @@ _SUMMARIES = {
     "score_samples": "Score",
     EXPLAIN: "Explain predictions by the contributions of the fields",
 }
-# These are not separate components: openapi-python-client ignores such components, and the client #
+# These are not separate components: openapi-python-client ignores such components, and the client
 # that it generates fails for bodies of several types if one of them is an array.
 _FORM, _UPLOAD = "Row/$defs/Form", "Row/$defs/Upload"
 _REQUEST_HEADERS = ("X-Request-ID", "Content-Encoding")

@@ -1,4 +1,4 @@
-"""The page ``/{name}/card/``: a model described for people who decide about it, for print too."""
+"""The page ``/{name}/card/``: a description of a model for those who decide about it."""
 
 from __future__ import annotations
 

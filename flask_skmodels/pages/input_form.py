@@ -109,7 +109,10 @@ class InputForm:
 
     @classmethod
     def of(cls, version: ModelVersion, hidden: Collection[str] = ()) -> InputForm:
-        """Return the form of a version; it is made once, which takes longer than filling it."""
+        """Return the form of a version.
+
+        It is made only once for each version, because making it takes longer than filling it in.
+        """
         forms, key = _forms.setdefault(version, {}), frozenset(hidden)
         form = forms.get(key)
         if form is None:

@@ -17,7 +17,7 @@ from flask_skmodels.web.views import BaseView
 ALONE = "alone"  # the parameter for the drawing alone, outside the page of its model
 _SCRIPT = re.compile(r"<script\b.*?</script>|\son\w+=\"[^\"]*\"", re.DOTALL)
 # No script ever runs in the drawing. With the same origin, the script of the model's page can read
-# # its height and set its theme.
+# its height and set its theme.
 _SANDBOX = (
     "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
     "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"

@@ -25,7 +25,7 @@ from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.http_errors import NoSuchVersion
 
 MOST_VERSIONS = 50  # versions that can be chosen
-_NOT_KEPT = "Only numbers, yes or no, and values from a fixed list are kept from the requests."
+_NOT_KEPT = "Of a request, only numbers, yes or no, and values from a fixed list are kept."
 
 
 class TrafficPage(Page):

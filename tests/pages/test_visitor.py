@@ -862,7 +862,7 @@ def test_card_tells_what_a_manager_asks(towns: Any, tmp_path: Path) -> None:
     assert hint == "in training: Bergen, Oslo, Roma; other values are accepted"
     client.post("/price/predict/", json={"town": "Oslo", "area": 60})
     inputs = get(client, "/price/traffic/").one("section", aria_labelledby="inputs-title").text
-    assert "Not shown: town. Only numbers, yes or no, and values" in inputs
+    assert "Not shown: town. Of a request, only numbers, yes or no, and values" in inputs
     assert "hides" not in inputs
     assert "The bar below" not in inputs
     assert "does not say how sure it is" in page.text

@@ -97,7 +97,7 @@
   // The number of the last thing that the visitor did: a response to an earlier one is not shown.
   let latest = 0;
   let timer, isAsking, isStale;
-  // The number of the last request that replaces each part; none if its form was changed since then.
+  // The number of the last request that replaces each part; none if its form was changed since.
   const sent = new Map();
 
   // Submit a form and replace the parts of the page that it names in data-live.
@@ -135,7 +135,7 @@
     }
   };
 
-  // What if: while a slider moves, the answer changes. One request at a time; the last position wins.
+  // What if: a slider that moves changes the answer. One request at a time; the last position wins.
   const WAIT = 120; // milliseconds without a move
   const ask = async (form) => {
     if (isAsking) return void (isStale = true);
@@ -180,7 +180,7 @@
     slider.addEventListener("keydown", (event) => {
       const direction = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1 }[event.key];
       if (!direction) return;
-      event.preventDefault(); // with step "any", the browser's own steps are a hundredth of the range
+      event.preventDefault(); // with step "any", browsers step by a hundredth of the range
       slider.value = Number(slider.value) + direction * step;
       slider.dispatchEvent(new Event("input"));
     });
