@@ -27,9 +27,9 @@ FIELDS = 20
 CALLS = 500
 ROUNDS = 60
 MANY_ROWS = 65_536
-MOST_MICROSECONDS = 2.0
+MAX_MICROSECONDS = 2.0
 MODELS, FIELDS_OF_MODEL = 100, 50
-MOST_BYTES = 10_000_000
+MAX_BYTES = 10_000_000
 
 
 def numbers(rows: int, fields: int = FIELDS) -> np.ndarray[Any, Any]:
@@ -134,14 +134,14 @@ def memory() -> int:
 
 def main() -> None:
     X = numbers(5000)
-    print(f"one row of {FIELDS} numbers: {difference(X, 1).text()}, at most {MOST_MICROSECONDS} µs")
+    print(f"one row of {FIELDS} numbers: {difference(X, 1).text()}, at most {MAX_MICROSECONDS} µs")
     print(f"three operations of NumPy on such a row: {operations():.2f} µs at best")
     print(f"one row of 15 numbers and 5 texts: {difference(mixed(5000), 1).text()}")
     many = difference(numbers(MANY_ROWS), MANY_ROWS, calls=1, rounds=9)
     print(f"each of {MANY_ROWS:,} rows: {many.text(MANY_ROWS)}")
     print(
         f"{MODELS} models of {FIELDS_OF_MODEL} fields: {memory() / 1e6:.1f} MB, at most "
-        f"{MOST_BYTES / 1e6:.0f} MB"
+        f"{MAX_BYTES / 1e6:.0f} MB"
     )
 
 

@@ -31,11 +31,11 @@ from flask_skmodels import SKModels
 FIELDS = 20
 TRAINING_ROWS = 1000
 ROUNDS = 30
-MOST = {"linear": 2.0, "forest of 100": 20.0, "LightGBM": 5.0}
+MAX_RATIOS = {"linear": 2.0, "forest of 100": 20.0, "LightGBM": 5.0}
 
 
 def models() -> dict[str, Any]:
-    """Return the estimators, of which those without an entry in ``MOST`` have no limit."""
+    """Return the estimators, of which those without an entry in ``MAX_RATIOS`` have no limit."""
     estimators: dict[str, Any] = {
         "linear": make_pipeline(StandardScaler(), LogisticRegression()),
         "forest of 100": RandomForestClassifier(100, random_state=0),
@@ -83,7 +83,7 @@ def measure(name: str, estimator: Any, X: Any) -> None:
     own, alone, predict, whole = (statistics.median(each) for each in zip(*rounds, strict=True))
     ratios = [round_[3] / round_[2] for round_ in rounds]
     low, ratio, high = statistics.quantiles(ratios, n=4)
-    most = MOST.get(name)
+    most = MAX_RATIOS.get(name)
     limit = "" if most is None else f", at most {most:g}: {'yes' if ratio <= most else 'NO'}"
     print(
         f"{name:20} models.predict {predict * 1e6:7.0f} µs, explain {whole * 1e6:7.0f} µs, ratio "

@@ -22,9 +22,9 @@ from sklearn.linear_model import Ridge
 from flask_skmodels import Profile, SKModels
 
 ROWS = 1_000_000
-MOST_SECONDS = 5
-MOST_BYTES = 200_000
-MOST_REGISTRATION = 0.010  # seconds
+MAX_SECONDS = 5
+MAX_BYTES = 200_000
+MAX_REGISTRATION = 0.010  # seconds
 REGISTRATIONS = 15
 
 
@@ -92,9 +92,9 @@ def measure_frame() -> Profile:
         size = file.stat().st_size
         loaded = min(seconds(lambda: Profile.load(file)) for _ in range(5))
     column = ROWS * 8
-    print(f"Profile.of: {took:.2f} s, at most {MOST_SECONDS} s")
+    print(f"Profile.of: {took:.2f} s, at most {MAX_SECONDS} s")
     print(f"memory: {memory.growth / 1e6:.0f} MB, {memory.growth / column:.1f} columns")
-    print(f"file: {size:,} bytes, at most {MOST_BYTES:,}; loaded in {loaded * 1000:.1f} ms")
+    print(f"file: {size:,} bytes, at most {MAX_BYTES:,}; loaded in {loaded * 1000:.1f} ms")
     return profile
 
 
@@ -112,7 +112,7 @@ def measure_registration() -> None:
     without, profiled = (statistics.median(times[name]) for name in ("without", "with"))
     print(
         f"registration: {without * 1000:.1f} ms without, {profiled * 1000:.1f} ms with a profile, "
-        f"at most {MOST_REGISTRATION * 1000:.0f} ms more"
+        f"at most {MAX_REGISTRATION * 1000:.0f} ms more"
     )
 
 

@@ -227,11 +227,11 @@ def neighbors(*, has_labels: bool) -> tuple[Side, Side]:
 def lanes() -> tuple[Side, Side]:
     """Answer a prediction in the fast lane, and through Flask."""
 
-    def answer(has_lane: bool) -> Side:
+    def side(has_lane: bool) -> Side:
         app = application(has_listeners=False, has_lane=has_lane)
         return lambda: Context().run(post, app, *BODIES["JSON"])  # outside the current context
 
-    return answer(True), answer(False)
+    return side(True), side(False)
 
 
 SHORT_CUTS: dict[str, Callable[[], tuple[Side, Side]]] = {

@@ -74,10 +74,10 @@ def post(app: Flask, body: bytes, content_type: str) -> bytes:
     def start(status: str, headers: Any, error: Any = None) -> Any:
         statuses.append(status)
 
-    answer = b"".join(app(environ, start))
+    response = b"".join(app(environ, start))
     if statuses != ["200 OK"]:
-        raise RuntimeError(f"{statuses}: {answer!r}")
-    return answer
+        raise RuntimeError(f"{statuses}: {response!r}")
+    return response
 
 
 def calls_of(app: Flask, body: bytes, content_type: str) -> list[tuple[int, str]]:

@@ -15,7 +15,7 @@ from benchmarks import HERE
 
 REQUIREMENTS = HERE / "environments"
 SHARED = ("joblib", "numpy", "pandas", "scikit-learn")  # equal everywhere, so that answers are
-MOST_SECONDS = 900  # of one installation
+MAX_SECONDS = 900  # of one installation
 
 
 class NotBuilt(Exception):
@@ -73,7 +73,7 @@ class Environment:
     def _pip(self, *arguments: str) -> str:
         command = [self.python, "-m", "pip", "--disable-pip-version-check", *arguments]
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=MOST_SECONDS
+            command, check=False, capture_output=True, text=True, timeout=MAX_SECONDS
         )
         if done.returncode:
             raise NotBuilt("\n".join(done.stderr.strip().splitlines()[-5:]))

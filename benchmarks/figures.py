@@ -13,7 +13,7 @@ from benchmarks.sections import BATCHED, UNBATCHED
 from benchmarks.workloads import SLOW
 
 SERVERS = ("sync", "gthread", "granian")
-MOST_CONNECTIONS = 64
+MAX_CONNECTIONS = 64
 TAIL_CONNECTIONS = 16
 IN_PROCESS = {
     "w1": ("W1", 15),
@@ -96,7 +96,7 @@ def _over_http() -> Iterator[Figure]:
             yield Figure(
                 f"{name}, 64 connections",
                 bound,
-                partial(_least, over=over, under=best_peer, only=MOST_CONNECTIONS),
+                partial(_least, over=over, under=best_peer, only=MAX_CONNECTIONS),
             )
 
 

@@ -18,7 +18,7 @@ from benchmarks.servers import HOST, Server
 
 SCRIPT = HERE / "post.lua"
 READY_SECONDS = 120
-ANSWER_SECONDS = 60
+RESPONSE_SECONDS = 60
 
 
 class Wrong(Exception):
@@ -64,7 +64,7 @@ class Target:
             "--threads": 1,
             "--connections": connections,
             "--duration": seconds,
-            "--timeout": ANSWER_SECONDS,
+            "--timeout": RESPONSE_SECONDS,
             "--script": SCRIPT,
         }
         told = [str(word) for option in options.items() for word in option]
@@ -74,7 +74,7 @@ class Target:
                 check=True,
                 capture_output=True,
                 text=True,
-                timeout=seconds + ANSWER_SECONDS,
+                timeout=seconds + RESPONSE_SECONDS,
             )
             self._settle()
         return read_sample(done.stdout)
@@ -125,7 +125,7 @@ class Target:
 
     def _settle(self) -> None:
         """Wait until the server has done what is left of its requests, so that the next one can."""
-        deadline = monotonic() + ANSWER_SECONDS
+        deadline = monotonic() + RESPONSE_SECONDS
         before = -1
         while (now := self.server.ticks()) != before and monotonic() < deadline:
             before = now
@@ -163,7 +163,7 @@ def _wrk() -> str:
 
 @contextmanager
 def _connection(port: int) -> Iterator[HTTPConnection]:
-    connection = HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
+    connection = HTTPConnection(HOST, port, timeout=RESPONSE_SECONDS)
     try:
         yield connection
     finally:
@@ -175,7 +175,7 @@ def _ask(connection: HTTPConnection, exchange: Exchange, body: bytes) -> bytes:
     headers = {"Content-Type": exchange.media_type} if body else {}
     connection.request("POST" if body else "GET", exchange.path, body or None, headers)
     response = connection.getresponse()
-    answer = response.read()
+    content = response.read()
     if response.status != 200:
-        raise Wrong(f"{exchange.path}: {response.status} {answer[:200]!r}")
-    return answer
+        raise Wrong(f"{exchange.path}: {response.status} {content[:200]!r}")
+    return content

@@ -130,28 +130,28 @@ def _column_tensor(name: str, values: list[Any]) -> dict[str, Any]:
     }
 
 
-def predictions(answer: bytes) -> list[Any]:
-    found: list[Any] = orjson.loads(answer)["predictions"]
+def predictions(body: bytes) -> list[Any]:
+    found: list[Any] = orjson.loads(body)["predictions"]
     return found
 
 
-def tensor(answer: bytes) -> list[Any]:
-    found: list[Any] = orjson.loads(answer)["outputs"][0]["data"]
+def tensor(body: bytes) -> list[Any]:
+    found: list[Any] = orjson.loads(body)["outputs"][0]["data"]
     return found
 
 
-def from_csv(answer: bytes) -> list[Any]:
-    found: list[Any] = pd.read_csv(BytesIO(answer)).iloc[:, 0].tolist()
+def from_csv(body: bytes) -> list[Any]:
+    found: list[Any] = pd.read_csv(BytesIO(body)).iloc[:, 0].tolist()
     return found
 
 
-def from_arrow(answer: bytes) -> list[Any]:
+def from_arrow(body: bytes) -> list[Any]:
     import pyarrow as pa
 
-    found: list[Any] = pa.ipc.open_stream(answer).read_all().column(0).to_pylist()
+    found: list[Any] = pa.ipc.open_stream(body).read_all().column(0).to_pylist()
     return found
 
 
-def bare_list(answer: bytes) -> list[Any]:
-    found: list[Any] = orjson.loads(answer)
+def bare_list(body: bytes) -> list[Any]:
+    found: list[Any] = orjson.loads(body)
     return found

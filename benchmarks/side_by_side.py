@@ -120,17 +120,17 @@ def serve() -> None:
     """Time a call for each line of the input, which is its name."""
     app, known = calls()
     times: dict[str, int] = {}
-    answer(list(known))
+    write(list(known))
     with app.app_context():
         for line in sys.stdin:
             name = line.strip()
             if name not in times:
                 times[name] = _times(known[name])
             parts = [_seconds(known[name], times[name]) for _ in range(PARTS)]
-            answer(min(parts) * 1e6)
+            write(min(parts) * 1e6)
 
 
-def answer(value: Any) -> None:
+def write(value: Any) -> None:
     print(json.dumps(value), flush=True)
 
 

@@ -28,8 +28,8 @@ def infer(client: Any, model: str, values: Any, datatype: str, *, binary: bool) 
 def native(client: Any, model: str, values: Any) -> Any:
     body = json.dumps(values.tolist())
     headers = {"Content-Type": "application/json"}
-    answer = client._post(f"{model}/predict/", body, headers, None)
-    return np.array(json.loads(answer.read())["predictions"])
+    response = client._post(f"{model}/predict/", body, headers, None)
+    return np.array(json.loads(response.read())["predictions"])
 
 
 def seconds(call: Callable[[], Any], times: int) -> float:

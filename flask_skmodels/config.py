@@ -12,7 +12,7 @@ from typing import Any, Literal
 from flask_skmodels.artifacts.declaration import ONNX_TOLERANCE, Policy
 from flask_skmodels.artifacts.regular_files import MAX_BYTES
 from flask_skmodels.exceptions import ConfigurationError
-from flask_skmodels.hints import LIKELY, nearest
+from flask_skmodels.hints import LIKELY, nearest_name
 from flask_skmodels.schema.validator import is_number
 
 logger = logging.getLogger("flask_skmodels")
@@ -296,6 +296,6 @@ def _log_unknown_keys(config: Mapping[str, Any], name: str) -> None:
         if not key.startswith(f"{name}_") or key in known:
             continue
         if not key.endswith(tuple(f"_{suffix}" for suffix in KEYS)):
-            meant = nearest(key.removeprefix(f"{name}_"), KEYS, LIKELY)
+            meant = nearest_name(key.removeprefix(f"{name}_"), KEYS, LIKELY)
             hint = "" if meant is None else f"; did you mean {name}_{meant}?"
             logger.warning("%s is not a configuration key%s", key, hint)

@@ -31,7 +31,7 @@ from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.state import Decorator, Lane, NoLane, State
 from flask_skmodels.telemetry.setup import listeners_of
-from flask_skmodels.versions.digest import digest_of
+from flask_skmodels.versions.digest import version_digest
 from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.loaded_models import LoadedModels
 from flask_skmodels.versions.registry import Registry
@@ -324,7 +324,7 @@ class SKModels:
         :raises RuntimeError: there is no application, or it does not have this extension
         """
         state: State = self._sender(app).extensions[self.name]
-        return api_docs.document_of(state, state.deployments.values())
+        return api_docs.api_document(state, state.deployments.values())
 
     def digest(self, name: str, *, version: str | None = None, app: Flask | None = None) -> str:
         """Return a text that changes whenever the predictions of a model may change.
@@ -339,7 +339,7 @@ class SKModels:
         :raises RuntimeError: there is no application, or it does not have this extension
         """
         sender = self._sender(app)
-        return digest_of(self._deployment(sender, name).version(sender, version))
+        return version_digest(self._deployment(sender, name).version(sender, version))
 
     def comparison(self, name: str, app: Flask | None = None) -> JSONObject | None:
         """Return a comparison of a model with its shadow in this process; None without a shadow.

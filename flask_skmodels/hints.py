@@ -34,7 +34,7 @@ def _version() -> str:
 __version__ = _version()
 
 
-def nearest(name: str, known: Iterable[str], least: float = NEAR) -> str | None:
+def nearest_name(name: str, known: Iterable[str], least: float = NEAR) -> str | None:
     """Return the known name that a misspelt name stands for, None if no known name is near.
 
     :param least: the similarity that counts as near, from 0 to 1
@@ -44,7 +44,7 @@ def nearest(name: str, known: Iterable[str], least: float = NEAR) -> str | None:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name, empty if no known name is near."""
-    found = nearest(name, known, LIKELY)
+    found = nearest_name(name, known, LIKELY)
     return "" if found is None else f"; did you mean {found!r}?"
 
 

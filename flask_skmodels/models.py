@@ -20,7 +20,7 @@ from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.profile.profiled_inputs import profiled
 from flask_skmodels.estimators.profile.profiled_rules import with_ranges, with_types
 from flask_skmodels.exceptions import ArtifactError, ModelError
-from flask_skmodels.hints import did_you_mean, nearest
+from flask_skmodels.hints import did_you_mean, nearest_name
 from flask_skmodels.schema.fields import Declaration, InputColumn, Inputs, declared
 from flask_skmodels.schema.pydantic_rules import forbids_unknown, is_pydantic_model, rules_of
 from flask_skmodels.schema.schema import FixedSchema, Schema
@@ -360,7 +360,9 @@ def check_spelling(model: Model) -> None:
     for name, value in given:
         if name.startswith("_") or hasattr(Model, name):
             continue
-        meant = nearest(name, [*Model.attributes, *(introspect.METHODS if callable(value) else ())])
+        meant = nearest_name(
+            name, [*Model.attributes, *(introspect.METHODS if callable(value) else ())]
+        )
         if meant is not None:
             raise ModelError(
                 f"model {name_of(model)!r} has no attribute {name!r}; did you mean {meant!r}? "

@@ -11,8 +11,8 @@ from flask import Flask
 from benchmarks.served import shelf
 from flask_skmodels import KeyValueModel, Prediction, SKModels, after_prediction
 
-MOST_BYTES = 1 << 30  # of a request
-MOST_ROWS = 1_000_000  # of a request
+MAX_BYTES = 1 << 30  # of a request
+MAX_ROWS = 1_000_000  # of a request
 
 served: Counter[str] = Counter()
 
@@ -53,7 +53,7 @@ def app_of(
         }
         models.register(KeyValueModel(**attributes))
     app = Flask("benchmark")
-    limits = {"MAX_CONTENT_LENGTH": MOST_BYTES, "SKMODELS_MAX_ROWS": MOST_ROWS}
+    limits = {"MAX_CONTENT_LENGTH": MAX_BYTES, "SKMODELS_MAX_ROWS": MAX_ROWS}
     app.config.update(config or {}, **limits)
     models.init_app(app)
     after_prediction.connect(count, app)

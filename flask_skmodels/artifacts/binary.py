@@ -9,7 +9,7 @@ import numpy as np
 
 from flask_skmodels.schema.types import Array
 
-_LONGEST_VARINT = 10  # bytes
+_MAX_VARINT_BYTES = 10  # bytes
 
 
 def read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
@@ -18,7 +18,7 @@ def read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
     :raises struct.error: the data end before it does, or it is longer than 64 bits
     """
     value = 0
-    for index, byte in enumerate(data[position : position + _LONGEST_VARINT]):
+    for index, byte in enumerate(data[position : position + _MAX_VARINT_BYTES]):
         value |= (byte & 127) << (7 * index)
         if byte < 128:
             return value, position + index + 1

@@ -40,7 +40,7 @@ class ChunkSignals:
         self._method = method
         self._keep = keep
 
-    def send(self, chunk: Chunk, result: BatchResult) -> None:
+    def send_result(self, chunk: Chunk, result: BatchResult) -> None:
         """Send the signals of a chunk that was predicted.
 
         :raises ScoringError: a receiver of ``before_prediction`` has stopped the run

@@ -105,7 +105,7 @@ def cannot_write(path: Path | str, error: OSError) -> ScoringError:
     return ScoringError(f"cannot write {path}: {reason}")
 
 
-def digest_of(path: Path) -> str | None:
+def file_digest(path: Path) -> str | None:
     """Return the SHA-256 of a file in hexadecimal, None if it cannot be read."""
     digest = sha256()
     try:

@@ -25,7 +25,7 @@ from flask_skmodels.bulk.sources import (
     BatchSource,
     FileSource,
     QuerySource,
-    Source,
+    RowSource,
     StandardInput,
     one_format,
 )
@@ -213,7 +213,7 @@ def _with_rejects(summary: Summary, sink: Sink, tables: list[Any]) -> Summary:
     return replace(summary, rejects=sink.name)
 
 
-def _open_source(source: Any, query: str | None) -> Source:
+def _open_source(source: Any, query: str | None) -> RowSource:
     names = [fspath(source)] if isinstance(source, str | PathLike) else source
     if (
         isinstance(names, list | tuple)

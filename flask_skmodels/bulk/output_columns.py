@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from flask_skmodels.bulk.batch import BatchResult, EstimatorFailed
-from flask_skmodels.codecs.arrow import answer_array
+from flask_skmodels.codecs.arrow import arrow_array
 from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.engines.lean.probes import Probes, row_slice
 from flask_skmodels.exceptions import InvalidInput, ScoringError
@@ -19,7 +19,7 @@ from flask_skmodels.versions.version import ModelVersion
 _SAMPLES = 8
 
 
-def answers_of(result: BatchResult, schema: Any) -> Any:
+def chunk_outputs(result: BatchResult, schema: Any) -> Any:
     """Return the predictions of a chunk as an Arrow table.
 
     :param result: the result
@@ -28,7 +28,7 @@ def answers_of(result: BatchResult, schema: Any) -> Any:
     """
     if result.prediction is None:
         return import_module("pyarrow").table({}) if schema is None else schema.empty_table()
-    table = answer_table(result.prediction)
+    table = arrow_table(result.prediction)
     if schema is None or table.schema.equals(schema):
         return table
     pyarrow = import_module("pyarrow")
@@ -41,21 +41,21 @@ def answers_of(result: BatchResult, schema: Any) -> Any:
         ) from error
 
 
-def answer_table(prediction: Prediction) -> Any:
+def arrow_table(prediction: Prediction) -> Any:
     """Return the outputs of a prediction as an Arrow table, with the same columns as CSV."""
     columns = answer_columns(prediction)
     names = [name.encode("utf-8", "replace").decode() for name, _ in columns]
     pyarrow = import_module("pyarrow")
-    arrays = [answer_array(values, pyarrow) for _, values in columns]
+    arrays = [arrow_array(values, pyarrow) for _, values in columns]
     return pyarrow.Table.from_arrays(arrays, names=names)
 
 
-def answer_schema(version: ModelVersion, method: str) -> Any:
+def arrow_schema(version: ModelVersion, method: str) -> Any:
     """Return the Arrow schema of the predictions of a method, None if it is not known.
 
     To find it, a row that the estimator accepts is predicted: an example of the model, or a probe.
     """
-    known = version.answer_schemas
+    known = version.arrow_schemas
     if method not in known:
         known[method] = next((s for s in _schemas(version, method) if s is not None), None)
     return known[method]
@@ -66,7 +66,7 @@ def _schemas(version: ModelVersion, method: str) -> Any:
         with suppress(InvalidInput, EstimatorFailed, Exception):
             X = rows if not isinstance(rows, Rows) else version.schema.clean(rows)
             outputs = version.callable(method)(copy_of(X))
-            yield answer_table(
+            yield arrow_table(
                 Prediction(
                     model=version.name,
                     version=version.label,

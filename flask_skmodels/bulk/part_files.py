@@ -58,7 +58,7 @@ def write_tables(
         _write_text(schema, tables, file, form, has_header)
 
 
-def read_table(path: Path, form: FileFormat) -> Any:
+def read_part_file(path: Path, form: FileFormat) -> Any:
     """Return the table in a part file of Parquet or Arrow."""
     pyarrow = import_module("pyarrow")
     if form.name == "parquet":
@@ -79,7 +79,7 @@ def join_parts(schema: Any, parts: Iterable[Path], file: Any, form: FileFormat) 
     :param form: the format of all of them
     """
     if form.name in {"parquet", "arrow"}:
-        write_tables(schema, (read_table(part, form) for part in parts), file, form)
+        write_tables(schema, (read_part_file(part, form) for part in parts), file, form)
         return
     is_empty = True
     for part in parts:

@@ -22,15 +22,15 @@ from flask_skmodels.bulk.chunks import (
     missing_columns,
 )
 from flask_skmodels.bulk.executors.choice import open_executor
-from flask_skmodels.bulk.executors.executor import Executor, Task
+from flask_skmodels.bulk.executors.executor import ChunkTask, Executor
 from flask_skmodels.bulk.fingerprints import model_fingerprint
 from flask_skmodels.bulk.options import Options
-from flask_skmodels.bulk.output_columns import answer_schema, answers_of
+from flask_skmodels.bulk.output_columns import arrow_schema, chunk_outputs
 from flask_skmodels.bulk.part_files import write_tables
 from flask_skmodels.bulk.progress import Progress, Watch, unwatched
 from flask_skmodels.bulk.rejects import errors_text, in_words, rejects_of, rejects_schema
 from flask_skmodels.bulk.sinks import STANDARD_OUTPUT, Sink
-from flask_skmodels.bulk.sources import FileSource, Source
+from flask_skmodels.bulk.sources import FileSource, RowSource
 from flask_skmodels.bulk.staging import Staging
 from flask_skmodels.bulk.summary import Summary
 from flask_skmodels.codecs.json_text import loads
@@ -84,7 +84,7 @@ class Run:
     """
 
     scoring: Scoring
-    source: Source
+    source: RowSource
     options: Options
     watch: Watch = unwatched
     _totals: _Totals = field(default_factory=_Totals)
@@ -155,7 +155,7 @@ class Run:
 
     def columns_of(self, result: BatchResult) -> dict[str, str]:
         """Return the names and types of the columns of the output."""
-        table = self._joined(result, self._answers(result, None))
+        table = self._joined(result, self._outputs(result, None))
         return {field.name: str(field.type) for field in table.schema}
 
     def _described(self, sink: Sink, rejects: Sink) -> dict[str, Any]:
@@ -230,7 +230,7 @@ class Run:
                 types = self._key_types(chunk)
                 if staging is not None and self._is_finished(staging, chunk):
                     continue
-                waiting.append((chunk, executor.submit(Task(options.method, types), chunk)))
+                waiting.append((chunk, executor.submit(ChunkTask(options.method, types), chunk)))
                 if len(waiting) > _AHEAD * executor.workers:
                     yield self._result(*waiting.popleft())
             while waiting:
@@ -281,14 +281,14 @@ class Run:
                 f"row {chunk.first_row + row} of {chunk.source} is rejected: "
                 f"{in_words(errors_text(result.errors[row]))}"
             )
-        self._signals.send(chunk, result)
+        self._signals.send_result(chunk, result)
         return chunk, result
 
     def _write(self, staging: Staging, chunk: Chunk, result: BatchResult) -> None:
         """Write the result of a chunk; the first result decides the schema of all."""
         schemas = staging.schemas
-        answers = self._answers(result, None if schemas is None else schemas[0])
-        table = self._joined(result, answers)
+        outputs = self._outputs(result, None if schemas is None else schemas[0])
+        table = self._joined(result, outputs)
         if schemas is None:
             table = table.replace_schema_metadata(self._metadata())
             schemas = table.schema, rejects_schema(self._types or {})
@@ -306,34 +306,34 @@ class Run:
         self._count(result.count, len(result.errors))
         self._check_limit()
 
-    def _answers(self, result: BatchResult, schema: Any) -> Any:
+    def _outputs(self, result: BatchResult, schema: Any) -> Any:
         """Return the predictions of a chunk as an Arrow table.
 
         :param schema: the schema of the output, None before the first chunk is written
         """
         if schema is not None:
             fields = [schema.field(index) for index in range(len(self.options.keep), len(schema))]
-            return answers_of(result, import_module("pyarrow").schema(fields))
+            return chunk_outputs(result, import_module("pyarrow").schema(fields))
         known = None
         if result.prediction is None:
-            known = answer_schema(self.scoring.version, self.options.method)
+            known = arrow_schema(self.scoring.version, self.options.method)
             if known is None:
                 raise ScoringError(
                     "no row of the first chunk can be scored, so the columns of the prediction are "
                     "not known: give the model examples"
                 )
-        return answers_of(result, known)
+        return chunk_outputs(result, known)
 
-    def _joined(self, result: BatchResult, answers: Any) -> Any:
+    def _joined(self, result: BatchResult, outputs: Any) -> Any:
         keys = result.scored_keys()
-        names = [*keys.column_names, *answers.column_names]
+        names = [*keys.column_names, *outputs.column_names]
         pyarrow = import_module("pyarrow")
-        return pyarrow.Table.from_arrays([*keys.columns, *answers.columns], names=names)
+        return pyarrow.Table.from_arrays([*keys.columns, *outputs.columns], names=names)
 
     def _tables(self, rejects: Any) -> Iterator[Any]:
         schema = None
         for chunk, result in self._results(None):
-            table = self._joined(result, self._answers(result, schema))
+            table = self._joined(result, self._outputs(result, schema))
             if schema is None:
                 schema = table.replace_schema_metadata(self._metadata()).schema
             if result.errors and rejects is not None:
@@ -391,8 +391,8 @@ class Run:
         keep = self.options.keep
         types = self.source.key_types(keep) or dict.fromkeys(keep, pyarrow.string())
         self._types = types
-        answers = answer_schema(self.scoring.version, self.options.method) or []
-        return pyarrow.schema([*types.items(), *answers], metadata=self._metadata())
+        outputs = arrow_schema(self.scoring.version, self.options.method) or []
+        return pyarrow.schema([*types.items(), *outputs], metadata=self._metadata())
 
     def _summary(self, output: str, rejects: str | None) -> Summary:
         totals = self._totals

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_skmodels.bulk.batch import BatchResult, score_content
 from flask_skmodels.bulk.chunks import ArrowContent
-from flask_skmodels.bulk.output_columns import answer_schema, answers_of
+from flask_skmodels.bulk.output_columns import arrow_schema, chunk_outputs
 from flask_skmodels.bulk.rejects import ERRORS, errors_text
 from flask_skmodels.bulk.shipped_model import ShippedModel
 from flask_skmodels.bulk.sources import to_table
@@ -72,10 +72,10 @@ class Scorer:
         """
         pyarrow = import_module("pyarrow")
         keys = [(name, self._key_type(name, source)) for name in self._types]
-        answers = answer_schema(self._shipped.load(), self._method)
-        if answers is None:
+        outputs = arrow_schema(self._shipped.load(), self._method)
+        if outputs is None:
             raise ScoringError("the types of the prediction are not known: give the model examples")
-        return pyarrow.schema([*keys, *answers, (ERRORS, pyarrow.string())])
+        return pyarrow.schema([*keys, *outputs, (ERRORS, pyarrow.string())])
 
     def _key_type(self, name: str, source: Any) -> Any:
         pyarrow = import_module("pyarrow")
@@ -100,28 +100,28 @@ class Scorer:
         if not table.num_rows:
             return self.schema_of(table.schema).empty_table()
         result = score_content(version, self._method, ArrowContent(table), self._types)
-        answers = _spread(answers_of(result, self._answers_known()), result)
+        outputs = _spread(chunk_outputs(result, self._known_schema()), result)
         texts = [
             errors_text(result.errors[row]) if row in result.errors else None
             for row in range(result.count)
         ]
-        columns = [*result.keys.columns, *answers.columns, pyarrow.array(texts, pyarrow.string())]
-        names = [*result.keys.column_names, *answers.column_names, ERRORS]
+        columns = [*result.keys.columns, *outputs.columns, pyarrow.array(texts, pyarrow.string())]
+        names = [*result.keys.column_names, *outputs.column_names, ERRORS]
         return pyarrow.Table.from_arrays(columns, names=names)
 
-    def _answers_known(self) -> Any:
-        return answer_schema(self._shipped.load(), self._method)
+    def _known_schema(self) -> Any:
+        return arrow_schema(self._shipped.load(), self._method)
 
 
-def _spread(answers: Any, result: BatchResult) -> Any:
+def _spread(outputs: Any, result: BatchResult) -> Any:
     """Return the predictions of the scored rows with nulls for the rejected ones."""
     if not result.errors:
-        return answers
+        return outputs
     pyarrow = import_module("pyarrow")
     places: list[int | None] = [None] * result.count
     for place, row in enumerate(result.scored or ()):
         places[row] = place
-    return answers.take(pyarrow.array(places, pyarrow.int64()))
+    return outputs.take(pyarrow.array(places, pyarrow.int64()))
 
 
 def _table_of(batch: Any) -> Any:

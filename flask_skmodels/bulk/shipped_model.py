@@ -23,7 +23,7 @@ from flask_skmodels.models import KeyValueModel, Model, ValuesModel, plain_schem
 from flask_skmodels.versions.version import ModelVersion
 
 _KINDS: tuple[type[Model], ...] = (KeyValueModel, ValuesModel, Model)
-_MOST_LOADED = 4  # versions that a worker keeps
+_MAX_LOADED = 4  # versions that a worker keeps
 _received: dict[str, ShippedModel] = {}
 _loaded: OrderedDict[str, ModelVersion] = OrderedDict()
 _lock = Lock()
@@ -93,7 +93,7 @@ class ShippedModel:
             if self.key not in _loaded:
                 _loaded[self.key] = self._load()
             _loaded.move_to_end(self.key)
-            while len(_loaded) > _MOST_LOADED:
+            while len(_loaded) > _MAX_LOADED:
                 _loaded.popitem(last=False)
             return _loaded[self.key]
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from flask_skmodels.bulk.databases import Table, shown
 from flask_skmodels.bulk.durable_files import sync_folder, write_durably
 from flask_skmodels.bulk.locations import FileFormat, filesystem_of, format_of, is_url
-from flask_skmodels.bulk.part_files import join_parts, read_table
+from flask_skmodels.bulk.part_files import join_parts, read_part_file
 from flask_skmodels.exceptions import ScoringError
 
 STANDARD_OUTPUT = "-"
@@ -183,7 +183,7 @@ class TableSink:
 
     def publish(self, schema: Any, folder: Path, parts: Sequence[Path]) -> None:
         if not self.exists():  # a run that was killed may have written it
-            self.table.write(schema, (read_table(part, self.form) for part in parts))
+            self.table.write(schema, (read_part_file(part, self.form) for part in parts))
         shutil.rmtree(folder)
 
 

@@ -33,7 +33,7 @@ _SAMPLE = 2**20  # bytes of a text file from which its number of rows is estimat
 STANDARD_INPUT = "-"
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """The rows to score."""
 
     def names(self) -> list[str] | None:
@@ -166,7 +166,7 @@ class FileSource:
             batch_readahead=_BATCH_READAHEAD,
             **self._scan_options,
         )
-        return map(ArrowContent, tables_of(batches, rows))
+        return map(ArrowContent, rechunked(batches, rows))
 
     @cached_property
     def _scan_options(self) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class FileSource:
 
     def _lines(self, location: Location, rows: int) -> Iterator[Content]:
         with _opened(location) as stream:
-            yield from lines_of(stream, rows)
+            yield from ndjson_lines(stream, rows)
 
 
 class StandardInput(UnlistedSource):
@@ -221,15 +221,15 @@ class StandardInput(UnlistedSource):
                 start = stream.peek(6)
         if start.startswith(b"PAR1"):
             table = import_module("pyarrow.parquet").ParquetFile(BytesIO(stream.read()))
-            return map(ArrowContent, tables_of(table.iter_batches(rows), rows))
+            return map(ArrowContent, rechunked(table.iter_batches(rows), rows))
         if start.startswith(b"ARROW1"):
             reader = pyarrow.ipc.open_file(BytesIO(stream.read()))
             batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-            return map(ArrowContent, tables_of(batches, rows))
+            return map(ArrowContent, rechunked(batches, rows))
         if start.startswith(b"\xff\xff\xff\xff"):
-            return map(ArrowContent, tables_of(pyarrow.ipc.open_stream(stream), rows))
+            return map(ArrowContent, rechunked(pyarrow.ipc.open_stream(stream), rows))
         if start.lstrip()[:1] in (b"{", b"["):
-            return lines_of(stream, rows)
+            return ndjson_lines(stream, rows)
         return cells_of(stream, rows, {}) if start else iter(())
 
 
@@ -247,7 +247,7 @@ class QuerySource(UnlistedSource):
     def chunks(self, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
         first_row = 0
         with query_batches(self.url, self.query, rows) as batches:
-            for index, table in enumerate(tables_of(batches, rows)):
+            for index, table in enumerate(rechunked(batches, rows)):
                 yield Chunk(index, "query", first_row, ArrowContent(table))
                 first_row += table.num_rows
 
@@ -267,7 +267,7 @@ class BatchSource(UnlistedSource):
     def chunks(self, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
         batches = chain.from_iterable(to_table(item).to_batches() for item in self.items)
         first_row = 0
-        for index, table in enumerate(tables_of(batches, rows)):
+        for index, table in enumerate(rechunked(batches, rows)):
             yield Chunk(index, "batches", first_row, ArrowContent(table))
             first_row += table.num_rows
 
@@ -289,7 +289,7 @@ def to_table(data: Any) -> Any:
     raise ScoringError(f"a batch must be an Arrow batch or a data frame, not {type(data).__name__}")
 
 
-def tables_of(batches: Iterable[Any], rows: int) -> Iterator[Any]:
+def rechunked(batches: Iterable[Any], rows: int) -> Iterator[Any]:
     """Yield Arrow batches of any size as tables of a fixed number of rows; the last may have fewer.
 
     :param batches: the batches
@@ -311,7 +311,7 @@ def tables_of(batches: Iterable[Any], rows: int) -> Iterator[Any]:
         yield pyarrow.Table.from_batches(pending)
 
 
-def lines_of(stream: Any, rows: int) -> Iterator[Content]:
+def ndjson_lines(stream: Any, rows: int) -> Iterator[Content]:
     """Yield the lines of NDJSON; blank ones are skipped."""
     lines = (line.rstrip(b"\r\n") for line in stream)
     filled = (line for line in lines if line and not line.isspace())

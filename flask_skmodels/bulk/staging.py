@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flask_skmodels.bulk.durable_files import ASIDE, cannot_write, digest_of, write_durably
+from flask_skmodels.bulk.durable_files import ASIDE, cannot_write, file_digest, write_durably
 from flask_skmodels.bulk.manifest import ChunkEntry, Manifest, differences
 from flask_skmodels.bulk.part_files import schema_from_text, schema_text, write_table
 from flask_skmodels.bulk.run_lock import RunLock
@@ -139,7 +139,7 @@ class Staging:
             if entry.rejects_sha256:
                 part = self._part(self.rejects_folder, self._rejects, index)
                 files.append((part, entry.rejects_sha256))
-            if any(digest_of(path) != sha256 for path, sha256 in files):
+            if any(file_digest(path) != sha256 for path, sha256 in files):
                 del self.manifest.chunks[index]
 
     def _begin(self, run: Mapping[str, Any]) -> None:

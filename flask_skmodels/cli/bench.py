@@ -89,7 +89,7 @@ def bench_command(
         chosen = method or version.default_method
         version.callable(chosen)
         rates = [
-            measure(
+            measure_rate(
                 app,
                 deployment,
                 version,
@@ -139,7 +139,7 @@ class Rate:
         return {"rows": self.rows, **rates, "rows_per_second": self.requests * self.rows, **shares}
 
 
-def measure(
+def measure_rate(
     sender: Sender,
     deployment: Deployment,
     version: ModelVersion,

@@ -7,12 +7,12 @@ import click
 from flask_skmodels.cli.console import (
     deployment_named,
     extension_state,
+    fetch_json,
     header_option,
     headers_of,
     in_application,
     json_option,
     print_json,
-    read_json,
 )
 from flask_skmodels.cli.terminal import MODEL
 
@@ -39,7 +39,7 @@ def compare_command(name: str, url: str, headers: tuple[str, ...], *, as_json: b
     deployment_named(name)
     prefix = extension_state().settings.url_prefix
     address = f"{url.rstrip('/')}{prefix}/{name}/"
-    shadow = read_json(address, headers_of(headers)).get("shadow")
+    shadow = fetch_json(address, headers_of(headers)).get("shadow")
     if shadow is None:
         raise click.ClickException(f"model {name!r} has no shadow")
     if as_json:

@@ -227,7 +227,7 @@ def deployment_named(name: str) -> Deployment:
     return deployments[name]
 
 
-def read_json(url: str, headers: Mapping[str, str] | None = None) -> JSONObject:
+def fetch_json(url: str, headers: Mapping[str, str] | None = None) -> JSONObject:
     """Return the JSON document at a URL, empty if it is not a JSON object.
 
     :param headers: headers of the request

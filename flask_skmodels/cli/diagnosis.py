@@ -20,8 +20,8 @@ from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 
-SHORTEST_SECRET = 16  # characters of SECRET_KEY
-LONGEST_VALUE = 60  # characters of a setting that are shown
+MIN_SECRET_LENGTH = 16  # characters of SECRET_KEY
+MAX_VALUE_LENGTH = 60  # characters of a setting that are shown
 _LIBRARIES = ("Flask", "Werkzeug", "scikit-learn", "numpy", "joblib", "Cerberus")
 # What each extra adds, and the modules that it installs.
 EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -123,7 +123,7 @@ def settings_of(state: State) -> dict[str, str]:
 
 def _shortened(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 1]}…"
 
 
 def memory_of(app: Flask, models: list[JSONObject], server: ServerSettings) -> JSONObject:
@@ -190,5 +190,5 @@ def _secret_key(app: Flask) -> Iterator[str]:
     has_forms = app.config.get("WTF_CSRF_ENABLED", True) and _is_installed("flask_wtf")
     if not key and (has_forms or "csrf" in app.extensions or hasattr(app, "login_manager")):
         yield "SECRET_KEY is not set: forms of Flask-WTF and logins need it"
-    elif key and len(key) < SHORTEST_SECRET:
-        yield f"SECRET_KEY has fewer than {SHORTEST_SECRET} characters: it can be guessed"
+    elif key and len(key) < MIN_SECRET_LENGTH:
+        yield f"SECRET_KEY has fewer than {MIN_SECRET_LENGTH} characters: it can be guessed"

@@ -121,8 +121,8 @@ def _lines(document: JSONObject) -> Iterator[str]:
     if document["memory"]:
         yield _title("Memory")
         yield from (f"  {line}" for line in memory_lines(document["memory"]))
-    yield from _listed("Unsafe", document["warnings"], "yellow", "nothing was found")
-    yield from _listed("Problems", document["problems"], "red", "none")
+    yield from _list_section("Unsafe", document["warnings"], "yellow", "nothing was found")
+    yield from _list_section("Problems", document["problems"], "red", "none")
 
 
 def _extras(extras: Sequence[JSONObject]) -> Iterator[str]:
@@ -185,7 +185,7 @@ def _size(count: float) -> str:
     raise AssertionError  # the loop always returns
 
 
-def _listed(title: str, lines: Sequence[str], color: str, empty: str) -> Iterator[str]:
+def _list_section(title: str, lines: Sequence[str], color: str, empty: str) -> Iterator[str]:
     yield _title(title)
     if not lines:
         yield f"  {empty}"

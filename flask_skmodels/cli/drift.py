@@ -10,10 +10,10 @@ import click
 from flask_skmodels.cli.console import (
     deployment_named,
     extension_state,
+    fetch_json,
     header_option,
     headers_of,
     in_application,
-    read_json,
 )
 from flask_skmodels.cli.terminal import MODEL, table
 from flask_skmodels.codecs.json_text import dumps
@@ -89,8 +89,8 @@ def _remote_documents(names: Sequence[str], url: str, headers: dict[str, str]) -
     """Return the drift of models from the running application."""
     start = url.rstrip("/") + extension_state().settings.url_prefix
     if names:
-        return [read_json(f"{start}/{name}/drift/", headers) for name in names]
-    documents: list[JSONObject] = read_json(f"{start}/-/drift/", headers).get("models", [])
+        return [fetch_json(f"{start}/{name}/drift/", headers) for name in names]
+    documents: list[JSONObject] = fetch_json(f"{start}/-/drift/", headers).get("models", [])
     return documents
 
 

@@ -24,11 +24,11 @@ from flask_skmodels.cli.console import (
 from flask_skmodels.cli.new_project import (
     RANGES,
     comment_of,
-    examine,
+    examine_file,
     profile_of_file,
     write_project,
 )
-from flask_skmodels.cli.source import class_name, literal, options_of
+from flask_skmodels.cli.source import class_name_for, literal, options_of
 from flask_skmodels.cli.terminal import progress
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.profile.profile import Profile
@@ -59,7 +59,7 @@ def create_app() -> Flask:
     app.add_url_rule("/", "start", lambda: redirect("-/"))  # the list of models
     return app
 '''
-MOST_COMMENTED = 20  # fields
+MAX_COMMENTED = 20  # fields
 _UNNAMED = """\
     # The estimator was fitted without names, so a row has one field "values". To give the fields
     # names, use the lines below and put in your own names.
@@ -123,7 +123,7 @@ def new_command(
         raise click.UsageError("--target needs --data")
     if project is not None:
         with one_line_errors(), progress(f"examining {file}"):
-            written = write_project(examine(name, file, data, target), project)
+            written = write_project(examine_file(name, file, data, target), project)
         _print_project(project, written, as_json)
         return
     is_printed = str(output) == "-"
@@ -192,7 +192,7 @@ def examine_module(name: str, file: Path, data: Path | None, target: str | None)
     :param target: the column of the target in the training data
     :raises SKModelsError: the file, the training data or the name cannot be used
     """
-    class_name(name_of(Model(name=name)))  # before the work
+    class_name_for(name_of(Model(name=name)))  # before the work
     artifact = Artifact(file.absolute(), trusted=untrusted_types(file))
     loaded = load(artifact, Policy(root=Path.cwd(), trust_pickle=True))
     if data is None:
@@ -217,7 +217,7 @@ def module_source(module: Module, folder: Path) -> str:
     attributes += [] if module.profile is None else [RANGES]
     return _MODULE.format(
         name=name,
-        cls=class_name(name),
+        cls=class_name_for(name),
         base=(KeyValueModel if is_named else Model).__name__,
         attributes="".join([*attributes, *_schema(rules, inputs, is_named=is_named)]),
     )
@@ -245,5 +245,5 @@ def _schema(rules: FieldRules | None, inputs: Inputs, *, is_named: bool) -> list
     ]
     if is_named:
         return [f"    {line}" for line in ("schema = {\n", *fields, "}\n")]
-    shown = fields if len(fields) <= MOST_COMMENTED else [*fields[:MOST_COMMENTED], "    ...\n"]
+    shown = fields if len(fields) <= MAX_COMMENTED else [*fields[:MAX_COMMENTED], "    ...\n"]
     return [_UNNAMED, *(f"    # {line}" for line in ("schema = {\n", *shown, "}\n"))]

@@ -25,7 +25,7 @@ from flask_skmodels.artifacts.skops import untrusted_types
 from flask_skmodels.cli.bench import synthetic_rows
 from flask_skmodels.cli.console import write_new
 from flask_skmodels.cli.profile import measure_file, warn_of
-from flask_skmodels.cli.source import class_name, literal, options_of
+from flask_skmodels.cli.source import class_name_for, literal, options_of
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.introspect import methods
 from flask_skmodels.estimators.profile.profile import Profile
@@ -49,7 +49,7 @@ _FILES = {
     "pytest.ini": "pytest.ini",
     "README.md": "README.md",
 }
-MOST_KNOWN = 6  # categories that a comment lists
+MAX_KNOWN = 6  # categories that a comment lists
 RANGES = "    # enforce_ranges = True  # reject numbers outside those of the training data\n"
 _FORMATS = {"skops": "skops", "onnx": "onnx"}  # the extras that formats of model files need
 
@@ -78,7 +78,7 @@ class Project:
     example: Any
 
 
-def examine(name: str, file: Path, data: Path | None, target: str | None) -> Project:
+def examine_file(name: str, file: Path, data: Path | None, target: str | None) -> Project:
     """Return what a new project needs to know about its model.
 
     The file is loaded even if it is not pinned, so code in it can run.
@@ -89,7 +89,7 @@ def examine(name: str, file: Path, data: Path | None, target: str | None) -> Pro
     :param target: the column of the target in the training data
     :raises SKModelsError: the file, the training data or the name cannot be used
     """
-    class_name(name_of(Model(name=name)))
+    class_name_for(name_of(Model(name=name)))
     artifact = Artifact(file.absolute(), trusted=untrusted_types(file))
     loaded = load(artifact, Policy(root=Path.cwd(), trust_pickle=True))
     profile = load_profile_beside(file)
@@ -168,7 +168,7 @@ def _values(project: Project, folder: Path) -> dict[str, str]:
     return {
         "name": name,
         "folder": folder.name,
-        "cls": class_name(name),
+        "cls": class_name_for(name),
         "base": "Model" if project.rules is None else "KeyValueModel",
         "attributes": "".join(_attributes(project)),
         "example": literal(project.example),
@@ -206,7 +206,7 @@ def comment_of(column: InputColumn) -> str:
     if column.range is not None:
         return "  # {} to {} in training".format(*column.range)
     known = [literal(value) for value in column.known or ()]
-    return f"  # {', '.join(known)} in training" if 0 < len(known) <= MOST_KNOWN else ""
+    return f"  # {', '.join(known)} in training" if 0 < len(known) <= MAX_KNOWN else ""
 
 
 def _training(project: Project) -> str:

@@ -25,7 +25,7 @@ from flask_skmodels.cli.terminal import MODEL, progress
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators.profile.arrow_columns import StreamedColumn
 from flask_skmodels.estimators.profile.estimator_figures import EstimatorFigures
-from flask_skmodels.estimators.profile.measurement import library_versions, outputs_of
+from flask_skmodels.estimators.profile.measurement import library_versions, output_profiles
 from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.estimators.profile.training_files import Batch, TrainingFile
 from flask_skmodels.exceptions import InvalidInput, ModelError, SKModelsError
@@ -39,7 +39,7 @@ from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import application
 
 PREDICTED_ROWS = 2_000  # of each batch
-MOST_PREDICTED_ROWS = 100_000
+MAX_PREDICTED_ROWS = 100_000
 
 
 @click.command("profile")
@@ -115,7 +115,7 @@ def measure_file(
         each: StreamedColumn(each, container, file.pandas_dtypes.get(each), is_csv=file.is_csv)
         for each in dict.fromkeys([*names, *targets])
     }
-    rows, predictions = 0, _Predictions(version.model, version.schema, names)
+    rows, predictions = 0, _VersionFigures(version.model, version.schema, names)
     for batch in file.batches(list(streams)):
         rows += len(next(iter(batch.values())))
         for each, stream in streams.items():
@@ -132,12 +132,12 @@ def measure_file(
         target=tuple(columns[each] for each in targets),
     )
     if predictions.problem and version.model.schema is None:
-        predictions = _Predictions(version.model, _schema_with(version, profile), names)
+        predictions = _VersionFigures(version.model, _schema_with(version, profile), names)
         for batch in file.batches(names):
             predictions.add(batch)
     figures = predictions.figures
     if figures is not None:
-        found = outputs_of(figures.predictions)
+        found = output_profiles(figures.predictions)
         profile = replace(profile, predictions=found, baseline=figures.baseline)
     return profile, predictions.problem
 
@@ -201,7 +201,7 @@ def _matching_columns(version: ModelVersion, file: TrainingFile, target: str | N
     return list(schema.column_names)
 
 
-class _Predictions:
+class _VersionFigures:
     """The figures of the predictions for some of the rows of each batch.
 
     :param model: the model, with its estimator
@@ -219,7 +219,7 @@ class _Predictions:
 
     def add(self, batch: Batch) -> None:
         """Predict some of the rows of a batch."""
-        if self.figures is None or self.figures.rows >= MOST_PREDICTED_ROWS:
+        if self.figures is None or self.figures.rows >= MAX_PREDICTED_ROWS:
             return
         columns = {name: _values(batch[name][:PREDICTED_ROWS]) for name in self._names}
         try:

@@ -20,7 +20,7 @@ def literal(value: Any) -> str:
     return f"[{', '.join(map(literal, value))}]" if isinstance(value, list) else repr(value)
 
 
-def class_name(name: str) -> str:
+def class_name_for(name: str) -> str:
     """Return the name of a class for the name of a model.
 
     :raises ModelError: the name of the model cannot be made a class name

@@ -19,7 +19,7 @@ from flask_skmodels.artifacts.binary import FlatTable
 from flask_skmodels.codecs.arrow_tables import Selection, rows_of_columns, select_columns
 from flask_skmodels.codecs.codec import Codec, Source
 from flask_skmodels.codecs.columns import answer_columns
-from flask_skmodels.codecs.parts import parts_of
+from flask_skmodels.codecs.parts import output_parts
 from flask_skmodels.exceptions import InvalidInput, TooLarge
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
@@ -30,7 +30,7 @@ _FILE_MAGIC = b"ARROW1"
 _CONTINUATION = -1
 _UNPACKED = -1
 _DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
-MOST_BATCHES = 16_384  # of a body, dictionaries included
+MAX_BATCHES = 16_384  # of a body, dictionaries included
 CELLS_OF_A_PART = 2**21  # each column of a part is an array, so parts with few rows take longer
 
 
@@ -64,7 +64,7 @@ class ArrowCodec(Codec):
     def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
         pyarrow, tables = (
             import_module("pyarrow"),
-            map(_table, parts_of(prediction, CELLS_OF_A_PART)),
+            map(_table, output_parts(prediction, CELLS_OF_A_PART)),
         )
         sink, table = BytesIO(), next(tables)
         with pyarrow.ipc.new_stream(sink, table.schema) as writer:
@@ -137,8 +137,8 @@ def _count_rows(messages: Iterable[_Message], max_bytes: int) -> int:
     unpacked = rows = 0
     try:
         for index, message in enumerate(messages):
-            if index > MOST_BATCHES:
-                text = f"at most {MOST_BATCHES} batches are allowed"
+            if index > MAX_BATCHES:
+                text = f"at most {MAX_BATCHES} batches are allowed"
                 raise InvalidInput.of_request("arrow", text)
             batch: FlatTable | None = message.header
             if message.kind == _DICTIONARY_BATCH:
@@ -216,7 +216,7 @@ def _table(prediction: Prediction) -> Any:
     labels, columns = zip(*answer_columns(prediction), strict=True)
     names = [label.encode("utf-8", "replace").decode() for label in labels]
     pyarrow = import_module("pyarrow")
-    arrays = [answer_array(column, pyarrow) for column in columns]
+    arrays = [arrow_array(column, pyarrow) for column in columns]
     return pyarrow.Table.from_arrays(arrays, names=names)
 
 
@@ -228,7 +228,7 @@ def _taken(sink: BytesIO) -> bytes:
     return written
 
 
-def answer_array(values: ColumnValues, pyarrow: Any) -> Any:
+def arrow_array(values: ColumnValues, pyarrow: Any) -> Any:
     """Return a column of a response as an Arrow array; values of mixed types become texts."""
     if isinstance(values, np.ndarray):
         return pyarrow.array(np.ascontiguousarray(values))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.codecs.codec import Source
-from flask_skmodels.codecs.columns import check_unique, check_width, request_columns
+from flask_skmodels.codecs.columns import check_column_count, check_unique, request_columns
 from flask_skmodels.exceptions import InputError, InvalidInput, TooLarge
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import Rows
@@ -41,7 +41,7 @@ def select_columns(table_schema: Any, names: list[str], schema: Schema) -> Selec
     :raises InvalidInput: there are too many columns or none, two columns for one field, or a column
         of a type that no field can have
     """
-    check_width(len(names), schema)
+    check_column_count(len(names), schema)
     fields = [field.name for field in schema.fields]
     check_unique(names, fields)
     is_read = set(names) if schema.unnamed else set(fields)

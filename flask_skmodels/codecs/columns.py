@@ -13,9 +13,9 @@ from flask_skmodels.schema.rows import Columns, Repeated, count_byte
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.types import ColumnValues
 
-MOST_COLUMNS = 16_384
-SHORTEST_ROW = 3  # bytes of [] or {} in JSON, including a comma or line feed
-SHORTEST_LINE = 2  # bytes of one digit in CSV, including a line feed
+MAX_COLUMNS = 16_384
+MIN_ROW_BYTES = 3  # bytes of [] or {} in JSON, including a comma or line feed
+MIN_LINE_BYTES = 2  # bytes of one digit in CSV, including a line feed
 
 
 def request_columns(
@@ -37,7 +37,7 @@ def request_columns(
     :param text: whether the values are texts
     :raises InvalidInput: there are too many columns or none, or two columns for one field
     """
-    check_width(len(columns), schema)
+    check_column_count(len(columns), schema)
     fields = [field.name for field in schema.fields]
     check_unique(names or (), fields)
     if names is not None and not schema.unnamed:
@@ -49,13 +49,13 @@ def request_columns(
     return Columns(in_order, text=text, positional=True)
 
 
-def check_width(count: int, schema: Schema) -> None:
+def check_column_count(count: int, schema: Schema) -> None:
     """Check the number of columns of a request.
 
     :raises InvalidInput: there are no columns, or more than 16,384 and more than twice the number
         of fields
     """
-    most = max(MOST_COLUMNS, 2 * len(schema.fields))
+    most = max(MAX_COLUMNS, 2 * len(schema.fields))
     if count > most:
         message = f"at most {most} columns are allowed, {count} were sent"
         raise InvalidInput.of_request("max_columns", message)
@@ -103,7 +103,7 @@ def answer_columns(prediction: Prediction) -> list[tuple[str, ColumnValues]]:
 
     One output is ``prediction``, several are ``prediction_0`` and so on. The columns of classes
     have the names of the classes; with several outputs the number of the output comes first:
-    ``0_setosa``. Explanations have the names of the fields, see :meth:`.Layout.columns`.
+    ``0_setosa``. Explanations have the names of the fields, see :meth:`.ExplanationLayout.columns`.
 
     :returns: the name of each column and its values: an array of numbers or booleans as the
         estimator made them, or a list of anything else. Outputs that are not a table (rows of

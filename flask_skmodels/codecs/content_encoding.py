@@ -11,7 +11,7 @@ from flask_skmodels.exceptions import InvalidInput, TooLarge
 # the encoding deflate has.
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 CODINGS = frozenset(_WINDOWS)
-MOST_MEMBERS = 10_000
+MAX_MEMBERS = 10_000
 _STEP = 64 * 1024
 _FAST = 1
 
@@ -27,7 +27,7 @@ def unpack(body: bytes, coding: str, most: int) -> bytes:
     """
     view = memoryview(body)
     parts: list[bytes] = []
-    for _ in range(1 if coding == "deflate" else MOST_MEMBERS):
+    for _ in range(1 if coding == "deflate" else MAX_MEMBERS):
         if not view:
             break
         part, read = _member(view, coding, most)

@@ -22,14 +22,14 @@ import orjson
 
 from flask_skmodels.codecs.codec import Codec, Source
 from flask_skmodels.codecs.columns import (
-    SHORTEST_LINE,
+    MIN_LINE_BYTES,
     answer_columns,
+    check_column_count,
     check_row_marks,
-    check_width,
     request_columns,
 )
 from flask_skmodels.codecs.number_lines import number_lines
-from flask_skmodels.codecs.parts import parts_of
+from flask_skmodels.codecs.parts import output_parts
 from flask_skmodels.exceptions import InputError, InvalidInput, Report
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.inference.request_limits import NO_BUDGET, Budget
@@ -71,7 +71,7 @@ class CSVCodec(Codec):
     def decode(self, source: Source, schema: Schema) -> Rows:
         header = _header_parameter(source.parameters)
         body = source.data.removeprefix(_BOM)
-        check_row_marks(body, b"\r\n", source.budget, SHORTEST_LINE)
+        check_row_marks(body, b"\r\n", source.budget, MIN_LINE_BYTES)
         _check_separator(body, schema)
         numbers = read_numbers(body, schema, header=header)
         if numbers is not None:
@@ -84,7 +84,7 @@ class CSVCodec(Codec):
         return _written([_header(columns), *_lines(columns)])
 
     def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
-        for index, part in enumerate(parts_of(prediction)):
+        for index, part in enumerate(output_parts(prediction)):
             if index == 0:
                 yield header_line(answer_columns(part))
             is_single = part.outputs.ndim == 1 or part.outputs.shape[1] == 1
@@ -125,7 +125,7 @@ def read_text(
     if not rows and names is None:
         return Rows([])
     width = len(rows[0] if names is None else names)
-    check_width(width, schema)
+    check_column_count(width, schema)
     if _UNREADABLE.search(text):
         _report_unreadable(names, rows, schema)
     _check_widths(rows, width)
@@ -161,7 +161,7 @@ def read_numbers(body: bytes, schema: Schema, *, header: bool | None = None) -> 
     if not first.isascii() or (b"\r" in body and _LONE_RETURN.search(body)):
         return None
     cells = first.decode().removesuffix("\r").split(",")
-    check_width(len(cells), schema)
+    check_column_count(len(cells), schema)
     names = cells if _is_header(cells, schema, header) else None
     kinds = number_kinds(names, len(cells), schema)
     if kinds is None:

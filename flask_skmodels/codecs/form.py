@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
 from flask_skmodels.codecs.number_lines import number_lines
-from flask_skmodels.codecs.parts import parts_of
+from flask_skmodels.codecs.parts import output_parts
 from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
 from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.prediction import Prediction
@@ -29,13 +29,13 @@ class FormCodec(Codec):
         return Rows([row if row.names else dict(row)], text=True)
 
     def encode(self, prediction: Prediction) -> bytes:
-        lines = lines_of(prediction.outputs)
+        lines = output_lines(prediction.outputs)
         if prediction.layout is not None:
             lines = [f"{line},{prediction.layout.rule}" for line in lines]
         return "\n".join(lines).encode("utf-8", "replace")
 
     def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
-        for index, part in enumerate(parts_of(prediction)):
+        for index, part in enumerate(output_parts(prediction)):
             is_plain = part.layout is None
             lines = number_lines(part.outputs, b"nan", b"\n") if is_plain else None
             text = self.encode(part) if lines is None else lines[:-1]
@@ -50,7 +50,7 @@ class FormCodec(Codec):
         return {n: ",".join(map(_text, v)) if isinstance(v, list) else v for n, v in given.items()}
 
 
-def lines_of(outputs: ModelOutput) -> list[str]:
+def output_lines(outputs: ModelOutput) -> list[str]:
     """Return one line for each row: its values separated by commas, floats by their ``repr``."""
     plain = plain_outputs(outputs)
     if is_multi_output(outputs):

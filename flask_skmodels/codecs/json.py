@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
-from flask_skmodels.codecs.columns import SHORTEST_ROW, check_row_marks, request_columns
-from flask_skmodels.codecs.json_numbers import LEAST_BYTES, read_columns, read_matrix
+from flask_skmodels.codecs.columns import MIN_ROW_BYTES, check_row_marks, request_columns
+from flask_skmodels.codecs.json_numbers import MIN_BYTES, read_columns, read_matrix
 from flask_skmodels.codecs.json_text import dumps, loads
 from flask_skmodels.codecs.parts import entries_of, json_parts
 from flask_skmodels.estimators.outputs import plain_outputs
@@ -28,8 +28,8 @@ class JSONCodec(Codec):
 
     def decode(self, source: Source, schema: Schema) -> Rows:
         body = source.data
-        if len(body) >= LEAST_BYTES:
-            check_row_marks(body, b"{[", source.budget, SHORTEST_ROW)
+        if len(body) >= MIN_BYTES:
+            check_row_marks(body, b"{[", source.budget, MIN_ROW_BYTES)
             numbers = _numbers(body, schema)
             if numbers is not None:
                 return numbers

@@ -21,9 +21,9 @@ import orjson
 from flask_skmodels.schema.rows import EXACT, count_byte
 from flask_skmodels.schema.types import FloatArray
 
-LEAST_BYTES = 2048  # of a body; for shorter ones, json_text is as fast
-MOST_KEPT = 8 * 2**20  # bytes of a body up to which a thread keeps its parser and buffers
-MOST_COLUMNS = 1024  # the parser searches all names for each column
+MIN_BYTES = 2048  # of a body; for shorter ones, json_text is as fast
+MAX_KEPT_BYTES = 8 * 2**20  # bytes of a body up to which a thread keeps its parser and buffers
+MAX_COLUMNS = 1024  # the parser searches all names for each column
 # Raised by the parser if the document is not JSON, or contains anything but plain numbers.
 _NOT_NUMBERS = (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError)
 _LITERALS = (b"t", b"f", b"n")  # each of true, false and null has one of these letters
@@ -76,7 +76,7 @@ def read_columns(body: bytes, name: str) -> dict[str, FloatArray] | None:
     if not _is_readable(body):
         return None
     arrays = count_byte(body, b"[")
-    if arrays > MOST_COLUMNS or not (_IS_INSTALLED or _has_only_names(body, arrays + 1)):
+    if arrays > MAX_COLUMNS or not (_IS_INSTALLED or _has_only_names(body, arrays + 1)):
         return None
     read = _columns_of_buffers if _IS_INSTALLED else _columns_of_lists
     try:
@@ -111,7 +111,7 @@ def _array_of(numbers: Iterable[float], count: int) -> FloatArray:
 
 
 def _is_readable(body: bytes) -> bool:
-    return len(body) >= LEAST_BYTES and not body.startswith(_BYTE_ORDER_MARK)
+    return len(body) >= MIN_BYTES and not body.startswith(_BYTE_ORDER_MARK)
 
 
 def _parsed(body: bytes) -> Any:
@@ -120,7 +120,7 @@ def _parsed(body: bytes) -> Any:
     The buffers of a parser are about ten times as long as the body. Keeping them halves the time:
     otherwise the allocator may return them to the kernel after each request.
     """
-    if len(body) > MOST_KEPT:
+    if len(body) > MAX_KEPT_BYTES:
         return import_module("simdjson").Parser().parse(body)
     if not hasattr(_kept, "parser"):
         _kept.parser = import_module("simdjson").Parser()

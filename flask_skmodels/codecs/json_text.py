@@ -11,7 +11,7 @@ import orjson
 
 from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.schema.rows import FEW_BYTES, Repeated, count_byte
-from flask_skmodels.schema.text_values import LONGEST_NUMBER
+from flask_skmodels.schema.text_values import MAX_NUMBER_LENGTH
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
@@ -84,7 +84,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _parse_int(digits: str) -> int | float:
-    return int(digits) if len(digits) <= LONGEST_NUMBER else inf
+    return int(digits) if len(digits) <= MAX_NUMBER_LENGTH else inf
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_parse_int)

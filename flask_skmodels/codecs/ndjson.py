@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
-from flask_skmodels.codecs.columns import SHORTEST_ROW, check_row_marks
+from flask_skmodels.codecs.columns import MIN_ROW_BYTES, check_row_marks
 from flask_skmodels.codecs.json_text import dumps, loads
-from flask_skmodels.codecs.parts import parts_of
+from flask_skmodels.codecs.parts import output_parts
 from flask_skmodels.estimators.outputs import is_multi_output, plain_outputs
 from flask_skmodels.exceptions import InvalidInput, Report
 from flask_skmodels.inference.prediction import Prediction
@@ -27,7 +27,7 @@ class NDJSONCodec(Codec):
     suffixes = (".ndjson", ".jsonl")
 
     def decode(self, source: Source, schema: Schema) -> Rows:
-        check_row_marks(source.data, b"\n", source.budget, SHORTEST_ROW)
+        check_row_marks(source.data, b"\n", source.budget, MIN_ROW_BYTES)
         lines = [line for line in source.data.split(b"\n") if line and not line.isspace()]
         source.budget.check_rows(len(lines))
         return Rows(_read_lines(lines))
@@ -40,7 +40,7 @@ class NDJSONCodec(Codec):
         return b"".join(line + b"\n" for line in lines)
 
     def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
-        return map(self.encode, parts_of(prediction))
+        return map(self.encode, output_parts(prediction))
 
     def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
         return {"type": "string"}

@@ -11,7 +11,7 @@ from flask_skmodels.schema.types import Array, ModelOutput
 
 _EXPONENT = re.compile(rb"e(-?)(\d+)")
 _SMALL = re.compile(rb"(?<![\d.])0\.0000([1-9])(\d*)")  # repr writes 0.00001 with an exponent
-_SMALLEST, _SMALL_END = 1e-5, 1e-4
+_SMALL_START, _SMALL_END = 1e-5, 1e-4
 
 
 def number_lines(outputs: ModelOutput, missing: bytes, end: bytes) -> bytes | None:
@@ -39,6 +39,6 @@ def _as_repr(lines: bytes, rows: Array, missing: bytes) -> bytes:
     sizes = np.abs(rows)
     if b"e" in lines:
         lines = _EXPONENT.sub(lambda m: b"e" + (m[1] or b"+") + m[2].zfill(2), lines)
-    if ((sizes >= _SMALLEST) & (sizes < _SMALL_END)).any():
+    if ((sizes >= _SMALL_START) & (sizes < _SMALL_END)).any():
         lines = _SMALL.sub(lambda m: m[1] + (b"." + m[2] if m[2] else b"") + b"e-05", lines)
     return lines.replace(b"null", missing) if b"null" in lines else lines

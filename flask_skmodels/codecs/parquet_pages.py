@@ -15,9 +15,9 @@ from typing import Any
 from flask_skmodels.artifacts.binary import read_varint
 from flask_skmodels.exceptions import InvalidInput
 
-MOST_PAGES = 16_384  # of a column in a row group
-MOST_VALUES = 2**19  # of a footer, in which a column of a row group has about 35
-_MOST_DEPTH = 8
+MAX_PAGES = 16_384  # of a column in a row group
+MAX_VALUES = 2**19  # of a footer, in which a column of a row group has about 35
+_MAX_DEPTH = 8
 _END = struct.Struct("<I4s")  # the length of the footer, and the magic number
 _ROW_GROUPS, _CHUNKS, _COLUMN = 4, 1, 3  # fields of the footer, a row group and its columns
 _PATH, _SIZE, _DATA_OFFSET, _DICTIONARY_OFFSET = 3, 7, 9, 11  # fields of the column
@@ -29,7 +29,7 @@ _INTEGERS, _BOOLEANS = {4, 5, 6}, {1, 2}
 _SIZES = {1: 0, 2: 0, _BYTE: 1, 7: 8}  # of booleans in a structure, bytes and doubles
 
 
-class _Reader:
+class _ThriftReader:
     """Reads a structure of Thrift's compact protocol.
 
     :param data: the file
@@ -37,7 +37,7 @@ class _Reader:
     :param most: the maximum number of values in the structure
     """
 
-    def __init__(self, data: bytes, position: int, most: int = MOST_VALUES) -> None:
+    def __init__(self, data: bytes, position: int, most: int = MAX_VALUES) -> None:
         self.data = data
         self.position = position
         self._left = most
@@ -47,7 +47,7 @@ class _Reader:
 
         :raises struct.error: the structure is not complete, has a field twice, or is too large
         """
-        if depth > _MOST_DEPTH:
+        if depth > _MAX_DEPTH:
             raise struct.error
         fields: dict[int, Any] = {}
         number = 0
@@ -75,7 +75,7 @@ class _Reader:
     def _list(self, depth: int) -> list[Any]:
         head = self._byte()
         count = head >> 4 if head >> 4 < 15 else self._varint()
-        if count > self._left or depth >= _MOST_DEPTH:
+        if count > self._left or depth >= _MAX_DEPTH:
             raise struct.error
         kind = head & 15
         return [self._value(_BYTE if kind in _BOOLEANS else kind, depth + 1) for _ in range(count)]
@@ -123,7 +123,7 @@ def _columns(body: bytes) -> Iterator[dict[int, Any]]:
     start = len(body) - _END.size - length
     if start < 0:
         raise struct.error
-    for group in _Reader(body, start).structure()[_ROW_GROUPS]:
+    for group in _ThriftReader(body, start).structure()[_ROW_GROUPS]:
         for chunk in group[_CHUNKS]:
             yield chunk[_COLUMN]
 
@@ -134,10 +134,10 @@ def _size_of_column(body: bytes, column: dict[int, Any]) -> int:
     end, total = position + column[_SIZE], 0
     if not 0 <= position <= end <= len(body):
         raise struct.error
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         if position >= end:
             return total
-        reader = _Reader(body, position)
+        reader = _ThriftReader(body, position)
         header = reader.structure()
         packed, unpacked = header.get(_PACKED, -1), header.get(_UNPACKED, -1)
         if packed < 0 or unpacked < 0:
@@ -145,7 +145,7 @@ def _size_of_column(body: bytes, column: dict[int, Any]) -> int:
         _check_encoding(header)
         total += unpacked
         position = reader.position + packed
-    raise InvalidInput.of_request("parquet", f"at most {MOST_PAGES} pages are allowed in a column")
+    raise InvalidInput.of_request("parquet", f"at most {MAX_PAGES} pages are allowed in a column")
 
 
 def _check_encoding(header: dict[int, Any]) -> None:

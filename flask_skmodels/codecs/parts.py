@@ -36,7 +36,7 @@ def are_large(outputs: ModelOutput) -> bool:
     return 0 < len(shape) <= 2 and int(np.prod(shape)) > FEW_CELLS
 
 
-def parts_of(prediction: Prediction, cells: int | None = None) -> Iterator[Prediction]:
+def output_parts(prediction: Prediction, cells: int | None = None) -> Iterator[Prediction]:
     """Yield a prediction with large outputs as predictions of some of its rows.
 
     :param prediction: the prediction
@@ -69,7 +69,7 @@ def json_parts(prediction: Prediction, document: bytes) -> Iterator[bytes]:
     before, _, after = document.partition(name + b"]")
     yield before + name
     separator = b""
-    for part in parts_of(prediction):
+    for part in output_parts(prediction):
         yield separator + dumps(entries_of(part))[1:-1]
         separator = b","
     yield b"]" + after

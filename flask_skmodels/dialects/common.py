@@ -49,13 +49,13 @@ class JSONErrors:
 
 
 def _error_object(problem: Problem) -> Mapping[str, object]:
-    return {"error": sentence_of(problem)}
+    return {"error": problem_text(problem)}
 
 
 ERRORS = JSONErrors(_error_object)
 
 
-class ReadyView(BaseView):
+class ModelReadyView(BaseView):
     """Reports whether a model, or a version of it, can predict; it is loaded first if needed.
 
     :param state: the extension on this application
@@ -143,7 +143,7 @@ def version_at(exchange: Exchange, deployment: Deployment) -> ModelVersion:
         raise NoSuchVersion from error
 
 
-def sentence_of(problem: Problem) -> str:
+def problem_text(problem: Problem) -> str:
     """Return the errors of a problem in one line."""
     return "; ".join(map(_sentence, problem.errors)) or problem.detail
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from itertools import chain
 from typing import Any
 
-from flask_skmodels.codecs.columns import SHORTEST_ROW, check_row_marks, request_columns
+from flask_skmodels.codecs.columns import MIN_ROW_BYTES, check_row_marks, request_columns
 from flask_skmodels.codecs.json_text import loads
 from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.request_limits import Budget
@@ -26,7 +26,7 @@ def read_object(body: bytes, budget: Budget) -> JSONObject:
     :raises TooManyRows: the body must contain too many rows
     :raises InvalidInput: the body is not a JSON object, or repeats a name
     """
-    check_row_marks(body, b"{[", budget, SHORTEST_ROW)
+    check_row_marks(body, b"{[", budget, MIN_ROW_BYTES)
     document = loads(body, count_names=_count_names)
     if not isinstance(document, dict):
         raise invalid("type", "the body must be an object")

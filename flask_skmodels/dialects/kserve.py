@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 from flask_skmodels.dialects.common import (
     ERRORS,
     ListView,
-    ReadyView,
+    ModelReadyView,
     UnknownCallView,
     UnknownView,
     predicting_version,
@@ -112,7 +112,7 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     path = f"{_prefix(state)}/v1/models/{name}"
     predictor = Predictor(deployment, state.settings)
     views: dict[str, tuple[str, BaseView]] = {
-        "v1": ("/", ReadyView(state, deployment)),
+        "v1": ("/", ModelReadyView(state, deployment)),
         "v1:predict": (":predict/", PredictView(predictor)),
     }
     if EXPLAIN in deployment.versions.methods:

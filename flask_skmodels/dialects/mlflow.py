@@ -16,7 +16,7 @@ from flask_skmodels.dialects.common import (
     ERRORS,
     JSONErrors,
     predicting_version,
-    sentence_of,
+    problem_text,
     server_version,
     version_at,
 )
@@ -50,7 +50,7 @@ _CODES: dict[int, str] = {
 }
 
 
-def read_json(body: bytes, schema: Schema, budget: Budget) -> Rows:
+def read_request(body: bytes, schema: Schema, budget: Budget) -> Rows:
     """Return the rows of a JSON document in one of the four formats.
 
     ``params`` are ignored, as MLflow does for models whose signature declares none.
@@ -91,7 +91,7 @@ class JSONReader:
 
     def decode(self, source: Body, schema: Schema) -> Rows:
         """Return the rows of a body."""
-        return read_json(source.data, schema, source.budget)
+        return read_request(source.data, schema, source.budget)
 
 
 def error_object(problem: Problem) -> Mapping[str, object]:
@@ -99,7 +99,7 @@ def error_object(problem: Problem) -> Mapping[str, object]:
     has_fields = any(error.field is not None for error in problem.errors)
     default = "BAD_REQUEST" if problem.status < 500 else "INTERNAL_ERROR"
     code = "INVALID_PARAMETER_VALUE" if has_fields else _CODES.get(problem.status, default)
-    return {"error_code": code, "message": sentence_of(problem)}
+    return {"error_code": code, "message": problem_text(problem)}
 
 
 class InvocationsView(BaseView):

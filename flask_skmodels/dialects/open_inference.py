@@ -13,7 +13,7 @@ from flask_skmodels.dialects.common import (
     ERRORS,
     SERVER,
     ListView,
-    ReadyView,
+    ModelReadyView,
     UnknownCallView,
     UnknownView,
     predicting_version,
@@ -37,7 +37,7 @@ from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.body import Body
 from flask_skmodels.web.exchange import REQUEST_ID, Exchange
-from flask_skmodels.web.negotiation import LONGEST_HEADER
+from flask_skmodels.web.negotiation import MAX_HEADER_LENGTH
 from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.url_rules import add_unprefixed_url_rule
@@ -173,7 +173,7 @@ def _response(
     headers = {"Content-Type": "application/json"}
     if header_length is not None:
         headers = {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(header_length)}
-    if 0 < len(exchange.request.environ.get("HTTP_ACCEPT_ENCODING", "")) <= LONGEST_HEADER:
+    if 0 < len(exchange.request.environ.get("HTTP_ACCEPT_ENCODING", "")) <= MAX_HEADER_LENGTH:
         headers["Vary"] = "Accept-Encoding"
         accepted = exchange.request.accept_encodings
         coding = accepted.best_match(["identity", "gzip", "deflate"])
@@ -205,7 +205,7 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     name, decorators = deployment.name, state.decorators_of(deployment)
     views = {
         "": MetadataView(deployment),
-        "ready": ReadyView(state, deployment),
+        "ready": ModelReadyView(state, deployment),
         "infer": InferView(Predictor(deployment, state.settings)),
     }
     paths = _paths(_prefix(state), name)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.codecs.columns import (
-    MOST_COLUMNS,
-    SHORTEST_ROW,
+    MAX_COLUMNS,
+    MIN_ROW_BYTES,
+    check_column_count,
     check_row_marks,
-    check_width,
     request_columns,
 )
 from flask_skmodels.codecs.json_text import dumps, loads
@@ -25,12 +25,12 @@ from flask_skmodels.dialects.open_inference_tensors import (
     BYTES,
     DTYPES,
     Tensor,
-    check_shape,
     in_json,
     invalid,
     read_binary,
-    read_json,
+    read_json_tensor,
     tensor_of,
+    tensor_shape,
     texts_of,
     write_binary,
 )
@@ -97,7 +97,7 @@ def read_request(
             "header_length",
             "the length of the JSON header must be from 0 to the length of the body",
         )
-    check_row_marks(body[:header_length], b"{[", budget, SHORTEST_ROW)
+    check_row_marks(body[:header_length], b"{[", budget, MIN_ROW_BYTES)
     document = _object(loads(body[:header_length], "the request", _count_names), "the request")
     parameters = _parameters(document, "the request")
     is_binary = _flag(parameters, "binary_data_output", "the request", default=False)
@@ -165,8 +165,8 @@ def _named_entries(document: Mapping[str, Any], name: str) -> list[JSONObject]:
         return []
     if not isinstance(entries, list):
         raise invalid(name, f"{name} must be an array")
-    if len(entries) > MOST_COLUMNS:
-        raise invalid(name, f"at most {MOST_COLUMNS} {name} are allowed")
+    if len(entries) > MAX_COLUMNS:
+        raise invalid(name, f"at most {MAX_COLUMNS} {name} are allowed")
     objects = [_object(entry, f"{name[:-1]} {index}") for index, entry in enumerate(entries)]
     names = [entry.get("name") for entry in objects]
     if not all(isinstance(entry_name, str) for entry_name in names):
@@ -215,12 +215,12 @@ def _tensor(
         raise invalid(
             "datatype", f"{subject}: datatype must be one of {', '.join(DTYPES)}, {BYTES}"
         )
-    shape = check_shape(entry.get("shape"), subject)
+    shape = tensor_shape(entry.get("shape"), subject)
     size = parameters.get(_SIZE)
     if (size is None) == (entry.get("data") is None):
         raise invalid("data", f"{subject}: it must have either data or {_SIZE}")
     if size is None:
-        flat = read_json(entry["data"], datatype, shape, subject)
+        flat = read_json_tensor(entry["data"], datatype, shape, subject)
     else:
         part, data = _cut(data, size, subject)
         flat = read_binary(part, datatype, shape, subject)
@@ -291,7 +291,7 @@ def _is_column(request: InferRequest, schema: Schema) -> bool:
 
 def _block(tensor: Tensor, schema: Schema) -> Rows:
     count, width = tensor.shape if len(tensor.shape) == 2 else (*tensor.shape, 1)
-    check_width(width, schema)
+    check_column_count(width, schema)
     if isinstance(tensor.flat, np.ndarray) and tensor.flat.dtype.kind in "fiu":
         return Matrix(tensor.flat.reshape(count, width))
     values = _values(tensor, "input 0")

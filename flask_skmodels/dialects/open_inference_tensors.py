@@ -39,7 +39,7 @@ DTYPES = {
     "FP64": np.dtype("<f8"),
 }
 DATATYPES = {dtype: datatype for datatype, dtype in DTYPES.items()}
-LARGEST_DIMENSION = 2**63 - 1
+MAX_DIMENSION = 2**63 - 1
 _LENGTH = struct.Struct("<I")
 _KINDS: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}}
 
@@ -67,7 +67,7 @@ class Tensor:
     content_type: str = ""
 
 
-def check_shape(shape: Any, subject: str) -> tuple[int, ...]:
+def tensor_shape(shape: Any, subject: str) -> tuple[int, ...]:
     """Return the shape of a tensor in a request.
 
     :param shape: a list of integers
@@ -81,12 +81,12 @@ def check_shape(shape: Any, subject: str) -> tuple[int, ...]:
         raise invalid("shape", f"{subject}: shape must be an array of integers")
     if any(size < 0 for size in shape):
         raise invalid("shape", f"{subject}: shape has a negative dimension")
-    if prod(size for size in shape if size) > LARGEST_DIMENSION:
+    if prod(size for size in shape if size) > MAX_DIMENSION:
         raise invalid("shape", f"{subject}: shape is too large")
     return tuple(shape)
 
 
-def read_json(data: Any, datatype: str, shape: Sequence[int], subject: str) -> Flat:
+def read_json_tensor(data: Any, datatype: str, shape: Sequence[int], subject: str) -> Flat:
     """Return the elements of a tensor from JSON.
 
     :param data: an array, flat or nested; or one text

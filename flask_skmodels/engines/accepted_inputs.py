@@ -28,7 +28,7 @@ from flask_skmodels.engines.plain_frames import different_labels, fields_at_faul
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.attributes import boosting_library, get, is_a, is_from_sklearn
 from flask_skmodels.estimators.outputs import as_rows, has_rows
-from flask_skmodels.estimators.requirements import parts_of
+from flask_skmodels.estimators.requirements import estimators_in
 from flask_skmodels.exceptions import InvalidInput, ModelError, SKModelsError
 from flask_skmodels.models import Model, name_of, overrides
 from flask_skmodels.schema.dtypes import to_objects
@@ -49,7 +49,7 @@ _BROKEN = (ArithmeticError, AssertionError, OSError, MemoryError, RuntimeError)
 KNOWN_KINDS = NUMERIC_KINDS | {"string"}
 _EXAMPLE = "example"
 _WITHOUT_NAMES = "was fitted with feature names"
-LONGEST_ERROR = 200  # characters
+MAX_ERROR_LENGTH = 200  # characters
 _CONTAINERS = {
     "array": "an array",
     "frame": "a data frame with the names of the fields",
@@ -57,7 +57,7 @@ _CONTAINERS = {
     "polars": "a polars data frame with the names of the fields",
 }
 
-Columns = Sequence[Sequence[Any]]  # the values of each column
+ColumnLists = Sequence[Sequence[Any]]  # the values of each column
 
 
 def _log_unknown_types(model: Model, inputs: Inputs) -> None:
@@ -83,7 +83,7 @@ class _Attempt:
     """
 
     schema: FixedSchema
-    rows: Columns | None = None
+    rows: ColumnLists | None = None
     error: Exception | None = None
     lacks_names: bool = False
 
@@ -104,7 +104,7 @@ def compile_for_accepted_input(
     _log_unknown_types(model, inputs)
     if isinstance(model.pipeline, OnnxModel) or inputs.container in {"sequence", "mapping"}:
         return inputs, schema
-    parts = list(parts_of(model.pipeline))
+    parts = list(estimators_in(model.pipeline))
     check = _InputCheck(model, methods, all(map(_is_known, parts)), checks_examples)
     if not check.is_needed(inputs, schema):
         return inputs, schema
@@ -177,7 +177,7 @@ class _InputCheck:
 
     # -- Rows
 
-    def _examples(self, schema: FixedSchema) -> Columns | None:
+    def _examples(self, schema: FixedSchema) -> ColumnLists | None:
         """Return the model's examples as columns of validated values, None if none are valid."""
         if not self._model.examples:
             return None
@@ -185,9 +185,9 @@ class _InputCheck:
             X = schema.clean(from_python(self._model.examples))
         except InvalidInput:
             return None
-        return values_of(X, len(schema.column_fields))
+        return column_lists(X, len(schema.column_fields))
 
-    def _probes(self, schema: FixedSchema) -> Columns | None:
+    def _probes(self, schema: FixedSchema) -> ColumnLists | None:
         """Return plain rows and random rows, None if no values can be drawn for a field."""
         try:
             source = None if self._is_certain else self._model.pipeline
@@ -209,7 +209,7 @@ class _InputCheck:
     def _is_late(self) -> bool:
         return perf_counter() - self._started > SECONDS
 
-    def _attempt(self, schema: FixedSchema, rows: Columns, *, of_examples: bool) -> _Attempt:
+    def _attempt(self, schema: FixedSchema, rows: ColumnLists, *, of_examples: bool) -> _Attempt:
         """Call the methods with all rows, and if they raise, with one row after the other."""
         count = len(rows[0])
         with warnings.catch_warnings(record=True) as caught:
@@ -220,7 +220,7 @@ class _InputCheck:
             return _Attempt(schema, rows, lacks_names=lacks_names)
         if of_examples:
             return self._attempt_each(schema, rows, error)
-        good: list[Columns] = []
+        good: list[ColumnLists] = []
         for index in range(min(count, SINGLE_ROWS)):
             row = row_slice(rows, index, index + 1)
             if self._call(schema.build_row([column[0] for column in row]), 1) is None:
@@ -229,7 +229,7 @@ class _InputCheck:
                 break
         return _Attempt(schema, repeat_rows(good, len(good)) if good else None, error)
 
-    def _attempt_each(self, schema: FixedSchema, rows: Columns, error: Exception) -> _Attempt:
+    def _attempt_each(self, schema: FixedSchema, rows: ColumnLists, error: Exception) -> _Attempt:
         """Call the methods with one example after the other, after a call with all has failed."""
         for index in range(len(rows[0])):
             if self._is_late:
@@ -244,7 +244,7 @@ class _InputCheck:
     # -- The container of X
 
     def _other_container(
-        self, inputs: Inputs, first: _Attempt, rows: Columns, of_examples: bool
+        self, inputs: Inputs, first: _Attempt, rows: ColumnLists, of_examples: bool
     ) -> tuple[Inputs, _Attempt]:
         """Return the inputs and the attempt with the first container that the estimator accepts.
 
@@ -271,7 +271,7 @@ class _InputCheck:
             *(name_of(self._model), _CONTAINERS[chosen], self._name, _CONTAINERS[first], reason),
         )
 
-    def _refuse(self, attempt: _Attempt, rows: Columns, of_examples: bool) -> None:
+    def _refuse(self, attempt: _Attempt, rows: ColumnLists, of_examples: bool) -> None:
         """Raise ModelError for an estimator that raises on all rows, or log a warning.
 
         Rows with made-up texts prove nothing if the estimator raises because of one of these texts.
@@ -332,7 +332,7 @@ class _InputCheck:
         return inputs, schema
 
     def _prove_nullable_field(
-        self, inputs: Inputs, schema: FixedSchema, name: str, rows: Columns
+        self, inputs: Inputs, schema: FixedSchema, name: str, rows: ColumnLists
     ) -> tuple[Inputs, FixedSchema]:
         index = [field.name for field in schema.column_fields].index(name)
         failed: list[tuple[Exception, Inputs, FixedSchema]] = []
@@ -364,7 +364,7 @@ class _InputCheck:
         return candidate, compiled
 
     def _call_with_missing(
-        self, schema: FixedSchema, index: int, rows: Columns
+        self, schema: FixedSchema, index: int, rows: ColumnLists
     ) -> Exception | None:
         """Return the exception for rows in which one field is missing, None if one row is accepted.
 
@@ -383,7 +383,9 @@ class _InputCheck:
 
     # -- X and a plain data frame
 
-    def _compare_with_plain_frame(self, inputs: Inputs, schema: FixedSchema, rows: Columns) -> None:
+    def _compare_with_plain_frame(
+        self, inputs: Inputs, schema: FixedSchema, rows: ColumnLists
+    ) -> None:
         if inputs.container != "frame" or self._is_late:
             return
         names = fields_at_fault(schema, rows, self.calls)
@@ -441,7 +443,7 @@ def _markers(field: Field) -> tuple[object, ...]:
     return (None, nan) if field.column.missing is None else (nan, None)
 
 
-def values_of(X: ModelInput, width: int) -> Columns:
+def column_lists(X: ModelInput, width: int) -> ColumnLists:
     """Return the values of X by column, None for a missing value."""
     if isinstance(X, Tabular):
         columns: Sequence[Any] = X.validated_columns(range(width))
@@ -456,7 +458,7 @@ def _check_length(outputs: ModelOutput, count: int, method: str) -> None:
         raise ValueError(f"{method} does not return one entry for each of {count} rows")
 
 
-def _may_be_the_values(error: Exception | None, schema: FixedSchema, rows: Columns) -> bool:
+def _may_be_the_values(error: Exception | None, schema: FixedSchema, rows: ColumnLists) -> bool:
     """Return whether an estimator may raise because of the values, not because of the container."""
     fields = schema.column_fields
     if any(field.kind not in KNOWN_KINDS for field in fields):
@@ -475,4 +477,4 @@ def _may_be_the_values(error: Exception | None, schema: FixedSchema, rows: Colum
 def _text_of(error: Exception | None) -> str:
     """Return the type and the first line of an exception."""
     lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:LONGEST_ERROR]}"
+    return f"{type(error).__name__}: {lines[0][:MAX_ERROR_LENGTH]}"

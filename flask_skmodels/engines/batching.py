@@ -32,7 +32,7 @@ from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 MAX_ROWS_OF_A_CALL = 16  # a call with more rows has little to gain from being combined
 MIN_SECONDS = 500e-6  # calls of one row are combined if each takes at least this long
-MOST_LATE = 4  # calls of a method that are no longer waited for; each keeps a thread
+MAX_LATE = 4  # calls of a method that are no longer waited for; each keeps a thread
 _MARGIN = 0.001  # seconds after the time limit, when it is surely over
 _TRIALS = 5  # calls of one row that are timed; the first one may include a warm-up
 
@@ -157,7 +157,7 @@ class Combiner:
 
         :raises Overloaded: several calls do not return
         """
-        if len(self._late) >= MOST_LATE:
+        if len(self._late) >= MAX_LATE:
             raise Overloaded("predictions of this model do not return: try again later", 30)
 
     def _timed_call(self, X: ModelInput) -> ModelOutput:
@@ -291,7 +291,7 @@ class Combiner:
 
     def _next_leader(self) -> _Caller | None:
         """Let the first caller of the queue lead, unless a call is in progress, and return it."""
-        if self._leading is not None or not self._queue or len(self._late) >= MOST_LATE:
+        if self._leading is not None or not self._queue or len(self._late) >= MAX_LATE:
             return None
         batch = self._next_batch()
         self._leading = leader = batch[0]

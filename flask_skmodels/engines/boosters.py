@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from flask_skmodels.estimators.attributes import boosting_library, get, is_a, shallow_copy
-from flask_skmodels.estimators.requirements import parts_of
+from flask_skmodels.estimators.requirements import estimators_in
 from flask_skmodels.models import Model
 from flask_skmodels.schema.types import Estimator
 
@@ -37,7 +37,7 @@ def on_one_thread(model: Model, parts: Sequence[Estimator]) -> Iterator[Model | 
 
 
 def _has_booster(estimator: Estimator) -> bool:
-    return any(map(boosting_library, parts_of(estimator)))
+    return any(map(boosting_library, estimators_in(estimator)))
 
 
 def _limited(estimator: Estimator) -> Any:

@@ -13,7 +13,7 @@ from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.verify import VerifiedCalls, WrongForm, lean_calls, with_fallback
 from flask_skmodels.engines.native import Call, has_default_configuration, native_calls
 from flask_skmodels.engines.onnx import Difference, onnx_calls
-from flask_skmodels.estimators.requirements import parts_of
+from flask_skmodels.estimators.requirements import estimators_in
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.models import Model, name_of, overrides
 from flask_skmodels.schema.schema import Schema
@@ -106,7 +106,7 @@ def verified_calls(model: Model, methods: Calls, schema: Schema) -> VerifiedCall
     :raises Decline: the model has none
     :raises WrongForm: a lean form returns other results than the estimator
     """
-    with on_one_thread(model, list(parts_of(model.pipeline))) as limited:
+    with on_one_thread(model, list(estimators_in(model.pipeline))) as limited:
         return lean_calls(
             model.pipeline,
             native_calls(limited, tuple(methods)) if limited not in (None, model) else methods,

@@ -24,7 +24,7 @@ import joblib
 from threadpoolctl import ThreadpoolController
 
 from flask_skmodels.estimators.attributes import get
-from flask_skmodels.estimators.requirements import parts_of
+from flask_skmodels.estimators.requirements import estimators_in
 from flask_skmodels.schema.types import Estimator
 
 _WORKERS = re.compile(r"(?:-w|--workers)[ =]?([0-9]+)")
@@ -103,7 +103,7 @@ def _controller(process: int, modules: int) -> ThreadpoolController:
 
 def uses_joblib_workers(estimator: Estimator) -> bool:
     """Return whether a method of the estimator would start joblib workers at each call."""
-    return any(get(part, "n_jobs") not in (None, 1) for part in parts_of(estimator))
+    return any(get(part, "n_jobs") not in (None, 1) for part in estimators_in(estimator))
 
 
 def without_joblib_workers() -> AbstractContextManager[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.estimators.attributes import is_a, is_from, to_python
-from flask_skmodels.estimators.requirements import parts_of
+from flask_skmodels.estimators.requirements import estimators_in
 from flask_skmodels.schema.fields import NUMBER_KINDS, Inputs
 from flask_skmodels.schema.types import Estimator
 
@@ -63,7 +63,7 @@ def restricted(inputs: Inputs, estimator: Estimator) -> Inputs:
     :param inputs: the X that the estimator takes
     :param estimator: the fitted estimator
     """
-    is_lenient = any(map(_takes_unknown_as_missing, parts_of(estimator)))
+    is_lenient = any(map(_takes_unknown_as_missing, estimators_in(estimator)))
     if inputs.columns is None or is_lenient:
         return inputs
     columns = tuple(

@@ -24,7 +24,7 @@ def is_multi_output(outputs: ModelOutput) -> bool:
     return all(isinstance(part, np.ndarray) and part.ndim == 2 for part in outputs)
 
 
-def width_of(outputs: ModelOutput) -> int:
+def output_width(outputs: ModelOutput) -> int:
     """Return the number of cells of each row of outputs; if rows differ, of the longest row."""
     if is_multi_output(outputs):
         return sum(part.shape[1] for part in outputs)

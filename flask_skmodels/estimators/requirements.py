@@ -53,7 +53,7 @@ def check_pipeline(pipeline: Estimator) -> None:
             f"step {name!r} of its pipeline ({introspect.class_name(step)}) is not fitted: "
             "fit the whole pipeline"
         )
-    for part in parts_of(pipeline):
+    for part in estimators_in(pipeline):
         _check_part(part)
 
 
@@ -122,7 +122,7 @@ def _sets_attributes(cls: type) -> bool:
     return any(name.endswith("_") for name in stores)
 
 
-def parts_of(estimator: Estimator) -> Iterator[Any]:
+def estimators_in(estimator: Estimator) -> Iterator[Any]:
     """Yield an estimator and all estimators in its attributes, fitted or not."""
     stack, seen = [*_attributes(estimator), estimator], set[int]()
     while stack:

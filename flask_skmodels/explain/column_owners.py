@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.estimators.attributes import active_steps, get, is_a, is_from_sklearn
-from flask_skmodels.explain.contributions import Columns, Owners, Unexplained
+from flask_skmodels.explain.contributions import FieldColumns, Owners, Unexplained
 from flask_skmodels.schema.types import Estimator
 
 _ONE_TO_ONE = frozenset(
@@ -18,7 +18,7 @@ _ONE_TO_ONE = frozenset(
 _Width = int | None
 
 
-def owners_after(step: Estimator, columns: Columns, width: _Width = None) -> Columns:
+def owners_after(step: Estimator, columns: FieldColumns, width: _Width = None) -> FieldColumns:
     """Return the columns that a transformer makes, each with the field it comes from.
 
     :param step: a fitted transformer
@@ -29,10 +29,10 @@ def owners_after(step: Estimator, columns: Columns, width: _Width = None) -> Col
     owners = _owners_after(step, columns, width)
     if width is not None and len(owners) != width:
         raise Unexplained(f"its {type(step).__name__} makes {width} columns, not {len(owners)}")
-    return Columns(owners, columns.names)
+    return FieldColumns(owners, columns.names)
 
 
-def _owners_after(step: Estimator, columns: Columns, width: _Width) -> Owners:
+def _owners_after(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     if isinstance(step, str):
         return columns.owners if step == "passthrough" else columns.owners[:0]
     rule = _rule_of(step) if is_from_sklearn(step) or is_a(step, "Pipeline") else None
@@ -40,7 +40,7 @@ def _owners_after(step: Estimator, columns: Columns, width: _Width) -> Owners:
     return _of_one_field(step, columns, width) if owners is None else owners
 
 
-def _rule_of(step: Estimator) -> Callable[[Any, Columns, _Width], Owners | None] | None:
+def _rule_of(step: Estimator) -> Callable[[Any, FieldColumns, _Width], Owners | None] | None:
     name = type(step).__name__
     if name in _ONE_TO_ONE:
         return lambda step, columns, width: columns.owners
@@ -49,7 +49,7 @@ def _rule_of(step: Estimator) -> Callable[[Any, Columns, _Width], Owners | None]
     return next((rule for cls, rule in _RULES.items() if is_a(step, cls)), None)
 
 
-def _of_one_field(step: Estimator, columns: Columns, width: _Width) -> Owners:
+def _of_one_field(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     """Return the owners of the columns of a transformer that gets only the columns of one field."""
     fields = np.unique(columns.owners[columns.owners < columns.count])
     name = type(step).__name__
@@ -74,7 +74,7 @@ def _width_of(step: Estimator) -> int | None:
         return None
 
 
-def _pipeline(step: Any, columns: Columns, width: _Width) -> Owners:
+def _pipeline(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     steps = active_steps(step)
     following = [width_taken(each) for each in steps[1:]] + [width]
     for each, count in zip(steps, following, strict=True):
@@ -88,7 +88,7 @@ def width_taken(step: Estimator) -> int | None:
     return int(count) if isinstance(count, int | np.integer) else None
 
 
-def _column_transformer(step: Any, columns: Columns, width: _Width) -> Owners:
+def _column_transformer(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     slices = step.output_indices_
     owners = np.full(max(part.stop or 0 for part in slices.values()), columns.count, dtype=np.intp)
     for name, transformer, _ in step.transformers_:
@@ -98,17 +98,17 @@ def _column_transformer(step: Any, columns: Columns, width: _Width) -> Owners:
         if isinstance(transformer, str) and transformer == "drop":
             continue
         if count:
-            selected = Columns(columns.owners[taken], columns.names)
+            selected = FieldColumns(columns.owners[taken], columns.names)
             owners[part] = owners_after(transformer, selected, count).owners
     return owners
 
 
-def _feature_union(step: Any, columns: Columns, width: _Width) -> Owners:
+def _feature_union(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     parts = [transformer for _, transformer in step.transformer_list]
     return np.concatenate([owners_after(part, columns).owners for part in parts])
 
 
-def _simple_imputer(step: Any, columns: Columns, width: _Width) -> Owners:
+def _simple_imputer(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     statistics = step.statistics_
     is_kept = np.ones(len(statistics), dtype=bool)
     if not step.keep_empty_features:
@@ -119,26 +119,26 @@ def _simple_imputer(step: Any, columns: Columns, width: _Width) -> Owners:
     return np.concatenate([owners, columns.owners[step.indicator_.features_]])
 
 
-def _missing_indicator(step: Any, columns: Columns, width: _Width) -> Owners:
+def _missing_indicator(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     owners: Owners = columns.owners[step.features_]
     return owners
 
 
-def _one_hot(step: Any, columns: Columns, width: _Width) -> Owners:
+def _one_hot(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     return np.repeat(columns.owners, step._n_features_outs)
 
 
-def _bins(step: Any, columns: Columns, width: _Width) -> Owners:
+def _bins(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     is_ordinal = step.encode == "ordinal"
     return columns.owners if is_ordinal else np.repeat(columns.owners, step.n_bins_)
 
 
-def _target_encoder(step: Any, columns: Columns, width: _Width) -> Owners:
+def _target_encoder(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     count = len(step.classes_) if step.target_type_ == "multiclass" else 1
     return np.repeat(columns.owners, count)
 
 
-def _spline(step: Any, columns: Columns, width: _Width) -> Owners:
+def _spline(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     each, rest = divmod(int(step.n_features_out_), len(columns.owners))
     if rest:
         raise Unexplained(
@@ -147,7 +147,7 @@ def _spline(step: Any, columns: Columns, width: _Width) -> Owners:
     return np.repeat(columns.owners, each)
 
 
-def _polynomial(step: Any, columns: Columns, width: _Width) -> Owners | None:
+def _polynomial(step: Any, columns: FieldColumns, width: _Width) -> Owners | None:
     owners = []
     for powers in step.powers_:
         fields = np.unique(columns.owners[powers > 0])
@@ -157,12 +157,12 @@ def _polynomial(step: Any, columns: Columns, width: _Width) -> Owners | None:
     return np.array(owners, dtype=np.intp)
 
 
-def _function(step: Any, columns: Columns, width: _Width) -> Owners | None:
+def _function(step: Any, columns: FieldColumns, width: _Width) -> Owners | None:
     is_elementwise = step.func is None or (isinstance(step.func, np.ufunc) and step.func.nin == 1)
     return columns.owners if is_elementwise and not step.kw_args else None
 
 
-def _dict_vectorizer(step: Any, columns: Columns, width: _Width) -> Owners:
+def _dict_vectorizer(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     indices = {name: index for index, name in enumerate(columns.names)}
     owners = []
     for column in step.feature_names_:
@@ -176,7 +176,7 @@ def _dict_vectorizer(step: Any, columns: Columns, width: _Width) -> Owners:
     return np.array(owners, dtype=np.intp)
 
 
-_RULES: dict[str, Callable[[Any, Columns, _Width], Owners | None]] = {
+_RULES: dict[str, Callable[[Any, FieldColumns, _Width], Owners | None]] = {
     "Pipeline": _pipeline,
     "ColumnTransformer": _column_transformer,
     "FeatureUnion": _feature_union,

@@ -23,7 +23,7 @@ class Unexplained(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class FieldColumns:
     """The columns of the input of an estimator.
 
     :param owners: the field of each column
@@ -40,9 +40,9 @@ class Columns:
         """The number of fields."""
         return len(self.names)
 
-    def without_baseline(self) -> Columns:
+    def without_baseline(self) -> FieldColumns:
         """Return the same columns without their means."""
-        return Columns(self.owners, self.names)
+        return FieldColumns(self.owners, self.names)
 
 
 class Contributions:
@@ -109,7 +109,7 @@ def dense(X: Any) -> Any:
     return X.toarray() if hasattr(X, "toarray") else X
 
 
-def fold(values: FloatArray, columns: Columns) -> FloatArray:
+def sum_by_field(values: FloatArray, columns: FieldColumns) -> FloatArray:
     """Return the contributions of fields, each the sum of those of its columns.
 
     :param values: of shape (rows, outputs, columns + 1); the last is the base
@@ -117,5 +117,5 @@ def fold(values: FloatArray, columns: Columns) -> FloatArray:
     owners = np.append(columns.owners, columns.count)
     indicator = np.zeros((len(owners), columns.count + 1))
     indicator[np.arange(len(owners)), owners] = 1.0
-    folded: FloatArray = values @ indicator
-    return folded
+    sums: FloatArray = values @ indicator
+    return sums

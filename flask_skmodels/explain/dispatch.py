@@ -17,8 +17,8 @@ from flask_skmodels.estimators.attributes import (
 from flask_skmodels.explain import linear, tree_ensembles
 from flask_skmodels.explain.column_owners import owners_after, width_taken
 from flask_skmodels.explain.contributions import (
-    Columns,
     Contributions,
+    FieldColumns,
     Unexplained,
     as_margins,
     second_of_two,
@@ -27,7 +27,7 @@ from flask_skmodels.explain.native_contributions import booster_contributions
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
 
 
-def contributions_of(estimator: Estimator, columns: Columns) -> Contributions:
+def contributions_of(estimator: Estimator, columns: FieldColumns) -> Contributions:
     """Return the contributions of the fields to the outputs of an estimator.
 
     :param estimator: a fitted estimator
@@ -59,7 +59,7 @@ def contributions_of(estimator: Estimator, columns: Columns) -> Contributions:
 class _Piped(Contributions):
     """The contributions to the output of a pipeline inside another estimator."""
 
-    def __init__(self, pipeline: Estimator, columns: Columns) -> None:
+    def __init__(self, pipeline: Estimator, columns: FieldColumns) -> None:
         steps, last, taken = unpiped(pipeline, columns)
         self._steps, self._inner = steps, contributions_of(last, taken)
         self._select = self._inner.select
@@ -81,7 +81,9 @@ class _Piped(Contributions):
         return X
 
 
-def unpiped(estimator: Estimator, columns: Columns) -> tuple[list[Any], Estimator, Columns]:
+def unpiped(
+    estimator: Estimator, columns: FieldColumns
+) -> tuple[list[Any], Estimator, FieldColumns]:
     """Return the transformers of an estimator, its last step, and the columns that this step takes.
 
     :param estimator: a pipeline; any other estimator has no transformers
@@ -98,7 +100,7 @@ def unpiped(estimator: Estimator, columns: Columns) -> tuple[list[Any], Estimato
             columns = owners_after(step, columns, width)
         steps += first
         estimator = last
-    return steps, estimator, Columns(columns.owners, columns.names, baseline)
+    return steps, estimator, FieldColumns(columns.owners, columns.names, baseline)
 
 
 def unwrapped(estimator: Estimator) -> Estimator:
@@ -193,7 +195,7 @@ def _selected(X: Any, taken: Any) -> Any:
     return (X.to_numpy() if hasattr(X, "to_numpy") else X)[:, taken]
 
 
-def _member(estimator: Estimator, columns: Columns, method: str) -> Contributions:
+def _member(estimator: Estimator, columns: FieldColumns, method: str) -> Contributions:
     """Return the contributions to the output of a part of an ensemble.
 
     :param method: the method of the part that the ensemble calls
@@ -208,7 +210,7 @@ def _member(estimator: Estimator, columns: Columns, method: str) -> Contribution
     return inner
 
 
-def _voting(estimator: Any, columns: Columns) -> Contributions:
+def _voting(estimator: Any, columns: FieldColumns) -> Contributions:
     method = "predict"
     if is_a(estimator, "VotingClassifier"):
         method = "predict_proba"
@@ -223,19 +225,19 @@ def _voting(estimator: Any, columns: Columns) -> Contributions:
     return _Weighted(members, (weights / weights.sum()).tolist(), method)
 
 
-def _bagging(estimator: Any, columns: Columns) -> Contributions:
+def _bagging(estimator: Any, columns: FieldColumns) -> Contributions:
     method = "predict_proba" if is_a(estimator, "ClassifierMixin") else "predict"
     members = []
     for part, taken in zip(estimator.estimators_, estimator.estimators_features_, strict=True):
         if method == "predict_proba" and len(get(part, "classes_")) != len(estimator.classes_):
             raise Unexplained("a part of its BaggingClassifier does not know all classes")
-        selected = Columns(columns.owners[taken], columns.names)
+        selected = FieldColumns(columns.owners[taken], columns.names)
         members.append((_member(part, selected, method), taken))
     count = len(members)
     return _Weighted(members, [1 / count] * count, method)
 
 
-def _transformed_target(estimator: Any, columns: Columns) -> Contributions:
+def _transformed_target(estimator: Any, columns: FieldColumns) -> Contributions:
     transformer = estimator.transformer_
     is_scaler = is_a(transformer, "StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
     inner = contributions_of(estimator.regressor_, columns)
@@ -247,20 +249,20 @@ def _transformed_target(estimator: Any, columns: Columns) -> Contributions:
     return _Rescaled(inner, transformer)
 
 
-def _multi_output(estimator: Any, columns: Columns) -> Contributions:
+def _multi_output(estimator: Any, columns: FieldColumns) -> Contributions:
     if not is_a(estimator, "MultiOutputRegressor"):
         raise Unexplained(f"its {type(estimator).__name__} predicts classes for several outputs")
     return _Beside([_member(e, columns, "predict") for e in estimator.estimators_], "predict")
 
 
-def _one_vs_rest(estimator: Any, columns: Columns) -> Contributions:
+def _one_vs_rest(estimator: Any, columns: FieldColumns) -> Contributions:
     if estimator.multilabel_:
         raise Unexplained("its OneVsRestClassifier predicts several labels for a row")
     parts = [_member(e, columns, "decision_function") for e in estimator.estimators_]
     return _Beside(parts, "decision_function")
 
 
-_META: dict[str, Callable[[Any, Columns], Contributions]] = {
+_META: dict[str, Callable[[Any, FieldColumns], Contributions]] = {
     "_BaseVoting": _voting,
     "BaggingClassifier": _bagging,
     "BaggingRegressor": _bagging,

@@ -19,11 +19,11 @@ from flask_skmodels.engines.threadpools import uses_joblib_workers
 from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.attributes import get, is_a
 from flask_skmodels.estimators.profile.profile import Profile
-from flask_skmodels.estimators.requirements import parts_of
+from flask_skmodels.estimators.requirements import estimators_in
 from flask_skmodels.exceptions import ModelError, SKModelsError, in_one_line
-from flask_skmodels.explain.contributions import Columns, Unexplained
+from flask_skmodels.explain.contributions import FieldColumns, Unexplained
 from flask_skmodels.explain.dispatch import contributions_of, unpiped
-from flask_skmodels.explain.explanation import Layout
+from flask_skmodels.explain.explanation import ExplanationLayout
 from flask_skmodels.models import Model, name_of, overrides
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.tabular import copy_of, to_sklearn
@@ -46,7 +46,7 @@ class InfiniteExplanation(ValueError):
 
 
 class Explainer:
-    """The function ``explain`` of X; see :class:`~.explanation.Layout` for its outputs.
+    """The function ``explain`` of X; see :class:`~.explanation.ExplanationLayout` for its outputs.
 
     :param model: the declaration, with a fitted estimator as its pipeline
     :param schema: the schema of the rows
@@ -84,11 +84,11 @@ class Explainer:
         _check_overrides(model, method)
         self._output = None if method is None else _output_of(model, method, schema, calls)
         self._is_parallel = uses_joblib_workers(model.pipeline)
-        self._may_write = any(get(part, "copy") is False for part in parts_of(model.pipeline))
+        self._may_write = any(get(part, "copy") is False for part in estimators_in(model.pipeline))
         count = self.contributions.outputs
         _check_classes(model, count)
         rules, are_probabilities = "+".join(self.contributions.rules), method == "predict_proba"
-        self.layout = Layout(columns.names, count, rules, are_probabilities)
+        self.layout = ExplanationLayout(columns.names, count, rules, are_probabilities)
         self._try(schema)
 
     @property
@@ -143,7 +143,7 @@ class Explainer:
 
         :raises ModelError: explanations are wrong, or cannot be computed
         """
-        parts = list(parts_of(self._model.pipeline))
+        parts = list(estimators_in(self._model.pipeline))
         with on_one_thread(self._model, parts) as limited:
             if limited is None:  # calling it would start threads, which a fork would break
                 return
@@ -162,7 +162,7 @@ class Explainer:
             raise ModelError(f"it cannot be explained: {in_one_line(error)}") from error
 
 
-def _columns_of(model: Model, schema: Schema, profile: Profile | None) -> Columns:
+def _columns_of(model: Model, schema: Schema, profile: Profile | None) -> FieldColumns:
     """Return the columns of X, each of which is a field.
 
     :raises ModelError: the number of columns is not known
@@ -173,7 +173,7 @@ def _columns_of(model: Model, schema: Schema, profile: Profile | None) -> Column
             "it cannot be explained, because the number of its fields is not known: set schema"
         )
     baseline = None if profile is None or profile.baseline is None else np.array(profile.baseline)
-    return Columns(np.arange(len(names)), names, baseline)
+    return FieldColumns(np.arange(len(names)), names, baseline)
 
 
 def _check_classes(model: Model, count: int) -> None:

@@ -12,7 +12,7 @@ BASE, OUTPUT, RULE = "base", "output", "rule"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ExplanationLayout:
     """The order of the numbers in a row of the outputs of ``explain``.
 
     The outputs are an array of shape (rows, outputs x (fields + 2)): for each output that is

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.estimators.attributes import get, is_a
-from flask_skmodels.explain.contributions import Columns, Contributions, Unexplained, as_margins
+from flask_skmodels.explain.contributions import (
+    Contributions,
+    FieldColumns,
+    Unexplained,
+    as_margins,
+)
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
 
 _OF_SINGLES = 1e-5  # the tolerance of an estimator that computes in single precision
@@ -44,7 +49,9 @@ class Linear(Contributions):
 
     is_slow = False
 
-    def __init__(self, coefficients: FloatArray, intercepts: FloatArray, columns: Columns) -> None:
+    def __init__(
+        self, coefficients: FloatArray, intercepts: FloatArray, columns: FieldColumns
+    ) -> None:
         self.outputs = outputs = len(coefficients)
         width = coefficients.shape[1]
         if width != len(columns.owners):
@@ -74,7 +81,7 @@ class Linear(Contributions):
         return sizes
 
 
-def _weights(coefficients: FloatArray, columns: Columns) -> Any:
+def _weights(coefficients: FloatArray, columns: FieldColumns) -> Any:
     """Return the coefficients as a matrix of shape (columns, outputs x (fields + 1)).
 
     Each coefficient stands in the place of the field that its column belongs to.
@@ -126,7 +133,7 @@ class _Bayes(Linear):
     For two classes, they are the contributions to the difference of the two.
     """
 
-    def __init__(self, estimator: Estimator, columns: Columns) -> None:
+    def __init__(self, estimator: Estimator, columns: FieldColumns) -> None:
         coefficients, intercepts = estimator.feature_log_prob_, estimator.class_log_prior_
         if len(intercepts) == 2:
             coefficients, intercepts = np.diff(coefficients, axis=0), np.diff(intercepts)
@@ -138,7 +145,7 @@ class _Bayes(Linear):
         return np.diff(joint, axis=1) if joint.shape[1] == 2 else joint
 
 
-def linear_contributions(estimator: Estimator, name: str, columns: Columns) -> Contributions:
+def linear_contributions(estimator: Estimator, name: str, columns: FieldColumns) -> Contributions:
     """Return the contributions of the fields to the output of a linear model.
 
     :param name: the name of its class, one of :data:`NAMES`

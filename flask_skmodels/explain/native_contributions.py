@@ -10,12 +10,12 @@ import numpy as np
 
 from flask_skmodels.estimators.attributes import get
 from flask_skmodels.explain.contributions import (
-    Columns,
     Contributions,
+    FieldColumns,
     Unexplained,
     as_margins,
     dense,
-    fold,
+    sum_by_field,
 )
 from flask_skmodels.schema.types import Estimator, FloatArray
 
@@ -30,7 +30,7 @@ class _OfBooster(Contributions):
     rules = ("pred_contribs",)
     is_native = True
 
-    def __init__(self, estimator: Estimator, columns: Columns) -> None:
+    def __init__(self, estimator: Estimator, columns: FieldColumns) -> None:
         self._estimator = estimator
         self._columns = columns
         classes = get(estimator, "classes_")
@@ -42,7 +42,7 @@ class _OfBooster(Contributions):
         X = dense(X)
         values = np.asarray(self.by_column(X), dtype=np.float64)
         values = self._of_second(values.reshape(len(X), -1, len(self._columns.owners) + 1))
-        return values if self._is_plain else fold(values, self._columns)
+        return values if self._is_plain else sum_by_field(values, self._columns)
 
     def margins(self, X: Any) -> FloatArray:
         return self._of_second(as_margins(self.raw(dense(X))))
@@ -77,7 +77,7 @@ class OfXGBoost(_OfBooster):
 
     tolerance = 1e-4
 
-    def __init__(self, estimator: Estimator, columns: Columns) -> None:
+    def __init__(self, estimator: Estimator, columns: FieldColumns) -> None:
         super().__init__(estimator, columns)
         self._booster = estimator.get_booster()
         self._range = estimator._get_iteration_range(None)
@@ -137,7 +137,9 @@ def _target_count(booster: Any) -> int:
 _CLASSES = {"lightgbm": OfLightGBM, "xgboost": OfXGBoost, "catboost": OfCatBoost}
 
 
-def booster_contributions(estimator: Estimator, library: str, columns: Columns) -> Contributions:
+def booster_contributions(
+    estimator: Estimator, library: str, columns: FieldColumns
+) -> Contributions:
     """Return the contributions to the output of an estimator of a boosting library.
 
     :param library: ``"lightgbm"``, ``"xgboost"`` or ``"catboost"``

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from flask_skmodels.explain.contributions import Unexplained
 from flask_skmodels.schema.types import Array, BoolArray, FloatArray
 
-MOST_CONDITIONS = 10_000_000  # of all paths of a model, about 60 bytes each
-LEAST_SHARE = 1e-150  # instead of zero, so that a product can be divided by it
+MAX_CONDITIONS = 10_000_000  # of all paths of a model, about 60 bytes each
+MIN_SHARE = 1e-150  # instead of zero, so that a product can be divided by it
 _WORDS = 8  # a set of categories has 256 bits in words of 32
 
 
@@ -128,7 +128,7 @@ def paths_of(nodes: Nodes) -> Paths:
         low=_reduced(np.maximum, np.where(is_number & ~went_left, threshold, -np.inf), starts),
         high=_reduced(np.minimum, np.where(is_number & went_left, threshold, np.inf), starts),
         takes_missing=_reduced(np.logical_and, takes_missing, starts),
-        share=np.maximum(_reduced(np.multiply, share, starts), LEAST_SHARE),
+        share=np.maximum(_reduced(np.multiply, share, starts), MIN_SHARE),
         bitset=bitset,
         bitsets=bitsets,
         values=nodes.values[leaves],
@@ -155,8 +155,8 @@ def _edges(leaves: Array, parent: Array) -> tuple[NDArray[np.int64], NDArray[np.
         inside = parent[current] >= 0
         index, current = index[inside], current[inside]
         total += len(current)
-        if total > MOST_CONDITIONS:
-            raise Unexplained(f"its trees have more than {MOST_CONDITIONS:,} conditions")
+        if total > MAX_CONDITIONS:
+            raise Unexplained(f"its trees have more than {MAX_CONDITIONS:,} conditions")
         of_leaf.append(index)
         child.append(current)
         current = parent[current]

@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flask_skmodels.explain.paths import LEAST_SHARE, Nodes, parents_of
+from flask_skmodels.explain.paths import MIN_SHARE, Nodes, parents_of
 from flask_skmodels.schema.types import Array, BoolArray, FloatArray
 
-MOST_NUMBERS = 2**20  # edges x quadrature nodes; there are six tables of so many doubles
-MOST_OUTPUTS = 3  # with more outputs, one row is computed in the same way as many
-MOST_LEVELS = 100  # of splits below one another; with more levels, as with more outputs
-MOST_SPARE = 2  # sets of arrays that are kept for the next rows; a large one takes 32 MB
+MAX_NUMBERS = 2**20  # edges x quadrature nodes; there are six tables of so many doubles
+MAX_OUTPUTS = 3  # with more outputs, one row is computed in the same way as many
+MAX_LEVELS = 100  # of splits below one another; with more levels, as with more outputs
+MAX_SPARE = 2  # sets of arrays that are kept for the next rows; a large one takes 32 MB
 NONE = -1
 
 
@@ -76,7 +76,7 @@ class SingleRow:
         self._up = list(_splits(edges))
         self._owner = owners[edges.column]
         self._values = [values[edges.node, np.newaxis] for values in _of_leaves(nodes).T]
-        self._spare: deque[_Work] = deque(maxlen=MOST_SPARE)  # arrays that no thread uses now
+        self._spare: deque[_Work] = deque(maxlen=MAX_SPARE)  # arrays that no thread uses now
 
     def __call__(self, row: FloatArray) -> FloatArray:
         """Return the contributions of the fields, of shape (outputs, fields).
@@ -212,7 +212,7 @@ def _edges_of(nodes: Nodes) -> _Edges:
         share=share,
     )
     _merge_conditions(edges)
-    np.maximum(edges.share, LEAST_SHARE, out=edges.share)
+    np.maximum(edges.share, MIN_SHARE, out=edges.share)
     return edges
 
 

@@ -9,17 +9,17 @@ import numpy as np
 
 from flask_skmodels.estimators.attributes import is_a
 from flask_skmodels.explain.contributions import (
-    Columns,
     Contributions,
+    FieldColumns,
     Unexplained,
     dense,
     second_of_two,
 )
 from flask_skmodels.explain.paths import Nodes, no_bitsets, paths_of
 from flask_skmodels.explain.single_row import (
-    MOST_LEVELS,
-    MOST_NUMBERS,
-    MOST_OUTPUTS,
+    MAX_LEVELS,
+    MAX_NUMBERS,
+    MAX_OUTPUTS,
     SingleRow,
 )
 from flask_skmodels.explain.tree_shap import TreeShap
@@ -37,7 +37,7 @@ _FORESTS = frozenset(
 _BOOSTED = frozenset({"GradientBoostingClassifier", "GradientBoostingRegressor"})
 _HISTOGRAM = frozenset({"HistGradientBoostingClassifier", "HistGradientBoostingRegressor"})
 NAMES = _TREES | _FORESTS | _BOOSTED | _HISTOGRAM
-_LARGEST = np.finfo(np.float64).max
+_FLOAT_MAX = np.finfo(np.float64).max
 
 
 class OfTrees(Contributions):
@@ -56,7 +56,7 @@ class OfTrees(Contributions):
         self,
         nodes: Sequence[Nodes],
         base: FloatArray | float,
-        columns: Columns,
+        columns: FieldColumns,
         method: str,
         *,
         are_probabilities: bool = False,
@@ -88,17 +88,17 @@ class OfTrees(Contributions):
         return second_of_two(outputs) if self._are_probabilities else super().select(outputs)
 
 
-def _single_row(nodes: Nodes, columns: Columns, conditions: int) -> SingleRow | None:
+def _single_row(nodes: Nodes, columns: FieldColumns, conditions: int) -> SingleRow | None:
     """Return the code for one row, None if it would need too much memory or be no faster.
 
     :param conditions: the largest number of conditions of a leaf
     """
     size = (conditions + 1) // 2
-    is_large = len(nodes.left) * size > MOST_NUMBERS or nodes.values.shape[1] > MOST_OUTPUTS
+    is_large = len(nodes.left) * size > MAX_NUMBERS or nodes.values.shape[1] > MAX_OUTPUTS
     if not size or is_large or len(nodes.bitsets):
         return None
     single = SingleRow(nodes, columns.owners, columns.count, size)
-    return single if single.levels <= MOST_LEVELS else None
+    return single if single.levels <= MAX_LEVELS else None
 
 
 class _OfHistogram(OfTrees):
@@ -112,7 +112,7 @@ class _OfHistogram(OfTrees):
 
     def converted(self, X: Any) -> FloatArray:
         preprocessed = self._estimator._preprocess_X(X, reset=False)
-        return np.maximum(np.asarray(preprocessed, dtype=np.float64), -_LARGEST)
+        return np.maximum(np.asarray(preprocessed, dtype=np.float64), -_FLOAT_MAX)
 
     def select(self, outputs: ModelOutput) -> FloatArray:
         if not self.has_link:
@@ -126,7 +126,7 @@ def is_identity(link: Any) -> bool:
     return type(link).__name__ == "IdentityLink"
 
 
-def tree_contributions(estimator: Estimator, name: str, columns: Columns) -> Contributions:
+def tree_contributions(estimator: Estimator, name: str, columns: FieldColumns) -> Contributions:
     """Return the contributions of the fields to the output of a tree or an ensemble of trees.
 
     :param name: the name of its class, one of :data:`NAMES`
@@ -166,7 +166,7 @@ def _nodes(tree: Any, values: FloatArray) -> Nodes:
     )
 
 
-def _boosted(estimator: Estimator, columns: Columns) -> Contributions:
+def _boosted(estimator: Estimator, columns: FieldColumns) -> Contributions:
     trees = estimator.estimators_
     outputs = trees.shape[1]
     first = estimator.init_
@@ -194,7 +194,7 @@ def _only(output: int, outputs: int, values: FloatArray) -> FloatArray:
     return wide
 
 
-def _histogram(estimator: Estimator, columns: Columns) -> Contributions:
+def _histogram(estimator: Estimator, columns: FieldColumns) -> Contributions:
     base = np.ravel(estimator._baseline_prediction).astype(np.float64)
     nodes = [
         _histogram_nodes(predictor, output, len(base))
@@ -223,10 +223,10 @@ def _histogram_nodes(predictor: Any, output: int, outputs: int) -> Nodes:
     )
 
 
-def _preprocessed(estimator: Estimator, columns: Columns) -> Columns:
+def _preprocessed(estimator: Estimator, columns: FieldColumns) -> FieldColumns:
     """Return the columns in the order of the trees: columns of categories come first."""
     is_categorical = getattr(estimator, "is_categorical_", None)
     if is_categorical is None or estimator._preprocessor is None:
         return columns
     order = np.argsort(~is_categorical, kind="stable")
-    return Columns(columns.owners[order], columns.names)
+    return FieldColumns(columns.owners[order], columns.names)

@@ -14,7 +14,7 @@ from flask_skmodels.schema.tabular import Tabular
 from flask_skmodels.schema.types import ModelInput, ModelOutput
 
 
-def rows_of(X: ModelInput, width: int) -> list[Any]:
+def json_rows(X: ModelInput, width: int) -> list[Any]:
     """Return X as a list of rows: each a list of values, a text or a mapping.
 
     :param X: the validated rows
@@ -26,12 +26,12 @@ def rows_of(X: ModelInput, width: int) -> list[Any]:
     return list(map(json_value, X.tolist() if isinstance(X, np.ndarray) else X))
 
 
-def outputs_of(outputs: ModelOutput) -> list[Any] | None:
+def json_outputs(outputs: ModelOutput) -> list[Any] | None:
     """Return outputs as a list with an entry for each row; for several outputs, a list of lists."""
     if outputs is None:
         return None
     if is_multi_output(outputs):
-        return [outputs_of(part) for part in outputs]
+        return [json_outputs(part) for part in outputs]
     dense = outputs.toarray() if hasattr(outputs, "toarray") else outputs
     return list(map(json_value, np.asarray(dense, dtype=object).tolist()))
 

@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from flask_skmodels.engines.batching import Combiner
-from flask_skmodels.estimators.outputs import as_rows, has_rows, width_of
+from flask_skmodels.estimators.outputs import as_rows, has_rows, output_width
 from flask_skmodels.exceptions import (
     InvalidInput,
     RejectedRows,
@@ -36,8 +36,8 @@ from flask_skmodels.exceptions import (
     SKModelsError,
     TooManyCells,
 )
-from flask_skmodels.explain.explanation import Layout
-from flask_skmodels.inference.json_values import json_value, outputs_of, rows_of
+from flask_skmodels.explain.explanation import ExplanationLayout
+from flask_skmodels.inference.json_values import json_outputs, json_rows, json_value
 from flask_skmodels.inference.rejected_rows import rejection_of, remember_accepted_row
 from flask_skmodels.inference.request_limits import NO_BUDGET, RESPONSE, Budget
 from flask_skmodels.models import EXPLAIN
@@ -96,7 +96,7 @@ class Prediction:
     classes: list[object] | None
     request_id: str | None
     outputs: ModelOutput = field(default=None, repr=False)
-    layout: Layout | None = field(default=None, repr=False)
+    layout: ExplanationLayout | None = field(default=None, repr=False)
     decode: float = 0.0
     validate: float = 0.0
     queue: float = 0.0
@@ -131,8 +131,8 @@ class Prediction:
         return {
             **{name: json_value(getattr(self, name)) for name in names},
             "fields": list(self.fields),
-            "inputs": rows_of(self.X, len(self.fields)),
-            "outputs": outputs_of(self.outputs),
+            "inputs": json_rows(self.X, len(self.fields)),
+            "outputs": json_outputs(self.outputs),
         }
 
     def __repr__(self) -> str:
@@ -307,7 +307,7 @@ def execute(
     if call.waited:
         prediction.queue += call.waited
     if call.rows is not None and call.method not in call.version.accepted_rows:
-        call.version.output_widths[call.method] = width_of(prediction.outputs)
+        call.version.output_widths[call.method] = output_width(prediction.outputs)
         remember_accepted_row(call.version, call.method, call.rows)
     notify(after_prediction, call.sender, model=call.version.model, prediction=prediction)
 

@@ -23,7 +23,7 @@ from flask_skmodels.schema.types import ModelInput
 from flask_skmodels.versions.version import ModelVersion
 
 SECONDS = 1.0  # time limit of a search, or twice the time of the failed call if that is longer
-MOST_SECONDS = 10.0
+MAX_SECONDS = 10.0
 SAMPLES = 8  # single rows that are tried before the search, and probes
 _SPARE_CALLS = 16
 _NOTE = (
@@ -67,7 +67,7 @@ def rejection_of(
     """
     if not isinstance(error, ValueError | TypeError) or isinstance(error, NotFittedError):
         return None
-    longest = min(max(SECONDS, 2 * seconds), MOST_SECONDS)
+    longest = min(max(SECONDS, 2 * seconds), MAX_SECONDS)
     search = _Search(version, method, rows, longest, limit)
     try:
         rejection = search.run()

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, replace
 
 from flask_skmodels.config import Settings
-from flask_skmodels.estimators.outputs import bytes_of_texts, width_of
+from flask_skmodels.estimators.outputs import bytes_of_texts, output_width
 from flask_skmodels.exceptions import InvalidInput, TooManyCells, TooManyRows
 from flask_skmodels.models import Model
 from flask_skmodels.schema.types import ModelOutput
@@ -84,7 +84,7 @@ class Budget:
         :param outputs: the outputs of the estimator for these rows
         :raises TooManyCells: the outputs have too many cells, or too many bytes of text
         """
-        width = max(width_of(outputs), bytes_of_texts(outputs) // (BYTES_OF_A_CELL * rows))
+        width = max(output_width(outputs), bytes_of_texts(outputs) // (BYTES_OF_A_CELL * rows))
         if rows * width > self.max_cells:
             raise TooManyCells(rows, width, self.max_cells, RESPONSE)
 

@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators.introspect import final_estimator
-from flask_skmodels.explain.explanation import BASE, OUTPUT, RULE, Layout
+from flask_skmodels.explain.explanation import BASE, OUTPUT, RULE, ExplanationLayout
 from flask_skmodels.models import overrides
 from flask_skmodels.schema.types import Estimator, JSONObject
 from flask_skmodels.versions.version import ModelVersion
@@ -38,7 +38,7 @@ def predictions_schema(version: ModelVersion, method: str) -> JSONObject:
     return {"type": "array", "items": {}}
 
 
-def explanations_schema(layout: Layout) -> JSONObject:
+def explanations_schema(layout: ExplanationLayout) -> JSONObject:
     """Return the schema of the explanations in a JSON response, with one entry for each row.
 
     :param layout: the names of the fields, and the number of outputs that are explained

@@ -52,7 +52,7 @@ def add_model_rules(state: State, deployment: Deployment) -> None:
     """Add nothing: the models are in the one document."""
 
 
-def document_of(state: State, deployments: Iterable[Deployment], root: str = "") -> JSONObject:
+def api_document(state: State, deployments: Iterable[Deployment], root: str = "") -> JSONObject:
     """Return the API document of models on an application.
 
     :param state: the extension on the application
@@ -99,7 +99,7 @@ class DocumentView(BaseView):
 
     def respond(self, exchange: Exchange) -> Response:
         root = exchange.request.script_root
-        return json_response(document_of(self._state, self._state.visible(), root))
+        return json_response(api_document(self._state, self._state.visible(), root))
 
 
 class DocsView(BaseView):
@@ -135,7 +135,7 @@ class DocsView(BaseView):
         if not self._state.settings.pages:
             raise NotFound(f"Swagger UI is not installed: install {extra('swagger')}")
         root = exchange.request.script_root
-        document = document_of(self._state, self._state.visible(), root)
+        document = api_document(self._state, self._state.visible(), root)
         address = url_for(f"{self._state.name}.-:openapi").rstrip("/")
         context = {"document": document, "address": address, "needed": extra("swagger")}
         return render_page(self._state, exchange, "api.html", **context)

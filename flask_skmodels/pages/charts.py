@@ -13,8 +13,8 @@ from flask_skmodels.schema.types import JSONObject
 BINS = 20
 WIDTH = 100.0
 HEIGHT = 40.0
-_LEAST, _MOST = 1e-300, 1e300  # outside these limits, bin widths become zero or infinite
-_LARGEST = float_info.max
+_MIN_WIDTH, _MAX_WIDTH = 1e-300, 1e300  # outside these limits, bin widths become zero or infinite
+_FLOAT_MAX = float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def bin_edges(numbers: Sequence[float]) -> list[float]:
     """
     low, high = float(min(numbers)), float(max(numbers))
     width = (high - low) / BINS or 1.0
-    if not _LEAST < width < _MOST:
+    if not _MIN_WIDTH < width < _MAX_WIDTH:
         return [low, high]
     width = round_width(width) if high > low else 1.0
     first = floor(low / width) * width
@@ -115,8 +115,8 @@ def range_bar(received: JSONObject) -> RangeBar | None:
         return None
     minimum, maximum = received.get("minimum"), received.get("maximum")
     margin = (most - least) * 0.15 or abs(most) * 0.15 or 1.0
-    low = max(least - margin, -_LARGEST) if minimum is None else min(minimum, least)
-    high = min(most + margin, _LARGEST) if maximum is None else max(maximum, most)
+    low = max(least - margin, -_FLOAT_MAX) if minimum is None else min(minimum, least)
+    high = min(most + margin, _FLOAT_MAX) if maximum is None else max(maximum, most)
     whole = high / 2 - low / 2 or 0.5  # halves, because the whole difference could overflow a float
     start = round((least / 2 - low / 2) / whole * WIDTH, 3)
     width = max(round((most / 2 - least / 2) / whole * WIDTH, 3), 1.0)

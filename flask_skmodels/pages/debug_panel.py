@@ -34,7 +34,7 @@ _OUTCOMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RecordedCall:
     """A call of a model during a request.
 
     :param model: name of the model
@@ -97,8 +97,8 @@ class PredictionsPanel(DebugPanel):
         setattr(g, _CALLS, [])
 
 
-def _calls() -> list[Call]:
-    found: list[Call] = g.get(_CALLS, [])
+def _calls() -> list[RecordedCall]:
+    found: list[RecordedCall] = g.get(_CALLS, [])
     return found
 
 
@@ -110,7 +110,9 @@ def _receiver(outcome: str) -> Any:
             return
         about = SimpleNamespace(**arguments) if prediction is None else prediction
         engine = _engine_of(sender, model, about.version)
-        calls.append(Call(model.name, about.version, about.method, engine, outcome, prediction))
+        calls.append(
+            RecordedCall(model.name, about.version, about.method, engine, outcome, prediction)
+        )
 
     return record
 

@@ -17,13 +17,13 @@ from flask_skmodels.pages.value_texts import format_value, grouped, percent
 from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.drift.bins import MISSING, OTHER, UNKNOWN, ColumnBins, NumberBins
-from flask_skmodels.telemetry.drift.drift import Report
+from flask_skmodels.telemetry.drift.drift import DriftReport
 from flask_skmodels.telemetry.drift.figures import Figures
 from flask_skmodels.web.drift_views import report_of
 from flask_skmodels.web.exchange import Exchange
 
-MOST_FIELDS = 60
-MOST_BARS = 24
+MAX_FIELDS = 60
+MAX_BARS = 24
 FEW_BARS = 5
 GAP = 0.08  # between two bars, as a share of their width
 NOTABLE = 0.1  # by convention, a field has not drifted below this
@@ -104,8 +104,8 @@ class DriftPage(Page):
         return {
             "report": report,
             "drift": report.document(),
-            "fields": charts[:MOST_FIELDS],
-            "hidden": max(0, len(charts) - MOST_FIELDS),
+            "fields": charts[:MAX_FIELDS],
+            "hidden": max(0, len(charts) - MAX_FIELDS),
             "predictions": [
                 *(_chart(report, index) for index in outputs),
                 *_charts_of_versions(report),
@@ -121,17 +121,17 @@ class DriftPage(Page):
         }
 
 
-def _hidden_fields(report: Report) -> list[str]:
+def _hidden_fields(report: DriftReport) -> list[str]:
     fields = report.layout.fields
     return [each.name for index, each in enumerate(fields) if index not in report.shown]
 
 
-def _worst_first(report: Report, columns: Sequence[int]) -> list[int]:
+def _worst_first(report: DriftReport, columns: Sequence[int]) -> list[int]:
     values = report.figures.psi.tolist()
     return sorted(columns, key=lambda index: inf if isnan(values[index]) else -values[index])
 
 
-def _chart(report: Report, index: int) -> Chart:
+def _chart(report: DriftReport, index: int) -> Chart:
     figures, column = report.figures, report.layout.columns[index]
     is_field = index < len(report.layout.fields)
     statistics = figures.of_field(index) if is_field else figures.distances(index)
@@ -140,7 +140,7 @@ def _chart(report: Report, index: int) -> Chart:
     return replace(chart, tone=_tone(statistics["psi"], report.threshold))
 
 
-def _charts_of_versions(report: Report) -> Iterator[Chart]:
+def _charts_of_versions(report: DriftReport) -> Iterator[Chart]:
     """Yield charts of the predictions of the shadow and the canaries, over the live version's."""
     first = len(report.layout.fields)
     for compared in report.compared:
@@ -174,7 +174,7 @@ def _drawn(
     names = [_bar_name(column, bar.label) for bar in column.bars]
     bars = list(zip(names, expected, actual, strict=True))
     shown = [bar for bar in bars if bar[0] not in _RARE or bar[1] or bar[2]]
-    shown = [*shown[:MOST_BARS], *(bar for bar in shown[MOST_BARS:] if bar[0] in _RARE)]
+    shown = [*shown[:MAX_BARS], *(bar for bar in shown[MAX_BARS:] if bar[0] in _RARE)]
     labels = [label for label, _, _ in shown]
     named = labels if len(labels) <= FEW_BARS else [labels[0], labels[-1]]
     pairs = list(_pairs(shown, beside))

@@ -60,7 +60,7 @@ def predict_file(
     except InvalidInput:  # the same error again, with its signal
         return predictor.predict(*called, reader, source)
     if len(rows) <= FIRST_ROWS:
-        return predictor.predict(*called, _Part(rows), source)
+        return predictor.predict(*called, _FilePart(rows), source)
     whole = predictor.prepared(*called, rows)
     outputs: list[ModelOutput] = []
     progress, size = Progress(total=whole.rows, workers=1), FIRST_ROWS
@@ -69,9 +69,9 @@ def predict_file(
         is_last = progress.rows + size * 1.5 > whole.rows
         stop = whole.rows if is_last else progress.rows + size
         try:
-            part = predictor.predict(*called, _Part(rows.part(progress.rows, stop)), source)
+            part = predictor.predict(*called, _FilePart(rows.part(progress.rows, stop)), source)
         except InvalidInput:  # raised again for the whole file, with the places of rejected rows
-            return predictor.predict(*called, _Part(rows), source)
+            return predictor.predict(*called, _FilePart(rows), source)
         if not outputs:  # the other parts have the same width
             predictor.check_response(exchange, version, whole, part.outputs)
         outputs.append(part.outputs)
@@ -84,7 +84,7 @@ def predict_file(
     return whole
 
 
-def response_of(view: BaseView, exchange: Exchange, steps: Steps[Response]) -> Response:
+def upload_response(view: BaseView, exchange: Exchange, steps: Steps[Response]) -> Response:
     """Return the response to an uploaded file: the page, or its progress and then the page."""
     try:
         first = next(steps)  # reads the file, which is closed before the first line is sent
@@ -98,7 +98,7 @@ def response_of(view: BaseView, exchange: Exchange, steps: Steps[Response]) -> R
     return response
 
 
-class _Part:
+class _FilePart:
     """The rows of a file that are predicted together, as a codec returns them."""
 
     def __init__(self, rows: Rows) -> None:

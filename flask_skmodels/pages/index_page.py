@@ -16,7 +16,7 @@ from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.web.exchange import Exchange
 
 MANY = 8  # with more models, the index has a search field
-MOST_MODELS = 100  # models that the index shows
+MAX_MODELS = 100  # models that the index shows
 
 
 class IndexPage(Page):
@@ -28,7 +28,7 @@ class IndexPage(Page):
         visible = self.state.visible()
         matching = _matching(visible, exchange.request)
         return {
-            "models": [self._entry(exchange, deployment) for deployment in matching[:MOST_MODELS]],
+            "models": [self._entry(exchange, deployment) for deployment in matching[:MAX_MODELS]],
             "count": len(matching),
             "total": len(visible),
             "search": exchange.request.args.get("q", "") if len(visible) > MANY else None,

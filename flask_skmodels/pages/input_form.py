@@ -24,13 +24,13 @@ from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.telemetry.drift.bins import label_of
 from flask_skmodels.versions.version import ModelVersion
 
-MOST_OPTIONS = 500  # of a select; for a field with more values, a text is typed
-MOST_SUGGESTIONS = 200  # values that are offered for a field
-MOST_IN_HINT = 6  # values that the hint of a field lists
+MAX_OPTIONS = 500  # of a select; for a field with more values, a text is typed
+MAX_SUGGESTIONS = 200  # values that are offered for a field
+MAX_IN_HINT = 6  # values that the hint of a field lists
 SLIDER_STEPS = 200
 LONG_TEXT = 60  # characters; a field that may have more gets a box with several lines
 LINKED = "fill."  # precedes the name of a field in the parameters of a link to a filled-in form
-MOST_POSITIONS = 40  # inputs for a row without names; a longer row is typed as one text
+MAX_POSITIONS = 40  # inputs for a row without names; a longer row is typed as one text
 _ITEM = re.compile(r"item (\d+): (.*)", re.DOTALL)
 _INPUTS = {"number": "number", "integer": "number", "boolean": "checkbox"}
 _FORMATS = {"date": "date", "date-time": "datetime-local"}
@@ -74,7 +74,7 @@ class Input:
 class InputForm:
     """The form for one row of a model.
 
-    A row without names has a single input for all values if it has more than ``MOST_POSITIONS``
+    A row without names has a single input for all values if it has more than ``MAX_POSITIONS``
     values, or if the number of values is not known.
 
     The form does not refer to the version, so that it does not keep an unloaded version in memory.
@@ -96,7 +96,7 @@ class InputForm:
         self.fields = [each for each in fields if not each.is_alias]
         starting = starting_values(version, self.fields)
         self._starting = starting.values
-        self._is_single = self._is_unnamed and not 0 < len(self.fields) <= MOST_POSITIONS
+        self._is_single = self._is_unnamed and not 0 < len(self.fields) <= MAX_POSITIONS
         self.source = starting.source if self._starting_values() else ""
         self.hidden_names = self._hidden_names(version.schema, hidden)
         empty = [self._area()] if self._is_single else self._inputs()
@@ -292,7 +292,7 @@ def _options(each: Field, schema: Mapping[str, Any]) -> list[tuple[str, str]]:
     may_be_missing = each.nullable or each.has_default
     if schema.get("type") == ["boolean", "null"]:
         values = [False, True]
-    if not 0 < len(values) <= MOST_OPTIONS:
+    if not 0 < len(values) <= MAX_OPTIONS:
         return []
     options = [(_text(value), _label(value)) for value in values]
     return ([("", "not given")] if may_be_missing else [("", "choose")]) + options
@@ -305,7 +305,7 @@ def _suggestions(each: Field) -> list[str]:
         return []
     frequent = column.samples if column.type == "string" else ()
     known = column.known or column.categories or frequent
-    return list(dict.fromkeys(_text(whole(value)) for value in known))[:MOST_SUGGESTIONS]
+    return list(dict.fromkeys(_text(whole(value)) for value in known))[:MAX_SUGGESTIONS]
 
 
 def _is_long(schema: Mapping[str, Any], *, is_alone: bool) -> bool:
@@ -354,8 +354,8 @@ def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
 
 def _with_known(hint: str, schema: Mapping[str, Any], values: Sequence[str]) -> str:
     """Return a hint with the values that are known from the estimator or its training data."""
-    more = ", …" if len(values) > MOST_IN_HINT else ""
-    known = f"in training: {', '.join(values[:MOST_IN_HINT])}{more}" if values else ""
+    more = ", …" if len(values) > MAX_IN_HINT else ""
+    known = f"in training: {', '.join(values[:MAX_IN_HINT])}{more}" if values else ""
     others = "other values are accepted" if values and "enum" not in schema else ""
     return "; ".join(filter(None, [hint, known, others]))
 

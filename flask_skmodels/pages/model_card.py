@@ -31,11 +31,11 @@ from flask_skmodels.telemetry.drift.bins import label_of
 from flask_skmodels.telemetry.recent_traffic import KeptPrediction
 from flask_skmodels.versions.version import ModelVersion
 
-MOST_CLASSES = 50
-MOST_FIELDS = 200
+MAX_CLASSES = 50
+MAX_FIELDS = 200
 SURE = 0.9  # a prediction with at least this probability counts as sure
-LONGEST_PARAMETER = 80  # characters
-MOST_LISTED = 20  # values that a field accepts
+MAX_PARAMETER_LENGTH = 80  # characters
+MAX_LISTED = 20  # values that a field accepts
 _WITHOUT_LIMITS = {"type", "required", "nullable", "default", "meta", "finite"}  # rules of a field
 _SIMPLE = (str, int, float, bool, type(None))
 NO_SCORE = (
@@ -79,8 +79,8 @@ def model_card(sources: CardSources) -> JSONObject:
         "url": sources.url,
         "estimator": estimator_of(version),
         "predicts": _predicts(version),
-        "fields": fields[:MOST_FIELDS],
-        "more_fields": max(0, len(fields) - MOST_FIELDS),
+        "fields": fields[:MAX_FIELDS],
+        "more_fields": max(0, len(fields) - MAX_FIELDS),
         "since": _since(sources),
         "certainty": _certainty(version, sources.window),
         "training": _training(version),
@@ -95,8 +95,8 @@ def _predicts(version: ModelVersion) -> JSONObject:
         return {"kind": "transformed values", "name": name}
     if version.is_classifier:
         classes = jsonable(version.classes("predict_proba") or [])
-        more = max(0, len(classes) - MOST_CLASSES)
-        shown = classes[:MOST_CLASSES]
+        more = max(0, len(classes) - MAX_CLASSES)
+        shown = classes[:MAX_CLASSES]
         return {"kind": "class", "name": name, "classes": shown, "more_classes": more}
     known: JSONObject = {"kind": "number", "name": name}
     if target is not None and target.min is not None:
@@ -142,13 +142,13 @@ def _accepted(field: Field, schema: Mapping[str, Any], known: Input | None) -> s
     """Return the values that a field accepts in words, None if nothing can be said."""
     values = [plain_text(each) for each in schema.get("enum", ()) if each is not None]
     if known is None:
-        return _listed("one of", values) or None
-    limits = _listed("one of", values) or limits_in_words(schema, known.kind)
+        return _value_list("one of", values) or None
+    limits = _value_list("one of", values) or limits_in_words(schema, known.kind)
     is_free = not limits and field.definition.keys() <= _WITHOUT_LIMITS
     described, trained = schema.get("description", ""), training_in_words(schema)
     suggested = () if values else known.suggestions
     parts = [limits or (_any(schema) if is_free else ""), described, trained]
-    return "; ".join(filter(None, [*parts, _listed("in training:", suggested)])) or None
+    return "; ".join(filter(None, [*parts, _value_list("in training:", suggested)])) or None
 
 
 def _any(schema: Mapping[str, Any]) -> str:
@@ -156,9 +156,9 @@ def _any(schema: Mapping[str, Any]) -> str:
     return kind if kind == "yes or no" else "any value" if kind == "any" else f"any {kind}"
 
 
-def _listed(words: str, values: Sequence[str]) -> str:
-    more = f" and {len(values) - MOST_LISTED} more" if len(values) > MOST_LISTED else ""
-    return f"{words} {', '.join(values[:MOST_LISTED])}{more}" if values else ""
+def _value_list(words: str, values: Sequence[str]) -> str:
+    more = f" and {len(values) - MAX_LISTED} more" if len(values) > MAX_LISTED else ""
+    return f"{words} {', '.join(values[:MAX_LISTED])}{more}" if values else ""
 
 
 def _since(sources: CardSources) -> JSONObject:
@@ -212,7 +212,7 @@ def _training(version: ModelVersion) -> JSONObject | None:
 def _shares(column: ColumnProfile) -> JSONObject:
     pairs = zip(column.frequent.values, column.frequent.shares, strict=True)
     known = {"mean": column.mean, "std": column.std, "min": column.min, "max": column.max}
-    shares = [{"value": whole(v), "share": s} for v, s in [*pairs][:MOST_CLASSES]]
+    shares = [{"value": whole(v), "share": s} for v, s in [*pairs][:MAX_CLASSES]]
     known_numbers = {key: whole(value) for key, value in known.items() if value is not None}
     return {"name": column.name, **known_numbers, "shares": shares}
 
@@ -374,8 +374,8 @@ def _parameters(version: ModelVersion) -> Iterator[list[str]]:
         parameters = {}
     for name, value in sorted(parameters.items()):
         text = repr(value) if isinstance(value, _SIMPLE) else class_name(value)
-        is_short = len(text) <= LONGEST_PARAMETER
-        yield [name, text if is_short else f"{text[:LONGEST_PARAMETER]}…"]
+        is_short = len(text) <= MAX_PARAMETER_LENGTH
+        yield [name, text if is_short else f"{text[:MAX_PARAMETER_LENGTH]}…"]
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -20,7 +20,7 @@ from flask_skmodels.models import EXPLAIN
 from flask_skmodels.pages import charts, code_samples, traffic_statistics
 from flask_skmodels.pages.csrf import csrf_of
 from flask_skmodels.pages.error_words import words_of
-from flask_skmodels.pages.file_progress import Steps, predict_file, response_of
+from flask_skmodels.pages.file_progress import Steps, predict_file, upload_response
 from flask_skmodels.pages.form_input import FormPairs
 from flask_skmodels.pages.form_redirect import REDIRECTED
 from flask_skmodels.pages.input_form import Input, InputForm
@@ -71,9 +71,9 @@ from flask_skmodels.web.predict import Predictor
 from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.views import BaseView, PredictionView
 
-LONGEST_LINK = 4_000  # characters; some servers refuse longer URLs
+MAX_LINK_LENGTH = 4_000  # characters; some servers refuse longer URLs
 BEGINNING = 65_536  # bytes of a file that are read to check its columns before it is predicted
-MOST_ERRORS = 20  # errors of a file that are listed
+MAX_ERRORS = 20  # errors of a file that are listed
 MEANINGS = {
     "predict": "the predictions",
     "predict_proba": "the probability of each class, that is of each possible answer",
@@ -140,7 +140,7 @@ class ModelPage(BaseView):
             raise NotFound("this version does not serve the method")
         if is_file:
             steps = self._predict_file(exchange, version, method, body)
-            return response_of(self, exchange, steps)
+            return upload_response(self, exchange, steps)
         return self._predict_row(exchange, version, method, body)
 
     def _predict_row(
@@ -279,7 +279,7 @@ class ModelPage(BaseView):
             "format_value": format_value,
             "percent": percent,
             "plain_text": plain_text,
-            "most_errors": MOST_ERRORS,
+            "most_errors": MAX_ERRORS,
             "words_of": words_of,
             "meanings": MEANINGS,
         }
@@ -305,7 +305,7 @@ class ModelPage(BaseView):
         parameters = ([] if label is None else [("version", label)]) + pairs
         path = f"/?{urlencode(parameters)}"
         url = self._url(exchange) + path
-        is_short = bool(pairs) and len(url) <= LONGEST_LINK
+        is_short = bool(pairs) and len(url) <= MAX_LINK_LENGTH
         return {
             "link": url if is_short else None,
             "link_path": f"{base_of(self._state, exchange.request)}/{self._deployment.name}{path}",

@@ -32,7 +32,7 @@ from flask_skmodels.web.responses import (
 )
 from flask_skmodels.web.views import BaseView
 
-MOST_STEPS = 4  # steps of a pipeline whose names are shown
+MAX_STEPS = 4  # steps of a pipeline whose names are shown
 HIDDEN = "The application hides these values."
 _SCRIPT = "text/javascript"
 _STATIC = {"pages.css": "text/css", "pages.js": _SCRIPT, "file_progress.js": _SCRIPT}
@@ -213,7 +213,7 @@ def estimator_of(version: ModelVersion) -> str:
     pairs = pipeline.steps if is_a(pipeline, "Pipeline") else ()
     steps = [step for _, step in pairs if has(step, "fit")]
     names = [class_name(step) for step in steps or [pipeline]]
-    return " → ".join(names if len(names) <= MOST_STEPS else [names[0], "…", names[-1]])
+    return " → ".join(names if len(names) <= MAX_STEPS else [names[0], "…", names[-1]])
 
 
 @cache

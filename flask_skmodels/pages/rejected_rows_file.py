@@ -17,7 +17,7 @@ from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import CERBERUS_CELLS, Schema
 from flask_skmodels.schema.text_values import read_number
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 _PART = 256  # rows that are validated together, at most
 REASONS = "reasons"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of what a spreadsheet may run
@@ -67,7 +67,7 @@ def rejected_rows_file(
 def _most_rows(table: UploadedTable, schema: Schema) -> int:
     """Return how many rows may be validated by Cerberus, which is slow."""
     width = max(len(schema.fields), 1)
-    return min(max(table.budget.max_cells // (width * CERBERUS_CELLS), 1), MOST_ROWS)
+    return min(max(table.budget.max_cells // (width * CERBERUS_CELLS), 1), MAX_ROWS)
 
 
 def _reasons(

@@ -15,7 +15,7 @@ from flask_skmodels.codecs.codec import Codec
 from flask_skmodels.codecs.columns import answer_columns
 from flask_skmodels.codecs.parts import are_large
 from flask_skmodels.estimators.outputs import is_multi_output
-from flask_skmodels.explain.explanation import Layout
+from flask_skmodels.explain.explanation import ExplanationLayout
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.pages.charts import bar_width
 from flask_skmodels.pages.traffic_statistics import distribution
@@ -24,15 +24,15 @@ from flask_skmodels.pages.waterfall import Label, Waterfall, importance_bars, wa
 from flask_skmodels.schema.types import ColumnValues, JSONObject
 from flask_skmodels.versions.version import ModelVersion
 
-MOST_BARS = 12  # classes with a bar, the most probable ones
-MOST_OUTPUTS = 60  # outputs listed for one row
-MOST_ROWS = 20  # rows in the table of a file
-MOST_COLUMNS = 12  # fields in that table, and the same number of outputs
-MOST_BYTES = 1_000_000  # size of a download that is embedded in the page
+MAX_BARS = 12  # classes with a bar, the most probable ones
+MAX_OUTPUTS = 60  # outputs listed for one row
+MAX_ROWS = 20  # rows in the table of a file
+MAX_COLUMNS = 12  # fields in that table, and the same number of outputs
+MAX_BYTES = 1_000_000  # size of a download that is embedded in the page
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ProbabilityBar:
     """The probability of one class.
 
     :param label: the class
@@ -59,7 +59,7 @@ class RowResult:
 
     outputs: Sequence[tuple[str, str]]
     more: int
-    groups: Sequence[tuple[str, Sequence[Bar]]]
+    groups: Sequence[tuple[str, Sequence[ProbabilityBar]]]
     waterfalls: Sequence[Waterfall] = ()
     prediction: Prediction
 
@@ -133,7 +133,7 @@ def row_result(
         )
     columns = answer_columns(prediction)
     text = plain_text if _are_labels(prediction, version) else format_value
-    outputs = [(name, text(values[0])) for name, values in columns[:MOST_OUTPUTS]]
+    outputs = [(name, text(values[0])) for name, values in columns[:MAX_OUTPUTS]]
     groups = [] if probabilities is None else _groups(probabilities)
     more = len(columns) - len(outputs)
     return RowResult(
@@ -163,14 +163,14 @@ def file_result(
     columns = answer_columns(prediction)
     if layout is not None:
         columns = columns[:-1]  # leave out the rule, which is the same in every row
-    fields = list(prediction.fields[:MOST_COLUMNS])
-    shown = columns[:MOST_COLUMNS]
+    fields = list(prediction.fields[:MAX_COLUMNS])
+    shown = columns[:MAX_COLUMNS]
     inputs = _inputs(prediction, len(fields))
     is_share = prediction.method == "predict_proba" if layout is None else layout.are_probabilities
     are_labels = _are_labels(prediction, version)
     texts = _texts_of_columns(layout, are_labels=are_labels, is_share=is_share)
     outputs = [
-        [as_text(v) for v in _plain(values[:MOST_ROWS])]
+        [as_text(v) for v in _plain(values[:MAX_ROWS])]
         for as_text, (_, values) in zip(cycle(texts), shown, strict=False)
     ]
     body = None if are_large(prediction.outputs) else writer.encode(prediction)
@@ -188,14 +188,16 @@ def file_result(
         else _columns_in_words(layout, prediction.classes, columns),
         hidden_columns=len(prediction.fields) - len(fields) + len(columns) - len(shown),
         are_hidden_in_download=len(fields) == len(prediction.fields),
-        download=data_url(body, writer.media_type) if body and len(body) <= MOST_BYTES else None,
+        download=data_url(body, writer.media_type) if body and len(body) <= MAX_BYTES else None,
         file_name=file_name(prediction.model, writer),
         prediction=prediction,
     )
 
 
 def _columns_in_words(
-    layout: Layout, classes: Sequence[Any] | None, columns: Sequence[tuple[str, ColumnValues]]
+    layout: ExplanationLayout,
+    classes: Sequence[Any] | None,
+    columns: Sequence[tuple[str, ColumnValues]],
 ) -> str:
     """Return what the columns of an explanation mean, with the first output as the example."""
     base, first, output = (columns[index][0] for index in (0, 1, layout.width - 1))
@@ -217,7 +219,7 @@ def file_name(model: str, writer: Codec) -> str:
     return f"{model}-predictions{suffix}"
 
 
-def _groups(prediction: Prediction) -> list[tuple[str, list[Bar]]]:
+def _groups(prediction: Prediction) -> list[tuple[str, list[ProbabilityBar]]]:
     classes: Any = prediction.classes or []
     if not is_multi_output(prediction.outputs):
         return [("", _bars(classes, np.asarray(prediction.outputs)[0]))]
@@ -227,24 +229,24 @@ def _groups(prediction: Prediction) -> list[tuple[str, list[Bar]]]:
     ]
 
 
-def _bars(classes: Sequence[Any], row: Any) -> list[Bar]:
+def _bars(classes: Sequence[Any], row: Any) -> list[ProbabilityBar]:
     values = [float(value) for value in np.ravel(row)]
     labels = [plain_text(label) for label in classes]
     if len(labels) != len(values):
         labels = [str(index) for index in range(len(values))]
-    ranked = sorted(zip(labels, values, strict=True), key=lambda pair: -pair[1])[:MOST_BARS]
-    return [Bar(label, percent(value), bar_width(value, 1.0)) for label, value in ranked]
+    ranked = sorted(zip(labels, values, strict=True), key=lambda pair: -pair[1])[:MAX_BARS]
+    return [ProbabilityBar(label, percent(value), bar_width(value, 1.0)) for label, value in ranked]
 
 
 def _inputs(prediction: Prediction, width: int) -> list[list[str]]:
     X = prediction.inputs
     if hasattr(X, "iloc"):
         return [
-            [format_value(v) for v in X.iloc[:MOST_ROWS, index].tolist()] for index in range(width)
+            [format_value(v) for v in X.iloc[:MAX_ROWS, index].tolist()] for index in range(width)
         ]
     if isinstance(X, np.ndarray):
-        return [[format_value(v) for v in X[:MOST_ROWS, index].tolist()] for index in range(width)]
-    rows = list(X[:MOST_ROWS])
+        return [[format_value(v) for v in X[:MAX_ROWS, index].tolist()] for index in range(width)]
+    rows = list(X[:MAX_ROWS])
     if width == 1:
         return [[format_value(row) for row in rows]]
     names = prediction.fields[:width]
@@ -264,7 +266,7 @@ def _are_labels(prediction: Prediction, version: ModelVersion) -> bool:
 
 
 def _texts_of_columns(
-    layout: Layout | None, *, are_labels: bool, is_share: bool
+    layout: ExplanationLayout | None, *, are_labels: bool, is_share: bool
 ) -> list[Callable[[Any], str]]:
     """Return the functions that turn values of the output columns into text, to be repeated."""
     text = plain_text if are_labels else _share_text if is_share else format_value

@@ -24,7 +24,7 @@ from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.http_errors import NoSuchVersion
 
-MOST_VERSIONS = 50  # versions that can be chosen
+MAX_VERSIONS = 50  # versions that can be chosen
 _NOT_KEPT = "Of a request, only numbers, yes or no, and values from a fixed list are kept."
 
 
@@ -135,7 +135,7 @@ class TrafficPage(Page):
         live = [] if versions.live is None else [versions.live.label]
         described = [each["version"] for each in versions.describe()]
         known = dict.fromkeys([*live, *(model.traffic or {}), *recent, *described])
-        return list(known)[:MOST_VERSIONS]
+        return list(known)[:MAX_VERSIONS]
 
 
 def _by_field(rejected: Sequence[JSONObject]) -> list[tuple[str, int, list[JSONObject]]]:

@@ -18,7 +18,7 @@ from flask_skmodels.schema.times import iso_time
 from flask_skmodels.schema.types import FloatArray, JSONObject
 from flask_skmodels.schema.validator import is_number
 from flask_skmodels.telemetry.drift.bins import MISSING, OTHER, UNKNOWN
-from flask_skmodels.telemetry.drift.drift import Report
+from flask_skmodels.telemetry.drift.drift import DriftReport
 from flask_skmodels.telemetry.drift.shared_counts import directory
 from flask_skmodels.telemetry.metrics import Metrics
 from flask_skmodels.telemetry.recent_traffic import (
@@ -38,8 +38,8 @@ from flask_skmodels.telemetry.traffic_minutes import (
 )
 from flask_skmodels.versions.version import ModelVersion
 
-MOST_OUTPUTS = 8  # output columns with a chart
-MOST_VALUES = 20  # distinct values of a column that are counted separately
+MAX_OUTPUTS = 8  # output columns with a chart
+MAX_VALUES = 20  # distinct values of a column that are counted separately
 _BOUNDS = {"min": "minimum", "max": "maximum", "allowed": "enum"}
 _META = ("title", "x-unit")
 _RARE = (OTHER, UNKNOWN, MISSING)  # bins that are shown only if they have values
@@ -86,7 +86,7 @@ class Scope:
     version: ModelVersion | None
     is_filtered: bool = False
     metrics: Metrics | None = None
-    report: Report | None = None
+    report: DriftReport | None = None
 
 
 def details(recent_traffic: RecentTraffic, scope: Scope) -> JSONObject:
@@ -182,7 +182,7 @@ def _distributions(
     }
 
 
-def _all_bars(report: Report, indices: Iterable[int]) -> Iterator[tuple[str, JSONObject]]:
+def _all_bars(report: DriftReport, indices: Iterable[int]) -> Iterator[tuple[str, JSONObject]]:
     """Yield the name of each column and the number of its values in each bin of the profile."""
     for index in indices:
         column, rows = report.layout.columns[index], float(report.figures.rows[index])
@@ -216,7 +216,7 @@ def output_distributions(
     return [
         {"name": _output_name(index, width)}
         | distribution([v for table in tables for v in table[index]], are_labels=are_labels)
-        for index in range(min(width, MOST_OUTPUTS))
+        for index in range(min(width, MAX_OUTPUTS))
     ]
 
 
@@ -321,14 +321,14 @@ def _counts(values: Iterable[Any], known: Iterable[Any] = ()) -> JSONObject:
     counter = Counter(dict.fromkeys(map(_as_json, known), 0))
     counter.update(map(_as_json, values))
     ordered = counter.most_common()
-    counts = [{"value": value, "count": count} for value, count in ordered[:MOST_VALUES]]
-    return {"counts": counts, "others": sum(count for _, count in ordered[MOST_VALUES:])}
+    counts = [{"value": value, "count": count} for value, count in ordered[:MAX_VALUES]]
+    return {"counts": counts, "others": sum(count for _, count in ordered[MAX_VALUES:])}
 
 
 def _rejected(rejected: Counter[tuple[str | None, str]]) -> list[JSONObject]:
     return [
         {"field": field, "rule": rule, "count": count}
-        for (field, rule), count in rejected.most_common(MOST_VALUES)
+        for (field, rule), count in rejected.most_common(MAX_VALUES)
     ]
 
 

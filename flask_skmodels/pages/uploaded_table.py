@@ -21,17 +21,17 @@ from typing import Any, ClassVar
 import orjson
 
 from flask_skmodels.codecs.codec import Codec, Source
-from flask_skmodels.codecs.columns import SHORTEST_LINE, check_row_marks, check_width
+from flask_skmodels.codecs.columns import MIN_LINE_BYTES, check_column_count, check_row_marks
 from flask_skmodels.exceptions import InvalidInput
-from flask_skmodels.hints import LIKELY, nearest
+from flask_skmodels.hints import LIKELY, nearest_name
 from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import COLUMNS, VALUES
 from flask_skmodels.schema.schema import Schema
 
 RENAMED = "from."  # precedes the name of a field in the form, whose value is its column
-_MOST_PAIRS = 2_000  # pairs of a field and an unused column whose names are compared
-_LONGEST_NAME = 100  # characters of a name that is still compared
+_MAX_PAIRS = 2_000  # pairs of a field and an unused column whose names are compared
+_MAX_NAME_LENGTH = 100  # characters of a name that is still compared
 _BOM = b"\xef\xbb\xbf"
 _EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _SEPARATORS = {";": "semicolons", "\t": "tabs"}
@@ -109,7 +109,7 @@ class UploadedTable:
 
 
 @dataclass(slots=True)
-class _Table:
+class _FileTable:
     """What is known of a file: its data, its column names, and notes about it."""
 
     data: bytes
@@ -134,10 +134,10 @@ def uploaded_table(
     media_type = codec.reads[0]
     columns = {column: name for name, column in renamed.items() if column}
     is_table = VALUES not in {each.name for each in schema.fields} and bool(schema.fields)
-    table = _Table(data)
+    table = _FileTable(data)
     if media_type == _CSV:
         with suppress(InvalidInput):  # too many rows or columns, which the codec refuses
-            check_row_marks(data, b"\r\n", source.budget, SHORTEST_LINE)
+            check_row_marks(data, b"\r\n", source.budget, MIN_LINE_BYTES)
             table = _csv(data.removeprefix(_BOM), schema, columns)
     elif media_type in (_NDJSON, _JSON) and is_table:
         table = _json(data, columns, is_lines=media_type == _NDJSON)
@@ -146,7 +146,7 @@ def uploaded_table(
     return UploadedTable(table.data, report, media_type, source.parameters, *limits)
 
 
-def _report(table: _Table, schema: Schema, columns: Mapping[str, str]) -> ColumnReport:
+def _report(table: _FileTable, schema: Schema, columns: Mapping[str, str]) -> ColumnReport:
     """Return the columns compared with the fields.
 
     :param columns: name of the field for each column that was renamed
@@ -186,11 +186,11 @@ def _nearest_columns(names: Iterable[str], columns: Iterable[str]) -> dict[str, 
     unused = {_plain(column): column for column in columns}
     found = {fields[plain]: unused.pop(plain) for plain in fields if plain in unused}
     others = {plain: name for plain, name in fields.items() if name not in found}
-    if len(others) * len(unused) > _MOST_PAIRS:
+    if len(others) * len(unused) > _MAX_PAIRS:
         return found
-    comparable = {plain for plain in unused if len(plain) <= _LONGEST_NAME}
+    comparable = {plain for plain in unused if len(plain) <= _MAX_NAME_LENGTH}
     for plain, name in others.items():
-        column = nearest(plain, comparable, LIKELY) if len(plain) <= _LONGEST_NAME else None
+        column = nearest_name(plain, comparable, LIKELY) if len(plain) <= _MAX_NAME_LENGTH else None
         if column is not None:
             comparable.remove(column)
             found[name] = unused.pop(column)
@@ -204,12 +204,12 @@ def _plain(name: str) -> str:
 # CSV
 
 
-def _csv(data: bytes, schema: Schema, columns: Mapping[str, str]) -> _Table:
+def _csv(data: bytes, schema: Schema, columns: Mapping[str, str]) -> _FileTable:
     first = data.lstrip(b"\r\n").partition(b"\n")[0].decode("utf-8", "replace").rstrip("\r")
     separator = _separator(first, schema)
     names = _cells(first, separator)
-    check_width(len(names), schema)
-    table = _Table(data, names)
+    check_column_count(len(names), schema)
+    table = _FileTable(data, names)
     if separator != ",":
         table = _with_commas(data, separator, names, schema, columns) or table
     return _renamed_csv(table, columns) if columns.keys() & {*names} else table
@@ -240,7 +240,7 @@ def _cells(line: str, separator: str) -> list[str]:
 
 def _with_commas(
     data: bytes, separator: str, names: Sequence[str], schema: Schema, columns: Mapping[str, str]
-) -> _Table | None:
+) -> _FileTable | None:
     """Return a table with commas between its values, None if the file is not a table."""
     try:
         text = data.decode()
@@ -257,7 +257,7 @@ def _with_commas(
         return None  # the codec says what is wrong
     note = f"The values are separated by {_SEPARATORS[separator]}"
     note += ", and the numbers have decimal commas." if has_decimal_commas else "."
-    return _Table(
+    return _FileTable(
         target.getvalue().encode(), list(names), [f"{note} The file was read in this way."]
     )
 
@@ -282,30 +282,30 @@ def _has_decimal_commas(text: str, separator: str, numbers: Iterable[int]) -> bo
     return found
 
 
-def _renamed_csv(table: _Table, columns: Mapping[str, str]) -> _Table:
+def _renamed_csv(table: _FileTable, columns: Mapping[str, str]) -> _FileTable:
     """Return a table with other names in its first line."""
     start = table.data.lstrip(b"\r\n")
     header, _, rest = start.partition(b"\n")
     target = StringIO(newline="")
     names = [columns.get(name, name) for name in table.names or ()]
     csv.writer(target, lineterminator="\r\n" if header.endswith(b"\r") else "\n").writerow(names)
-    return _Table(target.getvalue().encode() + rest, table.names, table.notes)
+    return _FileTable(target.getvalue().encode() + rest, table.names, table.notes)
 
 
 # JSON
 
 
-def _json(data: bytes, columns: Mapping[str, str], *, is_lines: bool) -> _Table:
+def _json(data: bytes, columns: Mapping[str, str], *, is_lines: bool) -> _FileTable:
     names = _first_names(data)
     if names is None or not columns.keys() & {*names}:
-        return _Table(data, names)
+        return _FileTable(data, names)
     try:
         if is_lines:
             lines = [_renamed(orjson.loads(line), columns) for line in data.splitlines() if line]
-            return _Table(b"\n".join(map(orjson.dumps, lines)), names)
-        return _Table(orjson.dumps(_renamed(orjson.loads(data), columns)), names)
+            return _FileTable(b"\n".join(map(orjson.dumps, lines)), names)
+        return _FileTable(orjson.dumps(_renamed(orjson.loads(data), columns)), names)
     except (orjson.JSONDecodeError, TypeError):
-        return _Table(data, names)  # the codec says what is wrong
+        return _FileTable(data, names)  # the codec says what is wrong
 
 
 def _first_names(data: bytes) -> list[str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 MINUS = "\N{MINUS SIGN}"
-LARGEST_FIXED = 1e15  # larger numbers are shown with an exponent
+MAX_FIXED = 1e15  # larger numbers are shown with an exponent
 _LONG = re.compile(r"(?<![0-9.])[0-9]{5,}")
 
 
@@ -42,7 +42,7 @@ def plain_text(value: Any, digits: int = 6) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        is_large = 10**digits <= abs(value) < LARGEST_FIXED
+        is_large = 10**digits <= abs(value) < MAX_FIXED
         return f"{value:.0f}" if is_large else f"{value:.{digits}g}"
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask_skmodels.explain.explanation import Layout
+from flask_skmodels.explain.explanation import ExplanationLayout
 from flask_skmodels.pages.charts import WIDTH, bar_width
 from flask_skmodels.pages.value_texts import MINUS, format_value, percent, plain_text
 from flask_skmodels.schema.types import FloatArray
 
-MOST_FIELDS = 20  # with their own bar: those with the largest contributions
-MOST_OUTPUTS = 3  # of a model with several targets
-_LEAST_WIDTH = 1.5  # of a bar
+MAX_FIELDS = 20  # with their own bar: those with the largest contributions
+MAX_OUTPUTS = 3  # of a model with several targets
+_MIN_WIDTH = 1.5  # of a bar
 _COMPARED = {
     "linear_mean": "compared with the mean row of the training data",
     "linear_zero": "compared with zero, because the model has no profile of its training data",
@@ -62,7 +62,7 @@ class Waterfall:
 
 
 def waterfalls(
-    layout: Layout,
+    layout: ExplanationLayout,
     row: FloatArray,
     classes: Sequence[Any] | None,
     values: Sequence[str],
@@ -78,7 +78,7 @@ def waterfalls(
     """
     parts = row.reshape(layout.count, layout.width)
     compared = "; ".join(dict.fromkeys(_COMPARED[rule] for rule in layout.rule.split("+")))
-    shown: Sequence[int] = range(min(layout.count, MOST_OUTPUTS))
+    shown: Sequence[int] = range(min(layout.count, MAX_OUTPUTS))
     if layout.count > 1 and classes is not None:
         shown = [int(parts[:, -1].argmax())]
     named = [_labelled(name, values[i], labels) for i, name in enumerate(layout.fields)]
@@ -95,7 +95,7 @@ def waterfalls(
 
 
 def importance_bars(
-    layout: Layout, outputs: FloatArray, labels: Mapping[str, Label]
+    layout: ExplanationLayout, outputs: FloatArray, labels: Mapping[str, Label]
 ) -> list[tuple[str, str, float]]:
     """Return the label, the text and the width of a bar for the largest mean contributions.
 
@@ -103,7 +103,7 @@ def importance_bars(
     :param outputs: the outputs of ``explain``
     :param labels: the labels of the fields, by name
     """
-    importance = layout.importance(outputs)[:MOST_FIELDS]
+    importance = layout.importance(outputs)[:MAX_FIELDS]
     largest = importance[0][1] if importance else 0.0
     return [
         (
@@ -117,7 +117,7 @@ def importance_bars(
     ]
 
 
-def _subject(layout: Layout, classes: Sequence[Any] | None, index: int) -> str:
+def _subject(layout: ExplanationLayout, classes: Sequence[Any] | None, index: int) -> str:
     if classes is not None:
         return plain_text(classes[-1 if layout.count == 1 else index])
     return "" if layout.count == 1 else f"output {index}"
@@ -134,8 +134,8 @@ def _steps(numbers: FloatArray, named: Sequence[tuple[str, str]], *, is_share: b
     plain, signed = (percent, _signed_percent) if is_share else (_plain, _signed)
     base, *contributions, output = numbers.tolist()
     ranked = sorted(zip(contributions, named, strict=True), key=lambda each: -abs(each[0]))
-    bars = [(label, value, amount) for amount, (label, value) in ranked[:MOST_FIELDS]]
-    others = [amount for amount, _ in ranked[MOST_FIELDS:]]
+    bars = [(label, value, amount) for amount, (label, value) in ranked[:MAX_FIELDS]]
+    others = [amount for amount, _ in ranked[MAX_FIELDS:]]
     if others:
         bars.append((f"{len(others)} other fields", "", sum(others)))
     points = [base]
@@ -184,5 +184,5 @@ class _Axis:
     def bar(self, start: float, end: float) -> tuple[float, float]:
         """Return the left end and the width of the bar between two values."""
         left = (min(start, end) - self._low) / self._whole * WIDTH
-        width = max(abs(end - start) / self._whole * WIDTH, _LEAST_WIDTH)
+        width = max(abs(end - start) / self._whole * WIDTH, _MIN_WIDTH)
         return round(min(max(left, 0.0), WIDTH - width), 3), round(width, 3)

@@ -20,7 +20,7 @@ from flask_skmodels.schema.types import FloatArray
 from flask_skmodels.versions.version import ModelVersion
 
 POINTS = 41
-MOST_LINES = 3  # classes or outputs that are drawn
+MAX_LINES = 3  # classes or outputs that are drawn
 WIDTH, HEIGHT = 300, 120  # of the drawing
 
 
@@ -187,7 +187,7 @@ def _numbers(prediction: Prediction, order: Sequence[str]) -> list[tuple[str, Fl
     names = [plain_text(each) for each in prediction.classes or []]
     if len(names) != table.shape[1]:
         names = [str(each) for each in range(table.shape[1])] if table.shape[1] > 1 else [""]
-    ranked = np.argsort(-table.max(axis=0), kind="stable")[:MOST_LINES]
+    ranked = np.argsort(-table.max(axis=0), kind="stable")[:MAX_LINES]
     lines = [(names[index], table[:, index]) for index in ranked.tolist()]
     places = {label: place for place, label in enumerate(order)}
     return sorted(lines, key=lambda line: places.get(line[0], len(places)))

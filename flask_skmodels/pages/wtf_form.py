@@ -33,7 +33,7 @@ try:
 except ImportError:  # WTForms before 3.3
     SelectChoice = None
 
-_Reader = Callable[[str], Any]
+_TextReader = Callable[[str], Any]
 
 
 class ModelForm(FlaskForm):  # type: ignore[misc]
@@ -142,7 +142,7 @@ def _attributes_of(names: list[str]) -> dict[str, str]:
     return attributes
 
 
-def _reader_of(field: Field | None) -> _Reader:
+def _reader_of(field: Field | None) -> _TextReader:
     """Return a function that reads the value of a field from a text, None if there is none."""
 
     def read(text: str) -> Any:
@@ -167,7 +167,7 @@ class _Read:
 
     data: Any
 
-    def __init__(self, *arguments: Any, read: _Reader, **options: Any) -> None:
+    def __init__(self, *arguments: Any, read: _TextReader, **options: Any) -> None:
         self.read = read
         super().__init__(*arguments, **options)
 
@@ -203,7 +203,7 @@ class _Area(_Read, TextAreaField):  # type: ignore[misc]
 _CLASSES = {"date": _Date, "datetime-local": _DateTime, "area": _Area}
 
 
-def _field(each: Input, read: _Reader) -> Any:
+def _field(each: Input, read: _TextReader) -> Any:
     """Return the unbound field for an input."""
     flags = dict(each.attributes) | ({"required": True} if each.is_required else {})
     options: dict[str, Any] = {

@@ -14,7 +14,7 @@ MAX_NAMES = 10  # in a message
 MAX_CANDIDATES = 1000  # names with which a misspelt name is compared
 
 
-def columns_of(rules: FieldRules, inputs: Inputs) -> dict[str, InputColumn]:
+def columns_by_field(rules: FieldRules, inputs: Inputs) -> dict[str, InputColumn]:
     """Return the column for each field, by the name of the field, in the order of X.
 
     :raises ModelError: a field is missing, unknown or misspelt
@@ -41,8 +41,8 @@ def _by_position(names: list[str], columns: Sequence[InputColumn]) -> dict[str, 
 def _check_names(names: list[str], known: list[str]) -> None:
     missing, surplus = _without(known, set(names)), _without(names, set(known))
     hints = [_with_hint(name, known) for name in surplus[:MAX_NAMES]]
-    problems = [f"missing: {_listed(list(map(repr, missing)), len(missing))}"] * bool(missing)
-    problems += [f"unknown: {_listed(hints, len(surplus))}"] * bool(surplus)
+    problems = [f"missing: {_first_names(list(map(repr, missing)), len(missing))}"] * bool(missing)
+    problems += [f"unknown: {_first_names(hints, len(surplus))}"] * bool(surplus)
     if problems:
         raise ModelError(
             "the schema's fields differ from the columns that the estimator was fitted with; "
@@ -54,7 +54,7 @@ def _without(names: list[str], others: Collection[str]) -> list[str]:
     return [name for name in names if name not in others]
 
 
-def _listed(names: list[str], count: int) -> str:
+def _first_names(names: list[str], count: int) -> str:
     more = f", and {count - MAX_NAMES:,} more" if count > MAX_NAMES else ""
     return ", ".join(names[:MAX_NAMES]) + more
 

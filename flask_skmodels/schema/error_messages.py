@@ -11,8 +11,8 @@ NOT_FINITE = ErrorDefinition(0x101, "type")
 NOT_64_BIT = ErrorDefinition(0x102, "type")
 NOT_A_NUMBER = ErrorDefinition(0x103, "finite")
 
-LONGEST_KEY = 100  # characters of a client's key in an error
-MOST_CHOICES = 20  # values that a message lists
+MAX_KEY_LENGTH = 100  # characters of a client's key in an error
+MAX_CHOICES = 20  # values that a message lists
 _OF_CHOICES = frozenset({0x44, 0x45})
 _OF_FORBIDDEN = frozenset({0x46, 0x47})
 
@@ -71,8 +71,8 @@ def hint_of(error: ValidationError) -> str | None:
 def choices_in_words(allowed: Any) -> str:
     """Return which values to choose from; the values are from the schema, never from a client."""
     values = list(allowed)
-    shown = [str(value) for value in values[:MOST_CHOICES] if value is not None]
-    more = f" or {len(values) - MOST_CHOICES} others" if len(values) > MOST_CHOICES else ""
+    shown = [str(value) for value in values[:MAX_CHOICES] if value is not None]
+    more = f" or {len(values) - MAX_CHOICES} others" if len(values) > MAX_CHOICES else ""
     return f"choose one of {', '.join(shown)}{more}"
 
 
@@ -81,7 +81,7 @@ def message_of(error: ValidationError) -> str:
     if error.code == 0x00:
         return str(error.info[0])
     path = error.document_path[1:]
-    location = "".join(f"item {str(key)[:LONGEST_KEY]}: " for key in path)
+    location = "".join(f"item {str(key)[:MAX_KEY_LENGTH]}: " for key in path)
     message = _MESSAGES.get(error.code, f"breaks the rule {error.rule}")
     values = {"constraint": _in_words(error.constraint), "field": error.field}
     return f"{location}{message.format(*error.info, **values)}"

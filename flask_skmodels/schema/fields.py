@@ -16,7 +16,7 @@ from flask_skmodels.schema.pydantic_rules import is_pydantic_model, rules_of
 from flask_skmodels.schema.text_values import (
     ISO_READERS,
     TEXT_READERS,
-    Reader,
+    TextReader,
     first_reading,
     read_blank,
     readers_of,
@@ -163,8 +163,8 @@ class Field:
     is_number: bool = field(init=False)
     is_plain_number: bool = field(init=False)
     takes_text: bool = field(init=False)
-    text_readers: tuple[Reader, ...] = field(init=False)
-    typed_readers: tuple[Reader, ...] = field(init=False)
+    text_readers: tuple[TextReader, ...] = field(init=False)
+    typed_readers: tuple[TextReader, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         types = _types(self.definition)

@@ -22,7 +22,7 @@ from flask_skmodels.exceptions import (
 )
 from flask_skmodels.hints import did_you_mean
 from flask_skmodels.schema.builder import FRAMES, Builder, require_frame_library
-from flask_skmodels.schema.column_order import aliases_of, columns_of
+from flask_skmodels.schema.column_order import aliases_of, columns_by_field
 from flask_skmodels.schema.compiled_checks import RowChecks, compile_checks, rename
 from flask_skmodels.schema.dtypes import UNALLOWED, Problems, problems_of
 from flask_skmodels.schema.error_messages import (
@@ -47,8 +47,8 @@ from flask_skmodels.schema.text_values import ABSENT
 from flask_skmodels.schema.types import Array, ColumnValues, FieldRules, JSONObject, ModelInput
 from flask_skmodels.schema.validator import Validator, strict
 
-LONGEST_NAME = 100  # characters of a client's name in an error
-MOST_NAMES = 10  # fields that an error lists
+MAX_NAME_LENGTH = 100  # characters of a client's name in an error
+MAX_NAMES = 10  # fields that an error lists
 FEW_ROWS = 8  # fewer rows than this are validated faster row by row
 _PART = 256  # rows that are searched at a time for invalid rows
 CERBERUS_CELLS = 4000  # validating a value with Cerberus takes as long as this many other values
@@ -120,7 +120,7 @@ class FixedSchema:
         purge_unknown: bool = True,
     ) -> None:
         require_frame_library(inputs.container)
-        columns = columns_of(rules, inputs)
+        columns = columns_by_field(rules, inputs)
         self.fields = tuple(
             compile_field(name, each, columns.get(name, InputColumn(name=name)), inputs.container)
             for name, each in rules.items()
@@ -227,8 +227,8 @@ class FixedSchema:
         return self._is_all_optional and bool(names) and self._fields.keys().isdisjoint(names)
 
     def _nothing_named(self) -> str:
-        names = ", ".join(list(self._fields)[:MOST_NAMES])
-        more = ", ..." if len(self._fields) > MOST_NAMES else ""
+        names = ", ".join(list(self._fields)[:MAX_NAMES])
+        more = ", ..." if len(self._fields) > MAX_NAMES else ""
         return f"none of the names is a field of the model: its fields are {names}{more}"
 
     def _check_cells(self, rows: int, max_cells: int) -> None:
@@ -397,7 +397,7 @@ class FixedSchema:
                 return None
             if not self.unnamed:
                 return self._from_object(item, text)
-            item = values_of(item, index, text, report)
+            item = values_field(item, index, text, report)
         elif not isinstance(item, list | tuple | Mapping):
             report.add(index, None, "type", "must be an object or an array")
         if isinstance(item, list | tuple):
@@ -415,7 +415,7 @@ class FixedSchema:
         known = {VALUES} if self.unnamed else self._fields.keys()
         for name in item:
             if name not in known:
-                report.add(index, str(name)[:LONGEST_NAME], "unknown", "unknown field")
+                report.add(index, str(name)[:MAX_NAME_LENGTH], "unknown", "unknown field")
 
     def _from_array(
         self, values: Sequence[object], index: int, text: bool, report: Report
@@ -473,7 +473,7 @@ class FixedSchema:
         if self.unnamed:
             item = f"item {self._indices[name]}: "
             name, message, hint = VALUES, item + message, hint and item + hint
-        report.add_error(InputError(index, str(name)[:LONGEST_NAME], rule, message, hint))
+        report.add_error(InputError(index, str(name)[:MAX_NAME_LENGTH], rule, message, hint))
 
     def _validator(self) -> Any:
         # A Cerberus validator keeps the document that it validates, so each thread needs one.
@@ -548,7 +548,7 @@ class _Quiet(BaseErrorHandler):  # type: ignore[misc]
     """An error handler that does nothing: its default would make a deep copy of each error."""
 
 
-def values_of(item: Mapping[Any, object], index: int, text: bool, report: Report) -> object:
+def values_field(item: Mapping[Any, object], index: int, text: bool, report: Report) -> object:
     """Return the list in the field ``values`` of a row, or None after an error was reported."""
     values = item.get(VALUES)
     if text and isinstance(values, str) and values.strip():

@@ -8,10 +8,10 @@ from datetime import date, datetime
 from math import inf, nan
 from typing import Final
 
-Reader = Callable[[str], object]
+TextReader = Callable[[str], object]
 
 ABSENT: Final = object()
-LONGEST_NUMBER = 400  # digits
+MAX_NUMBER_LENGTH = 400  # digits
 
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
@@ -62,7 +62,7 @@ def read_integer(text: str) -> object:
     stripped = text.strip()
     if not _INTEGER.fullmatch(stripped):
         return text
-    return int(stripped) if len(stripped) <= LONGEST_NUMBER else inf
+    return int(stripped) if len(stripped) <= MAX_NUMBER_LENGTH else inf
 
 
 def read_boolean(text: str) -> object:
@@ -87,7 +87,7 @@ def _from_iso(kind: type[date], text: str) -> object:
         return text
 
 
-def first_reading(readers: Iterable[Reader], value: str) -> object:
+def first_reading(readers: Iterable[TextReader], value: str) -> object:
     """Return the value of the first reader that can read a text, or the text itself if none can."""
     for reader in readers:
         reading = reader(value)
@@ -96,13 +96,13 @@ def first_reading(readers: Iterable[Reader], value: str) -> object:
     return value
 
 
-def readers_of(types: Iterable[str], readers: Mapping[str, Reader]) -> list[Reader]:
+def readers_of(types: Iterable[str], readers: Mapping[str, TextReader]) -> list[TextReader]:
     """Return the readers of some types, from :data:`TEXT_READERS` or :data:`ISO_READERS`."""
     return [readers[name] for name in types if name in readers]
 
 
-ISO_READERS: dict[str, Reader] = {"date": read_date, "datetime": read_datetime}
-TEXT_READERS: dict[str, Reader] = {
+ISO_READERS: dict[str, TextReader] = {"date": read_date, "datetime": read_datetime}
+TEXT_READERS: dict[str, TextReader] = {
     "number": read_number,
     "float": read_number,
     "integer": read_integer,

@@ -13,7 +13,7 @@ from flask_skmodels.exceptions import InputError, InvalidInput, Report, TooManyC
 from flask_skmodels.schema.fields import InputColumn, Inputs
 from flask_skmodels.schema.json_schema import VALUES, values_schema
 from flask_skmodels.schema.rows import Columns, Matrix, Rows, plain
-from flask_skmodels.schema.schema import NO_LIMIT, FixedSchema, values_of
+from flask_skmodels.schema.schema import NO_LIMIT, FixedSchema, values_field
 from flask_skmodels.schema.types import Array, JSONObject, ModelInput
 
 _ROWS_OF_A_SEARCH = 256
@@ -151,7 +151,7 @@ def _items(rows: Rows) -> Iterable[object]:
 
 
 def _row(item: object, index: int, text: bool, report: Report) -> Sequence[Any] | None:
-    values = values_of(item, index, text, report) if isinstance(item, Mapping) else item
+    values = values_field(item, index, text, report) if isinstance(item, Mapping) else item
     if isinstance(values, list | tuple) and values:
         return values
     if isinstance(values, list | tuple):

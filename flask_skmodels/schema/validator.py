@@ -45,7 +45,7 @@ class Validator(CerberusValidator):  # type: ignore[misc]
         super()._validate_type(data_type, field, value)
         if not isinstance(value, _NUMBERS) or self._has_bad_type(field):
             return
-        if not is_finite(value):
+        if not is_finite_number(value):
             self._error(field, NOT_FINITE)
             self._drop_remaining_rules()
         elif data_type == "integer" and not INT64_MIN <= value <= INT64_MAX:
@@ -75,7 +75,7 @@ class Validator(CerberusValidator):  # type: ignore[misc]
         path = (*self.document_path, field)
         if not finite or value is None or self.document_error_tree.fetch_errors_from(path):
             return
-        if not isinstance(value, (*_NUMBERS, *_BOOLEANS)) or not is_finite(value):
+        if not isinstance(value, (*_NUMBERS, *_BOOLEANS)) or not is_finite_number(value):
             self._error(field, NOT_A_NUMBER)
 
     def _has_bad_type(self, field: str) -> bool:
@@ -83,7 +83,7 @@ class Validator(CerberusValidator):  # type: ignore[misc]
         return BAD_TYPE in self.document_error_tree.fetch_errors_from(path)
 
 
-def is_finite(value: Any) -> bool:
+def is_finite_number(value: Any) -> bool:
     """Return whether a number is finite as a float64."""
     try:
         return math.isfinite(value)
@@ -93,7 +93,9 @@ def is_finite(value: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """Return whether a value is a finite number of Python; a boolean is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and is_finite(value)
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and is_finite_number(value)
+    )
 
 
 def _is_not_comparable(value: Any, bound: Any) -> bool:

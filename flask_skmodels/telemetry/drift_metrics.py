@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from flask_skmodels.telemetry.drift.drift import Drift, Report
+from flask_skmodels.telemetry.drift.drift import Drift, DriftReport
 
 _PREFIX = "skmodels_drift_"
 _LABELS = ("extension", "model", "version")
@@ -76,13 +76,13 @@ def drift_gauges(sources: Iterable[Drift]) -> list[Any]:
     return list(gauges.values())
 
 
-def _add(gauges: dict[str, Any], labels: tuple[str, str, str], report: Report) -> None:
+def _add(gauges: dict[str, Any], labels: tuple[str, str, str], report: DriftReport) -> None:
     for name, label, value in _values(report):
         if value is not None:
             gauges[name].add_metric([*labels, *label], value)
 
 
-def _values(report: Report) -> Iterator[tuple[str, tuple[str, ...], float | None]]:
+def _values(report: DriftReport) -> Iterator[tuple[str, tuple[str, ...], float | None]]:
     """Yield the name of a gauge, its last label (if it has one) and its value."""
     document = report.document()
     yield "rows", (), document["window"]["rows"]

@@ -47,7 +47,7 @@ ROWS = (1, 2, 5, 10, 20, 50, 100, 1_000, 10_000, 100_000, 1_000_000)
 _MODEL = ("extension", "model")
 _VERSION = (*_MODEL, "version")
 _METHOD = (*_VERSION, "method")
-_Key = tuple[str, str | None, str]  # model, version, method
+_MethodKey = tuple[str, str | None, str]  # model, version, method
 
 _families_of: WeakKeyDictionary[Any, Families] = WeakKeyDictionary()
 _lock = Lock()
@@ -123,7 +123,7 @@ class Families:
             "livemax",
         )
 
-    def series(self, extension: str, key: _Key) -> _Series | _PendingSeries:
+    def series(self, extension: str, key: _MethodKey) -> _Series | _PendingSeries:
         """Return the time series of a method."""
         series = _Series(self, extension, key)
         if self._is_shared:
@@ -154,7 +154,7 @@ class _Series:
         "stopped",
     )
 
-    def __init__(self, families: Families, extension: str, key: _Key) -> None:
+    def __init__(self, families: Families, extension: str, key: _MethodKey) -> None:
         model, version, method = key
         labels = (extension, model, version or "", method)
         in_flight = families.in_flight.labels(extension, model)
@@ -261,7 +261,7 @@ class _Bins:
         self.total = 0.0
 
 
-class _AllSeries(dict[_Key, _Series | _PendingSeries]):
+class _AllSeries(dict[_MethodKey, _Series | _PendingSeries]):
     """The time series of each method of each version, made when they are first needed."""
 
     def __init__(self, families: Families, extension: str) -> None:
@@ -269,7 +269,7 @@ class _AllSeries(dict[_Key, _Series | _PendingSeries]):
         self._families = families
         self._extension = extension
 
-    def __missing__(self, key: _Key) -> _Series | _PendingSeries:
+    def __missing__(self, key: _MethodKey) -> _Series | _PendingSeries:
         series = self[key] = self._families.series(self._extension, key)
         return series
 
@@ -392,7 +392,7 @@ class Metrics(Listener):
     ) -> None:
         self._count_refusal((model.name, version, method), exception)
 
-    def _count_refusal(self, key: _Key, exception: Exception) -> None:
+    def _count_refusal(self, key: _MethodKey, exception: Exception) -> None:
         model, version, method = key
         reason = "timeout" if isinstance(exception, TimedOut) else "busy"
         labels = (self._extension, model, version or "", method, reason)

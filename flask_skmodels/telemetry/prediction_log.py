@@ -33,9 +33,9 @@ from flask_skmodels.signals import (
 )
 from flask_skmodels.telemetry.listener import Listener, Receiver
 
-MOST_ROWS = 10
-MOST_VALUES = 1000
-LONGEST_TEXT = 100
+MAX_ROWS = 10
+MAX_VALUES = 1000
+MAX_TEXT_LENGTH = 100
 
 LOGGER = "flask_skmodels.predictions"
 
@@ -165,14 +165,14 @@ class PredictionLog(Listener):
         known = {VALUES, *(field.name for field in self._fields(name))}
         return [
             {"row": e.row, "field": e.field if e.field in known else None, "rule": e.rule}
-            for e in islice(errors, MOST_ROWS)
+            for e in islice(errors, MAX_ROWS)
         ]
 
 
 def _inputs(prediction: Prediction, shown: Mapping[int, str]) -> list[JSONObject]:
     """Return the first rows as values by field."""
-    names = list(islice(shown.values(), MOST_VALUES))
-    rows = min(prediction.rows, MOST_ROWS, MOST_VALUES // max(len(names), 1))
+    names = list(islice(shown.values(), MAX_VALUES))
+    rows = min(prediction.rows, MAX_ROWS, MAX_VALUES // max(len(names), 1))
     columns = [
         _column(prediction.X, index, name, rows)
         for index, name in islice(shown.items(), len(names))
@@ -195,16 +195,16 @@ def _outputs(prediction: Prediction) -> JSONObject:
         return {}
     outputs = prediction.outputs
     if is_multi_output(outputs):
-        return {"outputs": [_first(part) for part in outputs[:MOST_ROWS]]}
+        return {"outputs": [_first(part) for part in outputs[:MAX_ROWS]]}
     return {"outputs": _first(outputs)}
 
 
 def _first(outputs: ModelOutput) -> list[Any]:
-    part = outputs[:MOST_ROWS]
+    part = outputs[:MAX_ROWS]
     rows = np.asarray(part.toarray() if hasattr(part, "toarray") else part, dtype=object)
     if rows.ndim == 1:
         return [_bounded(value) for value in rows]
-    flat = rows.reshape(len(rows), -1)[: max(1, MOST_VALUES // max(rows[0].size, 1)), :MOST_VALUES]
+    flat = rows.reshape(len(rows), -1)[: max(1, MAX_VALUES // max(rows[0].size, 1)), :MAX_VALUES]
     return [[_bounded(value) for value in row] for row in flat]
 
 
@@ -212,4 +212,4 @@ def _bounded(value: Any) -> Any:
     if isinstance(value, _PLAIN):
         return value
     text = value if isinstance(value, str) else str(value)
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+    return text if len(text) <= MAX_TEXT_LENGTH else f"{text[:MAX_TEXT_LENGTH]}…"

@@ -39,7 +39,7 @@ from flask_skmodels.telemetry.traffic_minutes import (
     WIDTH,
     TrafficMinutes,
     hour_of,
-    tables_of,
+    process_tables,
 )
 from flask_skmodels.versions.version import ModelVersion
 
@@ -240,7 +240,7 @@ class RecentTraffic(Listener):
         tables = [
             table
             for label in labels
-            for table in tables_of((self._extension, name, label), own.get(label))
+            for table in process_tables((self._extension, name, label), own.get(label))
         ]
         return hour_of(tables, time())
 

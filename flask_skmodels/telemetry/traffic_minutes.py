@@ -60,7 +60,9 @@ class TrafficMinutes:
         return np.array(self.cells, dtype=np.float64).reshape(MINUTES, WIDTH)
 
 
-def tables_of(identity: Iterable[str | None], own: TrafficMinutes | None) -> Iterator[FloatArray]:
+def process_tables(
+    identity: Iterable[str | None], own: TrafficMinutes | None
+) -> Iterator[FloatArray]:
     """Yield the slots of a version in each process whose counts are known.
 
     :param identity: identifies the version, as for :class:`TrafficMinutes`

@@ -13,7 +13,7 @@ from flask_skmodels.versions.version import ModelVersion
 _digests: WeakKeyDictionary[ModelVersion, str] = WeakKeyDictionary()
 
 
-def digest_of(version: ModelVersion) -> str:
+def version_digest(version: ModelVersion) -> str:
     """Return the digest of a version: of its file or its estimator, and of its declaration.
 
     The digest is computed once for each version.

@@ -36,7 +36,7 @@ class Events(local):
         return events
 
 
-def report(
+def report_events(
     events: Iterable[Event], model: Model, sender: Sender, raised: SKModelsError | None = None
 ) -> None:
     """Send ``model_loaded`` or ``model_load_failed`` for each event; log the failures.

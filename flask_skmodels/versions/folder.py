@@ -14,7 +14,7 @@ from flask_skmodels.schema.types import JSONObject
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions import discovery, events, lifecycle
 from flask_skmodels.versions.discovery import File
-from flask_skmodels.versions.lifecycle import Absent, Down, Live, State, Unproven
+from flask_skmodels.versions.lifecycle import Absent, Down, LifecycleState, Live, Unproven
 from flask_skmodels.versions.load_limit import LoadLimit
 from flask_skmodels.versions.loaded_models import LoadedModels
 from flask_skmodels.versions.loader import VersionLoader
@@ -87,7 +87,7 @@ class VersionFolder:
         self._loaded_models = loaded_models
         self._polling = Polling(self.name, artifact, policy, interval)
         self._files: Mapping[str | None, File] = {}
-        self._state: State = Absent()
+        self._state: LifecycleState = Absent()
         self._unload_requested = False
         self._lock = Lock()
 
@@ -267,7 +267,7 @@ class VersionFolder:
             self._unload_if_requested()
             if self._loader.cache:
                 self.touch()
-            events.report(self._loader.events.take(), self.model, sender, raised)
+            events.report_events(self._loader.events.take(), self.model, sender, raised)
 
     def _unload_if_requested(self) -> None:
         while self._unload_requested and self._lock.acquire(blocking=False):

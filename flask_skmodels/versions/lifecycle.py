@@ -75,7 +75,7 @@ class Down:
     version = None
 
 
-State = Absent | Unproven | Live | Unloaded | Down
+LifecycleState = Absent | Unproven | Live | Unloaded | Down
 
 
 def stage(version: ModelVersion) -> Unproven:
@@ -92,20 +92,20 @@ def go_live(version: ModelVersion, file: File | None) -> Live:
     return Live(version, file)
 
 
-def unload(state: State) -> State:
+def unload(state: LifecycleState) -> LifecycleState:
     """Drop the loaded version; if it has served, remember its fields and methods."""
     if isinstance(state, Live):
         return Unloaded(state.label, state.file, state.compatibility)
     return Absent() if isinstance(state, Unproven) else state
 
 
-def fail(state: State) -> Down:
+def fail(state: LifecycleState) -> Down:
     """Record that no version could be loaded for a request."""
     last = last_served(state)
     return Down(last if isinstance(last, Unloaded) else None)
 
 
-def last_served(state: State) -> Live | Unloaded | None:
+def last_served(state: LifecycleState) -> Live | Unloaded | None:
     """Return the live version or the version that served last, None if none has served yet."""
     if isinstance(state, Live | Unloaded):
         return state

@@ -14,8 +14,8 @@ from flask_skmodels.versions.discovery import File
 from flask_skmodels.versions.keyed_locks import KeyedLocks
 from flask_skmodels.versions.trials import Trials
 
-_Key = tuple[object, ...]
-_loaded: WeakValueDictionary[_Key, Loaded] = WeakValueDictionary()
+_FileKey = tuple[object, ...]
+_loaded: WeakValueDictionary[_FileKey, Loaded] = WeakValueDictionary()
 _files = KeyedLocks()
 
 
@@ -43,7 +43,7 @@ def load_once(file: File, policy: Policy, model: Model, trials: Trials | None = 
         return loaded
 
 
-def _key(file: File, policy: Policy) -> _Key:
+def _key(file: File, policy: Policy) -> _FileKey:
     """Return a key that is equal for applications with the same requirements for the same file."""
     artifact, sums = file.artifact, policy.sha256sums
     rest = replace(policy, root=Path(), verify=None)

@@ -9,7 +9,7 @@ from flask_skmodels.models import Model, name_of
 from flask_skmodels.versions import discovery
 from flask_skmodels.versions.compatibility import check_examples
 from flask_skmodels.versions.discovery import File
-from flask_skmodels.versions.lifecycle import Live, State, Unproven, last_served
+from flask_skmodels.versions.lifecycle import LifecycleState, Live, Unproven, last_served
 from flask_skmodels.versions.loader import VersionLoader
 from flask_skmodels.versions.version import ModelVersion
 
@@ -47,7 +47,12 @@ class Promotion:
         return [self.pinned]
 
     def choose(
-        self, candidates: Sequence[str | None], files: Files, state: State, *, may_predict: bool
+        self,
+        candidates: Sequence[str | None],
+        files: Files,
+        state: LifecycleState,
+        *,
+        may_predict: bool,
     ) -> ModelVersion:
         """Return the first candidate that loads and passes its checks.
 
@@ -71,7 +76,7 @@ class Promotion:
         return fallback
 
     def _checked(
-        self, label: str | None, file: File, state: State, *, may_predict: bool
+        self, label: str | None, file: File, state: LifecycleState, *, may_predict: bool
     ) -> ModelVersion:
         last = last_served(state)
         if last is not None and (last.label, last.file) == (label, file):
@@ -90,7 +95,7 @@ class Promotion:
         return version
 
     def _fallback(
-        self, candidates: Sequence[str | None], files: Files, state: State
+        self, candidates: Sequence[str | None], files: Files, state: LifecycleState
     ) -> ModelVersion | None:
         """Return a version that loads but fails its checks, if no version has ever served."""
         if last_served(state) is not None:

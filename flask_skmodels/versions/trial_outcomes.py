@@ -23,7 +23,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class TrialReport:
     """The end of a trial.
 
     :param status: 0, the exit status of its process, or the number of a signal as a negative number
@@ -74,7 +74,7 @@ def _of_signal(number: int) -> Outcome:
     return Outcome(f"it killed the process of its trial ({name})")
 
 
-def outcome_of(report: Report, limits: Limits) -> Outcome:
+def outcome_of(report: TrialReport, limits: Limits) -> Outcome:
     """Return the outcome of a trial from the end of its process."""
     if report.is_late:
         return _out_of_time(limits)

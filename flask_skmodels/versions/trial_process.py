@@ -2,7 +2,7 @@
 
 ``trial_runner`` starts the helper and sends it tasks: each task is a header and two pickles. The
 helper keeps the outcome of each task, and answers with a line of JSON that has the fields of
-``Report``. If the process that serves is killed, the helper still ends its trial and keeps the
+``TrialReport``. If the process that serves is killed, the helper still ends its trial and keeps the
 outcome. On Windows, where nothing forks, the helper runs one trial itself and ends.
 """
 
@@ -32,9 +32,9 @@ from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.types import ModelInput
 from flask_skmodels.versions.discovery import File
 from flask_skmodels.versions.loader import VersionLoader
-from flask_skmodels.versions.trial_outcomes import Report, outcome_of
+from flask_skmodels.versions.trial_outcomes import TrialReport, outcome_of
 from flask_skmodels.versions.trial_runner import CAN_FORK, HEADER, REPORT
-from flask_skmodels.versions.trial_task import Task
+from flask_skmodels.versions.trial_task import TrialTask
 from flask_skmodels.versions.version import ModelVersion
 
 POLL_SECONDS = 0.01
@@ -67,7 +67,7 @@ def main() -> None:
     os._exit(0)  # so that threads that a version has started do not keep the process
 
 
-def _fork(task: bytes, seconds: float) -> Report:
+def _fork(task: bytes, seconds: float) -> TrialReport:
     """Run a trial in a fork of this process, in which no thread and no estimator has run."""
     reading, writing = os.pipe()
     process = os.fork()
@@ -78,7 +78,7 @@ def _fork(task: bytes, seconds: float) -> Report:
             os._exit(0)
     os.close(writing)
     status, is_late = _wait(process, seconds)
-    return Report(status, is_late, _result_in(reading))
+    return TrialReport(status, is_late, _result_in(reading))
 
 
 def _wait(process: int, seconds: float) -> tuple[int, bool]:
@@ -105,17 +105,17 @@ def _result_in(reading: int) -> Any:
 
 
 def _limited_trial(data: bytes) -> dict[str, Any]:
-    task: Task = pickle.loads(data)  # noqa: S301 - it comes from the process that serves
+    task: TrialTask = pickle.loads(data)  # noqa: S301 - it comes from the process that serves
     _limit_memory(task)
     return try_version(task)
 
 
-def _run_here(data: bytes) -> Report:
+def _run_here(data: bytes) -> TrialReport:
     """Run a trial in this process, because there is no fork. A crash ends it without an answer."""
-    return Report(0, False, try_version(pickle.loads(data)))  # noqa: S301
+    return TrialReport(0, False, try_version(pickle.loads(data)))  # noqa: S301
 
 
-def try_version(task: Task) -> dict[str, Any]:
+def try_version(task: TrialTask) -> dict[str, Any]:
     """Load a version and call its methods on a few rows.
 
     An exception of the version after it was loaded is ignored: the process that serves has the
@@ -138,7 +138,7 @@ def try_version(task: Task) -> dict[str, Any]:
     return {"outcome": "passed"}
 
 
-def _version_of(task: Task, model: Model, loaded: Loaded) -> ModelVersion:
+def _version_of(task: TrialTask, model: Model, loaded: Loaded) -> ModelVersion:
     available = introspect.methods(loaded.estimator)
     if model.methods is not None and not isinstance(model.methods, str):
         model.methods = [method for method in model.methods if method in available] or None
@@ -212,7 +212,7 @@ def _take_output() -> BinaryIO:
     return output
 
 
-def _limit_memory(task: Task) -> None:
+def _limit_memory(task: TrialTask) -> None:
     if _resource is None:
         return
     most = max(task.limits.max_bytes, MIN_TIMES_SIZE * _size_of(task.path)) + _memory_in_use()

@@ -24,9 +24,9 @@ from time import monotonic
 from typing import IO, Self, cast
 
 from flask_skmodels.artifacts.formats import split_name
-from flask_skmodels.versions.trial_outcomes import Report
+from flask_skmodels.versions.trial_outcomes import TrialReport
 from flask_skmodels.versions.trial_records import Note
-from flask_skmodels.versions.trial_task import IN_TRIAL, Task
+from flask_skmodels.versions.trial_task import IN_TRIAL, TrialTask
 
 START_SECONDS = 180.0  # in which Python must start and import the library on a busy machine
 END_SECONDS = 5.0  # for the helper to end by itself
@@ -57,7 +57,7 @@ class TrialRunner:
     def __exit__(self, *error: object) -> None:
         self._stop()
 
-    def run(self, task: Task, note: Note) -> Report:
+    def run(self, task: TrialTask, note: Note) -> TrialReport:
         """Run a trial and wait for its end.
 
         The helper also keeps the outcome, in case this process is killed first.
@@ -91,7 +91,7 @@ class TrialRunner:
                     _kill(helper)
 
 
-def _start(task: Task) -> subprocess.Popen[bytes]:
+def _start(task: TrialTask) -> subprocess.Popen[bytes]:
     is_skops = split_name(task.path)[1] == "skops"
     paths = json.dumps([path or os.getcwd() for path in sys.path])  # noqa: PTH109
     try:
@@ -120,7 +120,7 @@ def _python() -> str:
     return str(own if own.exists() else path)
 
 
-def _exchange(helper: subprocess.Popen[bytes], task: Task, note: Note) -> Report:
+def _exchange(helper: subprocess.Popen[bytes], task: TrialTask, note: Note) -> TrialReport:
     """Send a task, and return the report on it.
 
     :raises CannotStart: the helper has ended, or does not answer in time
@@ -134,7 +134,7 @@ def _exchange(helper: subprocess.Popen[bytes], task: Task, note: Note) -> Report
         *lines, _ = output.split(b"\n")
         for line in lines:
             if line.startswith(REPORT):
-                return Report(**json.loads(line.removeprefix(REPORT)))
+                return TrialReport(**json.loads(line.removeprefix(REPORT)))
     last = output.decode("utf-8", "replace").strip().rpartition("\n")[2]
     raise CannotStart(f"{_python()}: {last[:300] or 'it has ended, or does not answer'}")
 

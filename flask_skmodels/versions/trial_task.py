@@ -49,7 +49,7 @@ def is_trial_process() -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class TrialTask:
     """A version to try.
 
     :param artifact: the file of the version, pinned to the digest of the bytes that are to be tried
@@ -69,7 +69,7 @@ class Task:
     @classmethod
     def of(
         cls, model: Model, artifact: Artifact, policy: Policy, digest: str, limits: Limits
-    ) -> Task:
+    ) -> TrialTask:
         """Return the task to try the file of a version.
 
         :param model: the declaration

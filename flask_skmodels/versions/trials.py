@@ -18,7 +18,7 @@ from flask_skmodels.models import Model
 from flask_skmodels.versions.trial_outcomes import Limits, Outcome, not_started, outcome_of
 from flask_skmodels.versions.trial_records import Note, Record, TrialRecords
 from flask_skmodels.versions.trial_runner import START_SECONDS, CannotStart, TrialRunner
-from flask_skmodels.versions.trial_task import Task
+from flask_skmodels.versions.trial_task import TrialTask
 
 MAX_ATTEMPTS = 2  # trials that may be started without a known end
 
@@ -56,12 +56,12 @@ class Trials:
         :param digest: SHA-256 of the bytes of the file
         :raises ArtifactError: the version is refused
         """
-        task = Task.of(model, artifact, policy, digest, self._limits)
+        task = TrialTask.of(model, artifact, policy, digest, self._limits)
         refusal = self._refusal_of(task, task.key)
         if refusal is not None:
             raise ArtifactError(task.path, refusal)
 
-    def _refusal_of(self, task: Task, key: str) -> str | None:
+    def _refusal_of(self, task: TrialTask, key: str) -> str | None:
         known = self._records.read(key)
         if not known.is_over:
             with self._records.alone(key, 2 * (self._limits.seconds + START_SECONDS)):
@@ -73,7 +73,7 @@ class Trials:
         reason = known.refusal or f"its trial was started {known.attempts} times and never ended"
         return f"{reason}; this file is not tried again. To try it again, {self._remedy(key)}"
 
-    def _try(self, task: Task, key: str, attempts: int) -> str | None:
+    def _try(self, task: TrialTask, key: str, attempts: int) -> str | None:
         record = Record(attempts, file=task.path.name)
         self._records.write(key, record)
         try:
@@ -87,7 +87,7 @@ class Trials:
             self._records.delete(key)
         return outcome.refusal
 
-    def _run(self, task: Task, note: Note) -> Outcome:
+    def _run(self, task: TrialTask, note: Note) -> Outcome:
         try:
             with self._free_runner() as runner:
                 return outcome_of(runner.run(task, note), task.limits)

@@ -16,7 +16,7 @@ from flask_skmodels.estimators import introspect
 from flask_skmodels.estimators.requirements import check_pipeline
 from flask_skmodels.exceptions import InvalidInput, ModelError, UnknownModel
 from flask_skmodels.explain.explainer import Explainer
-from flask_skmodels.explain.explanation import Layout
+from flask_skmodels.explain.explanation import ExplanationLayout
 from flask_skmodels.models import (
     EXPLAIN,
     Model,
@@ -49,7 +49,7 @@ class ModelVersion:
     :ivar accepted_probes: by method, X of a probe that the estimator accepts
     :ivar output_widths: by method, the number of cells in a row of its output, once the method was
         called
-    :ivar answer_schemas: by method, the Arrow schema of its output in bulk scoring
+    :ivar arrow_schemas: by method, the Arrow schema of its output in bulk scoring
     :ivar probed_methods: the methods for which an accepted row was searched for among the probes
     :raises ModelError: the model cannot be served; the message names it
     """
@@ -87,7 +87,7 @@ class ModelVersion:
         self._combiners = {
             method: Combiner(call, model.batching) for method, call in self._calls.items()
         }
-        self.answer_schemas: dict[str, Any] = {}
+        self.arrow_schemas: dict[str, Any] = {}
         self.probed_methods: set[str] = set()
 
     def _explainer(self) -> Explainer:
@@ -102,7 +102,7 @@ class ModelVersion:
         )
 
     @property
-    def layout(self) -> Layout | None:
+    def layout(self) -> ExplanationLayout | None:
         """The order of the outputs of ``explain``, None if ``explain`` is not served."""
         return None if self.explainer is None else self.explainer.layout
 

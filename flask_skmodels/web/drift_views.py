@@ -7,7 +7,7 @@ from werkzeug.exceptions import NotFound
 
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.state import State
-from flask_skmodels.telemetry.drift.drift import Report
+from flask_skmodels.telemetry.drift.drift import DriftReport
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.responses import json_response
 from flask_skmodels.web.url_rules import add_url_rule
@@ -45,7 +45,7 @@ class DriftView(BaseView):
         return json_response(report_of(self._state, self._deployment, exchange).document())
 
 
-def report_of(state: State, deployment: Deployment, exchange: Exchange) -> Report:
+def report_of(state: State, deployment: Deployment, exchange: Exchange) -> DriftReport:
     """Return the drift of the live version of a model; load the model first if necessary.
 
     :raises NotFound: the version has no profile

@@ -44,7 +44,7 @@ _HOOKS = (
     *("before_request_funcs", "after_request_funcs", "teardown_request_funcs"),
     *("url_value_preprocessors", "teardown_appcontext_funcs"),
 )
-_MOST_HOSTS, _UNKNOWN = 64, object()
+_MAX_HOSTS, _UNKNOWN = 64, object()
 _OURS = ": flask_skmodels."  # in the name of a hook that runs only before the first request
 _parts_of = attrgetter(*_CLASS_STEPS, *_CLASSES, *_SWITCHES, *_HOOKS)
 ViewFunction = Callable[[], Response]
@@ -100,7 +100,7 @@ class FastLane:
             and self._is_matched(path, *view)
             and self._accepts_host(environ)
         ):
-            return self._answer(*view, environ, start_response)
+            return self._respond(*view, environ, start_response)
         if self._other_lane is not None:
             return self._other_lane(environ, start_response)
         return type(self._app).wsgi_app(self._app, environ, start_response)
@@ -135,14 +135,14 @@ class FastLane:
         if trusted is not None and not isinstance(trusted, str):
             trusted = list(trusted)  # copied, because the list may be changed in place
         if self._hosts.get(host, _UNKNOWN) != trusted and host is not None:
-            if len(self._hosts) >= _MOST_HOSTS:
+            if len(self._hosts) >= _MAX_HOSTS:
                 self._hosts.clear()
             with suppress(HTTPException):
                 self._app.create_url_adapter(Request(environ, populate_request=False))
                 self._hosts[host] = trusted
         return bool(self._hosts.get(host, _UNKNOWN) == trusted)
 
-    def _answer(
+    def _respond(
         self,
         rule: Rule,
         view_function: ViewFunction,

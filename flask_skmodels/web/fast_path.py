@@ -32,8 +32,8 @@ from flask_skmodels.signals import is_receiver_error
 from flask_skmodels.web.deferred import DeferredRequest
 from flask_skmodels.web.exchange import Exchange
 
-MOST_FORM_FIELDS = 65_536
-_MOST_DIGITS = 18  # of a content length
+MAX_FORM_FIELDS = 65_536
+_MAX_DIGITS = 18  # of a content length
 
 
 class Respondent(Protocol):
@@ -95,7 +95,7 @@ def whole_body(request: Request, limit: int) -> bytes:
     length = request.environ.get("CONTENT_LENGTH", "")
     known = vars(request)
     is_read = "stream" in known or "_cached_data" in known
-    if is_read or not (length.isascii() and length.isdecimal()) or len(length) > _MOST_DIGITS:
+    if is_read or not (length.isascii() and length.isdecimal()) or len(length) > _MAX_DIGITS:
         return _body_by_werkzeug(request, limit)
     if int(length) > limit:
         return _body_by_werkzeug(request, limit)
@@ -155,7 +155,7 @@ def form_pairs(body: bytes) -> list[tuple[str, str]]:
     :raises InvalidInput: there are too many fields
     :raises UnicodeDecodeError: the body is not UTF-8; Werkzeug would replace the invalid bytes
     """
-    if len(body) > MOST_FORM_FIELDS and body.count(b"&") >= MOST_FORM_FIELDS:
-        message = f"at most {MOST_FORM_FIELDS} fields are allowed in a form"
+    if len(body) > MAX_FORM_FIELDS and body.count(b"&") >= MAX_FORM_FIELDS:
+        message = f"at most {MAX_FORM_FIELDS} fields are allowed in a form"
         raise InvalidInput.of_request("max_columns", message)
     return parse_qsl(body.decode(), keep_blank_values=True, errors="strict")

@@ -14,8 +14,8 @@ from flask_skmodels.openapi.components import PROBLEM_MEDIA_TYPE
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.web.body import Body, UploadedFile
 
-MOST_PLANS = 64
-LONGEST_HEADER = 8192  # characters
+MAX_PLANS = 64
+MAX_HEADER_LENGTH = 8192  # characters
 
 
 class Plan:
@@ -59,9 +59,9 @@ class Negotiator:
         source = _source_of(body, schema)
         reader = _reader(source.media_type)
         plan = Plan(reader, _writer(reader, accepted(request)))
-        is_short = max(map(len, headers)) <= LONGEST_HEADER
+        is_short = max(map(len, headers)) <= MAX_HEADER_LENGTH
         if is_short and body.is_named and not body.is_multipart:
-            if len(self._plans) >= MOST_PLANS:  # a client may send a different header each time
+            if len(self._plans) >= MAX_PLANS:  # a client may send a different header each time
                 self._plans.clear()
             self._plans[headers] = plan
         return source, plan
@@ -73,7 +73,7 @@ def accepted(request: Request) -> MIMEAccept:
     A header of more than 8,192 characters is ignored, which RFC 9110 allows: no client needs so
     long a header, and reading it takes long.
     """
-    is_short = len(request.environ.get("HTTP_ACCEPT", "")) <= LONGEST_HEADER
+    is_short = len(request.environ.get("HTTP_ACCEPT", "")) <= MAX_HEADER_LENGTH
     return request.accept_mimetypes if is_short else MIMEAccept()
 
 

@@ -22,11 +22,11 @@ from tests.support.versions_folder import (
     FIELDS,
     PREDICT,
     ROW,
-    answer_of,
     constant,
     extension_of,
     failed,
     refresh,
+    served_by,
 )
 
 
@@ -112,7 +112,7 @@ def test_file_that_is_dropped_into_a_folder_does_not_run(
     (folder / name).write_bytes(FILES[kind](Mark(str(mark))))
     refresh(app)
     for _ in range(4):
-        assert answer_of(client) == ("1", "1")
+        assert served_by(client) == ("1", "1")
     problem(client.post("/iris/versions/3/predict/", json=ROW), 503)
     with pytest.raises(ArtifactError):
         extension_of(app).predict("iris", ROW, version="3", app=app)
@@ -133,7 +133,7 @@ def test_file_that_takes_the_place_of_a_pinned_one_does_not_run(
     pinned = dict(app.config)
     (folder / "1.joblib").write_bytes(FILES[kind](Mark(str(mark))))
     refresh(app)
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     new = Flask("new")
     new.config.update({key: pinned[key] for key in ("SKMODELS_ROOT", "SKMODELS_SHA256SUMS")})
     new.config["SKMODELS_LOADING"] = loading
@@ -157,7 +157,7 @@ def test_link_to_a_file_elsewhere_does_not_run(mark: Path, folder: Path, kind: s
     (folder / "1.joblib").unlink()
     os.link(elsewhere, folder / "1.joblib")
     refresh(app)
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     assert failed(app.test_client()) == ["3", "1"]
     assert not mark.exists()
 
@@ -170,7 +170,7 @@ def test_list_that_is_exchanged_with_the_file_does_not_pin(mark: Path, folder: P
     with (folder / "SHA256SUMS").open("a") as sums:
         sums.write(f"{digest}  3.joblib\n")
     refresh(app)
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     assert "SHA256SUMS: its SHA-256 is" in app.extensions["skmodels"].deployments[
         "iris"
     ].versions.failures.get("3", "")

@@ -121,7 +121,7 @@ class Dying(KeyValueModel):
 def test_workers_that_die_on_the_same_rows(
     folder: Path, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "MOST_DEATHS", 1)
+    monkeypatch.setattr(processes, "MAX_DEATHS", 1)
     served = Served(folder, Dying(pipeline=pipeline))
     with pytest.raises(
         ScoringError, match=r"workers have died on the chunk of .*in.parquet that begins at row 0"

@@ -238,7 +238,7 @@ def test_manifest_is_written_after_the_part(score: Score, monkeypatch: pytest.Mo
 
     def check(self: Manifest, entry: Any) -> None:
         part = Path("out.parts") / f"part-{entry.chunk:05d}.parquet"
-        assert durable_files.digest_of(part) == entry.sha256
+        assert durable_files.file_digest(part) == entry.sha256
         seen.append(entry.chunk)
         add(self, entry)
 

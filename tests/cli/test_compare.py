@@ -15,13 +15,13 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from tests.support.command_line import run
 from tests.support.versions_folder import (
     FIELDS,
-    answer_of,
     application,
     constant,
     deployment_of,
     extension_of,
     iris,
     put,
+    served_by,
 )
 
 
@@ -44,7 +44,7 @@ def served(folder: Path) -> Iterator[tuple[Flask, str]]:
 
 def test_compare_reads_from_the_running_process(folder: Path, served: tuple[Flask, str]) -> None:
     app, url = served
-    answer_of(app.test_client(), "/models/iris/predict/")
+    served_by(app.test_client(), "/models/iris/predict/")
     shadow = deployment_of(app).shadow
     assert shadow is not None
     shadow.wait()

@@ -122,9 +122,9 @@ def test_new_takes_the_rows_that_serve_takes(
     for key in ("fields", "required"):
         assert about[0][key] == about[1][key]
     for row in rows:
-        answers = [client.post("/iris/predict/", json=[row]) for client in (served, made)]
-        assert answers[0].status_code == 200, answers[0].text
-        assert answers[0].get_json()["predictions"] == answers[1].get_json()["predictions"]
+        responses = [client.post("/iris/predict/", json=[row]) for client in (served, made)]
+        assert responses[0].status_code == 200, responses[0].text
+        assert responses[0].get_json()["predictions"] == responses[1].get_json()["predictions"]
 
 
 def test_schema_fits_the_training_data(

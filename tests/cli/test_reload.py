@@ -13,13 +13,13 @@ from flask_skmodels import model_loaded
 from tests.support.command_line import run
 from tests.support.versions_folder import (
     FIELDS,
-    answer_of,
     application,
     constant,
     extension_of,
     iris,
     is_root,
     put,
+    served_by,
 )
 
 
@@ -28,7 +28,7 @@ def test_reload_reaches_another_application(folder: Path) -> None:
     assert extension_of(serving) is not extension_of(asking)
     client = serving.test_client()
     put(folder, "2")
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
     swapped = threading.Event()
 
     def note(sender: Flask, version: str, **extra: Any) -> None:
@@ -38,9 +38,9 @@ def test_reload_reaches_another_application(folder: Path) -> None:
     with model_loaded.connected_to(note):
         result = run(asking, "reload", "iris")
         assert (result.exit_code, result.output) == (0, "iris: reload requested\n")
-        answer_of(client)
+        served_by(client)
         assert swapped.wait(10)
-    assert answer_of(client) == ("2", "2")
+    assert served_by(client) == ("2", "2")
 
 
 def test_reload_during_a_poll(folder: Path) -> None:
@@ -59,19 +59,19 @@ def test_reload_during_a_poll(folder: Path) -> None:
     with model_loaded.connected_to(note):
         put(folder, "2")
         run(app, "reload")
-        answer_of(client)
+        served_by(client)
         assert entered.wait(10)
         put(folder, "3")
         marker = folder / ".reload"
         before = marker.stat().st_mtime_ns
         while marker.stat().st_mtime_ns == before:  # the clock of the files may be coarse
             run(app, "reload")
-        answer_of(client)
+        served_by(client)
         leave.set()
         while not again.is_set():
-            answer_of(client)
+            served_by(client)
             again.wait(0.01)
-    assert answer_of(client) == ("3", "3")
+    assert served_by(client) == ("3", "3")
 
 
 def test_reload_of_all_models(folder: Path) -> None:

@@ -72,9 +72,9 @@ async def version_2(url: str) -> dict[str, Any]:
     return found
 
 
-def _plain(answer: Any) -> Any:
-    outputs = {each.name: np.asarray(each.as_numpy()) for each in answer.outputs}
-    return {"id": answer.id, **{n: [str(a.dtype), _python_values(a)] for n, a in outputs.items()}}
+def _plain(response: Any) -> Any:
+    outputs = {each.name: np.asarray(each.as_numpy()) for each in response.outputs}
+    return {"id": response.id, **{n: [str(a.dtype), _python_values(a)] for n, a in outputs.items()}}
 
 
 def _python_values(array: Any) -> Any:

@@ -27,8 +27,8 @@ class Client:
         self.client = library.InferenceServerClient(url)
 
     async def call(self, name: str, *arguments: Any, **options: Any) -> Any:
-        answer = getattr(self.client, name)(*arguments, **options)
-        return await answer if inspect.isawaitable(answer) else answer
+        returned = getattr(self.client, name)(*arguments, **options)
+        return await returned if inspect.isawaitable(returned) else returned
 
     def tensor(self, name: str, values: Any, datatype: str, *, binary: bool) -> Any:
         tensor = self.library.InferInput(name, list(values.shape), datatype)

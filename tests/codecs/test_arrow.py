@@ -65,7 +65,7 @@ def polars_bytes(write: str, **options: Any) -> bytes:
     return sink.getvalue()
 
 
-def answer(response: Any) -> Any:
+def table_of(response: Any) -> Any:
     """Return the table of a successful response."""
     assert response.status_code == 200, response.text
     assert response.content_type == ARROW
@@ -96,7 +96,7 @@ def seen(echo: Echo, rules: dict[str, Any], column: Any) -> Any:
     echo.schema = {"a": rules}
     client = serve(echo)
     table = column if isinstance(column, pa.Table) else pa.table({"a": column})
-    answer(post_bytes(client, "/echo/predict/", stream(table), ARROW))
+    table_of(post_bytes(client, "/echo/predict/", stream(table), ARROW))
     return echo.seen[:, 0].tolist()
 
 
@@ -119,7 +119,7 @@ BODIES = {
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_rows(client: FlaskClient, pipeline: Any, body: bytes) -> None:
-    table = answer(post_bytes(client, "/iris/predict_proba/", body, ARROW))
+    table = table_of(post_bytes(client, "/iris/predict_proba/", body, ARROW))
     assert table.column_names == ["0", "1", "2"]
     probabilities = np.column_stack([column.to_numpy() for column in table.columns])
     np.testing.assert_array_equal(probabilities, pipeline.predict_proba(X))
@@ -127,7 +127,7 @@ def test_rows(client: FlaskClient, pipeline: Any, body: bytes) -> None:
 
 def test_media_type_of_files(client: FlaskClient) -> None:
     response = post_bytes(client, PATH, file_of(TABLE), "application/vnd.apache.arrow.file")
-    assert answer(response).column_names == ["prediction"]
+    assert table_of(response).column_names == ["prediction"]
 
 
 BIG = 2**53 + 1
@@ -215,7 +215,7 @@ def test_categories_and_nulls() -> None:
     columns = make_column_transformer((OrdinalEncoder(), ["kind"]), ("passthrough", ["size"]))
     client = serve(KeyValueModel(name="kinds", pipeline=columns.fit(frame), methods=["transform"]))
     table = pa.table({"size": [1.0, 2.0], "kind": pa.array(["b", None]).dictionary_encode()})
-    rows = answer(post_bytes(client, "/kinds/transform/", stream(table), ARROW)).to_pylist()
+    rows = table_of(post_bytes(client, "/kinds/transform/", stream(table), ARROW)).to_pylist()
     assert rows[0] == {"prediction_0": 1.0, "prediction_1": 1.0}
     assert rows[1]["prediction_1"] == 2.0
     assert rows[1]["prediction_0"] != rows[1]["prediction_0"]
@@ -226,7 +226,7 @@ def test_each_batch_may_have_its_own_dictionary(echo: Echo) -> None:
     chunks = [pa.array(list(text)).dictionary_encode() for text in ("ab", "cba", "b")]
     batches = [pa.record_batch({"a": chunk}) for chunk in chunks]
     response = post_bytes(serve(echo), "/echo/predict/", stream(batches), ARROW)
-    answer(response)
+    table_of(response)
     assert echo.seen[:, 0].tolist() == list("abcbab")
 
 
@@ -443,10 +443,10 @@ def test_values_are_in_their_order(line_pipeline: Any) -> None:
     for names in (["a", "b", "c"], ["x0", "x1", "x2"], ["a", "a", "a"]):
         table = pa.table([[1.0], [3.0], [7.2]], names=names)
         response = post_bytes(client, "/line/predict/", stream(table), ARROW)
-        assert answer(response).to_pydict() == {"prediction": [751.0]}
+        assert table_of(response).to_pydict() == {"prediction": [751.0]}
     table = pa.table([[7.2], [3.0], [1.0]], names=["x2", "x1", "x0"])
     response = post_bytes(client, "/line/predict/", stream(table), ARROW)
-    assert answer(response).to_pydict() == {"prediction": [751.0]}
+    assert table_of(response).to_pydict() == {"prediction": [751.0]}
     table = pa.table([[1.0], [3.0]], names=["a", "b"])
     response = post_bytes(client, "/line/predict/", stream(table), ARROW)
     assert errors_of(response) == [(0, "values", "items")]
@@ -483,7 +483,7 @@ def test_outputs(echo: Echo, outputs: Any, kind: Any, values: list[Any]) -> None
             return outputs
 
     client = serve(Given(pipeline=echo.pipeline, schema=echo.schema))
-    table = answer(post_bytes(client, "/echo/predict/", stream(pa.table({"a": [1.0]})), ARROW))
+    table = table_of(post_bytes(client, "/echo/predict/", stream(pa.table({"a": [1.0]})), ARROW))
     assert table.schema == pa.schema({"prediction": kind})
     assert table.column(0).to_pylist() == values
 
@@ -495,13 +495,13 @@ def test_mixed_objects_come_as_texts(echo: Echo) -> None:
 
     client = serve(Given(pipeline=echo.pipeline, schema=echo.schema))
     body = stream(pa.table({"a": [1.0, 2.0, 3.0]}))
-    table = answer(post_bytes(client, "/echo/predict/", body, ARROW))
+    table = table_of(post_bytes(client, "/echo/predict/", body, ARROW))
     assert table.to_pydict() == {"prediction": ["1", "a", None]}
 
 
 def test_answer_by_accept(client: FlaskClient) -> None:
     headers = {"Accept": f"text/html, {ARROW};q=0.9, {JSON};q=0.1"}
-    assert answer(client.post(PATH, json=SETOSA, headers=headers)).to_pydict() == {
+    assert table_of(client.post(PATH, json=SETOSA, headers=headers)).to_pydict() == {
         "prediction": [0]
     }
     response = client.post(
@@ -513,5 +513,5 @@ def test_answer_by_accept(client: FlaskClient) -> None:
 def test_columns_of_a_transformer() -> None:
     client = serve(ValuesModel(name="same", pipeline=FunctionTransformer(), methods=["transform"]))
     table = pa.table([[1.0, 2.0], [3.0, 4.0]], names=["a", "b"])
-    got = answer(post_bytes(client, "/same/transform/", stream(table), ARROW))
+    got = table_of(post_bytes(client, "/same/transform/", stream(table), ARROW))
     assert got.to_pydict() == {"prediction_0": [1.0, 2.0], "prediction_1": [3.0, 4.0]}

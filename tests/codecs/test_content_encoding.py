@@ -202,7 +202,7 @@ def test_bomb_is_not_unpacked(limited: FlaskClient, monkeypatch: pytest.MonkeyPa
 
 def test_members_without_end_are_refused(client: FlaskClient) -> None:
     assert (
-        errors_of(send(client, gzip.compress(b"") * (content_encoding.MOST_MEMBERS + 1))) == REFUSED
+        errors_of(send(client, gzip.compress(b"") * (content_encoding.MAX_MEMBERS + 1))) == REFUSED
     )
 
 

@@ -193,7 +193,7 @@ def test_unknown_column_where_unknown_fields_are_refused(pipeline: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "body", "answer"),
+    ("parameters", "body", "expected"),
     [
         ("; header=absent", SETOSA + VIRGINICA, ["0", "2"]),
         ("; header=present", BODY, ["0", "2"]),
@@ -201,9 +201,9 @@ def test_unknown_column_where_unknown_fields_are_refused(pipeline: Any) -> None:
         ('; charset="us-ascii"', BODY, ["0", "2"]),
     ],
 )
-def test_parameters(client: FlaskClient, parameters: str, body: bytes, answer: list[str]) -> None:
+def test_parameters(client: FlaskClient, parameters: str, body: bytes, expected: list[str]) -> None:
     response = post_bytes(client, PATH, body, CSV + parameters)
-    assert lines(response) == ["prediction", *answer]
+    assert lines(response) == ["prediction", *expected]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def line(line_pipeline: Any) -> FlaskClient:
 
 
 @pytest.mark.parametrize(
-    ("body", "answer"),
+    ("body", "expected"),
     [
         (b"1,3,7\n", ["731.0"]),
         (b"1,3,7\n2,3,7\n", ["731.0", "732.0"]),
@@ -238,12 +238,12 @@ def line(line_pipeline: Any) -> FlaskClient:
         (b"a,b,c\n" * 3 + b"1,3,7\n", None),
     ],
 )
-def test_values(line: FlaskClient, body: bytes, answer: list[str] | None) -> None:
+def test_values(line: FlaskClient, body: bytes, expected: list[str] | None) -> None:
     response = post_bytes(line, "/line/predict/", body, CSV)
-    if answer is None:
+    if expected is None:
         assert {error[0] for error in errors_of(response)} == {0, 1}
     else:
-        assert lines(response) == ["prediction", *answer]
+        assert lines(response) == ["prediction", *expected]
 
 
 @pytest.mark.parametrize(
@@ -310,8 +310,8 @@ def test_missing_values(birds: FlaskClient, mixed_pipeline: Any) -> None:
     frame = pd.DataFrame(
         {"island": ["Dream", "Biscoe", "Biscoe"], "mass": [np.nan, np.nan, 5000.0]}
     )
-    answer = lines(post_bytes(birds, "/birds/predict/", body, CSV))
-    assert answer == ["prediction", *mixed_pipeline.predict(frame)]
+    got = lines(post_bytes(birds, "/birds/predict/", body, CSV))
+    assert got == ["prediction", *mixed_pipeline.predict(frame)]
 
 
 @pytest.mark.no_cover  # measuring the coverage doubles the time
@@ -406,13 +406,13 @@ OUTPUTS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("outputs", "answer"), OUTPUTS.values(), ids=OUTPUTS)
-def test_outputs(pipeline: Any, outputs: Any, answer: str) -> None:
+@pytest.mark.parametrize(("outputs", "expected"), OUTPUTS.values(), ids=OUTPUTS)
+def test_outputs(pipeline: Any, outputs: Any, expected: str) -> None:
     model = Hooked(pipeline=pipeline)
     model.outputs = outputs
     response = post_bytes(serve(model), PATH, BODY, CSV)
     assert response.status_code == 200, response.text
-    assert response.data.decode() == answer
+    assert response.data.decode() == expected
 
 
 def test_probabilities_of_several_outputs() -> None:

@@ -43,8 +43,8 @@ def test_columns_in_another_order(client: FlaskClient) -> None:
 def test_one_row_and_many(client: FlaskClient, pipeline: Any) -> None:
     for count in (1, 7, 8, 150):
         columns = {name: X[:count, place].tolist() for place, name in enumerate(FIELDS)}
-        answer = predictions(post_json(client, "/iris/predict_proba/", {"columns": columns}))
-        np.testing.assert_array_equal(answer, pipeline.predict_proba(X[:count]))
+        got = predictions(post_json(client, "/iris/predict_proba/", {"columns": columns}))
+        np.testing.assert_array_equal(got, pipeline.predict_proba(X[:count]))
 
 
 def test_surplus_columns_and_members_are_ignored(client: FlaskClient) -> None:
@@ -142,8 +142,8 @@ def test_unknown_column_where_unknown_fields_are_refused(pipeline: Any) -> None:
 def test_values(line_pipeline: Any) -> None:
     client = serve(ValuesModel(name="line", pipeline=line_pipeline))
     for columns in ({"a": [1], "b": [3], "c": [7]}, {"x2": [7], "x1": [3], "x0": [1]}):
-        answer = predictions(post_json(client, "/line/predict/", {"columns": columns}))
-        assert answer == [731.0]
+        got = predictions(post_json(client, "/line/predict/", {"columns": columns}))
+        assert got == [731.0]
     document: object = {"columns": {"a": [1], "b": [3]}}
     assert errors_of(post_json(client, "/line/predict/", document)) == [(0, "values", "items")]
     body = b'{"columns": {"a": [1], "a": [2], "b": [3], "c": [7]}}'

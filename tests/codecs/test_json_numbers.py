@@ -67,7 +67,7 @@ def slowly(client: FlaskClient, body: bytes, name: str = "named") -> TestRespons
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_numbers, "_IS_INSTALLED", False)
         plain = send(client, body, name)
-        patch.setattr(json_numbers, "LEAST_BYTES", 2**40)
+        patch.setattr(json_numbers, "MIN_BYTES", 2**40)
         slow = send(client, body, name)
     assert (plain.status_code, plain.data) == (slow.status_code, slow.data)
     return slow
@@ -87,8 +87,8 @@ def test_numbers_become_arrays_without_the_extra_too(
     monkeypatch.setattr(json_numbers, "_IS_INSTALLED", False)
     monkeypatch.setattr(json_numbers, name, read)
     given = rows() if name == "_matrix_of_lists" else {"columns": columns(rows())}
-    answer = send(client, json.dumps(given).encode())
-    assert answer.json["predictions"] == rows()  # type: ignore[index]
+    response = send(client, json.dumps(given).encode())
+    assert response.json["predictions"] == rows()  # type: ignore[index]
     assert len(found[0]) == (ROWS if name == "_matrix_of_lists" else len(NAMES))
 
 
@@ -106,10 +106,10 @@ def test_rows_go_from_bytes_to_an_array(
     client: FlaskClient, parsed: list[bytes], name: str
 ) -> None:
     body = b" \n" + json.dumps(rows()).encode()
-    answer = send(client, body, name)
-    assert answer.get_json()["predictions"] == rows()
+    response = send(client, body, name)
+    assert response.get_json()["predictions"] == rows()
     assert parsed == [body]
-    assert answer.data == slowly(client, body, name).data
+    assert response.data == slowly(client, body, name).data
 
 
 @pytest.mark.parametrize("name", ["named", "values"])
@@ -118,10 +118,10 @@ def test_columns_go_from_bytes_to_arrays_in_the_order_of_the_fields(
 ) -> None:
     shuffled = dict(reversed(columns(rows()).items()))
     body = json.dumps({"columns": shuffled}).encode()
-    answer = send(client, body, name)
-    assert answer.get_json()["predictions"] == rows()
+    response = send(client, body, name)
+    assert response.get_json()["predictions"] == rows()
     assert parsed == [body]
-    assert answer.data == slowly(client, body, name).data
+    assert response.data == slowly(client, body, name).data
 
 
 def test_rows_are_put_into_the_order_of_the_columns_of_x() -> None:
@@ -129,9 +129,9 @@ def test_rows_are_put_into_the_order_of_the_columns_of_x() -> None:
     pipeline.feature_names_in_ = np.array(["c", "a", "b"], dtype=object)
     client = serve(Model(name="named", pipeline=pipeline, schema={name: {} for name in NAMES}))
     body = json.dumps(rows()).encode()
-    answer = send(client, body)
-    assert answer.get_json()["predictions"] == [[c, a, b] for a, b, c in rows()]
-    assert answer.data == slowly(client, body).data
+    response = send(client, body)
+    assert response.get_json()["predictions"] == [[c, a, b] for a, b, c in rows()]
+    assert response.data == slowly(client, body).data
 
 
 def changed(place: str, value: str) -> bytes:
@@ -263,8 +263,8 @@ def test_large_integers_are_compared_with_bounds_before_rounding() -> None:
     )
 )
 def test_any_numbers_get_the_same_response(found: list[list[float]]) -> None:
-    body = json.dumps(found * (1 + json_numbers.LEAST_BYTES // len(json.dumps(found)))).encode()
-    assert len(body) >= json_numbers.LEAST_BYTES
+    body = json.dumps(found * (1 + json_numbers.MIN_BYTES // len(json.dumps(found)))).encode()
+    assert len(body) >= json_numbers.MIN_BYTES
     fast, slow = send(_CLIENT, body), slowly(_CLIENT, body)
     assert (fast.status_code, fast.data) == (slow.status_code, slow.data)
 

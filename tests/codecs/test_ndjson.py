@@ -32,7 +32,7 @@ ONE, TWO = json.dumps(SETOSA).encode(), json.dumps(VIRGINICA).encode()
 SECRET = b"s3cr3t-value"
 
 
-def answers(response: Any) -> list[Any]:
+def predicted(response: Any) -> list[Any]:
     """Return what the lines of an answer that has come well say."""
     assert response.status_code == 200, response.text
     assert response.content_type == NDJSON
@@ -54,7 +54,7 @@ def answers(response: Any) -> list[Any]:
     ],
 )
 def test_rows(client: FlaskClient, body: bytes) -> None:
-    assert answers(post_bytes(client, PATH, body, NDJSON)) == [0, 2]
+    assert predicted(post_bytes(client, PATH, body, NDJSON)) == [0, 2]
 
 
 BAD: dict[str, tuple[bytes, list[Error]]] = {
@@ -105,7 +105,7 @@ def test_check_of_101_broken_lines_ends_at_the_100th(client: FlaskClient) -> Non
 def test_too_many_rows(pipeline: Any) -> None:
     model = KeyValueModel(name="iris", pipeline=pipeline, schema=SCHEMA)
     client = serve(model, SKMODELS_MAX_ROWS=2)
-    assert answers(post_bytes(client, PATH, ONE + b"\n" + TWO, NDJSON)) == [0, 2]
+    assert predicted(post_bytes(client, PATH, ONE + b"\n" + TWO, NDJSON)) == [0, 2]
     response = post_bytes(client, PATH, (ONE + b"\n") * 3, NDJSON)
     assert errors_of(response, 413) == [(None, None, "max_rows")]
 
@@ -113,7 +113,7 @@ def test_too_many_rows(pipeline: Any) -> None:
 def test_values(line_pipeline: Any) -> None:
     client = serve(ValuesModel(name="line", pipeline=line_pipeline))
     body = b'[1, 3, 7.2]\n{"values": [1, 3, 7]}\n'
-    assert answers(post_bytes(client, "/line/predict/", body, NDJSON)) == [751.0, 731.0]
+    assert predicted(post_bytes(client, "/line/predict/", body, NDJSON)) == [751.0, 731.0]
     errors = errors_of(post_bytes(client, "/line/predict/", b"[1, 3, 7.2]\n[1, 3]", NDJSON))
     assert errors == [(1, "values", "items")]
 
@@ -132,20 +132,20 @@ def test_values(line_pipeline: Any) -> None:
 def test_outputs(pipeline: Any, outputs: Any, predictions: list[Any]) -> None:
     client = serve(hooked(pipeline, lambda X: outputs))
     response = post_bytes(client, "/hooked/predict/", ONE + b"\n" + TWO, NDJSON)
-    assert answers(response) == predictions
+    assert predicted(response) == predictions
 
 
 def test_probabilities(client: FlaskClient, pipeline: Any) -> None:
     response = post_bytes(client, "/iris/predict_proba/", ONE + b"\n" + TWO, NDJSON)
     rows = [[row[name] for name in FIELDS] for row in (SETOSA, VIRGINICA)]
-    assert answers(response) == pipeline.predict_proba(rows).tolist()
+    assert predicted(response) == pipeline.predict_proba(rows).tolist()
 
 
 def test_probabilities_of_several_outputs() -> None:
     tree = DecisionTreeClassifier().fit(np.eye(3), [["a", "x"], ["b", "y"], ["a", "z"]])
     client = serve(ValuesModel(name="two", pipeline=tree, probability=True))
     response = post_bytes(client, "/two/predict_proba/", b"[1, 0, 0]\n[0, 1, 0]", NDJSON)
-    assert answers(response) == [
+    assert predicted(response) == [
         [[1.0, 0.0], [1.0, 0.0, 0.0]],
         [[0.0, 1.0], [0.0, 1.0, 0.0]],
     ]
@@ -154,7 +154,7 @@ def test_probabilities_of_several_outputs() -> None:
 def test_answer_by_accept(client: FlaskClient) -> None:
     headers = {"Accept": f"{NDJSON}, {JSON};q=0.9"}
     response = client.post(PATH, json=[SETOSA, VIRGINICA], headers=headers)
-    assert answers(response) == [0, 2]
+    assert predicted(response) == [0, 2]
     response = client.post(PATH, data=ONE, content_type=NDJSON, headers={"Accept": JSON})
     assert response.get_json()["predictions"] == [0]
     response = client.post(PATH, data=ONE, content_type=NDJSON, headers={"Accept": "text/html"})

@@ -108,7 +108,7 @@ def run(name: str, *command: object) -> str:
     return done.stdout
 
 
-def answers(name: str, script: str, *arguments: object) -> Any:
+def results_of(name: str, script: str, *arguments: object) -> Any:
     return json.loads(run(name, "python", SCRIPTS / script, *arguments).splitlines()[-1])
 
 
@@ -121,7 +121,7 @@ def inputs(datatype: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["sync", "aio"])
 def test_tritonclient(server: Server, kind: str) -> None:
-    got = answers("mlserver", "triton.py", f"{HOST}:{server.port}", kind)
+    got = results_of("mlserver", "triton.py", f"{HOST}:{server.port}", kind)
     states = ("live", "ready", "model_ready", "version_ready", "unknown_ready")
     assert [got[state] for state in states] == [True, True, True, True, False]
     assert got["server"]["extensions"] == ["binary_tensor_data"]
@@ -149,7 +149,7 @@ def test_tritonclient(server: Server, kind: str) -> None:
 
 @pytest.fixture(scope="module")
 def kserve(server: Server) -> Any:
-    return answers("kserve", "kserve_rest.py", f"{HOST}:{server.port}")
+    return results_of("kserve", "kserve_rest.py", f"{HOST}:{server.port}")
 
 
 def test_kserve_v1(kserve: Any) -> None:
@@ -168,11 +168,11 @@ def test_kserve_v2(kserve: Any) -> None:
     assert [got[state] for state in states] == [True, True, True, False]
     for datatype in ("FP32", "FP64", "INT32"):
         for binary in (True, False):
-            answer = got[f"{datatype} {binary}"]
-            assert answer["id"] == "mine"
-            assert answer["predict"] == ["int64", [0, 2]]
+            response = got[f"{datatype} {binary}"]
+            assert response["id"] == "mine"
+            assert response["predict"] == ["int64", [0, 2]]
             expected = _iris().predict_proba(inputs(datatype))
-            assert answer["predict_proba"] == ["float64", expected.tolist()]
+            assert response["predict_proba"] == ["float64", expected.tolist()]
     assert got["words"]["predict"] == ["object", ["pro", "con"]]
     status, message = got["error"]
     assert status == 400
@@ -198,7 +198,7 @@ def test_mlserver_infer(server: Server, tmp_path: Path) -> None:
 
 
 def test_mlflow(server: Server) -> None:
-    got = answers("mlflow", "mlflow_scoring.py", HOST, server.port)
+    got = results_of("mlflow", "mlflow_scoring.py", HOST, server.port)
     assert got["version"]
     for case in ("frame", "turned", "array", "params"):
         assert got[case] == [0, 2], case
@@ -220,6 +220,6 @@ def test_folders_that_mlflow_has_written(tmp_path: Path) -> None:
             SKMODELS_MLFLOW_MODEL="iris",
         )
         body = (tmp_path / kind / "serving_input_example.json").read_bytes()
-        answer = client.post("/invocations", data=body, content_type="application/json")
-        assert answer.json == {"predictions": [0, 0]}
+        response = client.post("/invocations", data=body, content_type="application/json")
+        assert response.json == {"predictions": [0, 0]}
         assert len(client.get("/iris/").get_json()["examples"]) == 2

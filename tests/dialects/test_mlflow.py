@@ -275,7 +275,7 @@ def test_parquet_with_a_broken_footer(client: FlaskClient, body: bytes) -> None:
 
 
 def test_parquet_of_many_pages(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_pages, "MOST_PAGES", 9)
+    monkeypatch.setattr(parquet_pages, "MAX_PAGES", 9)
     body = parquet(pd.concat([FRAME] * 5), data_page_size=1, write_batch_size=1)
     response = send(client, body, PARQUET)
     assert error(response) == "BAD_REQUEST"

@@ -519,13 +519,13 @@ def test_missing_values(mixed_pipeline: Any) -> None:
     island = {"name": "island", "shape": [2], "datatype": "BYTES", "data": ["Dream", "Biscoe"]}
     for datatype in ("FP64", "FP32", "INT32"):
         mass = {"name": "mass", "shape": [2], "datatype": datatype, "data": [None, 5000]}
-        answer = ask(client, mass, island, parameters={"content_type": "pd"})
-        assert answer["predict"][1] == "heavy"
+        got = ask(client, mass, island, parameters={"content_type": "pd"})
+        assert got["predict"][1] == "heavy"
     body, headers = binary(
         ({"name": "mass", "shape": [2], "datatype": "FP64"}, np.array([np.nan, 5000]).tobytes()),
         ({"name": "island", "shape": [2, 1], "datatype": "BYTES"}, packed(b"Dream", b"Biscoe")),
     )
-    assert json.loads(send(client, body, headers).data)["outputs"][0]["data"] == answer["predict"]
+    assert json.loads(send(client, body, headers).data)["outputs"][0]["data"] == got["predict"]
 
 
 # Outputs
@@ -790,10 +790,10 @@ def test_packed_bodies(client: FlaskClient, coding: str, pack: Any, unpack: Any)
     response = send(client, pack(body), told)
     assert response.headers["Content-Encoding"] == coding
     assert response.headers["Vary"] == "Accept-Encoding"
-    answer = unpack(response.data)
+    got = unpack(response.data)
     length = int(response.headers[HEADER])
-    assert json.loads(answer[:length])["outputs"][0]["parameters"] == {"binary_data_size": 16}
-    assert answer[length:] == np.array([0, 2], dtype="<i8").tobytes()
+    assert json.loads(got[:length])["outputs"][0]["parameters"] == {"binary_data_size": 16}
+    assert got[length:] == np.array([0, 2], dtype="<i8").tobytes()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 from flask.testing import FlaskClient
 
-from tests.support.documentation import ROOT, check_answer, conversations, files, page, sent
+from tests.support.documentation import ROOT, check_response, conversations, files, page, sent
 
 PAGES = sorted(path.stem for path in (ROOT / "docs/coming-from").glob("*.rst"))
 
@@ -53,8 +53,8 @@ def test_page_shows_the_answers_that_curl_gets(served: tuple[str, FlaskClient]) 
     name, client = served
     shown = conversations(page(f"coming-from/{name}"))
     assert len(shown) >= 2
-    for command, answer in shown:
-        check_answer(answer, sent(client, command))
+    for command, response in shown:
+        check_response(response, sent(client, command))
 
 
 def test_every_page_serves_the_same_model() -> None:
@@ -98,5 +98,5 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
 def test_what_is_said_of_the_view_by_hand(
     by_hand: FlaskClient, method: str, body: str, status: int
 ) -> None:
-    answer = by_hand.post(f"/iris/{method}", data=body, content_type="application/json")
-    assert answer.status_code == status
+    response = by_hand.post(f"/iris/{method}", data=body, content_type="application/json")
+    assert response.status_code == status

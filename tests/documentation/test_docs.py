@@ -24,7 +24,7 @@ from flask_skmodels import Prediction
 from flask_skmodels.config import KEYS, MAX_CONTENT_LENGTH
 from flask_skmodels.estimators.introspect import METHODS
 from tests.support.command_line import flask_process
-from tests.support.documentation import ROOT, blocks, check_answer, conversations, page, sent
+from tests.support.documentation import ROOT, blocks, check_response, conversations, page, sent
 
 SIGNALS = [
     name for name in flask_skmodels.__all__ if isinstance(vars(flask_skmodels)[name], NamedSignal)
@@ -117,13 +117,13 @@ def test_quickstart_has_conversations() -> None:
     assert len(conversations(page("quickstart"))) >= 6
 
 
-@pytest.mark.parametrize(("command", "answer"), conversations(page("quickstart")))
+@pytest.mark.parametrize(("command", "response"), conversations(page("quickstart")))
 def test_quickstart_shows_the_answer_that_curl_gets(
-    client: FlaskClient, command: str, answer: str
+    client: FlaskClient, command: str, response: str
 ) -> None:
-    check_answer(answer, sent(client, command))
-    if answer.startswith("{"):
-        json.loads(answer)
+    check_response(response, sent(client, command))
+    if response.startswith("{"):
+        json.loads(response)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -168,8 +168,8 @@ def test_penguins_predicts_what_the_pipeline_predicts(colony: FlaskClient) -> No
     frame = load_penguins()[penguins.NUMBERS + penguins.TEXTS]
     assert frame.isna().any(axis=None)
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    answers = colony.post("/penguins/predict/", json=rows).get_json()["predictions"]
-    assert answers == penguins.Penguins.pipeline.predict(frame).tolist()
+    predictions = colony.post("/penguins/predict/", json=rows).get_json()["predictions"]
+    assert predictions == penguins.Penguins.pipeline.predict(frame).tolist()
     probabilities = colony.post("/penguins/predict_proba/", json=rows).get_json()["predictions"]
     assert probabilities == penguins.Penguins.pipeline.predict_proba(frame).tolist()
 
@@ -187,8 +187,8 @@ def test_penguins_takes_a_missing_value_from_a_form(colony: FlaskClient, field: 
 
 @pytest.mark.parametrize("field", [*penguins.NUMBERS, "sex"])
 def test_penguins_takes_a_missing_value_as_null(colony: FlaskClient, field: str) -> None:
-    answer = colony.post("/penguins/predict_proba/", json=BIRD | {field: None})
-    assert answer.get_json()["predictions"] == [probabilities_of(**{field: np.nan})]
+    response = colony.post("/penguins/predict_proba/", json=BIRD | {field: None})
+    assert response.get_json()["predictions"] == [probabilities_of(**{field: np.nan})]
 
 
 @pytest.mark.parametrize("field", [*penguins.NUMBERS, "sex"])
@@ -204,14 +204,14 @@ def test_penguins_has_a_default_island(colony: FlaskClient, row: dict[str, objec
 
 
 def test_penguins_takes_the_default_for_null_too(colony: FlaskClient) -> None:
-    answer = colony.post("/penguins/predict_proba/", json=BIRD | {"island": None})
-    assert answer.get_json()["predictions"] == [probabilities_of(island="Biscoe")]
+    response = colony.post("/penguins/predict_proba/", json=BIRD | {"island": None})
+    assert response.get_json()["predictions"] == [probabilities_of(island="Biscoe")]
 
 
 def test_penguins_turns_down_what_it_does_not_know(colony: FlaskClient) -> None:
-    answer = colony.post("/penguins/predict/", json=BIRD | {"island": "Java", "body_mass_g": -1})
-    assert answer.status_code == 400
-    broken = [(error["field"], error["rule"]) for error in answer.get_json()["errors"]]
+    response = colony.post("/penguins/predict/", json=BIRD | {"island": "Java", "body_mass_g": -1})
+    assert response.status_code == 400
+    broken = [(error["field"], error["rule"]) for error in response.get_json()["errors"]]
     assert broken == [("body_mass_g", "min"), ("island", "allowed")]
 
 

@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 
 from flask_skmodels.telemetry.prediction_log import LOGGER
 from tests.support.browser import chromium, serving
-from tests.support.documentation import ROOT, check_answer, conversations, files, page, sent
+from tests.support.documentation import ROOT, check_response, conversations, files, page, sent
 from tests.support.gunicorn import JSON_HEADERS, gunicorn
 from tests.support.skips import library
 
@@ -101,8 +101,8 @@ def test_step_shows_the_answers_that_curl_gets(here: Path, step: str) -> None:
     client.post("/login", data=LOGIN)  # the cookie is sent only by commands with -b
     shown = conversations(STEPS[step])
     assert shown
-    for command, answer in shown:
-        check_answer(answer, sent(client, command))
+    for command, response in shown:
+        check_response(response, sent(client, command))
 
 
 def test_guarded_step_lets_nobody_else_in(here: Path) -> None:
@@ -194,9 +194,9 @@ def ask(server: Any, cookie: str, method: str, path: str, body: str | None = Non
     connection = server.connect()
     try:
         connection.request(method, path, body, {"Cookie": cookie} | JSON_HEADERS)
-        answer = connection.getresponse()
-        assert answer.status == 200
-        data: bytes = answer.read()
+        response = connection.getresponse()
+        assert response.status == 200
+        data: bytes = response.read()
         return data
     finally:
         connection.close()

@@ -71,8 +71,8 @@ def test_calls_that_come_meanwhile_become_one() -> None:
     pipeline = gate()
     models, app = held(pipeline)
     with waiting(models, app, pipeline, [1.0, 2.0, 3.0, 4.0]) as futures:
-        answers = [future.result(WAIT).outputs.tolist() for future in futures]
-    assert answers == [[2.0], [4.0], [6.0], [8.0]]
+        results = [future.result(WAIT).outputs.tolist() for future in futures]
+    assert results == [[2.0], [4.0], [6.0], [8.0]]
     assert pipeline.calls_ == [1, 3]
 
 
@@ -103,8 +103,8 @@ def test_every_output_of_several_goes_to_its_caller() -> None:
     pipeline = gate()
     models, app = held(pipeline, methods=["predict_proba"])
     with waiting(models, app, pipeline, [1.0, 2.0, 3.0], "predict_proba") as futures:
-        answers = [future.result(WAIT).outputs for future in futures]
-    assert [[part.tolist() for part in outputs] for outputs in answers] == [
+        results = [future.result(WAIT).outputs for future in futures]
+    assert [[part.tolist() for part in outputs] for outputs in results] == [
         [[[2.0, -2.0]], [[2.0, 2.0]]],
         [[[4.0, -4.0]], [[4.0, 4.0]]],
         [[[6.0, -6.0]], [[6.0, 6.0]]],
@@ -250,9 +250,9 @@ def test_who_is_to_lead_and_gives_up_leaves_the_others_another_leader(*, leads: 
     with waiting(models, app, pipeline, [1.0, 2.0, 3.0, 4.0]) as futures:
         outcomes = [_outcome(future) for future in futures]
     assert outcomes[0] == [2.0]
-    answers = [outcome for outcome in outcomes[1:] if outcome is not SystemExit]
-    assert len(answers) == (2 if leads else 3)
-    assert set(map(str, answers)) <= {"[4.0]", "[6.0]", "[8.0]"}
+    results = [outcome for outcome in outcomes[1:] if outcome is not SystemExit]
+    assert len(results) == (2 if leads else 3)
+    assert set(map(str, results)) <= {"[4.0]", "[6.0]", "[8.0]"}
 
 
 class Ending(Gate):
@@ -307,9 +307,11 @@ def test_tagged_requests_get_their_own_answers(count: int) -> None:
     def ask(numbers: range) -> int:
         mine = client()
         for number in numbers:
-            answer = mine.post("/tagged/predict/", json={"x": number})
-            if answer.status_code != 200 or answer.get_json()["predictions"] != [number * 3 + 1]:
-                wrong.append((number, answer.text))
+            response = mine.post("/tagged/predict/", json={"x": number})
+            if response.status_code != 200 or response.get_json()["predictions"] != [
+                number * 3 + 1
+            ]:
+                wrong.append((number, response.text))
         return len(numbers)
 
     with ThreadPoolExecutor(count // 50) as pool:

@@ -246,7 +246,7 @@ def test_catboost_is_called_once_for_the_same_categories(options: dict[str, Any]
 
 def test_catboost_keeps_a_limited_number_of_categories(monkeypatch: pytest.MonkeyPatch) -> None:
     trees = library("flask_skmodels.engines.lean.forms.oblivious_trees")
-    monkeypatch.setattr(trees, "MAX_BYTES_OF_ANSWERS", 1000)
+    monkeypatch.setattr(trees, "MAX_BYTES_OF_RESULTS", 1000)
     model, calls, scores = catboost_of_categories(one_hot_max_size=20)
     rows = [TWO_CATEGORIES[:1].assign(city=f"city {index}") for index in range(50)]
     for row in [*rows, rows[-1], rows[0]]:
@@ -470,7 +470,7 @@ def test_child_that_does_not_exist_is_not_followed() -> None:
 
 MOVED = {
     "lightgbm": ("lightgbm", "_param_dict_to_str"),
-    "xgboost": ("xgboost.estimators", "_LIB"),
+    "xgboost": ("xgboost.sklearn_api", "_LIB"),
     "catboost": ("catboost", "Pool"),
 }
 
@@ -523,7 +523,7 @@ def test_trees_that_are_stored_in_another_way_are_left_to_xgboost(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     xgboost = library("xgboost")
-    forms = library("flask_skmodels.engines.lean.forms.xgboost.estimators")
+    forms = library("flask_skmodels.engines.lean.forms.xgboost.sklearn_api")
     monkeypatch.setattr(forms, "read_universal_json", lambda data: {"learners": []})
     estimator = xgboost.XGBClassifier(**XGBOOST).fit(NUMBERS, TWO)
     with caplog.at_level(logging.INFO, logger="flask_skmodels"):

@@ -93,8 +93,8 @@ def check_after_fork(tmp_path: Path, fitted: dict[str, Any], engine: str) -> Non
         for name, estimator in fitted.items():
             for method in ("predict", "predict_proba"):
                 expected = getattr(estimator, method)(rows).tolist()
-                answers = ask_each(server, 2, f"/{name}/{method}/", rows.tolist())
-                assert [a.document["predictions"] for a in answers.values()] == [expected] * 2
+                responses = ask_each(server, 2, f"/{name}/{method}/", rows.tolist())
+                assert [a.document["predictions"] for a in responses.values()] == [expected] * 2
             with closing(server.connect()) as connection:
                 described = ask(connection, "GET", f"/{name}/").document
             assert described["engine"]["name"] == engine

@@ -151,6 +151,6 @@ def test_threads_do_not_meet() -> None:
         return models.predict("case", rows.copy(), app=app).outputs
 
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(ask, range(len(X) - 3)))
-    for place, answer in enumerate(answers):
-        assert_equal(answer, expected[place : place + 1 + place % 3])
+        results = list(pool.map(ask, range(len(X) - 3)))
+    for place, result in enumerate(results):
+        assert_equal(result, expected[place : place + 1 + place % 3])

@@ -22,9 +22,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from flask_skmodels import ModelError, Profile
 from flask_skmodels.estimators.profile.column_profile import ColumnProfile
-from flask_skmodels.estimators.profile.column_summary import MOST_CATEGORIES
+from flask_skmodels.estimators.profile.column_summary import MAX_CATEGORIES
 from flask_skmodels.estimators.profile.rounding import round_number, round_time, unit_of
-from flask_skmodels.estimators.profile.summaries import MOST_COUNTED, Counts, Numbers
+from flask_skmodels.estimators.profile.summaries import MAX_COUNTED, NumberSummary, ValueCounts
 from tests.support.skips import library
 
 pd = library("pandas")
@@ -238,7 +238,7 @@ def test_times_are_rounded_outwards(low: int, span: int) -> None:
 @pytest.mark.parametrize("parts", [1, 7, 50])
 def test_numbers_may_come_in_parts(parts: int) -> None:
     values = np.random.default_rng(0).normal(10, 3, 20_000)
-    whole, split = Numbers(), Numbers(limit=5000)
+    whole, split = NumberSummary(), NumberSummary(limit=5000)
     whole.add(values)
     for part in np.array_split(values, parts):
         split.add(part)
@@ -252,8 +252,8 @@ def test_numbers_may_come_in_parts(parts: int) -> None:
 
 
 def test_counts_of_many_values_are_lower_bounds() -> None:
-    counts = Counts()
-    for start in range(0, 5 * MOST_COUNTED, 10_000):
+    counts = ValueCounts()
+    for start in range(0, 5 * MAX_COUNTED, 10_000):
         counts.add_texts([str(start + i) for i in range(10_000)] + ["often"] * 1000)
     described = counts.describe()
     assert described["frequent"].values == ("often",)
@@ -325,7 +325,7 @@ def test_bin_stands_for_at_least_20_values() -> None:
     assert min(bins.shares) * 70 >= 20
 
 
-@pytest.mark.parametrize("count", [30, MOST_CATEGORIES + 1])
+@pytest.mark.parametrize("count", [30, MAX_CATEGORIES + 1])
 def test_categories_that_identify_rows_are_left_out(count: int) -> None:
     names = [f"name {i}" for i in range(count)]
     profiled = column(pd.Categorical(names if count == 30 else ["name 1"] * 50, categories=names))

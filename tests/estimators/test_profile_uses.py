@@ -144,11 +144,11 @@ def test_model_with_whole_numbers_keeps_the_lean_engine() -> None:
     client = client_of(served)
     assert client.get("/risk/").get_json()["engine"]["name"] == "lean"
     rows = [{"age": 25, "income": 120.0}, {"age": 33, "income": 150.5}]
-    answer = client.post("/risk/predict/", json=rows).get_json()["predictions"]
-    assert answer == forest.predict(pd.DataFrame(rows)).tolist()
-    answer = client.post("/risk/predict/", json=[{"age": None, "income": 1}]).get_json()
+    got = client.post("/risk/predict/", json=rows).get_json()["predictions"]
+    assert got == forest.predict(pd.DataFrame(rows)).tolist()
+    got = client.post("/risk/predict/", json=[{"age": None, "income": 1}]).get_json()
     missing = pd.DataFrame({"age": [np.nan], "income": [1.0]})
-    assert answer["predictions"] == forest.predict(missing).tolist()
+    assert got["predictions"] == forest.predict(missing).tolist()
 
 
 def test_integers_among_objects_stay_integers_in_columns() -> None:

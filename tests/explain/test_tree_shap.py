@@ -23,10 +23,10 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from flask_skmodels.explain import paths, tree_ensembles
-from flask_skmodels.explain.contributions import Columns, Contributions, Unexplained
+from flask_skmodels.explain.contributions import Contributions, FieldColumns, Unexplained
 from flask_skmodels.explain.dispatch import contributions_of
 from flask_skmodels.explain.paths import Nodes, no_bitsets, paths_of
-from flask_skmodels.explain.single_row import MOST_SPARE, SingleRow
+from flask_skmodels.explain.single_row import MAX_SPARE, SingleRow
 from flask_skmodels.explain.tree_shap import TreeShap
 from tests.support.selection import cases, examples
 
@@ -36,7 +36,7 @@ X = _random.normal(size=(80, WIDTH)).astype(np.float32).astype(float)
 HOLES = np.where(_random.random(X.shape) < 0.15, np.nan, X)
 SCORE = X[:, 0] * X[:, 1] + X[:, 2] + (X[:, 3] > 0)
 THREE = np.digitize(SCORE, [-0.5, 1])
-COLUMNS = Columns(np.arange(WIDTH), tuple("abcde"))
+COLUMNS = FieldColumns(np.arange(WIDTH), tuple("abcde"))
 
 
 def expected(tree: Any, values: Any, row: Any, known: set[int], node: int = 0) -> Any:
@@ -166,13 +166,13 @@ def test_histogram_gradient_boosting_of_categories() -> None:
     estimator = HistGradientBoostingRegressor(
         max_iter=20, categorical_features=["b", "c"], min_samples_leaf=5
     ).fit(frame, y)
-    contributions = contributions_of(estimator, Columns(np.arange(3), ("a", "b", "c")))
+    contributions = contributions_of(estimator, FieldColumns(np.arange(3), ("a", "b", "c")))
     values = contributions(frame)
     np.testing.assert_allclose(values.sum(axis=2)[:, 0], estimator.predict(frame), atol=1e-10)
     # The field that does nothing has no part: the model is fitted again without it.
     without = HistGradientBoostingRegressor(categorical_features=["c"], min_samples_leaf=5)
     without.fit(frame.assign(b=0)[["b", "c"]], frame["c"].cat.codes % 3)
-    parts = contributions_of(without, Columns(np.arange(2), ("b", "c")))(frame[["b", "c"]])
+    parts = contributions_of(without, FieldColumns(np.arange(2), ("b", "c")))(frame[["b", "c"]])
     assert not parts[:, 0, 0].any()
     assert parts[:, 0, 1].any()
 
@@ -206,7 +206,7 @@ def test_a_deep_tree_of_many_columns_loses_no_digits() -> None:
     single = SingleRow(chain, np.arange(60), 60, size=30)
     np.testing.assert_allclose([single(row)[0] for row in wide[:20]], values[:, 0, :-1], rtol=1e-9)
     forest = RandomForestRegressor(3, random_state=0).fit(wide, target)
-    columns = Columns(np.arange(60), tuple(map(str, range(60))))
+    columns = FieldColumns(np.arange(60), tuple(map(str, range(60))))
     explain = contributions_of(forest, columns)
     for contributions in (explain(wide[:20]), singly(explain, wide[:20])):
         sums = contributions.sum(axis=2)[:, 0]
@@ -225,7 +225,7 @@ def test_single_rows_by_several_threads_at_once() -> None:
 class _Meeting(np.ndarray[Any, Any]):
     """A row whose explanation waits until others have begun."""
 
-    barrier = Barrier(2 * MOST_SPARE)
+    barrier = Barrier(2 * MAX_SPARE)
 
     def take(self, *arguments: Any, **options: Any) -> Any:
         self.barrier.wait(timeout=30)
@@ -237,10 +237,10 @@ def test_few_work_arrays_are_kept_after_many_threads_at_once() -> None:
     row = np.ones(3).view(_Meeting)
     with ThreadPoolExecutor(row.barrier.parties) as pool:
         list(pool.map(single, [row] * row.barrier.parties))
-    assert len(single._spare) == MOST_SPARE
+    assert len(single._spare) == MAX_SPARE
 
 
-@pytest.mark.parametrize("limit", ["MOST_NUMBERS", "MOST_OUTPUTS", "MOST_LEVELS"])
+@pytest.mark.parametrize("limit", ["MAX_NUMBERS", "MAX_OUTPUTS", "MAX_LEVELS"])
 def test_large_ensembles_do_without_the_tables_for_single_rows(
     monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
@@ -279,7 +279,7 @@ def _walk(nodes: Nodes, row: Any) -> float:
 
 
 def test_trees_with_too_many_conditions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "MOST_CONDITIONS", 10)
+    monkeypatch.setattr(paths, "MAX_CONDITIONS", 10)
     estimator = DecisionTreeRegressor().fit(X, SCORE)
     with pytest.raises(Unexplained, match="more than 10 conditions"):
         contributions_of(estimator, COLUMNS)

@@ -462,8 +462,8 @@ def test_configuration_of_the_registration_holds_in_every_thread(app: Flask) -> 
         SKModels(app, name="other", url_prefix="/other").add("chain", fitted)
     with ThreadPoolExecutor(1) as pool:
         client = app.test_client()
-        answer = pool.submit(client.post, "/other/chain/predict/", json={"a": 1, "b": 0}).result()
-    assert answer.status_code == 200
+        response = pool.submit(client.post, "/other/chain/predict/", json={"a": 1, "b": 0}).result()
+    assert response.status_code == 200
 
 
 def test_list_holds_what_the_visitor_may_see(pipeline: Any) -> None:
@@ -474,8 +474,8 @@ def test_list_holds_what_the_visitor_may_see(pipeline: Any) -> None:
     client = serve(iris, public, SKMODELS_VISIBLE=may_see)
 
     def names(**headers: str) -> list[str]:
-        answer = client.get("/-/models/", headers=headers)
-        return [model["name"] for model in answer.get_json()["models"]]
+        response = client.get("/-/models/", headers=headers)
+        return [model["name"] for model in response.get_json()["models"]]
 
     assert names() == ["public"]
     assert names(**{"X-Team": "flowers"}) == ["iris", "public"]

@@ -54,8 +54,8 @@ def test_serve_takes_a_folder_of_versions(tmp_path: Path, named: Any) -> None:
 def test_serve_redirects_to_the_list_of_models(tmp_path: Path, named: Any) -> None:
     skops.io.dump(named, tmp_path / "iris.skops")
     client = serve(str(tmp_path / "iris.skops")).test_client()
-    answer = client.get("/", environ_overrides={"SCRIPT_NAME": "/flowers"})
-    assert (answer.status_code, answer.location) == (302, "/flowers/-/")
+    response = client.get("/", environ_overrides={"SCRIPT_NAME": "/flowers"})
+    assert (response.status_code, response.location) == (302, "/flowers/-/")
 
 
 @pytest.mark.full

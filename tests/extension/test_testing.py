@@ -122,9 +122,9 @@ def test_fake_answers_each_row_what_it_is_told(app: Flask, models: SKModels) -> 
     models.add("fake", fake, schema=SCHEMA, probability=True)
     client = app.test_client()
     assert line(client.post("/fake/predict/", data=SETOSA)) == "setosa"
-    answer = post_json(client, "/fake/predict_proba/", [SETOSA, VIRGINICA])
-    assert predictions(answer) == [[0.75, 0.25]] * 2
-    assert answer.get_json()["classes"] == ["setosa", "other"]
+    response = post_json(client, "/fake/predict_proba/", [SETOSA, VIRGINICA])
+    assert predictions(response) == [[0.75, 0.25]] * 2
+    assert response.get_json()["classes"] == ["setosa", "other"]
     assert [method for method, _ in fake.calls] == ["predict", "predict_proba"]
     assert fake.calls[1][1].tolist() == [list(SETOSA.values()), list(VIRGINICA.values())]
 
@@ -213,8 +213,8 @@ def test_fake_knows_the_names_of_the_one_in_memory(mixed_pipeline: Any) -> None:
     with fake_model(models, "mixed", predict="heavy") as fake:
         app = Flask("fakes")
         models.init_app(app)
-    answer = post_json(app.test_client(), "/mixed/predict/", {"island": "Dream", "mass": 1})
-    assert predictions(answer) == ["heavy"]
+    response = post_json(app.test_client(), "/mixed/predict/", {"island": "Dream", "mass": 1})
+    assert predictions(response) == ["heavy"]
     assert list(fake.calls[0][1][0]) == ["Dream", 1]
 
 

@@ -30,7 +30,6 @@ from tests.support.versions_folder import (
     FIELDS,
     PREDICT,
     ROW,
-    answer_of,
     application,
     artifact,
     constant,
@@ -40,6 +39,7 @@ from tests.support.versions_folder import (
     iris,
     put,
     refresh,
+    served_by,
     spoil,
 )
 
@@ -204,7 +204,7 @@ def test_client_meets_the_same_version(
 
 def test_client_without_a_key_meets_any(folder: Path) -> None:
     client = splitting(folder, {"3": 0.5}, traffic_key="header:X-User").test_client()
-    assert {answer_of(client)[0] for _ in range(60)} == {"2", "3"}
+    assert {served_by(client)[0] for _ in range(60)} == {"2", "3"}
 
 
 def test_in_process_meets_any(folder: Path) -> None:
@@ -221,9 +221,9 @@ def test_request_that_has_no_good_key_meets_any(
         return f"user-{int(request.headers.get('X-User') or request.args['user'])}"
 
     client = splitting(folder, {"3": 0.5}, traffic_key=key).test_client()
-    assert {answer_of(client, **{"X-User": "7"})[0] for _ in range(20)} in ({"2"}, {"3"})
-    assert {answer_of(client, **{"X-User": "seven"})[0] for _ in range(60)} == {"2", "3"}
-    assert {answer_of(client)[0] for _ in range(60)} == {"2", "3"}  # flask's 400 for a missing one
+    assert {served_by(client, **{"X-User": "7"})[0] for _ in range(20)} in ({"2"}, {"3"})
+    assert {served_by(client, **{"X-User": "seven"})[0] for _ in range(60)} == {"2", "3"}
+    assert {served_by(client)[0] for _ in range(60)} == {"2", "3"}  # flask's 400 for a missing one
     told = [record.getMessage() for record in caplog.records]
     assert told == [
         "traffic_key of model 'iris' failed: ValueError",
@@ -237,7 +237,7 @@ def test_key_may_be_any_value(folder: Path) -> None:
 
     app = splitting(folder, {"3": 0.5}, traffic_key=key)
     users = [str(number) for number in range(20)]
-    met = [answer_of(app.test_client(), **{"X-User": user})[0] for user in users]
+    met = [served_by(app.test_client(), **{"X-User": user})[0] for user in users]
     assert met == sides(app, list(users))
 
 
@@ -247,14 +247,14 @@ def test_key_may_abort(folder: Path) -> None:
 
     client = splitting(folder, {"3": 0.5}, traffic_key=key).test_client()
     assert client.post(PREDICT, json=ROW).status_code == 403
-    assert answer_of(client, "/iris/versions/1/predict/") == ("1", "1")  # nothing to split there
+    assert served_by(client, "/iris/versions/1/predict/") == ("1", "1")  # nothing to split there
 
 
 @pytest.mark.parametrize("key", ["header:X-User", "cookie:user", lambda request: ""])
 def test_empty_key_is_none(folder: Path, key: Any) -> None:
     client = splitting(folder, {"3": 0.5}, traffic_key=key).test_client(use_cookies=False)
     headers = {"X-User": "", "Cookie": "user="}
-    assert {answer_of(client, **headers)[0] for _ in range(60)} == {"2", "3"}
+    assert {served_by(client, **headers)[0] for _ in range(60)} == {"2", "3"}
 
 
 # Which version serves beside a canary
@@ -262,7 +262,7 @@ def test_empty_key_is_none(folder: Path, key: Any) -> None:
 
 def test_canary_does_not_serve_the_rest_although_it_is_the_newest(folder: Path) -> None:
     client = splitting(folder, {"3": 0}).test_client()
-    assert answer_of(client) == ("2", "2")
+    assert served_by(client) == ("2", "2")
     assert client.get("/iris/").get_json()["traffic"] == {"3": 0}
 
 
@@ -322,10 +322,10 @@ def test_canary_that_is_no_good_is_replaced_by_the_version_that_serves(
 
 def test_canary_that_comes_later(folder: Path) -> None:
     app = splitting(folder, {"4": 1})
-    assert answer_of(app.test_client()) == ("3", "3")
+    assert served_by(app.test_client()) == ("3", "3")
     put(folder, "4")
     refresh(app)
-    assert answer_of(app.test_client()) == ("4", "4")
+    assert served_by(app.test_client()) == ("4", "4")
 
 
 # The shadow
@@ -365,7 +365,7 @@ def wait(app: Flask) -> dict[str, Any]:
 
 def test_shadow_is_asked_and_told_of(folder: Path, asked: Asked) -> None:
     app = shadowing(folder)
-    assert answer_of(app.test_client(), **{"X-Request-ID": "abc"}) == ("2", "2")
+    assert served_by(app.test_client(), **{"X-Request-ID": "abc"}) == ("2", "2")
     assert wait(app) == {
         "version": "3",
         "rows": 1,
@@ -394,21 +394,21 @@ def test_shadow_is_asked_in_process_but_not_for_a_version_by_name(
     models = extension_of(app)
     models.predict("iris", ROW, app=app)
     models.predict("iris", ROW, app=app, version="1")
-    answer_of(app.test_client(), "/iris/versions/1/predict/")
+    served_by(app.test_client(), "/iris/versions/1/predict/")
     wait(app)
     assert len(asked.found) == 1
 
 
 def test_shadow_is_not_asked_what_it_has_answered(folder: Path, asked: Asked) -> None:
     app = shadowing(folder, traffic={"3": 1})
-    assert answer_of(app.test_client()) == ("3", "3")
+    assert served_by(app.test_client()) == ("3", "3")
     assert wait(app)["rows"] == 0
     assert asked.found == []
 
 
 def test_answers_of_a_canary_are_told_of_but_not_compared(folder: Path, asked: Asked) -> None:
     app = shadowing(folder, traffic={"1": 1})
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     assert wait(app)["rows"] == 0
     assert len(asked.found) == 1
 
@@ -441,10 +441,10 @@ def test_slow_shadow_costs_the_client_nothing_and_drops_are_counted(folder: Path
     app = application(model, root=folder.parent)
     client = app.test_client()
     try:
-        assert answer_of(client) == ("2", "2")
+        assert served_by(client) == ("2", "2")
         assert model.entered.wait(10)
         for _ in range(WAITING + 7):
-            assert answer_of(client) == ("2", "2")
+            assert served_by(client) == ("2", "2")
         comparison = extension_of(app).comparison("iris", app)
         assert comparison is not None
         assert (comparison["rows"], comparison["dropped"]) == (0, 7)
@@ -530,9 +530,9 @@ def test_shadow_without_a_thread_to_spare(folder: Path, monkeypatch: pytest.Monk
     app = shadowing(folder)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
-        assert answer_of(app.test_client()) == ("2", "2")
+        assert served_by(app.test_client()) == ("2", "2")
     assert wait(app)["dropped"] == 1
-    answer_of(app.test_client())
+    served_by(app.test_client())
     assert wait(app)["rows"] == 1
 
 
@@ -559,7 +559,7 @@ def test_failing_shadow_costs_the_client_nothing(
         put(folder, "3", lines(*"ab"))
     app = application(Failing(), root=folder.parent)
     for _ in range(3):
-        assert answer_of(app.test_client()) == ("2", "2")
+        assert served_by(app.test_client()) == ("2", "2")
     comparison = wait(app)
     assert (comparison["failed"], comparison["rows"]) == (3, 0)
     assert asked.found == []
@@ -584,16 +584,16 @@ def test_comparison_begins_anew_with_another_version(folder: Path) -> None:
     app = shadowing(folder)
     client = app.test_client()
     for _ in range(3):
-        answer_of(client)
+        served_by(client)
     assert wait(app)["agreement"] == 0
     put(folder, "3", constant("2"))
     refresh(app)
-    answer_of(client)
+    served_by(client)
     comparison = wait(app)
     assert (comparison["rows"], comparison["agreement"]) == (1, 1.0)
     put(folder, "2.1", constant("2.1"))
     refresh(app)
-    assert answer_of(client)[0] == "2.1"
+    assert served_by(client)[0] == "2.1"
     comparison = wait(app)
     assert (comparison["rows"], comparison["agreement"]) == (1, 0.0)
 
@@ -612,7 +612,7 @@ def test_labels_that_are_floats_are_labels(tmp_path: Path) -> None:
     for label, targets in (("1", [0.0, 1.0, 1.0]), ("3", [0.0, 0.0, 1.0])):
         put(tmp_path / "iris", label, DummyClassifier().fit(np.zeros((3, 2)), targets))
     app = shadowing(tmp_path / "iris")
-    answer_of(app.test_client())
+    served_by(app.test_client())
     assert wait(app)["agreement"] == 0.0
 
 

@@ -339,8 +339,8 @@ def test_many_threads_get_their_own_answers(app: Flask, pipeline: Any) -> None:
         return response.status_code, response.get_json()
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(ask, range(300)))
-    for index, (status, document) in enumerate(answers):
+        results = list(pool.map(ask, range(300)))
+    for index, (status, document) in enumerate(results):
         if index % 3:
             expected = pipeline.predict_proba(X[index % len(X)].reshape(1, -1)).tolist()
             assert (status, document["predictions"]) == (200, expected)
@@ -353,10 +353,10 @@ def test_registration_while_requests_run(app: Flask, models: SKModels, pipeline:
         return predictions(post_json(app.test_client(), "/iris/predict/", SETOSA))
 
     with ThreadPoolExecutor(4) as pool:
-        answers = pool.map(ask, range(100))
+        results = pool.map(ask, range(100))
         for index in range(10):
             models.add(f"late-{index}", pipeline)
-        assert list(answers) == [[0]] * 100
+        assert list(results) == [[0]] * 100
     client = app.test_client()
     for index in range(10):
         assert client.post(f"/late-{index}/predict", data={"values": "5,3,1,0"}).text == "0"

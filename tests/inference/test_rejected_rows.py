@@ -87,7 +87,7 @@ def slow_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """Do not let the time limit of a search depend on the machine."""
     if "time" not in request.node.name:
         monkeypatch.setattr(rejected_rows, "SECONDS", 60)
-        monkeypatch.setattr(rejected_rows, "MOST_SECONDS", 60)
+        monkeypatch.setattr(rejected_rows, "MAX_SECONDS", 60)
 
 
 def towns(*, examples: Any = (GOOD,), **attributes: Any) -> Model:

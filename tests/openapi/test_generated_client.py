@@ -83,41 +83,41 @@ def generated(address: str, folder: Path) -> Generated:
 
 def test_a_row(generated: Generated) -> None:
     row = generated.models.IrisRow(**SETOSA)
-    answer = generated.ask("iris", "iris_predict", body=row)
-    assert (answer.model, answer.method) == ("iris", "predict")
-    assert [label.value for label in answer.predictions] == [0]
+    response = generated.ask("iris", "iris_predict", body=row)
+    assert (response.model, response.method) == ("iris", "predict")
+    assert [label.value for label in response.predictions] == [0]
 
 
 def test_probabilities_are_lists_of_numbers(generated: Generated) -> None:
-    answer = generated.ask("iris", "iris_predict_proba", body=generated.models.IrisRow(**SETOSA))
-    [probabilities] = answer.predictions
+    response = generated.ask("iris", "iris_predict_proba", body=generated.models.IrisRow(**SETOSA))
+    [probabilities] = response.predictions
     assert sum(probabilities) == pytest.approx(1)
-    assert answer.classes == [0, 1, 2]
+    assert response.classes == [0, 1, 2]
 
 
 def test_columns(generated: Generated) -> None:
     columns = {name: [SETOSA[name], VIRGINICA[name]] for name in SETOSA}
     body = generated.models.IrisColumns.from_dict({"columns": columns})
-    answer = generated.ask("iris", "iris_predict", body=body)
-    assert [label.value for label in answer.predictions] == [0, 2]
+    response = generated.ask("iris", "iris_predict", body=body)
+    assert [label.value for label in response.predictions] == [0, 2]
 
 
 def test_categories_and_missing_values(generated: Generated) -> None:
     island = generated.models.PenguinsRowIsland.DREAM
     row = generated.models.PenguinsRow(island=island, mass=None)
-    answer = generated.ask("penguins", "penguins_predict", body=row)
-    assert answer.predictions[0].value in {"light", "heavy"}
+    response = generated.ask("penguins", "penguins_predict", body=row)
+    assert response.predictions[0].value in {"light", "heavy"}
 
 
 def test_numbers(generated: Generated) -> None:
-    answer = generated.ask("line", "line_predict", body=generated.models.LineRow([1, 2, 3]))
-    assert answer.predictions == [pytest.approx(321.0)]
+    response = generated.ask("line", "line_predict", body=generated.models.LineRow([1, 2, 3]))
+    assert response.predictions == [pytest.approx(321.0)]
 
 
 def test_one_version(generated: Generated) -> None:
     row = generated.models.FolderRow(a=1, b=2)
-    answer = generated.ask("folder", "folder_predict_version", "1", body=row)
-    assert (answer.version, answer.predictions) == ("1", ["1"])
+    response = generated.ask("folder", "folder_predict_version", "1", body=row)
+    assert (response.version, response.predictions) == ("1", ["1"])
 
 
 def test_a_problem_is_read(generated: Generated) -> None:
@@ -135,5 +135,5 @@ def test_what_is_no_prediction(generated: Generated) -> None:
 
 def test_lists_of_rows(generated: Generated) -> None:
     rows = [generated.models.IrisRow(**SETOSA), list(VIRGINICA.values())]
-    answer = generated.ask("iris", "iris_predict", body=rows)
-    assert [label.value for label in answer.predictions] == [0, 2]
+    response = generated.ask("iris", "iris_predict", body=rows)
+    assert [label.value for label in response.predictions] == [0, 2]

@@ -178,9 +178,9 @@ def test_every_format_of_a_request(everything: dict[str, Any]) -> None:
 
 
 def test_every_format_of_an_answer(everything: dict[str, Any]) -> None:
-    answer = operation(everything, "/iris/predict/")["responses"]["200"]
-    assert list(answer["content"]) == [JSON, "text/plain", "text/csv", NDJSON, ARROW]
-    assert set(answer["headers"]) == {"X-Request-ID"}
+    response = operation(everything, "/iris/predict/")["responses"]["200"]
+    assert list(response["content"]) == [JSON, "text/plain", "text/csv", NDJSON, ARROW]
+    assert set(response["headers"]) == {"X-Request-ID"}
     versions = operation(everything, "/folder/predict/")["responses"]["200"]["headers"]
     assert set(versions) == {"X-Request-ID", "X-Model-Version"}
 
@@ -209,8 +209,8 @@ def test_every_status(everything: dict[str, Any], path: str, verb: str, statuses
 def test_problems_are_problem_documents(app: Flask, everything: dict[str, Any]) -> None:
     problem = everything["components"]["responses"]["skmodels.400"]["content"]
     assert set(problem) == {"application/problem+json", "text/plain"}
-    answer = app.test_client().post("/iris/predict/", json=[{}])
-    checked(everything, "skmodels.Problem").validate(json.loads(answer.data))
+    response = app.test_client().post("/iris/predict/", json=[{}])
+    checked(everything, "skmodels.Problem").validate(json.loads(response.data))
 
 
 @pytest.mark.parametrize("name", described_models.NAMES)
@@ -231,8 +231,8 @@ def test_examples_are_answered(
     for example in body["examples"].values():
         value = example["value"]
         data = json.dumps(value) if media_type == JSON else value
-        answer = app.test_client().post(f"/{name}/{method}/", data=data, content_type=media_type)
-        assert answer.status_code == 200, answer.text
+        response = app.test_client().post(f"/{name}/{method}/", data=data, content_type=media_type)
+        assert response.status_code == 200, response.text
 
 
 def test_what_is_no_row_is_no_example(line_pipeline: Any) -> None:
@@ -300,8 +300,8 @@ def test_predictions_have_the_estimators_types(
     client = serve(Model(name="m", pipeline=estimator, methods=[method]))
     found = document(client)
     assert schema(found, f"m.{method}.Answer")["properties"]["predictions"]["items"] == entry
-    answer = client.post(f"/m/{method}/", json=X[::30].tolist()).get_json()
-    checked(found, f"m.{method}.Answer").validate(answer)
+    response = client.post(f"/m/{method}/", json=X[::30].tolist()).get_json()
+    checked(found, f"m.{method}.Answer").validate(response)
 
 
 def test_a_hook_may_return_anything(pipeline: Any) -> None:
@@ -330,8 +330,8 @@ def test_an_estimator_that_breaks_when_asked_may_return_anything() -> None:
             return X[:, 0]
 
     client = serve(Model(name="broken", pipeline=Broken()))
-    answer = schema(document(client), "broken.predict.Answer")
-    assert answer["properties"]["predictions"] == {"type": "array", "items": {}}
+    response = schema(document(client), "broken.predict.Answer")
+    assert response["properties"]["predictions"] == {"type": "array", "items": {}}
     assert client.post("/broken/predict/", json=[[1]]).status_code == 200
 
 

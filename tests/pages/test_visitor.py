@@ -46,7 +46,7 @@ from flask_skmodels.telemetry.traffic_minutes import (
     WIDTH,
     TrafficMinutes,
     hour_of,
-    tables_of,
+    process_tables,
 )
 from flask_skmodels.testing import FakeEstimator, record_signals
 from tests.support.helpers import FIELDS, SCHEMA, SETOSA, VIRGINICA, problem, serve
@@ -491,7 +491,7 @@ def test_only_equal_names_are_suggested_of_many_or_long_columns(
     def nearest(name: str, known: Iterable[str], least: float) -> None:
         compared.extend(known)
 
-    monkeypatch.setattr(uploaded_table, "nearest", nearest)
+    monkeypatch.setattr(uploaded_table, "nearest_name", nearest)
     body = ",".join(["Petal Width", *unused]).encode()
     page = upload(flowers, "/iris/?check=1", body, "a.csv")
     columns = page.one(id="file-columns")
@@ -742,9 +742,9 @@ def test_minutes_of_several_processes_are_added_up(
     for _ in range(2):  # each opens a file, as each of two processes does
         TrafficMinutes(identity).add_one(REJECTIONS)
     TrafficMinutes(("skmodels", "other", None)).add_one(REJECTIONS)
-    hour = hour_of(tables_of(identity, None), time())
+    hour = hour_of(process_tables(identity, None), time())
     assert hour[:, REJECTIONS].sum() == 2
-    assert hour_of(tables_of(identity, None), time() + 3600)[:, REJECTIONS].sum() == 0
+    assert hour_of(process_tables(identity, None), time() + 3600)[:, REJECTIONS].sum() == 0
 
 
 def test_minutes_are_counted_where_the_shared_directory_is_missing(

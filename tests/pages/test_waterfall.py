@@ -15,9 +15,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from flask_skmodels import KeyValueModel, SKModels, ValuesModel
-from flask_skmodels.explain.explanation import Layout
+from flask_skmodels.explain.explanation import ExplanationLayout
 from flask_skmodels.pages.value_texts import MINUS, percent
-from flask_skmodels.pages.waterfall import MOST_FIELDS, waterfalls
+from flask_skmodels.pages.waterfall import MAX_FIELDS, waterfalls
 from tests.support.html import bars, get, rows_of, submit, upload
 
 ROWS = 90
@@ -161,18 +161,18 @@ def test_a_file_has_contributions_to_probabilities_in_percent(client: FlaskClien
     result = upload(client, "/kind/", csv, "rows.csv", method="explain").one(id="file-result")
     shown = bars(result.one("div", class_="why").one("table")).values()
     _, *rows = rows_of(result.one("table", class_="rows"))
-    answer = client.post(
+    response = client.post(
         "/kind/explain/", data=csv, content_type="text/csv", headers={"Accept": "application/json"}
     )
     means = np.mean(
         [
             [np.abs(entry["contributions"][name]) for name in X]
-            for entry in answer.get_json()["explanations"]
+            for entry in response.get_json()["explanations"]
         ],
         axis=(0, 2),
     )
     assert sorted(shown) == sorted(percent(mean, is_probability=False) for mean in means)
-    first = answer.get_json()["explanations"][0]
+    first = response.get_json()["explanations"][0]
     contributions = [[first["contributions"][name][index] for name in X] for index in range(3)]
     assert rows[0][2:] == [
         text
@@ -186,7 +186,7 @@ def test_a_file_has_contributions_to_probabilities_in_percent(client: FlaskClien
 
 
 def test_amounts_of_probabilities() -> None:
-    layout = Layout(("a", "b", "c", "d"), 1, "tree_shap", are_probabilities=True)
+    layout = ExplanationLayout(("a", "b", "c", "d"), 1, "tree_shap", are_probabilities=True)
     numbers = [1.0, -0.75, -0.2496, -0.0004, -0.0]
     (picture,) = waterfalls(layout, np.array([*numbers, 1e-16]), None, ["1"] * 4, {})
     amounts = [step.amount for step in picture.steps]
@@ -200,10 +200,10 @@ def test_amounts_of_probabilities() -> None:
 def test_many_fields_are_cut_to_the_largest() -> None:
     names = tuple(f"f{index}" for index in range(30))
     numbers = np.arange(30.0) - 10.25
-    layout = Layout(names, 1, "tree_shap")
+    layout = ExplanationLayout(names, 1, "tree_shap")
     row = np.array([1.0, *numbers, 1.0 + numbers.sum()])
     (picture,) = waterfalls(layout, row, None, ["x"] * 30, {})
-    assert len(picture.steps) == MOST_FIELDS + 3
+    assert len(picture.steps) == MAX_FIELDS + 3
     assert picture.steps[0].label == "Base"
     assert picture.steps[1].label == "f29"
     assert picture.steps[-2].label == "10 other fields"
@@ -212,7 +212,7 @@ def test_many_fields_are_cut_to_the_largest() -> None:
 
 
 def test_every_bar_is_inside_the_picture() -> None:
-    layout = Layout(("a", "b", "c"), 1, "linear_mean")
+    layout = ExplanationLayout(("a", "b", "c"), 1, "linear_mean")
     for numbers in ([0.0, 0.0, 0.0], [5.0, -3.0, 1e-9], [-1e300, 1e300, 1.0], [-4.0, -4.0, 2.0]):
         row = np.array([2.0, *numbers, 2.0 + sum(numbers)])
         (picture,) = waterfalls(layout, row, None, ["1"] * 3, {})

@@ -59,7 +59,7 @@ class Format:
 
     :param content_type: of the request
     :param body: writes a table as a body, None where this format cannot say such a table
-    :param answer: what a body that came back says
+    :param read: what a body that came back says
     :param expected: what it should say, from what the estimator returned and its classes
     :param accept: the type that is asked for; by default the request's own
     :param path: where the body is sent
@@ -70,7 +70,7 @@ class Format:
 
     content_type: str
     body: Callable[[Table], bytes | None]
-    answer: Callable[[bytes], Any]
+    read: Callable[[bytes], Any]
     expected: Callable[[Any, Any], Any]
     accept: str | None = None
     path: str = "/case/{method}/"
@@ -218,16 +218,16 @@ def _arrow(table: Table) -> bytes:
     return out.getvalue()
 
 
-def _json_answer(body: bytes) -> Any:
-    answer = json.loads(body)
-    return exact(answer["predictions"]), exact(answer.get("classes"))
+def _read_json(body: bytes) -> Any:
+    document = json.loads(body)
+    return exact(document["predictions"]), exact(document.get("classes"))
 
 
 def _in_json(outputs: Any, classes: Any) -> Any:
     return exact(in_json(plain(outputs))), exact(classes)
 
 
-def _ndjson_answer(body: bytes) -> Any:
+def _read_ndjson(body: bytes) -> Any:
     return [exact(json.loads(line)["prediction"]) for line in body.decode().splitlines()]
 
 
@@ -241,7 +241,7 @@ def _lines_of(body: bytes) -> list[str]:
     return body.decode().split("\n")
 
 
-def _csv_answer(body: bytes) -> Any:
+def _read_csv(body: bytes) -> Any:
     return list(csv.reader(io.StringIO(body.decode(), newline=""), strict=True))
 
 
@@ -251,7 +251,7 @@ def _in_csv(outputs: Any, classes: Any) -> Any:
     return [list(found), *map(list, zip(*cells, strict=True))]
 
 
-def _arrow_answer(body: bytes) -> Any:
+def _read_arrow(body: bytes) -> Any:
     table = pyarrow.ipc.open_stream(body).read_all()
     return {name: exact(column.to_pylist()) for name, column in zip(
         table.column_names, table.columns, strict=True)}  # fmt: skip
@@ -323,7 +323,7 @@ def _asked_in_binary(body: bytes, method: str) -> tuple[bytes, dict[str, str]]:
     return header + body[size:], {"Inference-Header-Content-Length": str(len(header))}
 
 
-def _inference_answer(body: bytes) -> Any:
+def _read_inference(body: bytes) -> Any:
     return [
         (each["shape"], each["datatype"], exact(_as_sent(each["data"], each["datatype"])))
         for each in json.loads(body)["outputs"]
@@ -336,7 +336,7 @@ def _as_sent(data: list[Any], datatype: str) -> list[Any]:
     return [float(np.float32(v)) if narrow and v is not None else v for v in data]
 
 
-def _inference_answer_in_binary(body: bytes) -> Any:
+def _read_inference_in_binary(body: bytes) -> Any:
     document, end = json.JSONDecoder().raw_decode(body.decode("latin-1"))
     found = []
     for each in document["outputs"]:
@@ -414,29 +414,29 @@ def _split_frame(table: Table) -> bytes:
 INFER = "/v2/models/case/infer"
 FORMATS: dict[str, Format] = {
     "form": Format(FORM, _form, _lines_of, lines),
-    "form, answered in JSON": Format(FORM, _form, _json_answer, _in_json, JSON),
-    "JSON objects": Format(JSON, _json_objects, _json_answer, _in_json),
-    "JSON arrays": Format(JSON, lambda t: _dumps(t.records).encode(), _json_answer, _in_json),
+    "form, answered in JSON": Format(FORM, _form, _read_json, _in_json, JSON),
+    "JSON objects": Format(JSON, _json_objects, _read_json, _in_json),
+    "JSON arrays": Format(JSON, lambda t: _dumps(t.records).encode(), _read_json, _in_json),
     "JSON columns": Format(
-        JSON, lambda t: _dumps({"columns": t.columns}).encode(), _json_answer, _in_json
+        JSON, lambda t: _dumps({"columns": t.columns}).encode(), _read_json, _in_json
     ),
     "JSON, answered in text": Format(JSON, _json_objects, _lines_of, lines, "text/plain"),
     "NDJSON": Format(
         NDJSON,
         lambda t: "".join(_dumps(row) + "\n" for row in t.objects).encode(),
-        _ndjson_answer,
+        _read_ndjson,
         _in_ndjson,
     ),
-    "CSV": Format(CSV, lambda t: _csv(t, header=True), _csv_answer, _in_csv),
+    "CSV": Format(CSV, lambda t: _csv(t, header=True), _read_csv, _in_csv),
     "CSV without header": Format(
-        f"{CSV}; header=absent", lambda t: _csv(t, header=False), _csv_answer, _in_csv
+        f"{CSV}; header=absent", lambda t: _csv(t, header=False), _read_csv, _in_csv
     ),
-    "Arrow": Format(ARROW, _arrow, _arrow_answer, _in_arrow),
-    "Arrow, answered in JSON": Format(ARROW, _arrow, _json_answer, _in_json, JSON),
+    "Arrow": Format(ARROW, _arrow, _read_arrow, _in_arrow),
+    "Arrow, answered in JSON": Format(ARROW, _arrow, _read_json, _in_json, JSON),
     "Inference in JSON": Format(
         JSON,
         _inference_json,
-        _inference_answer,
+        _read_inference,
         _as_tensors_in_json,
         path=INFER,
         prepared=_asked,
@@ -445,7 +445,7 @@ FORMATS: dict[str, Format] = {
     "Inference in binary": Format(
         "",
         _inference_binary,
-        _inference_answer_in_binary,
+        _read_inference_in_binary,
         _as_tensors,
         path=INFER,
         prepared=_asked_in_binary,

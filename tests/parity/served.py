@@ -142,8 +142,8 @@ class Served:
             operation = document["paths"][f"/case/{method}/"]["post"]
             rows = self.table(FEW).objects
             said = self.own(method, FEW)[1]
-            answer = self._ask(WHOLE_JSON, method, json.dumps(rows).encode(), said)
-            pairs = (operation["requestBody"], rows), (operation["responses"]["200"], answer)
+            response = self._ask(WHOLE_JSON, method, json.dumps(rows).encode(), said)
+            pairs = (operation["requestBody"], rows), (operation["responses"]["200"], response)
             for told, body in pairs:
                 schema = told["content"]["application/json"]["schema"]
                 Draft202012Validator({**document, **schema}).validate(body)
@@ -179,7 +179,7 @@ class Served:
         assert warned <= said, f"{method} warns: {warned}"
         about_names = [text for text in warned if "valid feature names" in text]
         assert not about_names or self.may_warn, about_names
-        return media.answer(response.data)
+        return media.read(response.data)
 
 
 _SERVED: dict[int, Served] = {}

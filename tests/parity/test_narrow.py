@@ -52,6 +52,6 @@ def test_narrow_floats(name: str) -> None:
                 told = {"Inference-Header-Content-Length": str(len(header))}
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    answer = behind.client.post(INFER, data=header + X.tobytes(), headers=told)
-                assert answer.status_code == 200, answer.text
-                assert BINARY.answer(answer.data) == expected, f"{method} of {len(places)}"
+                    response = behind.client.post(INFER, data=header + X.tobytes(), headers=told)
+                assert response.status_code == 200, response.text
+                assert BINARY.read(response.data) == expected, f"{method} of {len(places)}"

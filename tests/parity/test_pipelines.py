@@ -38,17 +38,17 @@ def test_narrow_floats_of_arrow_stay_narrow(name: str) -> None:
     with pa.ipc.new_stream(out, sent.schema) as stream:
         stream.write_table(sent)
     response = served(case).client.post(f"/case/{method}/", data=out.getvalue(), content_type=ARROW)
-    answer = pa.ipc.open_stream(response.data).read_all().to_pydict()
+    got = pa.ipc.open_stream(response.data).read_all().to_pydict()
     outputs = getattr(case.estimator, method)(rows)
-    assert exact(answer) == exact(columns(outputs, served(case).classes(method)))
+    assert exact(got) == exact(columns(outputs, served(case).classes(method)))
 
 
 def test_columns_that_are_dropped_may_be_left_out() -> None:
     case = pipeline_case("penguins: dropped remainder")
     rows = table(case.rows(MANY)).objects
     kept = [{name: row[name] for name in data.NUMBERS[:2]} for row in rows]
-    answers: list[Any] = [
+    documents: list[Any] = [
         served(case).client.post("/case/predict_proba/", json=sent).json for sent in (rows, kept)
     ]
-    assert answers[0] == answers[1]
-    assert len(answers[0]["predictions"]) == len(MANY)
+    assert documents[0] == documents[1]
+    assert len(documents[0]["predictions"]) == len(MANY)

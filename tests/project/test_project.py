@@ -23,8 +23,8 @@ README = (ROOT / "README.rst").read_text(encoding="utf-8")
 KNOW_THE_REQUEST = {"web", "dialects", "pages", "cli", "extension"}
 REQUEST_NAMES = {"request", "current_app"}
 
-MOST_LINES_OF_MODULE = 600
-MOST_LINES_OF_FUNCTION = 60
+MAX_LINES_OF_MODULE = 600
+MAX_LINES_OF_FUNCTION = 60
 REQUIRED = {"flask", "scikit-learn", "joblib", "cerberus", "blinker", "numpy", "orjson"}
 
 
@@ -121,11 +121,11 @@ def readable(body: str) -> object:
     return body.split("\n")
 
 
-@pytest.mark.parametrize(("command", "answer"), conversations())
+@pytest.mark.parametrize(("command", "response"), conversations())
 def test_readme_shows_the_answers_that_curl_gets(
-    iris: FlaskClient, command: str, answer: str
+    iris: FlaskClient, command: str, response: str
 ) -> None:
-    shown, got = readable(answer), readable(send(iris, command).strip())
+    shown, got = readable(response), readable(send(iris, command).strip())
     if isinstance(shown, list) and isinstance(shown[0], float):
         shown = pytest.approx(shown, rel=1e-6)  # the fit's last bits are the machine's own
     assert got == shown
@@ -173,7 +173,7 @@ def test_changes_tell_of_the_version() -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_module_is_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES_OF_MODULE
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES_OF_MODULE
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
@@ -183,7 +183,7 @@ def test_functions_are_short(path: Path) -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    long = {f.name: length_of(f) for f in functions if length_of(f) > MOST_LINES_OF_FUNCTION}
+    long = {f.name: length_of(f) for f in functions if length_of(f) > MAX_LINES_OF_FUNCTION}
     assert long == {}
 
 

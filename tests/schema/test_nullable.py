@@ -125,7 +125,7 @@ def strict() -> FlaskClient:
     return models_of({"nullable": True, "required": True})[1].test_client()
 
 
-def answers(response: TestResponse) -> list[float]:
+def predicted(response: TestResponse) -> list[float]:
     """Return the predictions of a response in any protocol."""
     assert response.status_code == 200, response.text
     document = response.get_json()
@@ -137,8 +137,8 @@ def answers(response: TestResponse) -> list[float]:
 
 @pytest.mark.parametrize(("send", "count"), CASES)
 def test_absent_field_is_a_missing_value(client: FlaskClient, send: Send, count: int) -> None:
-    assert answers(send(client, [{"height": 1.0}] * count)) == [99.0] * count
-    assert answers(send(client, [{"height": 1.0, "age": 30.0}] * count)) == [30.0] * count
+    assert predicted(send(client, [{"height": 1.0}] * count)) == [99.0] * count
+    assert predicted(send(client, [{"height": 1.0, "age": 30.0}] * count)) == [30.0] * count
 
 
 @pytest.mark.parametrize(("send", "count"), CASES)
@@ -146,7 +146,7 @@ def test_field_that_must_be_sent(strict: FlaskClient, send: Send, count: int) ->
     refused = send(strict, [{"height": 1.0}] * count)
     assert refused.status_code == 400
     assert "age" in refused.text
-    assert answers(send(strict, [{"height": 1.0, "age": 30.0}] * count)) == [30.0] * count
+    assert predicted(send(strict, [{"height": 1.0, "age": 30.0}] * count)) == [30.0] * count
 
 
 def test_rows_of_python() -> None:
@@ -196,7 +196,7 @@ def test_data_that_name_no_field(lenient: FlaskClient, send: Send, count: int) -
     assert refused.status_code == 400
     is_tensor = "length of list" in refused.text  # one tensor of any name is a whole row
     assert is_tensor or "its fields are age, height" in refused.text
-    assert answers(send(lenient, [{"age": 20.0, "x": 1.0}] * count)) == [20.0] * count
+    assert predicted(send(lenient, [{"age": 20.0, "x": 1.0}] * count)) == [20.0] * count
 
 
 def test_row_without_any_name(lenient: FlaskClient) -> None:

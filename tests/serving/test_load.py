@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks import soak
 from tests.support.gate import until
-from tests.support.gunicorn import PATIENCE, Answer, Server, ask, gunicorn
+from tests.support.gunicorn import PATIENCE, Response, Server, ask, gunicorn
 from tests.support.skips import FORK, needs_program
 
 pytestmark = [
@@ -63,7 +63,7 @@ def name_worker(response):
 """
 
 
-def once(server: Server, method: str, path: str, document: Any = None) -> Answer:
+def once(server: Server, method: str, path: str, document: Any = None) -> Response:
     with closing(server.connect()) as connection:
         return ask(connection, method, path, document)
 
@@ -101,8 +101,8 @@ def test_eight_rows_that_hang_stop_neither_the_others_nor_the_health_checks(
                 sleep(0.5)
             until(lambda: sum(each.done() for each in hanging) == THREADS - 1)
             assert {each.result().status for each in hanging if each.done()} == statuses
-            answer = once(server, "POST", OTHER, [[4.0]])
-            assert (answer.status, answer.document["predictions"]) == (200, [8.0])
+            response = once(server, "POST", OTHER, [[4.0]])
+            assert (response.status, response.document["predictions"]) == (200, [8.0])
             if "max_concurrency" not in attributes:
                 status = 200 if attributes["batching"] else 503  # one call for seven, or seven
                 assert once(server, "POST", PATH, [[4.0]]).status == status

@@ -120,7 +120,7 @@ def test_examples_are_predicted_once_a_second_one_at_a_time() -> None:
     models, app = application()
     at_once, most = [0], [0]
 
-    def answer(X: Any) -> Any:
+    def predict_slowly(X: Any) -> Any:
         at_once[0] += 1
         most[0] = max(most[0], at_once[0])
         threading.Event().wait(0.01)
@@ -128,7 +128,8 @@ def test_examples_are_predicted_once_a_second_one_at_a_time() -> None:
         return np.zeros(len(X))
 
     fakes = [
-        added(models, f"fake-{n}", FakeEstimator(predict=answer, n_features_in=1)) for n in range(3)
+        added(models, f"fake-{n}", FakeEstimator(predict=predict_slowly, n_features_in=1))
+        for n in range(3)
     ]
     for fake in fakes:
         fake.calls.clear()

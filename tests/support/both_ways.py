@@ -22,15 +22,15 @@ from werkzeug.test import EnvironBuilder
 
 from tests.support.untraced import Untraced
 
-MOST_REQUESTS = 3  # of a test that are sent again
-MOST_ROUNDS = 10  # in which each of them may differ
-MOST_BYTES = 100_000  # of a body that is sent again
+MAX_REQUESTS = 3  # of a test that are sent again
+MAX_ROUNDS = 10  # in which each of them may differ
+MAX_BYTES = 100_000  # of a body that is sent again
 _DURATION = re.compile(r"dur=[0-9.]+")
 
 Application = Callable[..., Any]
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """The response of an application, or the exception that it raised to the server."""
 
     status: str
@@ -54,7 +54,7 @@ def environ_of(path: str = "/iris/predict/", **request: Any) -> dict[str, Any]:
     return environ
 
 
-def ask(application: Application, environ: dict[str, Any]) -> Answer:
+def ask(application: Application, environ: dict[str, Any]) -> Response:
     """Return the answer of a WSGI application; durations in it are left out."""
     started: list[Any] = []
     try:
@@ -62,9 +62,9 @@ def ask(application: Application, environ: dict[str, Any]) -> Answer:
         body = b"".join(parts)
         getattr(parts, "close", lambda: None)()
     except Exception as error:
-        return Answer("", [], b"", repr(error))
+        return Response("", [], b"", repr(error))
     [(status, headers)] = started
-    return Answer(status, [(name, _DURATION.sub("", value)) for name, value in headers], body)
+    return Response(status, [(name, _DURATION.sub("", value)) for name, value in headers], body)
 
 
 def through_flask(app: Flask) -> Application:
@@ -72,7 +72,7 @@ def through_flask(app: Flask) -> Application:
     return partial(type(app).wsgi_app, app)
 
 
-def both_ways(app: Flask, path: str = "/iris/predict/", **request: Any) -> Answer:
+def both_ways(app: Flask, path: str = "/iris/predict/", **request: Any) -> Response:
     """Send a request through Flask and through the fast lane; both answers must be equal."""
     usual = ask(through_flask(app), environ_of(path, **request))
     assert ask(app.wsgi_app, environ_of(path, **request)) == usual
@@ -108,11 +108,11 @@ def _recording(call: Callable[..., Any], sent: list[Sent]) -> Callable[..., Any]
         if (
             environ.get("PATH_INFO") in lane._views
             and environ["REQUEST_METHOD"] == "POST"
-            and len(sent) < MOST_REQUESTS
+            and len(sent) < MAX_REQUESTS
             and threading.current_thread() is threading.main_thread()
             and type(environ["wsgi.input"]) is BytesIO
             and length.isdecimal()
-            and int(length) <= MOST_BYTES
+            and int(length) <= MAX_BYTES
         ):
             body = environ["wsgi.input"].getvalue()
             sent.append(Sent(lane._app, {**environ}, body))
@@ -128,7 +128,7 @@ def _repeat(sent: Sent) -> None:
     """
     app = sent.app
     applications = [through_flask(app), app.wsgi_app, through_flask(app)]
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         before, lane, after = (ask(each, _again(sent)) for each in applications)
         if before != after or lane == before:
             return

@@ -42,7 +42,7 @@ def conversations(text: str) -> list[tuple[str, str]]:
         for c in re.split(r"^\$ ", b, flags=re.MULTILINE)
     ]
     found = [match.groups() for match in map(_CURL.match, commands) if match]
-    return [(options + address, answer.strip("\n")) for options, address, answer in found]
+    return [(options + address, response.strip("\n")) for options, address, response in found]
 
 
 def sent(client: FlaskClient, command: str) -> str:
@@ -66,7 +66,7 @@ def sent(client: FlaskClient, command: str) -> str:
     return response.text
 
 
-def check_answer(shown: str, got: str) -> None:
+def check_response(shown: str, got: str) -> None:
     """Hold an answer against the one that a page shows; the last bits of numbers may differ."""
     assert NUMBERS.sub("number", got.rstrip("\n")) == NUMBERS.sub("number", shown)
     floats = [float(number) for number in NUMBERS.findall(got)]

@@ -28,7 +28,7 @@ START = "import signal; signal.alarm({}); from gunicorn.app.wsgiapp import run; 
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """One answer, its body read from JSON.
 
     :param worker: identifier of the process that gave it
@@ -95,7 +95,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(10)
 
 
-def ask(connection: HTTPConnection, method: str, path: str, document: Any = None) -> Answer:
+def ask(connection: HTTPConnection, method: str, path: str, document: Any = None) -> Response:
     """Send one request over a connection that is kept."""
     body = None if document is None else orjson.dumps(document)
     connection.request(method, path, body, {} if body is None else JSON_HEADERS)
@@ -106,21 +106,21 @@ def ask(connection: HTTPConnection, method: str, path: str, document: Any = None
         found = orjson.loads(data)
     except orjson.JSONDecodeError:
         found = data
-    return Answer(response.status, int(worker or 0), version, found)
+    return Response(response.status, int(worker or 0), version, found)
 
 
-def ask_each(server: Server, workers: int, path: str, rows: Any) -> dict[int, Answer]:
+def ask_each(server: Server, workers: int, path: str, rows: Any) -> dict[int, Response]:
     """Post rows until each worker has answered well; return the answers by worker."""
-    found: dict[int, Answer] = {}
+    found: dict[int, Response] = {}
     deadline = monotonic() + PATIENCE
     while monotonic() < deadline:
         connection = server.connect()
         try:
-            answer = ask(connection, "POST", path, rows)
+            response = ask(connection, "POST", path, rows)
         finally:
             connection.close()
-        assert answer.status == 200, answer
-        found[answer.worker] = answer
+        assert response.status == 200, response
+        found[response.worker] = response
         if len(found) == workers:
             return found
     raise AssertionError(f"only the workers {sorted(found)} answer")

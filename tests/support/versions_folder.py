@@ -20,11 +20,11 @@ ROW = {"a": 1, "b": 2}
 PREDICT = "/iris/predict/"
 
 
-def constant(answer: Any, columns: int = 2) -> Any:
+def constant(output: Any, columns: int = 2) -> Any:
     """Return a fitted estimator that always gives the same answer."""
-    kind = DummyRegressor if isinstance(answer, float) else DummyClassifier
-    estimator = kind(strategy="constant", constant=answer)
-    return estimator.fit(np.zeros((2, columns)), [answer, answer])
+    kind = DummyRegressor if isinstance(output, float) else DummyClassifier
+    estimator = kind(strategy="constant", constant=output)
+    return estimator.fit(np.zeros((2, columns)), [output, output])
 
 
 def put(folder: Path, label: str, estimator: Any = None) -> Path:
@@ -76,7 +76,7 @@ def refresh(app: Flask, name: str = "iris") -> None:
     extension_of(app).refresh(name, app)
 
 
-def answer_of(client: FlaskClient, path: str = PREDICT, **headers: str) -> tuple[str, str]:
+def served_by(client: FlaskClient, path: str = PREDICT, **headers: str) -> tuple[str, str]:
     """Return the version that an answer names, and what that version predicted."""
     response = client.post(path, json=ROW, headers=headers)
     assert response.status_code == 200, response.text

@@ -32,7 +32,7 @@ from flask_skmodels import Model, ModelError, Profile, SKModels, after_predictio
 from flask_skmodels.estimators.profile.column_profile import Bins, ColumnProfile, Frequent
 from flask_skmodels.telemetry.drift.distances import FLOOR, js_of_each, psi_of_each
 from flask_skmodels.telemetry.drift.drift import KEPT_UNLOADED
-from flask_skmodels.telemetry.drift.layout import layout_of
+from flask_skmodels.telemetry.drift.layout import bin_layout_of
 from flask_skmodels.testing import FakeEstimator
 from tests.support.gunicorn import Server, ask, ask_each, gunicorn
 from tests.support.helpers import problem
@@ -852,11 +852,11 @@ def test_workers_add_up(
 def ask_drift(server: Server) -> dict[str, Any]:
     connection = server.connect()
     try:
-        answer = ask(connection, "GET", "/m/drift/")
+        response = ask(connection, "GET", "/m/drift/")
     finally:
         connection.close()
-    assert answer.status == 200
-    document: dict[str, Any] = answer.document
+    assert response.status == 200
+    document: dict[str, Any] = response.document
     return document
 
 
@@ -878,9 +878,9 @@ def test_bins_are_made_once_for_a_version(monkeypatch: pytest.MonkeyPatch) -> No
 
     def noted(version: Any) -> Any:
         made.append(version)
-        return layout_of(version)
+        return bin_layout_of(version)
 
-    monkeypatch.setattr("flask_skmodels.telemetry.drift.drift.layout_of", noted)
+    monkeypatch.setattr("flask_skmodels.telemetry.drift.drift.bin_layout_of", noted)
     for _ in range(3):
         models.predict("m", [[5.0]], app=app)
         report(app)

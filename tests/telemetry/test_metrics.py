@@ -411,9 +411,9 @@ def without_prometheus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_prometheus")
 def test_metrics_are_off_where_the_library_is_missing() -> None:
-    answer = serve().get("/-/metrics", headers={"Accept": "text/plain"})
+    response = serve().get("/-/metrics", headers={"Accept": "text/plain"})
     line = "prometheus-client is not installed: install the extra 'metrics' of Flask-SKModels"
-    assert (answer.status_code, answer.text) == (404, line)
+    assert (response.status_code, response.text) == (404, line)
     guarded = Flask("guarded")
     SKModels(guarded, decorators=[lambda view: lambda **arguments: ("no", 401)])
     assert guarded.test_client().get("/-/metrics").status_code == 401
@@ -476,11 +476,11 @@ DOUBLE = {"extension": "skmodels", "model": "double", "version": "", "method": "
 def scrape_server(server: Server) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     connection = server.connect()
     try:
-        answer = ask(connection, "GET", "/-/metrics")
+        response = ask(connection, "GET", "/-/metrics")
     finally:
         connection.close()
-    assert answer.status == 200
-    return read(answer.document.decode())
+    assert response.status == 200
+    return read(response.document.decode())
 
 
 def post_many(server: Server, requests: int) -> None:

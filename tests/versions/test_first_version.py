@@ -15,7 +15,6 @@ from tests.support.helpers import problem
 from tests.support.versions_folder import (
     FIELDS,
     ROW,
-    answer_of,
     application,
     artifact,
     constant,
@@ -25,6 +24,7 @@ from tests.support.versions_folder import (
     iris,
     put,
     refresh,
+    served_by,
     spoil,
 )
 from tests.versions.test_versions import lines
@@ -58,11 +58,11 @@ class Careful(Model):
         self.calls: list[str] = []
 
     def predict(self, X: Any) -> Any:
-        answer = super().predict(X)
-        self.calls.append(answer[0])
-        if answer[0].startswith("bad"):
+        predicted = super().predict(X)
+        self.calls.append(predicted[0])
+        if predicted[0].startswith("bad"):
             raise ValueError("an answer that nobody knows")
-        return answer
+        return predicted
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_first_request_passes_over_a_version_that_fails_on_the_examples(
 ) -> None:
     app = application(Careful(), root=folder.parent, SKMODELS_LOADING=loading)
     client = app.test_client()
-    assert [answer_of(client) for _ in range(3)] == [("2", "2")] * 3
+    assert [served_by(client) for _ in range(3)] == [("2", "2")] * 3
     assert failed(client) == ["3"]
     at_startup = [("loaded", "3")] if loading == "startup" else []
     assert heard == [*at_startup, ("failed", "3"), ("loaded", "2")]
@@ -109,7 +109,7 @@ def test_nothing_predicts_before_the_first_request(folder: Path) -> None:
     assert client.get("/-/health/ready/").get_json()["models"]["iris"]["version"] == "3"
     assert client.get("/-/models/").get_json()["models"][0]["version"] == "3"
     assert model.calls == []
-    assert answer_of(client) == ("2", "2")
+    assert served_by(client) == ("2", "2")
     assert model.calls[:3] == ["bad", "2", "2"]  # the examples of two, then the request
 
 
@@ -117,7 +117,7 @@ def test_examples_are_run_once(folder: Path) -> None:
     (folder / "3.joblib").unlink()
     model = Careful()
     client = application(model, root=folder.parent).test_client()
-    assert [answer_of(client) for _ in range(3)] == [("2", "2")] * 3
+    assert [served_by(client) for _ in range(3)] == [("2", "2")] * 3
     assert model.calls == ["2"] * 4
 
 
@@ -134,7 +134,7 @@ def test_threads_at_the_first_request_wait_for_the_examples(folder: Path) -> Non
 
     def ask() -> None:
         barrier.wait(10)
-        found.append(answer_of(app.test_client()))
+        found.append(served_by(app.test_client()))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -176,7 +176,7 @@ def test_refresh_before_the_first_request(folder: Path, heard: Heard) -> None:
     app = application(Careful(), root=folder.parent)
     put(folder, "4")
     refresh(app)
-    assert answer_of(app.test_client()) == ("4", "4")
+    assert served_by(app.test_client()) == ("4", "4")
     assert heard == [("loaded", "3"), ("failed", "3"), ("loaded", "2"), ("loaded", "4")]
 
 
@@ -187,7 +187,7 @@ def test_each_worker_runs_the_examples_after_its_fork(folder: Path) -> None:
         process = os.fork()
         if not process:
             try:
-                os._exit(answer_of(app.test_client()) != ("2", "2"))
+                os._exit(served_by(app.test_client()) != ("2", "2"))
             finally:
                 os._exit(1)
         assert os.waitpid(process, 0)[1] == 0
@@ -205,12 +205,12 @@ def test_version_that_was_refused_does_not_serve_after_all_was_let_go_of(
     (folder / "3.joblib").unlink()
     app = with_another(folder, Careful())
     client = app.test_client()
-    assert answer_of(client) == ("2", "2")
+    assert served_by(client) == ("2", "2")
     put(folder, "3", constant("bad"))
     refresh(app)
     for _ in range(2):
         unload(app)
-        assert answer_of(client) == ("2", "2")
+        assert served_by(client) == ("2", "2")
     assert heard.count(("failed", "3")) == 1
     assert failed(client) == ["3"]
 
@@ -237,19 +237,19 @@ def test_version_that_was_let_go_of_is_not_asked_for_the_examples_again(folder: 
     model = Careful()
     app = with_another(folder, model)
     client = app.test_client()
-    answer_of(client)
+    served_by(client)
     unload(app)
-    answer_of(client)
+    served_by(client)
     assert model.calls == ["2"] * 3
 
 
 def test_good_version_takes_over_from_one_that_was_let_go_of(folder: Path) -> None:
     app = with_another(folder, Careful())
     client = app.test_client()
-    answer_of(client)
+    served_by(client)
     unload(app)
     put(folder, "4")
-    assert answer_of(client) == ("4", "4")
+    assert served_by(client) == ("4", "4")
 
 
 def test_newest_that_loads_goes_on_after_it_was_let_go_of(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_newest_that_loads_goes_on_after_it_was_let_go_of(tmp_path: Path) -> Non
     app = with_another(tmp_path / "iris", iris(examples=[{"a": 1}]))
     client = app.test_client()
     for _ in range(2):
-        assert answer_of(client) == ("1", "1")
+        assert served_by(client) == ("1", "1")
         unload(app)
 
 
@@ -285,7 +285,7 @@ def test_canary_that_fails_on_the_examples_gets_no_requests(
 ) -> None:
     model = Careful(traffic={"3": 1})
     client = application(model, root=folder.parent).test_client()
-    assert [answer_of(client) for _ in range(3)] == [("2", "2")] * 3
+    assert [served_by(client) for _ in range(3)] == [("2", "2")] * 3
     assert len([each for each in caplog.records if "canary 3" in each.getMessage()]) == 1
     assert model.calls.count("bad") == 1
 

@@ -10,7 +10,7 @@ from flask import Flask
 
 from flask_skmodels import ArtifactError
 from flask_skmodels.versions.folder import VersionFolder
-from flask_skmodels.versions.lifecycle import Absent, Down, Live, State, Unloaded, Unproven
+from flask_skmodels.versions.lifecycle import Absent, Down, LifecycleState, Live, Unloaded, Unproven
 from tests.support.versions_folder import ROW, application, deployment_of, iris, put
 
 
@@ -27,7 +27,7 @@ def folder_of(root: Path, **config: Any) -> VersionFolder:
     return versions
 
 
-def state_of(versions: VersionFolder) -> State:
+def state_of(versions: VersionFolder) -> LifecycleState:
     return versions._state
 
 

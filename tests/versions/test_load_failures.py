@@ -16,13 +16,13 @@ from flask_skmodels.versions import compatibility, discovery, loaded_files, load
 from tests.support.helpers import problem
 from tests.support.versions_folder import (
     ROW,
-    answer_of,
     application,
     deployment_of,
     failed,
     iris,
     put,
     refresh,
+    served_by,
 )
 
 ERRORS = (
@@ -78,7 +78,7 @@ def test_error_of_the_loader(
         put(folder, "2")
         refresh(app)
     client = app.test_client()
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
     assert failed(client) == ["2"]
     problem(client.post("/iris/versions/2/predict/", json=ROW), 503)
     ((label, message),) = heard
@@ -91,7 +91,7 @@ def test_error_of_the_loader(
 def test_error_of_a_check(folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     app = application(iris(), root=folder.parent)
     client = app.test_client()
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
 
     def check(*arguments: Any) -> None:
         raise error
@@ -99,7 +99,7 @@ def test_error_of_a_check(folder: Path, monkeypatch: pytest.MonkeyPatch, error: 
     monkeypatch.setattr(compatibility.Compatibility, "check", check)
     put(folder, "2")
     refresh(app)
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
     assert failed(client) == ["2"]
 
 
@@ -127,6 +127,6 @@ def test_error_of_the_list_of_files(
     monkeypatch.setattr(discovery, "find", find)
     refresh(app)
     client = app.test_client()
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
     assert failed(client) == [None]
     assert "it cannot be listed: " in deployment_of(app).versions.failures[None]

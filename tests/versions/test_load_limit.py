@@ -13,12 +13,12 @@ from flask_skmodels.versions import load_limit
 from tests.support.helpers import problem
 from tests.support.versions_folder import (
     ROW,
-    answer_of,
     application,
     extension_of,
     failed,
     iris,
     put,
+    served_by,
     spoil,
 )
 
@@ -45,17 +45,17 @@ def test_loads_beyond_the_limit_are_503_until_a_minute_is_over(
     monkeypatch.setattr(load_limit, "monotonic", lambda: now[0])
     client = serving(folder, SKMODELS_LOADS_PER_MINUTE=3).test_client()
     for label in (1, 2, 3):
-        assert answer_of(client, path_of(label)) == (str(label), str(label))
+        assert served_by(client, path_of(label)) == (str(label), str(label))
         now[0] += 1
     response = client.post(path_of(4), json=ROW)
     detail = "too many versions were loaded: try again later"
     assert problem(response, 503)["detail"] == detail
     assert response.headers["Retry-After"] == "57"
-    assert answer_of(client) == ("9", "9")
-    assert answer_of(client, path_of(3)) == ("3", "3")  # is loaded
+    assert served_by(client) == ("9", "9")
+    assert served_by(client, path_of(3)) == ("3", "3")  # is loaded
     assert failed(client) == []
     now[0] += 57
-    assert answer_of(client, path_of(4)) == ("4", "4")
+    assert served_by(client, path_of(4)) == ("4", "4")
     assert client.post(path_of(5), json=ROW).status_code == 503
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
@@ -72,7 +72,7 @@ def test_bad_version_that_is_named_again_is_no_load(folder: Path) -> None:
     client = serving(folder, SKMODELS_LOADS_PER_MINUTE=2).test_client()
     for _ in range(5):
         assert client.post(path_of(2), json=ROW).status_code == 503
-    assert answer_of(client, path_of(3)) == ("3", "3")
+    assert served_by(client, path_of(3)) == ("3", "3")
 
 
 def test_calls_in_process_have_no_limit(folder: Path) -> None:
@@ -85,4 +85,4 @@ def test_calls_in_process_have_no_limit(folder: Path) -> None:
 def test_no_limit(folder: Path) -> None:
     client = serving(folder, SKMODELS_LOADS_PER_MINUTE=None).test_client()
     for label in (1, 2, 3, 4, 5, 1, 2, 3, 4, 5):
-        assert answer_of(client, path_of(label)) == (str(label), str(label))
+        assert served_by(client, path_of(label)) == (str(label), str(label))

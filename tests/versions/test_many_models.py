@@ -42,9 +42,9 @@ class Gate:
 
         def loaded(*arguments: Any) -> Any:
             found = load(*arguments)
-            answer = found.estimator.classes_[0]
-            self.loads.append(answer)
-            if answer == self._held:
+            label = found.estimator.classes_[0]
+            self.loads.append(label)
+            if label == self._held:
                 self._held = ""
                 self.entered.set()
                 assert self.leave.wait(10)
@@ -52,9 +52,9 @@ class Gate:
 
         monkeypatch.setattr(loaded_files, "load_once", loaded)
 
-    def hold(self, answer: str) -> None:
+    def hold(self, label: str) -> None:
         """Have the next load of what gives an answer wait."""
-        self._held = answer
+        self._held = label
 
 
 @pytest.fixture

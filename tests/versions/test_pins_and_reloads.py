@@ -12,7 +12,7 @@ import skops.io
 from flask import Flask
 
 from flask_skmodels import Artifact, SKModels
-from tests.support.versions_folder import answer_of, constant, failed, iris, put, refresh
+from tests.support.versions_folder import constant, failed, iris, put, refresh, served_by
 
 KEY = b"a key that only the application and the training machine have"
 
@@ -52,7 +52,7 @@ def served(root: Path, pipeline: Any = "iris", **config: Any) -> Flask:
 
 def live_after_reload(app: Flask) -> str:
     refresh(app)
-    return answer_of(app.test_client())[1]
+    return served_by(app.test_client())[1]
 
 
 def test_skops_needs_no_pin(tmp_path: Path) -> None:

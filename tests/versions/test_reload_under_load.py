@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
-from tests.support.gunicorn import PATIENCE, ROOT, Answer, Server, ask, ask_each, gunicorn
+from tests.support.gunicorn import PATIENCE, ROOT, Response, Server, ask, ask_each, gunicorn
 from tests.support.skips import FORK
 
 pytestmark = [pytest.mark.full, FORK]
@@ -38,7 +38,7 @@ OTHER_FIELDS = BROKEN[3]
 NEWEST_GOOD = LAST - 1
 INTERVAL = 0.2
 BALLAST = 250_000  # numbers, which make a file large enough for a load to take its time
-MOST_REQUESTS = 20_000  # of one client
+MAX_REQUESTS = 20_000  # of one client
 PER_CONNECTION = 100
 PREDICT = "/number/predict/"
 ROW = {"values": [0.5, 0.5]}
@@ -123,12 +123,12 @@ def drop_in_place(folder: Path, number: int) -> None:
             sleep(2 * INTERVAL)
 
 
-def wrong(answer: Answer) -> bool:
+def wrong(response: Response) -> bool:
     """Return whether an answer is no good, or says another version than the one that gave it."""
-    if answer.status != 200:
+    if response.status != 200:
         return True
-    predicted = answer.document["predictions"]
-    said = {answer.version, answer.document["version"]}
+    predicted = response.document["predictions"]
+    said = {response.version, response.document["version"]}
     return said != {str(predicted[0])} or len(predicted) != 1
 
 
@@ -145,18 +145,18 @@ class Client:
         self.failed: list[Any] = []
 
     def run(self) -> None:
-        while not (self.stop.is_set() or self.failed or self.seen.total() >= MOST_REQUESTS):
+        while not (self.stop.is_set() or self.failed or self.seen.total() >= MAX_REQUESTS):
             with closing(self.server.connect()) as connection:
                 try:
                     self._post(ask(connection, "POST", PREDICT, ROW) for _ in range(PER_CONNECTION))
                 except (OSError, HTTPException) as error:
                     self.failed.append(repr(error))
 
-    def _post(self, answers: Iterator[Answer]) -> None:
-        for answer in answers:
-            self.seen[answer.worker, answer.version] += 1
-            if wrong(answer):
-                self.failed.append(answer)
+    def _post(self, responses: Iterator[Response]) -> None:
+        for response in responses:
+            self.seen[response.worker, response.version] += 1
+            if wrong(response):
+                self.failed.append(response)
             if self.failed or self.stop.is_set():
                 return
 
@@ -168,10 +168,10 @@ def poll_counts(server: Server, enough: dict[int, int] | None = None) -> dict[in
     while monotonic() < deadline:
         with closing(server.connect()) as connection:
             assert not wrong(ask(connection, "POST", PREDICT, ROW))
-            answer = ask(connection, "GET", "/polls")
-        polls = answer.document["polls"]
-        if enough is None or polls >= enough[answer.worker]:
-            found[answer.worker] = polls
+            response = ask(connection, "GET", "/polls")
+        polls = response.document["polls"]
+        if enough is None or polls >= enough[response.worker]:
+            found[response.worker] = polls
         if len(found) == WORKERS:
             return found
         sleep(0.005)
@@ -180,9 +180,9 @@ def poll_counts(server: Server, enough: dict[int, int] | None = None) -> dict[in
 
 def served_by_each(server: Server) -> dict[int, str | None]:
     """Return the version that each worker serves."""
-    answers = ask_each(server, WORKERS, PREDICT, ROW)
-    assert not any(map(wrong, answers.values())), answers
-    return {worker: answer.version for worker, answer in answers.items()}
+    responses = ask_each(server, WORKERS, PREDICT, ROW)
+    assert not any(map(wrong, responses.values())), responses
+    return {worker: response.version for worker, response in responses.items()}
 
 
 @pytest.fixture

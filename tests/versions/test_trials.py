@@ -32,11 +32,11 @@ from sklearn.tree import DecisionTreeClassifier
 from flask_skmodels import Artifact, ArtifactError, Model, SKModels, model_load_failed, serve
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.versions import trial_runner, trials
-from flask_skmodels.versions.trial_outcomes import Limits, Report
+from flask_skmodels.versions.trial_outcomes import Limits, TrialReport
 from flask_skmodels.versions.trial_process import try_version
 from flask_skmodels.versions.trial_records import Note
 from flask_skmodels.versions.trial_runner import TrialRunner
-from flask_skmodels.versions.trial_task import Task
+from flask_skmodels.versions.trial_task import TrialTask
 from tests.support.aborting_estimator import AbortsWhenCalled
 from tests.support.failing_estimator import FailingEstimator
 from tests.support.fixtures import TRIALS_OF
@@ -47,7 +47,6 @@ from tests.support.skips import FORK
 from tests.support.versions_folder import (
     FIELDS,
     ROW,
-    answer_of,
     application,
     constant,
     deployment_of,
@@ -56,6 +55,7 @@ from tests.support.versions_folder import (
     iris,
     put,
     refresh,
+    served_by,
 )
 
 NEEDS_POSIX = pytest.mark.skipif(os.name != "posix", reason="the limits are those of POSIX")
@@ -97,7 +97,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     run = TrialRunner.run
 
-    def counted(runner: TrialRunner, task: Task, note: Note) -> Report:
+    def counted(runner: TrialRunner, task: TrialTask, note: Note) -> TrialReport:
         names.append(task.path.name)
         return run(runner, task, note)
 
@@ -141,18 +141,18 @@ def test_version_that_kills_its_process_is_refused_once_for_all(
 ) -> None:
     put(folder, "2", Calls(os.abort))
     app = serving(folder)
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     assert failed(app.test_client()) == ["2"]
     assert "it killed the process of its trial (SIGABRT)" in reason_of(app)
     assert started == ["2.joblib", "1.joblib"]
     restarted = serving(folder)
-    assert answer_of(restarted.test_client()) == ("1", "1")
+    assert served_by(restarted.test_client()) == ("1", "1")
     assert "this file is not tried again. To try it again, delete " in reason_of(restarted)
     assert len(started) == 2
     for record in (folder.parent / "state" / "skmodels-trials").glob("*.json"):
         record.unlink()
     put(folder, "2")
-    assert answer_of(serving(folder).test_client()) == ("2", "2")
+    assert served_by(serving(folder).test_client()) == ("2", "2")
 
 
 @NEEDS_POSIX
@@ -168,7 +168,7 @@ def test_signal_that_ends_a_trial_is_named(
 ) -> None:
     put(folder, "2", Calls(signal.raise_signal, number))
     app = serving(folder)
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     assert reason in reason_of(app)
 
 
@@ -182,10 +182,10 @@ def test_version_that_dies_when_it_is_called_does_not_replace_the_live_one(
 
     app = serving(folder, iris(engine="sklearn"))
     model_load_failed.connect(hear, weak=False)
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     put(folder, "2", AbortsWhenCalled())
     refresh(app)
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     assert heard == ["2"]
     assert "it killed the process of its trial (SIGABRT)" in reason_of(app)
 
@@ -211,11 +211,11 @@ def test_native_structures_that_kill(
 ) -> None:
     app = serving(folder)
     client = app.test_client()
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
     put(folder, "2", make())
     refresh(app)
     problem(client.post("/iris/versions/2/predict/", json=ROW), 503)
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
     assert failed(client) == ["2"]
 
 
@@ -223,7 +223,7 @@ def test_native_structures_that_kill(
 def test_cycle_among_the_children_of_a_tree(folder: Path, started: list[str]) -> None:
     put(folder, "2", tree_with_children_out_of_range(child=0))
     app = serving(folder, SKMODELS_TRIAL_SECONDS=5)
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     assert failed(app.test_client()) == ["2"]
 
 
@@ -233,15 +233,15 @@ def test_requests_are_served_while_a_version_hangs_in_its_trial(
 ) -> None:
     app = serving(folder, SKMODELS_RELOAD=0, SKMODELS_TRIAL_SECONDS=1.5)
     client = app.test_client()
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
     put(folder, "2", Calls(time.sleep, 600))
-    answers = 0
+    count = 0
     deadline = time.monotonic() + 60
     while failed(client) != ["2"]:
-        assert answer_of(client) == ("1", "1")
-        answers += 1
+        assert served_by(client) == ("1", "1")
+        count += 1
         assert time.monotonic() < deadline
-    assert answers > 20
+    assert count > 20
 
 
 def test_request_waits_for_the_trial_of_its_own_version_alone(
@@ -250,12 +250,12 @@ def test_request_waits_for_the_trial_of_its_own_version_alone(
     runs: list[str] = []
     is_tried, may_end = Event(), Event()
 
-    def run(runner: TrialRunner, task: Task, note: Note) -> Report:
+    def run(runner: TrialRunner, task: TrialTask, note: Note) -> TrialReport:
         runs.append(task.path.name)
         if task.path.name == "1.joblib":
             is_tried.set()
             assert may_end.wait(60)
-        return Report(0, is_late=False, result={"outcome": "passed"})
+        return TrialReport(0, is_late=False, result={"outcome": "passed"})
 
     def ask(label: str) -> Any:
         path = f"/iris/versions/{label}/predict/"
@@ -272,7 +272,7 @@ def test_request_waits_for_the_trial_of_its_own_version_alone(
             assert ask("0") == ["0"]
             put(folder, "3")
             refresh(app)
-            assert answer_of(app.test_client()) == ("3", "3")
+            assert served_by(app.test_client()) == ("3", "3")
             put(folder.parent / "other", "4")
             extension_of(app).register(Model(name="other", pipeline="other"))
             assert not any(each.done() for each in own)
@@ -288,7 +288,7 @@ def test_time_and_memory_of_a_trial_are_limited(tmp_path: Path, started: list[st
     put(tmp_path / "iris", "2", Calls(time.sleep, 600))
     put(tmp_path / "iris", "3", Calls(builtins.bytearray, 2 * 1024**3))
     app = serving(tmp_path / "iris", SKMODELS_TRIAL_SECONDS=1.5, SKMODELS_TRIAL_BYTES=1024**3)
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     assert "longer than 1.5 seconds: if it may take longer, raise" in reason_of(app, "2")
     assert "more than 1,073,741,824 bytes of memory" in reason_of(app, "3")
 
@@ -352,12 +352,12 @@ def test_models_in_memory_have_no_trial(started: list[str], tmp_path: Path) -> N
     app = Flask("memory", instance_path=str(tmp_path / "instance"))
     extension = SKModels(app)
     extension.add("iris", constant("1"), schema=FIELDS)
-    assert answer_of_memory(app) == "1"
+    assert served_from_memory(app) == "1"
     assert started == []
     assert not (tmp_path / "instance").exists()
 
 
-def answer_of_memory(app: Flask) -> Any:
+def served_from_memory(app: Flask) -> Any:
     return app.test_client().post("/iris/predict/", json=ROW).get_json()["predictions"][0]
 
 
@@ -385,7 +385,7 @@ def test_class_of_main_is_refused_with_the_remedy(
     monkeypatch.setattr(sys.modules["__main__"], "Scaler", Scaler, raising=False)
     put(folder, "2", Scaler().fit(np.eye(2), [1.0, 2.0]))
     app = serving(folder)
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     assert (
         "its trial in a process of its own cannot import __main__: move the classes of the file "
         "to a module that any process can import, or set SKMODELS_TRIAL to False"
@@ -428,7 +428,7 @@ def test_class_of_the_module_of_the_application(
     monkeypatch.syspath_prepend(root)
     module = importlib.import_module("tried_app")
     monkeypatch.delitem(sys.modules, "tried_app")
-    assert answer_of(module.app.test_client()) == ("2", "2")
+    assert served_by(module.app.test_client()) == ("2", "2")
     assert fresh == ["2.joblib"]
 
 
@@ -441,10 +441,10 @@ def test_declaration_that_is_code_stays_in_this_process(folder: Path, started: l
 
     rules = {"a": {"coerce": lambda value: value, "min": 0}, "b": {"type": "number"}}
     app = serving(folder, Doubled(schema=rules))
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     assert started == ["1.joblib"]
     other = serving(folder, Doubled(schema={"a": {"min": 0}, "b": {"type": "number"}}))
-    assert answer_of(other.test_client()) == ("1", "1")
+    assert served_by(other.test_client()) == ("1", "1")
     assert started == ["1.joblib"]  # the same data, so the outcome is known
 
 
@@ -465,7 +465,7 @@ def test_trial_that_never_ended_is_started_twice_at_most(
 ) -> None:
     """As if the server had killed the worker each time because it took too long to start."""
 
-    def killed(runner: TrialRunner, task: Task, note: Note) -> Report:
+    def killed(runner: TrialRunner, task: TrialTask, note: Note) -> TrialReport:
         started.append(task.path.name)
         raise SystemExit(1)
 
@@ -481,7 +481,7 @@ def test_trial_that_never_ended_is_started_twice_at_most(
 def test_interrupt_from_the_keyboard_does_not_count(
     folder: Path, started: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(runner: TrialRunner, task: Task, note: Note) -> Report:
+    def interrupted(runner: TrialRunner, task: TrialTask, note: Note) -> TrialReport:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(TrialRunner, "run", interrupted)
@@ -551,19 +551,19 @@ def test_python_of_a_server_that_is_no_python(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_trials_can_be_switched_off(folder: Path, started: list[str]) -> None:
-    assert answer_of(serving(folder, SKMODELS_TRIAL=False).test_client()) == ("1", "1")
+    assert served_by(serving(folder, SKMODELS_TRIAL=False).test_client()) == ("1", "1")
     assert started == []
 
 
 # In this process, for what another process does not show
 
 
-def task_of(path: Path, content: Any, **attributes: Any) -> Task:
+def task_of(path: Path, content: Any, **attributes: Any) -> TrialTask:
     joblib.dump(content, path)
     digest = sha256(path.read_bytes()).hexdigest()
     policy = Policy(root=path.parent)
     limits = Limits(seconds=1.0, max_bytes=1024**3)
-    return Task.of(iris(**attributes), Artifact(path), policy, digest, limits)
+    return TrialTask.of(iris(**attributes), Artifact(path), policy, digest, limits)
 
 
 class TooHungry(FailingEstimator):
@@ -633,7 +633,7 @@ def test_workers_share_a_trial_and_a_restarted_one_does_not_repeat_it(folder: Pa
     put(folder, "2", Calls(os.abort))
     with gunicorn(folder.parent, SERVED) as server:
         workers = ask_each(server, 2, "/iris/predict/", ROW)
-        assert {answer.version for answer in workers.values()} == {"1"}
+        assert {response.version for response in workers.values()} == {"1"}
         os.kill(min(workers), signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE
         while set(ask_each(server, 2, "/iris/predict/", ROW)) == set(workers):

@@ -47,7 +47,6 @@ from tests.support.versions_folder import (
     FIELDS,
     PREDICT,
     ROW,
-    answer_of,
     application,
     artifact,
     constant,
@@ -58,6 +57,7 @@ from tests.support.versions_folder import (
     is_root,
     put,
     refresh,
+    served_by,
     spoil,
     versions_of,
 )
@@ -148,7 +148,7 @@ def test_root_is_the_applications_by_default(tmp_path: Path) -> None:
     app = Flask("rooted", root_path=str(tmp_path))
     app.config["SKMODELS_TRUST_PICKLE"] = True
     SKModels(app).register(iris())
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
 
 
 def test_root_may_be_relative_to_the_applications(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_root_may_be_relative_to_the_applications(tmp_path: Path) -> None:
     app = Flask("rooted", root_path=str(tmp_path.parent))
     app.config.update(SKMODELS_TRUST_PICKLE=True, SKMODELS_ROOT=tmp_path.name)
     SKModels(app).register(iris())
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
 
 
 def test_error_at_start_names_model_and_file(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_file_is_loaded_once_for_all_applications(
     opened = count_loads(monkeypatch)
     for root in (tmp_path, tmp_path / "elsewhere"):
         app = application(iris(folder), root=root)
-        assert answer_of(app.test_client()) == ("2", "2")
+        assert served_by(app.test_client()) == ("2", "2")
         kept.append(app)
     assert opened == ["2.joblib"]
 
@@ -229,7 +229,7 @@ def test_verify_may_have_no_hash(folder: Path) -> None:
             return True
 
     app = serving(folder, SKMODELS_VERIFY=Verifier())
-    assert answer_of(app.test_client()) == ("2", "2")
+    assert served_by(app.test_client()) == ("2", "2")
 
 
 kept: list[Flask] = []
@@ -260,9 +260,9 @@ def test_first_use_loads_nothing_at_start(folder: Path, monkeypatch: pytest.Monk
     assert (health["ready"], health["models"]["iris"]["loaded"]) == (True, False)
     assert client.get(PREDICT).status_code == 405  # the rule is there
     assert opened == []
-    assert answer_of(client) == ("2", "2")
+    assert served_by(client) == ("2", "2")
     assert opened == ["2.joblib"]
-    assert answer_of(client, "/iris/versions/1/predict/") == ("1", "1")
+    assert served_by(client, "/iris/versions/1/predict/") == ("1", "1")
     assert opened == ["2.joblib", "1.joblib"]
 
 
@@ -271,7 +271,7 @@ def test_version_at_first_use_loads_that_version_alone(
 ) -> None:
     opened = count_loads(monkeypatch)
     client = serving(folder, SKMODELS_LOADING="first-use").test_client()
-    assert answer_of(client, "/iris/versions/1/predict/") == ("1", "1")
+    assert served_by(client, "/iris/versions/1/predict/") == ("1", "1")
     assert opened == ["1.joblib"]
 
 
@@ -295,7 +295,7 @@ def test_threads_at_first_use_load_once(folder: Path, monkeypatch: pytest.Monkey
 
     def ask(_: int) -> tuple[str, str]:
         barrier.wait(10)
-        return answer_of(app.test_client())
+        return served_by(app.test_client())
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, range(8))) == [("2", "2")] * 8
@@ -317,7 +317,7 @@ def test_failure_at_first_use_is_503_and_healed_by_a_good_file(
     assert heard == [("failed", "1")]
     assert [record.message for record in caplog.records if str(path) in record.message] != []
     put(tmp_path / "iris", "1")
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
     assert failed(client) == []
     assert heard == [("failed", "1"), ("loaded", "1")]
 
@@ -329,8 +329,8 @@ def test_missing_folder_at_first_use(tmp_path: Path, heard: Heard) -> None:
     assert failed(client, 503) == [None]
     assert heard == [("failed", None)]
     put(tmp_path / "iris", "1")
-    assert answer_of(client, "/iris/versions/1/predict/") == ("1", "1")
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client, "/iris/versions/1/predict/") == ("1", "1")
+    assert served_by(client) == ("1", "1")
 
 
 def test_start_of_many_models_compiles_no_addresses(
@@ -346,7 +346,7 @@ def test_start_of_many_models_compiles_no_addresses(
     monkeypatch.setattr(Rule, "_compile_builder", compile_builder)
     models = [Model(name=f"iris{n}", pipeline="iris", schema=FIELDS) for n in range(99)]
     app = application(*models, root=folder.parent, SKMODELS_LOADING="first-use")
-    assert answer_of(app.test_client(), "/iris98/predict/") == ("2", "2")
+    assert served_by(app.test_client(), "/iris98/predict/") == ("2", "2")
     assert [path for path in compiled if path.startswith("/iris")] == []
     with app.test_request_context():
         assert url_for("skmodels.iris7") == "/iris7/"
@@ -412,11 +412,11 @@ def test_model_let_go_of_while_in_use_answers(tmp_path: Path) -> None:
     other = Model(name="b", pipeline="b.joblib", schema=FIELDS)
     app = application(Slow(), other, root=tmp_path, SKMODELS_MAX_LOADED=1)
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(app.test_client().post, "/slow/predict/", json=ROW)
+        response = pool.submit(app.test_client().post, "/slow/predict/", json=ROW)
         assert entered.wait(10)
         assert app.test_client().post("/b/predict/", json=ROW).status_code == 200
         leave.set()
-        assert answer.result(10).get_json()["predictions"] == ["slow"]
+        assert response.result(10).get_json()["predictions"] == ["slow"]
 
 
 def test_no_thread_is_started_at_start(folder: Path) -> None:
@@ -438,10 +438,10 @@ def test_newest_serves_in_natural_order(tmp_path: Path) -> None:
     (tmp_path / "iris" / ".99.joblib").write_text("not yet a version")
     client = serving(tmp_path / "iris").test_client()
     assert versions_of(client) == labels[::-1]
-    assert answer_of(client) == ("v1", "v1")
+    assert served_by(client) == ("v1", "v1")
     for label in labels:
-        assert answer_of(client, f"/iris/versions/{label}/predict/") == (label, label)
-    assert answer_of(client, "/iris/versions/9/predict") == ("9", "9")
+        assert served_by(client, f"/iris/versions/{label}/predict/") == (label, label)
+    assert served_by(client, "/iris/versions/9/predict") == ("9", "9")
 
 
 def test_page_tells_of_loaded_versions(folder: Path) -> None:
@@ -452,7 +452,7 @@ def test_page_tells_of_loaded_versions(folder: Path) -> None:
     assert newest["sha256"] == hashlib.sha256((folder / "2.joblib").read_bytes()).hexdigest()
     assert newest["sklearn_version"] == sklearn.__version__
     assert datetime.fromisoformat(newest["loaded_at"]).tzinfo is not None
-    answer_of(client, "/iris/versions/1/predict/")
+    served_by(client, "/iris/versions/1/predict/")
     assert [v["is_loaded"] for v in client.get("/iris/").get_json()["versions"]] == [True, True]
 
 
@@ -506,7 +506,7 @@ def test_names_that_are_no_versions(tmp_path: Path) -> None:
     (folder / "current.joblib").symlink_to("1.joblib")
     client = serving(folder, pipeline=artifact(version="1")).test_client()
     assert versions_of(client) == ["current", "7", "6", "5", "4", "3", "1"]
-    assert answer_of(client, "/iris/versions/current/predict/") == ("current", "1")
+    assert served_by(client, "/iris/versions/current/predict/") == ("current", "1")
     for label in "34567":
         problem(client.post(f"/iris/versions/{label}/predict/", json=ROW), 503)
     assert failed(client) == list("34567")
@@ -598,11 +598,11 @@ def test_version_of_a_model_in_memory() -> None:
 def test_pin(folder: Path, code: str | None, configured: dict[str, str], serves: str) -> None:
     app = serving(folder, pipeline=artifact(version=code), SKMODELS_VERSIONS=configured)
     client = app.test_client()
-    assert answer_of(client) == (serves, serves)
-    assert answer_of(client, "/iris/versions/2/predict/") == ("2", "2")
+    assert served_by(client) == (serves, serves)
+    assert served_by(client, "/iris/versions/2/predict/") == ("2", "2")
     put(folder, "3")
     refresh(app)
-    assert answer_of(client)[0] == ("3" if serves == "2" and not configured else serves)
+    assert served_by(client)[0] == ("3" if serves == "2" and not configured else serves)
 
 
 @pytest.mark.parametrize("loading", ["startup", "first-use"])
@@ -640,8 +640,8 @@ def test_pin_of_an_unknown_model_where_models_are_registered_late(
         assert client.get(path).status_code == 500
     assert "SKMODELS_VERSIONS names the model 'rose', which is not registered" in caplog.text
     models.add("rose", "iris", schema=FIELDS)
-    assert answer_of(client) == ("1", "1")
-    assert answer_of(client, "/rose/predict/") == ("2", "2")
+    assert served_by(client) == ("1", "1")
+    assert served_by(client, "/rose/predict/") == ("2", "2")
 
 
 @pytest.mark.parametrize("pipeline", ["1.joblib", constant("1")])
@@ -658,7 +658,7 @@ def test_pin_that_goes_away_while_it_serves(folder: Path, heard: Heard) -> None:
     for _ in range(2):
         refresh(app)
     client = app.test_client()
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
     assert failed(client) == [None]
     assert heard == [("loaded", "1"), ("failed", "1")]
 
@@ -679,7 +679,7 @@ def test_version_that_is_there_twice_is_refused_and_the_others_are_not(
     twin.write_bytes((folder / "2.joblib").read_bytes())
     app = serving(folder)
     client = app.test_client()
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
     problem(client.post("/iris/versions/2/predict/", json=ROW), 503)
     assert failed(client) == ["2"]
     assert (
@@ -687,7 +687,7 @@ def test_version_that_is_there_twice_is_refused_and_the_others_are_not(
     )
     twin.unlink()
     refresh(app)
-    assert answer_of(client) == ("2", "2")
+    assert served_by(client) == ("2", "2")
     assert heard == [("failed", "2"), ("loaded", "1"), ("loaded", "2")]
 
 
@@ -695,7 +695,7 @@ def test_version_that_gets_a_twin_goes_on(folder: Path) -> None:
     app = serving(folder)
     (folder / "2.pkl").write_bytes((folder / "2.joblib").read_bytes())
     refresh(app)
-    assert answer_of(app.test_client()) == ("2", "2")
+    assert served_by(app.test_client()) == ("2", "2")
     assert failed(app.test_client()) == ["2"]
 
 
@@ -719,7 +719,7 @@ def test_folder_that_cannot_be_listed(folder: Path) -> None:
 def test_start_takes_the_newest_that_loads(folder: Path, heard: Heard) -> None:
     spoil(folder, "3")
     client = serving(folder).test_client()
-    assert answer_of(client) == ("2", "2")
+    assert served_by(client) == ("2", "2")
     assert failed(client) == ["3"]
     assert heard == [("failed", "3"), ("loaded", "2")]
 
@@ -738,7 +738,7 @@ def test_versions_asked_for_by_address_do_not_pile_up(folder: Path) -> None:
         put(folder, label)
     client = serving(folder).test_client()
     for label in "12345678":
-        assert answer_of(client, f"/iris/versions/{label}/predict/") == (label, label)
+        assert served_by(client, f"/iris/versions/{label}/predict/") == (label, label)
     versions = client.get("/iris/").get_json()["versions"]
     assert [v["version"] for v in versions if v["is_loaded"]] == ["9", "8", "7", "6"]
 
@@ -750,10 +750,10 @@ def test_newer_version_takes_over(folder: Path, heard: Heard) -> None:
     app = serving(folder)
     put(folder, "10")
     client = app.test_client()
-    assert answer_of(client) == ("2", "2")
+    assert served_by(client) == ("2", "2")
     refresh(app)
-    assert answer_of(client) == ("10", "10")
-    assert answer_of(client, "/iris/versions/2/predict/") == ("2", "2")
+    assert served_by(client) == ("10", "10")
+    assert served_by(client, "/iris/versions/2/predict/") == ("2", "2")
     assert versions_of(client) == ["10", "2", "1"]
     assert heard == [("loaded", "2"), ("loaded", "10"), ("loaded", "2")]
 
@@ -795,7 +795,7 @@ def test_receiver_of_model_loaded_may_predict(folder: Path) -> None:
 
     app = serving(folder, SKMODELS_LOADING="first-use")
     with model_loaded.connected_to(warm):
-        answer_of(app.test_client())
+        served_by(app.test_client())
         put(folder, "3")
         refresh(app)
     assert found == ["2", "2", "3", "3"]
@@ -820,9 +820,9 @@ def test_requests_poll_at_their_interval(folder: Path) -> None:
     app = serving(folder, SKMODELS_RELOAD=0)
     swapped = heard_of("3")
     put(folder, "3")
-    assert answer_of(app.test_client())[0] in {"2", "3"}
+    assert served_by(app.test_client())[0] in {"2", "3"}
     assert swapped.wait(10)
-    assert answer_of(app.test_client()) == ("3", "3")
+    assert served_by(app.test_client()) == ("3", "3")
 
 
 def test_reload_is_heard_of_where_the_clock_went_backwards(folder: Path) -> None:
@@ -831,9 +831,9 @@ def test_reload_is_heard_of_where_the_clock_went_backwards(folder: Path) -> None
     swapped = heard_of("3")
     put(folder, "3")
     os.utime(folder / ".reload", (1, 1))
-    answer_of(app.test_client())
+    served_by(app.test_client())
     assert swapped.wait(10)
-    assert answer_of(app.test_client()) == ("3", "3")
+    assert served_by(app.test_client()) == ("3", "3")
 
 
 @pytest.mark.parametrize("in_place", [False, True])
@@ -862,7 +862,7 @@ def test_folder_that_is_moved_away_and_comes_back(folder: Path) -> None:
     put(away, "3")
     away.rename(folder)
     refresh(app)
-    assert answer_of(app.test_client()) == ("3", "3")
+    assert served_by(app.test_client()) == ("3", "3")
     assert failed(app.test_client()) == []
 
 
@@ -873,7 +873,7 @@ def test_several_refresh_at_once(folder: Path, heard: Heard) -> None:
     with ThreadPoolExecutor(8) as pool:
         for each in [pool.submit(refresh, app) for _ in range(16)]:
             each.result(10)
-    assert answer_of(app.test_client()) == ("3", "3")
+    assert served_by(app.test_client()) == ("3", "3")
     assert heard == [("loaded", "2"), ("failed", "4"), ("loaded", "3")]
 
 
@@ -896,7 +896,7 @@ def test_requests_do_not_poll_before_their_time(
     put(folder, "3")
     before = threading.active_count()
     monkeypatch.setattr(threading.Thread, "start", lambda self: pytest.fail("it polled"))
-    assert answer_of(app.test_client()) == ("2", "2")
+    assert served_by(app.test_client()) == ("2", "2")
     assert threading.active_count() == before
 
 
@@ -918,12 +918,12 @@ def test_many_requests_are_one_poll(folder: Path) -> None:
     swapped = heard_of("3")
     put(folder, "3")
     client = app.test_client()
-    assert [answer_of(client) for _ in range(20)] == [("2", "2")] * 20
+    assert [served_by(client) for _ in range(20)] == [("2", "2")] * 20
     assert entered.wait(10)
-    assert [answer_of(client) for _ in range(20)] == [("2", "2")] * 20
+    assert [served_by(client) for _ in range(20)] == [("2", "2")] * 20
     leave.set()
     assert swapped.wait(10)
-    assert answer_of(client) == ("3", "3")
+    assert served_by(client) == ("3", "3")
     assert len(polls) == 1
 
 
@@ -938,10 +938,10 @@ def test_poll_without_a_thread_to_spare(
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
-        assert answer_of(app.test_client()) == ("2", "2")
+        assert served_by(app.test_client()) == ("2", "2")
     assert "can't start new thread" in caplog.text
     swapped = heard_of("3")
-    answer_of(app.test_client())
+    served_by(app.test_client())
     assert swapped.wait(10)
 
 
@@ -958,11 +958,11 @@ def test_receiver_that_raises_during_a_poll_is_logged(
 
     put(folder, "3")
     with model_loaded.connected_to(broken):
-        answer_of(app.test_client())
+        served_by(app.test_client())
         assert called.wait(10)
         join_polls()
     assert "polling the versions of model 'iris' failed" in caplog.text
-    assert answer_of(app.test_client()) == ("3", "3")
+    assert served_by(app.test_client()) == ("3", "3")
 
 
 def test_request_in_flight_finishes_on_the_old_version(folder: Path) -> None:
@@ -979,11 +979,11 @@ def test_request_in_flight_finishes_on_the_old_version(folder: Path) -> None:
 
     app = application(Slow(), root=folder.parent)
     with ThreadPoolExecutor(1) as pool:
-        flight = pool.submit(answer_of, app.test_client())
+        flight = pool.submit(served_by, app.test_client())
         assert entered.wait(10)
         put(folder, "3")
         refresh(app)
-        assert answer_of(app.test_client()) == ("3", "3")
+        assert served_by(app.test_client()) == ("3", "3")
         leave.set()
         assert flight.result(10) == ("2", "2")
 
@@ -991,7 +991,7 @@ def test_request_in_flight_finishes_on_the_old_version(folder: Path) -> None:
 def test_requests_do_not_wait_for_a_load(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = serving(folder)
     client = app.test_client()
-    answer_of(client, "/iris/versions/1/predict/")
+    served_by(client, "/iris/versions/1/predict/")
     entered, leave = threading.Event(), threading.Event()
     load = joblib.load
 
@@ -1005,11 +1005,11 @@ def test_requests_do_not_wait_for_a_load(folder: Path, monkeypatch: pytest.Monke
     with ThreadPoolExecutor(1) as pool:
         refreshing = pool.submit(refresh, app)
         assert entered.wait(10)
-        assert answer_of(client) == ("2", "2")
-        assert answer_of(client, "/iris/versions/1/predict/") == ("1", "1")
+        assert served_by(client) == ("2", "2")
+        assert served_by(client, "/iris/versions/1/predict/") == ("1", "1")
         leave.set()
         refreshing.result(10)
-    assert answer_of(client) == ("3", "3")
+    assert served_by(client) == ("3", "3")
 
 
 def test_broken_version_does_not_take_over(
@@ -1020,7 +1020,7 @@ def test_broken_version_does_not_take_over(
     path = spoil(folder, "3")
     for _ in range(3):
         refresh(app)
-    assert answer_of(client) == ("2", "2")
+    assert served_by(client) == ("2", "2")
     assert failed(client) == ["3"]
     assert heard == [("loaded", "2"), ("failed", "3")]
     logged = [record for record in caplog.records if str(path) in record.getMessage()]
@@ -1030,7 +1030,7 @@ def test_broken_version_does_not_take_over(
     assert heard == [("loaded", "2"), ("failed", "3"), ("failed", "3")]
     put(folder, "3")
     refresh(app)
-    assert answer_of(client) == ("3", "3")
+    assert served_by(client) == ("3", "3")
     assert failed(client) == []
 
 
@@ -1042,7 +1042,7 @@ def test_broken_version_is_not_reported_again_when_another_comes(
     refresh(app)
     put(folder, "3")
     refresh(app)
-    assert answer_of(app.test_client()) == ("3", "3")
+    assert served_by(app.test_client()) == ("3", "3")
     assert heard == [("loaded", "2"), ("failed", "9"), ("loaded", "3")]
     (folder / "9.joblib").unlink()
     refresh(app)
@@ -1055,7 +1055,7 @@ def test_older_good_version_is_chosen(folder: Path, heard: Heard) -> None:
         spoil(folder, label)
     put(folder, "3")
     refresh(app)
-    assert answer_of(app.test_client()) == ("3", "3")
+    assert served_by(app.test_client()) == ("3", "3")
     assert failed(app.test_client()) == ["5", "4"]
     assert heard == [("loaded", "2"), ("failed", "5"), ("failed", "4"), ("loaded", "3")]
 
@@ -1065,21 +1065,21 @@ def test_half_written_file_is_loaded_when_it_is_complete(folder: Path, heard: He
     whole = put(folder, "3").read_bytes()
     (folder / "3.joblib").write_bytes(whole[: len(whole) // 2])
     refresh(app)
-    assert answer_of(app.test_client()) == ("2", "2")
+    assert served_by(app.test_client()) == ("2", "2")
     (folder / "3.joblib").write_bytes(whole)
     refresh(app)
-    assert answer_of(app.test_client()) == ("3", "3")
+    assert served_by(app.test_client()) == ("3", "3")
     assert heard == [("loaded", "2"), ("failed", "3"), ("loaded", "3")]
 
 
 def test_version_that_is_removed(folder: Path, heard: Heard) -> None:
     app = serving(folder)
     client = app.test_client()
-    answer_of(client, "/iris/versions/1/predict/")
+    served_by(client, "/iris/versions/1/predict/")
     (folder / "2.joblib").unlink()
-    assert answer_of(client) == ("2", "2")
+    assert served_by(client) == ("2", "2")
     refresh(app)
-    assert answer_of(client) == ("1", "1")
+    assert served_by(client) == ("1", "1")
     assert versions_of(client) == ["1"]
     problem(client.post("/iris/versions/2/predict/", json=ROW), 404)
 
@@ -1094,12 +1094,12 @@ def test_all_versions_are_removed(folder: Path, heard: Heard, *, remove: bool) -
     for _ in range(2):
         refresh(app)
     client = app.test_client()
-    assert answer_of(client) == ("2", "2")
+    assert served_by(client) == ("2", "2")
     assert failed(client) == [None]
     assert heard == [("loaded", "2"), ("failed", None)]
     put(folder, "3")
     refresh(app)
-    assert answer_of(client) == ("3", "3")
+    assert served_by(client) == ("3", "3")
     assert failed(client) == []
 
 
@@ -1108,21 +1108,21 @@ def test_version_that_is_removed_while_the_others_are_broken(folder: Path) -> No
     spoil(folder, "1")
     (folder / "2.joblib").unlink()
     refresh(app)
-    assert answer_of(app.test_client()) == ("2", "2")
+    assert served_by(app.test_client()) == ("2", "2")
     assert failed(app.test_client()) == ["1"]
 
 
 def test_version_with_new_content(folder: Path) -> None:
     app = serving(folder)
     client = app.test_client()
-    answer_of(client, "/iris/versions/1/predict/")
+    served_by(client, "/iris/versions/1/predict/")
     put(folder, "2", constant("two"))
     put(folder, "1", constant("one"))
-    assert answer_of(client, "/iris/versions/2/predict/") == ("2", "2")
+    assert served_by(client, "/iris/versions/2/predict/") == ("2", "2")
     refresh(app)
-    assert answer_of(client) == ("2", "two")
-    assert answer_of(client, "/iris/versions/2/predict/") == ("2", "two")
-    assert answer_of(client, "/iris/versions/1/predict/") == ("1", "one")
+    assert served_by(client) == ("2", "two")
+    assert served_by(client, "/iris/versions/2/predict/") == ("2", "two")
+    assert served_by(client, "/iris/versions/1/predict/") == ("1", "one")
 
 
 @pytest.mark.parametrize("content", [b"half", None])
@@ -1137,8 +1137,8 @@ def test_version_with_new_content_that_is_no_good(
     for _ in range(2):
         refresh(app)
     client = app.test_client()
-    assert answer_of(client) == ("2", "2")  # the old one goes on, not an older one
-    assert answer_of(client, "/iris/versions/2/predict/") == ("2", "2")
+    assert served_by(client) == ("2", "2")  # the old one goes on, not an older one
+    assert served_by(client, "/iris/versions/2/predict/") == ("2", "2")
     assert failed(client) == ["2"]
     assert heard == [("loaded", "2"), ("failed", "2")]
 
@@ -1230,7 +1230,7 @@ def test_transformer_does_not_take_over_from_what_predicts(tmp_path: Path) -> No
     app = application(iris(), root=tmp_path)
     put(tmp_path / "iris", "2", StandardScaler().fit(np.eye(2)))
     refresh(app)
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
     assert "it lacks methods" in deployment_of(app).versions.failures["2"]
 
 
@@ -1251,24 +1251,24 @@ class Careful(Model):
     name, pipeline, schema = "iris", "iris", FIELDS
 
     def predict(self, X: Any) -> Any:
-        answer = super().predict(X)
-        if answer[0] == "bad":
+        response = super().predict(X)
+        if response[0] == "bad":
             raise ValueError("an answer that nobody knows")
-        return answer
+        return response
 
 
 @pytest.mark.parametrize("examples", [[ROW], [[1, 2]], [ROW, ROW]])
-@pytest.mark.parametrize(("answer", "taken"), [("2", True), ("bad", False)])
+@pytest.mark.parametrize(("response", "taken"), [("2", True), ("bad", False)])
 def test_new_version_must_answer_the_examples(
-    tmp_path: Path, examples: list[Any], answer: str, *, taken: bool
+    tmp_path: Path, examples: list[Any], response: str, *, taken: bool
 ) -> None:
     put(tmp_path / "iris", "1")
     app = application(Careful(examples=examples), root=tmp_path)
-    put(tmp_path / "iris", "2", constant(answer))
+    put(tmp_path / "iris", "2", constant(response))
     refresh(app)
     client = app.test_client()
     assert failed(client) == ([] if taken else ["2"])
-    assert answer_of(client)[0] == ("2" if taken else "1")
+    assert served_by(client)[0] == ("2" if taken else "1")
 
 
 def test_examples_that_are_not_valid_stop_a_new_version(tmp_path: Path, heard: Heard) -> None:
@@ -1279,7 +1279,7 @@ def test_examples_that_are_not_valid_stop_a_new_version(tmp_path: Path, heard: H
     assert heard == [("loaded", "1"), ("failed", "1"), ("failed", "2")]
     texts = deployment_of(app).versions.failures
     assert "2.joblib: example 0 is not valid" in texts["2"]
-    assert answer_of(app.test_client()) == ("1", "1")
+    assert served_by(app.test_client()) == ("1", "1")
 
 
 def test_file_that_is_refused_is_tried_again_when_one_comes_beside_it(
@@ -1293,10 +1293,10 @@ def test_file_that_is_refused_is_tried_again_when_one_comes_beside_it(
     app = serving(folder, SKMODELS_VERIFY=verify)
     put(folder, "3")
     refresh(app)
-    assert answer_of(app.test_client()) == ("2", "2")
+    assert served_by(app.test_client()) == ("2", "2")
     (folder / "3.joblib.sig").touch()
     refresh(app)
-    assert answer_of(app.test_client()) == ("3", "3")
+    assert served_by(app.test_client()) == ("3", "3")
     assert heard == [("loaded", "2"), ("failed", "3"), ("loaded", "3")]
 
 
@@ -1307,7 +1307,7 @@ def test_load_while_versions_are_dropped(folder: Path) -> None:
     def ask() -> int:
         client, count = app.test_client(), 0
         while not stop.is_set() or not count:
-            version, answered = answer_of(client)
+            version, answered = served_by(client)
             assert version == answered
             count += 1
         return count
@@ -1323,7 +1323,7 @@ def test_load_while_versions_are_dropped(folder: Path) -> None:
         assert all(client.result(30) for client in clients)
     join_polls()
     refresh(app)
-    assert answer_of(app.test_client()) == ("14", "14")
+    assert served_by(app.test_client()) == ("14", "14")
 
 
 def test_readiness_check_polls_a_model_that_could_not_be_loaded(

@@ -38,13 +38,13 @@ CHANGES: dict[str, Change] = {
 @pytest.mark.parametrize("method", ["POST", "GET", "HEAD"])
 @pytest.mark.parametrize("name", CHANGES)
 def test_whole_response_is_sent_as_flask_sends_a_response(name: str, method: str) -> None:
-    answers = []
+    responses = []
     usual = Response(b"[1]", content_type="application/json")
     for response in (usual, WholeResponse(b"[1]", "application/json")):
         CHANGES[name](response)
         parts, status, headers = run_wsgi_app(response, environ_of(method=method))
-        answers.append((b"".join(parts), status, headers.to_wsgi_list()))
-    assert answers[0] == answers[1]
+        responses.append((b"".join(parts), status, headers.to_wsgi_list()))
+    assert responses[0] == responses[1]
 
 
 def test_function_is_called_when_the_response_is_closed() -> None:

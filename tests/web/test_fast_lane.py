@@ -66,13 +66,13 @@ Hook = Callable[[Flask, Calls], None]
 def answered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths of the requests that the lane has answered."""
     paths: list[str] = []
-    answer = FastLane._answer
+    respond = FastLane._respond
 
     def recording(self: FastLane, rule: Rule, *arguments: Any) -> Any:
         paths.append(rule.rule)
-        return answer(self, rule, *arguments)
+        return respond(self, rule, *arguments)
 
-    monkeypatch.setattr(FastLane, "_answer", recording)
+    monkeypatch.setattr(FastLane, "_respond", recording)
     return paths
 
 
@@ -286,11 +286,11 @@ def test_predictions_and_errors_are_answered_by_the_lane(
 
 @pytest.mark.parametrize("length", ["5", "1000", "-1", "x", ""])
 def test_wrong_length_of_the_body(everything: Flask, length: str) -> None:
-    answers = []
+    responses = []
     for application in (through_flask(everything), everything.wsgi_app):
         environ = environ_of(PATH, **ROW) | {"CONTENT_LENGTH": length}
-        answers.append(ask_wsgi(application, environ))
-    assert answers[0] == answers[1]
+        responses.append(ask_wsgi(application, environ))
+    assert responses[0] == responses[1]
 
 
 def test_body_that_cannot_be_read(everything: Flask) -> None:
@@ -298,12 +298,12 @@ def test_body_that_cannot_be_read(everything: Flask) -> None:
         def read(self, *size: Any) -> bytes:
             raise OSError("gone")
 
-    answers = []
+    responses = []
     for application in (through_flask(everything), everything.wsgi_app):
         environ = environ_of(PATH, **ROW) | {"wsgi.input": Broken()}
-        answers.append(ask_wsgi(application, environ))
-    assert answers[0] == answers[1]
-    assert answers[0].status.startswith("400")
+        responses.append(ask_wsgi(application, environ))
+    assert responses[0] == responses[1]
+    assert responses[0].status.startswith("400")
 
 
 # What keeps the lane off
@@ -865,9 +865,9 @@ def test_what_a_receiver_does_to_the_response(iris: KeyValueModel, answered: lis
             return response
 
     after_prediction.connect(receiver, app)
-    answer = both_ways(app, PATH, **ROW)
-    assert answer.status == "202 ACCEPTED"
-    names = dict(answer.headers)
+    response = both_ways(app, PATH, **ROW)
+    assert response.status == "202 ACCEPTED"
+    names = dict(response.headers)
     assert names["X-Added"] == "value"
     assert names["Vary"] == "Cookie"
     assert names["Set-Cookie"].startswith("session=")

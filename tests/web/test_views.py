@@ -75,8 +75,8 @@ def test_texts_end_with_a_newline_on_a_terminal(
 @pytest.mark.parametrize("body", ["values=1,3,7.2", "values=1, 3 , 7.2", "values=+1,3.0,72e-1"])
 def test_values(line_pipeline: Any, body: str) -> None:
     client = serve(ValuesModel(name="line", pipeline=line_pipeline))
-    answer = line(post_bytes(client, "/line/predict/", body.replace("+", "%2B").encode(), FORM))
-    assert answer == repr(float(line_pipeline.predict([[1, 3, 7.2]])[0]))
+    response = line(post_bytes(client, "/line/predict/", body.replace("+", "%2B").encode(), FORM))
+    assert response == repr(float(line_pipeline.predict([[1, 3, 7.2]])[0]))
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_what_comes_out_is_what_the_estimator_returns(client: FlaskClient, pipel
 
 def test_probabilities(client: FlaskClient, pipeline: Any) -> None:
     expected = pipeline.predict_proba([list(SETOSA.values())])[0].tolist()
-    answer = line(client.post("/iris/predict_proba/", data=SETOSA))
-    assert answer == ",".join(map(repr, expected))
+    text = line(client.post("/iris/predict_proba/", data=SETOSA))
+    assert text == ",".join(map(repr, expected))
     response = post_json(client, "/iris/predict_proba/", SETOSA)
     assert predictions(response) == [expected]
     assert json.loads(response.data)["classes"] == [0, 1, 2]
@@ -258,12 +258,12 @@ def test_health(client: FlaskClient) -> None:
 )
 def test_accept(client: FlaskClient, accept: str | None, from_form: str, from_json: str) -> None:
     headers = {} if accept is None else {"Accept": accept}
-    answers = {"text/plain": "0", JSON: [0]}
+    expected = {"text/plain": "0", JSON: [0]}
     form = client.post(PATH, data=SETOSA, headers=headers)
     document = post_json(client, PATH, SETOSA, accept)
     for response, media_type in ((form, from_form), (document, from_json)):
         read = line if media_type == "text/plain" else predictions
-        assert read(response) == answers[media_type]
+        assert read(response) == expected[media_type]
 
 
 @pytest.mark.parametrize(
@@ -455,19 +455,19 @@ def test_stream_of_the_request_is_read_to_its_end(models: SKModels, rows: Any) -
     assert left == [b""]
 
 
-def replace_body(answer: Response, parts: Iterable[Any]) -> None:
+def replace_body(response: Response, parts: Iterable[Any]) -> None:
     """Give an answer another body, of a length that Werkzeug has to find out if it can."""
-    answer.response = parts
-    answer.headers.remove("Content-Length")
+    response.response = parts
+    response.headers.remove("Content-Length")
 
 
 CHANGES: dict[str, tuple[Callable[[Response], Any], int, bytes]] = {
-    "body": (lambda answer: answer.set_data("abcd"), 200, b"abcd"),
-    "parts": (lambda answer: replace_body(answer, ["ab", b"c"]), 200, b"abc"),
-    "stream": (lambda answer: replace_body(answer, iter([b"ab", b"c"])), 200, b"abc"),
-    "nothing": (lambda answer: setattr(answer, "status_code", 204), 204, b""),
-    "not modified": (lambda answer: setattr(answer, "status_code", 304), 304, b""),
-    "no length": (lambda answer: answer.headers.remove("Content-Length"), 200, b"0"),
+    "body": (lambda response: response.set_data("abcd"), 200, b"abcd"),
+    "parts": (lambda response: replace_body(response, ["ab", b"c"]), 200, b"abc"),
+    "stream": (lambda response: replace_body(response, iter([b"ab", b"c"])), 200, b"abc"),
+    "nothing": (lambda response: setattr(response, "status_code", 204), 204, b""),
+    "not modified": (lambda response: setattr(response, "status_code", 304), 304, b""),
+    "no length": (lambda response: response.headers.remove("Content-Length"), 200, b"0"),
 }
 
 
@@ -475,15 +475,15 @@ CHANGES: dict[str, tuple[Callable[[Response], Any], int, bytes]] = {
 def test_answer_that_the_host_changes(models: SKModels, what: str) -> None:
     """The host's hooks get an ordinary response, and what they make of it is sent as Werkzeug's."""
     change, status, body = CHANGES[what]
-    answer = _changed(models, change)
-    assert (answer.status_code, answer.data) == (status, body)
+    response = _changed(models, change)
+    assert (response.status_code, response.data) == (status, body)
     has_length = status == 200 and what != "stream"
-    assert answer.headers.get("Content-Length") == (str(len(body)) if has_length else None)
+    assert response.headers.get("Content-Length") == (str(len(body)) if has_length else None)
 
 
 def test_address_that_the_host_adds_is_made_whole(models: SKModels) -> None:
-    answer = _changed(models, lambda answer: setattr(answer, "location", "/\xe9"))
-    assert answer.headers["Location"] == "/%C3%A9"
+    response = _changed(models, lambda response: setattr(response, "location", "/\xe9"))
+    assert response.headers["Location"] == "/%C3%A9"
 
 
 def _changed(models: SKModels, change: Callable[[Response], Any]) -> TestResponse:
@@ -617,7 +617,7 @@ def test_http_error_with_an_answer_of_its_own(app: Flask, client: FlaskClient) -
 @pytest.mark.parametrize("given", ["abc", "!~", "x" * 128, "0b9e-11:/?"])
 def test_request_id_is_taken(client: FlaskClient, given: str) -> None:
     headers = {"X-Request-ID": given}
-    answers = [
+    responses = [
         client.post(PATH, data=SETOSA, headers=headers),
         client.post(PATH, data={}, headers=headers),
         client.post(PATH, data="x", content_type="application/xml", headers=headers),
@@ -626,8 +626,8 @@ def test_request_id_is_taken(client: FlaskClient, given: str) -> None:
         client.get("/-/models", headers=headers),
         client.get("/-/health/live", headers=headers),
     ]
-    assert [answer.status_code for answer in answers] == [200, 400, 415, 406, 200, 200, 200]
-    assert [answer.headers.getlist("X-Request-ID") for answer in answers] == [[given]] * 7
+    assert [response.status_code for response in responses] == [200, 400, 415, 406, 200, 200, 200]
+    assert [response.headers.getlist("X-Request-ID") for response in responses] == [[given]] * 7
 
 
 @pytest.mark.parametrize("given", [None, "", "x" * 129, "a b", "a\tb", "\xe9", "\x7f"])

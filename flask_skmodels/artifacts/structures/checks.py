@@ -76,7 +76,7 @@ def whole_number(value: Any, name: str, low: int, high: int = 2**31 - 1) -> int:
     return int(value)
 
 
-def width_of(item: Any) -> int:
+def feature_count(item: Any) -> int:
     """Return ``n_features_in_``, the number of columns that the estimator requires of X."""
     return whole_number(state_of(item).get("n_features_in_"), "n_features_in_", 0)
 

@@ -9,10 +9,10 @@ import numpy as np
 from flask_skmodels.artifacts.structures.checks import (
     check_shape,
     ensure,
+    feature_count,
     state_of,
     structure,
     whole_number,
-    width_of,
 )
 
 MAX_THREADS = 4096
@@ -25,7 +25,7 @@ def check_kmeans(estimator: Any) -> None:
     centers = state.get("cluster_centers_")
     if centers is None:
         return
-    width = width_of(estimator)
+    width = feature_count(estimator)
     ensure(np.ndim(centers) == 2 and len(centers) > 0, "cluster_centers_ has no centers")
     check_shape(centers, (len(centers), width), "cluster_centers_")
     whole_number(state.get("_n_threads", 1), "_n_threads", 1, MAX_THREADS)

@@ -11,9 +11,9 @@ from flask_skmodels.artifacts.structures.checks import (
     check_indices,
     check_shape,
     ensure,
+    feature_count,
     state_of,
     structure,
-    width_of,
 )
 from flask_skmodels.artifacts.structures.trees import check_nodes
 from flask_skmodels.schema.types import Array
@@ -45,7 +45,7 @@ def check_boosting(estimator: Any) -> None:
     predictors = state.get("_predictors")
     if predictors is None:
         return
-    width = width_of(estimator)
+    width = feature_count(estimator)
     _check_preprocessor(state.get("_preprocessor"), width)
     is_categorical = np.asarray(state_of(state["_bin_mapper"])["is_categorical_"])
     check_shape(is_categorical, (width,), "is_categorical_")
@@ -68,7 +68,7 @@ def _check_preprocessor(preprocessor: Any, width: int) -> None:
     """
     if preprocessor is None:
         return
-    ensure(width_of(preprocessor) == width, "its preprocessor takes X of the wrong width")
+    ensure(feature_count(preprocessor) == width, "its preprocessor takes X of the wrong width")
     masks = []
     for name, transformer, mask in state_of(preprocessor)["transformers_"]:
         kind = type(transformer).__name__

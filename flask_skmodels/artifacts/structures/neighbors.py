@@ -10,10 +10,10 @@ from flask_skmodels.artifacts.structures.checks import (
     check_indices,
     check_shape,
     ensure,
+    feature_count,
     state_of,
     structure,
     whole_number,
-    width_of,
 )
 from flask_skmodels.schema.types import Array
 
@@ -89,7 +89,7 @@ def check_neighbors(estimator: Any) -> None:
         state.get("n_samples_fit_", rows) == rows, "n_samples_fit_ differs from the number of rows"
     )
     if "n_features_in_" in state or state["_fit_method"] == "brute":
-        width = width_of(estimator)
+        width = feature_count(estimator)
         ensure(columns == width, f"its training data have {columns} columns, not {width}")
     tree = state.get("_tree")
     if tree is not None:

@@ -10,9 +10,9 @@ from flask_skmodels.artifacts.structures.checks import (
     check_indices,
     check_shape,
     ensure,
+    feature_count,
     state_of,
     structure,
-    width_of,
 )
 from flask_skmodels.schema.types import Array
 
@@ -29,7 +29,7 @@ def check_support_vectors(estimator: Any) -> None:
     support = np.asarray(state["support_"])
     total, classes = len(support), len(counts)
     _check_counts(estimator, counts, total)
-    _check_vectors(state, total, width_of(estimator))
+    _check_vectors(state, total, feature_count(estimator))
     _check_coefficients(state, classes, total)
     pairs = classes * (classes - 1) // 2
     check_shape(state["_intercept_"], (pairs,), "_intercept_")

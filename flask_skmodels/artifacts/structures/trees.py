@@ -10,10 +10,10 @@ from flask_skmodels.artifacts.structures.checks import (
     check_indices,
     check_shape,
     ensure,
+    feature_count,
     state_of,
     structure,
     whole_number,
-    width_of,
 )
 from flask_skmodels.schema.types import Array
 
@@ -85,10 +85,10 @@ def check_decision_tree(estimator: Any) -> None:
     """Check that a tree takes X of the width that its estimator accepts."""
     tree = state_of(estimator).get("tree_")
     if tree is not None:
-        check_width(tree, width_of(estimator))
+        check_tree_width(tree, feature_count(estimator))
 
 
-def check_width(tree: Any, width: int) -> None:
+def check_tree_width(tree: Any, width: int) -> None:
     """Check the number of columns that a native tree was fitted on."""
     columns = tree.n_features
     ensure(columns == width, f"its tree takes {columns} columns, the estimator {width}")
@@ -100,9 +100,9 @@ def check_forest(estimator: Any) -> None:
     trees = state_of(estimator).get("estimators_")
     if trees is None:
         return
-    width = width_of(estimator)
+    width = feature_count(estimator)
     for tree in trees.flat if isinstance(trees, np.ndarray) else trees:
-        check_width(tree.tree_, width)
+        check_tree_width(tree.tree_, width)
 
 
 @structure("sklearn.ensemble._gb.BaseGradientBoosting")
@@ -146,7 +146,7 @@ def check_bagging(estimator: Any) -> None:
     features, estimators = state.get("estimators_features_"), state.get("estimators_")
     if features is None or estimators is None:
         return
-    width = width_of(estimator)
+    width = feature_count(estimator)
     ensure(len(features) == len(estimators), "estimators_features_ has the wrong length")
     for columns, part in zip(features, estimators, strict=True):
         indices = check_indices(columns, width, "estimators_features_")

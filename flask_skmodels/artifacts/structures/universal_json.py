@@ -21,13 +21,13 @@ def read_universal_json(data: bytes) -> Any:
 
     :raises Unsound: it ends too early, is nested too deeply or is followed by other bytes
     """
-    reader = _Reader(data)
+    reader = _UniversalJSONReader(data)
     value = reader.value(reader.text(1), 0)
     ensure(reader.position == len(data), "its buffer has more bytes than its document")
     return value
 
 
-class _Reader:
+class _UniversalJSONReader:
     def __init__(self, data: bytes) -> None:
         self.data, self.position = data, 0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_skmodels.bulk.batch import BatchResult
 from flask_skmodels.bulk.chunks import Chunk
-from flask_skmodels.bulk.executors.executor import ClusterExecutor, Models, Task, run_remotely
+from flask_skmodels.bulk.executors.executor import ChunkTask, ClusterExecutor, Models, run_remotely
 from flask_skmodels.bulk.shipped_model import ShippedModel, receive, received
 from flask_skmodels.exceptions import ScoringError, in_one_line
 from flask_skmodels.hints import install_line
@@ -47,7 +47,7 @@ class DaskExecutor(ClusterExecutor):
         self.workers = max(1, sum(threads.values()))
         self.ship(models.by_file)
 
-    def begin(self, task: Task, chunk: Chunk) -> Any:
+    def begin(self, task: ChunkTask, chunk: Chunk) -> Any:
         """Submit a chunk to the cluster.
 
         The chunk is part of the task: data that a worker holds would be lost with the worker.
@@ -80,5 +80,5 @@ class DaskExecutor(ClusterExecutor):
         self._key = shipped.key
 
 
-def _run(key: str, task: Task, chunk: Chunk) -> BatchResult:
+def _run(key: str, task: ChunkTask, chunk: Chunk) -> BatchResult:
     return run_remotely(received(key), task, chunk)

@@ -12,7 +12,7 @@ from flask_skmodels.bulk.shipped_model import FileNotSeen, ShippedModel
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ChunkTask:
     """What a run does with each chunk.
 
     :param method: name of the method
@@ -41,7 +41,7 @@ class Executor(Protocol):
 
     workers: int
 
-    def submit(self, task: Task, chunk: Chunk) -> Pending:
+    def submit(self, task: ChunkTask, chunk: Chunk) -> Pending:
         """Begin to predict a chunk."""
 
     def close(self, *, at_once: bool) -> None:
@@ -51,7 +51,7 @@ class Executor(Protocol):
         """
 
 
-def run_remotely(shipped: ShippedModel, task: Task, chunk: Chunk) -> BatchResult:
+def run_remotely(shipped: ShippedModel, task: ChunkTask, chunk: Chunk) -> BatchResult:
     """Predict a chunk in another process, with the model that is loaded there once.
 
     The result has no X, which is cheaper to build again than to send.
@@ -87,10 +87,10 @@ class ClusterExecutor:
         self._models = models
         self._is_whole = False
 
-    def submit(self, task: Task, chunk: Chunk) -> Pending:
+    def submit(self, task: ChunkTask, chunk: Chunk) -> Pending:
         return ClusterChunk(self, task, chunk)
 
-    def begin(self, task: Task, chunk: Chunk) -> Any:
+    def begin(self, task: ChunkTask, chunk: Chunk) -> Any:
         """Submit a chunk to the cluster, and return the handle of its result."""
         raise NotImplementedError
 
@@ -117,7 +117,7 @@ class ClusterChunk:
     :param chunk: the chunk
     """
 
-    def __init__(self, executor: ClusterExecutor, task: Task, chunk: Chunk) -> None:
+    def __init__(self, executor: ClusterExecutor, task: ChunkTask, chunk: Chunk) -> None:
         self._executor = executor
         self._task = task
         self._chunk = chunk

@@ -15,11 +15,11 @@ from importlib import import_module
 
 from flask_skmodels.bulk.batch import BatchResult
 from flask_skmodels.bulk.chunks import Chunk
-from flask_skmodels.bulk.executors.executor import Task, run_remotely
+from flask_skmodels.bulk.executors.executor import ChunkTask, run_remotely
 from flask_skmodels.bulk.shipped_model import ShippedModel
 from flask_skmodels.exceptions import ScoringError
 
-MOST_DEATHS = 3  # of workers on one chunk
+MAX_DEATHS = 3  # of workers on one chunk
 
 _model: list[ShippedModel] = []
 
@@ -36,10 +36,10 @@ class ProcessExecutor:
         self._shipped = shipped
         self._pool = self._new_pool()
 
-    def submit(self, task: Task, chunk: Chunk) -> PendingChunk:
+    def submit(self, task: ChunkTask, chunk: Chunk) -> PendingChunk:
         return PendingChunk(self, task, chunk)
 
-    def begin(self, task: Task, chunk: Chunk) -> Future[BatchResult]:
+    def begin(self, task: ChunkTask, chunk: Chunk) -> Future[BatchResult]:
         """Submit a chunk to the pool, or to a new pool if a worker of the old one has died."""
         try:
             return self._pool.submit(_run, task, chunk)
@@ -80,7 +80,7 @@ class PendingChunk:
     :param chunk: the chunk
     """
 
-    def __init__(self, executor: ProcessExecutor, task: Task, chunk: Chunk) -> None:
+    def __init__(self, executor: ProcessExecutor, task: ChunkTask, chunk: Chunk) -> None:
         self._executor = executor
         self._task = task
         self._chunk = chunk
@@ -91,14 +91,14 @@ class PendingChunk:
         self._pool = self._executor.pool
 
     def result(self) -> BatchResult:
-        for _ in range(MOST_DEATHS):
+        for _ in range(MAX_DEATHS):
             try:
                 return self._future.result()
             except BrokenProcessPool:
                 self._executor.renew(self._pool)
                 self._submit()
         raise ScoringError(
-            f"{MOST_DEATHS} workers have died on the chunk of {self._chunk.source} that begins at "
+            f"{MAX_DEATHS} workers have died on the chunk of {self._chunk.source} that begins at "
             f"row {self._chunk.first_row}: is there enough memory? Smaller chunks need less: "
             "--chunk-rows"
         )
@@ -122,5 +122,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run(task: Task, chunk: Chunk) -> BatchResult:
+def _run(task: ChunkTask, chunk: Chunk) -> BatchResult:
     return run_remotely(_model[0], task, chunk)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_skmodels.bulk.batch import BatchResult
 from flask_skmodels.bulk.chunks import Chunk
-from flask_skmodels.bulk.executors.executor import ClusterExecutor, Models, Task, run_remotely
+from flask_skmodels.bulk.executors.executor import ChunkTask, ClusterExecutor, Models, run_remotely
 from flask_skmodels.bulk.shipped_model import ShippedModel
 from flask_skmodels.exceptions import ScoringError, in_one_line
 from flask_skmodels.hints import install_line
@@ -38,7 +38,7 @@ class RayExecutor(ClusterExecutor):
         self.ship(models.by_file)
         self._task = self._ray.remote(max_retries=_RETRIES)(run_remotely)
 
-    def begin(self, task: Task, chunk: Chunk) -> Any:
+    def begin(self, task: ChunkTask, chunk: Chunk) -> Any:
         return self._task.remote(self._shipped, task, chunk)
 
     def wait(self, reference: Any) -> BatchResult:

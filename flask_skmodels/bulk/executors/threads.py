@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from flask_skmodels.bulk.batch import BatchResult, score_chunk
 from flask_skmodels.bulk.chunks import Chunk
-from flask_skmodels.bulk.executors.executor import Task
+from flask_skmodels.bulk.executors.executor import ChunkTask
 from flask_skmodels.engines.threadpools import size_pools
 from flask_skmodels.versions.version import ModelVersion
 
@@ -26,7 +26,7 @@ class ThreadExecutor:
             1, "skmodels-score", initializer=size_pools, initargs=(threads,)
         )
 
-    def submit(self, task: Task, chunk: Chunk) -> Future[BatchResult]:
+    def submit(self, task: ChunkTask, chunk: Chunk) -> Future[BatchResult]:
         return self._pool.submit(score_chunk, self._version, task.method, chunk, task.types)
 
     def close(self, *, at_once: bool) -> None:

@@ -42,7 +42,7 @@ def concatenate_sparse(calls: Sequence[Call]) -> Call:
     return transform
 
 
-def concatenate(calls: Sequence[Call]) -> Call:
+def concatenate_outputs(calls: Sequence[Call]) -> Call:
     """Return a function of X that joins the outputs of transformers, sparse if any of them is."""
 
     def transform(X: ModelInput) -> ModelOutput:

@@ -24,7 +24,7 @@ FindLeaves = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class NodeFields:
     """The fields of a node in a structured array.
 
     :param left: the field with the index of the child for values up to the threshold
@@ -82,27 +82,27 @@ class JoinedTrees:
 
 
 def join_trees(
-    trees: Sequence[Array], is_split: Sequence[Array], width: int, layout: Layout
+    trees: Sequence[Array], is_split: Sequence[Array], width: int, fields: NodeFields
 ) -> Array:
     """Return the nodes of one tree that contains several trees.
 
     :param trees: the nodes of each tree
     :param is_split: for each tree, whether each of its nodes has children
     :param width: the number of columns of X
-    :param layout: the names of the fields of a node
+    :param fields: the names of the fields of a node
     """
     starts = np.cumsum([len(trees) - 1] + [len(nodes) for nodes in trees])
     joined = np.zeros(starts[-1], dtype=trees[0].dtype)
     for start, nodes, has_children in zip(starts, trees, is_split, strict=False):
         copy = joined[start : start + len(nodes)]
         copy[:] = nodes
-        for child in (layout.left, layout.right):
+        for child in (fields.left, fields.right):
             copy[child] += np.where(has_children, start, 0).astype(copy[child].dtype)
-    _add_selector(joined, [int(start) for start in starts[:-1]], width, layout)
+    _add_selector(joined, [int(start) for start in starts[:-1]], width, fields)
     return joined
 
 
-def _add_selector(nodes: Array, roots: list[int], width: int, layout: Layout) -> None:
+def _add_selector(nodes: Array, roots: list[int], width: int, fields: NodeFields) -> None:
     """Fill the first nodes with splits on the tree's index, which lead to the root of each tree."""
     free = iter(range(len(roots) - 1))
 
@@ -110,10 +110,10 @@ def _add_selector(nodes: Array, roots: list[int], width: int, layout: Layout) ->
         if first == last:
             return roots[first]
         index, middle = next(free), (first + last) // 2
-        nodes[index][layout.feature] = width
-        nodes[index][layout.threshold] = middle + 0.5
-        nodes[index][layout.left] = add_split(first, middle)
-        nodes[index][layout.right] = add_split(middle + 1, last)
+        nodes[index][fields.feature] = width
+        nodes[index][fields.threshold] = middle + 0.5
+        nodes[index][fields.left] = add_split(first, middle)
+        nodes[index][fields.right] = add_split(middle + 1, last)
         return index
 
     add_split(0, len(roots) - 1)

@@ -54,7 +54,7 @@ def euclidean_distances(rows: FloatArray) -> Distances:
     return distances
 
 
-def nearest(
+def nearest_row(
     rows: FloatArray, options: Mapping[str, Any] | None = None
 ) -> Callable[[FloatArray], NDArray[np.intp]]:
     """Return a function for the index of the nearest fixed row, for each row of X.

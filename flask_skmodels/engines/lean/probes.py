@@ -42,7 +42,7 @@ _BY_TYPE: dict[object, Sequence[Any]] = {
     "datetime": (datetime(2024, 2, 29, 12, 30), datetime(2001, 1, 1)),
 }
 _SHARE_MISSING = 0.08
-_LARGEST_SINGLE = 3e38
+_MAX_SINGLE = 3e38
 _SIDES = np.array([-inf, inf], dtype=np.float32)  # with doubles, singles would become doubles
 
 
@@ -224,7 +224,7 @@ def _neighbours(numbers: list[float]) -> list[float]:
     if not numbers:
         return []
     doubles = np.array(numbers)
-    singles = doubles[np.abs(doubles) < _LARGEST_SINGLE].astype(np.float32)
+    singles = doubles[np.abs(doubles) < _MAX_SINGLE].astype(np.float32)
     beside = [np.nextafter(values[:, np.newaxis], _SIDES) for values in (doubles, singles)]
     return [float(value) for values in beside for value in values.ravel()]
 

@@ -21,8 +21,8 @@ from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 _CALLERS = ("predict", "predict_log_proba")
 _CALLED = ("predict_proba", "decision_function")
 
-_Key = tuple[Any, ...]
-_Results = dict[tuple[str, _Key], ModelOutput]  # by the name of the method, and X
+_InputKey = tuple[Any, ...]
+_Results = dict[tuple[str, _InputKey], ModelOutput]  # by the name of the method, and X
 
 
 def with_shared_outputs(
@@ -103,7 +103,7 @@ def is_known(native: Call, X: ModelInput) -> bool:
     return isinstance(native, KnownResults) and native.knows(X)
 
 
-def _key_of(X: ModelInput) -> _Key | None:
+def _key_of(X: ModelInput) -> _InputKey | None:
     """Return the numbers of X and their layout in memory, None if it has other values."""
     matrix = matrix_of(X)
     if matrix is None or matrix.dtype.kind not in "fiub":

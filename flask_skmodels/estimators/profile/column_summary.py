@@ -11,11 +11,16 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.estimators.profile.column_profile import ColumnProfile
-from flask_skmodels.estimators.profile.summaries import LEAST_ROWS, Counts, Numbers, Times
+from flask_skmodels.estimators.profile.summaries import (
+    MIN_ROWS,
+    NumberSummary,
+    TimeSummary,
+    ValueCounts,
+)
 from flask_skmodels.schema.fields import NUMBER_KINDS, TIME_KINDS
 from flask_skmodels.schema.types import Array
 
-MOST_CATEGORIES = 1_000
+MAX_CATEGORIES = 1_000
 
 
 class ColumnSummary:
@@ -40,9 +45,9 @@ class ColumnSummary:
         self.missing = 0
         self.marker: str | None = None
         self._other = 0
-        self._numbers = Numbers(limit)
-        self._counts = Counts()
-        self._times = Times(limit), Times(limit, is_date=True)
+        self._numbers = NumberSummary(limit)
+        self._counts = ValueCounts()
+        self._times = TimeSummary(limit), TimeSummary(limit, is_date=True)
 
     def add_missing(self, count: int, marker: str) -> None:
         """Add rows without a value.
@@ -171,8 +176,8 @@ class ColumnSummary:
         if self.categories is None:
             return
         used = [count for each in self.categories if (count := self._counts.of(each))]
-        are_rare = len(used) >= LEAST_ROWS and sum(count == 1 for count in used) > len(used) / 2
-        if are_rare or len(self.categories) > MOST_CATEGORIES:
+        are_rare = len(used) >= MIN_ROWS and sum(count == 1 for count in used) > len(used) / 2
+        if are_rare or len(self.categories) > MAX_CATEGORIES:
             self.categories = None
 
 

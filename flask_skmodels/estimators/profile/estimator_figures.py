@@ -10,11 +10,11 @@ import numpy as np
 from flask_skmodels.estimators.attributes import active_steps, get, is_a, is_from_sklearn
 from flask_skmodels.estimators.introspect import class_name
 from flask_skmodels.estimators.profile.rounding import round_number
-from flask_skmodels.estimators.profile.summaries import LEAST_ROWS
+from flask_skmodels.estimators.profile.summaries import MIN_ROWS
 from flask_skmodels.exceptions import ModelError, in_one_line
 from flask_skmodels.schema.types import Estimator
 
-MOST_ROWS = 100_000
+MAX_ROWS = 100_000
 PART = 10_000
 
 
@@ -69,7 +69,7 @@ class EstimatorFigures:
         The mean is rounded to three significant digits, and left out for fewer than 20 rows,
         because exact means could reveal the values of a row.
         """
-        if not self._steps or self.rows < LEAST_ROWS:
+        if not self._steps or self.rows < MIN_ROWS:
             return None
         mean = np.atleast_1d(self._sum / self.rows)
         if not np.isfinite(mean).all():
@@ -108,7 +108,7 @@ def figures_of(estimator: Estimator, X: Any) -> EstimatorFigures:
     """
     figures = EstimatorFigures(estimator)
     rows = X.shape[0] if hasattr(X, "shape") else len(X)
-    step = max(1, -(-rows // MOST_ROWS))
+    step = max(1, -(-rows // MAX_ROWS))
     X = X.tocsr() if hasattr(X, "tocsr") else X
     for start in range(0, rows, PART * step):
         part = slice(start, start + PART * step, step)

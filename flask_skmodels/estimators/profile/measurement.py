@@ -27,7 +27,7 @@ def measure(X: Any, y: Any = None, estimator: Estimator = None) -> dict[str, Any
     :raises ModelError: X is of an unknown kind, or has no columns, too many, or two of one name
     """
     container = container_of(X)
-    columns = columns_of(X, container, MAX_COLUMNS)
+    columns = column_profiles(X, container, MAX_COLUMNS)
     if not columns:
         raise ModelError("the training data has no columns")
     figures = None if estimator is None else figures_of(estimator, X)
@@ -36,8 +36,8 @@ def measure(X: Any, y: Any = None, estimator: Estimator = None) -> dict[str, Any
         "library_versions": library_versions(container, estimator),
         "rows": row_count(X),
         "columns": columns,
-        "target": outputs_of(y),
-        "predictions": () if figures is None else outputs_of(figures.predictions),
+        "target": output_profiles(y),
+        "predictions": () if figures is None else output_profiles(figures.predictions),
         "baseline": None if figures is None else figures.baseline,
     }
 
@@ -68,7 +68,7 @@ def row_count(X: Any) -> int:
     return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 
-def columns_of(X: Any, container: str, most: int) -> tuple[ColumnProfile, ...]:
+def column_profiles(X: Any, container: str, most: int) -> tuple[ColumnProfile, ...]:
     """Return the profiles of the columns.
 
     :param container: the kind of X
@@ -106,7 +106,7 @@ def _check_width(width: int, most: int) -> None:
         raise ModelError(f"a profile has at most {most} columns, not {width}")
 
 
-def outputs_of(y: Any) -> tuple[ColumnProfile, ...]:
+def output_profiles(y: Any) -> tuple[ColumnProfile, ...]:
     """Return the profiles of the target or of predictions, one column for each output.
 
     :param y: of shape (rows,) or (rows, outputs); None if there is no target
@@ -115,14 +115,14 @@ def outputs_of(y: Any) -> tuple[ColumnProfile, ...]:
         return ()
     if _is_from(y, "pandas"):
         frame = y.to_frame("y" if y.name is None else y.name) if y.ndim == 1 else y
-        return columns_of(frame, "pandas", MAX_OUTPUTS)
+        return column_profiles(frame, "pandas", MAX_OUTPUTS)
     if _is_from(y, "polars"):
-        return columns_of(y.to_frame() if hasattr(y, "to_frame") else y, "polars", MAX_OUTPUTS)
+        return column_profiles(y.to_frame() if hasattr(y, "to_frame") else y, "polars", MAX_OUTPUTS)
     if hasattr(y, "tocsc"):
-        return columns_of(y, "array", MAX_OUTPUTS)
+        return column_profiles(y, "array", MAX_OUTPUTS)
     array = np.asarray(y)
     array = array.reshape(len(array), -1)
-    return columns_of(array, "array", MAX_OUTPUTS)
+    return column_profiles(array, "array", MAX_OUTPUTS)
 
 
 def library_versions(container: str, estimator: Estimator = None) -> dict[str, str]:

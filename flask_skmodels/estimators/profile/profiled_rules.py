@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask_skmodels.exceptions import ModelError
-from flask_skmodels.schema.column_order import columns_of
+from flask_skmodels.schema.column_order import columns_by_field
 from flask_skmodels.schema.fields import TIME_KINDS, InputColumn, Inputs, as_list, is_alias
 from flask_skmodels.schema.types import FieldRules, Rules
 from flask_skmodels.schema.validator import NUMBER_TYPES
@@ -51,7 +51,7 @@ def with_ranges(rules: FieldRules, inputs: Inputs) -> dict[str, Rules]:
 
 def _pairs(rules: FieldRules, inputs: Inputs) -> Iterator[tuple[str, InputColumn]]:
     """Yield the fields of whose columns the profile knows the values, with these columns."""
-    for name, column in columns_of(rules, inputs).items():
+    for name, column in columns_by_field(rules, inputs).items():
         if column.samples and not is_alias(rules[name]):
             yield name, column
 

@@ -12,7 +12,7 @@ _DIGITS = 3
 _MODES = {"down": ROUND_FLOOR, "up": ROUND_CEILING, "nearest": ROUND_HALF_EVEN}
 _MICROSECONDS = {"s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "D": 86_400 * 10**6}
 _MICROSECONDS |= {"M": 2_629_746 * 10**6}
-_MOST_UNITS = 100
+_MAX_UNITS = 100
 
 
 def round_number(value: float, mode: str) -> float:
@@ -38,7 +38,7 @@ def unit_of(low: int, high: int) -> str:
     :returns: NumPy's code of the smallest unit, from seconds (``"s"``) to years (``"Y"``), in which
         the span is at most 100
     """
-    fitting = (u for u, size in _MICROSECONDS.items() if high - low <= _MOST_UNITS * size)
+    fitting = (u for u, size in _MICROSECONDS.items() if high - low <= _MAX_UNITS * size)
     return next(fitting, "Y")
 
 

@@ -36,7 +36,7 @@ MAX_BASELINE = 1_000_000
 MAX_OUTPUTS = 1_000
 MAX_TEXT = 10_000  # characters of a text
 
-_Reader = Callable[[Any], Any]
+_ValueReader = Callable[[Any], Any]
 
 
 class MalformedProfile(Exception):
@@ -73,7 +73,7 @@ def read_document(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_object(
-    entries: Mapping[str, Any], readers: Mapping[str, _Reader], required: Sequence[str]
+    entries: Mapping[str, Any], readers: Mapping[str, _ValueReader], required: Sequence[str]
 ) -> dict[str, Any]:
     """Return the values of known keys from their readers, and all other keys as ``extra``.
 
@@ -148,7 +148,7 @@ def _frequent(value: Any) -> Frequent:
 
 
 def _array(
-    read: _Reader, most: int, are_valid: Callable[[list[Any]], bool] = lambda values: False
+    read: _ValueReader, most: int, are_valid: Callable[[list[Any]], bool] = lambda values: False
 ) -> Callable[[Any], tuple[Any, ...]]:
     """Return a reader of arrays.
 
@@ -262,7 +262,7 @@ _shares_of_bins = _array(_share, MAX_BINS, _are_shares)
 _values = _array(_value, MAX_FREQUENT, _are_numbers)
 _shares = _array(_share, MAX_FREQUENT, _are_shares)
 
-_COLUMN: dict[str, _Reader] = {
+_COLUMN: dict[str, _ValueReader] = {
     "name": _text,
     "label": _integer,
     "type": _one_of(TYPES),
@@ -282,7 +282,7 @@ _COLUMN: dict[str, _Reader] = {
     "share_other": _share,
     "typical": _value,
 }
-_PROFILE: dict[str, _Reader] = {
+_PROFILE: dict[str, _ValueReader] = {
     "container": _one_of(CONTAINERS),
     "library_versions": _texts_by_name,
     "rows": _count,

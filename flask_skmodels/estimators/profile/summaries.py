@@ -17,15 +17,15 @@ from flask_skmodels.estimators.profile.column_profile import Bins, Frequent, Val
 from flask_skmodels.estimators.profile.rounding import round_number, round_time, unit_of
 from flask_skmodels.schema.types import Array
 
-LEAST_ROWS = 20  # behind each frequent value and each bin
-MOST_FREQUENT = 50
-MOST_BINS = 20
-MOST_COUNTED = 50_000  # different values of a column that are counted at the same time
-LONGEST_TEXT = 100  # characters; longer texts are not kept
+MIN_ROWS = 20  # behind each frequent value and each bin
+MAX_FREQUENT = 50
+MAX_BINS = 20
+MAX_COUNTED = 50_000  # different values of a column that are counted at the same time
+MAX_TEXT_LENGTH = 100  # characters; longer texts are not kept
 _PART = 2**16  # rows
 
 
-class Numbers:
+class NumberSummary:
     """A summary of finite numbers.
 
     :param limit: the number of values in the random sample from which bins and frequent values are
@@ -111,7 +111,7 @@ class Numbers:
         :param share_other: the share of the values that are not frequent
         """
         figures = {"mean": self.mean, "std": self.std}
-        if self.count < LEAST_ROWS or 0 < share_other * self.count < LEAST_ROWS:
+        if self.count < MIN_ROWS or 0 < share_other * self.count < MIN_ROWS:
             figures = {k: round_number(v, "nearest") for k, v in figures.items() if isfinite(v)}
         return {name: value for name, value in figures.items() if isfinite(value)}
 
@@ -140,18 +140,18 @@ class Numbers:
         edges = [round_number(e, "down" if i < middle else "up") for i, e in enumerate(raw)]
         edges[0] = round_number(self.min or 0, "down")
         edges[-1] = round_number(self.max or 0, "up")
-        return bins_of(sample, edges)
+        return bins_with_edges(sample, edges)
 
 
-class Times:
+class TimeSummary:
     """A summary of times.
 
-    :param limit: as for :class:`Numbers`
+    :param limit: as for :class:`NumberSummary`
     :param is_date: True for days without a time
     """
 
     def __init__(self, limit: int | None = None, *, is_date: bool = False) -> None:
-        self._numbers = Numbers(limit)
+        self._numbers = NumberSummary(limit)
         self.is_date = is_date
 
     @property
@@ -177,7 +177,7 @@ class Times:
         times = [round_time(int(edge), unit, "down") for edge in _quantiles(sample)]
         times[0], times[-1] = round_time(int(low), unit, "down"), round_time(int(high), unit, "up")
         microseconds = [int(t.astype("datetime64[us]").astype(np.int64)) for t in times]
-        bins = bins_of(sample, microseconds)
+        bins = bins_with_edges(sample, microseconds)
         edges = tuple(self._text(np.datetime64(int(edge), "us")) for edge in bins.edges)
         median = round_time(int(sample[len(sample) // 2]), unit, "down")
         return {
@@ -191,7 +191,7 @@ class Times:
         return str(time.astype("datetime64[D]" if self.is_date else "datetime64[s]"))
 
 
-class Counts:
+class ValueCounts:
     """A summary of texts or booleans: how often each value occurs.
 
     If a column has more than 50,000 values, the rare ones are dropped from time to time. The counts
@@ -205,8 +205,8 @@ class Counts:
     def add_texts(self, values: Sequence[str]) -> None:
         """Add texts; texts of more than 100 characters are only counted."""
         self.count += len(values)
-        if max(map(len, values), default=0) > LONGEST_TEXT:
-            values = [value for value in values if len(value) <= LONGEST_TEXT]
+        if max(map(len, values), default=0) > MAX_TEXT_LENGTH:
+            values = [value for value in values if len(value) <= MAX_TEXT_LENGTH]
         self._counts.update(values)
         self._drop_rare_values()
 
@@ -217,9 +217,9 @@ class Counts:
         self._drop_rare_values()
 
     def _drop_rare_values(self) -> None:
-        """Keep at most half of ``MOST_COUNTED`` values if there are more than ``MOST_COUNTED``."""
-        least = 1 if len(self._counts) > MOST_COUNTED else 0
-        while least and len(self._counts) > MOST_COUNTED // 2:
+        """Keep at most half of ``MAX_COUNTED`` values if there are more than ``MAX_COUNTED``."""
+        least = 1 if len(self._counts) > MAX_COUNTED else 0
+        while least and len(self._counts) > MAX_COUNTED // 2:
             least += 1
             self._counts = Counter({v: n for v, n in self._counts.items() if n >= least})
 
@@ -248,9 +248,9 @@ def frequent_of(counts: Mapping[Any, int], total: int) -> Frequent:
     :param counts: the number of occurrences of each value
     :param total: the number of all values
     """
-    often = [pair for pair in counts.items() if pair[1] >= LEAST_ROWS]
+    often = [pair for pair in counts.items() if pair[1] >= MIN_ROWS]
     often.sort(key=lambda pair: -pair[1])
-    often = list(islice((pair for pair in often if _is_kept(pair[0])), MOST_FREQUENT))
+    often = list(islice((pair for pair in often if _is_kept(pair[0])), MAX_FREQUENT))
     shares = tuple(round(count / total, 6) for _, count in often)
     return Frequent(tuple(value for value, _ in often), shares)
 
@@ -260,7 +260,7 @@ def share_other(frequent: Frequent) -> float:
     return round(max(0.0, 1.0 - sum(frequent.shares)), 6)
 
 
-def bins_of(values: Array, edges: Iterable[float]) -> Bins:
+def bins_with_edges(values: Array, edges: Iterable[float]) -> Bins:
     """Return the bins with these edges, without bins of no width, and the share in each.
 
     :param values: the values in ascending order
@@ -277,7 +277,7 @@ def bins_of(values: Array, edges: Iterable[float]) -> Bins:
 
 def _quantiles(values: Array) -> list[Any]:
     """Return the quantiles of sorted values, from the smallest to the largest."""
-    bins = min(MOST_BINS, max(1, len(values) // LEAST_ROWS))
+    bins = min(MAX_BINS, max(1, len(values) // MIN_ROWS))
     positions = np.linspace(0, len(values) - 1, bins + 1).astype(np.int64)
     return list(values[positions].tolist())
 
@@ -287,13 +287,13 @@ def _runs(values: Array) -> dict[Any, int]:
 
     :param values: the values in ascending order
     """
-    if len(values) < LEAST_ROWS:
+    if len(values) < MIN_ROWS:
         return {}
     # In a run of 20 equal values, a value equals the value 19 places later.
-    heads = np.flatnonzero(values[: -LEAST_ROWS + 1] == values[LEAST_ROWS - 1 :])
+    heads = np.flatnonzero(values[: -MIN_ROWS + 1] == values[MIN_ROWS - 1 :])
     distinct = np.unique(values[heads])
     counts = np.searchsorted(values, distinct, "right") - np.searchsorted(values, distinct)
-    top = np.argsort(-counts, kind="stable")[:MOST_FREQUENT]
+    top = np.argsort(-counts, kind="stable")[:MAX_FREQUENT]
     return dict(zip(distinct[top].tolist(), counts[top].tolist(), strict=True))
 
 
@@ -301,4 +301,4 @@ def _is_kept(value: Value) -> bool:
     """Return False for a long text, and for half of a surrogate pair, which JSON cannot contain."""
     if not isinstance(value, str):
         return True
-    return len(value) <= LONGEST_TEXT and not any("\ud800" <= c <= "\udfff" for c in value)
+    return len(value) <= MAX_TEXT_LENGTH and not any("\ud800" <= c <= "\udfff" for c in value)

@@ -18,7 +18,7 @@ LINES = 10_000  # of a batch of NDJSON
 # The texts that pandas.read_csv reads as missing values.
 MISSING = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"]
 MISSING += ["1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
-_LONGEST_LINE = 2**20  # bytes
+_MAX_LINE_BYTES = 2**20  # bytes
 _FIRST_LINES = 20  # in which semicolons are counted
 _SEMICOLONS = "the values are separated by semicolons: separate them with commas"
 _INDEX = "__index_level_"  # pandas' name for the index of a frame in a file
@@ -86,7 +86,7 @@ class TrainingFile:
 def _semicolons(path: Path) -> list[int]:
     """Return the number of semicolons in each of the first lines, none if the header has commas."""
     with _one_line_errors(path), path.open("rb") as file:
-        lines = [line for _ in range(_FIRST_LINES) if (line := file.readline(_LONGEST_LINE))]
+        lines = [line for _ in range(_FIRST_LINES) if (line := file.readline(_MAX_LINE_BYTES))]
     is_possible = bool(lines) and b";" in lines[0] and b"," not in lines[0]
     return [line.count(b";") for line in lines if line.strip()] if is_possible else []
 

@@ -190,7 +190,7 @@
   };
 
   // The last answers, in the storage of this tab.
-  const MOST_ANSWERS = 8;
+  const MAX_ANSWERS = 8;
   const answersKey = () => `skmodels-answers:${location.pathname}`;
   const answers = () => {
     try {
@@ -211,7 +211,7 @@
       const same = JSON.stringify(values);
       const others = answers().filter((each) => JSON.stringify(each.values) !== same);
       try {
-        const list = [{ answer, values, time: Date.now() }, ...others].slice(0, MOST_ANSWERS);
+        const list = [{ answer, values, time: Date.now() }, ...others].slice(0, MAX_ANSWERS);
         sessionStorage.setItem(answersKey(), JSON.stringify(list));
       } catch {
         // storage is disabled or full

@@ -178,7 +178,7 @@ def _read_time(text: str) -> datetime | None:
         return None
 
 
-def bins_of(column: ColumnProfile, name: str | None = None) -> ColumnBins:
+def column_bins(column: ColumnProfile, name: str | None = None) -> ColumnBins:
     """Return the bins of a column.
 
     :param column: the profile of the column

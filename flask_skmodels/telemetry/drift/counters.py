@@ -32,7 +32,7 @@ from flask_skmodels.telemetry.drift.counts import (
 )
 from flask_skmodels.telemetry.drift.layout import (
     PART,
-    Layout,
+    BinLayout,
     Output,
     count_values,
     floats_of,
@@ -59,7 +59,7 @@ class Counters:
     :param buffer: as for :class:`~flask_skmodels.telemetry.drift.counts.Counts`
     """
 
-    def __init__(self, layout: Layout, window: int, minimum: int, buffer: Any) -> None:
+    def __init__(self, layout: BinLayout, window: int, minimum: int, buffer: Any) -> None:
         self.layout = layout
         self.counts = Counts(layout, block_rows_of(window), buffer)
         self._window = window
@@ -328,7 +328,7 @@ class Counters:
         counts.state[0] += 1
 
 
-def _finder(layout: Layout, index: int) -> Callable[[Prediction], int]:
+def _finder(layout: BinLayout, index: int) -> Callable[[Prediction], int]:
     """Return a function that returns the bin of a prediction of one row.
 
     :param layout: all bins
@@ -370,7 +370,7 @@ class _Batch:
     :param prediction: the prediction
     """
 
-    def __init__(self, layout: Layout, prediction: Prediction) -> None:
+    def __init__(self, layout: BinLayout, prediction: Prediction) -> None:
         self.rows = prediction.rows
         self._layout = layout
         self._matrix, self._columns = _inputs(layout, prediction.X)
@@ -395,7 +395,7 @@ class _Batch:
         return bins, sums
 
 
-def _inputs(layout: Layout, X: ModelInput) -> tuple[FloatArray, list[tuple[int, Any]]]:
+def _inputs(layout: BinLayout, X: ModelInput) -> tuple[FloatArray, list[tuple[int, Any]]]:
     if not layout.fields:
         return np.empty((0, 0)), []
     return layout.number_matrix(X), layout.category_columns(X)
@@ -408,7 +408,7 @@ def _output_column(output: Output, prediction: Prediction) -> Any:
     return values
 
 
-def _count_output(layout: Layout, index: int, values: Any, counts: Array) -> None:
+def _count_output(layout: BinLayout, index: int, values: Any, counts: Array) -> None:
     """Add predictions to the counts of their bins."""
     bins, column = layout.outputs[index].bins, len(layout.fields) + index
     if not isinstance(bins, NumberBins):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.schema.types import Array
-from flask_skmodels.telemetry.drift.layout import Layout
+from flask_skmodels.telemetry.drift.layout import BinLayout
 
 FORMAT = 2  # of the buffer; a file with a different number is not used
 BLOCKS = 8  # blocks of a window
@@ -63,7 +63,7 @@ class Counts:
     :ivar pending: the cumulative counts of rows that are not in a block yet, and their number
     """
 
-    def __init__(self, layout: Layout, block_rows: int, buffer: Any) -> None:
+    def __init__(self, layout: BinLayout, block_rows: int, buffer: Any) -> None:
         self._layout = layout
         offset, views = 0, list[Array]()
         for shape, dtype in _arrays(layout, block_rows):
@@ -134,7 +134,7 @@ def block_rows_of(window: int) -> int:
     return -(-window // BLOCKS)
 
 
-def size_of(layout: Layout, block_rows: int) -> int:
+def size_of(layout: BinLayout, block_rows: int) -> int:
     """Return the number of bytes of the counts."""
     end = 0
     for shape, dtype in _arrays(layout, block_rows):
@@ -142,7 +142,7 @@ def size_of(layout: Layout, block_rows: int) -> int:
     return end
 
 
-def _arrays(layout: Layout, block_rows: int) -> list[tuple[tuple[int, ...], Any]]:
+def _arrays(layout: BinLayout, block_rows: int) -> list[tuple[tuple[int, ...], Any]]:
     """Return the shape and dtype of each array."""
     fields, numbers = len(layout.fields), len(layout.numbers)
     short = np.min_scalar_type(block_rows)

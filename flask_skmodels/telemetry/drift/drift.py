@@ -33,23 +33,23 @@ from flask_skmodels.signals import (
 from flask_skmodels.telemetry.drift.counters import Counters
 from flask_skmodels.telemetry.drift.counts import FORMAT, Counts, Snapshot, block_rows_of, size_of
 from flask_skmodels.telemetry.drift.figures import (
+    DriftTotals,
     Figures,
-    Totals,
-    document_of,
+    figures_document,
     stability_of,
     totals_of,
 )
-from flask_skmodels.telemetry.drift.layout import Layout, layout_of, layout_of_outputs
+from flask_skmodels.telemetry.drift.layout import BinLayout, bin_layout_of, layout_of_outputs
 from flask_skmodels.telemetry.drift.shared_counts import Flags, SharedBuffers, directory
 from flask_skmodels.telemetry.listener import Listener, Listeners, Receiver
 from flask_skmodels.versions.version import ModelVersion
 
 KEPT_UNLOADED = 3  # versions of a model that are not loaded, but whose counts are kept
-_Key = tuple[str, str | None]  # model, version
+_DriftKey = tuple[str, str | None]  # model, version
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DriftReport:
     """The drift of one version at one moment.
 
     :ivar model: the name of the model
@@ -67,8 +67,8 @@ class Report:
     version: str | None
     threshold: float
     minimum: int
-    layout: Layout
-    totals: Totals
+    layout: BinLayout
+    totals: DriftTotals
     figures: Figures
     shown: tuple[int, ...]
     compared: tuple[Compared, ...] = ()
@@ -76,7 +76,7 @@ class Report:
     def document(self) -> JSONObject:
         """Return the report as JSON."""
         names: JSONObject = {"model": self.model, "version": self.version}
-        document = names | document_of(self.layout, self.totals, self.figures, self.shown)
+        document = names | figures_document(self.layout, self.totals, self.figures, self.shown)
         if self.compared:
             document["versions"] = {each.version: each.document() for each in self.compared}
         return document
@@ -102,12 +102,12 @@ class Compared:
 
     version: str
     role: str
-    totals: Totals
+    totals: DriftTotals
     figures: Figures
 
     def document(self) -> JSONObject:
         """Return the comparison as JSON."""
-        window = document_of(self.figures.layout, self.totals, self.figures, ())
+        window = figures_document(self.figures.layout, self.totals, self.figures, ())
         return {
             "role": self.role,
             "window": window["window"],
@@ -126,10 +126,10 @@ class Observed:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: BinLayout,
         model: Model,
         identity: Iterable[str | None],
-        source: Layout | None = None,
+        source: BinLayout | None = None,
     ) -> None:
         self.layout = layout
         self.source = source or layout
@@ -155,7 +155,7 @@ class Observed:
                     self._counters = Counters(self.layout, self.window, self.minimum, buffer)
         return self._counters
 
-    def totals(self) -> Totals:
+    def totals(self) -> DriftTotals:
         """Return the counts of all processes."""
         own = [] if self._counters is None else [self._counters.snapshot()]
         snapshots = [*own, *self._others()]
@@ -206,13 +206,13 @@ class Drift(Listener):
         self._deployments = deployments
         self._listeners = listeners
         self._hidden = hidden
-        self._layouts: WeakKeyDictionary[ModelVersion, Layout | None] = WeakKeyDictionary()
+        self._layouts: WeakKeyDictionary[ModelVersion, BinLayout | None] = WeakKeyDictionary()
         self._is_connected = False
-        self._observed: dict[_Key, Observed] = {}
+        self._observed: dict[_DriftKey, Observed] = {}
         self._compared: dict[tuple[str, str | None, str], Observed] = {}
-        self._adders: dict[_Key, Callable[[Prediction], bool] | None] = {}
-        self._canaries: set[_Key] = set()
-        self._unloaded: dict[str, list[_Key]] = {}  # of each model, in the order of unloading
+        self._adders: dict[_DriftKey, Callable[[Prediction], bool] | None] = {}
+        self._canaries: set[_DriftKey] = set()
+        self._unloaded: dict[str, list[_DriftKey]] = {}  # of each model, in the order of unloading
         self._lock = Lock()
         restart_after_fork(self)
 
@@ -230,7 +230,7 @@ class Drift(Listener):
         if live is not None and live.profile is not None:
             self._start()
 
-    def reports(self) -> Iterator[Report]:
+    def reports(self) -> Iterator[DriftReport]:
         """Yield the drift of each live version and canary that is loaded and has a profile."""
         for deployment in list(self._deployments.values()):
             versions = deployment.versions
@@ -240,7 +240,9 @@ class Drift(Listener):
                 if report is not None:
                     yield report
 
-    def report(self, deployment: Deployment, version: ModelVersion | None = None) -> Report | None:
+    def report(
+        self, deployment: Deployment, version: ModelVersion | None = None
+    ) -> DriftReport | None:
         """Return the drift of the live version of a model, None if it has no profile.
 
         :param deployment: the model
@@ -253,11 +255,13 @@ class Drift(Listener):
         observed = self._observe(version)
         return None if observed is None else self._report(deployment, version, observed)
 
-    def _report(self, deployment: Deployment, version: ModelVersion, observed: Observed) -> Report:
+    def _report(
+        self, deployment: Deployment, version: ModelVersion, observed: Observed
+    ) -> DriftReport:
         label = version.label
         totals = observed.totals()
         figures = Figures(observed.layout, totals.window, observed.minimum)
-        return Report(
+        return DriftReport(
             deployment.name,
             label,
             deployment.model.drift_threshold,
@@ -269,7 +273,7 @@ class Drift(Listener):
             tuple(self._comparisons(deployment, label, observed, figures)),
         )
 
-    def _shown(self, version: ModelVersion, layout: Layout) -> Iterator[int]:
+    def _shown(self, version: ModelVersion, layout: BinLayout) -> Iterator[int]:
         """Yield the indices of the fields that are not hidden."""
         names = shown_names(version.schema, self._hidden) if self._hidden else None
         for index, field in enumerate(layout.fields):
@@ -369,7 +373,7 @@ class Drift(Listener):
         if observed is not None:
             observed.counters.add_rejection(errors)
 
-    def _add_key(self, key: _Key) -> Callable[[Prediction], bool] | None:
+    def _add_key(self, key: _DriftKey) -> Callable[[Prediction], bool] | None:
         """Return the function that counts a version's predictions, None if they are not counted."""
         name, label = key
         version = self._deployments[name].versions.loaded(label)
@@ -389,7 +393,7 @@ class Drift(Listener):
         try:
             layout = self._layouts[version]
         except KeyError:
-            layout = self._layouts[version] = layout_of(version)
+            layout = self._layouts[version] = bin_layout_of(version)
         if layout is None:
             return None
         with self._lock:
@@ -399,7 +403,7 @@ class Drift(Listener):
                 known = self._observed[key] = Observed(layout, version.model, identity)
         return known
 
-    def _check(self, sender: Sender, model: Model, key: _Key) -> None:
+    def _check(self, sender: Sender, model: Model, key: _DriftKey) -> None:
         """Send ``drift_detected`` for each column that has drifted since the last time."""
         observed = self._observed.get(key)
         if observed is None:  # its counts were dropped after the prediction was counted
@@ -434,7 +438,7 @@ class Drift(Listener):
             compared.counters.add(other)
 
     def _compared_with(
-        self, deployment: Deployment, layout: Layout, live: str, label: str
+        self, deployment: Deployment, layout: BinLayout, live: str, label: str
     ) -> Observed:
         """Return the counts of the predictions of a version in the bins of the live version."""
         key = deployment.name, live, label

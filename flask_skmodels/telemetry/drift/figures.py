@@ -12,20 +12,20 @@ from flask_skmodels.schema.times import iso_time
 from flask_skmodels.schema.types import Array, FloatArray, JSONObject
 from flask_skmodels.telemetry.drift.counts import REJECTED, Snapshot, Tally
 from flask_skmodels.telemetry.drift.distances import js_of_each, psi_of_each
-from flask_skmodels.telemetry.drift.layout import Layout
+from flask_skmodels.telemetry.drift.layout import BinLayout
 
 STATISTICS = ("psi", "js", "missing", "unknown", "outside", "mean")
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class DriftTotals:
     """The counts of all processes: in the window, and since the start."""
 
     window: Tally
     total: Tally
 
 
-def totals_of(snapshots: Sequence[Snapshot], window_rows: int) -> Totals:
+def totals_of(snapshots: Sequence[Snapshot], window_rows: int) -> DriftTotals:
     """Return the counts of several processes together.
 
     The window consists of the newest blocks of all processes that together have at least
@@ -40,7 +40,7 @@ def totals_of(snapshots: Sequence[Snapshot], window_rows: int) -> Totals:
         newest.append(block)
         rows += block.rows
     retired = [snapshot.retired for snapshot in snapshots]
-    return Totals(_sum(newest or retired[:1], empty=not newest), _sum([*retired, *blocks]))
+    return DriftTotals(_sum(newest or retired[:1], empty=not newest), _sum([*retired, *blocks]))
 
 
 def _sum(tallies: Sequence[Tally], *, empty: bool = False) -> Tally:
@@ -72,7 +72,7 @@ class Figures:
     """
 
     def __init__(
-        self, layout: Layout, tally: Tally, minimum: int, expected: FloatArray | None = None
+        self, layout: BinLayout, tally: Tally, minimum: int, expected: FloatArray | None = None
     ) -> None:
         self.layout = layout
         self._tally = tally
@@ -149,7 +149,7 @@ class Figures:
         return mean if isfinite(mean) else None
 
 
-def stability_of(layout: Layout, bins: Array, rows: int, minimum: int) -> FloatArray:
+def stability_of(layout: BinLayout, bins: Array, rows: int, minimum: int) -> FloatArray:
     """Return the population stability index of each column, nan if it has too few values.
 
     :class:`Figures` has the same index and more, but takes longer.
@@ -164,7 +164,7 @@ def stability_of(layout: Layout, bins: Array, rows: int, minimum: int) -> FloatA
     return np.where(counts >= minimum, values, np.nan)
 
 
-def _bar_shares(layout: Layout, bins: Array) -> tuple[Array, FloatArray]:
+def _bar_shares(layout: BinLayout, bins: Array) -> tuple[Array, FloatArray]:
     """Return the number of values of each column, and the share of each bar in them."""
     rows = _sums_from(bins, layout.offsets[:-1])
     bars = _sums_from(bins, layout.starts)
@@ -176,8 +176,8 @@ def _sums_from(values: Array, starts: Array) -> Array:
     return np.add.reduceat(values, starts) if len(starts) else values[:0]
 
 
-def document_of(
-    layout: Layout, totals: Totals, figures: Figures, fields: Iterable[int]
+def figures_document(
+    layout: BinLayout, totals: DriftTotals, figures: Figures, fields: Iterable[int]
 ) -> JSONObject:
     """Return the figures of a version as JSON.
 

@@ -27,7 +27,7 @@ from flask_skmodels.telemetry.drift.bins import (
     ColumnBins,
     NumberBins,
     Times,
-    bins_of,
+    column_bins,
 )
 from flask_skmodels.versions.version import ModelVersion
 
@@ -51,7 +51,7 @@ class Output:
         self.bins = bins
 
 
-class Layout:
+class BinLayout:
     """The bins of the fields and predictions of a version, one after the other.
 
     :param fields: the bins of the fields, in the order of the columns of X
@@ -184,14 +184,14 @@ class Layout:
         result = np.empty((len(X), len(self.numbers)))
         times = dict(self.times)
         for index, number in enumerate(self.numbers):
-            column = values_of(X, number, self.fields[number].source.name)
+            column = values_in_column(X, number, self.fields[number].source.name)
             result[:, index] = floats_of(column, times.get(number))
         return result
 
     def category_columns(self, X: ModelInput) -> list[tuple[int, Any]]:
         """Return the index and the values of each column of X that does not hold numbers."""
         pairs = ((int(index), self.fields[index].source.name) for index in self.categories)
-        return [(index, values_of(X, index, name)) for index, name in pairs]
+        return [(index, values_in_column(X, index, name)) for index, name in pairs]
 
 
 class Codes(dict[Any, int]):
@@ -221,7 +221,7 @@ def count_values(values: Sequence[Any] | Array, codes: Codes, counts: Array) -> 
         counts[codes[value]] += count
 
 
-def values_of(X: ModelInput, index: int, name: str) -> Sequence[Any] | Array:
+def values_in_column(X: ModelInput, index: int, name: str) -> Sequence[Any] | Array:
     """Return the values of one column of X.
 
     :param index: the index of the column
@@ -257,7 +257,7 @@ def _indices(columns: Sequence[ColumnBins], kind: type[ColumnBins]) -> Array:
 
 
 def _edges_of(columns: Sequence[ColumnBins]) -> FloatArray:
-    """Return the edges of all columns of numbers; see :class:`Layout`."""
+    """Return the edges of all columns of numbers; see :class:`BinLayout`."""
     bins = [column for column in columns if isinstance(column, NumberBins)]
     height = 2 + max((len(column.edges) for column in bins), default=0)
     edges = np.full((height, len(bins)), np.nan)
@@ -299,17 +299,17 @@ def _times(columns: Sequence[ColumnBins]) -> Iterator[tuple[int, Times]]:
             yield index, column.times
 
 
-def layout_of(version: ModelVersion) -> Layout | None:
+def bin_layout_of(version: ModelVersion) -> BinLayout | None:
     """Return the bins of a version, None if it has no profile."""
     profile = version.profile
     if profile is None:
         return None
-    return Layout(_fields(version, profile), _outputs(version, profile))
+    return BinLayout(_fields(version, profile), _outputs(version, profile))
 
 
-def layout_of_outputs(layout: Layout) -> Layout:
+def layout_of_outputs(layout: BinLayout) -> BinLayout:
     """Return only the bins of the predictions, for counting those of another version."""
-    return Layout((), layout.outputs)
+    return BinLayout((), layout.outputs)
 
 
 def _fields(version: ModelVersion, profile: Profile) -> list[ColumnBins]:
@@ -324,7 +324,7 @@ def _fields(version: ModelVersion, profile: Profile) -> list[ColumnBins]:
         profiles = [by_name[field.column.name] for field in fields]
     elif len(profiles) != len(fields):
         return []
-    return [bins_of(each, field.name) for each, field in zip(profiles, fields, strict=True)]
+    return [column_bins(each, field.name) for each, field in zip(profiles, fields, strict=True)]
 
 
 def _outputs(version: ModelVersion, profile: Profile) -> list[Output]:
@@ -337,10 +337,10 @@ def _outputs(version: ModelVersion, profile: Profile) -> list[Output]:
     if "predict" in version.methods:
         for index, column in enumerate(columns):
             name = "predict" if len(columns) == 1 else f"predict_{index}"
-            outputs.append(Output("predict", index, bins_of(column, name)))
+            outputs.append(Output("predict", index, column_bins(column, name)))
     classes = version.classes("predict_proba") if "predict_proba" in version.methods else None
     if classes and len(columns) == 1 and not isinstance(classes[0], list):
-        outputs.append(Output("predict_proba", 0, bins_of(columns[0], "predict_proba")))
+        outputs.append(Output("predict_proba", 0, column_bins(columns[0], "predict_proba")))
     return outputs
 
 

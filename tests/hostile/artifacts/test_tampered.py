@@ -15,7 +15,7 @@ from tests.support.skips import LINUX
 
 pytestmark = LINUX
 
-AT_LEAST = 200  # artifacts of each format
+MIN_ARTIFACTS = 200  # artifacts of each format
 EACH = {"skops": 7, "pickle": 7, "joblib": 7, "onnx": 55, "mlflow": 205}  # changes of an artifact
 QUICK = {"skops": 6, "joblib": 4, "mlflow": 8}
 
@@ -43,4 +43,4 @@ def test_some_tampered_artifacts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_tampered_artifacts(name: str, tmp_path: Path) -> None:
     with trying(tmp_path, *LIBRARIES[name]) as tries:
-        assert try_some(name, tries, is_full=True) >= AT_LEAST
+        assert try_some(name, tries, is_full=True) >= MIN_ARTIFACTS

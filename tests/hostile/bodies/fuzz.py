@@ -30,7 +30,7 @@ from jsonschema import Draft202012Validator
 from tests.hostile.bodies.application import FIELDS, create_app
 
 CORPUS = Path(__file__).with_name("corpus")
-MOST_SECONDS = 2.0
+MAX_SECONDS = 2.0
 STATUSES = frozenset({200, 400, 406, 413, 415, 422})
 _JSON, _ARROW = "application/json", "application/vnd.apache.arrow.stream"
 _ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
@@ -103,13 +103,13 @@ class Application:
         """
         packed = gzip.compress(body, 1) if is_packed else body
         started = process_time()
-        status, headers, answer = self._call(target, packed, is_packed)
+        status, headers, response = self._call(target, packed, is_packed)
         seconds = process_time() - started
-        if seconds > MOST_SECONDS:
+        if seconds > MAX_SECONDS:
             raise BreachError(f"{target.name}: {seconds:.1f} s")
-        if status not in STATUSES or b"Traceback" in answer:
-            raise BreachError(f"{target.name}: status {status}: {answer[:500]!r}")
-        self._check(target, status, headers.get("Content-Type", ""), answer)
+        if status not in STATUSES or b"Traceback" in response:
+            raise BreachError(f"{target.name}: status {status}: {response[:500]!r}")
+        self._check(target, status, headers.get("Content-Type", ""), response)
         return status
 
     def _call(
@@ -138,15 +138,15 @@ class Application:
             started[:] = [int(status.split(maxsplit=1)[0]), dict(headers)]
 
         parts = self.app(environ, start)
-        answer = b"".join(parts)
+        response = b"".join(parts)
         getattr(parts, "close", bool)()
-        return started[0], started[1], answer
+        return started[0], started[1], response
 
-    def _check(self, target: Target, status: int, content_type: str, answer: bytes) -> None:
+    def _check(self, target: Target, status: int, content_type: str, response: bytes) -> None:
         """Check a response against the OpenAPI document."""
         if not target.documented:
             if content_type == _JSON:
-                json.loads(answer)
+                json.loads(response)
             return
         responses = self._document["paths"][target.documented]["post"]["responses"]
         described = responses.get(str(status)) or responses.get("default")
@@ -158,11 +158,11 @@ class Application:
         if media_type not in contents:
             raise BreachError(f"{target.name}: {media_type} is not documented for {status}")
         if media_type.endswith(("/json", "+json")):
-            self._validate(contents[media_type]["schema"], answer)
+            self._validate(contents[media_type]["schema"], response)
 
-    def _validate(self, schema: dict[str, Any], answer: bytes) -> None:
+    def _validate(self, schema: dict[str, Any], response: bytes) -> None:
         """Check a JSON document, but only one of the errors of each kind that it lists."""
-        key, document = json.dumps(schema), json.loads(answer)
+        key, document = json.dumps(schema), json.loads(response)
         if key not in self._validators:
             whole = {**schema, "components": self._document["components"]}
             self._validators[key] = Draft202012Validator(whole)
@@ -170,7 +170,7 @@ class Application:
             kinds = {_kind_of(each): each for each in document["errors"]}
             document["errors"] = list(kinds.values())
         for error in self._validators[key].iter_errors(document):
-            raise BreachError(f"{error.message[:500]}: {answer[:500]!r}")
+            raise BreachError(f"{error.message[:500]}: {response[:500]!r}")
 
     def _resolved(self, described: dict[str, Any]) -> dict[str, Any]:
         reference = described.get("$ref")

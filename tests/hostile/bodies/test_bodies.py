@@ -18,8 +18,8 @@ from tests.hostile.bodies.table import FEW, JSON, Case, all_cases
 from tests.support.selection import cases
 from tests.support.skips import library
 
-MOST_CPU = 2.0  # seconds
-MOST_GROWTH = 256.0  # MiB
+MAX_CPU = 2.0  # seconds
+MAX_GROWTH = 256.0  # MiB
 NORMAL = 0.25  # seconds of an honest request; it takes about 0.001
 CASES = all_cases()
 QUICK = [case for case in CASES if case.is_quick]
@@ -37,8 +37,8 @@ def test_hostile_body_gets_its_status_within_the_limits(server: MeasuredServer, 
     assert exchange.status == status, exchange.body[:1000]
     assert b"Traceback" not in exchange.body
     if len(body) <= FEW:
-        assert exchange.cpu <= MOST_CPU
-        assert exchange.growth <= MOST_GROWTH
+        assert exchange.cpu <= MAX_CPU
+        assert exchange.growth <= MAX_GROWTH
     honest = server.honest()
     assert honest.status == 200
     assert honest.cpu <= NORMAL
@@ -60,7 +60,7 @@ def test_hostile_body_gets_its_status_in_process(client: FlaskClient, case: Case
     assert response.status_code == status
     assert response.data
     if len(body) <= FEW:
-        assert process_time() - started <= MOST_CPU
+        assert process_time() - started <= MAX_CPU
     assert client.post("/iris/predict/", data=HONEST, headers=JSON).status_code == 200
 
 

@@ -38,7 +38,7 @@ _DTYPES = {"int64": "integer", "float64": "number"}
 Numbers = tuple[float, ...]
 
 
-class _Table:
+class _CategoryTable:
     """The numbers of one encoded column.
 
     :param index: its index in X
@@ -120,7 +120,7 @@ class _Encoding:
         self._dtypes = frames.dtypes
         owners = frames.owners([name for name in self._outputs if not self._is_kept(name)])
         generated: list[str] = []
-        self._tables: list[_Table] = []
+        self._tables: list[_CategoryTable] = []
         for name in encoded:
             columns = [output for output, owner in owners.items() if owner == name]
             self._tables.append(frames.table(name, columns))
@@ -210,7 +210,7 @@ class _Frames:
             owners[output] = found[0]
         return owners
 
-    def table(self, name: str, outputs: Sequence[str]) -> _Table:
+    def table(self, name: str, outputs: Sequence[str]) -> _CategoryTable:
         """Return the numbers of one column.
 
         :param outputs: the columns of the output that depend on it
@@ -219,7 +219,7 @@ class _Frames:
         rows = _numbers(self._frames[name], outputs)
         unknown, missing = (self._try(name, value, outputs) for value in (_UNKNOWN, np.nan))
         known = dict(zip(keys, rows, strict=True))
-        return _Table(self._names.index(name), known, unknown, missing)
+        return _CategoryTable(self._names.index(name), known, unknown, missing)
 
     def _try(self, name: str, value: Any, outputs: Sequence[str]) -> Numbers | None:
         """Return the numbers of a value, None if the encoder refuses the value."""

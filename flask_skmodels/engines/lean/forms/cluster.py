@@ -28,7 +28,7 @@ from flask_skmodels.engines.lean.compiler import (
     finite,
     lean_form,
 )
-from flask_skmodels.engines.lean.pairwise import euclidean_distances, nearest, of_doubles
+from flask_skmodels.engines.lean.pairwise import euclidean_distances, nearest_row, of_doubles
 from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput, ModelOutput
 
 _FEW_ROWS = 64  # for more rows, BLAS may start threads
@@ -99,14 +99,14 @@ def _descent(node: Any, mean: FloatArray | None) -> Labels:
 def nearest_center(estimator: Estimator, compiler: Compiler) -> Methods:
     if not len(estimator.cluster_centers_):
         raise Decline("it has no centers")
-    search = nearest(estimator.cluster_centers_)
+    search = nearest_row(estimator.cluster_centers_)
     return {"predict": lambda X: search(finite(doubles(X)))}
 
 
 @lean_form(Birch)
 def birch(estimator: Birch, compiler: Compiler) -> Methods:
     centers, labels = estimator.subcluster_centers_, estimator.subcluster_labels_
-    search = nearest(centers, {"Y_norm_squared": estimator._subcluster_norms})
+    search = nearest_row(centers, {"Y_norm_squared": estimator._subcluster_norms})
     distances = euclidean_distances(centers)
     return {
         "predict": lambda X: labels[search(finite(doubles(X)))],

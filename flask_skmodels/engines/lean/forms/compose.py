@@ -20,7 +20,7 @@ from flask_skmodels.engines.lean.compiler import (
 from flask_skmodels.engines.lean.concatenation import concatenate_dense, concatenate_sparse
 from flask_skmodels.engines.lean.containers import Csr, SparseRows, to_array
 from flask_skmodels.estimators.attributes import is_a
-from flask_skmodels.estimators.requirements import parts_of
+from flask_skmodels.estimators.requirements import estimators_in
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import Tabular
 from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
@@ -96,7 +96,7 @@ def _part(
     select = column_selector(indices, columns)
     if isinstance(step, str):
         return select
-    if indices != sorted(indices) and any(map(_depends_on_memory_layout, parts_of(step))):
+    if indices != sorted(indices) and any(map(_depends_on_memory_layout, estimators_in(step))):
         raise Decline("a function takes columns in an order that differs from X")
     call = compiler.methods(step)["transform"]
     return lambda X: call(select(X))

@@ -18,7 +18,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.installed import HAS_SKLEARN_1_7, HAS_SKLEARN_1_8
-from flask_skmodels.engines.lean.pairwise import nearest
+from flask_skmodels.engines.lean.pairwise import nearest_row
 from flask_skmodels.engines.lean.response_values import positive_class_score
 from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
@@ -116,7 +116,7 @@ def output_code(estimator: OutputCodeClassifier, compiler: Compiler) -> Methods:
     """The class whose code is nearest to the scores of the estimators."""
     parts, classes = estimator.estimators_, estimator.classes_
     scores = [positive_class_score(part, compiler.methods(part)) for part in parts]
-    search = nearest(np.asarray(estimator.code_book_, dtype=np.float64))
+    search = nearest_row(np.asarray(estimator.code_book_, dtype=np.float64))
 
     def predict(X: ModelInput) -> ModelOutput:
         return classes[search(np.array([score(X) for score in scores], dtype=np.float64).T)]

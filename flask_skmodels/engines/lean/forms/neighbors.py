@@ -39,7 +39,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import Csr
-from flask_skmodels.engines.lean.pairwise import nearest
+from flask_skmodels.engines.lean.pairwise import nearest_row
 from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput, ModelOutput
 
 Indices = NDArray[np.intp]
@@ -364,7 +364,7 @@ def nearest_centroid(estimator: NearestCentroid, compiler: Compiler) -> Methods:
         raise Decline("its metric has no lean form")
     if priors is not None and not np.isclose(priors, 1 / len(classes)).all():
         raise Decline("its classes are not equally probable")
-    search = nearest(estimator.centroids_)
+    search = nearest_row(estimator.centroids_)
     return {"predict": lambda X: classes[search(finite(doubles(X)))]}
 
 

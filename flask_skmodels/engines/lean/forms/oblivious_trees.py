@@ -7,7 +7,7 @@ the 75 that CatBoost takes to make a pool and to predict.
 CatBoost compares single precision numbers and adds double precision leaves in the order of the
 trees. A model is a table of FlatBuffers, whose schema is ``model.fbs`` in its repository.
 
-The answers to the splits on categories depend on hashes and on tables of statistics, but in a row
+The results of the splits on categories depend on hashes and on tables of statistics, but in a row
 only on its categories. When a combination of categories occurs for the first time, CatBoost itself
 gives the answers, as the bits of its leaves (:class:`CategoricalTrees`).
 """
@@ -29,7 +29,7 @@ from flask_skmodels.schema.types import Array, FloatArray
 MAX_ROWS = 32  # with more rows, CatBoost is about as fast
 _MAX_DEPTH = 16  # CatBoost's own limit
 _MAGIC, _HEADER = b"CBM1", 8
-MAX_BYTES_OF_ANSWERS = 2**21  # answers to splits on categories that are kept
+MAX_BYTES_OF_RESULTS = 2**21  # answers to splits on categories that are kept
 _YES = 0.5  # the border between the answers no (0) and yes (1)
 _MISSING_IS_LARGE = 2  # CatBoost's number for a feature whose missing values exceed all borders
 
@@ -43,7 +43,7 @@ class ObliviousTrees:
     :param width: the number of columns of X, without the columns of answers to splits on categories
     :raises Decline: the model has splits on something other than numbers and categories, or trees
         of an unknown kind
-    :ivar answers: the number of different splits on categories
+    :ivar category_splits: the number of different splits on categories
     """
 
     def __init__(self, buffer: bytes, scale: float, bias: Sequence[float], width: int = 0) -> None:
@@ -56,13 +56,13 @@ class ObliviousTrees:
         columns, borders, large = _binary_features(trees.tables(5))
         self._large_if_missing = np.array(sorted(large), dtype=np.intp)
         sizes, splits = trees.array(2, "<i4"), trees.array(1, "<i4")
-        places = _places_of_answers(trees, splits, len(columns))
-        self._tree_of_answer = np.repeat(np.arange(len(sizes)), sizes)[places]
+        places = _places_of_category_splits(trees, splits, len(columns))
+        self._tree_of_result = np.repeat(np.arange(len(sizes)), sizes)[places]
         starts = np.concatenate([[0], np.cumsum(sizes)])
-        self._bit_of_answer = places - starts[self._tree_of_answer]
-        self.answers = len(places)
+        self._bit_of_result = places - starts[self._tree_of_result]
+        self.category_splits = len(places)
         further = np.zeros(splits.max(initial=-1) + 1 - len(columns), dtype=np.int64)
-        further[splits[places] - len(columns)] = width + np.arange(self.answers)
+        further[splits[places] - len(columns)] = width + np.arange(self.category_splits)
         columns = np.concatenate([columns, further])
         borders = np.concatenate([borders, np.full(len(further), _YES, dtype=np.float32)])
         self._bytes = 1 if sizes.max() <= 8 else 2
@@ -78,7 +78,7 @@ class ObliviousTrees:
         """Return raw scores of shape (rows,), or (rows, scores) if there are several.
 
         :param X: an array of single precision numbers, of shape (rows, columns); the last columns
-            are the answers to the splits on categories, 1 for yes
+            are the results of the splits on categories, 1 for yes
         """
         rows = len(X)
         if self._large_if_missing.size:
@@ -93,14 +93,14 @@ class ObliviousTrees:
             total = total * self._scale + self._bias
         return total[:, 0] if self._scores == 1 else total
 
-    def answers_of(self, leaves: Array) -> Array:
-        """Return the answers to the splits on categories, of shape (rows, answers).
+    def results_of(self, leaves: Array) -> Array:
+        """Return the results of the splits on categories, of shape (rows, splits).
 
         :param leaves: the leaf of each row in each tree, of shape (rows, trees)
         """
-        bits = leaves[:, self._tree_of_answer].astype(np.int64) >> self._bit_of_answer
-        answers: Array = (bits & 1).astype(np.float32)
-        return answers
+        bits = leaves[:, self._tree_of_result].astype(np.int64) >> self._bit_of_result
+        results: Array = (bits & 1).astype(np.float32)
+        return results
 
     def _without_missing(self, X: Array) -> Array:
         X = X.copy()
@@ -130,34 +130,34 @@ class CategoricalTrees:
         self._numeric = [index for index in range(width) if index not in set(categorical)]
         self._width = width
         self._leaves_of = leaves_of
-        self._answers: dict[tuple[Any, ...], Array] = {}
-        self._most = MAX_BYTES_OF_ANSWERS // (4 * max(trees.answers, 1))
+        self._results: dict[tuple[Any, ...], Array] = {}
+        self._most = MAX_BYTES_OF_RESULTS // (4 * max(trees.category_splits, 1))
 
     def __call__(self, cells: Array) -> FloatArray:
         """Return raw scores, as :class:`ObliviousTrees` does.
 
         :param cells: an array of objects of shape (rows, columns): numbers, texts and integers
         """
-        X = np.zeros((len(cells), self._width + self._trees.answers), dtype=np.float32)
+        X = np.zeros((len(cells), self._width + self._trees.category_splits), dtype=np.float32)
         X[:, self._numeric] = cells[:, self._numeric]
-        if self._trees.answers:
-            X[:, self._width :] = self._answers_of(cells)
+        if self._trees.category_splits:
+            X[:, self._width :] = self._results_of(cells)
         return self._trees(X)
 
-    def _answers_of(self, cells: Array) -> Sequence[Array]:
+    def _results_of(self, cells: Array) -> Sequence[Array]:
         keys = [tuple(row) for row in cells[:, self._categorical].tolist()]
-        known = [self._answers.get(key) for key in keys]
-        answers = [each for each in known if each is not None]
-        if len(answers) == len(keys):
-            return answers
-        found = list(self._trees.answers_of(self._leaves_of(cells)))
-        if len(self._answers) >= self._most:
-            self._answers.clear()
-        self._answers.update((key, row.copy()) for key, row in zip(keys, found, strict=True))
+        known = [self._results.get(key) for key in keys]
+        results = [each for each in known if each is not None]
+        if len(results) == len(keys):
+            return results
+        found = list(self._trees.results_of(self._leaves_of(cells)))
+        if len(self._results) >= self._most:
+            self._results.clear()
+        self._results.update((key, row.copy()) for key, row in zip(keys, found, strict=True))
         return found
 
 
-def _places_of_answers(trees: FlatTable, splits: Array, numeric: int) -> Array:
+def _places_of_category_splits(trees: FlatTable, splits: Array, numeric: int) -> Array:
     """Return the first place of each split on categories among the splits of all trees.
 
     :param numeric: the number of splits on numbers; they come before the splits on categories

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Decline, Methods, lean_form
-from flask_skmodels.engines.lean.concatenation import concatenate
+from flask_skmodels.engines.lean.concatenation import concatenate_outputs
 from flask_skmodels.engines.lean.forms.compose import weighted
 from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
 
@@ -34,7 +34,7 @@ def feature_union(estimator: FeatureUnion, compiler: Compiler) -> Methods:
     ]
     if not parts:
         raise Decline("it drops all columns")
-    return {"transform": concatenate(parts)}
+    return {"transform": concatenate_outputs(parts)}
 
 
 def _chain(transforms: list[Call], last: Call) -> Call:

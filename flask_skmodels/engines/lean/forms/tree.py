@@ -28,7 +28,7 @@ from flask_skmodels.engines.lean.containers import SparseRows
 from flask_skmodels.engines.lean.joined_trees import (
     MAX_BYTES,
     JoinedTrees,
-    Layout,
+    NodeFields,
     join_trees,
     sum_in_order,
 )
@@ -36,7 +36,7 @@ from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput
 
 CLASSIFIERS = (DecisionTreeClassifier, ExtraTreeClassifier)
 REGRESSORS = (DecisionTreeRegressor, ExtraTreeRegressor)
-_LAYOUT = Layout("left_child", "right_child", "feature", "threshold")
+_FIELDS = NodeFields("left_child", "right_child", "feature", "threshold")
 
 
 @lean_form(*CLASSIFIERS)
@@ -205,7 +205,7 @@ def joined_tree(parts: Sequence[Array], is_split: Sequence[Array], width: int) -
     :param is_split: for each tree, whether each of its nodes has children
     :param width: the number of columns of X
     """
-    nodes = join_trees(parts, is_split, width, _LAYOUT)
+    nodes = join_trees(parts, is_split, width, _FIELDS)
     tree = Tree(width + 1, np.array([1], dtype=np.intp), 1)
     tree.__setstate__(
         {

@@ -22,14 +22,14 @@ from flask_skmodels.engines.lean.forms.compose import column_selector
 from flask_skmodels.engines.lean.joined_trees import (
     MAX_BYTES,
     JoinedTrees,
-    Layout,
+    NodeFields,
     join_trees,
     sum_in_order,
 )
 from flask_skmodels.schema.tabular import Tabular
 from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput, ModelOutput
 
-_LAYOUT = Layout("left", "right", "feature_idx", "num_threshold")
+_FIELDS = NodeFields("left", "right", "feature_idx", "num_threshold")
 
 
 @lean_form(HistGradientBoostingRegressor)
@@ -116,7 +116,7 @@ def _joined(trees: Sequence[TreePredictor], width: int) -> TreePredictor:
     parts = [tree.nodes.copy() for tree in trees]
     for start, nodes in zip(starts, parts, strict=False):
         nodes["bitset_idx"][nodes["is_categorical"] == 1] += np.uint32(start)
-    nodes = join_trees(parts, [part["is_leaf"] == 0 for part in parts], width, _LAYOUT)
+    nodes = join_trees(parts, [part["is_leaf"] == 0 for part in parts], width, _FIELDS)
     all_bitsets = np.concatenate(bitsets)
     return TreePredictor(nodes, all_bitsets, all_bitsets)
 

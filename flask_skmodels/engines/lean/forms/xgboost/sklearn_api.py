@@ -44,13 +44,13 @@ Floats = NDArray[np.float32]
 
 @lean_form(XGBRegressor, XGBRFRegressor, XGBRanker)
 def xgboost_regressor(estimator: XGBModel, compiler: Compiler) -> Methods:
-    to_array, values = _columns(estimator), _Values(estimator)
+    to_array, values = _columns(estimator), _BoosterOutputs(estimator)
     return {"predict": lambda X: values(to_array(X))}
 
 
 @lean_form(XGBClassifier, XGBRFClassifier)
 def xgboost_classifier(estimator: XGBClassifier, compiler: Compiler) -> Methods:
-    to_array, values = _columns(estimator), _Values(estimator)
+    to_array, values = _columns(estimator), _BoosterOutputs(estimator)
     count = int(estimator.n_classes_)
     if estimator.objective == "multi:softmax":
         raise Decline("its objective returns labels")
@@ -84,7 +84,7 @@ def _columns(estimator: XGBModel) -> CodedColumns:
     return CodedColumns(categories, int(estimator.n_features_in_))
 
 
-class _Values:
+class _BoosterOutputs:
     """The predictions of a booster for an array of doubles.
 
     The library keeps a separate result for each thread. It is copied before the next call.
