@@ -26,11 +26,11 @@ SECURITY_SCHEMES = ("apiKey", "http", "mutualTLS", "oauth2", "openIdConnect")
 COMPONENT_NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 
 
-def _is_path(value: Any) -> bool:
+def _is_path(value: object) -> bool:
     return isinstance(value, str | Path) and bool(value)
 
 
-def _is_name(value: Any) -> bool:
+def _is_name(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 
@@ -38,22 +38,22 @@ def _is_prefix(value: Any) -> bool:
     return value == "" or (isinstance(value, str) and value[0] == "/" and value[-1] != "/")
 
 
-def is_count(value: Any, at_least: int = 1) -> bool:
+def is_count(value: object, at_least: int = 1) -> bool:
     """Return whether a value is an integer of a least size; a boolean is none."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
 
 
-def _is_size(value: Any) -> bool:
+def _is_size(value: object) -> bool:
     return is_count(value, at_least=0)
 
 
-def _is_amount(value: Any) -> bool:
-    return is_number(value) and bool(value >= 0)
+def _is_amount(value: object) -> bool:
+    return is_number(value) and value >= 0
 
 
-def is_positive(value: Any) -> bool:
+def is_positive(value: object) -> bool:
     """Return whether a value is a finite number above 0."""
-    return is_number(value) and bool(value > 0)
+    return is_number(value) and value > 0
 
 
 def _is_pinned_file(value: Any) -> bool:
@@ -62,7 +62,7 @@ def _is_pinned_file(value: Any) -> bool:
     return isinstance(path, str | Path) and (digest is None or isinstance(digest, str))
 
 
-def _are_labels(value: Any) -> bool:
+def _are_labels(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(part, str) for pair in value.items() for part in pair
     )
@@ -78,11 +78,11 @@ def _are_security_schemes(value: Any) -> bool:
     )
 
 
-def _are_dialects(value: Any) -> bool:
+def _are_dialects(value: object) -> bool:
     return isinstance(value, list | tuple) and all(dialect in DIALECTS for dialect in value)
 
 
-def _are_origins(value: Any) -> bool:
+def _are_origins(value: object) -> bool:
     return isinstance(value, list | tuple) and all(
         isinstance(origin, str) and ORIGIN.fullmatch(origin) for origin in value
     )

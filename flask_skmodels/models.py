@@ -24,7 +24,13 @@ from flask_skmodels.hints import did_you_mean, nearest_name
 from flask_skmodels.schema.fields import Declaration, InputColumn, Inputs, declared
 from flask_skmodels.schema.pydantic_rules import forbids_unknown, is_pydantic_model, rules_of
 from flask_skmodels.schema.schema import FixedSchema, Schema
-from flask_skmodels.schema.types import Estimator, FieldRules, JSONObject, ModelOutput
+from flask_skmodels.schema.types import (
+    Estimator,
+    EstimatorInput,
+    FieldRules,
+    JSONObject,
+    ModelOutput,
+)
 from flask_skmodels.schema.unbounded import UnboundedSchema
 from flask_skmodels.schema.validator import Validator
 
@@ -241,7 +247,7 @@ class Model:
             raise RuntimeError(f"model {name_of(self)!r} is not registered with an SKModels yet")
         return self.registered_with
 
-    def predict(self, X: Any) -> ModelOutput:
+    def predict(self, X: EstimatorInput) -> ModelOutput:
         """Return the estimator's predictions. Override it to change X or the predictions.
 
         :param X: the validated array or data frame of shape (rows, columns)
@@ -249,23 +255,23 @@ class Model:
         """
         return self.pipeline.predict(X)
 
-    def predict_proba(self, X: Any) -> ModelOutput:
+    def predict_proba(self, X: EstimatorInput) -> ModelOutput:
         """Return the probability of each class, shape (rows, classes); see :meth:`predict`."""
         return self.pipeline.predict_proba(X)
 
-    def predict_log_proba(self, X: Any) -> ModelOutput:
+    def predict_log_proba(self, X: EstimatorInput) -> ModelOutput:
         """Return the logarithm of each probability, shape (rows, classes); see :meth:`predict`."""
         return self.pipeline.predict_log_proba(X)
 
-    def decision_function(self, X: Any) -> ModelOutput:
+    def decision_function(self, X: EstimatorInput) -> ModelOutput:
         """Return confidence scores, shape (rows,) or (rows, classes); see :meth:`predict`."""
         return self.pipeline.decision_function(X)
 
-    def transform(self, X: Any) -> ModelOutput:
+    def transform(self, X: EstimatorInput) -> ModelOutput:
         """Return the transformed rows, shape (rows, features); see :meth:`predict`."""
         return self.pipeline.transform(X)
 
-    def score_samples(self, X: Any) -> ModelOutput:
+    def score_samples(self, X: EstimatorInput) -> ModelOutput:
         """Return the score of each row, shape (rows,); see :meth:`predict`."""
         return self.pipeline.score_samples(X)
 

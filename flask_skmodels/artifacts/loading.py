@@ -18,7 +18,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import joblib
 import numpy as np
@@ -41,7 +41,7 @@ from flask_skmodels.artifacts.version_warnings import version_warnings
 from flask_skmodels.estimators import introspect
 from flask_skmodels.exceptions import ArtifactError, in_one_line
 from flask_skmodels.hints import install_line
-from flask_skmodels.schema.types import Estimator
+from flask_skmodels.schema.types import Estimator, JSONValue
 
 logger = logging.getLogger("flask_skmodels")
 
@@ -72,7 +72,7 @@ class Loaded:
     sklearn_version: str | None
     loaded_at: datetime
     is_trusted: bool = False
-    examples: tuple[Any, ...] = ()
+    examples: tuple[JSONValue, ...] = ()
 
 
 def load(artifact: Artifact, policy: Policy) -> Loaded:
@@ -137,7 +137,7 @@ class CheckedFile:
     sha256: str
     is_trusted: bool
     policy: Policy
-    read: Callable[[], Any]
+    read: Callable[[], Estimator]
     described: MLflowModel | None
 
     def load(self) -> Loaded:
@@ -180,7 +180,7 @@ class _ArtifactFile:
         if not self.before.st_size:
             raise ArtifactError(file.path, "it is empty")
 
-    def reader(self, artifact: Artifact, policy: Policy, format_: str) -> Callable[[], Any]:
+    def reader(self, artifact: Artifact, policy: Policy, format_: str) -> Callable[[], Estimator]:
         """Read and hash the file, and return a function that loads those bytes.
 
         :raises ArtifactError: a package is missing, or the file cannot be mapped
@@ -259,7 +259,9 @@ def _identity(of: os.stat_result) -> tuple[int, ...]:
     return of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns
 
 
-def _parse(path: Path, policy: Policy, read: Callable[[], Any]) -> tuple[Any, str | None]:
+def _parse(
+    path: Path, policy: Policy, read: Callable[[], Estimator]
+) -> tuple[Estimator, str | None]:
     """Return the object, and its version of scikit-learn if it differs from the installed one."""
     try:
         with version_warnings() as mismatches, one_file_only(), checked_construction():

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.artifacts.pins import check_signature
@@ -21,7 +19,7 @@ from flask_skmodels.artifacts.regular_files import read_description
 from flask_skmodels.estimators import input_columns
 from flask_skmodels.exceptions import ArtifactError
 from flask_skmodels.hints import install_line
-from flask_skmodels.schema.types import Estimator, JSONObject
+from flask_skmodels.schema.types import Estimator, JSONMapping, JSONObject, JSONValue
 
 MLMODEL = "MLmodel"
 
@@ -40,7 +38,7 @@ class MLflowModel:
     file: Path
     names: tuple[str, ...] | None
     width: int | None
-    examples: tuple[Any, ...]
+    examples: tuple[JSONValue, ...]
 
     def check(self, estimator: Estimator) -> None:
         """Check that the signature has the columns that the estimator takes.
@@ -119,7 +117,7 @@ def _inside(folder: Path, name: str) -> Path:
     return folder / path
 
 
-def _columns(document: Mapping[str, Any], path: Path) -> tuple[tuple[str, ...] | None, int | None]:
+def _columns(document: JSONMapping, path: Path) -> tuple[tuple[str, ...] | None, int | None]:
     """Return the names and the number of the columns in the signature."""
     signature = document.get("signature")
     inputs = signature.get("inputs") if isinstance(signature, dict) else None
@@ -135,7 +133,7 @@ def _columns(document: Mapping[str, Any], path: Path) -> tuple[tuple[str, ...] |
         raise ArtifactError(path, "its signature cannot be read") from error
 
 
-def _examples(document: Mapping[str, Any], folder: Path, policy: Policy) -> tuple[Any, ...]:
+def _examples(document: JSONMapping, folder: Path, policy: Policy) -> tuple[JSONValue, ...]:
     """Return the rows of the input example, none if its format has no rows."""
     info = document.get("saved_input_example_info")
     name = info.get("artifact_path") if isinstance(info, dict) else None
@@ -149,7 +147,7 @@ def _examples(document: Mapping[str, Any], folder: Path, policy: Policy) -> tupl
     return tuple(_rows(example))
 
 
-def _rows(example: Any) -> list[Any]:
+def _rows(example: JSONValue) -> list[JSONValue]:
     """Return the rows of an example; a single value is a row of one column."""
     names = example.get("columns") if isinstance(example, dict) else None
     rows = example.get("data", example.get("inputs")) if isinstance(example, dict) else example

@@ -19,7 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from flask_skmodels.artifacts.onnx_graph import checked_graph
 from flask_skmodels.artifacts.onnx_session import start
 from flask_skmodels.exceptions import ArtifactError, in_one_line
-from flask_skmodels.schema.types import Array, JSONObject
+from flask_skmodels.schema.types import Array, EstimatorInput, JSONObject
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ValueInfoProto
@@ -87,7 +87,7 @@ class OnnxModel:
             self.feature_names_in_ = np.array(self.input_names, dtype=object)
 
     @_if_output("_labels")
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: EstimatorInput) -> Array:
         """Return the first output of the graph that is not a probability.
 
         :param X: array or data frame of shape (rows, columns)
@@ -98,7 +98,7 @@ class OnnxModel:
         return result.astype(str) if result.dtype == object else result
 
     @_if_output("_probabilities")
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: EstimatorInput) -> Array:
         """Return the probability of each class.
 
         :param X: array or data frame of shape (rows, columns)
@@ -139,7 +139,7 @@ class OnnxModel:
         """
         return {each.name: each.cast(feed[each.name]) for each in self._inputs}
 
-    def _run(self, output: str | None, X: Any) -> Any:
+    def _run(self, output: str | None, X: EstimatorInput) -> Any:
         return self.run(output, self._feed(X))
 
     def _session_of_process(self) -> Any:
@@ -150,7 +150,7 @@ class OnnxModel:
             self._session = (os.getpid(), session)
         return session
 
-    def _feed(self, X: Any) -> Feed:
+    def _feed(self, X: EstimatorInput) -> Feed:
         if hasattr(self, "feature_names_in_") and hasattr(X, "columns"):
             return {each.name: each.cast(np.asarray(X[[each.name]])) for each in self._inputs}
         values, feed, start = np.asarray(X), {}, 0

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from flask_skmodels.artifacts.regular_files import MAX_BYTES, opened
@@ -135,7 +134,7 @@ class _Schema:
     lengths: dict[object, int] = field(default_factory=dict)
     reads: dict[object, int] = field(default_factory=dict)
 
-    def count(self, item: Any) -> int:
+    def count(self, item: object) -> int:
         """Return the number of nodes in an item of the schema, the item included."""
         if isinstance(item, list):
             return 1 + sum(map(self.count, item))

@@ -22,6 +22,7 @@ from flask_skmodels.inference.prediction import (
 )
 from flask_skmodels.inference.rejected_rows import remember_accepted_row
 from flask_skmodels.schema.rows import Rows
+from flask_skmodels.schema.types import ArrowTable, ArrowType
 from flask_skmodels.versions.version import ModelVersion
 
 
@@ -41,7 +42,7 @@ class BatchResult:
     prediction: Prediction | None
     scored: Sequence[int] | None
     errors: Errors
-    keys: Any
+    keys: ArrowTable
     sample: Rows | None = None
 
     @property
@@ -49,7 +50,7 @@ class BatchResult:
         """The indices of the rejected rows, in order."""
         return sorted(self.errors)
 
-    def scored_keys(self) -> Any:
+    def scored_keys(self) -> ArrowTable:
         """Return the key columns of the rows that were scored."""
         if self.prediction is None:
             return self.keys.slice(0, 0)
@@ -71,7 +72,7 @@ class EstimatorFailed(Exception):
 
 
 def score_chunk(
-    version: ModelVersion, method: str, chunk: Chunk, types: Mapping[str, Any]
+    version: ModelVersion, method: str, chunk: Chunk, types: Mapping[str, ArrowType]
 ) -> BatchResult:
     """Predict a chunk.
 
@@ -86,7 +87,7 @@ def score_chunk(
 
 
 def score_content(
-    version: ModelVersion, method: str, content: Content, types: Mapping[str, Any]
+    version: ModelVersion, method: str, content: Content, types: Mapping[str, ArrowType]
 ) -> BatchResult:
     """Predict the content of a chunk; see :func:`score_chunk`."""
     keys, errors = content.keys(types)

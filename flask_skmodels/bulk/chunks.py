@@ -23,7 +23,14 @@ from flask_skmodels.inference.request_limits import NO_BUDGET
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.types import ColumnValues
+from flask_skmodels.schema.types import (
+    ArrowColumn,
+    ArrowTable,
+    ArrowType,
+    ColumnValues,
+    JSONMapping,
+    Values,
+)
 
 _CSV_BLOCK = 2**20
 
@@ -68,7 +75,7 @@ class Content(Protocol):
         :raises InvalidInput: the columns do not match the schema
         """
 
-    def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
+    def keys(self, types: Mapping[str, ArrowType]) -> tuple[ArrowTable, Errors]:
         """Return the key columns as an Arrow table, and an error for each key of the wrong type.
 
         :param types: the Arrow type of each key column, None for the type that the column has
@@ -98,7 +105,7 @@ class ArrowContent:
     :param table: the Arrow table of the columns of the model and the key columns
     """
 
-    table: Any
+    table: ArrowTable
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -112,7 +119,7 @@ class ArrowContent:
         rows = rows_of_columns(arrays, table.num_rows, selection, _NoLimits(), schema)
         return ChunkRows(rows)
 
-    def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
+    def keys(self, types: Mapping[str, ArrowType]) -> tuple[ArrowTable, Errors]:
         return self.table.select(list(types)), {}
 
     def __reduce__(self) -> Any:
@@ -178,7 +185,7 @@ class TextContent:
         texts = [_decoded(column).to_pylist() for column in table.columns]
         return ChunkRows(request_columns(names, texts, schema, text=True), indices, errors)
 
-    def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
+    def keys(self, types: Mapping[str, ArrowType]) -> tuple[ArrowTable, Errors]:
         pyarrow = import_module("pyarrow")
         if not types:
             return pyarrow.table({}), {}
@@ -208,7 +215,7 @@ class TextContent:
         found: list[ColumnValues] = [column for column in columns if column is not None]
         return found if len(found) == len(names) and table.num_rows == self.count else None
 
-    def _table(self, names: list[str]) -> tuple[Any, dict[int, str]]:
+    def _table(self, names: list[str]) -> tuple[ArrowTable, dict[int, str]]:
         """Return the cells of some columns as bytes, and messages for the malformed lines.
 
         A malformed line has empty cells.
@@ -232,7 +239,9 @@ class TextContent:
                 table = table.append_column(name, pyarrow.repeat(value, self.count))
         return table.select(names), malformed
 
-    def _parsed(self, types: Mapping[str, Any], skip: Any = None, **options: Any) -> Any:
+    def _parsed(
+        self, types: Mapping[str, ArrowType], skip: Any = None, **options: Any
+    ) -> ArrowTable:
         """Return some columns of the lines as an Arrow table.
 
         :param types: the type of each column
@@ -259,7 +268,7 @@ class TextContent:
         )
 
 
-def _with_gaps(table: Any, gaps: Sequence[int]) -> Any:
+def _with_gaps(table: ArrowTable, gaps: Sequence[int]) -> ArrowTable:
     """Return a table with a row of empty cells at each of some indices."""
     if not gaps:
         return table
@@ -302,10 +311,10 @@ class LineContent:
             items = [_known(item, known) for item in items]
         return ChunkRows(Rows(items) if items else None, indices if errors else None, errors)
 
-    def keys(self, types: Mapping[str, Any]) -> tuple[Any, Errors]:
+    def keys(self, types: Mapping[str, ArrowType]) -> tuple[ArrowTable, Errors]:
         pyarrow = import_module("pyarrow")
         items = [_object(line) for line in self.lines]
-        columns: list[Any] = []
+        columns: list[ArrowColumn] = []
         errors: Errors = {}
         for name, kind in types.items():
             values = [item.get(name) for item in items]
@@ -351,7 +360,7 @@ def missing_columns(names: Sequence[str], schema: Schema) -> list[str]:
     return [name for name in required if name not in given and name not in renamed]
 
 
-def _without_decimals(table: Any) -> Any:
+def _without_decimals(table: ArrowTable) -> ArrowTable:
     """Return a table with its decimals, which databases use, as doubles."""
     pyarrow = import_module("pyarrow")
     for index, column in enumerate(table.schema):
@@ -361,7 +370,7 @@ def _without_decimals(table: Any) -> Any:
     return table
 
 
-def _decoded(column: Any) -> Any:
+def _decoded(column: ArrowColumn) -> ArrowColumn:
     """Return cells as texts, with a mark for each byte that is not UTF-8."""
     pyarrow = import_module("pyarrow")
     try:
@@ -371,7 +380,7 @@ def _decoded(column: Any) -> Any:
         return pyarrow.chunked_array([pyarrow.array(texts, pyarrow.string())])
 
 
-def _unreadable(table: Any, schema: Schema) -> list[tuple[int, str | None]]:
+def _unreadable(table: ArrowTable, schema: Schema) -> list[tuple[int, str | None]]:
     """Return the row and the field of each cell that is not UTF-8 or has a zero byte."""
     pyarrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
     fields = {field.name for field in schema.fields}
@@ -402,7 +411,7 @@ def _known(item: object, names: set[str]) -> object:
     return {name: value for name, value in item.items() if name in names}
 
 
-def _object(line: bytes) -> Mapping[str, Any]:
+def _object(line: bytes) -> JSONMapping:
     try:
         item = loads(line, "the line")
     except InvalidInput:
@@ -410,7 +419,7 @@ def _object(line: bytes) -> Mapping[str, Any]:
     return item if isinstance(item, Mapping) else {}
 
 
-def key_type(values: Sequence[Any]) -> Any:
+def key_type(values: Values) -> ArrowType:
     """Return the Arrow type of the key columns of NDJSON from their first values."""
     pyarrow = import_module("pyarrow")
     kinds = {type(value) for value in values if value is not None}
@@ -421,7 +430,7 @@ def key_type(values: Sequence[Any]) -> Any:
     return pyarrow.float64() if kinds and kinds <= {int, float} else pyarrow.string()
 
 
-def _key_column(values: Sequence[Any], kind: Any) -> tuple[Any, list[int]]:
+def _key_column(values: Values, kind: ArrowType) -> tuple[ArrowColumn, list[int]]:
     """Return key values as an Arrow array, and the indices of values of the wrong type."""
     pyarrow = import_module("pyarrow")
     wrong: list[int] = []
@@ -441,6 +450,6 @@ def _key_column(values: Sequence[Any], kind: Any) -> tuple[Any, list[int]]:
         return pyarrow.array(fitting, kind), wrong
 
 
-def take(table: Any, indices: Sequence[int] | None) -> Any:
+def take(table: ArrowTable, indices: Sequence[int] | None) -> ArrowTable:
     """Return the rows of an Arrow table at some indices, or all rows for None."""
     return table if indices is None else table.take(np.asarray(indices, dtype=np.int64))

@@ -6,7 +6,7 @@ batches. Any other URL is passed to SQLAlchemy, including ``dialect+driver://``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,6 +14,7 @@ from typing import Any
 
 from flask_skmodels.exceptions import ScoringError, in_one_line
 from flask_skmodels.hints import pip_install
+from flask_skmodels.schema.types import ArrowColumn, ArrowSchema, ArrowTable, ArrowType, Values
 
 _DRIVERS = {"sqlite": "adbc_driver_sqlite", "postgresql": "adbc_driver_postgresql"}
 _DIALECTS = {"sqlite", "postgresql", "postgres", "mysql", "mariadb", "oracle", "mssql", "duckdb"}
@@ -26,7 +27,7 @@ def is_database(name: str) -> bool:
 
 
 @contextmanager
-def query_batches(url: str, query: str, rows: int) -> Iterator[Iterator[Any]]:
+def query_batches(url: str, query: str, rows: int) -> Iterator[Iterator[ArrowTable]]:
     """Run a query in a ``with`` block, and return its rows as Arrow batches.
 
     :param rows: the number of rows that are fetched at a time
@@ -68,7 +69,7 @@ class Table:
                     return False
                 return True
 
-    def write(self, schema: Any, tables: Iterable[Any]) -> None:
+    def write(self, schema: ArrowSchema, tables: Iterable[ArrowTable]) -> None:
         """Create the table and write all rows in one transaction.
 
         :param schema: the Arrow schema
@@ -80,7 +81,7 @@ class Table:
             else:
                 self._write_by_adbc(schema, tables)
 
-    def _write_by_adbc(self, schema: Any, tables: Iterable[Any]) -> None:
+    def _write_by_adbc(self, schema: ArrowSchema, tables: Iterable[ArrowTable]) -> None:
         plain = schema.remove_metadata()
         with _adbc(self.url) as connection:
             with connection.cursor() as cursor:
@@ -91,7 +92,7 @@ class Table:
                     )
             connection.commit()
 
-    def _write_by_sqlalchemy(self, schema: Any, tables: Iterable[Any]) -> None:
+    def _write_by_sqlalchemy(self, schema: ArrowSchema, tables: Iterable[ArrowTable]) -> None:
         sqlalchemy = import_module("sqlalchemy")
         columns = [sqlalchemy.Column(each.name, _sql_type(each.type)) for each in schema]
         table = sqlalchemy.Table(self.name, sqlalchemy.MetaData(), *columns)
@@ -119,7 +120,7 @@ class _errors_of:  # noqa: N801 - used as contextlib's are
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: Any, traceback: object) -> None:
         module = type(error).__module__.partition(".")[0]
         if module in {"adbc_driver_manager", "sqlalchemy", "psycopg", "sqlite3"}:
             text = in_one_line(error).replace(self._url, shown(self._url))
@@ -149,12 +150,12 @@ def _engine(url: str) -> Any:
         raise ScoringError(f"{shown(url)}: {needed}") from None
 
 
-def _batches(result: Any, rows: int) -> Iterator[Any]:
+def _batches(result: Any, rows: int) -> Iterator[ArrowTable]:
     """Yield the rows of a result as Arrow batches that all have the types of the first."""
     pyarrow = import_module("pyarrow")
     names, schema = list(result.keys()), None
     for part in result.partitions(rows):
-        columns: list[Sequence[Any]] = list(zip(*part, strict=True))
+        columns: list[Values] = list(zip(*part, strict=True))
         if schema is None:
             arrays = [_plain_array(column) for column in columns]
             batch = pyarrow.RecordBatch.from_arrays(arrays, names=names)
@@ -168,7 +169,7 @@ def _batches(result: Any, rows: int) -> Iterator[Any]:
         yield batch
 
 
-def _plain_array(values: Sequence[Any], kind: Any = None) -> Any:
+def _plain_array(values: Values, kind: ArrowType = None) -> ArrowColumn:
     """Return values as an Arrow array, decimals as doubles, a column of nulls as texts."""
     pyarrow = import_module("pyarrow")
     array = pyarrow.array(values)
@@ -179,7 +180,7 @@ def _plain_array(values: Sequence[Any], kind: Any = None) -> Any:
     return array if array.type == kind else array.cast(kind)
 
 
-def _sql_type(kind: Any) -> Any:
+def _sql_type(kind: ArrowType) -> Any:
     pyarrow, sqlalchemy = import_module("pyarrow"), import_module("sqlalchemy")
     types = pyarrow.types
     if types.is_boolean(kind):

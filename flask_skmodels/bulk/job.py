@@ -32,7 +32,7 @@ from flask_skmodels.bulk.sources import (
 from flask_skmodels.bulk.summary import Summary
 from flask_skmodels.exceptions import ScoringError
 from flask_skmodels.hints import install_line
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import ArrowTable, JSONObject
 
 _SHOWN_REJECTS = 5
 _STREAM = FileFormat("csv")
@@ -168,7 +168,7 @@ class Job:
             raise ScoringError("standard output cannot be resumed")
         if self._rejects is None:
             return self._run.to_stream(self._format or _STREAM, stream, _Warning(warn))
-        collected: list[Any] = []
+        collected: list[ArrowTable] = []
         summary = self._run.to_stream(self._format or _STREAM, stream, collected.append)
         if not collected:
             return summary
@@ -198,7 +198,7 @@ class _Warning:
         self._warn = warn
         self._left = _SHOWN_REJECTS
 
-    def __call__(self, table: Any) -> None:
+    def __call__(self, table: ArrowTable) -> None:
         for row in table.slice(0, self._left).to_pylist():
             self._warn(
                 f"row {row['row']} of {row['source']} is rejected: {in_words(row['errors'])}"
@@ -206,7 +206,7 @@ class _Warning:
             self._left -= 1
 
 
-def _with_rejects(summary: Summary, sink: Sink, tables: list[Any]) -> Summary:
+def _with_rejects(summary: Summary, sink: Sink, tables: list[ArrowTable]) -> Summary:
     write_durably(
         sink.staging, lambda file: write_tables(tables[0].schema, iter(tables), file, sink.form)
     )

@@ -10,13 +10,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from flask_skmodels.bulk.durable_files import cannot_write, sync_folder
 from flask_skmodels.exceptions import ScoringError
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject, JSONValue
 
 FORMAT = 1
 
@@ -66,7 +65,7 @@ class Manifest:
         if path.exists():
             self._read()
 
-    def begin(self, run: Mapping[str, Any]) -> None:
+    def begin(self, run: JSONMapping) -> None:
         """Begin the manifest of a new run; an older one is replaced."""
         self.run, self.chunks, self.schemas = dict(run), {}, {}
         self.is_publishing, self.summary = False, None
@@ -117,7 +116,7 @@ class Manifest:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ScoringError(f"{self.path} is not a manifest of a run: remove it") from error
 
-    def _take(self, line: Any) -> None:
+    def _take(self, line: JSONValue) -> None:
         if "run" in line:
             if line["manifest"] != FORMAT:
                 raise ScoringError(
@@ -134,7 +133,7 @@ class Manifest:
             self.chunks[line["chunk"]] = ChunkEntry(**line)
 
 
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
+def differences(old: JSONValue, new: JSONValue, path: str = "") -> list[str]:
     """Return what has changed between two runs, in words."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         names = list(dict.fromkeys([*old, *new]))
@@ -148,11 +147,11 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path} was {_shown(old)} and is now {_shown(new)}"]
 
 
-def _are_files(entries: list[Any]) -> bool:
+def _are_files(entries: list[JSONValue]) -> bool:
     return all(isinstance(entry, Mapping) and "file" in entry for entry in entries)
 
 
-def _file_differences(old: list[Any], new: list[Any]) -> list[str]:
+def _file_differences(old: list[JSONValue], new: list[JSONValue]) -> list[str]:
     before, now = ({entry["file"]: entry for entry in entries} for entries in (old, new))
     found = [f"{name} is no longer in the input" for name in before if name not in now]
     found += [f"{name} is new in the input" for name in now if name not in before]
@@ -166,6 +165,6 @@ def _file_differences(old: list[Any], new: list[Any]) -> list[str]:
     return found
 
 
-def _shown(value: Any) -> str:
+def _shown(value: JSONValue) -> str:
     text = orjson.dumps(value).decode()
     return text if len(text) <= 40 else f"{text[:16]}…"

@@ -14,12 +14,13 @@ from flask_skmodels.exceptions import InvalidInput, ScoringError
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows, from_python
 from flask_skmodels.schema.tabular import copy_of
+from flask_skmodels.schema.types import ArrowSchema, ArrowTable
 from flask_skmodels.versions.version import ModelVersion
 
 _SAMPLES = 8
 
 
-def chunk_outputs(result: BatchResult, schema: Any) -> Any:
+def chunk_outputs(result: BatchResult, schema: ArrowSchema) -> ArrowTable:
     """Return the predictions of a chunk as an Arrow table.
 
     :param result: the result
@@ -41,7 +42,7 @@ def chunk_outputs(result: BatchResult, schema: Any) -> Any:
         ) from error
 
 
-def arrow_table(prediction: Prediction) -> Any:
+def arrow_table(prediction: Prediction) -> ArrowTable:
     """Return the outputs of a prediction as an Arrow table, with the same columns as CSV."""
     columns = answer_columns(prediction)
     names = [name.encode("utf-8", "replace").decode() for name, _ in columns]
@@ -50,7 +51,7 @@ def arrow_table(prediction: Prediction) -> Any:
     return pyarrow.Table.from_arrays(arrays, names=names)
 
 
-def arrow_schema(version: ModelVersion, method: str) -> Any:
+def arrow_schema(version: ModelVersion, method: str) -> ArrowSchema:
     """Return the Arrow schema of the predictions of a method, None if it is not known.
 
     To find it, a row that the estimator accepts is predicted: an example of the model, or a probe.
@@ -61,7 +62,7 @@ def arrow_schema(version: ModelVersion, method: str) -> Any:
     return known[method]
 
 
-def _schemas(version: ModelVersion, method: str) -> Any:
+def _schemas(version: ModelVersion, method: str) -> ArrowSchema:
     for rows in _candidates(version):
         with suppress(InvalidInput, EstimatorFailed, Exception):
             X = rows if not isinstance(rows, Rows) else version.schema.clean(rows)
@@ -93,5 +94,5 @@ def _candidates(version: ModelVersion) -> Any:
             yield probes.build(row_slice(rows, index, index + 1))
 
 
-def _named(schema: Any) -> str:
+def _named(schema: ArrowSchema) -> str:
     return ", ".join(f"{field.name} {field.type}" for field in schema)

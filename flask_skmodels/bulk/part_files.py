@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,21 @@ from typing import Any
 from flask_skmodels.bulk.locations import FileFormat
 from flask_skmodels.codecs.csv import header_line, value_lines
 from flask_skmodels.codecs.json_text import dumps
-from flask_skmodels.schema.types import ColumnValues
+from flask_skmodels.schema.types import ArrowColumn, ArrowSchema, ArrowTable, ColumnValues, Values
 
 
-def schema_text(schema: Any) -> str:
+def schema_text(schema: ArrowSchema) -> str:
     """Return an Arrow schema as text for JSON."""
     return base64.b64encode(schema.serialize().to_pybytes()).decode()
 
 
-def schema_from_text(text: str) -> Any:
+def schema_from_text(text: str) -> ArrowSchema:
     """Return the Arrow schema in a text."""
     pyarrow = import_module("pyarrow")
     return pyarrow.ipc.read_schema(pyarrow.py_buffer(base64.b64decode(text)))
 
 
-def write_table(table: Any, file: Any, form: FileFormat, *, has_header: bool) -> None:
+def write_table(table: ArrowTable, file: Any, form: FileFormat, *, has_header: bool) -> None:
     """Write a table as a file.
 
     :param table: the Arrow table
@@ -38,7 +38,12 @@ def write_table(table: Any, file: Any, form: FileFormat, *, has_header: bool) ->
 
 
 def write_tables(
-    schema: Any, tables: Iterator[Any], file: Any, form: FileFormat, *, has_header: bool = True
+    schema: ArrowSchema,
+    tables: Iterator[ArrowTable],
+    file: Any,
+    form: FileFormat,
+    *,
+    has_header: bool = True,
 ) -> None:
     """Write tables of one schema as one file; see :func:`write_table`."""
     pyarrow = import_module("pyarrow")
@@ -58,7 +63,7 @@ def write_tables(
         _write_text(schema, tables, file, form, has_header)
 
 
-def read_part_file(path: Path, form: FileFormat) -> Any:
+def read_part_file(path: Path, form: FileFormat) -> ArrowTable:
     """Return the table in a part file of Parquet or Arrow."""
     pyarrow = import_module("pyarrow")
     if form.name == "parquet":
@@ -68,7 +73,7 @@ def read_part_file(path: Path, form: FileFormat) -> Any:
         return pyarrow.ipc.open_file(source).read_all()
 
 
-def join_parts(schema: Any, parts: Iterable[Path], file: Any, form: FileFormat) -> None:
+def join_parts(schema: ArrowSchema, parts: Iterable[Path], file: Any, form: FileFormat) -> None:
     """Write part files as one file, in order.
 
     Parts in a text format are only copied, because compressed files of gzip and zstd may be joined.
@@ -91,7 +96,11 @@ def join_parts(schema: Any, parts: Iterable[Path], file: Any, form: FileFormat) 
 
 
 def _write_text(
-    schema: Any, tables: Iterator[Any], file: Any, form: FileFormat, has_header: bool
+    schema: ArrowSchema,
+    tables: Iterator[ArrowTable],
+    file: Any,
+    form: FileFormat,
+    has_header: bool,
 ) -> None:
     for table in tables:
         if form.name == "csv":
@@ -101,7 +110,7 @@ def _write_text(
         has_header = False
 
 
-def _csv(table: Any, has_header: bool) -> bytes:
+def _csv(table: ArrowTable, has_header: bool) -> bytes:
     columns = [
         (name, _plain(column))
         for name, column in zip(table.column_names, table.columns, strict=True)
@@ -110,18 +119,18 @@ def _csv(table: Any, has_header: bool) -> bytes:
     return header + (value_lines(columns) if table.num_rows else b"")
 
 
-def _plain(column: Any) -> ColumnValues:
+def _plain(column: ArrowColumn) -> ColumnValues:
     """Return a column as an array of numbers, or as Python objects that can be written as CSV."""
     pyarrow = import_module("pyarrow")
     types, kind = pyarrow.types, column.type
     if types.is_floating(kind) or types.is_boolean(kind) or types.is_integer(kind):
-        values: Sequence[Any] = column.to_pylist()
+        values: Values = column.to_pylist()
         return values
     if not types.is_string(kind) and not types.is_large_string(kind):
         column = column.cast(pyarrow.string())
-    texts: Sequence[Any] = column.to_pylist()
+    texts: Values = column.to_pylist()
     return texts
 
 
-def _ndjson(table: Any) -> bytes:
+def _ndjson(table: ArrowTable) -> bytes:
     return b"".join(dumps(row) + b"\n" for row in table.to_pylist())

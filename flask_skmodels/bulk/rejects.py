@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import Any
 
 from flask_skmodels.bulk.batch import BatchResult
 from flask_skmodels.bulk.chunks import Chunk, take
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.exceptions import InputError
+from flask_skmodels.schema.types import ArrowSchema, ArrowTable, ArrowType
 
 SOURCE, ROW, ERRORS = "source", "row", "errors"
 
 
-def rejects_schema(types: Mapping[str, Any]) -> Any:
+def rejects_schema(types: Mapping[str, ArrowType]) -> ArrowSchema:
     """Return the Arrow schema of rejects.
 
     :param types: the key columns with their Arrow types; a key column with the same name as a
@@ -28,7 +28,7 @@ def rejects_schema(types: Mapping[str, Any]) -> Any:
     )
 
 
-def rejects_of(chunk: Chunk, result: BatchResult, schema: Any) -> Any:
+def rejects_of(chunk: Chunk, result: BatchResult, schema: ArrowSchema) -> ArrowTable:
     """Return the rejected rows of a chunk as an Arrow table."""
     pyarrow = import_module("pyarrow")
     rows = result.rejected

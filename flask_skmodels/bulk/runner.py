@@ -37,6 +37,7 @@ from flask_skmodels.codecs.json_text import loads
 from flask_skmodels.exceptions import InvalidInput, ScoringError, TooManyRejects
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import ArrowSchema, ArrowTable, ArrowType, JSONMapping, JSONObject
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.version import ModelVersion
 
@@ -93,7 +94,7 @@ class Run:
         version, options = self.scoring.version, self.options
         version.callable(options.method)  # raises if the version does not serve the method
         self._started = perf_counter()
-        self._types: Mapping[str, Any] | None = None
+        self._types: Mapping[str, ArrowType] | None = None
         self._signals = ChunkSignals(
             self.scoring.sender, version, options.method, tuple(options.keep)
         )
@@ -158,7 +159,7 @@ class Run:
         table = self._joined(result, self._outputs(result, None))
         return {field.name: str(field.type) for field in table.schema}
 
-    def _described(self, sink: Sink, rejects: Sink) -> dict[str, Any]:
+    def _described(self, sink: Sink, rejects: Sink) -> JSONObject:
         """Return, as values for JSON, what must be unchanged when the run is resumed."""
         return {
             "library": library_version(),
@@ -193,7 +194,7 @@ class Run:
             known = ", ".join(names[:20])
             raise ScoringError(f"the source has no column {needed}; its columns: {known}")
 
-    def _key_types(self, chunk: Chunk) -> Mapping[str, Any]:
+    def _key_types(self, chunk: Chunk) -> Mapping[str, ArrowType]:
         """Return the key columns with their types: from the source, or else from the first chunk.
 
         :raises ScoringError: a column is missing
@@ -208,7 +209,7 @@ class Run:
             self._types = types
         return self._types
 
-    def _types_of_columns(self, content: Any) -> dict[str, Any]:
+    def _types_of_columns(self, content: Any) -> dict[str, ArrowType]:
         """Return the types of the key columns of a chunk with columns; in CSV they are texts."""
         is_csv = not isinstance(content, ArrowContent)
         self._check_columns(content.column_names, is_csv=is_csv)
@@ -306,7 +307,7 @@ class Run:
         self._count(result.count, len(result.errors))
         self._check_limit()
 
-    def _outputs(self, result: BatchResult, schema: Any) -> Any:
+    def _outputs(self, result: BatchResult, schema: ArrowSchema) -> ArrowTable:
         """Return the predictions of a chunk as an Arrow table.
 
         :param schema: the schema of the output, None before the first chunk is written
@@ -324,13 +325,13 @@ class Run:
                 )
         return chunk_outputs(result, known)
 
-    def _joined(self, result: BatchResult, outputs: Any) -> Any:
+    def _joined(self, result: BatchResult, outputs: ArrowTable) -> ArrowTable:
         keys = result.scored_keys()
         names = [*keys.column_names, *outputs.column_names]
         pyarrow = import_module("pyarrow")
         return pyarrow.Table.from_arrays([*keys.columns, *outputs.columns], names=names)
 
-    def _tables(self, rejects: Any) -> Iterator[Any]:
+    def _tables(self, rejects: Any) -> Iterator[ArrowTable]:
         schema = None
         for chunk, result in self._results(None):
             table = self._joined(result, self._outputs(result, schema))
@@ -386,7 +387,7 @@ class Run:
             schema = self._empty_schema()
             staging.set_schemas(schema, rejects_schema(self._types or {}))
 
-    def _empty_schema(self) -> Any:
+    def _empty_schema(self) -> ArrowSchema:
         pyarrow = import_module("pyarrow")
         keep = self.options.keep
         types = self.source.key_types(keep) or dict.fromkeys(keep, pyarrow.string())
@@ -408,7 +409,7 @@ class Run:
             rejects=rejects,
         )
 
-    def _summary_of_earlier(self, summary: Mapping[str, Any]) -> Summary:
+    def _summary_of_earlier(self, summary: JSONMapping) -> Summary:
         """Return the summary of a run that was completed earlier."""
         seconds = perf_counter() - self._started
         return Summary(**{**summary, "resumed": summary["chunks"], "seconds": seconds})
@@ -422,7 +423,7 @@ def library_version() -> str:
         return "unknown"
 
 
-def _types_of_lines(content: LineContent, keep: Any) -> dict[str, Any]:
+def _types_of_lines(content: LineContent, keep: Any) -> dict[str, ArrowType]:
     """Return the types of the key columns of NDJSON, as its first rows have them."""
     items = []
     for line in content.lines:

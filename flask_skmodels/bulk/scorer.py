@@ -14,6 +14,7 @@ from flask_skmodels.bulk.shipped_model import ShippedModel
 from flask_skmodels.bulk.sources import to_table
 from flask_skmodels.exceptions import ScoringError
 from flask_skmodels.schema.fields import Field
+from flask_skmodels.schema.types import ArrowSchema, ArrowTable, ArrowType
 
 _FIELD_TYPES = {"number": "float64", "integer": "int64", "boolean": "bool", "string": "string"}
 
@@ -57,7 +58,7 @@ class Scorer:
             yield self(batch)
 
     @property
-    def schema(self) -> Any:
+    def schema(self) -> ArrowSchema:
         """The Arrow schema of the result.
 
         :raises ScoringError: the type of a key column is not known, or no row is known whose
@@ -65,7 +66,7 @@ class Scorer:
         """
         return self.schema_of(None)
 
-    def schema_of(self, source: Any) -> Any:
+    def schema_of(self, source: Any) -> ArrowSchema:
         """Return the Arrow schema of the result for batches that have a schema.
 
         :param source: the Arrow schema of the batches, None if it is not known
@@ -77,7 +78,7 @@ class Scorer:
             raise ScoringError("the types of the prediction are not known: give the model examples")
         return pyarrow.schema([*keys, *outputs, (ERRORS, pyarrow.string())])
 
-    def _key_type(self, name: str, source: Any) -> Any:
+    def _key_type(self, name: str, source: Any) -> ArrowType:
         pyarrow = import_module("pyarrow")
         if source is not None:
             return source.field(name).type
@@ -92,7 +93,7 @@ class Scorer:
             )
         return pyarrow.type_for_alias(kind) if isinstance(kind, str) else kind
 
-    def _scored(self, table: Any) -> Any:
+    def _scored(self, table: ArrowTable) -> ArrowTable:
         pyarrow, version = import_module("pyarrow"), self._shipped.load()
         missing = [name for name in self._types if name not in table.column_names]
         if missing:
@@ -109,11 +110,11 @@ class Scorer:
         names = [*result.keys.column_names, *outputs.column_names, ERRORS]
         return pyarrow.Table.from_arrays(columns, names=names)
 
-    def _known_schema(self) -> Any:
+    def _known_schema(self) -> ArrowSchema:
         return arrow_schema(self._shipped.load(), self._method)
 
 
-def _spread(outputs: Any, result: BatchResult) -> Any:
+def _spread(outputs: ArrowTable, result: BatchResult) -> ArrowTable:
     """Return the predictions of the scored rows with nulls for the rejected ones."""
     if not result.errors:
         return outputs
@@ -124,13 +125,13 @@ def _spread(outputs: Any, result: BatchResult) -> Any:
     return outputs.take(pyarrow.array(places, pyarrow.int64()))
 
 
-def _table_of(batch: Any) -> Any:
+def _table_of(batch: Any) -> ArrowTable:
     if isinstance(batch, Mapping):
         return import_module("pyarrow").table(dict(batch))
     return to_table(batch)
 
 
-def _as(batch: Any, table: Any) -> Any:
+def _as(batch: Any, table: ArrowTable) -> ArrowTable:
     """Return a table as an object of the kind of a batch."""
     pyarrow = import_module("pyarrow")
     if isinstance(batch, pyarrow.RecordBatch):

@@ -14,7 +14,6 @@ from functools import cached_property
 from hashlib import sha256
 from importlib import import_module
 from threading import Lock
-from typing import Any
 
 from flask_skmodels.artifacts.declaration import Artifact, Policy
 from flask_skmodels.artifacts.loading import load
@@ -143,7 +142,7 @@ def _has_code(cls: type, kind: type) -> bool:
 def _pickled(model: Model) -> bytes:
     """Return a pickled declaration; its classes and functions may be local."""
     try:
-        cloudpickle: Any = import_module("cloudpickle")
+        cloudpickle = import_module("cloudpickle")
     except ImportError:  # joblib before 1.6 has a copy of it
         cloudpickle = import_module("joblib.externals.cloudpickle")
     return bytes(cloudpickle.dumps(model, protocol=pickle.HIGHEST_PROTOCOL))

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePath
-from typing import Any, Protocol
+from typing import Protocol
 
 from flask_skmodels.bulk.databases import Table, shown
 from flask_skmodels.bulk.durable_files import sync_folder, write_durably
 from flask_skmodels.bulk.locations import FileFormat, filesystem_of, format_of, is_url
 from flask_skmodels.bulk.part_files import join_parts, read_part_file
 from flask_skmodels.exceptions import ScoringError
+from flask_skmodels.schema.types import ArrowSchema
 
 STANDARD_OUTPUT = "-"
 PARQUET = FileFormat("parquet")
@@ -43,7 +44,7 @@ class Sink(Protocol):
     def exists(self) -> bool:
         """Return whether the output is there already."""
 
-    def publish(self, schema: Any, folder: Path, parts: Sequence[Path]) -> None:
+    def publish(self, schema: ArrowSchema, folder: Path, parts: Sequence[Path]) -> None:
         """Make the parts the output, in one step.
 
         :param schema: the Arrow schema of the parts
@@ -75,7 +76,7 @@ class FileSink:
     def exists(self) -> bool:
         return self.path.exists()
 
-    def publish(self, schema: Any, folder: Path, parts: Sequence[Path]) -> None:
+    def publish(self, schema: ArrowSchema, folder: Path, parts: Sequence[Path]) -> None:
         write_durably(self.path, lambda file: join_parts(schema, parts, file, self.form))
         shutil.rmtree(folder)
 
@@ -103,7 +104,7 @@ class FolderSink:
     def exists(self) -> bool:
         return self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir()))
 
-    def publish(self, schema: Any, folder: Path, parts: Sequence[Path]) -> None:
+    def publish(self, schema: ArrowSchema, folder: Path, parts: Sequence[Path]) -> None:
         if self.path.is_dir():
             self.path.rmdir()
         folder.replace(self.path)
@@ -144,7 +145,7 @@ class RemoteSink:
             return bool(self._filesystem.find(self._path))
         return bool(self._filesystem.exists(self._path))
 
-    def publish(self, schema: Any, folder: Path, parts: Sequence[Path]) -> None:
+    def publish(self, schema: ArrowSchema, folder: Path, parts: Sequence[Path]) -> None:
         if self._is_folder:
             self._filesystem.makedirs(self._path, exist_ok=True)
             for part in parts:
@@ -181,7 +182,7 @@ class TableSink:
     def exists(self) -> bool:
         return self.table.exists()
 
-    def publish(self, schema: Any, folder: Path, parts: Sequence[Path]) -> None:
+    def publish(self, schema: ArrowSchema, folder: Path, parts: Sequence[Path]) -> None:
         if not self.exists():  # a run that was killed may have written it
             self.table.write(schema, (read_part_file(part, self.form) for part in parts))
         shutil.rmtree(folder)

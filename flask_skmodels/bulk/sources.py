@@ -24,6 +24,7 @@ from flask_skmodels.bulk.databases import query_batches
 from flask_skmodels.bulk.fingerprints import file_fingerprints
 from flask_skmodels.bulk.locations import FileFormat, Location, format_of, locate, partition_of
 from flask_skmodels.exceptions import ScoringError, in_one_line
+from flask_skmodels.schema.types import ArrowTable, ArrowType, JSONValue
 
 _BATCH_READAHEAD = 4
 _CSV_BLOCK = 4 * 2**20
@@ -39,7 +40,7 @@ class RowSource(Protocol):
     def names(self) -> list[str] | None:
         """Return the names of the columns, None if the rows have to be read for them."""
 
-    def key_types(self, names: Sequence[str]) -> dict[str, Any] | None:
+    def key_types(self, names: Sequence[str]) -> dict[str, ArrowType] | None:
         """Return the Arrow type of each key column, None if the rows have to be read for them."""
 
     def chunks(self, rows: int, columns: Sequence[str] | None) -> Iterator[Chunk]:
@@ -52,7 +53,7 @@ class RowSource(Protocol):
     def rows(self) -> int | None:
         """Return the number of rows, roughly for text, None if it is not known."""
 
-    def fingerprint(self) -> Any:
+    def fingerprint(self) -> JSONValue:
         """Return what identifies the rows, as values for JSON; None if nothing does."""
 
 
@@ -62,13 +63,13 @@ class UnlistedSource:
     def names(self) -> list[str] | None:
         return None
 
-    def key_types(self, names: Sequence[str]) -> dict[str, Any] | None:
+    def key_types(self, names: Sequence[str]) -> dict[str, ArrowType] | None:
         return None
 
     def rows(self) -> int | None:
         return None
 
-    def fingerprint(self) -> Any:
+    def fingerprint(self) -> JSONValue:
         return None
 
 
@@ -104,7 +105,7 @@ class FileSource:
         with _errors_of(first), _opened(first) as stream:
             return list(dict.fromkeys([*_header_of(stream), *partition_of(first.path)]))
 
-    def key_types(self, names: Sequence[str]) -> dict[str, Any] | None:
+    def key_types(self, names: Sequence[str]) -> dict[str, ArrowType] | None:
         if self.format.name in {"parquet", "arrow"}:
             schema = self._dataset.schema
             return {name: schema.field(name).type for name in names}
@@ -130,7 +131,7 @@ class FileSource:
             len(self.locations) if self.format.name == "csv" else 0
         )
 
-    def fingerprint(self) -> Any:
+    def fingerprint(self) -> JSONValue:
         return file_fingerprints(self.locations)
 
     @cached_property
@@ -251,7 +252,7 @@ class QuerySource(UnlistedSource):
                 yield Chunk(index, "query", first_row, ArrowContent(table))
                 first_row += table.num_rows
 
-    def fingerprint(self) -> Any:
+    def fingerprint(self) -> JSONValue:
         return {"query": self.query, "database": self.url.rpartition("@")[2]}
 
 
@@ -272,7 +273,7 @@ class BatchSource(UnlistedSource):
             first_row += table.num_rows
 
 
-def to_table(data: Any) -> Any:
+def to_table(data: Any) -> ArrowTable:
     """Return a record batch or a data frame as an Arrow table.
 
     :raises ScoringError: it is neither
@@ -289,14 +290,14 @@ def to_table(data: Any) -> Any:
     raise ScoringError(f"a batch must be an Arrow batch or a data frame, not {type(data).__name__}")
 
 
-def rechunked(batches: Iterable[Any], rows: int) -> Iterator[Any]:
+def rechunked(batches: Iterable[ArrowTable], rows: int) -> Iterator[ArrowTable]:
     """Yield Arrow batches of any size as tables of a fixed number of rows; the last may have fewer.
 
     :param batches: the batches
     :param rows: the number of rows of a table
     """
     pyarrow = import_module("pyarrow")
-    pending: list[Any] = []
+    pending: list[ArrowTable] = []
     count = 0
     for batch in batches:
         while batch.num_rows:
@@ -559,7 +560,7 @@ class _errors_of:  # noqa: N801 - used as contextlib's are
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if isinstance(error, OSError | ValueError | NotImplementedError) and not isinstance(
             error, ScoringError
         ):

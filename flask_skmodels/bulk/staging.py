@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from flask_skmodels.bulk.durable_files import ASIDE, cannot_write, file_digest, write_durably
 from flask_skmodels.bulk.manifest import ChunkEntry, Manifest, differences
@@ -13,7 +11,7 @@ from flask_skmodels.bulk.part_files import schema_from_text, schema_text, write_
 from flask_skmodels.bulk.run_lock import RunLock
 from flask_skmodels.bulk.sinks import Sink
 from flask_skmodels.exceptions import ScoringError
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import ArrowSchema, ArrowTable, JSONMapping, JSONObject
 
 
 class Staging:
@@ -36,7 +34,7 @@ class Staging:
         except OSError as error:
             raise cannot_write(base.parent, error) from error
 
-    def open(self, run: Mapping[str, Any], *, resume: bool) -> None:
+    def open(self, run: JSONMapping, *, resume: bool) -> None:
         """Begin a run or continue an earlier one; the lock must be held.
 
         :param run: the fingerprints of the input and the model, and the options
@@ -58,18 +56,18 @@ class Staging:
         self._begin(run)
 
     @property
-    def schemas(self) -> tuple[Any, Any] | None:
+    def schemas(self) -> tuple[ArrowSchema, ArrowSchema] | None:
         """The Arrow schemas of the output and of the rejects, None before the first chunk."""
         texts = self.manifest.schemas
         if not texts:
             return None
         return schema_from_text(texts["output"]), schema_from_text(texts["rejects"])
 
-    def set_schemas(self, output: Any, rejects: Any) -> None:
+    def set_schemas(self, output: ArrowSchema, rejects: ArrowSchema) -> None:
         """Record the schemas, which the first chunk decides."""
         self.manifest.add_schemas(output=schema_text(output), rejects=schema_text(rejects))
 
-    def write(self, entry: JSONObject, table: Any, rejects: Any) -> None:
+    def write(self, entry: JSONObject, table: ArrowTable, rejects: ArrowTable) -> None:
         """Write the results of a chunk, and then record that it is finished.
 
         :param entry: the chunk and its counts, as in :class:`.ChunkEntry`
@@ -102,7 +100,9 @@ class Staging:
         self._sink.publish(schemas[0], self.folder, parts)
         return self._rejects.name if rejected else None
 
-    def _write(self, folder: Path, sink: Sink, index: int, table: Any, is_first: bool) -> str:
+    def _write(
+        self, folder: Path, sink: Sink, index: int, table: ArrowTable, is_first: bool
+    ) -> str:
         has_header = is_first or not sink.has_one_header
         path = self._part(folder, sink, index)
         return write_durably(
@@ -118,7 +118,7 @@ class Staging:
             return self._sink.exists()
         return bool(self.manifest.chunks)
 
-    def _check_unchanged(self, run: Mapping[str, Any]) -> None:
+    def _check_unchanged(self, run: JSONMapping) -> None:
         changed = differences(self.manifest.run, run)
         if changed:
             raise ScoringError(
@@ -142,7 +142,7 @@ class Staging:
             if any(file_digest(path) != sha256 for path, sha256 in files):
                 del self.manifest.chunks[index]
 
-    def _begin(self, run: Mapping[str, Any]) -> None:
+    def _begin(self, run: JSONMapping) -> None:
         for folder in (self.folder, self.rejects_folder):
             shutil.rmtree(folder, ignore_errors=True)
         self._make_folders()

@@ -163,7 +163,7 @@ class one_line_errors:  # noqa: N801 - a context manager, named like those of co
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if isinstance(error, SKModelsError):
             raise click.ClickException(one_line(error)) from error
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 from flask import Flask
@@ -21,7 +20,7 @@ from flask_skmodels.cli.console import (
 from flask_skmodels.cli.server_settings import server_settings
 from flask_skmodels.cli.terminal import progress, table
 from flask_skmodels.exceptions import SKModelsError, in_one_line
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject
 from flask_skmodels.signals import muted
 from flask_skmodels.state import State
 
@@ -150,7 +149,7 @@ def _models(models: Sequence[JSONObject]) -> list[list[str]]:
     ]
 
 
-def memory_lines(memory: Mapping[str, Any]) -> Iterator[str]:
+def memory_lines(memory: JSONMapping) -> Iterator[str]:
     """Yield how much memory the settings of the server allow, in words."""
     if memory["process"] is not None:
         files = f", model files {_size(memory['model_files'])}" if memory["model_files"] else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -10,6 +10,7 @@ import click
 from flask_skmodels.cli.console import deployment_named, in_application
 from flask_skmodels.cli.terminal import MODEL, table
 from flask_skmodels.codecs.json_text import dumps
+from flask_skmodels.schema.types import JSONMapping
 from flask_skmodels.web.exchange import application
 
 
@@ -28,7 +29,7 @@ def show_command(name: str, as_json: bool) -> None:
     click.echo(dumps(described).decode() if as_json else "\n".join(_lines(described)))
 
 
-def _lines(described: Mapping[str, Any]) -> Iterator[str]:
+def _lines(described: JSONMapping) -> Iterator[str]:
     version = described["version"]
     yield click.style(described["name"], bold=True) + (f", version {version}" if version else "")
     if described["description"]:
@@ -40,7 +41,7 @@ def _lines(described: Mapping[str, Any]) -> Iterator[str]:
     yield from ["", _fields(described)]
 
 
-def _facts(described: Mapping[str, Any]) -> dict[str, str]:
+def _facts(described: JSONMapping) -> dict[str, str]:
     engine, artifact = described["engine"], described["artifact"] or {}
     versions = [each["version"] for each in described.get("versions") or ()]
     facts = {
@@ -56,7 +57,7 @@ def _facts(described: Mapping[str, Any]) -> dict[str, str]:
     return {label: value for label, value in facts.items() if value}
 
 
-def _fields(described: Mapping[str, Any]) -> str:
+def _fields(described: JSONMapping) -> str:
     rows = [
         [name, _type(rules), "yes" if name in described["required"] else "no", _values(rules)]
         for name, rules in described["fields"].items()
@@ -64,12 +65,12 @@ def _fields(described: Mapping[str, Any]) -> str:
     return table(["FIELD", "TYPE", "REQUIRED", "VALUES"], rows)
 
 
-def _type(rules: Mapping[str, Any]) -> str:
+def _type(rules: JSONMapping) -> str:
     types = rules.get("type", "any")
     return " or ".join(types) if isinstance(types, list) else str(types)
 
 
-def _values(rules: Mapping[str, Any]) -> str:
+def _values(rules: JSONMapping) -> str:
     """Return the values that a field accepts, its default, unit and range in training, in words."""
     parts = [", ".join(map(str, rules["enum"]))] if "enum" in rules else []
     if "minItems" in rules and rules["minItems"] == rules.get("maxItems"):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from io import BytesIO
 from itertools import chain
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from flask_skmodels.exceptions import InvalidInput, TooLarge
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.types import ColumnValues
+from flask_skmodels.schema.types import ArrowColumn, ArrowTable, ColumnValues
 
 _FILE_MAGIC = b"ARROW1"
 _CONTINUATION = -1
@@ -178,7 +179,7 @@ def _unpacked_size(batch: FlatTable, body: memoryview) -> int:
     return total
 
 
-def _read_columns(body: bytes, is_file: bool, selection: Selection) -> Sequence[Any]:
+def _read_columns(body: bytes, is_file: bool, selection: Selection) -> Sequence[ArrowColumn]:
     """Return the selected columns of a body, after checking that they are valid."""
     try:
         with _open(body, is_file, included_fields=selection.indices) as reader:
@@ -186,7 +187,7 @@ def _read_columns(body: bytes, is_file: bool, selection: Selection) -> Sequence[
         table.validate(full=True)
     except Exception:  # pyarrow raises many types, and extension types may raise any
         raise _malformed() from None
-    columns: Sequence[Any] = table.columns
+    columns: Sequence[ArrowColumn] = table.columns
     return columns
 
 
@@ -211,7 +212,7 @@ def _malformed() -> InvalidInput:
     return InvalidInput.of_request("arrow", "the body is not a complete Arrow stream")
 
 
-def _table(prediction: Prediction) -> Any:
+def _table(prediction: Prediction) -> ArrowTable:
     """Return the outputs of a prediction as an Arrow table."""
     labels, columns = zip(*answer_columns(prediction), strict=True)
     names = [label.encode("utf-8", "replace").decode() for label in labels]
@@ -228,7 +229,7 @@ def _taken(sink: BytesIO) -> bytes:
     return written
 
 
-def arrow_array(values: ColumnValues, pyarrow: Any) -> Any:
+def arrow_array(values: ColumnValues, pyarrow: ModuleType) -> ArrowColumn:
     """Return a column of a response as an Arrow array; values of mixed types become texts."""
     if isinstance(values, np.ndarray):
         return pyarrow.array(np.ascontiguousarray(values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -15,7 +15,13 @@ from flask_skmodels.exceptions import InputError, InvalidInput, TooLarge
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.types import ColumnValues
+from flask_skmodels.schema.types import (
+    ArrowColumn,
+    ArrowSchema,
+    ArrowType,
+    ColumnValues,
+    FieldValue,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class Selection:
     indices: list[int]
 
 
-def select_columns(table_schema: Any, names: list[str], schema: Schema) -> Selection:
+def select_columns(table_schema: ArrowSchema, names: list[str], schema: Schema) -> Selection:
     """Return the columns of a table that belong to fields of the model, before any is read.
 
     For rows of ``values`` all columns are read, in their order.
@@ -57,7 +63,7 @@ def select_columns(table_schema: Any, names: list[str], schema: Schema) -> Selec
 
 
 def rows_of_columns(
-    arrays: Sequence[Any], rows: int, selection: Selection, source: Source, schema: Schema
+    arrays: Sequence[ArrowColumn], rows: int, selection: Selection, source: Source, schema: Schema
 ) -> Rows:
     """Return the rows of a table.
 
@@ -80,7 +86,7 @@ def rows_of_columns(
     return request_columns(selection.names, columns, schema)
 
 
-def _size(column: Any) -> int:
+def _size(column: ArrowColumn) -> int:
     """Return the number of bytes of all values of a column, even if it stores some only once."""
     pyarrow = import_module("pyarrow")
     types, kind = pyarrow.types, column.type
@@ -91,7 +97,7 @@ def _size(column: Any) -> int:
     return int(column.nbytes)
 
 
-def _size_of_references(array: Any) -> int:
+def _size_of_references(array: ArrowColumn) -> int:
     """Return the number of bytes of the texts that the indices of a dictionary stand for."""
     pyarrow = import_module("pyarrow")
     compute, values = import_module("pyarrow.compute"), array.dictionary
@@ -103,12 +109,12 @@ def _size_of_references(array: Any) -> int:
     return compute.sum(lengths.take(array.indices)).as_py() or 0
 
 
-def _is_text(kind: Any, types: Any) -> bool:
+def _is_text(kind: ArrowType, types: ModuleType) -> bool:
     checks = (types.is_string, types.is_large_string, types.is_string_view)
     return any(check(kind) for check in checks)
 
 
-def _size_of_views(array: Any) -> int:
+def _size_of_views(array: ArrowColumn) -> int:
     """Return the number of bytes of an array of text views, of 16 bytes each, the length first."""
     count = array.offset + len(array)
     if not count:
@@ -117,7 +123,7 @@ def _size_of_views(array: Any) -> int:
     return int(views[4 * array.offset :: 4].sum(dtype=np.int64))
 
 
-def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues:
+def _values(column: ArrowColumn, shown: str | None, field: Field | None) -> ColumnValues:
     """Return the values of a column: an array of numbers, or a list of Python objects.
 
     :param column: a column of a table
@@ -141,7 +147,7 @@ def _values(column: Any, shown: str | None, field: Field | None) -> ColumnValues
         raise InvalidInput([InputError(None, shown, "type", message)]) from None
 
 
-def _as_dates(column: Any) -> Any:
+def _as_dates(column: ArrowColumn) -> ArrowColumn:
     """Return midnights as dates, because pandas has no dtype for dates; other times as they are."""
     pyarrow = import_module("pyarrow")
     if column.type.tz is not None:
@@ -150,8 +156,8 @@ def _as_dates(column: Any) -> Any:
     return dates if dates.cast(column.type).equals(column) else column
 
 
-def _is_readable(kind: Any, types: Any) -> bool:
-    readable: tuple[Callable[[Any], bool], ...] = (
+def _is_readable(kind: ArrowType, types: ModuleType) -> bool:
+    readable: tuple[Callable[[ArrowType], bool], ...] = (
         types.is_integer,
         types.is_floating,
         types.is_boolean,
@@ -165,26 +171,26 @@ def _is_readable(kind: Any, types: Any) -> bool:
     return any(check(kind) for check in readable)
 
 
-def _numbers(column: Any) -> ColumnValues:
+def _numbers(column: ArrowColumn) -> ColumnValues:
     values: ColumnValues = column.to_numpy()
     return values
 
 
-def _python_values(array: Any) -> list[Any]:
+def _python_values(array: ArrowColumn) -> list[FieldValue]:
     """Return the values of an array as Python objects."""
     pyarrow = import_module("pyarrow")
     if pyarrow.types.is_timestamp(array.type):  # raises for nanoseconds, which would be cut off
         array = array.cast(pyarrow.timestamp("us", array.type.tz))
-    values: list[Any] = array.to_pylist()
+    values: list[FieldValue] = array.to_pylist()
     if pyarrow.types.is_float16(array.type):
         return [None if value is None else float(value) for value in values]
     return values
 
 
-def _decoded(column: Any) -> list[Any]:
+def _decoded(column: ArrowColumn) -> list[FieldValue]:
     """Return the values of a dictionary-encoded column; rows with equal values share one object."""
-    values: list[Any] = []
-    known: dict[Any, list[Any]] = {}
+    values: list[FieldValue] = []
+    known: dict[object, list[FieldValue]] = {}
     for chunk in column.chunks:
         key = _identity(chunk.dictionary)
         if key not in known:
@@ -194,7 +200,7 @@ def _decoded(column: Any) -> list[Any]:
     return values
 
 
-def _identity(array: Any) -> tuple[object, ...]:
+def _identity(array: ArrowColumn) -> tuple[object, ...]:
     """Return a key that is equal for arrays of the same memory: batches share a dictionary."""
     addresses = [None if buffer is None else buffer.address for buffer in array.buffers()]
     return (*addresses, array.offset, len(array))

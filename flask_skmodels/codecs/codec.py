@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject, JSONValue
 
 FILE = "file"  # the field of a multipart form with a file to read instead of the form
 
@@ -55,11 +55,11 @@ class Shapes:
     :ivar answer: the JSON document of a response
     """
 
-    row: Mapping[str, Any]
-    array: Mapping[str, Any]
-    columns: Mapping[str, Any]
-    form: Mapping[str, Any]
-    answer: Mapping[str, Any]
+    row: JSONMapping
+    array: JSONMapping
+    columns: JSONMapping
+    form: JSONMapping
+    answer: JSONMapping
 
 
 class Codec(ABC):
@@ -104,7 +104,7 @@ class Codec(ABC):
         """
         return [self.encode(prediction)]
 
-    def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+    def request_schema(self, shapes: Shapes) -> JSONMapping:
         """Return the JSON Schema of a request's body, for the API document.
 
         By default the body is a text, or bytes if the media type is not a text type.
@@ -113,7 +113,7 @@ class Codec(ABC):
         """
         return _whole_body(self.reads[0])
 
-    def answer_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+    def answer_schema(self, shapes: Shapes) -> JSONMapping:
         """Return the JSON Schema of a response's body, for the API document.
 
         By default the body is a text, or bytes if the media type is not a text type.
@@ -122,7 +122,7 @@ class Codec(ABC):
         """
         return _whole_body(self.media_type)
 
-    def example(self, row: Mapping[str, Any]) -> Any:
+    def example(self, row: JSONMapping) -> JSONValue:
         """Return a body of one row for the API document, None if it cannot be shown.
 
         :param row: the values of the fields as JSON values, None for a missing value; or ``values``

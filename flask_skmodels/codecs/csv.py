@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import orjson
@@ -38,7 +38,15 @@ from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import EXACT, Columns, Rows
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.text_values import read_integer, read_number
-from flask_skmodels.schema.types import Array, ColumnValues
+from flask_skmodels.schema.types import (
+    Array,
+    ArrowColumn,
+    ArrowTable,
+    ColumnValues,
+    FieldValue,
+    JSONMapping,
+    Values,
+)
 
 PYARROW_PAYS = 256 * 1024  # bytes; for less pyarrow is slower, and for 4 MB it takes half the time
 
@@ -93,7 +101,7 @@ class CSVCodec(Codec):
                 lines = number_lines(part.outputs, b'""' if is_single else b"", b"\r\n")
             yield value_lines(answer_columns(part)) if lines is None else lines
 
-    def example(self, row: Mapping[str, Any]) -> str:
+    def example(self, row: JSONMapping) -> str:
         header = [_quoted(name) for name in row]
         lines = [header, [_text(value) for value in row.values()]]
         if set(row) == {VALUES} and isinstance(row[VALUES], list):
@@ -392,7 +400,7 @@ def _read_by_pyarrow(
 
 
 def _exact_columns(
-    table: Any, names: Sequence[str], kinds: Sequence[_Kind]
+    table: ArrowTable, names: Sequence[str], kinds: Sequence[_Kind]
 ) -> list[ColumnValues] | None:
     columns: list[ColumnValues] = []
     for name, kind in zip(names, kinds, strict=True):
@@ -403,7 +411,7 @@ def _exact_columns(
     return columns
 
 
-def exact_numbers(column: Any, kind: Field | Literal[True]) -> Array | None:
+def exact_numbers(column: ArrowColumn, kind: Field | Literal[True]) -> Array | None:
     """Return a column as an array; None if reading it as texts may give different numbers."""
     if column.null_count and (is_integer_kind(kind) or kind is True or not kind.nullable):
         return None
@@ -448,11 +456,11 @@ def _written(lines: Iterable[str]) -> bytes:
     return "".join([f"{line or _EMPTY}\r\n" for line in lines]).encode("utf-8", "replace")
 
 
-def _sequence(column: ColumnValues) -> Sequence[Any]:
+def _sequence(column: ColumnValues) -> Values:
     return column.tolist() if isinstance(column, np.ndarray) else column
 
 
-def _text(value: Any) -> str:
+def _text(value: FieldValue) -> str:
     if value is None or value != value:
         return ""
     return _quoted(value) if isinstance(value, str) else repr(value)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
 from flask_skmodels.codecs.number_lines import number_lines
@@ -13,7 +12,7 @@ from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Repeated, Rows
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.types import JSONObject, ModelOutput
+from flask_skmodels.schema.types import FieldValue, JSONMapping, JSONObject, ModelOutput
 
 
 class FormCodec(Codec):
@@ -41,10 +40,10 @@ class FormCodec(Codec):
             text = self.encode(part) if lines is None else lines[:-1]
             yield b"\n" * (index > 0) + text
 
-    def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+    def request_schema(self, shapes: Shapes) -> JSONMapping:
         return shapes.form
 
-    def example(self, row: Mapping[str, Any]) -> JSONObject:
+    def example(self, row: JSONMapping) -> JSONObject:
         """Return the fields of a form, without the missing values."""
         given = {name: value for name, value in row.items() if value is not None}
         return {n: ",".join(map(_text, v)) if isinstance(v, list) else v for n, v in given.items()}
@@ -59,7 +58,7 @@ def output_lines(outputs: ModelOutput) -> list[str]:
     return [_text(row) for row in rows]
 
 
-def _text(value: Any) -> str:
+def _text(value: FieldValue) -> str:
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list):

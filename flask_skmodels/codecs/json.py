@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from flask_skmodels.codecs.codec import Codec, Shapes, Source
 from flask_skmodels.codecs.columns import MIN_ROW_BYTES, check_row_marks, request_columns
@@ -17,6 +16,7 @@ from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.json_schema import COLUMNS
 from flask_skmodels.schema.rows import Matrix, Repeated, Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import JSONMapping, JSONObject, JSONValue
 
 
 class JSONCodec(Codec):
@@ -43,7 +43,7 @@ class JSONCodec(Codec):
         raise InvalidInput.of_request("type", "must be an object or an array")
 
     def encode(self, prediction: Prediction) -> bytes:
-        document: dict[str, Any] = {
+        document: JSONObject = {
             "model": prediction.model,
             "version": prediction.version,
             "method": prediction.method,
@@ -58,19 +58,19 @@ class JSONCodec(Codec):
     def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
         return json_parts(prediction, self.encode(replace(prediction, outputs=[])))
 
-    def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+    def request_schema(self, shapes: Shapes) -> JSONMapping:
         row = {"anyOf": [shapes.row, shapes.array]}
         rows = {"type": "array", "items": row, "minItems": 1}
         return {"anyOf": [shapes.row, rows, shapes.columns]}
 
-    def answer_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+    def answer_schema(self, shapes: Shapes) -> JSONMapping:
         return shapes.answer
 
-    def example(self, row: Mapping[str, Any]) -> Any:
+    def example(self, row: JSONMapping) -> JSONValue:
         return row
 
 
-def _explanations(prediction: Prediction) -> dict[str, Any]:
+def _explanations(prediction: Prediction) -> JSONObject:
     classes = {} if prediction.classes is None else {"classes": prediction.classes}
     is_empty = type(prediction.outputs) is list  # the outputs follow in parts
     return classes | {"explanations": [] if is_empty else entries_of(prediction)}

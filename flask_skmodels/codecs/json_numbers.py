@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 
 from flask_skmodels.schema.rows import EXACT, count_byte
-from flask_skmodels.schema.types import FloatArray
+from flask_skmodels.schema.types import FloatArray, JSONValue
 
 MIN_BYTES = 2048  # of a body; for shorter ones, json_text is as fast
 MAX_KEPT_BYTES = 8 * 2**20  # bytes of a body up to which a thread keeps its parser and buffers
@@ -114,7 +114,7 @@ def _is_readable(body: bytes) -> bool:
     return len(body) >= MIN_BYTES and not body.startswith(_BYTE_ORDER_MARK)
 
 
-def _parsed(body: bytes) -> Any:
+def _parsed(body: bytes) -> JSONValue:
     """Return a document that is parsed by the parser of this thread, or by a new one if it is long.
 
     The buffers of a parser are about ten times as long as the body. Keeping them halves the time:

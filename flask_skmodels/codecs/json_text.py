@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from math import inf, isfinite
-from typing import Any
 
 import orjson
 
 from flask_skmodels.exceptions import InvalidInput
 from flask_skmodels.schema.rows import FEW_BYTES, Repeated, count_byte
 from flask_skmodels.schema.text_values import MAX_NUMBER_LENGTH
+from flask_skmodels.schema.types import JSONValue
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
 def loads(
-    body: bytes, subject: str = "the body", count_names: Callable[[Any], int] | None = None
-) -> Any:
+    body: bytes, subject: str = "the body", count_names: Callable[[JSONValue], int] | None = None
+) -> JSONValue:
     """Return the document in a JSON body.
 
     An object with a repeated name is returned as :class:`~flask_skmodels.schema.rows.Repeated`.
@@ -43,7 +43,7 @@ def loads(
     return _loads_strictly(body, subject)
 
 
-def dumps(document: Any) -> bytes:
+def dumps(document: JSONValue) -> bytes:
     """Return a document as JSON text in UTF-8; ``nan`` and infinity become null."""
     try:
         return orjson.dumps(document, default=_text, option=_OPTIONS)
@@ -56,14 +56,14 @@ def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _count_names(document: Any) -> int:
+def _count_names(document: JSONValue) -> int:
     if isinstance(document, dict):
         columns = document.get("columns")
         return len(document) + (len(columns) if isinstance(columns, dict) else 0)
     return sum(len(row) for row in document if type(row) is dict) if type(document) is list else 0
 
 
-def _loads_strictly(body: bytes, subject: str) -> Any:
+def _loads_strictly(body: bytes, subject: str) -> JSONValue:
     """Return the document, read by the standard library, which reports repeated names."""
     try:
         document = _DECODER.decode(body.decode("utf-8"))
@@ -90,7 +90,7 @@ def _parse_int(digits: str) -> int | float:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_parse_int)
 
 
-def _without_nan(value: Any) -> Any:
+def _without_nan(value: JSONValue) -> JSONValue:
     if isinstance(value, dict):
         return {str(name): _without_nan(entry) for name, entry in value.items()}
     if isinstance(value, list):

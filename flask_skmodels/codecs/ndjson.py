@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from flask_skmodels.exceptions import InvalidInput, Report
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.types import ModelOutput
+from flask_skmodels.schema.types import FieldValue, JSONMapping, ModelOutput
 
 
 class NDJSONCodec(Codec):
@@ -42,12 +41,12 @@ class NDJSONCodec(Codec):
     def encode_parts(self, prediction: Prediction) -> Iterable[bytes]:
         return map(self.encode, output_parts(prediction))
 
-    def request_schema(self, shapes: Shapes) -> Mapping[str, Any]:
+    def request_schema(self, shapes: Shapes) -> JSONMapping:
         return {"type": "string"}
 
     answer_schema = request_schema
 
-    def example(self, row: Mapping[str, Any]) -> str:
+    def example(self, row: JSONMapping) -> str:
         return f"{dumps(row).decode()}\n"
 
 
@@ -64,10 +63,10 @@ def _read_lines(lines: Iterable[bytes]) -> list[object]:
     return items
 
 
-def _rows(outputs: ModelOutput) -> Iterable[Any]:
+def _rows(outputs: ModelOutput) -> Iterable[FieldValue]:
     plain = plain_outputs(outputs)
     if is_multi_output(outputs):
         return ([*row] for row in zip(*plain, strict=True))
     is_flat = isinstance(plain, np.ndarray) and plain.ndim == 1
-    rows: Iterable[Any] = plain.tolist() if is_flat else plain
+    rows: Iterable[FieldValue] = plain.tolist() if is_flat else plain
     return rows

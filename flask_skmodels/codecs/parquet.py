@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from flask_skmodels.codecs.arrow_tables import rows_of_columns, select_columns
@@ -14,6 +15,7 @@ from flask_skmodels.codecs.parquet_pages import unpacked_size
 from flask_skmodels.exceptions import InvalidInput, OverBudget, TooLarge
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import ArrowColumn, ArrowSchema, ArrowType
 
 _BATCH = 65_536  # rows
 _INDEX = re.compile(r"__index_level_[0-9]+__")  # pandas' name for the index of a frame in a file
@@ -56,14 +58,14 @@ class ParquetCodec(Codec):
         return rows_of_columns(arrays, rows, selection, source, schema)
 
 
-def _read_schema(parquet: Any, reader: Any) -> Any:
+def _read_schema(parquet: ModuleType, reader: Any) -> ArrowSchema:
     try:
         return parquet.read_schema(reader)
     except Exception:  # pyarrow raises many types
         raise _malformed() from None
 
 
-def _open_file(parquet: Any, reader: Any, texts: list[str]) -> Any:
+def _open_file(parquet: ModuleType, reader: Any, texts: list[str]) -> Any:
     """Open a file, of which some columns hold texts."""
     try:
         return parquet.ParquetFile(reader, read_dictionary=texts, pre_buffer=False)
@@ -71,11 +73,11 @@ def _open_file(parquet: Any, reader: Any, texts: list[str]) -> Any:
         raise _malformed() from None
 
 
-def _is_text(types: Any, kind: Any) -> bool:
+def _is_text(types: ModuleType, kind: ArrowType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
-def _width(kind: Any) -> int:
+def _width(kind: ArrowType) -> int:
     """Return the number of bytes of a value of a type, 0 if its values differ in length."""
     try:
         return int(kind.bit_width) // 8
@@ -94,7 +96,9 @@ def _size(body: bytes, names: Sequence[str]) -> int:
         raise _malformed() from None
 
 
-def _read_columns(pyarrow: Any, file: Any, names: list[str], source: Source) -> Sequence[Any]:
+def _read_columns(
+    pyarrow: ModuleType, file: Any, names: list[str], source: Source
+) -> Sequence[ArrowColumn]:
     """Return the columns with these names, after checking the number of their rows and bytes."""
     batches, rows = [], 0
     try:
@@ -111,7 +115,7 @@ def _read_columns(pyarrow: Any, file: Any, names: list[str], source: Source) -> 
         raise _malformed() from None
     if rows != file.metadata.num_rows:
         raise _malformed()
-    columns: Sequence[Any] = table.columns
+    columns: Sequence[ArrowColumn] = table.columns
     return columns
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.inference.prediction import Prediction
-from flask_skmodels.schema.types import ModelOutput
+from flask_skmodels.schema.types import JSONValue, ModelOutput
 
 FEW_CELLS = 2**18  # outputs with more cells are large
 _CELLS_OF_A_PART = 2**20
@@ -52,7 +51,7 @@ def output_parts(prediction: Prediction, cells: int | None = None) -> Iterator[P
         yield replace(prediction, outputs=dense, rows=len(dense))
 
 
-def entries_of(prediction: Prediction) -> Any:
+def entries_of(prediction: Prediction) -> JSONValue:
     """Return the predictions or explanations of a prediction, as values for JSON."""
     if prediction.layout is not None:
         return list(prediction.layout.by_row(prediction.outputs))

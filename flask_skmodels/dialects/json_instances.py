@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from itertools import chain
-from typing import Any
 
 from flask_skmodels.codecs.columns import MIN_ROW_BYTES, check_row_marks, request_columns
 from flask_skmodels.codecs.json_text import loads
@@ -13,7 +12,7 @@ from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Columns, Repeated, Rows
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject, JSONValue
 
 invalid = InvalidInput.of_request
 
@@ -35,7 +34,7 @@ def read_object(body: bytes, budget: Budget) -> JSONObject:
     return document
 
 
-def read_rows(value: Any, schema: Schema, name: str) -> Rows:
+def read_rows(value: JSONValue, schema: Schema, name: str) -> Rows:
     """Return the rows of an array of rows, of an object of columns, or of an array of values.
 
     An array of values is for models of one field; each value is a row. An object without arrays is
@@ -61,7 +60,7 @@ def read_rows(value: Any, schema: Schema, name: str) -> Rows:
     return Rows(value)
 
 
-def read_instances(value: Any, schema: Schema, budget: Budget) -> Rows:
+def read_instances(value: JSONValue, schema: Schema, budget: Budget) -> Rows:
     """Return the rows of KServe's ``instances``; one instance may contain several rows.
 
     Such an instance is an array of objects, or an object of columns. Its columns are arrays, or
@@ -114,7 +113,7 @@ def _rows_of_instance(instance: JSONObject, known: Collection[str]) -> list[JSON
     return rows
 
 
-def read_table(columns: Any, data: Any, schema: Schema, name: str) -> Rows:
+def read_table(columns: JSONValue, data: JSONValue, schema: Schema, name: str) -> Rows:
     """Return the rows of an array of arrays and the names of its columns.
 
     :param columns: the names, or numbers as pandas gives to columns without names
@@ -136,7 +135,7 @@ def read_table(columns: Any, data: Any, schema: Schema, name: str) -> Rows:
     return request_columns(names, list(zip(*data, strict=True)), schema)
 
 
-def _columns(value: Mapping[str, Any], schema: Schema, name: str) -> Rows:
+def _columns(value: JSONMapping, schema: Schema, name: str) -> Rows:
     if isinstance(value, Repeated):
         raise invalid("unique", f"a name occurs more than once in {name}")
     are_lists = {isinstance(column, list) for column in value.values()}
@@ -147,7 +146,7 @@ def _columns(value: Mapping[str, Any], schema: Schema, name: str) -> Rows:
     return request_columns(list(value), list(value.values()), schema)
 
 
-def _count_names(document: Any) -> int:
+def _count_names(document: JSONValue) -> int:
     """Return the number of names in an object, in its objects and in its rows."""
     if not isinstance(document, dict):
         return 0

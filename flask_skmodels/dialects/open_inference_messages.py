@@ -6,7 +6,7 @@ MLServer's parameter ``content_type`` is read too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.inference.request_limits import Budget
 from flask_skmodels.schema.rows import Matrix, Repeated, Rows
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject
 
 _RAW = "raw_input"
 _SIZE = "binary_data_size"
@@ -134,31 +134,31 @@ def _object(value: Any, subject: str) -> JSONObject:
     return value
 
 
-def _parameters(value: Mapping[str, Any], subject: str) -> JSONObject:
+def _parameters(value: JSONMapping, subject: str) -> JSONObject:
     parameters = value.get("parameters")
     return {} if parameters is None else _object(parameters, f"the parameters of {subject}")
 
 
-def _identifier(document: Mapping[str, Any]) -> str | None:
+def _identifier(document: JSONMapping) -> str | None:
     identifier = document.get("id")
     if identifier is not None and not isinstance(identifier, str):
         raise invalid("id", "id must be a string")
     return identifier
 
 
-def _content_type(parameters: Mapping[str, Any]) -> str:
+def _content_type(parameters: JSONMapping) -> str:
     content_type = parameters.get("content_type")
     return content_type if isinstance(content_type, str) else ""
 
 
-def _flag(parameters: Mapping[str, Any], name: str, subject: str, *, default: bool) -> bool:
+def _flag(parameters: JSONMapping, name: str, subject: str, *, default: bool) -> bool:
     value = parameters.get(name, default)
     if not isinstance(value, bool):
         raise invalid(name, f"{subject}: {name} must be true or false")
     return value
 
 
-def _named_entries(document: Mapping[str, Any], name: str) -> list[JSONObject]:
+def _named_entries(document: JSONMapping, name: str) -> list[JSONObject]:
     """Return the inputs or outputs of a request, as JSON objects with unique names."""
     entries = document.get(name)
     if entries is None and name == "outputs":
@@ -176,7 +176,7 @@ def _named_entries(document: Mapping[str, Any], name: str) -> list[JSONObject]:
     return objects
 
 
-def _outputs(document: Mapping[str, Any], is_binary: bool) -> list[RequestedOutput]:
+def _outputs(document: JSONMapping, is_binary: bool) -> list[RequestedOutput]:
     outputs = []
     for index, entry in enumerate(_named_entries(document, "outputs")):
         subject = f"output {index}"
@@ -189,7 +189,7 @@ def _outputs(document: Mapping[str, Any], is_binary: bool) -> list[RequestedOutp
     return outputs
 
 
-def _inputs(document: Mapping[str, Any], data: memoryview | None) -> list[Tensor]:
+def _inputs(document: JSONMapping, data: memoryview | None) -> list[Tensor]:
     """Return the tensors of a request.
 
     :param data: the binary data after the JSON; None if the whole body is JSON
@@ -206,7 +206,7 @@ def _inputs(document: Mapping[str, Any], data: memoryview | None) -> list[Tensor
 
 
 def _tensor(
-    entry: Mapping[str, Any], data: memoryview | None, subject: str
+    entry: JSONMapping, data: memoryview | None, subject: str
 ) -> tuple[Tensor, memoryview | None]:
     """Return a tensor, and the binary data that is left after it."""
     parameters = _parameters(entry, subject)
@@ -332,7 +332,7 @@ def tensors_of(name: str, prediction: Prediction) -> list[Tensor]:
 
 
 def write_response(
-    head: Mapping[str, Any], tensors: Sequence[tuple[Tensor, bool]]
+    head: JSONMapping, tensors: Sequence[tuple[Tensor, bool]]
 ) -> tuple[bytes, int | None]:
     """Return the body of a response, and the length of its JSON if binary data follows.
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from flask_skmodels.codecs.json_text import dumps
 from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.exceptions import InvalidInput
-from flask_skmodels.schema.types import Array, ModelOutput
+from flask_skmodels.schema.types import Array, FieldValue, ModelOutput
 
 BYTES = "BYTES"
 DTYPES = {
@@ -43,7 +43,7 @@ MAX_DIMENSION = 2**63 - 1
 _LENGTH = struct.Struct("<I")
 _KINDS: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}}
 
-Flat = Array | list[Any]
+Flat = Array | list[FieldValue]
 
 invalid = InvalidInput.of_request
 
@@ -108,7 +108,7 @@ def read_json_tensor(data: Any, datatype: str, shape: Sequence[int], subject: st
     return _numbers(flat, DTYPES[datatype], subject)
 
 
-def _flattened(data: list[Any], shape: Sequence[int], subject: str) -> list[Any]:
+def _flattened(data: list[FieldValue], shape: Sequence[int], subject: str) -> list[FieldValue]:
     """Return nested lists as one list; they must have the shape, except for dimensions of one."""
     nested = [len(data)]
     while data and type(data[0]) is list:
@@ -128,7 +128,7 @@ def _larger_than_one(shape: Iterable[int]) -> list[int]:
     return [size for size in shape if size != 1]
 
 
-def _types_of(flat: list[Any], allowed: set[type], subject: str) -> set[type]:
+def _types_of(flat: list[FieldValue], allowed: set[type], subject: str) -> set[type]:
     """Return the types of elements; each must be None or one of the allowed types."""
     types = set(map(type, flat))
     if not types <= allowed | {type(None)}:
@@ -136,7 +136,7 @@ def _types_of(flat: list[Any], allowed: set[type], subject: str) -> set[type]:
     return types
 
 
-def _numbers(flat: list[Any], dtype: np.dtype[Any], subject: str) -> Flat:
+def _numbers(flat: list[FieldValue], dtype: np.dtype[Any], subject: str) -> Flat:
     has_nulls = type(None) in _types_of(flat, _KINDS[dtype.kind], subject)
     if dtype.kind == "f":
         return _floats(
@@ -147,7 +147,7 @@ def _numbers(flat: list[Any], dtype: np.dtype[Any], subject: str) -> Flat:
     return flat if has_nulls else np.array(flat, dtype=dtype)
 
 
-def _floats(flat: list[Any], dtype: np.dtype[Any], subject: str) -> Array:
+def _floats(flat: list[FieldValue], dtype: np.dtype[Any], subject: str) -> Array:
     try:
         doubles = np.array(flat, dtype=np.float64)
     except OverflowError:

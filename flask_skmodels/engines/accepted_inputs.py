@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -36,7 +35,7 @@ from flask_skmodels.schema.fields import NUMERIC_KINDS, Field, Inputs
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.schema import FixedSchema, Schema
 from flask_skmodels.schema.tabular import Tabular
-from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
+from flask_skmodels.schema.types import ColumnValues, Estimator, ModelInput, ModelOutput, Values
 
 _log = logging.getLogger("flask_skmodels.engines")
 
@@ -57,7 +56,7 @@ _CONTAINERS = {
     "polars": "a polars data frame with the names of the fields",
 }
 
-ColumnLists = Sequence[Sequence[Any]]  # the values of each column
+ColumnLists = Sequence[Values]  # the values of each column
 
 
 def _log_unknown_types(model: Model, inputs: Inputs) -> None:
@@ -446,7 +445,7 @@ def _markers(field: Field) -> tuple[object, ...]:
 def column_lists(X: ModelInput, width: int) -> ColumnLists:
     """Return the values of X by column, None for a missing value."""
     if isinstance(X, Tabular):
-        columns: Sequence[Any] = X.validated_columns(range(width))
+        columns: Sequence[ColumnValues] = X.validated_columns(range(width))
     else:
         columns = list(np.asarray(X).T)
     return list(map(to_objects, columns))

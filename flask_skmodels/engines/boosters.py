@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from functools import partial
-from typing import Any
 
 from flask_skmodels.estimators.attributes import boosting_library, get, is_a, shallow_copy
 from flask_skmodels.estimators.requirements import estimators_in
@@ -40,7 +39,7 @@ def _has_booster(estimator: Estimator) -> bool:
     return any(map(boosting_library, estimators_in(estimator)))
 
 
-def _limited(estimator: Estimator) -> Any:
+def _limited(estimator: Estimator) -> Estimator:
     """Return a copy whose last step predicts on one thread, None if another step has a booster."""
     library = boosting_library(estimator)
     if library:
@@ -56,7 +55,7 @@ def _limited(estimator: Estimator) -> Any:
     return duplicate
 
 
-def _on_one_thread(booster: Estimator, option: str) -> Any:
+def _on_one_thread(booster: Estimator, option: str) -> Estimator:
     duplicate = shallow_copy(booster)
     for method in _METHODS if option else ():
         if callable(call := getattr(booster, method, None)):
@@ -84,7 +83,7 @@ def _one_thread_each(boosters: Sequence[Estimator]) -> Iterator[None]:
             part.n_jobs = number
 
 
-def _set_threads(boosters: list[Any], count: int | None) -> None:
+def _set_threads(boosters: list[Estimator], count: int | None) -> None:
     """Set the number of threads of estimators of XGBoost; None restores their own number."""
     for booster in boosters:
         with suppress(Exception):  # a template that is not fitted

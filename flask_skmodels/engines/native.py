@@ -12,7 +12,7 @@ import sklearn
 from flask_skmodels.engines.threadpools import uses_joblib_workers, without_joblib_workers
 from flask_skmodels.models import Model
 from flask_skmodels.schema.tabular import to_sklearn
-from flask_skmodels.schema.types import ModelInput, ModelOutput
+from flask_skmodels.schema.types import EstimatorInput, ModelInput, ModelOutput
 
 Call = Callable[[ModelInput], ModelOutput]
 """A method of an estimator, or its lean form: called with X, returns one entry for each row."""
@@ -52,7 +52,7 @@ def has_default_configuration(model: Model) -> bool:
     return model.configuration is None or model.configuration == default
 
 
-def _is_float32(X: Any) -> bool:
+def _is_float32(X: EstimatorInput) -> bool:
     """Return whether all of X is float32; KMeans and others accept this only if fitted on it."""
     dtypes = {X.dtype} if isinstance(X, np.ndarray) else set(getattr(X, "dtypes", ()))
     return dtypes == {np.dtype(np.float32)}

@@ -26,7 +26,14 @@ from flask_skmodels.hints import install_line
 from flask_skmodels.models import Model
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.types import Array, Estimator, ModelInput, ModelOutput
+from flask_skmodels.schema.types import (
+    Array,
+    Estimator,
+    JSONObject,
+    ModelInput,
+    ModelOutput,
+    Values,
+)
 
 Feed = dict[str, Array]
 _ALL = "X"  # the name of the input if the graph has one input for all columns
@@ -47,7 +54,7 @@ class Difference:
     numbers: float
     labels: float
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JSONObject:
         """Return the JSON object that describes the difference to clients."""
         return {
             "rows": self.rows,
@@ -241,7 +248,7 @@ def feed(X: ModelInput, inputs: Sequence[str]) -> Feed:
     }
 
 
-def _column(kind: str, values: Sequence[Any]) -> Array:
+def _column(kind: str, values: Values) -> Array:
     if kind == "string":
         texts = [value if isinstance(value, str) else "" for value in values]
         return np.array(texts, dtype=object).reshape(-1, 1)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from math import nan
-from typing import Any
 
 import numpy as np
 
@@ -15,24 +14,24 @@ from flask_skmodels.estimators.outputs import plain_outputs
 from flask_skmodels.schema.fields import Field, family_of
 from flask_skmodels.schema.schema import FixedSchema
 from flask_skmodels.schema.tabular import to_sklearn
-from flask_skmodels.schema.types import ModelOutput
+from flask_skmodels.schema.types import Frame, ModelOutput, Series, Values
 
 _PLAIN_DTYPES = frozenset({"int64", "float64", "bool"})  # NumPy and pandas agree on these
 _TOLERANCE = 1e-9  # relative; the memory layout of X may change the last bits
 
 
-def different_labels(schema: FixedSchema, columns: Sequence[Sequence[Any]]) -> list[Any]:
+def different_labels(schema: FixedSchema, columns: Sequence[Values]) -> list[Hashable]:
     """Return the labels of the columns in which X differs from a plain data frame."""
     X = to_sklearn(schema.build(columns))
     return _different_labels(X, _plain_frame(schema.column_fields, columns, X))
 
 
-def _different_labels(X: Any, plain: Any) -> list[Any]:
+def _different_labels(X: Frame, plain: Frame) -> list[Hashable]:
     return [label for label in X.columns if not _is_same(X[label], plain[label])]
 
 
 def fields_at_fault(
-    schema: FixedSchema, columns: Sequence[Sequence[Any]], calls: Mapping[str, Call]
+    schema: FixedSchema, columns: Sequence[Values], calls: Mapping[str, Call]
 ) -> list[str]:
     """Return the names of the fields that make X differ from a plain data frame.
 
@@ -49,7 +48,7 @@ def fields_at_fault(
     labels = _different_labels(X, plain)
     if not labels:
         return []
-    at_fault: list[Any] = []
+    at_fault: list[Hashable] = []
     for call in calls.values():
         with suppress(Exception):
             at_fault += _labels_at_fault(X, plain, labels, call)
@@ -57,7 +56,7 @@ def fields_at_fault(
     return [by_label[label] for label in dict.fromkeys(at_fault)]
 
 
-def _labels_at_fault(X: Any, plain: Any, labels: list[Any], call: Call) -> list[Any]:
+def _labels_at_fault(X: Frame, plain: Frame, labels: list[Hashable], call: Call) -> list[Hashable]:
     """Return the labels of the columns of X that change the results for the plain data frame."""
     expected = plain_outputs(call(plain.copy()))
     if _agrees(call, X, expected):
@@ -66,7 +65,7 @@ def _labels_at_fault(X: Any, plain: Any, labels: list[Any], call: Call) -> list[
     return suspects or labels
 
 
-def _plain_frame(fields: Sequence[Field], columns: Sequence[Sequence[Any]], X: Any) -> Any:
+def _plain_frame(fields: Sequence[Field], columns: Sequence[Values], X: Frame) -> Frame:
     pandas = import_module("pandas")
     data = {
         label: _plain_column(field, values)
@@ -75,7 +74,7 @@ def _plain_frame(fields: Sequence[Field], columns: Sequence[Sequence[Any]], X: A
     return pandas.DataFrame(data, columns=X.columns)
 
 
-def _plain_column(field: Field, values: Sequence[Any]) -> Any:
+def _plain_column(field: Field, values: Values) -> Series:
     """Return a column as a user would pass it: with the profile's dtype, or as pandas infers it."""
     pandas, column = import_module("pandas"), field.column
     missing = None if column.missing is None else nan
@@ -103,23 +102,23 @@ def _is_fraction(value: object) -> bool:
     return isinstance(value, float) and value == value and not value.is_integer()
 
 
-def _with(plain: Any, X: Any, label: Any) -> Any:
+def _with(plain: Frame, X: Frame, label: Hashable) -> Frame:
     """Return a copy of the plain frame with one column of X."""
     mixed = plain.copy()
     mixed[label] = X[label]
     return mixed
 
 
-def _is_same(one: Any, other: Any) -> bool:
+def _is_same(one: Series, other: Series) -> bool:
     """Return whether two series have the same dtype and the same values."""
     return bool(one.dtype == other.dtype and one.equals(other))
 
 
-def _agrees(call: Call, X: Any, expected: ModelOutput) -> bool:
+def _agrees(call: Call, X: Frame, expected: ModelOutput) -> bool:
     return _is_close(plain_outputs(call(X.copy())), expected)
 
 
-def _is_close(one: Any, other: Any) -> bool:
+def _is_close(one: ModelOutput, other: ModelOutput) -> bool:
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and one.dtype.kind == "f":
         return one.shape == other.shape and np.allclose(
             one, other, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True

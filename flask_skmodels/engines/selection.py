@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from flask_skmodels.artifacts.onnx import OnnxModel
 from flask_skmodels.engines.boosters import on_one_thread
@@ -17,6 +16,7 @@ from flask_skmodels.estimators.requirements import estimators_in
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.models import Model, name_of, overrides
 from flask_skmodels.schema.schema import Schema
+from flask_skmodels.schema.types import JSONObject
 
 _log = logging.getLogger("flask_skmodels.engines")
 
@@ -41,7 +41,7 @@ class Engine:
     calls: Calls
     difference: Difference | None = None
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JSONObject:
         """Return the JSON object that describes the engine to clients."""
         measured = {} if self.difference is None else self.difference.describe()
         return {"name": self.name, "reason": self.reason} | measured

@@ -111,7 +111,7 @@ def shallow_copy(estimator: Estimator) -> Any:
     return duplicate
 
 
-def wrapped(estimator: Estimator) -> list[Any]:
+def wrapped(estimator: Estimator) -> list[Estimator]:
     """Return the estimators that a meta-estimator passes its X to unchanged."""
     names = [name for name, kinds in _SAME_X.items() if is_a(estimator, *kinds)]
     if not is_from_sklearn(estimator):  # the names in meta-estimators of other libraries
@@ -121,7 +121,7 @@ def wrapped(estimator: Estimator) -> list[Any]:
     return list(inner) if isinstance(inner, (list, tuple, np.ndarray)) else [inner]
 
 
-def active_steps(pipeline: Estimator) -> list[Any]:
+def active_steps(pipeline: Estimator) -> list[Estimator]:
     """Return the steps that run when a pipeline predicts, without passthrough and samplers."""
     steps = [step for _, step in pipeline.steps if step is not None and step != "passthrough"]
     return [step for step in steps[:-1] if has(step, "transform")] + steps[-1:]

@@ -77,7 +77,7 @@ def _takes_unknown_as_missing(estimator: Estimator) -> bool:
     return is_from(estimator, "lightgbm") or is_a(estimator, "BaseHistGradientBoosting")
 
 
-def _of_lightgbm(booster: Any) -> dict[int, RecordedCategories]:
+def _of_lightgbm(booster: Estimator) -> dict[int, RecordedCategories]:
     """Return the categories of a LightGBM model, for which an unknown category counts as missing.
 
     LightGBM records the categories in the order of the columns, but their indices only in the text
@@ -96,7 +96,7 @@ def _of_lightgbm(booster: Any) -> dict[int, RecordedCategories]:
     }
 
 
-def _of_xgboost(booster: Any) -> dict[int, RecordedCategories]:
+def _of_xgboost(booster: Estimator) -> dict[int, RecordedCategories]:
     """Return the categories of an XGBoost model, for which unknown ones have no clear meaning.
 
     XGBoost records them since version 3.1.

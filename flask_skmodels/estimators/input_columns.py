@@ -121,7 +121,7 @@ def _tells_types(estimator: Estimator) -> bool:
     return is_booster or is_from_sklearn(estimator) or extends_sklearn(estimator)
 
 
-def _first_inner(estimator: Estimator) -> list[Any]:
+def _first_inner(estimator: Estimator) -> list[Estimator]:
     """Return the inner estimators that get X first, without functions that are not fitted."""
     if is_a(estimator, "FeatureUnion"):
         return [t for _, t in estimator.transformer_list if not isinstance(t, str)]
@@ -347,13 +347,13 @@ class _Walk:
     def visit_pipeline(self, pipeline: Estimator, X: _Features) -> _Features:
         return reduce(lambda features, step: self.run(step, features), active_steps(pipeline), X)
 
-    def visit_featureunion(self, union: Any, X: _Features) -> _Features:
+    def visit_featureunion(self, union: Estimator, X: _Features) -> _Features:
         parts = [t for _, t in union.transformer_list if t is not None and t != "drop"]
         outputs = [f for t in parts for f in (X if isinstance(t, str) else self.run(t, X))]
         is_sparse = any(feature.is_sparse for feature in outputs)
         return [replace(feature, is_sparse=is_sparse) for feature in outputs]
 
-    def visit_columntransformer(self, transformers: Any, X: _Features) -> _Features:
+    def visit_columntransformer(self, transformers: Estimator, X: _Features) -> _Features:
         X, outputs = _fitted_to(X, transformers.n_features_in_), []
         for name, transformer, _ in transformers.transformers_:
             part = [X[index] for index in transformers._transformer_to_input_indices[name]]
@@ -362,11 +362,11 @@ class _Walk:
             outputs += [] if isinstance(transformer, str) and transformer == "drop" else part
         return [replace(feature, is_sparse=transformers.sparse_output_) for feature in outputs]
 
-    def visit_basestacking(self, stacking: Any, X: _Features) -> _Features:
+    def visit_basestacking(self, stacking: Estimator, X: _Features) -> _Features:
         self.visit_any(stacking, X)
         return self.run(stacking.final_estimator_, X if stacking.passthrough else [])
 
-    def visit_baseimputer(self, imputer: Any, X: _Features) -> _Features:
+    def visit_baseimputer(self, imputer: Estimator, X: _Features) -> _Features:
         X = _fitted_to(X, imputer.n_features_in_)
         self.reject_missing([] if self.is_marker_of(imputer) else X)
         has_values = has(imputer, "statistics_")
@@ -384,19 +384,19 @@ class _Walk:
         imputed = [replace(f, missing=frozenset(), fills=(v,)) for f, v in kept]
         return imputed + [_Feature()] * indicators
 
-    def visit_missingindicator(self, indicator: Any, X: _Features) -> _Features:
+    def visit_missingindicator(self, indicator: Estimator, X: _Features) -> _Features:
         X = _fitted_to(X, indicator.n_features_in_)
         without = [f for index, f in enumerate(X) if index not in indicator.features_]
         rejects = without if indicator.error_on_new else []
         self.reject_missing(rejects if self.is_marker_of(indicator) else X)
         return []
 
-    def is_marker_of(self, imputer: Any) -> bool:
+    def is_marker_of(self, imputer: Estimator) -> bool:
         """Return True if an imputer replaces the missing values of this walk."""
         marker = imputer.missing_values
         return bool(marker != marker) if self.with_nan else marker is None
 
-    def visit_vectorizermixin(self, vectorizer: Any, X: _Features) -> _Features:
+    def visit_vectorizermixin(self, vectorizer: Estimator, X: _Features) -> _Features:
         self.reject_missing(X)
         for feature in X:
             self.claim(feature, "string")
@@ -407,7 +407,7 @@ class _Walk:
             self.claim(feature, "integer", tuple(range(count)))
         return self.visit_any(classifier, X)
 
-    def visit_basehistgradientboosting(self, boosting: Any, X: _Features) -> _Features:
+    def visit_basehistgradientboosting(self, boosting: Estimator, X: _Features) -> _Features:
         if boosting.is_categorical_ is not None:
             X = list(_fitted_to(X, boosting.n_features_in_))
             indices = np.flatnonzero(boosting.is_categorical_).tolist()

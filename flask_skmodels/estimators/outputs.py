@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from flask_skmodels.schema.types import Array, ColumnValues, ModelOutput
+from flask_skmodels.schema.types import Array, ColumnValues, JSONValue, ModelOutput, Values
 
 _METHODS_OF_SEVERAL_COLUMNS = frozenset({"predict_proba", "predict_log_proba", "transform"})
 _TEXTS = (np.ndarray, list, tuple)  # the containers of outputs that may be texts
@@ -74,7 +74,7 @@ def _length(outputs: ModelOutput) -> int | None:
     return shape[0] if shape else None
 
 
-def plain_outputs(outputs: ModelOutput) -> Any:
+def plain_outputs(outputs: ModelOutput) -> ModelOutput:
     """Return the outputs of an estimator as nested lists, or as an array that JSON can represent.
 
     Sparse matrices become dense, data frames become arrays, and floats become doubles (which
@@ -97,7 +97,7 @@ def plain_outputs(outputs: ModelOutput) -> Any:
     return _plain_array(np.asarray(outputs))
 
 
-def _plain_array(array: Array) -> Any:
+def _plain_array(array: Array) -> ModelOutput:
     if array.dtype.kind == "f":
         return np.ascontiguousarray(array, dtype=np.float64)
     if array.dtype.kind in "iub":
@@ -107,7 +107,7 @@ def _plain_array(array: Array) -> Any:
     return _plain(array.tolist())
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> JSONValue:
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     if isinstance(value, Mapping):
@@ -123,7 +123,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def output_columns(outputs: ModelOutput, classes: Sequence[Any]) -> list[tuple[str, ColumnValues]]:
+def output_columns(outputs: ModelOutput, classes: Values) -> list[tuple[str, ColumnValues]]:
     """Return the outputs of an estimator as named columns.
 
     One column is called ``prediction``, several ``prediction_0`` and so on. Columns that stand for
@@ -179,7 +179,7 @@ def _is_portable(outputs: ModelOutput) -> bool:
     return dtype.kind in "fiub" and dtype.itemsize <= 8 and dtype.isnative
 
 
-def _is_table(rows: Sequence[Any]) -> bool:
+def _is_table(rows: Values) -> bool:
     """Return whether rows are lists of the same length, of at least one value and not nested."""
     if set(map(type, rows)) != {list} or len(set(map(len, rows))) > 1 or not rows[0]:
         return False

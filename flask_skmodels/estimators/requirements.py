@@ -97,7 +97,7 @@ def _steps_of(estimator: Estimator) -> list[tuple[str, Estimator]]:
     return [pair for each in inner for pair in _steps_of(each)]
 
 
-def _is_object(step: Any) -> bool:
+def _is_object(step: object) -> bool:
     return step is not None and not isinstance(step, str)
 
 
@@ -122,7 +122,7 @@ def _sets_attributes(cls: type) -> bool:
     return any(name.endswith("_") for name in stores)
 
 
-def estimators_in(estimator: Estimator) -> Iterator[Any]:
+def estimators_in(estimator: Estimator) -> Iterator[Estimator]:
     """Yield an estimator and all estimators in its attributes, fitted or not."""
     stack, seen = [*_attributes(estimator), estimator], set[int]()
     while stack:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -40,7 +39,7 @@ def _owners_after(step: Estimator, columns: FieldColumns, width: _Width) -> Owne
     return _of_one_field(step, columns, width) if owners is None else owners
 
 
-def _rule_of(step: Estimator) -> Callable[[Any, FieldColumns, _Width], Owners | None] | None:
+def _rule_of(step: Estimator) -> Callable[[Estimator, FieldColumns, _Width], Owners | None] | None:
     name = type(step).__name__
     if name in _ONE_TO_ONE:
         return lambda step, columns, width: columns.owners
@@ -74,7 +73,7 @@ def _width_of(step: Estimator) -> int | None:
         return None
 
 
-def _pipeline(step: Any, columns: FieldColumns, width: _Width) -> Owners:
+def _pipeline(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     steps = active_steps(step)
     following = [width_taken(each) for each in steps[1:]] + [width]
     for each, count in zip(steps, following, strict=True):
@@ -88,7 +87,7 @@ def width_taken(step: Estimator) -> int | None:
     return int(count) if isinstance(count, int | np.integer) else None
 
 
-def _column_transformer(step: Any, columns: FieldColumns, width: _Width) -> Owners:
+def _column_transformer(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     slices = step.output_indices_
     owners = np.full(max(part.stop or 0 for part in slices.values()), columns.count, dtype=np.intp)
     for name, transformer, _ in step.transformers_:
@@ -103,12 +102,12 @@ def _column_transformer(step: Any, columns: FieldColumns, width: _Width) -> Owne
     return owners
 
 
-def _feature_union(step: Any, columns: FieldColumns, width: _Width) -> Owners:
+def _feature_union(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     parts = [transformer for _, transformer in step.transformer_list]
     return np.concatenate([owners_after(part, columns).owners for part in parts])
 
 
-def _simple_imputer(step: Any, columns: FieldColumns, width: _Width) -> Owners:
+def _simple_imputer(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     statistics = step.statistics_
     is_kept = np.ones(len(statistics), dtype=bool)
     if not step.keep_empty_features:
@@ -119,26 +118,26 @@ def _simple_imputer(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     return np.concatenate([owners, columns.owners[step.indicator_.features_]])
 
 
-def _missing_indicator(step: Any, columns: FieldColumns, width: _Width) -> Owners:
+def _missing_indicator(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     owners: Owners = columns.owners[step.features_]
     return owners
 
 
-def _one_hot(step: Any, columns: FieldColumns, width: _Width) -> Owners:
+def _one_hot(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     return np.repeat(columns.owners, step._n_features_outs)
 
 
-def _bins(step: Any, columns: FieldColumns, width: _Width) -> Owners:
+def _bins(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     is_ordinal = step.encode == "ordinal"
     return columns.owners if is_ordinal else np.repeat(columns.owners, step.n_bins_)
 
 
-def _target_encoder(step: Any, columns: FieldColumns, width: _Width) -> Owners:
+def _target_encoder(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     count = len(step.classes_) if step.target_type_ == "multiclass" else 1
     return np.repeat(columns.owners, count)
 
 
-def _spline(step: Any, columns: FieldColumns, width: _Width) -> Owners:
+def _spline(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     each, rest = divmod(int(step.n_features_out_), len(columns.owners))
     if rest:
         raise Unexplained(
@@ -147,7 +146,7 @@ def _spline(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     return np.repeat(columns.owners, each)
 
 
-def _polynomial(step: Any, columns: FieldColumns, width: _Width) -> Owners | None:
+def _polynomial(step: Estimator, columns: FieldColumns, width: _Width) -> Owners | None:
     owners = []
     for powers in step.powers_:
         fields = np.unique(columns.owners[powers > 0])
@@ -157,12 +156,12 @@ def _polynomial(step: Any, columns: FieldColumns, width: _Width) -> Owners | Non
     return np.array(owners, dtype=np.intp)
 
 
-def _function(step: Any, columns: FieldColumns, width: _Width) -> Owners | None:
+def _function(step: Estimator, columns: FieldColumns, width: _Width) -> Owners | None:
     is_elementwise = step.func is None or (isinstance(step.func, np.ufunc) and step.func.nin == 1)
     return columns.owners if is_elementwise and not step.kw_args else None
 
 
-def _dict_vectorizer(step: Any, columns: FieldColumns, width: _Width) -> Owners:
+def _dict_vectorizer(step: Estimator, columns: FieldColumns, width: _Width) -> Owners:
     indices = {name: index for index, name in enumerate(columns.names)}
     owners = []
     for column in step.feature_names_:
@@ -176,7 +175,7 @@ def _dict_vectorizer(step: Any, columns: FieldColumns, width: _Width) -> Owners:
     return np.array(owners, dtype=np.intp)
 
 
-_RULES: dict[str, Callable[[Any, FieldColumns, _Width], Owners | None]] = {
+_RULES: dict[str, Callable[[Estimator, FieldColumns, _Width], Owners | None]] = {
     "Pipeline": _pipeline,
     "ColumnTransformer": _column_transformer,
     "FeatureUnion": _feature_union,

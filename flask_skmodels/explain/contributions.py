@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flask_skmodels.schema.types import FloatArray, ModelOutput
+from flask_skmodels.schema.types import EstimatorInput, FloatArray, ModelOutput
 
 Owners = NDArray[np.intp]
 """For each column of X, the index of the field that it comes from.
@@ -66,18 +65,18 @@ class Contributions:
     is_native: bool = False
     is_slow: bool = True
 
-    def __call__(self, X: Any) -> FloatArray:
+    def __call__(self, X: EstimatorInput) -> FloatArray:
         """Return the contributions, of shape (rows, outputs, fields + 1); the last is the base.
 
         :param X: the input of the estimator, as scikit-learn takes it
         """
         raise NotImplementedError
 
-    def margins(self, X: Any) -> FloatArray:
+    def margins(self, X: EstimatorInput) -> FloatArray:
         """Return the explained outputs, of shape (rows, outputs), if ``method`` is None."""
         raise NotImplementedError
 
-    def size(self, X: Any) -> FloatArray | float:
+    def size(self, X: EstimatorInput) -> FloatArray | float:
         """Return the size of the numbers that are summed for the outputs, of shape (rows, outputs).
 
         It limits how exact the sums can be. It is called only if the first check fails.
@@ -104,7 +103,7 @@ def second_of_two(outputs: ModelOutput) -> FloatArray:
     return array[:, 1:] if array.shape[1] == 2 else array
 
 
-def dense(X: Any) -> Any:
+def dense(X: EstimatorInput) -> EstimatorInput:
     """Return a sparse matrix as an array, and anything else unchanged."""
     return X.toarray() if hasattr(X, "toarray") else X
 

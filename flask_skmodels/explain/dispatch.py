@@ -24,7 +24,7 @@ from flask_skmodels.explain.contributions import (
     second_of_two,
 )
 from flask_skmodels.explain.native_contributions import booster_contributions
-from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
+from flask_skmodels.schema.types import Estimator, EstimatorInput, FloatArray, ModelOutput
 
 
 def contributions_of(estimator: Estimator, columns: FieldColumns) -> Contributions:
@@ -66,16 +66,16 @@ class _Piped(Contributions):
         for name in ("outputs", "rules", "tolerance", "method", "has_link", "is_native", "is_slow"):
             setattr(self, name, getattr(self._inner, name))
 
-    def __call__(self, X: Any) -> FloatArray:
+    def __call__(self, X: EstimatorInput) -> FloatArray:
         return self._inner(self._transformed(X))
 
-    def margins(self, X: Any) -> FloatArray:
+    def margins(self, X: EstimatorInput) -> FloatArray:
         return self._inner.margins(self._transformed(X))
 
     def select(self, outputs: ModelOutput) -> FloatArray:
         return self._select(outputs)
 
-    def _transformed(self, X: Any) -> Any:
+    def _transformed(self, X: EstimatorInput) -> EstimatorInput:
         for step in self._steps:
             X = step.transform(X)
         return X
@@ -83,13 +83,13 @@ class _Piped(Contributions):
 
 def unpiped(
     estimator: Estimator, columns: FieldColumns
-) -> tuple[list[Any], Estimator, FieldColumns]:
+) -> tuple[list[Estimator], Estimator, FieldColumns]:
     """Return the transformers of an estimator, its last step, and the columns that this step takes.
 
     :param estimator: a pipeline; any other estimator has no transformers
     :raises Unexplained: a transformer mixes fields
     """
-    steps: list[Any] = []
+    steps: list[Estimator] = []
     baseline = columns.baseline
     estimator = unwrapped(estimator)
     while is_a(estimator, "Pipeline"):
@@ -132,7 +132,7 @@ class _Weighted(Contributions):
         self.outputs = members[0][0].outputs
         self.method = method
 
-    def __call__(self, X: Any) -> FloatArray:
+    def __call__(self, X: EstimatorInput) -> FloatArray:
         parts = [
             weight * member(X if taken is None else _selected(X, taken))
             for (member, taken), weight in zip(self._members, self._weights, strict=True)
@@ -159,7 +159,7 @@ class _Rescaled(Contributions):
         self._shift, whole = transformer.inverse_transform(zeros_and_ones)
         self._scale = whole - self._shift
 
-    def __call__(self, X: Any) -> FloatArray:
+    def __call__(self, X: EstimatorInput) -> FloatArray:
         values: FloatArray = self._inner(X) * self._scale[:, np.newaxis]
         values[:, :, -1] += self._shift
         return values
@@ -178,7 +178,7 @@ class _Beside(Contributions):
         self.outputs = sum(member.outputs for member in members)
         self.method = method
 
-    def __call__(self, X: Any) -> FloatArray:
+    def __call__(self, X: EstimatorInput) -> FloatArray:
         return np.concatenate([member(X) for member in self._members], axis=1)
 
 
@@ -190,7 +190,7 @@ def _take_over(whole: Contributions, members: Sequence[Contributions]) -> None:
     whole.is_slow = any(member.is_slow for member in members)
 
 
-def _selected(X: Any, taken: Any) -> Any:
+def _selected(X: EstimatorInput, taken: Any) -> EstimatorInput:
     """Return columns of X as an array, as bagging does even for a data frame."""
     return (X.to_numpy() if hasattr(X, "to_numpy") else X)[:, taken]
 
@@ -210,7 +210,7 @@ def _member(estimator: Estimator, columns: FieldColumns, method: str) -> Contrib
     return inner
 
 
-def _voting(estimator: Any, columns: FieldColumns) -> Contributions:
+def _voting(estimator: Estimator, columns: FieldColumns) -> Contributions:
     method = "predict"
     if is_a(estimator, "VotingClassifier"):
         method = "predict_proba"
@@ -225,7 +225,7 @@ def _voting(estimator: Any, columns: FieldColumns) -> Contributions:
     return _Weighted(members, (weights / weights.sum()).tolist(), method)
 
 
-def _bagging(estimator: Any, columns: FieldColumns) -> Contributions:
+def _bagging(estimator: Estimator, columns: FieldColumns) -> Contributions:
     method = "predict_proba" if is_a(estimator, "ClassifierMixin") else "predict"
     members = []
     for part, taken in zip(estimator.estimators_, estimator.estimators_features_, strict=True):
@@ -237,7 +237,7 @@ def _bagging(estimator: Any, columns: FieldColumns) -> Contributions:
     return _Weighted(members, [1 / count] * count, method)
 
 
-def _transformed_target(estimator: Any, columns: FieldColumns) -> Contributions:
+def _transformed_target(estimator: Estimator, columns: FieldColumns) -> Contributions:
     transformer = estimator.transformer_
     is_scaler = is_a(transformer, "StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
     inner = contributions_of(estimator.regressor_, columns)
@@ -249,20 +249,20 @@ def _transformed_target(estimator: Any, columns: FieldColumns) -> Contributions:
     return _Rescaled(inner, transformer)
 
 
-def _multi_output(estimator: Any, columns: FieldColumns) -> Contributions:
+def _multi_output(estimator: Estimator, columns: FieldColumns) -> Contributions:
     if not is_a(estimator, "MultiOutputRegressor"):
         raise Unexplained(f"its {type(estimator).__name__} predicts classes for several outputs")
     return _Beside([_member(e, columns, "predict") for e in estimator.estimators_], "predict")
 
 
-def _one_vs_rest(estimator: Any, columns: FieldColumns) -> Contributions:
+def _one_vs_rest(estimator: Estimator, columns: FieldColumns) -> Contributions:
     if estimator.multilabel_:
         raise Unexplained("its OneVsRestClassifier predicts several labels for a row")
     parts = [_member(e, columns, "decision_function") for e in estimator.estimators_]
     return _Beside(parts, "decision_function")
 
 
-_META: dict[str, Callable[[Any, FieldColumns], Contributions]] = {
+_META: dict[str, Callable[[Estimator, FieldColumns], Contributions]] = {
     "_BaseVoting": _voting,
     "BaggingClassifier": _bagging,
     "BaggingRegressor": _bagging,

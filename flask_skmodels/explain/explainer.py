@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import copy
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from flask_skmodels.explain.explanation import ExplanationLayout
 from flask_skmodels.models import Model, name_of, overrides
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.tabular import copy_of, to_sklearn
-from flask_skmodels.schema.types import FloatArray, ModelInput
+from flask_skmodels.schema.types import Estimator, EstimatorInput, FloatArray, ModelInput
 
 PROBES = 32  # rows that are explained at registration
 SINGLE_PROBES = 8  # of these, tried one at a time if the estimator rejects all of them together
@@ -110,12 +109,12 @@ class Explainer:
         parts = (values[:, :, -1:], values[:, :, :-1], outputs[:, :, np.newaxis])
         return np.concatenate(parts, axis=2).reshape(len(values), -1)
 
-    def _outputs(self, X: ModelInput, inner: Any) -> FloatArray:
+    def _outputs(self, X: ModelInput, inner: EstimatorInput) -> FloatArray:
         if self._output is None:
             return self.contributions.margins(inner)
         return self.contributions.select(self._output(X))
 
-    def _check(self, values: FloatArray, outputs: FloatArray, inner: Any) -> None:
+    def _check(self, values: FloatArray, outputs: FloatArray, inner: EstimatorInput) -> None:
         """Check that base and contributions add up to the outputs.
 
         :raises WrongExplanation: they do not add up
@@ -202,7 +201,9 @@ def _check_overrides(model: Model, method: str | None) -> None:
         )
 
 
-def _transform_of(model: Model, steps: list[Any], schema: Schema) -> Callable[[ModelInput], Any]:
+def _transform_of(
+    model: Model, steps: list[Estimator], schema: Schema
+) -> Callable[[ModelInput], EstimatorInput]:
     """Return a function that makes the input of the last step from X."""
     if not steps:
         return to_sklearn
@@ -218,7 +219,7 @@ def _output_of(model: Model, method: str, schema: Schema, calls: Mapping[str, Ca
     return _fast_call(model, model.pipeline, method, schema)
 
 
-def _fast_call(model: Model, estimator: Any, method: str, schema: Schema) -> Call:
+def _fast_call(model: Model, estimator: Estimator, method: str, schema: Schema) -> Call:
     """Return the lean form of a method of an estimator, or the native method if it has none."""
     part = copy(model)
     part.pipeline = estimator

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from flask_skmodels.schema.types import ColumnValues, FloatArray, JSONObject
+from flask_skmodels.schema.types import ColumnValues, FloatArray, JSONObject, Values
 
 BASE, OUTPUT, RULE = "base", "output", "rule"
 
@@ -53,7 +52,7 @@ class ExplanationLayout:
             }
 
     def columns(
-        self, outputs: FloatArray, classes: Sequence[Any] | None
+        self, outputs: FloatArray, classes: Values | None
     ) -> list[tuple[str, ColumnValues]]:
         """Return the outputs as named columns, for a table.
 

@@ -13,7 +13,7 @@ from flask_skmodels.explain.contributions import (
     Unexplained,
     as_margins,
 )
-from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
+from flask_skmodels.schema.types import Estimator, EstimatorInput, FloatArray, ModelOutput
 
 _OF_SINGLES = 1e-5  # the tolerance of an estimator that computes in single precision
 _DENSE = 2**20  # cells of a matrix of weights; a larger one is sparse
@@ -69,13 +69,13 @@ class Linear(Contributions):
             offset -= np.reshape(mean @ weights, self._shape)
         self._weights, self._offset = weights, offset.reshape(1, -1)
 
-    def __call__(self, X: Any) -> FloatArray:
+    def __call__(self, X: EstimatorInput) -> FloatArray:
         if not hasattr(X, "tocsr"):
             X = np.asarray(X, dtype=np.float64)
         values: FloatArray = np.asarray(X @ self._weights) + self._offset
         return values.reshape(-1, *self._shape)
 
-    def size(self, X: Any) -> FloatArray:
+    def size(self, X: EstimatorInput) -> FloatArray:
         values = np.asarray(abs(X) @ abs(self._weights)) + abs(self._offset)
         sizes: FloatArray = values.reshape(-1, *self._shape).sum(axis=2)
         return sizes
@@ -105,7 +105,7 @@ class OfMethod(Linear):
     :param method: name of the method
     """
 
-    def __init__(self, method: str, *linear: Any) -> None:
+    def __init__(self, method: str, *linear: Estimator) -> None:
         super().__init__(*linear)
         self.method = method
 
@@ -118,7 +118,7 @@ class Generalized(OfMethod):
 
     has_link = True
 
-    def __init__(self, estimator: Estimator, *linear: Any) -> None:
+    def __init__(self, estimator: Estimator, *linear: Estimator) -> None:
         super().__init__("predict", *linear)
         self._link = estimator._base_loss.link.link
 
@@ -140,7 +140,7 @@ class _Bayes(Linear):
         super().__init__(np.asarray(coefficients), np.asarray(intercepts), columns)
         self._estimator = estimator
 
-    def margins(self, X: Any) -> FloatArray:
+    def margins(self, X: EstimatorInput) -> FloatArray:
         joint = self._estimator.predict_joint_log_proba(X)
         return np.diff(joint, axis=1) if joint.shape[1] == 2 else joint
 

@@ -17,7 +17,7 @@ from flask_skmodels.explain.contributions import (
     dense,
     sum_by_field,
 )
-from flask_skmodels.schema.types import Estimator, FloatArray
+from flask_skmodels.schema.types import Estimator, EstimatorInput, FloatArray, ModelOutput
 
 
 class _OfBooster(Contributions):
@@ -38,20 +38,20 @@ class _OfBooster(Contributions):
         self.outputs = self._classes if self._classes > 2 else 1
         self._is_plain = np.array_equal(columns.owners, np.arange(columns.count))
 
-    def __call__(self, X: Any) -> FloatArray:
+    def __call__(self, X: EstimatorInput) -> FloatArray:
         X = dense(X)
         values = np.asarray(self.by_column(X), dtype=np.float64)
         values = self._of_second(values.reshape(len(X), -1, len(self._columns.owners) + 1))
         return values if self._is_plain else sum_by_field(values, self._columns)
 
-    def margins(self, X: Any) -> FloatArray:
+    def margins(self, X: EstimatorInput) -> FloatArray:
         return self._of_second(as_margins(self.raw(dense(X))))
 
-    def by_column(self, X: Any) -> Any:
+    def by_column(self, X: EstimatorInput) -> ModelOutput:
         """Return the contributions of the columns and the base, for one output after the other."""
         raise NotImplementedError
 
-    def raw(self, X: Any) -> Any:
+    def raw(self, X: EstimatorInput) -> ModelOutput:
         """Return the margins as the library computes them."""
         raise NotImplementedError
 
@@ -65,10 +65,10 @@ class _OfBooster(Contributions):
 class OfLightGBM(_OfBooster):
     """The contributions to the output of LightGBM, which computes in double precision."""
 
-    def by_column(self, X: Any) -> Any:
+    def by_column(self, X: EstimatorInput) -> ModelOutput:
         return self._estimator.predict(X, pred_contrib=True, num_threads=1)
 
-    def raw(self, X: Any) -> Any:
+    def raw(self, X: EstimatorInput) -> ModelOutput:
         return self._estimator.predict(X, raw_score=True, num_threads=1)
 
 
@@ -88,13 +88,13 @@ class OfXGBoost(_OfBooster):
             )
         self.outputs = max(self.outputs, targets)
 
-    def by_column(self, X: Any) -> Any:
+    def by_column(self, X: EstimatorInput) -> ModelOutput:
         return self._predict(X, pred_contribs=True)
 
-    def raw(self, X: Any) -> Any:
+    def raw(self, X: EstimatorInput) -> ModelOutput:
         return self._predict(X, output_margin=True)
 
-    def _predict(self, X: Any, **options: Any) -> Any:
+    def _predict(self, X: EstimatorInput, **options: Any) -> ModelOutput:
         estimator = self._estimator
         matrix = import_module("xgboost").DMatrix(
             X,
@@ -118,17 +118,17 @@ class OfCatBoost(_OfBooster):
 
     tolerance = 1e-6
 
-    def by_column(self, X: Any) -> Any:
+    def by_column(self, X: EstimatorInput) -> ModelOutput:
         pool = import_module("catboost").Pool(
             X, cat_features=self._estimator.get_cat_feature_indices()
         )
         return self._estimator.get_feature_importance(pool, type="ShapValues", thread_count=1)
 
-    def raw(self, X: Any) -> Any:
+    def raw(self, X: EstimatorInput) -> ModelOutput:
         return self._estimator.predict(X, prediction_type="RawFormulaVal", thread_count=1)
 
 
-def _target_count(booster: Any) -> int:
+def _target_count(booster: Estimator) -> int:
     """Return the number of targets of a booster of XGBoost."""
     parameters = json.loads(booster.save_config())["learner"]["learner_model_param"]
     return int(parameters.get("num_target", 1))

@@ -23,7 +23,7 @@ from flask_skmodels.explain.single_row import (
     SingleRow,
 )
 from flask_skmodels.explain.tree_shap import TreeShap
-from flask_skmodels.schema.types import Estimator, FloatArray, ModelOutput
+from flask_skmodels.schema.types import Estimator, EstimatorInput, FloatArray, ModelOutput
 
 _TREES = frozenset(
     {"DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor"}
@@ -71,7 +71,7 @@ class OfTrees(Contributions):
         self._shap.base = self._shap.base + np.ravel(base)
         self._single = _single_row(joined, columns, int(paths.counts.max(initial=0)))
 
-    def __call__(self, X: Any) -> FloatArray:
+    def __call__(self, X: EstimatorInput) -> FloatArray:
         converted = self.converted(X)
         if len(converted) != 1 or self._single is None:
             return self._shap(converted)
@@ -80,7 +80,7 @@ class OfTrees(Contributions):
         values[0, :, -1] = self._shap.base
         return values
 
-    def converted(self, X: Any) -> FloatArray:
+    def converted(self, X: EstimatorInput) -> FloatArray:
         """Return X as the trees compare it."""
         return np.asarray(dense(X), dtype=np.float32).astype(np.float64)
 
@@ -110,7 +110,7 @@ class _OfHistogram(OfTrees):
         is_regressor = is_a(estimator, "RegressorMixin")
         self.has_link = is_regressor and not is_identity(estimator._loss.link)
 
-    def converted(self, X: Any) -> FloatArray:
+    def converted(self, X: EstimatorInput) -> FloatArray:
         preprocessed = self._estimator._preprocess_X(X, reset=False)
         return np.maximum(np.asarray(preprocessed, dtype=np.float64), -_FLOAT_MAX)
 

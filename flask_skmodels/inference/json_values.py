@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, time
 from math import isfinite
-from typing import Any
 
 import numpy as np
 
 from flask_skmodels.estimators.outputs import is_multi_output
 from flask_skmodels.schema.tabular import Tabular
-from flask_skmodels.schema.types import ModelInput, ModelOutput
+from flask_skmodels.schema.types import JSONValue, ModelInput, ModelOutput
 
 
-def json_rows(X: ModelInput, width: int) -> list[Any]:
+def json_rows(X: ModelInput, width: int) -> list[JSONValue]:
     """Return X as a list of rows: each a list of values, a text or a mapping.
 
     :param X: the validated rows
@@ -26,7 +25,7 @@ def json_rows(X: ModelInput, width: int) -> list[Any]:
     return list(map(json_value, X.tolist() if isinstance(X, np.ndarray) else X))
 
 
-def json_outputs(outputs: ModelOutput) -> list[Any] | None:
+def json_outputs(outputs: ModelOutput) -> list[JSONValue] | None:
     """Return outputs as a list with an entry for each row; for several outputs, a list of lists."""
     if outputs is None:
         return None
@@ -36,7 +35,7 @@ def json_outputs(outputs: ModelOutput) -> list[Any] | None:
     return list(map(json_value, np.asarray(dense, dtype=object).tolist()))
 
 
-def json_value(value: Any) -> Any:
+def json_value(value: object) -> JSONValue:
     """Return a value for JSON: None for a missing or infinite number, a text for a date."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()

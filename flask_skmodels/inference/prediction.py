@@ -44,7 +44,7 @@ from flask_skmodels.models import EXPLAIN
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import Rows
 from flask_skmodels.schema.tabular import to_sklearn
-from flask_skmodels.schema.types import ModelInput, ModelOutput
+from flask_skmodels.schema.types import EstimatorInput, JSONObject, ModelInput, ModelOutput
 from flask_skmodels.signals import (
     Sender,
     after_prediction,
@@ -106,7 +106,7 @@ class Prediction:
     is_bulk: bool = False
 
     @property
-    def inputs(self) -> Any:
+    def inputs(self) -> EstimatorInput:
         """The estimator's input: an array, a data frame, or a list."""
         return to_sklearn(self.X)
 
@@ -119,7 +119,7 @@ class Prediction:
         """Return X or a sample of it, and the step from row to row that makes the sample."""
         return self.X, self.sample_step
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JSONObject:
         """Return the record for a log or a table, as values that JSON can represent.
 
         ``inputs`` are the rows, each a list of values in the order of ``fields``, or a text.
@@ -372,7 +372,7 @@ def _too_large_numbers(prediction: Prediction, version: ModelVersion) -> Invalid
     return InvalidInput(report.errors) if report.count else None
 
 
-def _large_numbers(inputs: Any) -> Any:
+def _large_numbers(inputs: EstimatorInput) -> Any:
     """Return the rows and columns of the numbers of X that single precision cannot hold."""
     if hasattr(inputs, "select_dtypes"):
         inputs = inputs.apply(lambda column: column if column.dtype.kind in "fiu" else 0)

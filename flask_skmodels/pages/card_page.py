@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from flask import Response
 
 from flask_skmodels.inference.deployment import Deployment
@@ -23,7 +20,7 @@ from flask_skmodels.pages.model_card import (
 from flask_skmodels.pages.page import Page, base_of, chosen_version, has_drift, recent_traffic_of
 from flask_skmodels.pages.value_texts import format_value, percent, plain_text
 from flask_skmodels.schema.times import iso_time
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.versions.version import ModelVersion
 from flask_skmodels.web.exchange import Exchange
@@ -68,7 +65,7 @@ class CardPage(Page):
             "typical_text": typical_text,
         }
 
-    def document(self, exchange: Exchange) -> Mapping[str, Any]:
+    def document(self, exchange: Exchange) -> JSONMapping:
         return self._card(exchange, chosen_version(self._deployment, exchange))
 
     def _card(self, exchange: Exchange, version: ModelVersion) -> JSONObject:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from flask_skmodels.codecs.json_text import dumps
+from flask_skmodels.schema.types import JSONMapping
 
 JSON = "application/json"
 _R_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._]*", re.ASCII)
@@ -37,7 +38,7 @@ class Login:
     variable: str = "TOKEN"
 
 
-def login_of(schemes: Mapping[str, Mapping[str, Any]]) -> Login | None:
+def login_of(schemes: Mapping[str, JSONMapping]) -> Login | None:
     """Return the login of the first of OpenAPI's security schemes, None if there are none."""
     scheme = next(iter(schemes.values()), None)
     if scheme is None:
@@ -70,7 +71,7 @@ def login_words(login: Login | None) -> str:
     )
 
 
-def samples(url: str, row: Mapping[str, Any], login: Login | None = None) -> list[tuple[str, str]]:
+def samples(url: str, row: JSONMapping, login: Login | None = None) -> list[tuple[str, str]]:
     """Return the title and the text of each sample that predicts one row.
 
     :param url: URL of the request
@@ -85,7 +86,7 @@ def samples(url: str, row: Mapping[str, Any], login: Login | None = None) -> lis
     ]
 
 
-def curl(url: str, row: Mapping[str, Any], login: Login | None = None) -> str:
+def curl(url: str, row: JSONMapping, login: Login | None = None) -> str:
     """Return a curl command that requests the prediction of one row; see :func:`samples`."""
     body = shlex.quote(dumps(row).decode())
     start = _curl_start(url, login)
@@ -125,7 +126,7 @@ def _escaped(text: str) -> str:
     return _IN_DOUBLE_QUOTES.sub(r"\\\1", text)
 
 
-def python(url: str, row: Mapping[str, Any], login: Login | None = None) -> str:
+def python(url: str, row: JSONMapping, login: Login | None = None) -> str:
     """Return a Python program that requests the prediction of one row; see :func:`samples`."""
     lines = [f"        {_literal(name)}: {_literal(value)}," for name, value in row.items()]
     body = "\n".join(lines)
@@ -155,7 +156,7 @@ def _python_login(login: Login | None) -> str:
     return f"    {arguments[login.place]},\n"
 
 
-def javascript(url: str, row: Mapping[str, Any], login: Login | None = None) -> str:
+def javascript(url: str, row: JSONMapping, login: Login | None = None) -> str:
     """Return a JavaScript program that requests the prediction of one row; see :func:`samples`."""
     address, headers, note = _javascript_login(url, login)
     lines = "".join(f"    {name}: {value},\n" for name, value in headers)
@@ -187,7 +188,7 @@ def _javascript_login(url: str, login: Login | None) -> tuple[str, list[tuple[st
     return address, headers, ""
 
 
-def r(url: str, row: Mapping[str, Any], login: Login | None = None) -> str:
+def r(url: str, row: JSONMapping, login: Login | None = None) -> str:
     """Return an R program that requests the prediction of one row; see :func:`samples`."""
     pairs = [f"    {_r_name(name)} = {_r_literal(value)}" for name, value in row.items()]
     body = ",\n".join(pairs)

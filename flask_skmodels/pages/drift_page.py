@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isnan
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from flask_skmodels.pages.charts import HEIGHT, WIDTH
 from flask_skmodels.pages.input_form import labels_of
 from flask_skmodels.pages.page import HIDDEN, Page
 from flask_skmodels.pages.value_texts import format_value, grouped, percent
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.drift.bins import MISSING, OTHER, UNKNOWN, ColumnBins, NumberBins
 from flask_skmodels.telemetry.drift.drift import DriftReport
@@ -90,7 +89,7 @@ class DriftPage(Page):
         super().__init__(state)
         self._deployment = deployment
 
-    def document(self, exchange: Exchange) -> Mapping[str, Any]:
+    def document(self, exchange: Exchange) -> JSONMapping:
         return report_of(self.state, self._deployment, exchange).document()
 
     def context(self, exchange: Exchange) -> JSONObject:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from flask import Request
 
@@ -12,7 +11,7 @@ from flask_skmodels.models import description_of
 from flask_skmodels.pages import traffic_statistics
 from flask_skmodels.pages.page import Page, base_of, estimator_of, recent_traffic_of
 from flask_skmodels.schema.times import iso_time
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject
 from flask_skmodels.web.exchange import Exchange
 
 MANY = 8  # with more models, the index has a search field
@@ -35,7 +34,7 @@ class IndexPage(Page):
             "since": iso_time(recent_traffic_of(self.state).started_at),
         }
 
-    def document(self, exchange: Exchange) -> Mapping[str, Any]:
+    def document(self, exchange: Exchange) -> JSONMapping:
         matching = _matching(self.state.visible(), exchange.request)
         return {
             "since": iso_time(recent_traffic_of(self.state).started_at),

@@ -20,7 +20,7 @@ from flask_skmodels.schema.hidden_fields import fields_to_show, shown_names
 from flask_skmodels.schema.json_schema import VALUES, field_schema
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.text_values import ABSENT
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject
 from flask_skmodels.telemetry.drift.bins import label_of
 from flask_skmodels.versions.version import ModelVersion
 
@@ -215,7 +215,7 @@ class InputForm:
     def _inputs(self) -> list[Input]:
         return [_input(each, is_alone=len(self.fields) == 1) for each in self.fields]
 
-    def _starting_values(self) -> Mapping[str, Any]:
+    def _starting_values(self) -> JSONMapping:
         """Return the values without an example; for a row typed as one text, all or none."""
         is_whole = all(each.name in self._starting for each in self.fields)
         return self._starting if is_whole or not self._is_single else {}
@@ -277,7 +277,7 @@ def _input(each: Field, *, is_alone: bool) -> Input:
     )
 
 
-def _kind(each: Field, schema: Mapping[str, Any]) -> str:
+def _kind(each: Field, schema: JSONMapping) -> str:
     types = [name for name in as_list(schema.get("type")) if name != "null"]
     if len(types) != 1:
         return "number" if {*types} == NUMBER_KINDS else "text"
@@ -286,7 +286,7 @@ def _kind(each: Field, schema: Mapping[str, Any]) -> str:
     return _INPUTS.get(types[0], "text")
 
 
-def _options(each: Field, schema: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _options(each: Field, schema: JSONMapping) -> list[tuple[str, str]]:
     """Return the values to choose from with their texts, an empty list if the value is typed."""
     values = [value for value in schema.get("enum", ()) if value is not None]
     may_be_missing = each.nullable or each.has_default
@@ -308,7 +308,7 @@ def _suggestions(each: Field) -> list[str]:
     return list(dict.fromkeys(_text(whole(value)) for value in known))[:MAX_SUGGESTIONS]
 
 
-def _is_long(schema: Mapping[str, Any], *, is_alone: bool) -> bool:
+def _is_long(schema: JSONMapping, *, is_alone: bool) -> bool:
     """Return whether the value of a field may be a long text."""
     if schema.get("type") not in ("string", ["string", "null"]) or "pattern" in schema:
         return False
@@ -317,7 +317,7 @@ def _is_long(schema: Mapping[str, Any], *, is_alone: bool) -> bool:
     return is_alone or is_long or schema.get("maxLength", 0) > LONG_TEXT
 
 
-def _slider(schema: Mapping[str, Any]) -> tuple[float, float, float] | None:
+def _slider(schema: JSONMapping) -> tuple[float, float, float] | None:
     """Return the lowest value, the highest value and the step, None if a bound is missing."""
     training = tuple(schema.get("x-training-range", ())) or (None, None)
     low, high = (
@@ -331,7 +331,7 @@ def _slider(schema: Mapping[str, Any]) -> tuple[float, float, float] | None:
     return low, high, max(1, round(step)) if is_integer else step
 
 
-def _attributes(schema: Mapping[str, Any], kind: str) -> JSONObject:
+def _attributes(schema: JSONMapping, kind: str) -> JSONObject:
     low, high = bounds_of(schema)
     attributes = {"min": low, "max": high}
     if kind == "number":
@@ -343,7 +343,7 @@ def _attributes(schema: Mapping[str, Any], kind: str) -> JSONObject:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
-def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
+def _hint_of(schema: JSONMapping, kind: str) -> str:
     """Return the description of a field, or the accepted values, with the range in training."""
     hint = str(schema.get("description", "")) or _hint(schema, kind)
     bounds = tuple(schema.get("x-training-range", ()))
@@ -352,7 +352,7 @@ def _hint_of(schema: Mapping[str, Any], kind: str) -> str:
     return "; ".join(filter(None, [hint, training_in_words(schema)]))
 
 
-def _with_known(hint: str, schema: Mapping[str, Any], values: Sequence[str]) -> str:
+def _with_known(hint: str, schema: JSONMapping, values: Sequence[str]) -> str:
     """Return a hint with the values that are known from the estimator or its training data."""
     more = ", …" if len(values) > MAX_IN_HINT else ""
     known = f"in training: {', '.join(values[:MAX_IN_HINT])}{more}" if values else ""
@@ -360,19 +360,19 @@ def _with_known(hint: str, schema: Mapping[str, Any], values: Sequence[str]) -> 
     return "; ".join(filter(None, [hint, known, others]))
 
 
-def training_in_words(schema: Mapping[str, Any]) -> str:
+def training_in_words(schema: JSONMapping) -> str:
     """Return the range of a field in the training data, empty if it is not known."""
     bounds = schema.get("x-training-range")
     texts = [_bound_text(label_of(whole(each)), schema) for each in bounds or ()]
     return f"trained on {' to '.join(texts)}" if texts else ""
 
 
-def limits_in_words(schema: Mapping[str, Any], kind: str) -> str:
+def limits_in_words(schema: JSONMapping, kind: str) -> str:
     """Return the limits of a field, empty if the kind of its input shows them."""
     return _hint(schema, kind)
 
 
-def _hint(schema: Mapping[str, Any], kind: str) -> str:
+def _hint(schema: JSONMapping, kind: str) -> str:
     """Return the accepted values in words, empty if the kind of the input shows them."""
     if kind in {"select", "checkbox"}:
         return ""
@@ -385,12 +385,12 @@ def _hint(schema: Mapping[str, Any], kind: str) -> str:
     return ", ".join([*kinds, *limits])
 
 
-def _limit_text(value: Any, schema: Mapping[str, Any]) -> str:
+def _limit_text(value: Any, schema: JSONMapping) -> str:
     """Return a limit with all digits, because it is enforced; a date without a time of 0:00."""
     return _bound_text(label_of(str(whole(value))), schema)
 
 
-def _bound_text(text: str, schema: Mapping[str, Any]) -> str:
+def _bound_text(text: str, schema: JSONMapping) -> str:
     """Return a number with separators, unless the numbers of the field are codes."""
     return text if "enum" in schema else grouped(text)
 

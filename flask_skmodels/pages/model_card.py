@@ -6,9 +6,8 @@ As JSON, and as Markdown in the format of skops's model cards.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from flask_skmodels.pages.starting_values import whole
 from flask_skmodels.pages.value_texts import format_value, percent, plain_text
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import field_schema, jsonable
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject
 from flask_skmodels.telemetry.drift.bins import label_of
 from flask_skmodels.telemetry.recent_traffic import KeptPrediction
 from flask_skmodels.versions.version import ModelVersion
@@ -124,7 +123,7 @@ def _fields(version: ModelVersion, hidden: Collection[str]) -> Iterator[JSONObje
         yield {key: value for key, value in entry.items() if value is not None}
 
 
-def _type(schema: Mapping[str, Any]) -> str:
+def _type(schema: JSONMapping) -> str:
     kinds = schema.get("type", "any")
     names = [kinds] if isinstance(kinds, str) else kinds
     named = {
@@ -138,7 +137,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     return formats.get(schema.get("format", ""), " or ".join(words))
 
 
-def _accepted(field: Field, schema: Mapping[str, Any], known: Input | None) -> str | None:
+def _accepted(field: Field, schema: JSONMapping, known: Input | None) -> str | None:
     """Return the values that a field accepts in words, None if nothing can be said."""
     values = [plain_text(each) for each in schema.get("enum", ()) if each is not None]
     if known is None:
@@ -151,7 +150,7 @@ def _accepted(field: Field, schema: Mapping[str, Any], known: Input | None) -> s
     return "; ".join(filter(None, [*parts, _value_list("in training:", suggested)])) or None
 
 
-def _any(schema: Mapping[str, Any]) -> str:
+def _any(schema: JSONMapping) -> str:
     kind = _type(schema)
     return kind if kind == "yes or no" else "any value" if kind == "any" else f"any {kind}"
 
@@ -244,7 +243,7 @@ def _checks(sources: CardSources) -> Iterator[str]:
 # Markdown
 
 
-def markdown(card: Mapping[str, Any], version: ModelVersion, sample: str) -> str:
+def markdown(card: JSONMapping, version: ModelVersion, sample: str) -> str:
     """Return a card in Markdown, with the sections of skops's model cards.
 
     :param card: the card, from :func:`model_card`
@@ -277,7 +276,7 @@ def markdown(card: Mapping[str, Any], version: ModelVersion, sample: str) -> str
     return "\n\n".join(filter(None, sections)) + "\n"
 
 
-def prediction_sentence(card: Mapping[str, Any]) -> str:
+def prediction_sentence(card: JSONMapping) -> str:
     """Return what the model predicts, as a sentence."""
     predicts = card["predicts"]
     name = predicts["name"]
@@ -296,7 +295,7 @@ def prediction_sentence(card: Mapping[str, Any]) -> str:
     return "It transforms the values of a row into others."
 
 
-def training_sentence(card: Mapping[str, Any]) -> str:
+def training_sentence(card: JSONMapping) -> str:
     """Return what the model was trained on, as a sentence."""
     training = card["training"]
     if training is None:
@@ -311,7 +310,7 @@ def training_sentence(card: Mapping[str, Any]) -> str:
     )
 
 
-def typical_text(field: Mapping[str, Any]) -> str:
+def typical_text(field: JSONMapping) -> str:
     """Return the typical value of a field of a card, empty if it has none."""
     value = field.get("typical")
     if isinstance(value, str):
@@ -319,7 +318,7 @@ def typical_text(field: Mapping[str, Any]) -> str:
     return plain_text(value) if field.get("is_choice") else format_value(value)
 
 
-def certainty_sentence(card: Mapping[str, Any]) -> str:
+def certainty_sentence(card: JSONMapping) -> str:
     """Return how sure the model is, in sentences."""
     certainty = card["certainty"]
     if card["predicts"]["kind"] == "transformed values":
@@ -352,7 +351,7 @@ def _front_matter(version: ModelVersion) -> str:
     return "\n".join(["---", *lines, "tags:", *tags, "---"])
 
 
-def _field_rows(fields: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+def _field_rows(fields: Sequence[JSONMapping]) -> Iterator[list[str]]:
     for each in fields:
         unit = f" ({each['unit']})" if "unit" in each else ""
         optional = "" if each["is_required"] else ", optional"
@@ -360,7 +359,7 @@ def _field_rows(fields: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
         yield [each["name"], kind, each.get("accepted", ""), typical_text(each)]
 
 
-def _since_lines(card: Mapping[str, Any]) -> Iterator[str]:
+def _since_lines(card: JSONMapping) -> Iterator[str]:
     loaded_at = card["since"]["loaded_at"]
     if card["version"] is not None:
         yield f"This card describes version {_text(card['version'])}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +16,7 @@ from flask_skmodels.estimators.introspect import class_name
 from flask_skmodels.exceptions import UnknownModel
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages.template_bytecode import use_compiled_templates
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.recent_traffic import RecentTraffic
 from flask_skmodels.versions.version import ModelVersion
@@ -73,7 +72,7 @@ class Page(BaseView):
         """Return the variables of the template."""
         raise NotImplementedError
 
-    def document(self, exchange: Exchange) -> Mapping[str, Any]:
+    def document(self, exchange: Exchange) -> JSONMapping:
         """Return the JSON document."""
         raise NotImplementedError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,7 @@ from flask_skmodels.pages.charts import round_width
 from flask_skmodels.schema.fields import NUMBER_KINDS, Field, as_list
 from flask_skmodels.schema.json_schema import VALUES, field_schema, typical_value
 from flask_skmodels.schema.rows import from_python
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject
 from flask_skmodels.versions.version import ModelVersion
 
 _STEPS = 100  # between the bounds of a made-up number
@@ -29,7 +29,7 @@ class StartingValues:
         none is, else ``"both"``
     """
 
-    values: Mapping[str, Any]
+    values: JSONMapping
     source: str
 
 
@@ -54,7 +54,7 @@ def whole(value: Any) -> Any:
     return int(value) if is_whole else value
 
 
-def bounds_of(schema: Mapping[str, Any]) -> tuple[Any, Any]:
+def bounds_of(schema: JSONMapping) -> tuple[Any, Any]:
     """Return the lowest and the highest value that a field accepts, None if unbounded."""
     low = schema.get("minimum", schema.get("formatMinimum"))
     return low, schema.get("maximum", schema.get("formatMaximum"))
@@ -66,7 +66,7 @@ def _source(typical: Collection[str], allowed: Collection[str]) -> str:
     return "both" if allowed else "training"
 
 
-def _without_none(values: Mapping[str, Any]) -> JSONObject:
+def _without_none(values: JSONMapping) -> JSONObject:
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -85,7 +85,7 @@ def _made_up(field: Field) -> Any:
     return _date(schema) if kinds == {"string"} and "format" in schema else None
 
 
-def _number(schema: Mapping[str, Any], *, is_integer: bool) -> Any:
+def _number(schema: JSONMapping, *, is_integer: bool) -> Any:
     low, high = bounds_of(schema)
     if low is None or high is None:
         return next((each for each in (low, high) if each is not None), 0)
@@ -97,13 +97,13 @@ def _number(schema: Mapping[str, Any], *, is_integer: bool) -> Any:
     return whole(float(f"{rounded:.12g}")) if low <= rounded <= high else middle
 
 
-def _date(schema: Mapping[str, Any]) -> str:
+def _date(schema: JSONMapping) -> str:
     bound = next((str(each) for each in bounds_of(schema) if each is not None), None)
     today = date.today().isoformat()
     return bound or (today if schema["format"] == "date" else f"{today}T12:00:00")
 
 
-def _accepted(version: ModelVersion, values: Mapping[str, Any]) -> Mapping[str, Any]:
+def _accepted(version: ModelVersion, values: JSONMapping) -> JSONMapping:
     """Return the values without those that a rule of the model's own rejects."""
     row = {VALUES: list(values.values())} if version.schema.unnamed else dict(values)
     with suppress(Exception):  # a check of the application may raise anything

@@ -6,8 +6,7 @@ The template ``traffic.html`` has its sections, ``traffic_statistics`` computes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from flask_skmodels.inference.deployment import Deployment
 from flask_skmodels.pages import charts, traffic_charts, traffic_statistics
@@ -16,7 +15,7 @@ from flask_skmodels.pages.input_form import InputForm, labels_of
 from flask_skmodels.pages.page import HIDDEN, Page, chosen_label, has_drift, recent_traffic_of
 from flask_skmodels.pages.traffic_statistics import Scope
 from flask_skmodels.pages.value_texts import format_value, plain_text
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject
 from flask_skmodels.state import State
 from flask_skmodels.telemetry.drift.shared_counts import directory
 from flask_skmodels.telemetry.recent_traffic import is_measured
@@ -63,7 +62,7 @@ class TrafficPage(Page):
             "plain_text": plain_text,
         }
 
-    def document(self, exchange: Exchange) -> Mapping[str, Any]:
+    def document(self, exchange: Exchange) -> JSONMapping:
         deployment = self._deployment
         details = traffic_statistics.details(recent_traffic_of(self.state), self._scope(exchange))
         if deployment.versions.is_folder:
@@ -97,9 +96,7 @@ class TrafficPage(Page):
     def _field_labels(self) -> dict[str, str]:
         return labels_of(self._deployment.versions.live, self.state.settings.hidden_fields)
 
-    def _uncounted(
-        self, exchange: Exchange, traffic: Mapping[str, Any]
-    ) -> list[tuple[str, list[str]]]:
+    def _uncounted(self, exchange: Exchange, traffic: JSONMapping) -> list[tuple[str, list[str]]]:
         """Return each reason why values are not counted, with the labels of these fields."""
         version = self._version(exchange)
         if version is None:
@@ -114,7 +111,7 @@ class TrafficPage(Page):
                 labels[HIDDEN if is_hidden else _NOT_KEPT].append(form.labels[field.name][0])
         return [pair for pair in labels.items() if pair[1]]
 
-    def _counted_method(self, exchange: Exchange, traffic: Mapping[str, Any]) -> str | None:
+    def _counted_method(self, exchange: Exchange, traffic: JSONMapping) -> str | None:
         """Return the method whose predictions are counted, None if all methods are counted."""
         version = self._version(exchange)
         if version is None or traffic["are_distributions_shared"] or len(version.methods) == 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from flask_skmodels.hints import install_line, pip_install
 from flask_skmodels.schema.dtypes import DTYPES, are_integers, has_missing, object_array
 from flask_skmodels.schema.fields import NUMERIC_KINDS, Field, family_of
 from flask_skmodels.schema.frame import DeferredFrame, Fields, by_column
-from flask_skmodels.schema.types import Array, ColumnValues, ModelInput
+from flask_skmodels.schema.types import Array, ColumnValues, DType, FieldValue, ModelInput, Values
 
 FRAMES = {"frame": "pandas", "polars": "polars"}  # the library of each container that is a frame
 
@@ -50,7 +49,7 @@ class Builder:
         self._names = [field.column.name for field in fields]
         kinds = {field.storage if self._is_frame else _array_storage(field) for field in fields}
         is_one_kind = len(kinds) == 1
-        self._dtype: Any = np.object_
+        self._dtype: DType = np.object_
         if kinds <= DTYPES.keys():
             self._dtype = DTYPES[kinds.pop()] if is_one_kind else np.float64
         is_numeric = self._dtype is not np.object_
@@ -58,7 +57,7 @@ class Builder:
         self._is_one_block = container == "frame" and is_numeric and is_one_kind
         self._is_profiled = self._fields.are_profiled
         self._is_by_column = self._is_frame and self._is_profiled
-        self._integer_dtype: Any = None
+        self._integer_dtype: DType = None
         if self._is_array:
             self._set_array_dtypes()
         self.as_arrays = self._is_array or self._is_frame
@@ -76,7 +75,7 @@ class Builder:
             self._integer_dtype = np.dtype(self._dtype) if is_integer else np.dtype(np.int64)
             self._dtype = np.float64
 
-    def row(self, values: Sequence[Any]) -> ModelInput:
+    def row(self, values: Values) -> ModelInput:
         """Return X from the values of one row; see :meth:`columns`."""
         if self._is_array and self._integer_dtype is None:
             return np.array([values], dtype=self._dtype)
@@ -118,11 +117,11 @@ class Builder:
             matrix[:, index] = object_array(column, missing) if is_object else column
         return _inferred(matrix) if is_object and self._has_unknown else matrix
 
-    def _mappings(self, columns: Sequence[ColumnValues] | Array) -> list[dict[str, Any]]:
+    def _mappings(self, columns: Sequence[ColumnValues] | Array) -> list[dict[str, FieldValue]]:
         rows = columns if isinstance(columns, np.ndarray) else zip(*columns, strict=True)
         return [dict(zip(self._names, row, strict=True)) for row in rows]
 
-    def _dtype_of(self, columns: Sequence[Any]) -> Any:
+    def _dtype_of(self, columns: Sequence[ColumnValues]) -> DType:
         """Return the dtype of a matrix, float32 if that is the dtype of all columns."""
         if self._integer_dtype is not None:
             are_kept = all(are_integers(c) and not has_missing(c) for c in columns)

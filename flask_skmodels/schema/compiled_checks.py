@@ -16,7 +16,7 @@ from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.json_schema import VALUES
 from flask_skmodels.schema.rows import EXACT, Columns, Matrix, Repeated, Rows
 from flask_skmodels.schema.text_values import ABSENT
-from flask_skmodels.schema.types import Array, BoolArray, ColumnValues
+from flask_skmodels.schema.types import Array, BoolArray, ColumnValues, FieldValue, Values
 
 _MANY = 8  # with at least so many fields, all values are compared together
 _FLOAT = frozenset({float})
@@ -80,7 +80,7 @@ class RowChecks:
         self._purge_unknown = purge_unknown
         self._is_all_optional = is_all_optional
 
-    def row(self, item: Any, *, text: bool) -> Sequence[Any] | None:
+    def row(self, item: Any, *, text: bool) -> Values | None:
         """Return the values of one row in the order of X; None if Cerberus has to validate it."""
         if self._has_many_floats and type(item) is dict and self._accepts_any_dict:
             floats = self._floats(item)
@@ -102,7 +102,7 @@ class RowChecks:
             values.append(value)
         return values
 
-    def _floats(self, item: Mapping[str, Any]) -> Sequence[float] | None:
+    def _floats(self, item: Mapping[str, FieldValue]) -> Sequence[float] | None:
         """Return the values of one row in the order of X if all are floats within their bounds.
 
         For 20 fields this takes a third of the time of checks value by value.
@@ -163,7 +163,7 @@ class RowChecks:
         passed |= self._nullable & np.isnan(matrix)
         return passed
 
-    def _flat(self, rows: Rows) -> list[Any] | None:
+    def _flat(self, rows: Rows) -> list[FieldValue] | None:
         """Return the values of all rows in the order of X, one row after the other."""
         items = self._items(rows)
         kinds = set(map(type, items))
@@ -201,7 +201,7 @@ class RowChecks:
                 refused |= mask
         return columns, np.flatnonzero(refused).tolist()
 
-    def _source(self, item: Any, text: bool) -> Any:
+    def _source(self, item: Any, text: bool) -> FieldValue:
         """Return a row as a dictionary or a sequence of the right length, None if it is neither."""
         if type(item) is Repeated and item.names.isdisjoint(self._known):
             item = dict(item)  # only names that are ignored are repeated
@@ -229,7 +229,9 @@ class RowChecks:
             return [columns[index] for index in self._order]
         return None
 
-    def _columns_of_records(self, records: Sequence[dict[str, Any]]) -> list[ColumnValues] | None:
+    def _columns_of_records(
+        self, records: Sequence[dict[str, FieldValue]]
+    ) -> list[ColumnValues] | None:
         if not (self._purge_unknown or all(map(self._are_known, records))):
             return None
         if self._is_all_optional and any(r and self._known.isdisjoint(r) for r in records):
@@ -242,7 +244,7 @@ class RowChecks:
         absent = [ABSENT] * count
         return [columns.get(name, absent) for name, _, _ in self._checks]
 
-    def _are_known(self, names: Mapping[str, Any]) -> bool:
+    def _are_known(self, names: Mapping[str, FieldValue]) -> bool:
         return self._purge_unknown or names.keys() <= self._known
 
     def _renamed(self, item: Any) -> Any:
@@ -281,7 +283,7 @@ def compile_checks(
     )
 
 
-def rename(item: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
+def rename(item: Mapping[str, FieldValue], aliases: Mapping[str, str]) -> dict[str, FieldValue]:
     """Return a row in which the value of each alias is passed to its target field."""
     renamed = dict(item)
     for alias, name in aliases.items():
@@ -290,7 +292,7 @@ def rename(item: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any
     return renamed
 
 
-def _blank(flat: list[Any], types: set[type]) -> list[int]:
+def _blank(flat: list[FieldValue], types: set[type]) -> list[int]:
     """Replace the values of given types by nan, and return their indices."""
     indices = [index for index, value in enumerate(flat) if type(value) in types] if types else []
     for index in indices:
@@ -298,7 +300,7 @@ def _blank(flat: list[Any], types: set[type]) -> list[int]:
     return indices
 
 
-def _column_of(records: Sequence[dict[str, Any]], name: str) -> list[Any]:
+def _column_of(records: Sequence[dict[str, FieldValue]], name: str) -> list[FieldValue]:
     try:
         return [record[name] for record in records]
     except KeyError:

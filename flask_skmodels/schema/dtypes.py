@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from importlib import import_module
 from math import nan
-from typing import Any
 
 import numpy as np
 
 from flask_skmodels.exceptions import ModelError
 from flask_skmodels.schema.fields import Field, family_of
 from flask_skmodels.schema.times import TimeRule
-from flask_skmodels.schema.types import Array, ColumnValues
+from flask_skmodels.schema.types import Array, ColumnValues, DType, FieldValue, Series, Values
 
 UNALLOWED = "unallowed value"
 DTYPES: dict[str, type] = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
 
-Maker = Callable[[ColumnValues], Any]
+Maker = Callable[[ColumnValues], Series]
 """A function that makes a column of a data frame from validated values, None if missing."""
 
 Problems = Callable[[ColumnValues], dict[int, str]]
@@ -148,7 +147,7 @@ def _default_unit(field: Field) -> str:
     return str(pandas.to_datetime([datetime(2000, 1, 1)]).unit)
 
 
-def _plain(field: Field, column: ColumnValues) -> Any:
+def _plain(field: Field, column: ColumnValues) -> Series:
     """Return a column of pandas in the default dtype of its kind."""
     storage = storage_in_frame(field)
     if storage in DTYPES:
@@ -178,7 +177,7 @@ def _typed_maker(field: Field) -> Maker:
     return partial(_extension, dtype)
 
 
-def _pandas_dtype(field: Field) -> Any:
+def _pandas_dtype(field: Field) -> DType:
     pandas, dtype = import_module("pandas"), field.column.dtype
     family = None if dtype is None else family_of(dtype)
     if family is None or (field.is_time and family != "time"):
@@ -194,13 +193,13 @@ def _pandas_dtype(field: Field) -> Any:
         ) from error
 
 
-def python_values(column: ColumnValues) -> Sequence[Any]:
+def python_values(column: ColumnValues) -> Values:
     """Return the values of a column as Python objects."""
-    values: Sequence[Any] = column.tolist() if isinstance(column, np.ndarray) else column
+    values: Values = column.tolist() if isinstance(column, np.ndarray) else column
     return values
 
 
-def to_objects(column: ColumnValues) -> list[Any]:
+def to_objects(column: ColumnValues) -> list[FieldValue]:
     """Return the values of a column as Python objects, None for a missing one."""
     values = python_values(column)
     return [None if value is None or value != value else value for value in values]
@@ -219,7 +218,7 @@ def has_missing(column: ColumnValues) -> bool:
     return not isinstance(column, np.ndarray) and any(value is None for value in column)
 
 
-def _numbers_by_value(dtype: Any, column: ColumnValues) -> Any:
+def _numbers_by_value(dtype: DType, column: ColumnValues) -> Series:
     """Return integers in the dtype of the training data, or int64; floats if one is a float."""
     is_of_numpy = dtype is None or isinstance(dtype, np.dtype)
     is_empty = not is_of_numpy and not any(value is not None for value in column)
@@ -229,7 +228,7 @@ def _numbers_by_value(dtype: Any, column: ColumnValues) -> Any:
     return _numpy_column(dtype or np.dtype(np.int64), nan, column)
 
 
-def _numpy_column(dtype: Any, missing: object, column: ColumnValues) -> Any:
+def _numpy_column(dtype: DType, missing: object, column: ColumnValues) -> Series:
     """Return a column of numpy.
 
     NumPy has no missing integer or boolean, so a column with a missing value has floats or objects.
@@ -242,15 +241,15 @@ def _numpy_column(dtype: Any, missing: object, column: ColumnValues) -> Any:
     return np.array(column, dtype=dtype if are_kept else np.float64)
 
 
-def _extension(dtype: Any, column: ColumnValues) -> Any:
+def _extension(dtype: DType, column: ColumnValues) -> Series:
     return _pandas_array(to_objects(column), dtype)
 
 
-def _pandas_array(values: Any, dtype: Any) -> Any:
+def _pandas_array(values: ColumnValues, dtype: DType) -> Series:
     return import_module("pandas").array(values, dtype=dtype)
 
 
-def _inferred(missing: object, column: ColumnValues) -> Any:
+def _inferred(missing: object, column: ColumnValues) -> Series:
     """Return a column in the dtype that pandas infers, as it does for records."""
     values = [missing if value is None else value for value in to_objects(column)]
     is_text = missing is None and any(isinstance(value, str) for value in values)
@@ -258,7 +257,7 @@ def _inferred(missing: object, column: ColumnValues) -> Any:
     return import_module("pandas").Series(values, dtype=object if is_text else None)
 
 
-def _times(rule: TimeRule, dtype: Any, column: ColumnValues) -> Any:
+def _times(rule: TimeRule, dtype: DType, column: ColumnValues) -> Series:
     pandas = import_module("pandas")
     times = rule.times(to_objects(column))
     has_zone = any(time is not None and time.tzinfo is not None for time in times)
@@ -273,7 +272,7 @@ def _times(rule: TimeRule, dtype: Any, column: ColumnValues) -> Any:
     return index.astype(dtype)
 
 
-def _category_dtype(field: Field) -> Any:
+def _category_dtype(field: Field) -> DType:
     pandas = import_module("pandas")
     column = field.column
     return pandas.CategoricalDtype(list(column.categories or ()), ordered=column.is_ordered)
@@ -283,13 +282,13 @@ def _category_codes(field: Field) -> dict[object, int]:
     return {category: code for code, category in enumerate(field.column.categories or ())}
 
 
-def _categorical(codes: dict[object, int], dtype: Any, column: ColumnValues) -> Any:
+def _categorical(codes: dict[object, int], dtype: DType, column: ColumnValues) -> Series:
     """Return a column of categories; a value that is not a category is missing."""
     found = [-1 if value is None else codes.get(value, -1) for value in python_values(column)]
     return import_module("pandas").Categorical.from_codes(found, dtype=dtype)
 
 
-def _polars_dtype(field: Field) -> Any:
+def _polars_dtype(field: Field) -> DType:
     """Return the dtype of polars for a field, None to let polars choose it."""
     polars, column = import_module("polars"), field.column
     name = column.dtype or ""
@@ -305,9 +304,11 @@ def _polars_dtype(field: Field) -> Any:
     return getattr(polars, name, None)
 
 
-def _polars_series(field: Field, dtype: Any, rule: TimeRule | None, column: ColumnValues) -> Any:
+def _polars_series(
+    field: Field, dtype: DType, rule: TimeRule | None, column: ColumnValues
+) -> Series:
     polars = import_module("polars")
-    values: Sequence[Any] = to_objects(column)
+    values: Values = to_objects(column)
     if rule is not None:
         values = _polars_times(rule, dtype, values)
     elif field.column.categories is not None:
@@ -318,7 +319,7 @@ def _polars_series(field: Field, dtype: Any, rule: TimeRule | None, column: Colu
     return polars.Series(values, dtype=dtype, strict=False)
 
 
-def _polars_times(rule: TimeRule, dtype: Any, values: Sequence[Any]) -> Sequence[Any]:
+def _polars_times(rule: TimeRule, dtype: DType, values: Values) -> Values:
     times = rule.times(values)
     if dtype == import_module("polars").Date:
         return [None if time is None else time.date() for time in times]

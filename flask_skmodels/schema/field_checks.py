@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -19,12 +19,12 @@ from flask_skmodels.exceptions import REPORTED_ERRORS
 from flask_skmodels.schema.fields import Field
 from flask_skmodels.schema.rows import EXACT
 from flask_skmodels.schema.text_values import ABSENT
-from flask_skmodels.schema.types import Array, BoolArray, ColumnValues
+from flask_skmodels.schema.types import Array, BoolArray, ColumnValues, FieldValue, Rules, Values
 from flask_skmodels.schema.validator import INT64_MAX, INT64_MIN
 
 REFUSED: Final = object()
 
-_Test = Callable[[Any], bool]
+_Test = Callable[[FieldValue], bool]
 
 _FLOAT_MAX = sys.float_info.max
 _PART = 256  # values that are checked together in a column with unusual values
@@ -61,7 +61,7 @@ class FieldCheck:
         definition = field.definition
         self.field = field
         self.types = _types_of(definition)
-        self.coerce: Callable[[Any], Any] | None = definition.get("coerce")
+        self.coerce: Callable[[FieldValue], FieldValue] | None = definition.get("coerce")
         self.default = definition.get("default", ABSENT)
         self.required = bool(definition.get("required"))
         self.empty: bool | None = definition.get("empty")
@@ -80,7 +80,7 @@ class FieldCheck:
             and _is_exact(self.low, self.high)
         )
 
-    def value(self, value: Any, *, text: bool) -> Any:
+    def value(self, value: FieldValue, *, text: bool) -> FieldValue:
         """Return a value as Cerberus would return it, or :data:`REFUSED`.
 
         :param value: the value that the client sent, or
@@ -121,13 +121,13 @@ class FieldCheck:
         return plain or self._in_parts(values, text, self._part)
 
     def _in_parts(
-        self, values: Sequence[Any], text: bool, clean: Callable[[Sequence[Any], bool], list[Any]]
+        self, values: Values, text: bool, clean: Callable[[Values, bool], list[FieldValue]]
     ) -> tuple[ColumnValues, BoolArray | None]:
         """Return a column and the mask of its refused values; see :meth:`column`.
 
         :param clean: returns the values of a part as :meth:`value` returns them
         """
-        cleaned: list[Any] = []
+        cleaned: list[FieldValue] = []
         refused: list[int] = []
         for start in range(0, len(values), _PART):
             part = clean(values[start : start + _PART], text)
@@ -142,10 +142,10 @@ class FieldCheck:
         mask[refused] = True
         return cleaned, mask
 
-    def _one_by_one(self, part: Sequence[Any], text: bool) -> list[Any]:
+    def _one_by_one(self, part: Values, text: bool) -> list[FieldValue]:
         return [self.value(value, text=text) for value in part]
 
-    def _part(self, part: Sequence[Any], text: bool) -> list[Any]:
+    def _part(self, part: Values, text: bool) -> list[FieldValue]:
         """Return a part of a column; this is faster if none of its values is refused or unusual."""
         if text:
             numbers = self._numbers(part) if self.is_bounded else None
@@ -154,7 +154,7 @@ class FieldCheck:
         is_plain = plain is not None and plain[1] is None
         return list(part) if is_plain else self._one_by_one(part, text)
 
-    def _numbers(self, texts: Sequence[Any]) -> list[Any] | None:
+    def _numbers(self, texts: Values) -> list[FieldValue] | None:
         """Return texts that are JSON numbers as :meth:`value` would return them, or else None."""
         try:
             joined = ",".join(texts)
@@ -169,7 +169,7 @@ class FieldCheck:
         passed = (array >= self.low) & (array <= self.high) & (np.abs(array) < EXACT)
         return numbers if passed.all() else None
 
-    def _examine(self, value: Any, text: bool) -> tuple[Any, int]:
+    def _examine(self, value: FieldValue, text: bool) -> tuple[FieldValue, int]:
         """Return a value as Cerberus would, None if missing, and the number of its errors."""
         if value is not ABSENT:
             value = self.field.read(value, text=text)
@@ -186,7 +186,7 @@ class FieldCheck:
             return value, failed + 1
         return value, failed + self._count_failures(value)
 
-    def _passes(self, value: Any) -> bool:
+    def _passes(self, value: FieldValue) -> bool:
         """Return whether a typed text or a missing value is accepted unchanged, as most are."""
         if not self.is_unconverted:
             return False
@@ -195,7 +195,7 @@ class FieldCheck:
         is_text = type(value) is str and value != "" and str in self.types
         return is_text and not self._count_failures(value)
 
-    def _coerced(self, value: Any) -> tuple[Any, int]:
+    def _coerced(self, value: FieldValue) -> tuple[FieldValue, int]:
         if self.coerce is None:
             return value, 0
         try:
@@ -203,12 +203,12 @@ class FieldCheck:
         except Exception:
             return value, int(value is not None or not self.field.nullable)
 
-    def _count_failures(self, value: Any) -> int:
+    def _count_failures(self, value: FieldValue) -> int:
         if value == "" and self.empty is not None:
             return int(not self.empty)  # Cerberus skips the other rules for an empty text
         return sum(not test(value) for test in self.tests)
 
-    def _is_of_type(self, value: Any) -> bool:
+    def _is_of_type(self, value: FieldValue) -> bool:
         if type(value) not in self.types:
             return False
         if type(value) is int and self.is_integer:
@@ -220,7 +220,7 @@ class FieldCheck:
     def _accepts(self, dtype: np.dtype[Any]) -> bool:
         return dtype.kind in "iu" or (dtype.kind == "f" and float in self.types)
 
-    def _from_text(self, values: Sequence[Any]) -> tuple[ColumnValues, BoolArray | None] | None:
+    def _from_text(self, values: Values) -> tuple[ColumnValues, BoolArray | None] | None:
         if not self.is_bounded:
             return None
         try:
@@ -239,7 +239,7 @@ class FieldCheck:
         is_plain = self.field.keeps_integers and "-0" not in joined
         return is_plain and _PLAIN_INTEGERS.fullmatch(joined) is not None
 
-    def _from_typed(self, values: Sequence[Any]) -> tuple[ColumnValues, BoolArray | None] | None:
+    def _from_typed(self, values: Values) -> tuple[ColumnValues, BoolArray | None] | None:
         kinds = set(map(type, values))
         if self.field.nullable:
             kinds.discard(type(None))
@@ -250,7 +250,7 @@ class FieldCheck:
         return self._distinct(values)
 
     def _check_numbers(
-        self, values: Sequence[Any], kinds: set[type]
+        self, values: Values, kinds: set[type]
     ) -> tuple[ColumnValues, BoolArray | None] | None:
         are_kept = self.field.keeps_integers and kinds == {int}
         has_missing = are_kept and None in values
@@ -273,7 +273,7 @@ class FieldCheck:
             passed |= np.isnan(numbers)
         return array, None if passed.all() else ~passed
 
-    def _distinct(self, values: Sequence[Any]) -> tuple[ColumnValues, BoolArray | None] | None:
+    def _distinct(self, values: Values) -> tuple[ColumnValues, BoolArray | None] | None:
         are_texts = set(map(type, values)) <= {str, type(None)}
         # A client can choose numbers whose hashes are equal, but not texts.
         keys = values if are_texts else list(map(repr, values))
@@ -299,9 +299,9 @@ def compile_check(field: Field) -> FieldCheck | None:
     return FieldCheck(field) if compiles else None
 
 
-def _types_of(definition: Any) -> tuple[type, ...]:
+def _types_of(definition: Rules) -> tuple[type, ...]:
     """Return the Python types that the type rule accepts; empty if they are not known."""
-    declared = definition.get("type")
+    declared: FieldValue = definition.get("type")
     if declared is None and definition.get("coerce") in _COERCERS:
         return (definition["coerce"],)
     names = declared if isinstance(declared, list | tuple) else [declared]
@@ -310,7 +310,7 @@ def _types_of(definition: Any) -> tuple[type, ...]:
     return tuple(dict.fromkeys(kind for name in names for kind in _SCALARS[name]))
 
 
-def _has_plain_rules(definition: Any) -> bool:
+def _has_plain_rules(definition: Rules) -> bool:
     bounds = (definition[rule] for rule in ("min", "max") if rule in definition)
     numeric = set(_types_of(definition)) <= {int, float}
     if not all(type(bound) in (int, float) and numeric for bound in bounds):
@@ -318,26 +318,26 @@ def _has_plain_rules(definition: Any) -> bool:
     return all(_is_hashable(definition.get(rule, ())) for rule in ("allowed", "forbidden"))
 
 
-def _is_hashable(values: Iterable[Any]) -> bool:
+def _is_hashable(values: Iterable[FieldValue]) -> bool:
     try:
         return not isinstance(values, str) and frozenset(values) is not None
     except TypeError:
         return False
 
 
-def _bounds(definition: Any) -> tuple[Any, Any]:
+def _bounds(definition: Rules) -> tuple[FieldValue, FieldValue]:
     low, high = -_FLOAT_MAX, _FLOAT_MAX
     if definition.get("type") == "integer":
         low, high = INT64_MIN, INT64_MAX
     return max(low, definition.get("min", low)), min(high, definition.get("max", high))
 
 
-def _is_exact(low: Any, high: Any) -> bool:
+def _is_exact(low: FieldValue, high: FieldValue) -> bool:
     return all(float(bound) == bound for bound in (low, high))
 
 
-def _tests(definition: Any) -> list[_Test]:
-    makers: dict[str, Callable[[Any], _Test]] = {
+def _tests(definition: Rules) -> list[_Test]:
+    makers: dict[str, Callable[[FieldValue], _Test]] = {
         "min": lambda low: lambda value: not value < low,
         "max": lambda high: lambda value: not value > high,
         "allowed": lambda allowed: frozenset(allowed).__contains__,

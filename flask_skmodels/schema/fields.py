@@ -21,7 +21,7 @@ from flask_skmodels.schema.text_values import (
     read_blank,
     readers_of,
 )
-from flask_skmodels.schema.types import FieldRules, Rules
+from flask_skmodels.schema.types import FieldRules, FieldValue, Rules
 from flask_skmodels.schema.validator import NUMBER_TYPES
 
 Declaration = FieldRules | Sequence[Rules] | type[Any]
@@ -101,9 +101,9 @@ class InputColumn:
     is_ordered: bool = False
     known: tuple[object, ...] | None = field(default=None, compare=False)
     label: int | None = None
-    typical: Any = None
-    range: tuple[Any, Any] | None = None
-    samples: tuple[Any, ...] = ()
+    typical: FieldValue = None
+    range: tuple[FieldValue, FieldValue] | None = None
+    samples: tuple[FieldValue, ...] = ()
     keeps_integers: bool = False
 
 
@@ -384,7 +384,7 @@ def _add_type(definition: dict[str, Any], rules: Rules) -> None:
         definition["type"] = "number"
 
 
-def _types_of_values(values: Any) -> str | list[str] | None:
+def _types_of_values(values: object) -> str | list[str] | None:
     if isinstance(values, str) or not isinstance(values, Iterable):
         return None  # Cerberus reports the error
     names = list(dict.fromkeys(_TYPE_NAMES.get(type(value), "") for value in values))

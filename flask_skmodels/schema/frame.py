@@ -22,7 +22,7 @@ from flask_skmodels.schema.dtypes import (
 from flask_skmodels.schema.fields import NUMBER_KINDS, Field
 from flask_skmodels.schema.rows import EXACT
 from flask_skmodels.schema.tabular import Tabular, matrix_of
-from flask_skmodels.schema.types import Array, ColumnValues, FloatArray
+from flask_skmodels.schema.types import Array, ColumnValues, FloatArray, Frame, ModelInput, Values
 
 _INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
 FEW = 4096  # BLAS uses one thread for fewer numbers than this
@@ -137,9 +137,9 @@ class DeferredFrame(Tabular):
     def __init__(self, fields: Fields, columns: Sequence[ColumnValues]) -> None:
         self.fields = fields
         self.matrix = None
-        self.row: Sequence[Any] | None = None
+        self.row: Values | None = None
         self._columns = columns
-        self._frame: Any = None
+        self._frame: Frame = None
 
     @classmethod
     def from_matrix(cls, fields: Fields, matrix: Array) -> DeferredFrame:
@@ -155,7 +155,7 @@ class DeferredFrame(Tabular):
         return frame
 
     @classmethod
-    def from_row(cls, fields: Fields, row: Sequence[Any]) -> DeferredFrame:
+    def from_row(cls, fields: Fields, row: Values) -> DeferredFrame:
         """Return the frame of one row.
 
         :param row: for each field, its value, None for a missing value
@@ -196,7 +196,7 @@ class DeferredFrame(Tabular):
         """For each field, its values, None for a missing value; empty if there is a matrix."""
         return self._columns if self.row is None else [(value,) for value in self.row]
 
-    def to_sklearn(self) -> Any:
+    def to_sklearn(self) -> Frame:
         """Return the data frame, the same object at each call."""
         if self._frame is None:
             self._frame = self._new_frame()
@@ -258,7 +258,7 @@ class DeferredFrame(Tabular):
         columns = self.columns
         return [columns[index] for index in indices]
 
-    def column(self, index: int) -> Sequence[Any]:
+    def column(self, index: int) -> Values:
         """Return the values of one column as Python objects; missing values as in a data frame."""
         if self.matrix is not None:
             return list(self.matrix[:, index].tolist())
@@ -287,7 +287,7 @@ class DeferredFrame(Tabular):
         if (np.abs(numbers[:, self.fields.integers]) >= EXACT).any():
             raise OverflowError("an integer is too large for float64 to hold exactly")
 
-    def _new_frame(self) -> Any:
+    def _new_frame(self) -> Frame:
         names = self.fields.labels
         if self.matrix is not None and not self.fields.is_polars:
             return import_module("pandas").DataFrame(self.matrix, columns=names, copy=False)
@@ -319,7 +319,7 @@ def _are_of_one_numeric_dtype(columns: Sequence[Any]) -> bool:
     return not dtypes and isinstance(dtype, np.dtype) and dtype.kind in "iuf"
 
 
-def has_only_integers(X: Any) -> bool:
+def has_only_integers(X: ModelInput) -> bool:
     """Return whether the array that scikit-learn makes of X holds integers or booleans.
 
     This is not known for columns of integers with missing values, which make it an array of floats.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
 
 from flask_skmodels.schema.fields import NUMBER_KINDS, Field, as_list
 from flask_skmodels.schema.rows import plain
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import FieldValue, JSONMapping, JSONObject, JSONValue
 
 VALUES = "values"
 COLUMNS = "columns"
@@ -84,7 +83,7 @@ def _training_schema(field: Field) -> JSONObject:
     return schema if bounds is None else schema | {"x-training-range": list(bounds)}
 
 
-def typical_value(field: Field) -> Any:
+def typical_value(field: Field) -> JSONValue:
     """Return a typical value of the training data, None if the rules accept none."""
     typical, rules = field.column.typical, field.definition
     is_allowed = typical in rules.get("allowed", (typical,))
@@ -129,7 +128,7 @@ def array_schema(fields: Sequence[Field]) -> JSONObject:
     return {**sized, "prefixItems": items}
 
 
-def columns_schema(row: Mapping[str, Any], fields: Sequence[Field]) -> JSONObject:
+def columns_schema(row: JSONMapping, fields: Sequence[Field]) -> JSONObject:
     """Return the schema of a request that holds columns instead of rows.
 
     :param row: the schema of a row
@@ -147,7 +146,7 @@ def columns_schema(row: Mapping[str, Any], fields: Sequence[Field]) -> JSONObjec
     return {"type": "object", "properties": {COLUMNS: columns}, "required": [COLUMNS]}
 
 
-def form_schema(row: Mapping[str, Any], fields: Sequence[Field]) -> JSONObject:
+def form_schema(row: JSONMapping, fields: Sequence[Field]) -> JSONObject:
     """Return the schema of a row as a form, where an empty text is a missing value.
 
     :param row: the schema of a row
@@ -159,11 +158,11 @@ def form_schema(row: Mapping[str, Any], fields: Sequence[Field]) -> JSONObject:
     return {**row, "properties": properties}
 
 
-def _column(values: Mapping[str, Any]) -> JSONObject:
+def _column(values: JSONMapping) -> JSONObject:
     return {"type": "array", "items": values, "minItems": 1}
 
 
-def _unnamed_columns(array: Mapping[str, Any]) -> JSONObject:
+def _unnamed_columns(array: JSONMapping) -> JSONObject:
     """Return the schema of columns without known names, one for each item of a row's array."""
     kinds = array.get("prefixItems") or [array["items"]]
     distinct = [kind for index, kind in enumerate(kinds) if kind not in kinds[:index]]
@@ -173,7 +172,7 @@ def _unnamed_columns(array: Mapping[str, Any]) -> JSONObject:
     return {"type": "object", "additionalProperties": _column(values), **counts}
 
 
-def _without_null(values: Mapping[str, Any]) -> JSONObject:
+def _without_null(values: JSONMapping) -> JSONObject:
     kinds = values.get("type")
     if not isinstance(kinds, list):
         return dict(values)
@@ -184,7 +183,7 @@ def _without_null(values: Mapping[str, Any]) -> JSONObject:
     return schema
 
 
-def _is_declared(coerce: Any) -> bool:
+def _is_declared(coerce: object) -> bool:
     return all(coercer in _COERCERS for coercer in as_list(coerce))
 
 
@@ -205,7 +204,7 @@ def _value_schema(field: Field) -> JSONObject:
     return schema
 
 
-def _keywords(schema: Mapping[str, Any]) -> dict[str, str]:
+def _keywords(schema: JSONMapping) -> dict[str, str]:
     """Return the JSON Schema keyword of each Cerberus rule, for the types of a schema."""
     kinds = as_list(schema.get("type", "number"))
     keywords = dict(_TIME_BOUNDS if "format" in schema else {})
@@ -215,7 +214,7 @@ def _keywords(schema: Mapping[str, Any]) -> dict[str, str]:
     return keywords
 
 
-def _add_allowed(schema: JSONObject, allowed: list[Any], *, nullable: bool) -> None:
+def _add_allowed(schema: JSONObject, allowed: list[JSONValue], *, nullable: bool) -> None:
     if schema.get("type") == "array":
         schema["items"] = {"enum": allowed}
     else:
@@ -228,7 +227,7 @@ def _pattern(regex: str) -> str:
     return f"^(?:{whole})" if "|" in regex else f"^{whole.removeprefix('^')}"
 
 
-def _type_schema(types: Any, *, nullable: bool) -> JSONObject:
+def _type_schema(types: JSONValue, *, nullable: bool) -> JSONObject:
     names = [types] if isinstance(types, str) else list(types or ())
     schemas = [dict(_TYPES[name]) for name in names if name in _TYPES]
     if not schemas:
@@ -241,7 +240,7 @@ def _type_schema(types: Any, *, nullable: bool) -> JSONObject:
     return merged | {"type": kinds[0] if len(kinds) == 1 else kinds}
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: FieldValue) -> JSONValue:
     """Return a value of a declaration in a form that JSON can represent."""
     value = plain(value)
     if isinstance(value, date):

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from flask_skmodels.exceptions import ModelError
+from flask_skmodels.schema.types import FieldValue, Keywords
 
 # The type rule of each type.
 _TYPES = {
@@ -137,7 +138,7 @@ class _Field:
     def _add_type(self, annotation: Any) -> None:
         members = list(_members(annotation))
         names: list[str] = []
-        choices: list[Any] = []
+        choices: list[FieldValue] = []
         for member in members:
             if get_origin(member) is typing.Annotated:
                 member, *constraints = get_args(member)
@@ -154,7 +155,7 @@ class _Field:
                 self._refuse(f"the type {_written(member)}")
         self._add_types(list(dict.fromkeys(names)), choices)
 
-    def _add_types(self, names: list[str], choices: list[Any]) -> None:
+    def _add_types(self, names: list[str], choices: list[FieldValue]) -> None:
         if choices and names:
             self._refuse("a union of a type and a Literal or Enum")
         if "number" in names and "integer" in names:
@@ -183,7 +184,7 @@ class _Field:
         for name, value in values.items():
             self._add_rule(name, value)
 
-    def _add_rule(self, name: str, value: Any) -> None:
+    def _add_rule(self, name: str, value: FieldValue) -> None:
         if value is None or name in _HARMLESS:
             return
         if name in _BOUNDS:
@@ -198,7 +199,7 @@ class _Field:
         elif value is not False:
             self._refuse(f"the constraint {name!r}")
 
-    def _add_bound(self, rule: str, value: Any) -> None:
+    def _add_bound(self, rule: str, value: FieldValue) -> None:
         known = self._rules.get(rule)
         if known is None or (value > known if rule == "min" else value < known):
             self._rules[rule] = value
@@ -268,7 +269,7 @@ def _members(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def _choices_of(member: Any) -> list[Any] | None:
+def _choices_of(member: Any) -> list[FieldValue] | None:
     """Return the values of a Literal or of an Enum, None for any other type."""
     if get_origin(member) is Literal:
         return [_plain(value) for value in get_args(member)]
@@ -277,16 +278,16 @@ def _choices_of(member: Any) -> list[Any] | None:
     return None
 
 
-def _attributes_of(constraint: Any) -> dict[str, Any]:
+def _attributes_of(constraint: Any) -> Keywords:
     """Return the constraints in an object: of annotated-types, or of pydantic."""
     slots = getattr(type(constraint), "__slots__", ())
     named = {name: getattr(constraint, name) for name in slots if hasattr(constraint, name)}
     return named | dict(getattr(constraint, "__dict__", {}))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: FieldValue) -> FieldValue:
     return value.value if isinstance(value, Enum) else value
 
 
-def _written(annotation: Any) -> str:
+def _written(annotation: object) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)

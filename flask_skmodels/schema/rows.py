@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.exceptions import InputError, InvalidInput
-from flask_skmodels.schema.types import Array, ColumnValues
+from flask_skmodels.schema.types import Array, ColumnValues, Frame, Series
 
 EXACT = 2.0**53  # float64 represents every integer below this exactly
 
@@ -206,7 +206,7 @@ def from_python(data: Any) -> Rows:
     raise InvalidInput.of_request("type", "must be a mapping, a list of rows or a data frame")
 
 
-def _from_frame(frame: Any) -> Rows:
+def _from_frame(frame: Frame) -> Rows:
     names = [str(name) for name in frame.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -224,7 +224,7 @@ def _plain_row(row: Any) -> object:
     return plain(row)
 
 
-def _series(series: Any) -> Sequence[object] | Array:
+def _series(series: Series) -> Sequence[object] | Array:
     """Return a column of a data frame: an array of numbers, or a list with None where missing."""
     if getattr(getattr(series, "dtype", None), "kind", "") in ("f", "i", "u"):
         array = np.asarray(series)

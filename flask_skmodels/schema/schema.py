@@ -44,7 +44,15 @@ from flask_skmodels.schema.hidden_fields import fields_to_show
 from flask_skmodels.schema.json_schema import VALUES, object_schema, values_schema
 from flask_skmodels.schema.rows import Columns, Matrix, Repeated, Rows
 from flask_skmodels.schema.text_values import ABSENT
-from flask_skmodels.schema.types import Array, ColumnValues, FieldRules, JSONObject, ModelInput
+from flask_skmodels.schema.types import (
+    Array,
+    ColumnValues,
+    FieldRules,
+    FieldValue,
+    JSONObject,
+    ModelInput,
+    Values,
+)
 from flask_skmodels.schema.validator import Validator, strict
 
 MAX_NAME_LENGTH = 100  # characters of a client's name in an error
@@ -273,7 +281,7 @@ class FixedSchema:
         :raises TooManyCells: Cerberus accepts too many of these rows
         """
         report = Report()
-        accepted: dict[int, Sequence[Any]] = {}
+        accepted: dict[int, Values] = {}
         for index in refused:
             accepted[index] = self._validated(rows, index, report)
             if not report.count and len(accepted) * self._cells_by_cerberus > max_cells:
@@ -286,7 +294,7 @@ class FixedSchema:
         report.raise_if_any()
         return list(zip(*values, strict=True))
 
-    def _validated(self, rows: Rows, index: int, report: Report) -> list[Any]:
+    def _validated(self, rows: Rows, index: int, report: Report) -> list[FieldValue]:
         """Return a row in the order of X as Cerberus returns it, and report its errors."""
         document = self._validate(rows.item(index), index, rows.text, report)
         return [document.get(field.name) for field in self.column_fields]
@@ -368,7 +376,7 @@ class FixedSchema:
         """
         return self._builder.columns(columns)
 
-    def build_row(self, values: Sequence[Any]) -> ModelInput:
+    def build_row(self, values: Values) -> ModelInput:
         """Return X from one row of validated values.
 
         :param values: the value of each column of X, None for a missing value

@@ -82,19 +82,19 @@ class Tabular:
         raise TypeError(f"{cls.__name__} cannot be concatenated")
 
 
-def to_sklearn(X: Any) -> Any:
+def to_sklearn(X: object) -> Any:
     """Return X as it is passed to scikit-learn; arrays and lists are returned unchanged."""
     if type(X) is np.ndarray:  # the most common case
         return X
     return X.to_sklearn() if isinstance(X, Tabular) else X
 
 
-def matrix_of(X: Any) -> NDArray[Any] | None:
+def matrix_of(X: object) -> NDArray[Any] | None:
     """Return X if it is an array, or the array with all its values; None if there is none."""
     return X.matrix if isinstance(X, Tabular) else X if isinstance(X, np.ndarray) else None
 
 
-def layout_of(X: Any) -> object:
+def layout_of(X: object) -> object:
     """Return a value that is equal for two X if :func:`concatenate` can join them."""
     if isinstance(X, Tabular):
         return X.layout
@@ -111,6 +111,6 @@ def concatenate(parts: Sequence[Any]) -> Any:
     return list(chain.from_iterable(parts))
 
 
-def copy_of(X: Any) -> Any:
+def copy_of(X: object) -> Any:
     """Return a copy of X, for an estimator that may write to it."""
     return X.copy() if isinstance(X, np.ndarray | Tabular) else deepcopy(X)

@@ -6,12 +6,11 @@ Also the text of a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask_skmodels.exceptions import ModelError
+from flask_skmodels.schema.types import Values
 
 _OFFSET = re.compile(r"(?:UTC|pytz\.FixedOffset)?\(?([+-]?)(\d{1,4})(?::?(\d\d))?\)?")
 _NANOSECOND_YEARS = range(1678, 2262)
@@ -50,7 +49,7 @@ class TimeRule:
         self._is_known = is_known
         self._unit = unit
 
-    def problems(self, values: Sequence[Any]) -> dict[int, str]:
+    def problems(self, values: Values) -> dict[int, str]:
         """Return a message for each row whose value cannot be in the column.
 
         :param values: dates and times, None for a missing value
@@ -70,7 +69,7 @@ class TimeRule:
                 problems[row] = OUT_OF_RANGE
         return problems
 
-    def times(self, values: Sequence[Any]) -> list[datetime | None]:
+    def times(self, values: Values) -> list[datetime | None]:
         """Return times that all have the zone UTC, or all have no zone.
 
         :param values: dates and times without :meth:`problems`, None for a missing value

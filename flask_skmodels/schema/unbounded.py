@@ -14,7 +14,7 @@ from flask_skmodels.schema.fields import InputColumn, Inputs
 from flask_skmodels.schema.json_schema import VALUES, values_schema
 from flask_skmodels.schema.rows import Columns, Matrix, Rows, plain
 from flask_skmodels.schema.schema import NO_LIMIT, FixedSchema, values_field
-from flask_skmodels.schema.types import Array, JSONObject, ModelInput
+from flask_skmodels.schema.types import Array, JSONObject, ModelInput, Values
 
 _ROWS_OF_A_SEARCH = 256
 _CELLS_OF_A_PART = 2**16  # cells that are validated together; the 100th error ends the validation
@@ -45,7 +45,7 @@ class UnboundedSchema:
             rows = _as_matrix(rows)
         if isinstance(rows, Matrix):
             return self._matrix(rows, report)
-        values_by_row: dict[int, Sequence[Any]] = {}
+        values_by_row: dict[int, Values] = {}
         for index, item in enumerate(_items(rows)):
             values = _row(item, index, rows.text, report)
             if values is not None:
@@ -89,7 +89,7 @@ class UnboundedSchema:
         return values_schema(())
 
     def _column(
-        self, values_by_row: Mapping[int, Sequence[Any]], width: int, text: bool, report: Report
+        self, values_by_row: Mapping[int, Values], width: int, text: bool, report: Report
     ) -> Any:
         """Return all values as one column, one row after the other."""
         indices, step = list(values_by_row), max(1, _CELLS_OF_A_PART // max(1, width))
@@ -100,7 +100,7 @@ class UnboundedSchema:
     def _part(
         self,
         indices: Sequence[int],
-        values_by_row: Mapping[int, Sequence[Any]],
+        values_by_row: Mapping[int, Values],
         width: int,
         text: bool,
         report: Report,
@@ -150,7 +150,7 @@ def _items(rows: Rows) -> Iterable[object]:
     return map(rows.item, range(len(rows)))
 
 
-def _row(item: object, index: int, text: bool, report: Report) -> Sequence[Any] | None:
+def _row(item: object, index: int, text: bool, report: Report) -> Values | None:
     values = values_field(item, index, text, report) if isinstance(item, Mapping) else item
     if isinstance(values, list | tuple) and values:
         return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import date, datetime
 from operator import lt
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from cerberus import TypeDefinition
@@ -13,6 +13,7 @@ from cerberus import Validator as CerberusValidator
 from cerberus.errors import BAD_TYPE, MAX_VALUE, MIN_VALUE
 
 from flask_skmodels.schema.error_messages import NOT_64_BIT, NOT_A_NUMBER, NOT_FINITE
+from flask_skmodels.schema.types import FieldValue
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 NUMBER_TYPES = frozenset({"number", "float", "integer"})
@@ -40,7 +41,7 @@ class Validator(CerberusValidator):  # type: ignore[misc]
         "number": TypeDefinition("number", _NUMBERS, _BOOLEANS),
     }
 
-    def _validate_type(self, data_type: Any, field: str, value: Any) -> None:
+    def _validate_type(self, data_type: Any, field: str, value: FieldValue) -> None:
         """{'type': ['string', 'list'], 'check_with': 'type'}"""
         super()._validate_type(data_type, field, value)
         if not isinstance(value, _NUMBERS) or self._has_bad_type(field):
@@ -52,25 +53,25 @@ class Validator(CerberusValidator):  # type: ignore[misc]
             self._error(field, NOT_64_BIT)
             self._drop_remaining_rules()
 
-    def _validate_nullable(self, nullable: bool, field: str, value: Any) -> None:
+    def _validate_nullable(self, nullable: bool, field: str, value: FieldValue) -> None:
         """{'type': 'boolean'}"""
         super()._validate_nullable(nullable, field, value)
         if value is None and not nullable:
             self._drop_remaining_rules()  # also those of a subclass, which may not expect None
 
-    def _validate_min(self, min_value: Any, field: str, value: Any) -> None:
+    def _validate_min(self, min_value: FieldValue, field: str, value: FieldValue) -> None:
         """{'nullable': False }"""
         super()._validate_min(min_value, field, value)
         if _is_not_comparable(value, min_value):
             self._error(field, MIN_VALUE)
 
-    def _validate_max(self, max_value: Any, field: str, value: Any) -> None:
+    def _validate_max(self, max_value: FieldValue, field: str, value: FieldValue) -> None:
         """{'nullable': False }"""
         super()._validate_max(max_value, field, value)
         if _is_not_comparable(value, max_value):
             self._error(field, MAX_VALUE)
 
-    def _validate_finite(self, finite: bool, field: str, value: Any) -> None:
+    def _validate_finite(self, finite: bool, field: str, value: FieldValue) -> None:
         """{'type': 'boolean'}"""
         path = (*self.document_path, field)
         if not finite or value is None or self.document_error_tree.fetch_errors_from(path):
@@ -83,7 +84,7 @@ class Validator(CerberusValidator):  # type: ignore[misc]
         return BAD_TYPE in self.document_error_tree.fetch_errors_from(path)
 
 
-def is_finite_number(value: Any) -> bool:
+def is_finite_number(value: FieldValue) -> bool:
     """Return whether a number is finite as a float64."""
     try:
         return math.isfinite(value)
@@ -91,14 +92,14 @@ def is_finite_number(value: Any) -> bool:
         return False
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Return whether a value is a finite number of Python; a boolean is none."""
     return (
         isinstance(value, int | float) and not isinstance(value, bool) and is_finite_number(value)
     )
 
 
-def _is_not_comparable(value: Any, bound: Any) -> bool:
+def _is_not_comparable(value: FieldValue, bound: FieldValue) -> bool:
     """Return whether a date cannot be compared with a bound; Cerberus ignores such a bound."""
     if not isinstance(value, date):
         return False

@@ -359,10 +359,12 @@ class Metrics(Listener):
             metrics += drift_gauges([self._drift])
         return [each for each in metrics if each.name.startswith(PREFIX) or not self._is_own]
 
-    def _start(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+    def _start(self, sender: Sender, model: Model, prediction: Prediction, **extra: object) -> None:
         self._series[prediction.model, prediction.version, prediction.method].begin()
 
-    def _succeed(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+    def _succeed(
+        self, sender: Sender, model: Model, prediction: Prediction, **extra: object
+    ) -> None:
         self._series[prediction.model, prediction.version, prediction.method].succeed(prediction)
 
     def _fail(
@@ -371,7 +373,7 @@ class Metrics(Listener):
         model: Model,
         prediction: Prediction,
         exception: Exception,
-        **extra: Any,
+        **extra: object,
     ) -> None:
         key = prediction.model, prediction.version, prediction.method
         self._series[key].end()
@@ -388,7 +390,7 @@ class Metrics(Listener):
         version: str | None,
         method: str,
         exception: Exception,
-        **extra: Any,
+        **extra: object,
     ) -> None:
         self._count_refusal((model.name, version, method), exception)
 
@@ -398,7 +400,7 @@ class Metrics(Listener):
         labels = (self._extension, model, version or "", method, reason)
         self._families.refusals.labels(*labels).inc()
 
-    def _stop(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+    def _stop(self, sender: Sender, model: Model, prediction: Prediction, **extra: object) -> None:
         series = self._series[prediction.model, prediction.version, prediction.method]
         series.end()
         series.stopped()
@@ -412,7 +414,7 @@ class Metrics(Listener):
         method: str,
         errors: Iterable[InputError],
         prediction: Prediction | None,
-        **extra: Any,
+        **extra: object,
     ) -> None:
         name = model.name
         series = self._series[name, version, method]
@@ -436,13 +438,13 @@ class Metrics(Listener):
         model: Model,
         version: str | None,
         artifact: Mapping[str, Any],
-        **extra: Any,
+        **extra: object,
     ) -> None:
         labels = (self._extension, model.name, version or "")
         loaded_at = datetime.fromisoformat(artifact["loaded_at"]).timestamp()
         self._families.loaded_at.labels(*labels).set(loaded_at)
 
-    def _fail_to_load(self, sender: Sender, model: Model, **extra: Any) -> None:
+    def _fail_to_load(self, sender: Sender, model: Model, **extra: object) -> None:
         self._families.load_failures.labels(self._extension, model.name).inc()
 
 

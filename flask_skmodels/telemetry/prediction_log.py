@@ -70,7 +70,9 @@ class PredictionLog(Listener):
             input_rejected: self._reject,
         }
 
-    def _succeed(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+    def _succeed(
+        self, sender: Sender, model: Model, prediction: Prediction, **extra: object
+    ) -> None:
         self._log(model, "prediction", lambda: self._described(prediction) | _outputs(prediction))
 
     def _fail(self, sender: Sender, model: Model, **arguments: Any) -> None:
@@ -88,7 +90,7 @@ class PredictionLog(Listener):
         method: str,
         exception: Exception,
         request_id: str | None,
-        **extra: Any,
+        **extra: object,
     ) -> None:
         self._log(
             model,
@@ -111,7 +113,7 @@ class PredictionLog(Listener):
         method: str,
         errors: Iterable[InputError],
         request_id: str | None,
-        **extra: Any,
+        **extra: object,
     ) -> None:
         self._log(
             model,
@@ -145,7 +147,9 @@ class PredictionLog(Listener):
             return described
         return described | {"inputs": _inputs(prediction, self._shown(prediction))}
 
-    def _with_error(self, prediction: Prediction, exception: Exception, **extra: Any) -> JSONObject:
+    def _with_error(
+        self, prediction: Prediction, exception: Exception, **extra: object
+    ) -> JSONObject:
         return self._described(prediction) | {"error": type(exception).__qualname__}
 
     def _shown(self, prediction: Prediction) -> dict[int, str]:

@@ -255,7 +255,7 @@ class RecentTraffic(Listener):
             return self.of(name).rejected.copy()
 
     def _on_prediction(
-        self, sender: Sender, model: Model, prediction: Prediction, **extra: Any
+        self, sender: Sender, model: Model, prediction: Prediction, **extra: object
     ) -> None:
         with self._lock:
             traffic = self._traffic.get(prediction.model) or self.of(prediction.model)
@@ -271,7 +271,7 @@ class RecentTraffic(Listener):
             self._latest.popitem(last=False)[1].forget()
 
     def _on_failure(
-        self, sender: Sender, model: Model, prediction: Prediction, **extra: Any
+        self, sender: Sender, model: Model, prediction: Prediction, **extra: object
     ) -> None:
         with self._lock:
             self.of(model.name).add_failure(prediction.version)
@@ -283,7 +283,7 @@ class RecentTraffic(Listener):
         model: Model,
         errors: Iterable[InputError],
         version: str | None = None,
-        **extra: Any,
+        **extra: object,
     ) -> None:
         with self._lock:
             self.of(model.name).add_rejection(errors, version)

@@ -52,7 +52,7 @@ class Tracing(Listener):
             input_rejected: self._reject,
         }
 
-    def _begin(self, sender: Sender, model: Model, prediction: Prediction, **extra: Any) -> None:
+    def _begin(self, sender: Sender, model: Model, prediction: Prediction, **extra: object) -> None:
         # A span that records nothing takes 1 µs to make.
         if self._is_global and getattr(self._trace, "_TRACER_PROVIDER", self) is None:
             return
@@ -67,7 +67,7 @@ class Tracing(Listener):
         sender: Sender,
         prediction: Prediction,
         exception: Exception | None = None,
-        **extra: Any,
+        **extra: object,
     ) -> None:
         if id(prediction) in self._open:
             self._close(prediction, None if exception is None else type(exception).__qualname__)
@@ -81,7 +81,7 @@ class Tracing(Listener):
         method: str,
         errors: Iterable[InputError],
         prediction: Prediction | None,
-        **extra: Any,
+        **extra: object,
     ) -> None:
         if prediction is not None:
             self._close(prediction, _REJECTED, errors)

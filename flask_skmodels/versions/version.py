@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 from flask_skmodels.artifacts.declaration import Policy
 from flask_skmodels.artifacts.loading import Loaded
@@ -30,7 +30,7 @@ from flask_skmodels.schema.hidden_fields import fields_to_show
 from flask_skmodels.schema.json_schema import typical_row
 from flask_skmodels.schema.rows import Rows, from_python
 from flask_skmodels.schema.schema import Schema
-from flask_skmodels.schema.types import JSONObject, ModelInput
+from flask_skmodels.schema.types import ArrowSchema, JSONObject, JSONValue, ModelInput, ModelOutput
 from flask_skmodels.signals import Sender
 from flask_skmodels.versions.load_limit import LoadLimit
 
@@ -87,7 +87,7 @@ class ModelVersion:
         self._combiners = {
             method: Combiner(call, model.batching) for method, call in self._calls.items()
         }
-        self.arrow_schemas: dict[str, Any] = {}
+        self.arrow_schemas: dict[str, ArrowSchema] = {}
         self.probed_methods: set[str] = set()
 
     def _explainer(self) -> Explainer:
@@ -116,11 +116,11 @@ class ModelVersion:
         return introspect.classes(self.model.pipeline)
 
     @cached_property
-    def example_rows(self) -> list[Any]:
+    def example_rows(self) -> list[JSONValue]:
         """The examples of the model, or else a row of typical values of the training data."""
         return self.examples_to_show()
 
-    def examples_to_show(self, hidden: Collection[str] = ()) -> list[Any]:
+    def examples_to_show(self, hidden: Collection[str] = ()) -> list[JSONValue]:
         """Return the examples as a document may show them; see :attr:`example_rows`.
 
         :param hidden: names of the fields whose training data are not shown; the examples that the
@@ -145,7 +145,7 @@ class ModelVersion:
         """Return the classes of the columns of a method's output, None if there are none."""
         return self._classes if method in _WITH_CLASSES else None
 
-    def callable(self, method: str) -> Callable[[Any], Any]:
+    def callable(self, method: str) -> Callable[[ModelInput], ModelOutput]:
         """Return the engine's function for a method; it takes X.
 
         :raises UnknownModel: the model does not serve that method
@@ -211,7 +211,7 @@ class ModelVersion:
         }
 
 
-def _check_examples_fit(examples: Sequence[Any], schema: Schema) -> None:
+def _check_examples_fit(examples: Sequence[JSONValue], schema: Schema) -> None:
     """Check that the schema accepts the examples that an application declares.
 
     :raises ModelError: the schema rejects an example

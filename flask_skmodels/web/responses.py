@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from flask import Request, Response, current_app
 from werkzeug.exceptions import HTTPException
@@ -19,6 +18,7 @@ from flask_skmodels.exceptions import (
 )
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.openapi.components import PROBLEM_MEDIA_TYPE
+from flask_skmodels.schema.types import JSONMapping
 from flask_skmodels.web.exchange import Exchange
 from flask_skmodels.web.fast_path import UnreadableBody
 from flask_skmodels.web.http_errors import Problem
@@ -27,7 +27,7 @@ from flask_skmodels.web.negotiation import accepted, content_type_of, prefers_te
 _EXPECTED = HTTPException | InvalidInput | ArtifactError | ModelError | Overloaded | TimedOut
 
 
-def json_response(document: Mapping[str, Any], status: int = 200) -> Response:
+def json_response(document: JSONMapping, status: int = 200) -> Response:
     """Return a document as a response."""
     return Response(dumps(document), status, content_type="application/json")
 

@@ -17,6 +17,9 @@ PACKAGE = ROOT / "flask_skmodels"
 PACKAGES = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
 MAX_AT_THE_TOP = 24
 
+# Parameters for which schema/types.py has a name; another alias of Any is one as well.
+NAMED_TYPES = {"X": "ModelInput", "estimator": "Estimator", "outputs": "ModelOutput"}
+
 # Names of several modules or packages, which treat the same format, protocol or subject.
 SHARED_NAMES = {
     "drift": "counted in telemetry, shown by a command",
@@ -84,6 +87,19 @@ def test_package_holds_no_code_but_imports(package: Path) -> None:
     _docstring, *statements = tree_of(package).body
     code = [ast.unparse(node) for node in statements if not is_import_or_list_of_names(node)]
     assert code == []
+
+
+def test_no_parameter_is_any_whose_type_has_a_name() -> None:
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        arguments = (node for node in nodes if isinstance(node, ast.arg) and node.annotation)
+        found += [
+            f"{path.name}:{each.lineno}: {each.arg} is Any, not {NAMED_TYPES[each.arg]}"
+            for each in arguments
+            if each.arg in NAMED_TYPES and ast.unparse(each.annotation or each) == "Any"
+        ]
+    assert found == []
 
 
 def test_packages_import_in_the_order_of_their_dependencies() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.artifacts.structures.checks import (
+    State,
     Unsound,
     check_indices,
     check_shape,
@@ -17,7 +18,7 @@ from flask_skmodels.artifacts.structures.checks import (
 )
 from flask_skmodels.artifacts.structures.thread_counts import check_number_of_threads
 from flask_skmodels.artifacts.structures.universal_json import read_universal_json
-from flask_skmodels.schema.types import Array
+from flask_skmodels.schema.types import Array, JSONMapping
 
 _MAX_CATEGORY = 2**24  # XGBoost's own limit
 _NO_PARENT = (-1, 2**31 - 1)  # XGBoost's values for the first node
@@ -41,7 +42,7 @@ def check_booster(cls: type, state: Any) -> None:
 # -- XGBoost
 
 
-def _check_xgboost(state: Mapping[str, Any]) -> None:
+def _check_xgboost(state: State) -> None:
     buffer = state.get("handle")
     if buffer is None:
         return
@@ -52,7 +53,7 @@ def _check_xgboost(state: Mapping[str, Any]) -> None:
     check_xgboost_learner(document["Model"]["learner"])
 
 
-def check_xgboost_learner(learner: Mapping[str, Any]) -> None:
+def check_xgboost_learner(learner: JSONMapping) -> None:
     """Check the learner in the document of an XGBoost model.
 
     :raises Unsound: the library would read or write outside an array
@@ -68,12 +69,12 @@ def check_xgboost_learner(learner: Mapping[str, Any]) -> None:
     _check_gradient_booster(learner["gradient_booster"], columns, groups)
 
 
-def _check_objective(objective: Mapping[str, Any], classes: int) -> None:
+def _check_objective(objective: JSONMapping, classes: int) -> None:
     own = objective.get("softmax_multiclass_param", {}).get("num_class", classes)
     ensure(int(own) == classes, "its objective has the wrong number of classes")
 
 
-def _check_gradient_booster(booster: Mapping[str, Any], columns: int, groups: int) -> None:
+def _check_gradient_booster(booster: JSONMapping, columns: int, groups: int) -> None:
     name = booster.get("name")
     ensure(name in ("gbtree", "dart", "gblinear"), "its booster is unknown")
     if name == "gblinear":
@@ -97,7 +98,7 @@ def _check_iterations(starts: Array, count: int) -> None:
     ensure(is_sorted and starts[-1] == count, "iteration_indptr does not match its trees")
 
 
-def _check_xgboost_tree(tree: Mapping[str, Any], columns: int, groups: int) -> None:
+def _check_xgboost_tree(tree: JSONMapping, columns: int, groups: int) -> None:
     parameters = tree["tree_param"]
     count = whole_number(int(parameters["num_nodes"]), "num_nodes", 1)
     width = whole_number(int(parameters.get("size_leaf_vector", 1)), "size_leaf_vector", 0)
@@ -135,7 +136,7 @@ def _check_parents(parents: Array, left: Array, right: Array, splits: Array) -> 
     ensure((exist | np.isin(parents, _NO_PARENT)).all(), "the parent of a node does not exist")
 
 
-def _check_categories(tree: Mapping[str, Any], splits: Array, count: int) -> None:
+def _check_categories(tree: JSONMapping, splits: Array, count: int) -> None:
     categories, kinds = np.asarray(tree["categories"]), np.asarray(tree.get("split_type", ()))
     check_indices(categories, _MAX_CATEGORY, "categories")
     nodes = check_indices(tree["categories_nodes"], count, "categories_nodes")
@@ -152,7 +153,7 @@ def _check_categories(tree: Mapping[str, Any], splits: Array, count: int) -> Non
 # -- LightGBM
 
 
-def _check_lightgbm(state: Mapping[str, Any]) -> None:
+def _check_lightgbm(state: State) -> None:
     text = state.get("_handle", state.get("handle"))
     if text is None:
         return
@@ -252,7 +253,7 @@ def _numbers(text: str, dtype: type[np.generic]) -> Array:
 # -- CatBoost
 
 
-def _check_catboost(state: Mapping[str, Any]) -> None:
+def _check_catboost(state: State) -> None:
     """Check the header of the buffer; CatBoost itself verifies the rest before it uses it."""
     buffer = state.get("__model")
     if buffer is None:
@@ -262,7 +263,7 @@ def _check_catboost(state: Mapping[str, Any]) -> None:
     ensure(int.from_bytes(data[4:8], "little") <= len(data) - 8, "its buffer ends too early")
 
 
-_BOOSTERS: dict[str, Callable[[Mapping[str, Any]], None]] = {
+_BOOSTERS: dict[str, Callable[[State], None]] = {
     "xgboost.core.Booster": _check_xgboost,
     "lightgbm.basic.Booster": _check_lightgbm,
     "catboost.core._CatBoostBase": _check_catboost,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from flask_skmodels.schema.types import Array
 
-Check = Callable[[Any], None]
+Part: TypeAlias = Any
+"""An estimator or an object in one, for example a tree with arrays that native code trusts."""
+
+State: TypeAlias = Mapping[str, Any]
+"""The attributes of a part by name."""
+
+Check = Callable[[Part], None]
 _C = TypeVar("_C", bound=Check)
 
 _CHECKS: dict[str, Check] = {}
@@ -52,15 +58,15 @@ def _find_checks(cls: type) -> tuple[Check, ...]:
     return tuple(dict.fromkeys(_CHECKS[name] for name in names if name in _CHECKS))
 
 
-def ensure(condition: Any, reason: str) -> None:
+def ensure(condition: object, reason: str) -> None:
     """Raise :class:`Unsound` unless a condition holds."""
     if not condition:
         raise Unsound(reason)
 
 
-def state_of(item: Any) -> dict[str, Any]:
+def state_of(item: Part) -> State:
     """Return the attributes of an object, without those that its class computes."""
-    state: dict[str, Any] = vars(item)
+    state: State = vars(item)
     return state
 
 
@@ -76,7 +82,7 @@ def whole_number(value: Any, name: str, low: int, high: int = 2**31 - 1) -> int:
     return int(value)
 
 
-def feature_count(item: Any) -> int:
+def feature_count(item: Part) -> int:
     """Return ``n_features_in_``, the number of columns that the estimator requires of X."""
     return whole_number(state_of(item).get("n_features_in_"), "n_features_in_", 0)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from flask_skmodels.artifacts.structures.checks import (
+    Part,
     check_shape,
     ensure,
     feature_count,
@@ -14,12 +13,13 @@ from flask_skmodels.artifacts.structures.checks import (
     structure,
     whole_number,
 )
+from flask_skmodels.schema.types import Estimator
 
 MAX_THREADS = 4096
 
 
 @structure("sklearn.cluster._kmeans._BaseKMeans")
-def check_kmeans(estimator: Any) -> None:
+def check_kmeans(estimator: Estimator) -> None:
     """Check the width of the centers and the number of threads."""
     state = state_of(estimator)
     centers = state.get("cluster_centers_")
@@ -34,7 +34,7 @@ def check_kmeans(estimator: Any) -> None:
         _check_bisections(root, width)
 
 
-def _check_bisections(root: Any, width: int) -> None:
+def _check_bisections(root: Part, width: int) -> None:
     stack, seen = [root], set[int]()
     while stack:
         node = stack.pop()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from flask_skmodels.artifacts.structures.checks import (
+    Part,
     check_indices,
     check_shape,
     ensure,
@@ -16,13 +16,13 @@ from flask_skmodels.artifacts.structures.checks import (
     structure,
 )
 from flask_skmodels.artifacts.structures.trees import check_nodes
-from flask_skmodels.schema.types import Array
+from flask_skmodels.schema.types import Array, Estimator
 
 _WORDS = 8  # of 32 bits in the set of categories of one split
 
 
 @structure("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
-def check_predictor(predictor: Any) -> None:
+def check_predictor(predictor: Part) -> None:
     """Check the nodes of a tree, and that each split on categories has its set."""
     state = state_of(predictor)
     nodes = state["nodes"]
@@ -39,7 +39,7 @@ def check_predictor(predictor: Any) -> None:
 @structure(
     "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.BaseHistGradientBoosting",
 )
-def check_boosting(estimator: Any) -> None:
+def check_boosting(estimator: Estimator) -> None:
     """Check that the trees split on columns of X, and on categories only where there are any."""
     state = state_of(estimator)
     predictors = state.get("_predictors")
@@ -61,7 +61,7 @@ def _check_columns(nodes: Array, is_categorical: Array) -> None:
     ensure(is_categorical[on_categories].all(), "a split on categories is in a column of numbers")
 
 
-def _check_preprocessor(preprocessor: Any, width: int) -> None:
+def _check_preprocessor(preprocessor: Part, width: int) -> None:
     """Check that the columns of categories are encoded, and all others passed on.
 
     The trees take what it returns without a check of the width.
@@ -86,7 +86,7 @@ def _check_preprocessor(preprocessor: Any, width: int) -> None:
     ensure((masks[0] + masks[1] == 1).all(), "its preprocessor drops a column")
 
 
-def _check_function(function: Any) -> None:
+def _check_function(function: Part) -> None:
     inner = function.func if isinstance(function, partial) else function
     is_check = getattr(inner, "__name__", "") == "check_array"
     ensure(inner is None or is_check, "its preprocessor calls an unexpected function")

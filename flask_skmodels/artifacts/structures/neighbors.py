@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.artifacts.structures.checks import (
+    Part,
     check_indices,
     check_shape,
     ensure,
@@ -15,7 +16,7 @@ from flask_skmodels.artifacts.structures.checks import (
     structure,
     whole_number,
 )
-from flask_skmodels.schema.types import Array
+from flask_skmodels.schema.types import Array, Estimator
 
 _TREES = [
     f"sklearn.neighbors._{module}.BinaryTree{bits}"
@@ -26,7 +27,7 @@ _BOUNDS = {"KDTree": 2, "BallTree": 1}  # rows or spheres of a node
 
 
 @structure(*_TREES)
-def check_binary_tree(tree: Any) -> None:
+def check_binary_tree(tree: Part) -> None:
     """Check the points and the nodes of a k-d tree or a ball tree."""
     state = tree.__getstate__()
     data, indices, nodes, bounds, leaf_size, levels, count = state[:7]
@@ -70,7 +71,7 @@ def _check_ranges(nodes: Array, rows: int) -> None:
 @structure(
     *(f"sklearn.metrics._dist_metrics.DistanceMetric{bits}" for bits in ("", "32", "64")),
 )
-def check_metric(metric: Any) -> None:
+def check_metric(metric: Part) -> None:
     """Check that the matrix of a metric is square."""
     _, vector, matrix = metric.__getstate__()[:3]
     ensure(np.ndim(vector) == 1, "its weights must have one dimension")
@@ -78,7 +79,7 @@ def check_metric(metric: Any) -> None:
 
 
 @structure("sklearn.neighbors._base.NeighborsBase")
-def check_neighbors(estimator: Any) -> None:
+def check_neighbors(estimator: Estimator) -> None:
     """Check that the training data have the width of X, and each row one label."""
     state = state_of(estimator)
     data = state.get("_fit_X")

@@ -15,14 +15,14 @@ from flask_skmodels.artifacts.structures.checks import (
     structure,
     whole_number,
 )
-from flask_skmodels.schema.types import Array
+from flask_skmodels.schema.types import Array, Estimator
 
 
 @structure(
     "sklearn.feature_extraction.text.CountVectorizer",
     "sklearn.feature_extraction._dict_vectorizer.DictVectorizer",
 )
-def check_vocabulary(estimator: Any) -> None:
+def check_vocabulary(estimator: Estimator) -> None:
     """Check that each term of a vocabulary has a column of its own."""
     vocabulary = state_of(estimator).get("vocabulary_")
     if vocabulary is None:
@@ -38,13 +38,13 @@ def check_vocabulary(estimator: Any) -> None:
     "sklearn.feature_extraction._hash.FeatureHasher",
     "sklearn.feature_extraction.text.HashingVectorizer",
 )
-def check_hasher(estimator: Any) -> None:
+def check_hasher(estimator: Estimator) -> None:
     """Check the number of columns: the native code divides by it."""
     whole_number(state_of(estimator).get("n_features"), "n_features", 1)
 
 
 @structure("sklearn.preprocessing._label.MultiLabelBinarizer")
-def check_label_columns(estimator: Any) -> None:
+def check_label_columns(estimator: Estimator) -> None:
     """Check the columns of the labels."""
     state = state_of(estimator)
     columns = state.get("_cached_dict")
@@ -54,7 +54,7 @@ def check_label_columns(estimator: Any) -> None:
 
 
 @structure("sklearn.preprocessing._encoders.OneHotEncoder")
-def check_one_hot_encoder(estimator: Any) -> None:
+def check_one_hot_encoder(estimator: Estimator) -> None:
     """Check that each category has a column within those of its field."""
     state = state_of(estimator)
     categories = state.get("categories_")

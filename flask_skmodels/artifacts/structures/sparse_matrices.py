@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from flask_skmodels.artifacts.structures.checks import check_indices, ensure, structure
+from flask_skmodels.artifacts.structures.checks import Part, check_indices, ensure, structure
 from flask_skmodels.schema.types import Array
 
 
 @structure("scipy.sparse._compressed._cs_matrix")
-def check_compressed(matrix: Any) -> None:
+def check_compressed(matrix: Part) -> None:
     """Check the arrays of a matrix in the format CSR, CSC or BSR."""
     pointers, indices, data = matrix.indptr, matrix.indices, matrix.data
     shape = matrix.shape if len(matrix.shape) == 2 else (1, *matrix.shape)
@@ -41,7 +39,7 @@ def _blocks(shape: tuple[int, ...], data: Array) -> tuple[int, int]:
 
 
 @structure("scipy.sparse._coo._coo_base")
-def check_coordinates(matrix: Any) -> None:
+def check_coordinates(matrix: Part) -> None:
     """Check the arrays of a matrix in the format COO."""
     coordinates = matrix.coords
     ensure(len(coordinates) == len(matrix.shape), "it has the wrong number of dimensions")
@@ -51,7 +49,7 @@ def check_coordinates(matrix: Any) -> None:
 
 
 @structure("scipy.sparse._dia._dia_base")
-def check_diagonals(matrix: Any) -> None:
+def check_diagonals(matrix: Part) -> None:
     """Check the arrays of a matrix in the format DIA."""
     offsets, data = matrix.offsets, matrix.data
     ensure(offsets.ndim == 1 and data.ndim == 2, "its arrays have the wrong number of dimensions")
@@ -63,7 +61,7 @@ def check_diagonals(matrix: Any) -> None:
 
 
 @structure("scipy.sparse._lil._lil_base")
-def check_lists(matrix: Any) -> None:
+def check_lists(matrix: Part) -> None:
     """Check the lists of a matrix in the format LIL."""
     rows, columns = matrix.shape
     ensure(matrix.rows.shape == matrix.data.shape == (rows,), "it has the wrong number of rows")
@@ -73,7 +71,7 @@ def check_lists(matrix: Any) -> None:
 
 
 @structure("scipy.sparse._dok._dok_base")
-def check_keys(matrix: Any) -> None:
+def check_keys(matrix: Part) -> None:
     """Check the keys of a matrix in the format DOK."""
     for key in list(matrix.keys()):
         indices = key if isinstance(key, tuple) else (key,)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from flask_skmodels.artifacts.structures.checks import (
+    Part,
     ensure,
     structure,
     whole_number,
@@ -14,7 +13,7 @@ from flask_skmodels.artifacts.structures.checks import (
 
 
 @structure("scipy.interpolate._bsplines.BSpline")
-def check_spline(spline: Any) -> None:
+def check_spline(spline: Part) -> None:
     """Check the knots, the coefficients and the degree."""
     knots, coefficients = np.asarray(spline.t), np.asarray(spline.c)
     degree = whole_number(spline.k, "the degree", 0, 10_000)

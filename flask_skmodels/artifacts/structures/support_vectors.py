@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from flask_skmodels.artifacts.structures.checks import (
+    State,
     check_indices,
     check_shape,
     ensure,
@@ -14,13 +13,13 @@ from flask_skmodels.artifacts.structures.checks import (
     state_of,
     structure,
 )
-from flask_skmodels.schema.types import Array
+from flask_skmodels.schema.types import Array, Estimator
 
 _CLASSIFIERS = ("c_svc", "nu_svc")
 
 
 @structure("sklearn.svm._base.BaseLibSVM")
-def check_support_vectors(estimator: Any) -> None:
+def check_support_vectors(estimator: Estimator) -> None:
     """Check that the arrays of a fitted machine have the lengths that libsvm expects."""
     state = state_of(estimator)
     if "support_vectors_" not in state:
@@ -37,7 +36,7 @@ def check_support_vectors(estimator: Any) -> None:
     check_indices(support, int(state["shape_fit_"][0]), "support_")
 
 
-def _check_counts(estimator: Any, counts: Array, total: int) -> None:
+def _check_counts(estimator: Estimator, counts: Array, total: int) -> None:
     check_indices(counts, total + 1, "_n_support")
     ensure(counts.ndim == 1 and len(counts) >= 2, "_n_support has fewer than two counts")
     if estimator._impl in _CLASSIFIERS:
@@ -51,7 +50,7 @@ def _check_counts(estimator: Any, counts: Array, total: int) -> None:
         )
 
 
-def _check_vectors(state: dict[str, Any], total: int, width: int) -> None:
+def _check_vectors(state: State, total: int, width: int) -> None:
     vectors, kernel = state["support_vectors_"], state.get("kernel")
     if state["_sparse"]:
         is_plain = isinstance(kernel, str) and kernel != "precomputed"
@@ -63,7 +62,7 @@ def _check_vectors(state: dict[str, Any], total: int, width: int) -> None:
         check_shape(vectors, (total, width), "support_vectors_")
 
 
-def _check_coefficients(state: dict[str, Any], classes: int, total: int) -> None:
+def _check_coefficients(state: State, classes: int, total: int) -> None:
     coefficients = state["_dual_coef_"]
     check_shape(coefficients, (classes - 1, total), "_dual_coef_")
     if state["_sparse"]:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.artifacts.structures.checks import ensure, state_of, structure
+from flask_skmodels.schema.types import Estimator
 
 MAX_THREADS = 1024
 _NAMES = ("n_jobs", "nthread", "nthreads", "num_thread", "num_threads", "thread_count")
 
 
 @structure("sklearn.base.BaseEstimator")
-def check_threads(estimator: Any) -> None:
+def check_threads(estimator: Estimator) -> None:
     """Check the number of threads in the parameters, those of LightGBM and XGBoost included."""
     for name, value in _parameters(state_of(estimator)):
         if name in _NAMES and isinstance(value, int | float | np.number):

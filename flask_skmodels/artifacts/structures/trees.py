@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from flask_skmodels.artifacts.structures.checks import (
+    Part,
     check_indices,
     check_shape,
     ensure,
@@ -15,7 +16,7 @@ from flask_skmodels.artifacts.structures.checks import (
     structure,
     whole_number,
 )
-from flask_skmodels.schema.types import Array
+from flask_skmodels.schema.types import Array, Estimator
 
 MAX_COUNT = 10_000_000  # of the classes or outputs of one tree
 
@@ -54,7 +55,7 @@ def _check_depth(left: Array, right: Array, is_leaf: Array, max_depth: int) -> N
 
 
 @structure("sklearn.tree._tree.Tree")
-def check_tree(tree: Any) -> None:
+def check_tree(tree: Part) -> None:
     """Check the nodes of a tree, the columns that they split on, and the values of its leaves."""
     state = tree.__getstate__()
     nodes, values = state["nodes"], state["values"]
@@ -81,21 +82,21 @@ def check_tree_arguments(arguments: Any) -> None:
 
 
 @structure("sklearn.tree._classes.BaseDecisionTree")
-def check_decision_tree(estimator: Any) -> None:
+def check_decision_tree(estimator: Estimator) -> None:
     """Check that a tree takes X of the width that its estimator accepts."""
     tree = state_of(estimator).get("tree_")
     if tree is not None:
         check_tree_width(tree, feature_count(estimator))
 
 
-def check_tree_width(tree: Any, width: int) -> None:
+def check_tree_width(tree: Part, width: int) -> None:
     """Check the number of columns that a native tree was fitted on."""
     columns = tree.n_features
     ensure(columns == width, f"its tree takes {columns} columns, the estimator {width}")
 
 
 @structure("sklearn.ensemble._forest.BaseForest")
-def check_forest(estimator: Any) -> None:
+def check_forest(estimator: Estimator) -> None:
     """Check that all trees take X of the width that the ensemble accepts."""
     trees = state_of(estimator).get("estimators_")
     if trees is None:
@@ -106,7 +107,7 @@ def check_forest(estimator: Any) -> None:
 
 
 @structure("sklearn.ensemble._gb.BaseGradientBoosting")
-def check_gradient_boosting(estimator: Any) -> None:
+def check_gradient_boosting(estimator: Estimator) -> None:
     """Check that there is a column of scores for each tree of a stage."""
     check_forest(estimator)
     state = state_of(estimator)
@@ -125,7 +126,7 @@ def check_gradient_boosting(estimator: Any) -> None:
         _check_first_scores(state.get("init_"), columns)
 
 
-def _check_first_scores(first: Any, columns: int) -> None:
+def _check_first_scores(first: Part, columns: int) -> None:
     """Check that the estimator of the first scores returns one for each class."""
     if isinstance(first, str):
         return
@@ -140,7 +141,7 @@ def _check_first_scores(first: Any, columns: int) -> None:
 
 
 @structure("sklearn.ensemble._bagging.BaseBagging")
-def check_bagging(estimator: Any) -> None:
+def check_bagging(estimator: Estimator) -> None:
     """Check the columns that each estimator is given."""
     state = state_of(estimator)
     features, estimators = state.get("estimators_features_"), state.get("estimators_")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from flask_skmodels.artifacts.structures.checks import Unsound, ensure
+from flask_skmodels.schema.types import JSONObject, JSONValue
 
 _MAX_DEPTH = 64
 _NUMBERS = {
@@ -16,7 +15,7 @@ _NUMBERS = {
 _CONSTANTS = {"Z": None, "T": True, "F": False}
 
 
-def read_universal_json(data: bytes) -> Any:
+def read_universal_json(data: bytes) -> JSONValue:
     """Return the value in a document; arrays of one type of number become arrays of NumPy.
 
     :raises Unsound: it ends too early, is nested too deeply or is followed by other bytes
@@ -44,7 +43,7 @@ class _UniversalJSONReader:
         ensure(self.position < len(self.data), "its buffer ends too early")
         return self.data[self.position : self.position + 1]
 
-    def value(self, kind: str, depth: int) -> Any:
+    def value(self, kind: str, depth: int) -> JSONValue:
         ensure(depth < _MAX_DEPTH, "its buffer is nested too deeply")
         if kind in _NUMBERS:
             dtype = _NUMBERS[kind]
@@ -65,7 +64,7 @@ class _UniversalJSONReader:
         length: int = self.value(kind, 0)
         return length
 
-    def array(self, depth: int) -> Any:
+    def array(self, depth: int) -> JSONValue:
         kind = self.text(2)[1] if self.peek() == b"$" else None
         if self.peek() != b"#":
             ensure(kind is None, "its buffer has an array of a type without a length")
@@ -78,15 +77,15 @@ class _UniversalJSONReader:
         ensure(kind is None and 0 <= count <= len(self.data), "its buffer has an unknown array")
         return [self.value(self.text(1), depth) for _ in range(count)]
 
-    def items(self, depth: int) -> list[Any]:
+    def items(self, depth: int) -> list[JSONValue]:
         items = []
         while self.peek() != b"]":
             items.append(self.value(self.text(1), depth))
         self.take(1)
         return items
 
-    def mapping(self, depth: int) -> dict[str, Any]:
-        mapping: dict[str, Any] = {}
+    def mapping(self, depth: int) -> JSONObject:
+        mapping: JSONObject = {}
         while self.peek() != b"}":
             key = self.text(self.length())
             ensure(key not in mapping, "its buffer has a key twice")

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MethodType
-from typing import Any
 
 import numpy as np
 
@@ -22,13 +21,13 @@ from flask_skmodels.artifacts.structures import (  # noqa: F401 - each registers
     thread_counts,
     trees,
 )
-from flask_skmodels.artifacts.structures.checks import Unsound, checks_of
+from flask_skmodels.artifacts.structures.checks import Part, Unsound, checks_of
 from flask_skmodels.exceptions import ArtifactError, in_one_line
 
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, bytearray, type})
 
 
-def check_structures(path: Path, root: Any) -> None:
+def check_structures(path: Path, root: Part) -> None:
     """Check all parts of an object whose arrays native code uses without a check of its own.
 
     Each object is visited once, however often it occurs. Nothing in it is called.
@@ -57,10 +56,10 @@ def damaged(name: str, reason: str) -> str:
     return f"its {name} is damaged ({reason}): write the file again from the fitted estimator"
 
 
-def _objects(root: Any) -> Iterator[Any]:
+def _objects(root: Part) -> Iterator[Part]:
     """Yield each object that may have a check, the outer ones before those in them."""
     stack, seen = [root], set[int]()
-    kept: list[Any] = []  # so that no id is used twice
+    kept: list[Part] = []  # so that no id is used twice
     while stack:
         item = stack.pop()
         if type(item) in _PLAIN or id(item) in seen:
@@ -72,7 +71,7 @@ def _objects(root: Any) -> Iterator[Any]:
         stack += _parts(item)
 
 
-def _parts(item: Any) -> Iterator[Any]:
+def _parts(item: Part) -> Iterator[Part]:
     if isinstance(item, np.ndarray):
         if item.dtype == object:
             yield from item.flat
@@ -88,7 +87,7 @@ def _parts(item: Any) -> Iterator[Any]:
     yield from _attributes(item)
 
 
-def _attributes(item: Any) -> Iterator[Any]:
+def _attributes(item: Part) -> Iterator[Part]:
     if isinstance(item, type) or type(item).__module__ == "builtins":
         return
     state = getattr(item, "__dict__", None)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from flask_skmodels.bulk.batch import BatchResult, score_chunk
 from flask_skmodels.bulk.chunks import Chunk
 from flask_skmodels.bulk.shipped_model import FileNotSeen, ShippedModel
+from flask_skmodels.schema.types import ArrowType
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class ChunkTask:
     """
 
     method: str
-    types: Mapping[str, Any]
+    types: Mapping[str, ArrowType]
 
 
 class Pending(Protocol):

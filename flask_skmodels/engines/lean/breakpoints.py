@@ -5,7 +5,7 @@ The probes of the lean engine are drawn from the breakpoints and from the number
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +16,7 @@ from flask_skmodels.engines.lean.encoder_categories import categories_of
 from flask_skmodels.engines.lean.inverse_transforms import Breakpoints, map_back
 from flask_skmodels.engines.lean.sample_texts import sample_texts
 from flask_skmodels.estimators.attributes import get, is_a, is_from
-from flask_skmodels.schema.types import Array, Estimator
+from flask_skmodels.schema.types import Array, Estimator, FieldValue, Keywords
 
 MAX_VALUES = 200  # for each column
 MAX_WIDTH = 20_000  # columns inside a pipeline; hashed words may have millions
@@ -170,7 +170,7 @@ def _of_attributes(estimator: Estimator, width: int) -> Breakpoints:
     return breakpoints
 
 
-def _is_sequence(value: Any) -> bool:
+def _is_sequence(value: object) -> bool:
     return isinstance(value, list | tuple) or getattr(value, "dtype", None) == np.object_
 
 
@@ -219,7 +219,7 @@ def _inner_estimators(estimator: Estimator, width: int) -> list[Estimator]:
     return _evenly_spaced(same, _MAX_ESTIMATORS)
 
 
-def _entries(value: Any) -> Iterable[Any]:
+def _entries(value: Any) -> Iterable[FieldValue]:
     if isinstance(value, np.ndarray):
         return list(value) if value.dtype == object and value.ndim else []
     return value if isinstance(value, list | tuple) else [value]
@@ -230,8 +230,8 @@ def _calibrated_classifier(part: Estimator) -> Estimator:
     return part if hasattr(part, "n_features_in_") else getattr(part, "estimator", None)
 
 
-def _fitted_attributes(estimator: Estimator) -> Mapping[str, Any]:
-    attributes: Mapping[str, Any] = getattr(estimator, "__dict__", {})
+def _fitted_attributes(estimator: Estimator) -> Keywords:
+    attributes: Keywords = getattr(estimator, "__dict__", {})
     return {
         name: value
         for name, value in attributes.items()
@@ -247,12 +247,12 @@ def _merged(each: Iterable[Breakpoints], width: int) -> Breakpoints:
     return merged
 
 
-def _distinct(values: list[Any]) -> list[Any]:
+def _distinct(values: list[FieldValue]) -> list[FieldValue]:
     """Return distinct values without NaN, thinned out evenly if there are too many."""
     return _evenly_spaced(list(dict.fromkeys(value for value in values if value == value)))
 
 
-def _evenly_spaced(values: list[Any], count: int = MAX_VALUES) -> list[Any]:
+def _evenly_spaced(values: list[FieldValue], count: int = MAX_VALUES) -> list[FieldValue]:
     if len(values) <= count:
         return values
     return [values[index] for index in np.linspace(0, len(values) - 1, count).astype(int)]

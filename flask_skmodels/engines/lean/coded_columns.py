@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import nan
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from flask_skmodels.engines.lean.compiler import Decline, doubles
 from flask_skmodels.schema.dtypes import python_values
 from flask_skmodels.schema.fields import NUMERIC_KINDS, Field
 from flask_skmodels.schema.frame import DeferredFrame, Fields, is_float
-from flask_skmodels.schema.types import ColumnValues, FloatArray, ModelInput
+from flask_skmodels.schema.types import ColumnValues, FieldValue, FloatArray, ModelInput, Values
 
 _T = TypeVar("_T")
 _DOUBLE = np.dtype(np.float64)
@@ -44,7 +44,7 @@ class CodedColumns:
     :param width: the number of columns
     """
 
-    def __init__(self, categories: Mapping[int, Sequence[Any]], width: int) -> None:
+    def __init__(self, categories: Mapping[int, Values], width: int) -> None:
         self._codes = {
             index: {value: float(code) for code, value in enumerate(values)}
             for index, values in categories.items()
@@ -70,7 +70,7 @@ class CodedColumns:
         columns = [self._column(index, column) for index, column in enumerate(X.columns)]
         return np.array(columns, dtype=np.float64).T.copy()
 
-    def _coded(self, row: Sequence[Any]) -> list[float]:
+    def _coded(self, row: Values) -> list[float]:
         values = list(row)
         for index, codes in self._codes.items():
             values[index] = codes.get(values[index], nan)
@@ -88,7 +88,7 @@ class CodedColumns:
             self._is_known(field, self._codes.get(index)) for index, field in enumerate(fields)
         )
 
-    def _is_known(self, field: Field, codes: Mapping[Any, float] | None) -> bool:
+    def _is_known(self, field: Field, codes: Mapping[FieldValue, float] | None) -> bool:
         if codes is not None:
             return tuple(field.column.categories or ()) == tuple(codes)
         return field.storage in NUMERIC_KINDS or (field.is_number and is_float(field))

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 Methods = dict[str, Call]
-Form = Callable[[Any, "Compiler"], Methods]
+Form = Callable[[Estimator, "Compiler"], Methods]
 _F = TypeVar("_F", bound=Form)
 
 _LIBRARIES = (*BOOSTING_LIBRARIES, "category_encoders", "imblearn")
@@ -99,7 +99,7 @@ class Compiler:
 
     def __init__(
         self,
-        watch: Callable[[Any, str, Call], Call] | None = None,
+        watch: Callable[[Estimator, str, Call], Call] | None = None,
         *,
         passes_arrays: bool = True,
     ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.sparse import hstack, issparse
@@ -19,7 +18,7 @@ from flask_skmodels.engines.lean.containers import (
 )
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import to_sklearn
-from flask_skmodels.schema.types import ModelInput, ModelOutput
+from flask_skmodels.schema.types import DType, ModelInput, ModelOutput
 
 _NUMBERS = {"number"}
 
@@ -105,7 +104,7 @@ def _sparse_row(outputs: Sequence[ModelOutput]) -> Csr:
     return Csr(*parts, (1, width))
 
 
-def _dtype_of(output: ModelOutput) -> Any:
+def _dtype_of(output: ModelOutput) -> DType:
     """Return the dtype that the output of a transformer has in scikit-learn."""
     if isinstance(output, OneHotRows):
         return np.dtype(np.float64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,14 @@ from scipy import sparse
 
 from flask_skmodels.schema.frame import DeferredFrame
 from flask_skmodels.schema.tabular import Tabular
-from flask_skmodels.schema.types import Array, FloatArray, ModelOutput
+from flask_skmodels.schema.types import (
+    Array,
+    EstimatorInput,
+    FieldValue,
+    FloatArray,
+    ModelOutput,
+    Values,
+)
 
 SPARSE_DTYPES = (np.dtype(np.float64), np.dtype(np.int64))  # texts are counted in int64
 
@@ -30,7 +36,7 @@ class SparseRows(Tabular):
         """Return the rows in the compressed format of scipy's ``csr_matrix``."""
         raise NotImplementedError
 
-    def to_sklearn(self) -> Any:
+    def to_sklearn(self) -> EstimatorInput:
         """Return a ``scipy.sparse.csr_matrix``."""
         rows = self.to_csr()
         return sparse.csr_matrix((rows.data, rows.indices, rows.indptr), shape=rows.shape)
@@ -139,7 +145,7 @@ class ObjectColumns(Tabular):
 
     __slots__ = ("columns",)
 
-    def __init__(self, columns: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, columns: Sequence[Values]) -> None:
         self.columns = columns
 
     def __len__(self) -> int:
@@ -173,13 +179,13 @@ def to_array(X: ModelOutput) -> Array:
     return X.toarray() if sparse.issparse(X) else np.asarray(X)
 
 
-def column_values(X: ModelOutput) -> Sequence[Sequence[Any]]:
+def column_values(X: ModelOutput) -> Sequence[Values]:
     """Return the values of each column as Python objects."""
     if isinstance(X, DeferredFrame):
         return [X.column(index) for index in range(len(X.fields))]
     if isinstance(X, ObjectColumns):
         return X.columns
-    columns: list[list[Any]] = to_array(X).T.tolist()
+    columns: list[list[FieldValue]] = to_array(X).T.tolist()
     return columns
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_skmodels.estimators.attributes import get
-from flask_skmodels.schema.types import Estimator
+from flask_skmodels.schema.types import Estimator, FieldValue
 
 _MAX_CATEGORIES = 10_000
 
 
-def categories_of(encoder: Estimator, column: object) -> list[Any]:
+def categories_of(encoder: Estimator, column: object) -> list[FieldValue]:
     """Return the known categories of one of the encoded columns, without missing values.
 
     :param encoder: a fitted encoder; most encoders contain an ordinal encoder with the categories

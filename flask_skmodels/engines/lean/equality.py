@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import coo_array, issparse
 
-from flask_skmodels.schema.types import Array
+from flask_skmodels.schema.types import Array, Frame, ModelOutput
 
 
-def same(one: Any, other: Any) -> bool:
+def same(one: ModelOutput, other: ModelOutput) -> bool:
     """Return whether two outputs have the same type, shape, dtype and values.
 
     NaN equals NaN. Zero and minus zero differ.
@@ -37,7 +37,7 @@ def _has_same_values(one: Array, other: Array) -> bool:
     return bool((one == other).all())
 
 
-def _same_frames(one: Any, other: Any) -> bool:
+def _same_frames(one: Frame, other: Frame) -> bool:
     """Return whether two data frames of pandas have the same columns, dtypes and values.
 
     Their indices may differ, because the estimator gets a part of a larger data frame.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 
 from flask_skmodels.estimators.attributes import is_a
-from flask_skmodels.schema.types import Estimator, FloatArray
+from flask_skmodels.schema.types import Estimator, FieldValue, FloatArray
 
-Breakpoints = list[list[Any]]
+Breakpoints = list[list[FieldValue]]
 """Some values for each column."""
 
 

@@ -20,7 +20,7 @@ Distances = Callable[[FloatArray], FloatArray]
 _Kernel = Callable[..., Distances]
 
 
-def of_doubles(rows: Any) -> FloatArray:
+def of_doubles(rows: object) -> FloatArray:
     """Return fixed rows unchanged.
 
     :raises Decline: the rows are sparse, or their dtype is not float64
@@ -79,7 +79,9 @@ def nearest_row(
     return search
 
 
-def kernel(name: object, rows: FloatArray, *, jobs: int | None = None, **options: Any) -> Distances:
+def kernel(
+    name: object, rows: FloatArray, *, jobs: int | None = None, **options: object
+) -> Distances:
     """Return a function for a kernel between X and fixed rows.
 
     :param name: the name of the kernel in scikit-learn
@@ -95,13 +97,13 @@ def kernel(name: object, rows: FloatArray, *, jobs: int | None = None, **options
     return make(rows, **options)
 
 
-def _linear(rows: FloatArray, **options: Any) -> Distances:
+def _linear(rows: FloatArray, **options: object) -> Distances:
     transposed = rows.T
     return lambda X: X @ transposed
 
 
 def _polynomial(
-    rows: FloatArray, gamma: float, degree: float = 3, coef0: float = 1, **options: Any
+    rows: FloatArray, gamma: float, degree: float = 3, coef0: float = 1, **options: object
 ) -> Distances:
     transposed = rows.T
 
@@ -115,7 +117,7 @@ def _polynomial(
     return polynomial
 
 
-def _sigmoid(rows: FloatArray, gamma: float, coef0: float = 1, **options: Any) -> Distances:
+def _sigmoid(rows: FloatArray, gamma: float, coef0: float = 1, **options: object) -> Distances:
     transposed = rows.T
 
     def sigmoid(X: FloatArray) -> FloatArray:
@@ -127,7 +129,7 @@ def _sigmoid(rows: FloatArray, gamma: float, coef0: float = 1, **options: Any) -
     return sigmoid
 
 
-def _radial(rows: FloatArray, gamma: float, **options: Any) -> Distances:
+def _radial(rows: FloatArray, gamma: float, **options: object) -> Distances:
     distances = squared_distances(rows)
 
     def radial(X: FloatArray) -> FloatArray:
@@ -138,7 +140,7 @@ def _radial(rows: FloatArray, gamma: float, **options: Any) -> Distances:
     return radial
 
 
-def _laplacian(rows: FloatArray, gamma: float, **options: Any) -> Distances:
+def _laplacian(rows: FloatArray, gamma: float, **options: object) -> Distances:
     def laplacian(X: FloatArray) -> FloatArray:
         values: FloatArray = -gamma * cdist(X, rows, "cityblock")
         return np.exp(values, values)

@@ -10,7 +10,6 @@ from contextlib import suppress
 from datetime import date, datetime
 from itertools import cycle, islice, pairwise
 from math import inf
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from flask_skmodels.schema.dtypes import limits_of
 from flask_skmodels.schema.fields import Field, as_list
 from flask_skmodels.schema.rows import from_python
 from flask_skmodels.schema.schema import FixedSchema, Schema
-from flask_skmodels.schema.types import Estimator, ModelInput
+from flask_skmodels.schema.types import Estimator, FieldValue, JSONValue, ModelInput, Values
 from flask_skmodels.schema.validator import is_number
 
 PROBES = 512
@@ -32,7 +31,7 @@ _EXTREME = (3.5e38, -3.5e38, 1e300, 1e-320, 3e154)
 _PLAIN = (1.0, 0.0, 0.5, 2.0, 100.0)
 _UNKNOWN = ("", "?", "unseen", "Unseen", " ")
 _DATES = (date(2024, 2, 29), date(2001, 1, 1))
-_BY_TYPE: dict[object, Sequence[Any]] = {
+_BY_TYPE: dict[object, Values] = {
     "number": _GENERIC,
     "float": _GENERIC,
     "integer": (1, 0, -1, 2, 100),
@@ -60,7 +59,7 @@ class Probes:
         self,
         schema: Schema,
         estimator: Estimator,
-        examples: Sequence[Any],
+        examples: Sequence[JSONValue],
         *,
         takes_any_type: bool = False,
     ) -> None:
@@ -81,14 +80,14 @@ class Probes:
         """Draw the same rows again from now on."""
         self._random = np.random.default_rng(0)
 
-    def rows(self, count: int = PROBES) -> list[list[Any]]:
+    def rows(self, count: int = PROBES) -> list[list[FieldValue]]:
         """Return random valid rows as a list of values for each column."""
         return [
             self._column(field, pool, count)
             for field, pool in zip(self._schema.column_fields, self._pools, strict=True)
         ]
 
-    def sample(self, count: int) -> list[list[Any]]:
+    def sample(self, count: int) -> list[list[FieldValue]]:
         """Return some plain rows, such as all ones, then random valid rows; no value is missing."""
         columns = []
         for pool in self._pools:
@@ -97,7 +96,7 @@ class Probes:
             columns.append([*islice(cycle(plain or pool), len(_PLAIN)), *drawn])
         return columns
 
-    def build(self, columns: Sequence[Sequence[Any]], *, by_column: bool = False) -> ModelInput:
+    def build(self, columns: Sequence[Values], *, by_column: bool = False) -> ModelInput:
         """Return X for valid rows.
 
         :param columns: the values of each column
@@ -107,7 +106,7 @@ class Probes:
             return self._schema.build_row([column[0] for column in columns])
         return self._schema.build(columns)
 
-    def extremes(self) -> list[list[list[Any]]]:
+    def extremes(self) -> list[list[list[FieldValue]]]:
         """Return single rows that each have one very large or very small number."""
         numeric = [
             index
@@ -129,7 +128,7 @@ class Probes:
         except InvalidInput:
             return None  # the checks at registration report invalid examples
 
-    def _column(self, field: Field, pool: list[Any], count: int) -> list[Any]:
+    def _column(self, field: Field, pool: list[FieldValue], count: int) -> list[FieldValue]:
         values = [pool[index] for index in self._random.integers(len(pool), size=count)]
         if field.nullable:
             for index in np.flatnonzero(self._random.random(count) < _SHARE_MISSING):
@@ -145,7 +144,7 @@ def _takes_no_negatives(estimator: Estimator) -> bool:
     return tags is not None and bool(tags.input_tags.positive_only)
 
 
-def _not_negative(pool: list[Any]) -> list[Any]:
+def _not_negative(pool: list[FieldValue]) -> list[FieldValue]:
     """Return the values without negative numbers, unless there are no others.
 
     Otherwise most rows would have a negative number, and an estimator that refuses such rows would
@@ -154,18 +153,18 @@ def _not_negative(pool: list[Any]) -> list[Any]:
     return [v for v in pool if not (isinstance(v, int | float) and v < 0)] or pool
 
 
-def row_slice(columns: Sequence[Sequence[Any]], start: int, stop: int) -> list[Sequence[Any]]:
+def row_slice(columns: Sequence[Values], start: int, stop: int) -> list[Values]:
     """Return the rows from start to stop."""
     return [column[start:stop] for column in columns]
 
 
-def repeat_rows(parts: Sequence[Sequence[Sequence[Any]]], count: int) -> list[list[Any]]:
+def repeat_rows(parts: Sequence[Sequence[Values]], count: int) -> list[list[FieldValue]]:
     """Return the rows of all parts, repeated or cut to a number of rows."""
     columns = [[value for part in parts for value in part[index]] for index in range(len(parts[0]))]
     return [list(islice(cycle(column), count)) for column in columns]
 
 
-def _pool(field: Field, breakpoints: list[Any]) -> list[Any]:
+def _pool(field: Field, breakpoints: list[FieldValue]) -> list[FieldValue]:
     """Return the values from which a column of probes is drawn."""
     allowed = field.definition.get("allowed")
     if allowed is not None:
@@ -176,7 +175,7 @@ def _pool(field: Field, breakpoints: list[Any]) -> list[Any]:
     return list(categories) * max(1, len(others) // len(categories)) + others
 
 
-def _uncategorized_pool(field: Field, breakpoints: list[Any]) -> list[Any]:
+def _uncategorized_pool(field: Field, breakpoints: list[FieldValue]) -> list[FieldValue]:
     if field.is_number:
         return _numbers(field, breakpoints)
     if field.kind == "boolean":
@@ -192,7 +191,7 @@ def _uncategorized_pool(field: Field, breakpoints: list[Any]) -> list[Any]:
     raise Decline(f"no values can be drawn for field {field.name!r}")
 
 
-def _pool_of_any_type(field: Field, breakpoints: list[Any]) -> list[Any]:
+def _pool_of_any_type(field: Field, breakpoints: list[FieldValue]) -> list[FieldValue]:
     """Return the values of a field of any type, one type after the other."""
     with suppress(Decline):
         return _pool(field, breakpoints)
@@ -203,7 +202,7 @@ def _pool_of_any_type(field: Field, breakpoints: list[Any]) -> list[Any]:
     return pool
 
 
-def _numbers(field: Field, breakpoints: list[Any]) -> list[Any]:
+def _numbers(field: Field, breakpoints: list[FieldValue]) -> list[FieldValue]:
     numbers = sorted({float(value) for value in breakpoints if is_number(value)})
     between = [(low + high) / 2 for low, high in pairwise(numbers)]
     beside = _neighbours(numbers)

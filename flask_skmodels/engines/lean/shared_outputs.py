@@ -16,7 +16,7 @@ import numpy as np
 
 from flask_skmodels.engines.native import Call
 from flask_skmodels.schema.tabular import copy_of, matrix_of
-from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
+from flask_skmodels.schema.types import Estimator, EstimatorInput, ModelInput, ModelOutput
 
 _CALLERS = ("predict", "predict_log_proba")
 _CALLED = ("predict_proba", "decision_function")
@@ -122,14 +122,14 @@ def _recording(
     of other threads, which have a different X, are not recorded.
     """
     recorded: dict[str, ModelOutput] = {}
-    passed: list[Any] = []
+    passed: list[EstimatorInput] = []
     thread = get_ident()
 
-    def note_input(X: Any) -> None:
+    def note_input(X: EstimatorInput) -> None:
         if get_ident() == thread:
             passed.append(X)
 
-    def note(X: Any, result: Any, name: str) -> None:
+    def note(X: EstimatorInput, result: ModelOutput, name: str) -> None:
         if get_ident() == thread and passed and X is passed[-1]:
             recorded[name] = copy_of(result)
 
@@ -147,7 +147,7 @@ def _recording(
 
 
 def _before(call: Callable[..., Any], note: Callable[[Any], None]) -> Callable[..., Any]:
-    def substitute(X: Any, *arguments: Any, **named: Any) -> Any:
+    def substitute(X: EstimatorInput, *arguments: Any, **named: Any) -> Any:
         note(X)
         return call(X, *arguments, **named)
 
@@ -157,7 +157,7 @@ def _before(call: Callable[..., Any], note: Callable[[Any], None]) -> Callable[.
 def _after(
     call: Callable[..., Any], name: str, note: Callable[[Any, Any, str], None]
 ) -> Callable[..., Any]:
-    def substitute(X: Any, *arguments: Any, **named: Any) -> Any:
+    def substitute(X: EstimatorInput, *arguments: Any, **named: Any) -> Any:
         result = call(X, *arguments, **named)
         if isinstance(result, np.ndarray | list) and not arguments and not named:
             note(X, result, name)

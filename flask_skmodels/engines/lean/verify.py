@@ -20,7 +20,15 @@ from flask_skmodels.engines.threadpools import one_thread
 from flask_skmodels.estimators import introspect
 from flask_skmodels.schema.schema import Schema
 from flask_skmodels.schema.tabular import Tabular, copy_of, matrix_of, to_sklearn
-from flask_skmodels.schema.types import Estimator, ModelInput, ModelOutput
+from flask_skmodels.schema.types import (
+    Estimator,
+    FieldValue,
+    Frame,
+    JSONValue,
+    ModelInput,
+    ModelOutput,
+    Values,
+)
 
 MAX_ROWS = PROBES  # rows that are verified; with more, scikit-learn's checks cost little
 SECONDS = 0.25  # time limit for the native calls of one method
@@ -29,7 +37,7 @@ _SIZES = (1, 2, 65, 1, 64, 1, 33, 8, 3, *[1] * 20)
 _PARTS_WITH_A_FRAME = 4  # for which the data frame is made as for a request: 1, 2, 65 and 1 rows
 _PARTS = list(pairwise(accumulate(_SIZES, initial=0)))
 
-ProbeRows = Sequence[Sequence[Any]]  # a list for each column
+ProbeRows = Sequence[Values]  # a list for each column
 
 
 class Mismatch(Exception):
@@ -67,7 +75,7 @@ def lean_calls(
     estimator: Estimator,
     native: Mapping[str, Call],
     schema: Schema,
-    examples: Sequence[Any] = (),
+    examples: Sequence[JSONValue] = (),
     *,
     passes_arrays: bool = True,
 ) -> VerifiedCalls:
@@ -108,7 +116,7 @@ def _verify_all(
     lean: Mapping[str, Call],
     native: Mapping[str, Call],
     schema: Schema,
-    examples: Sequence[Any],
+    examples: Sequence[JSONValue],
 ) -> None:
     with quiet_on_one_thread():
         probes = Probes(schema, estimator, examples)
@@ -184,7 +192,7 @@ def _verify(lean: Call, native: Call, probes: Probes) -> None:
         _compare(lean, native, examples, "the examples")
 
 
-def _frame_of_columns(X: ModelInput) -> Any:
+def _frame_of_columns(X: ModelInput) -> Frame:
     """Return the pandas data frame of X if that is made column by column, else None."""
     is_of_columns = isinstance(X, Tabular) and matrix_of(X) is None
     frame = to_sklearn(X) if is_of_columns else None
@@ -208,7 +216,7 @@ def _count_of_rows(rows: int) -> str:
     return f"{rows} rows" if rows > 1 else "one row"
 
 
-def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
+def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[FieldValue]]:
     """Return probe rows on which the estimator does not raise.
 
     On rows where it raises, the lean form must raise too. But it is called only after the estimator
@@ -241,7 +249,9 @@ def accepted_rows(lean: Call, native: Call, probes: Probes) -> list[list[Any]]:
     return repeat_rows(good, PROBES)
 
 
-def _compare(lean: Call, native: Call, X: ModelInput, rows: str, frame: Any = None) -> ModelOutput:
+def _compare(
+    lean: Call, native: Call, X: ModelInput, rows: str, frame: Frame = None
+) -> ModelOutput:
     """Return the estimator's result after checking that the lean form returns the same.
 
     :param rows: the number of rows, in words
@@ -295,7 +305,7 @@ def _output_of(native: Call, X: ModelInput) -> ModelOutput | None:
         return None
 
 
-def _compare_extreme(lean: Call, native: Call, X: ModelInput, frame: Any) -> bool:
+def _compare_extreme(lean: Call, native: Call, X: ModelInput, frame: Frame) -> bool:
     """Compare the results for one row.
 
     :param frame: a data frame of the same row for the estimator; None to make it from X

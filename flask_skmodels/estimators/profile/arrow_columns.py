@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 
 from flask_skmodels.estimators.profile.column_summary import ColumnSummary
 from flask_skmodels.estimators.profile.numpy_columns import add_objects
 from flask_skmodels.schema.fields import NUMERIC_KINDS
+from flask_skmodels.schema.types import ArrowColumn, ArrowType
 
 SAMPLE = 100_000  # values of a column, from which bins are taken
 
@@ -35,9 +35,9 @@ class StreamedColumn:
         self.summary = ColumnSummary(name, limit=SAMPLE)
         self._pandas_dtype = pandas_dtype
         self._marker = "nan" if is_csv and container == "pandas" else "none"
-        self._type: Any = None
+        self._type: ArrowType = None
 
-    def add(self, column: Any) -> None:
+    def add(self, column: ArrowColumn) -> None:
         """Add rows: an array of Arrow, or a list of Python objects."""
         if isinstance(column, list):
             add_objects(self.summary, column)
@@ -46,7 +46,7 @@ class StreamedColumn:
         self.summary.add_missing(column.null_count, self._marker)
         self._add_present(column.drop_null() if column.null_count else column)
 
-    def _add_present(self, column: Any) -> None:
+    def _add_present(self, column: ArrowColumn) -> None:
         types, summary = import_module("pyarrow").types, self.summary
         kind = column.type
         if types.is_dictionary(kind):
@@ -64,14 +64,14 @@ class StreamedColumn:
         else:
             summary.add_objects(column.to_pylist())
 
-    def _add_times(self, column: Any) -> None:
+    def _add_times(self, column: ArrowColumn) -> None:
         compute = import_module("pyarrow.compute")
         if column.type.tz is not None:
             self.summary.zone = str(column.type.tz)
             column = compute.local_timestamp(column)
         self.summary.add_times(column.to_numpy(zero_copy_only=False).astype("datetime64[us]"))
 
-    def _add_categories(self, column: Any) -> None:
+    def _add_categories(self, column: ArrowColumn) -> None:
         known = self.summary.categories or ()
         values = column.dictionary.to_pylist()
         self.summary.categories = tuple(dict.fromkeys((*known, *values)))

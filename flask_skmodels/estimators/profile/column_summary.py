@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from flask_skmodels.estimators.profile.summaries import (
     ValueCounts,
 )
 from flask_skmodels.schema.fields import NUMBER_KINDS, TIME_KINDS
-from flask_skmodels.schema.types import Array
+from flask_skmodels.schema.types import Array, FieldValue, Keywords, Values
 
 MAX_CATEGORIES = 1_000
 
@@ -37,7 +36,7 @@ class ColumnSummary:
         self.name = name
         self.dtype = ""
         self.label: int | None = None
-        self.categories: tuple[Any, ...] | None = None
+        self.categories: tuple[FieldValue, ...] | None = None
         self.is_ordered = False
         self.zone: str | None = None
         self.types: set[str] = set()
@@ -85,7 +84,7 @@ class ColumnSummary:
         count = int(np.count_nonzero(values))
         self.add_counts("boolean", {True: count, False: len(values) - count})
 
-    def add_counts(self, type_: str, counts: Mapping[Any, int]) -> None:
+    def add_counts(self, type_: str, counts: Mapping[FieldValue, int]) -> None:
         """Add the number of occurrences of each value, texts or booleans."""
         counts = {value: count for value, count in counts.items() if count}
         self._add(type_, sum(counts.values()))
@@ -100,14 +99,14 @@ class ColumnSummary:
         """Add rows whose values have a type that no field can have."""
         self._add("any", count)
 
-    def add_objects(self, values: Sequence[Any]) -> None:
+    def add_objects(self, values: Values) -> None:
         """Add the values of rows: Python objects, none of them missing."""
         types = {kind: _type_of(kind) for kind in set(map(type, values))}
         for type_ in dict.fromkeys(types.values()):
             chosen = [v for v in values if types[type(v)] == type_] if len(types) > 1 else values
             self._add_objects(type_, chosen)
 
-    def _add_objects(self, type_: str, values: Sequence[Any]) -> None:
+    def _add_objects(self, type_: str, values: Values) -> None:
         if type_ == "string":
             self.add_texts(values)
         elif type_ == "boolean":
@@ -120,7 +119,7 @@ class ColumnSummary:
         else:
             self.add_other(len(values))
 
-    def _add_python_times(self, values: Sequence[Any], *, is_date: bool) -> None:
+    def _add_python_times(self, values: Values, *, is_date: bool) -> None:
         zones = {str(each.tzinfo) for each in values if not is_date and each.tzinfo is not None}
         self.zone = self.zone or next(iter(sorted(zones)), None)
         local = values if is_date else [each.replace(tzinfo=None) for each in values]
@@ -159,7 +158,7 @@ class ColumnSummary:
             **attributes,
         )
 
-    def _statistics(self, type_: str) -> dict[str, Any]:
+    def _statistics(self, type_: str) -> Keywords:
         if self.categories is not None:
             return self._counts.describe()
         if type_ in NUMBER_KINDS:
@@ -196,7 +195,7 @@ def _type_of(kind: type) -> str:
     return "date" if issubclass(kind, date) else "any"
 
 
-def _array_of_numbers(values: Sequence[Any], type_: str) -> Array:
+def _array_of_numbers(values: Values, type_: str) -> Array:
     """Return numbers as an array; integers that int64 cannot hold become floats."""
     if type_ == "integer":
         try:
@@ -206,7 +205,7 @@ def _array_of_numbers(values: Sequence[Any], type_: str) -> Array:
     return np.array([float(value) for value in values], dtype=np.float64)
 
 
-def _float(value: Any) -> float:
+def _float(value: FieldValue) -> float:
     try:
         return float(value)
     except OverflowError:

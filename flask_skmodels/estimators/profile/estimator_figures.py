@@ -12,7 +12,7 @@ from flask_skmodels.estimators.introspect import class_name
 from flask_skmodels.estimators.profile.rounding import round_number
 from flask_skmodels.estimators.profile.summaries import MIN_ROWS
 from flask_skmodels.exceptions import ModelError, in_one_line
-from flask_skmodels.schema.types import Estimator
+from flask_skmodels.schema.types import Estimator, EstimatorInput, ModelOutput
 
 MAX_ROWS = 100_000
 PART = 10_000
@@ -27,11 +27,11 @@ class EstimatorFigures:
     def __init__(self, estimator: Estimator) -> None:
         self._estimator = estimator
         self._steps = _linear_steps(estimator)
-        self._predictions: list[Any] = []
+        self._predictions: list[ModelOutput] = []
         self._sum: Any = 0.0
         self.rows = 0
 
-    def add(self, X: Any) -> None:
+    def add(self, X: EstimatorInput) -> None:
         """Add rows of the training data.
 
         :raises ModelError: the estimator cannot predict the rows
@@ -48,7 +48,7 @@ class EstimatorFigures:
             self._add_to_baseline(X)
         self.rows += X.shape[0] if hasattr(X, "shape") else len(X)
 
-    def _add_to_baseline(self, X: Any) -> None:
+    def _add_to_baseline(self, X: EstimatorInput) -> None:
         try:
             for step in self._steps[:-1]:
                 X = step.transform(X)
@@ -77,7 +77,7 @@ class EstimatorFigures:
         return tuple(round_number(value, "nearest") for value in mean.tolist())
 
 
-def _linear_steps(estimator: Estimator) -> list[Any]:
+def _linear_steps(estimator: Estimator) -> list[Estimator]:
     """Return the steps of an estimator, none if the last one is not linear."""
     with suppress(Exception):  # an object with unusual attributes
         steps = _steps(estimator)
@@ -85,7 +85,7 @@ def _linear_steps(estimator: Estimator) -> list[Any]:
     return []
 
 
-def _steps(estimator: Estimator) -> list[Any]:
+def _steps(estimator: Estimator) -> list[Estimator]:
     """Return the steps of an estimator in the order in which a row passes through them."""
     if is_a(estimator, "Pipeline"):
         *first, last = active_steps(estimator)
@@ -101,7 +101,7 @@ def _is_linear(estimator: Estimator) -> bool:
     return is_from_sklearn(estimator) and get(estimator, "coef_") is not None
 
 
-def figures_of(estimator: Estimator, X: Any) -> EstimatorFigures:
+def figures_of(estimator: Estimator, X: EstimatorInput) -> EstimatorFigures:
     """Return the figures of an estimator for at most 100,000 rows of X, evenly spaced.
 
     :raises ModelError: the estimator cannot predict X

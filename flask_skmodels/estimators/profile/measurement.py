@@ -15,13 +15,13 @@ from flask_skmodels.estimators.profile.column_summary import ColumnSummary
 from flask_skmodels.estimators.profile.estimator_figures import figures_of
 from flask_skmodels.estimators.profile.strict_reading import MAX_COLUMNS, MAX_OUTPUTS
 from flask_skmodels.exceptions import ModelError
-from flask_skmodels.schema.types import Estimator
+from flask_skmodels.schema.types import Estimator, EstimatorInput, Keywords
 
 _MODULES = {"pandas": ("pandas",), "polars": ("polars",), "array": (), "list": ()}
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 
 
-def measure(X: Any, y: Any = None, estimator: Estimator = None) -> dict[str, Any]:
+def measure(X: EstimatorInput, y: Any = None, estimator: Estimator = None) -> Keywords:
     """Return the attributes of a profile; see :meth:`Profile.of`.
 
     :raises ModelError: X is of an unknown kind, or has no columns, too many, or two of one name
@@ -42,7 +42,7 @@ def measure(X: Any, y: Any = None, estimator: Estimator = None) -> dict[str, Any
     }
 
 
-def container_of(X: Any) -> str:
+def container_of(X: EstimatorInput) -> str:
     """Return the kind of training data, as in :class:`Profile`.
 
     :raises ModelError: X is of an unknown kind
@@ -63,12 +63,12 @@ def container_of(X: Any) -> str:
     )
 
 
-def row_count(X: Any) -> int:
+def row_count(X: EstimatorInput) -> int:
     """Return the number of rows of training data."""
     return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 
-def column_profiles(X: Any, container: str, most: int) -> tuple[ColumnProfile, ...]:
+def column_profiles(X: EstimatorInput, container: str, most: int) -> tuple[ColumnProfile, ...]:
     """Return the profiles of the columns.
 
     :param container: the kind of X
@@ -78,7 +78,7 @@ def column_profiles(X: Any, container: str, most: int) -> tuple[ColumnProfile, .
     return tuple(summary.profile() for summary in _summaries(X, container, most))
 
 
-def _summaries(X: Any, container: str, most: int) -> Iterator[ColumnSummary]:
+def _summaries(X: EstimatorInput, container: str, most: int) -> Iterator[ColumnSummary]:
     if container == "pandas":
         _check_width(X.shape[1], most)
         return pandas_columns.summaries(X)
@@ -91,7 +91,7 @@ def _summaries(X: Any, container: str, most: int) -> Iterator[ColumnSummary]:
     return _summaries_of_list(X, most)
 
 
-def _summaries_of_list(X: Any, most: int) -> Iterator[ColumnSummary]:
+def _summaries_of_list(X: EstimatorInput, most: int) -> Iterator[ColumnSummary]:
     first: Any = X[0] if len(X) and not _is_from(X, "pandas") else None
     if isinstance(first, Mapping):
         return numpy_columns.summaries_of_mappings(X, most)
@@ -136,5 +136,5 @@ def library_versions(container: str, estimator: Estimator = None) -> dict[str, s
     return versions
 
 
-def _is_from(X: Any, library: str) -> bool:
+def _is_from(X: EstimatorInput, library: str) -> bool:
     return type(X).__module__.partition(".")[0] == library

@@ -10,12 +10,12 @@ import numpy as np
 from flask_skmodels.estimators.profile.column_summary import ColumnSummary
 from flask_skmodels.estimators.profile.pandas_columns import PART
 from flask_skmodels.exceptions import ModelError
-from flask_skmodels.schema.types import Array
+from flask_skmodels.schema.types import Array, EstimatorInput, FieldValue, Values
 
 _ABSENT = object()
 
 
-def summaries(X: Any) -> Iterator[ColumnSummary]:
+def summaries(X: EstimatorInput) -> Iterator[ColumnSummary]:
     """Yield the summary of each column of an array or a sparse matrix."""
     columns = X.tocsc() if hasattr(X, "tocsc") else X
     for index in range(X.shape[1]):
@@ -23,7 +23,7 @@ def summaries(X: Any) -> Iterator[ColumnSummary]:
         yield _summary(f"x{index}", np.asarray(column))
 
 
-def summaries_of_rows(rows: Sequence[Sequence[Any]]) -> Iterator[ColumnSummary]:
+def summaries_of_rows(rows: Sequence[Values]) -> Iterator[ColumnSummary]:
     """Yield the summary of each column of a list of rows.
 
     :raises ModelError: the rows differ in length
@@ -35,7 +35,9 @@ def summaries_of_rows(rows: Sequence[Sequence[Any]]) -> Iterator[ColumnSummary]:
         yield summary_of_values([row[index] for row in rows], f"x{index}")
 
 
-def summaries_of_mappings(rows: Sequence[Mapping[str, Any]], most: int) -> Iterator[ColumnSummary]:
+def summaries_of_mappings(
+    rows: Sequence[Mapping[str, FieldValue]], most: int
+) -> Iterator[ColumnSummary]:
     """Yield the summary of each key of a list of mappings; if a mapping lacks it, it is missing.
 
     :raises ModelError: there are more keys than allowed
@@ -75,7 +77,7 @@ def _summary(name: str, values: Array) -> ColumnSummary:
     return summary
 
 
-def add_objects(summary: ColumnSummary, values: Sequence[Any]) -> None:
+def add_objects(summary: ColumnSummary, values: Values) -> None:
     """Add Python objects, some of which may be missing: None, NaN, NaT or ``pandas.NA``."""
     missing = [marker for value in values if (marker := _marker_of(value)) is not None]
     for marker in dict.fromkeys(missing):
@@ -84,7 +86,7 @@ def add_objects(summary: ColumnSummary, values: Sequence[Any]) -> None:
     summary.add_objects(present)
 
 
-def _marker_of(value: Any) -> str | None:
+def _marker_of(value: FieldValue) -> str | None:
     """Return how a missing value is written, None for a value."""
     if value is None:
         return "none"

@@ -11,11 +11,12 @@ import numpy as np
 
 from flask_skmodels.estimators.profile.column_summary import ColumnSummary
 from flask_skmodels.exceptions import ModelError
+from flask_skmodels.schema.types import DType, FieldValue, Frame, Series
 
 PART = 2**16  # rows of a column of objects that are converted at a time
 
 
-def summaries(frame: Any) -> Iterator[ColumnSummary]:
+def summaries(frame: Frame) -> Iterator[ColumnSummary]:
     """Yield the summary of each column of a data frame.
 
     :raises ModelError: two columns have the same label, or a label is neither text nor an integer
@@ -37,7 +38,7 @@ def _label(label: Any) -> str | int:
     raise ModelError(f"the column label {label!r} of the training data is not text or an integer")
 
 
-def _summary(series: Any, label: str | int) -> ColumnSummary:
+def _summary(series: Series, label: str | int) -> ColumnSummary:
     summary = ColumnSummary(str(label))
     summary.label = label if isinstance(label, int) else None
     summary.dtype = str(series.dtype)
@@ -45,7 +46,7 @@ def _summary(series: Any, label: str | int) -> ColumnSummary:
     return summary
 
 
-def add_series(summary: ColumnSummary, series: Any) -> None:
+def add_series(summary: ColumnSummary, series: Series) -> None:
     """Add the values of a series to the summary of a column."""
     from pandas import CategoricalDtype
     from pandas.api.types import (
@@ -72,26 +73,26 @@ def add_series(summary: ColumnSummary, series: Any) -> None:
         _add_objects(summary, series)
 
 
-def _is_object(dtype: Any) -> bool:
+def _is_object(dtype: DType) -> bool:
     return bool(dtype == np.dtype(object))
 
 
-def _is_text(dtype: Any) -> bool:
+def _is_text(dtype: DType) -> bool:
     """Return True for a dtype whose values are all texts."""
     return isinstance(dtype, import_module("pandas").StringDtype)
 
 
-def _integer_type(dtype: Any) -> Any:
+def _integer_type(dtype: DType) -> DType:
     return np.uint64 if str(dtype).lower().startswith("uint64") else np.int64
 
 
-def _marker(series: Any) -> str:
+def _marker(series: Series) -> str:
     """Return how a missing value of an extension dtype is written."""
     value = getattr(series.dtype, "na_value", None)
     return "na" if type(value).__name__ == "NAType" else "nan"
 
 
-def _present(summary: ColumnSummary, series: Any) -> Any:
+def _present(summary: ColumnSummary, series: Series) -> Series:
     """Count the missing values of a series, and return it without them."""
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iub":
         return series
@@ -101,7 +102,7 @@ def _present(summary: ColumnSummary, series: Any) -> Any:
     return series[~mask] if count else series
 
 
-def _add_floats(summary: ColumnSummary, series: Any) -> None:
+def _add_floats(summary: ColumnSummary, series: Series) -> None:
     if isinstance(series.dtype, np.dtype):
         values = series.to_numpy()
     else:
@@ -109,7 +110,7 @@ def _add_floats(summary: ColumnSummary, series: Any) -> None:
     summary.add_floats(values)
 
 
-def _add_times(summary: ColumnSummary, series: Any) -> None:
+def _add_times(summary: ColumnSummary, series: Series) -> None:
     present = _present(summary, series)
     zone = getattr(series.dt, "tz", None)
     if zone is not None:
@@ -118,7 +119,7 @@ def _add_times(summary: ColumnSummary, series: Any) -> None:
     summary.add_times(present.to_numpy(dtype="datetime64[us]"))
 
 
-def _add_categories(summary: ColumnSummary, series: Any) -> None:
+def _add_categories(summary: ColumnSummary, series: Series) -> None:
     codes = series.cat.codes.to_numpy()
     categories = series.cat.categories.tolist()
     missing = int(np.count_nonzero(codes < 0))
@@ -132,7 +133,7 @@ def _add_categories(summary: ColumnSummary, series: Any) -> None:
     summary.add_counts(type_of_categories(categories), dict(zip(categories, counts, strict=True)))
 
 
-def type_of_categories(categories: list[Any]) -> str:
+def type_of_categories(categories: list[FieldValue]) -> str:
     """Return the type of a field for the categories of a column."""
     kinds = {type(each) for each in categories}
     if kinds <= {str}:
@@ -144,7 +145,7 @@ def type_of_categories(categories: list[Any]) -> str:
     return "any"
 
 
-def _add_objects(summary: ColumnSummary, series: Any) -> None:
+def _add_objects(summary: ColumnSummary, series: Series) -> None:
     add = summary.add_texts if _is_text(series.dtype) else summary.add_objects
     for start in range(0, len(series), PART):
         part = series.iloc[start : start + PART]
@@ -156,7 +157,7 @@ def _add_objects(summary: ColumnSummary, series: Any) -> None:
         add(part.tolist())
 
 
-def _object_marker(value: Any, of_dtype: str) -> str:
+def _object_marker(value: FieldValue, of_dtype: str) -> str:
     if value is None:
         return "none"
     return "na" if type(value).__name__ == "NAType" else of_dtype

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from flask_skmodels.estimators.profile.column_summary import ColumnSummary
 from flask_skmodels.estimators.profile.pandas_columns import PART
+from flask_skmodels.schema.types import Frame, Series
 
 
-def summaries(frame: Any) -> Iterator[ColumnSummary]:
+def summaries(frame: Frame) -> Iterator[ColumnSummary]:
     """Yield the summary of each column of a data frame."""
     for series in frame.get_columns():
         summary = ColumnSummary(series.name)
@@ -18,7 +18,7 @@ def summaries(frame: Any) -> Iterator[ColumnSummary]:
         yield summary
 
 
-def _add(summary: ColumnSummary, series: Any) -> None:
+def _add(summary: ColumnSummary, series: Series) -> None:
     missing = series.null_count()
     summary.add_missing(missing, "none")
     present = series.drop_nulls() if missing else series
@@ -44,7 +44,7 @@ def _add(summary: ColumnSummary, series: Any) -> None:
         summary.add_other(len(present))
 
 
-def _add_categories(summary: ColumnSummary, series: Any) -> None:
+def _add_categories(summary: ColumnSummary, series: Series) -> None:
     is_fixed = type(series.dtype).__name__ == "Enum"
     categories = series.dtype.categories if is_fixed else series.unique(maintain_order=True)
     summary.categories = tuple(map(str, categories.to_list()))

@@ -23,7 +23,7 @@ from flask_skmodels.estimators.profile.strict_reading import (
 )
 from flask_skmodels.exceptions import ArtifactError, ModelError
 from flask_skmodels.schema.fields import Inputs
-from flask_skmodels.schema.types import Estimator, JSONObject
+from flask_skmodels.schema.types import Estimator, EstimatorInput, JSONObject
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -57,7 +57,7 @@ class Profile:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, X: Any, y: Any = None, estimator: Estimator = None) -> Profile:
+    def of(cls, X: EstimatorInput, y: Any = None, estimator: Estimator = None) -> Profile:
         """Return the profile of training data.
 
         :param X: the data that the estimator was fitted on: a pandas or polars data frame, an

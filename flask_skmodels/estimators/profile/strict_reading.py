@@ -20,7 +20,7 @@ from flask_skmodels.estimators.profile.column_profile import (
     ColumnProfile,
     Frequent,
 )
-from flask_skmodels.schema.types import JSONObject
+from flask_skmodels.schema.types import JSONMapping, JSONObject, JSONValue, Keywords
 from flask_skmodels.schema.validator import is_number
 
 FORMAT = "flask-skmodels-profile"
@@ -36,7 +36,7 @@ MAX_BASELINE = 1_000_000
 MAX_OUTPUTS = 1_000
 MAX_TEXT = 10_000  # characters of a text
 
-_ValueReader = Callable[[Any], Any]
+_ValueReader = Callable[[JSONValue], Any]
 
 
 class MalformedProfile(Exception):
@@ -59,7 +59,7 @@ def parse(data: bytes) -> JSONObject:
     return document
 
 
-def read_document(document: Mapping[str, Any]) -> dict[str, Any]:
+def read_document(document: JSONMapping) -> Keywords:
     """Return the attributes of a profile from its JSON form.
 
     :raises MalformedProfile: a key is missing, or its value is not allowed
@@ -73,13 +73,13 @@ def read_document(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_object(
-    entries: Mapping[str, Any], readers: Mapping[str, _ValueReader], required: Sequence[str]
-) -> dict[str, Any]:
+    entries: JSONMapping, readers: Mapping[str, _ValueReader], required: Sequence[str]
+) -> Keywords:
     """Return the values of known keys from their readers, and all other keys as ``extra``.
 
     A key whose value is null counts as missing.
     """
-    attributes: dict[str, Any] = {}
+    attributes: Keywords = {}
     extra: JSONObject = {}
     for key, value in entries.items():
         reader = readers.get(key)
@@ -98,10 +98,10 @@ def _read_object(
     return attributes | {"extra": extra}
 
 
-def _columns(most: int) -> Callable[[Any], tuple[ColumnProfile, ...]]:
+def _columns(most: int) -> Callable[[JSONValue], tuple[ColumnProfile, ...]]:
     read_all = _array(_column, most)
 
-    def read(value: Any) -> tuple[ColumnProfile, ...]:
+    def read(value: JSONValue) -> tuple[ColumnProfile, ...]:
         columns = read_all(value)
         names = {column.name for column in columns}
         if len(names) != len(columns):
@@ -111,13 +111,13 @@ def _columns(most: int) -> Callable[[Any], tuple[ColumnProfile, ...]]:
     return read
 
 
-def _column(value: Any) -> ColumnProfile:
+def _column(value: JSONValue) -> ColumnProfile:
     attributes = _read_object(_object(value), _COLUMN, ("name", "type", "dtype", "count"))
     _check_kinds(attributes)
     return ColumnProfile(**attributes)
 
 
-def _check_kinds(attributes: Mapping[str, Any]) -> None:
+def _check_kinds(attributes: Keywords) -> None:
     """Check that the bounds are in ascending order and have the column's type."""
     low, high, bins = (attributes.get(key) for key in ("min", "max", "bins"))
     edges = [] if bins is None else list(bins.edges)
@@ -129,7 +129,7 @@ def _check_kinds(attributes: Mapping[str, Any]) -> None:
         raise MalformedProfile("min, max and bins are not in ascending order")
 
 
-def _bins(value: Any) -> Bins:
+def _bins(value: JSONValue) -> Bins:
     entries = _object(value)
     edges, shares = _edges(entries.get("edges")), _shares_of_bins(entries.get("shares"))
     if len(edges) != len(shares) + 1 or not shares:
@@ -139,7 +139,7 @@ def _bins(value: Any) -> Bins:
     return Bins(edges, shares)
 
 
-def _frequent(value: Any) -> Frequent:
+def _frequent(value: JSONValue) -> Frequent:
     entries = _object(value)
     values, shares = _values(entries.get("values")), _shares(entries.get("shares"))
     if len(values) != len(shares):
@@ -148,8 +148,10 @@ def _frequent(value: Any) -> Frequent:
 
 
 def _array(
-    read: _ValueReader, most: int, are_valid: Callable[[list[Any]], bool] = lambda values: False
-) -> Callable[[Any], tuple[Any, ...]]:
+    read: _ValueReader,
+    most: int,
+    are_valid: Callable[[list[JSONValue]], bool] = lambda values: False,
+) -> Callable[[JSONValue], tuple[Any, ...]]:
     """Return a reader of arrays.
 
     :param read: the reader of an entry
@@ -158,7 +160,7 @@ def _array(
         own
     """
 
-    def read_all(value: Any) -> tuple[Any, ...]:
+    def read_all(value: JSONValue) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise MalformedProfile("an array is expected")
         if len(value) > most:
@@ -168,36 +170,36 @@ def _array(
     return read_all
 
 
-def _are_numbers(values: list[Any]) -> bool:
+def _are_numbers(values: list[JSONValue]) -> bool:
     return set(map(type, values)) <= {int, float} and all(map(isfinite, values))
 
 
-def _are_shares(values: list[Any]) -> bool:
+def _are_shares(values: list[JSONValue]) -> bool:
     are_floats = set(map(type, values)) == {float}
     return are_floats and _are_numbers(values) and min(values) >= 0 and max(values) <= 1
 
 
-def _object(value: Any) -> JSONObject:
+def _object(value: JSONValue) -> JSONObject:
     if not isinstance(value, dict):
         raise MalformedProfile("an object is expected")
     return value
 
 
-def _text(value: Any) -> str:
+def _text(value: JSONValue) -> str:
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         raise MalformedProfile(f"a text of at most {MAX_TEXT} characters is expected")
     return value
 
 
-def _texts_by_name(value: Any) -> dict[str, str]:
+def _texts_by_name(value: JSONValue) -> dict[str, str]:
     entries = _object(value)
     if len(entries) > MAX_OUTPUTS:
         raise MalformedProfile(f"at most {MAX_OUTPUTS} entries are allowed")
     return {_text(name): _text(text) for name, text in entries.items()}
 
 
-def _one_of(known: Sequence[str]) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
+def _one_of(known: Sequence[str]) -> Callable[[JSONValue], str]:
+    def read(value: JSONValue) -> str:
         if not isinstance(value, str) or value not in known:
             raise MalformedProfile(f"one of {', '.join(known)} is expected")
         return value
@@ -205,37 +207,37 @@ def _one_of(known: Sequence[str]) -> Callable[[Any], str]:
     return read
 
 
-def _boolean(value: Any) -> bool:
+def _boolean(value: JSONValue) -> bool:
     if not isinstance(value, bool):
         raise MalformedProfile("true or false is expected")
     return value
 
 
-def _integer(value: Any) -> int:
+def _integer(value: JSONValue) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise MalformedProfile("an integer is expected")
     return value
 
 
-def _count(value: Any) -> int:
+def _count(value: JSONValue) -> int:
     if _integer(value) < 0:
         raise MalformedProfile("a count is expected")
     return _integer(value)
 
 
-def _number(value: Any) -> float:
+def _number(value: JSONValue) -> float:
     if not is_number(value):
         raise MalformedProfile("a number is expected")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
-def _share(value: Any) -> float:
+def _share(value: JSONValue) -> float:
     if not 0 <= _number(value) <= 1:
         raise MalformedProfile("a share from 0 to 1 is expected")
     return float(value)
 
 
-def _value(value: Any) -> Any:
+def _value(value: JSONValue) -> Any:
     if isinstance(value, str):
         return _text(value)
     return value if isinstance(value, bool) else _number(value)
@@ -243,7 +245,7 @@ def _value(value: Any) -> Any:
 
 def _check_depth(entries: JSONObject) -> None:
     """Check that unknown keys are not nested too deeply."""
-    level: list[Any] = list(entries.values())
+    level: list[JSONValue] = list(entries.values())
     for _ in range(MAX_DEPTH):
         level = [inner for each in level for inner in _inner(each)]
         if not level:
@@ -251,7 +253,7 @@ def _check_depth(entries: JSONObject) -> None:
     raise MalformedProfile(f"it is nested deeper than {MAX_DEPTH} levels")
 
 
-def _inner(value: Any) -> Sequence[Any]:
+def _inner(value: JSONValue) -> Sequence[Any]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else ()

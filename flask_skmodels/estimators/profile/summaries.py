@@ -15,7 +15,7 @@ import numpy as np
 
 from flask_skmodels.estimators.profile.column_profile import Bins, Frequent, Value
 from flask_skmodels.estimators.profile.rounding import round_number, round_time, unit_of
-from flask_skmodels.schema.types import Array
+from flask_skmodels.schema.types import Array, FieldValue, Keywords
 
 MIN_ROWS = 20  # behind each frequent value and each bin
 MAX_FREQUENT = 50
@@ -115,7 +115,7 @@ class NumberSummary:
             figures = {k: round_number(v, "nearest") for k, v in figures.items() if isfinite(v)}
         return {name: value for name, value in figures.items() if isfinite(value)}
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Keywords:
         """Return the attributes of a column's profile."""
         if not self.count or self.min is None or self.max is None:
             return {}
@@ -166,7 +166,7 @@ class TimeSummary:
         """
         self._numbers.add(values)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Keywords:
         """Return the attributes of a column's profile; times are texts in ISO 8601."""
         low, high = self._numbers.min, self._numbers.max
         if low is None or high is None:
@@ -200,7 +200,7 @@ class ValueCounts:
 
     def __init__(self) -> None:
         self.count = 0
-        self._counts: Counter[Any] = Counter()
+        self._counts: Counter[FieldValue] = Counter()
 
     def add_texts(self, values: Sequence[str]) -> None:
         """Add texts; texts of more than 100 characters are only counted."""
@@ -210,7 +210,7 @@ class ValueCounts:
         self._counts.update(values)
         self._drop_rare_values()
 
-    def add_counts(self, counts: Mapping[Any, int]) -> None:
+    def add_counts(self, counts: Mapping[FieldValue, int]) -> None:
         """Add the number of occurrences of each value."""
         self.count += sum(counts.values())
         self._counts.update(counts)
@@ -223,7 +223,7 @@ class ValueCounts:
             least += 1
             self._counts = Counter({v: n for v, n in self._counts.items() if n >= least})
 
-    def mode(self) -> Any:
+    def mode(self) -> FieldValue:
         """Return the most frequent value, None if there is none."""
         return next((value for value, _ in self._counts.most_common(1)), None)
 
@@ -231,7 +231,7 @@ class ValueCounts:
         """Return the number of occurrences of a value."""
         return self._counts[value]
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Keywords:
         """Return the attributes of a column's profile."""
         frequent = frequent_of(self._counts, self.count)
         first = next(iter(frequent.values), None)
@@ -242,7 +242,7 @@ def _float_type(values: Array) -> Any:
     return np.float32 if values.dtype == np.float32 else np.float64
 
 
-def frequent_of(counts: Mapping[Any, int], total: int) -> Frequent:
+def frequent_of(counts: Mapping[FieldValue, int], total: int) -> Frequent:
     """Return the frequent values, the most frequent first; equal counts keep their order.
 
     :param counts: the number of occurrences of each value
@@ -275,14 +275,14 @@ def bins_with_edges(values: Array, edges: Iterable[float]) -> Bins:
     return Bins(kept, shares)
 
 
-def _quantiles(values: Array) -> list[Any]:
+def _quantiles(values: Array) -> list[FieldValue]:
     """Return the quantiles of sorted values, from the smallest to the largest."""
     bins = min(MAX_BINS, max(1, len(values) // MIN_ROWS))
     positions = np.linspace(0, len(values) - 1, bins + 1).astype(np.int64)
     return list(values[positions].tolist())
 
 
-def _runs(values: Array) -> dict[Any, int]:
+def _runs(values: Array) -> dict[FieldValue, int]:
     """Return the number of occurrences of each value that occurs at least 20 times.
 
     :param values: the values in ascending order

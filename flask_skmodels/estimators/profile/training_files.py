@@ -12,6 +12,7 @@ import orjson
 
 from flask_skmodels.exceptions import ArtifactError, in_one_line
 from flask_skmodels.hints import install_line
+from flask_skmodels.schema.types import ArrowColumn, ArrowSchema, ArrowTable, ArrowType
 
 ROWS = 2**16  # of a batch
 LINES = 10_000  # of a batch of NDJSON
@@ -67,7 +68,7 @@ class TrainingFile:
         with _one_line_errors(self.path):
             yield from self._read(self.path, list(names))
 
-    def _arrow_schema(self) -> Any:
+    def _arrow_schema(self) -> ArrowSchema:
         if self.is_csv:
             return _import("pyarrow.csv").open_csv(self.path).schema
         if self._read is _read_parquet:
@@ -113,7 +114,7 @@ class _one_line_errors:  # noqa: N801 - a context manager, named like those of c
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if isinstance(error, ModuleNotFoundError):
             raise ArtifactError(self._path, str(error)) from error
         if isinstance(error, Exception) and not isinstance(error, ArtifactError):
@@ -121,7 +122,7 @@ class _one_line_errors:  # noqa: N801 - a context manager, named like those of c
             raise ArtifactError(self._path, reason) from error
 
 
-def _pandas_dtypes(schema: Any) -> dict[str, str]:
+def _pandas_dtypes(schema: ArrowSchema) -> dict[str, str]:
     """Return the dtypes of the data frame that was written to a file, if pandas has written it."""
     columns = (schema.pandas_metadata or {}).get("columns", ())
     return {
@@ -150,7 +151,7 @@ def _read_csv(path: Path, names: list[str]) -> Iterator[Batch]:
         yield _columns_of(batch)
 
 
-def _csv_batches(path: Path, names: list[str], types: Mapping[str, Any]) -> Iterator[Any]:
+def _csv_batches(path: Path, names: list[str], types: Mapping[str, Any]) -> Iterator[ArrowTable]:
     csv = _import("pyarrow.csv")
     options = csv.ConvertOptions(
         column_types=types,
@@ -162,7 +163,7 @@ def _csv_batches(path: Path, names: list[str], types: Mapping[str, Any]) -> Iter
         yield from reader
 
 
-def _can_cast(column: Any, kind: Any) -> bool:
+def _can_cast(column: ArrowColumn, kind: ArrowType) -> bool:
     try:
         column.cast(kind)
     except (ValueError, NotImplementedError):  # pyarrow's exceptions are subclasses of these
@@ -196,7 +197,7 @@ def _opened_arrow(source: Any) -> Any:
         return pyarrow.ipc.open_stream(source)
 
 
-def _columns_of(batch: Any) -> Batch:
+def _columns_of(batch: ArrowTable) -> Batch:
     return dict(zip(batch.schema.names, batch.columns, strict=True))
 
 

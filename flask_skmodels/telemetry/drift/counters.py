@@ -21,7 +21,7 @@ import numpy as np
 from flask_skmodels.exceptions import InputError
 from flask_skmodels.inference.prediction import Prediction
 from flask_skmodels.schema.frame import DeferredFrame
-from flask_skmodels.schema.types import Array, FloatArray, ModelInput
+from flask_skmodels.schema.types import Array, FieldValue, FloatArray, ModelInput
 from flask_skmodels.telemetry.drift.bins import NumberBins
 from flask_skmodels.telemetry.drift.counts import (
     REJECTED,
@@ -211,7 +211,9 @@ class Counters:
             codes = (*codes, find(prediction))
         return data + self._no_output, codes, self._without_output
 
-    def _encode_fields(self, X: Any) -> tuple[bytes, list[int]]:
+    def _encode_fields(
+        self, X: Array | DeferredFrame | list[FieldValue]
+    ) -> tuple[bytes, list[int]]:
         """Return the numbers of one row as doubles, and the bins of its other values."""
         if not self.layout.fields:
             return b"", []
@@ -220,7 +222,7 @@ class Counters:
         matrix = X.matrix if isinstance(X, DeferredFrame) else X
         if self._is_all_numbers and matrix is not None and matrix.dtype is _FLOAT64:
             return matrix.tobytes(), []
-        row: Any = _row_of(X) if matrix is None else matrix[0].tolist()
+        row: Any = _row_of(X) if matrix is None else matrix[0].tolist()  # type: ignore[arg-type]
         codes = [codes[row[index]] for index, codes in self._categories]
         if self._times:
             row = list(row)

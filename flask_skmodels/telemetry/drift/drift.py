@@ -8,7 +8,6 @@ from hashlib import sha256
 from math import isnan
 from threading import Lock
 from time import time
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -309,7 +308,7 @@ class Drift(Listener):
         }
         self._listeners.connect(receivers)
 
-    def _on_load(self, sender: Sender, model: Model, version: str | None, **extra: Any) -> None:
+    def _on_load(self, sender: Sender, model: Model, version: str | None, **extra: object) -> None:
         self._adders.pop((model.name, version), None)
         self._forget(model.name)
         found = self._deployments[model.name].versions.loaded(version)
@@ -337,7 +336,7 @@ class Drift(Listener):
                     del self._compared[pair]
 
     def _on_prediction(
-        self, sender: Sender, model: Model, prediction: Prediction, **extra: Any
+        self, sender: Sender, model: Model, prediction: Prediction, **extra: object
     ) -> None:
         if prediction.layout is not None:  # an explanation: its row is counted already
             return
@@ -354,7 +353,7 @@ class Drift(Listener):
             self._compare(sender, prediction, prediction)
 
     def _on_shadow(
-        self, sender: Sender, prediction: Prediction, shadow: Prediction, **extra: Any
+        self, sender: Sender, prediction: Prediction, shadow: Prediction, **extra: object
     ) -> None:
         self._compare(sender, prediction, shadow)
 
@@ -364,7 +363,7 @@ class Drift(Listener):
         model: Model,
         version: str | None,
         errors: Iterable[InputError],
-        **extra: Any,
+        **extra: object,
     ) -> None:
         key = model.name, version
         if key not in self._adders:

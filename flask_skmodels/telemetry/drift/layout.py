@@ -21,7 +21,15 @@ from flask_skmodels.estimators.profile.column_profile import ColumnProfile
 from flask_skmodels.estimators.profile.profile import Profile
 from flask_skmodels.schema.schema import FixedSchema
 from flask_skmodels.schema.tabular import Tabular, matrix_of
-from flask_skmodels.schema.types import Array, FloatArray, ModelInput, ModelOutput
+from flask_skmodels.schema.types import (
+    Array,
+    ColumnValues,
+    FieldValue,
+    FloatArray,
+    ModelInput,
+    ModelOutput,
+    Values,
+)
 from flask_skmodels.telemetry.drift.bins import (
     CategoryBins,
     ColumnBins,
@@ -188,13 +196,13 @@ class BinLayout:
             result[:, index] = floats_of(column, times.get(number))
         return result
 
-    def category_columns(self, X: ModelInput) -> list[tuple[int, Any]]:
+    def category_columns(self, X: ModelInput) -> list[tuple[int, ColumnValues]]:
         """Return the index and the values of each column of X that does not hold numbers."""
         pairs = ((int(index), self.fields[index].source.name) for index in self.categories)
         return [(index, values_in_column(X, index, name)) for index, name in pairs]
 
 
-class Codes(dict[Any, int]):
+class Codes(dict[FieldValue, int]):
     """The index of the bin of each value of a column of categories.
 
     :param bins: the bins of the column
@@ -206,11 +214,11 @@ class Codes(dict[Any, int]):
         self._default = offset + bins.default
         self._missing = offset + bins.missing
 
-    def __missing__(self, value: Any) -> int:
+    def __missing__(self, value: FieldValue) -> int:
         return self._missing if value != value else self._default
 
 
-def count_values(values: Sequence[Any] | Array, codes: Codes, counts: Array) -> None:
+def count_values(values: ColumnValues, codes: Codes, counts: Array) -> None:
     """Add the values of a column of categories to the counts of its bins."""
     plain = values.tolist() if isinstance(values, np.ndarray) else values
     try:
@@ -221,7 +229,7 @@ def count_values(values: Sequence[Any] | Array, codes: Codes, counts: Array) -> 
         counts[codes[value]] += count
 
 
-def values_in_column(X: ModelInput, index: int, name: str) -> Sequence[Any] | Array:
+def values_in_column(X: ModelInput, index: int, name: str) -> ColumnValues:
     """Return the values of one column of X.
 
     :param index: the index of the column
@@ -234,7 +242,7 @@ def values_in_column(X: ModelInput, index: int, name: str) -> Sequence[Any] | Ar
     return [row.get(name) if isinstance(row, Mapping) else row for row in X]
 
 
-def floats_of(values: Sequence[Any] | Array, times: Any) -> FloatArray:
+def floats_of(values: ColumnValues, times: Any) -> FloatArray:
     """Return the values of a column of numbers or times as floats, and nan for any other value."""
     if times is not None:
         plain = values.tolist() if isinstance(values, np.ndarray) else values
@@ -245,7 +253,7 @@ def floats_of(values: Sequence[Any] | Array, times: Any) -> FloatArray:
         return np.array([_float(value) for value in values])
 
 
-def _float(value: Any) -> float:
+def _float(value: FieldValue) -> float:
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -344,7 +352,7 @@ def _outputs(version: ModelVersion, profile: Profile) -> list[Output]:
     return outputs
 
 
-def output_values(output: Output, outputs: ModelOutput, classes: Sequence[Any] | None) -> Any:
+def output_values(output: Output, outputs: ModelOutput, classes: Values | None) -> Any:
     """Return the column of the predictions of one call, None if there is no such column.
 
     :param outputs: the return value of the method

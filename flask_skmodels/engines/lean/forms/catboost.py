@@ -30,7 +30,7 @@ from flask_skmodels.estimators.attributes import shallow_copy
 from flask_skmodels.schema.dtypes import python_values
 from flask_skmodels.schema.fields import NUMBER_KINDS
 from flask_skmodels.schema.frame import DeferredFrame, Fields
-from flask_skmodels.schema.types import Array, ColumnValues, Estimator, ModelInput
+from flask_skmodels.schema.types import Array, ColumnValues, Estimator, FieldValue, ModelInput
 
 _ONE_THREAD = 1
 _METHODS = ("predict", "predict_proba", "predict_log_proba")
@@ -212,7 +212,7 @@ class _Cells:
             cells[:, index] = _with_nan(column)
         return cells
 
-    def _categories_of(self, fields: Fields) -> Sequence[frozenset[Any] | None]:
+    def _categories_of(self, fields: Fields) -> Sequence[frozenset[FieldValue] | None]:
         """Return the known categories of each column of categories, None if any is allowed.
 
         :raises Decline: another column does not hold numbers
@@ -224,9 +224,9 @@ class _Cells:
         return [None if each is None else frozenset(each) for each in known]
 
 
-def _is_category(value: Any, known: frozenset[Any] | None) -> bool:
+def _is_category(value: FieldValue, known: frozenset[FieldValue] | None) -> bool:
     return type(value) in (str, int) and (known is None or value in known)
 
 
-def _with_nan(values: ColumnValues) -> list[Any]:
+def _with_nan(values: ColumnValues) -> list[FieldValue]:
     return [np.nan if value is None else value for value in python_values(values)]

@@ -133,7 +133,7 @@ def _takes_texts(step: Estimator) -> bool:
     return is_a(step, "_VectorizerMixin")
 
 
-def column_selector(indices: Sequence[int], columns: Any) -> Callable[[Any], Any]:
+def column_selector(indices: Sequence[int], columns: Any) -> Callable[[ModelInput], ModelInput]:
     """Return a function that selects columns of X.
 
     :param indices: the indices of the columns

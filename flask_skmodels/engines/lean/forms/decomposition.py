@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import log
-from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -44,7 +43,14 @@ from flask_skmodels.engines.lean.containers import SparseRows
 from flask_skmodels.engines.lean.forms.linear_model import linear_predictor
 from flask_skmodels.engines.lean.pairwise import kernel, of_doubles
 from flask_skmodels.schema.tabular import to_sklearn
-from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput, ModelOutput
+from flask_skmodels.schema.types import (
+    Estimator,
+    EstimatorInput,
+    FloatArray,
+    Keywords,
+    ModelInput,
+    ModelOutput,
+)
 
 OfRows = Callable[[FloatArray], FloatArray]
 
@@ -224,7 +230,7 @@ def latent_dirichlet(estimator: LatentDirichletAllocation, compiler: Compiler) -
     return {"transform": transform}
 
 
-def _counts(X: SparseRows) -> Any:
+def _counts(X: SparseRows) -> EstimatorInput:
     """Return sparse rows as scikit-learn's matrix of doubles."""
     if (finite(X.to_csr().data) < 0).any():
         raise Decline("a value is negative")
@@ -281,7 +287,7 @@ def _other_codes(estimator: Estimator, dictionary: FloatArray) -> OfRows:
         raise Decline("its algorithm has no lean form")
     if alpha is None:
         alpha = getattr(estimator, "alpha", None)
-    options: dict[str, Any] = {
+    options: Keywords = {
         "gram": np.dot(dictionary, dictionary.T) if algorithm != "threshold" else None,
         "algorithm": algorithm,
         "regularization": 1.0 if alpha is None else alpha,

@@ -38,7 +38,7 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import Csr, SparseRows
-from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput
+from flask_skmodels.schema.types import Estimator, FieldValue, FloatArray, ModelInput
 
 Analyzer = Callable[[str], list[str]]
 Normalize = Callable[[Csr], None]
@@ -127,7 +127,7 @@ def _counts(vectorizer: CountVectorizer) -> Callable[[ModelInput], Csr]:
         data: list[int] = []
         ends = [0]
         for text in _texts(X):
-            counts: Counter[Any] = Counter(map(column_of, analyze(text)))
+            counts: Counter[FieldValue] = Counter(map(column_of, analyze(text)))
             counts.pop(None, None)
             found = sorted(counts)
             indices += found

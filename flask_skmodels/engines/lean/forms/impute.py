@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,15 @@ from flask_skmodels.engines.lean.compiler import (
     lean_form,
 )
 from flask_skmodels.engines.lean.containers import ObjectColumns, column_values
-from flask_skmodels.schema.types import BoolArray, Estimator, FloatArray, ModelInput, ModelOutput
+from flask_skmodels.schema.types import (
+    BoolArray,
+    Estimator,
+    FieldValue,
+    FloatArray,
+    ModelInput,
+    ModelOutput,
+    Values,
+)
 
 Mask = Callable[[FloatArray], BoolArray]
 
@@ -76,7 +83,7 @@ def _filled(
     return transform
 
 
-def mask_of(marker: Any) -> Mask:
+def mask_of(marker: FieldValue) -> Mask:
     """Return a function that finds the missing values of an array of doubles.
 
     :param marker: NaN, or the number that marks a missing value
@@ -114,7 +121,7 @@ def _objects(imputer: SimpleImputer) -> Call:
     def transform(X: ModelInput) -> ObjectColumns:
         columns = column_values(X)
         missing = [list(map(is_missing, column)) for column in columns]
-        filled: list[Sequence[Any]] = [
+        filled: list[Values] = [
             _filled_column(columns[index], missing[index], fills[index]) for index in kept
         ]
         return ObjectColumns(filled + [missing[index] for index in indicated])
@@ -122,17 +129,17 @@ def _objects(imputer: SimpleImputer) -> Call:
     return transform
 
 
-def _filled_column(column: Sequence[Any], missing: Sequence[bool], fill: Any) -> Sequence[Any]:
+def _filled_column(column: Values, missing: Sequence[bool], fill: FieldValue) -> Values:
     if True not in missing:
         return column
     return [fill if gap else value for value, gap in zip(column, missing, strict=True)]
 
 
-def _missing_test(marker: Any) -> Callable[[Any], bool]:
+def _missing_test(marker: FieldValue) -> Callable[[FieldValue], bool]:
     if marker != marker:
         return lambda value: bool(value != value)
 
-    def is_missing(value: Any) -> bool:
+    def is_missing(value: FieldValue) -> bool:
         if value != value:
             raise Decline("a value is NaN")
         return bool(value is None if marker is None else value == marker)

@@ -21,9 +21,16 @@ from flask_skmodels.engines.lean.compiler import Compiler, Decline, Methods, lea
 from flask_skmodels.engines.lean.response_values import probabilities_of_two
 from flask_skmodels.estimators.attributes import shallow_copy
 from flask_skmodels.estimators.categories import recorded_categories
-from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput
+from flask_skmodels.schema.types import (
+    Array,
+    Estimator,
+    EstimatorInput,
+    FloatArray,
+    Keywords,
+    ModelInput,
+)
 
-library: Any = import_module("lightgbm.basic")  # LightGBM does not export its C interface
+library = import_module("lightgbm.basic")  # LightGBM does not export its C interface
 
 _NORMAL, _RAW_SCORE = 0, 1  # LightGBM's numbers for the kinds of predictions
 _FLOAT64 = 1  # LightGBM's number for this dtype
@@ -200,14 +207,14 @@ def _row_call() -> Callable[..., int]:
 class _Recorder:
     """Takes the place of a booster, and keeps the options that an estimator passes to it."""
 
-    options: dict[str, Any]
+    options: Keywords
 
-    def predict(self, X: Any, **options: Any) -> FloatArray:
+    def predict(self, X: EstimatorInput, **options: object) -> FloatArray:
         self.options = options
         return np.zeros(len(X))
 
 
-def _options(estimator: Estimator) -> dict[str, Any]:
+def _options(estimator: Estimator) -> Keywords:
     """Return the options with which an estimator calls its booster."""
     duplicate, recorder = shallow_copy(estimator), _Recorder()
     duplicate._Booster = recorder

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
@@ -42,7 +40,7 @@ def one_vs_rest(estimator: OneVsRestClassifier, compiler: Compiler) -> Methods:
     return methods
 
 
-def _index_of_largest(scores: list[Call], X: ModelInput) -> Any:
+def _index_of_largest(scores: list[Call], X: ModelInput) -> ModelOutput:
     """For each row, return the index of the largest score.
 
     If several are equal, return the first of them (before scikit-learn 1.8, the last).

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 
@@ -97,7 +95,7 @@ def categorical_nb(estimator: CategoricalNB, compiler: Compiler) -> Methods:
     return _methods_of_joint(joint, estimator.classes_)
 
 
-def _binarized(threshold: float, X: ModelInput) -> Any:
+def _binarized(threshold: float, X: ModelInput) -> ModelOutput:
     """Return ones for the numbers above a threshold, zeros for the others."""
     if not isinstance(X, SparseRows):
         return (finite(doubles(X)) > threshold).astype(np.float64)

@@ -40,7 +40,7 @@ from flask_skmodels.engines.lean.compiler import (
 )
 from flask_skmodels.engines.lean.containers import Csr
 from flask_skmodels.engines.lean.pairwise import nearest_row
-from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput, ModelOutput
+from flask_skmodels.schema.types import Estimator, FloatArray, Keywords, ModelInput, ModelOutput
 
 Indices = NDArray[np.intp]
 Find = Callable[[FloatArray, int, bool], Any]
@@ -97,7 +97,7 @@ def _brute(estimator: Estimator) -> Find:
     )
 
 
-def _rows_and_metric(estimator: Estimator, reduction: Any) -> tuple[FloatArray, dict[str, Any]]:
+def _rows_and_metric(estimator: Estimator, reduction: Any) -> tuple[FloatArray, Keywords]:
     """Return the fitted rows and the metric of a search without a tree."""
     rows, metric = estimator._fit_X, estimator.effective_metric_
     if not isinstance(rows, np.ndarray) or rows.dtype != np.float64:
@@ -260,7 +260,7 @@ def radius_regressor(estimator: RadiusNeighborsRegressor, compiler: Compiler) ->
     column = values.reshape(-1, 1)
     missing = np.full_like(column[0], np.nan)
 
-    def mean(neighbors: Indices) -> Any:
+    def mean(neighbors: Indices) -> ModelOutput:
         return np.mean(column[neighbors, :], axis=0) if len(neighbors) else missing
 
     return {"predict": lambda X: np.array([mean(each) for each in search(X)]).ravel()}

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import exp
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from flask_skmodels.artifacts.binary import FlatTable
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.joined_trees import MAX_BYTES
 from flask_skmodels.engines.lean.response_values import probabilities_of_two
-from flask_skmodels.schema.types import Array, FloatArray
+from flask_skmodels.schema.types import Array, FieldValue, FloatArray
 
 MAX_ROWS = 32  # with more rows, CatBoost is about as fast
 _MAX_DEPTH = 16  # CatBoost's own limit
@@ -130,7 +129,7 @@ class CategoricalTrees:
         self._numeric = [index for index in range(width) if index not in set(categorical)]
         self._width = width
         self._leaves_of = leaves_of
-        self._results: dict[tuple[Any, ...], Array] = {}
+        self._results: dict[tuple[FieldValue, ...], Array] = {}
         self._most = MAX_BYTES_OF_RESULTS // (4 * max(trees.category_splits, 1))
 
     def __call__(self, cells: Array) -> FloatArray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +79,7 @@ def float32_converter(allow_nan: bool) -> Call:
     return to_float32
 
 
-def are_trees(estimators: Sequence[Any], classes: tuple[type, ...]) -> bool:
+def are_trees(estimators: Sequence[Estimator], classes: tuple[type, ...]) -> bool:
     """Return whether all estimators are trees of the given classes with one output."""
     return all(type(each) in classes and each.n_outputs_ == 1 for each in estimators)
 
@@ -139,7 +138,7 @@ class LeafValues:
 
     def __init__(
         self,
-        trees: Sequence[Any],
+        trees: Sequence[Estimator],
         values: Sequence[Array],
         width: int,
         features: Sequence[Array] | None = None,
@@ -183,7 +182,7 @@ def _values_in(apply: Call, values: Array, features: Array | None, X: Array) -> 
 
 
 def _joined(
-    trees: Sequence[Any],
+    trees: Sequence[Estimator],
     values: Sequence[Array],
     width: int,
     features: Sequence[Array] | None,

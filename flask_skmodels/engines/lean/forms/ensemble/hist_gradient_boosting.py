@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import nan
-from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -27,7 +26,15 @@ from flask_skmodels.engines.lean.joined_trees import (
     sum_in_order,
 )
 from flask_skmodels.schema.tabular import Tabular
-from flask_skmodels.schema.types import Array, Estimator, FloatArray, ModelInput, ModelOutput
+from flask_skmodels.schema.types import (
+    Array,
+    Estimator,
+    FieldValue,
+    FloatArray,
+    ModelInput,
+    ModelOutput,
+    Values,
+)
 
 _FIELDS = NodeFields("left", "right", "feature_idx", "num_threshold")
 
@@ -143,7 +150,7 @@ def _preprocessor(estimator: Estimator) -> Call:
     return preprocess
 
 
-def _codes_of(categories: Array) -> dict[Any, float]:
+def _codes_of(categories: Array) -> dict[FieldValue, float]:
     """Return the code of each category that is not missing."""
     return {
         category: float(code)
@@ -152,7 +159,7 @@ def _codes_of(categories: Array) -> dict[Any, float]:
     }
 
 
-def _column_values(X: ModelInput, index: int) -> Sequence[Any]:
+def _column_values(X: ModelInput, index: int) -> Values:
     if isinstance(X, Tabular):
         return X.column(index)
     column: list[float] = doubles(X)[:, index].tolist()

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 
 from flask_skmodels.engines.lean.compiler import Call, Compiler, Methods, lean_form
-from flask_skmodels.schema.types import Array, ModelInput, ModelOutput
+from flask_skmodels.schema.types import Array, FieldValue, ModelInput, ModelOutput
 
 
 @lean_form(VotingClassifier)
@@ -20,7 +20,7 @@ def voting_classifier(estimator: VotingClassifier, compiler: Compiler) -> Method
         return _soft_voting(each, weights, classes, is_flat=estimator.flatten_transform)
     votes = _predictions(each)
 
-    def winner(row: Array) -> Any:
+    def winner(row: Array) -> FieldValue:
         return np.bincount(row, weights=weights).argmax()
 
     return {

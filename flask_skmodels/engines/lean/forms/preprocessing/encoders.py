@@ -19,7 +19,7 @@ from flask_skmodels.engines.lean.compiler import (
 from flask_skmodels.engines.lean.containers import OneHotRows, column_values
 from flask_skmodels.engines.lean.installed import HAS_SKLEARN_1_8
 from flask_skmodels.schema.frame import DeferredFrame
-from flask_skmodels.schema.types import Estimator, FloatArray, ModelInput
+from flask_skmodels.schema.types import Estimator, FieldValue, FloatArray, ModelInput, Values
 
 _Code = TypeVar("_Code")
 _DROPPED = -1
@@ -37,12 +37,12 @@ class Lookup(Generic[_Code]):
 
     __slots__ = ("_codes", "_nan", "_unknown")
 
-    def __init__(self, codes: Sequence[tuple[Any, _Code]], unknown: _Code | None) -> None:
-        self._codes: Mapping[Any, _Code] = {key: code for key, code in codes if key == key}
+    def __init__(self, codes: Sequence[tuple[FieldValue, _Code]], unknown: _Code | None) -> None:
+        self._codes: Mapping[FieldValue, _Code] = {key: code for key, code in codes if key == key}
         self._nan = next((code for key, code in codes if key != key), unknown)
         self._unknown = unknown
 
-    def __call__(self, value: Any) -> _Code:
+    def __call__(self, value: FieldValue) -> _Code:
         """Return the code of a value.
 
         :raises Decline: the encoder refuses the value
@@ -134,7 +134,7 @@ def target_encoder(encoder: TargetEncoder, compiler: Compiler) -> Methods:
     return {"transform": lambda X: np.array(codes_of(X), dtype=np.float64)}
 
 
-def _multiclass_target(encoder: TargetEncoder) -> Callable[[Any], FloatArray]:
+def _multiclass_target(encoder: TargetEncoder) -> Callable[[ModelInput], FloatArray]:
     count = len(encoder.classes_)
     lookups = [
         Lookup(
@@ -162,13 +162,13 @@ def _encodings(encoder: TargetEncoder, index: int, count: int) -> Sequence[Float
     return encodings
 
 
-def row_encoder(lookups: Lookups) -> Callable[[Any], Sequence[Sequence[Any]]]:
+def row_encoder(lookups: Lookups) -> Callable[[ModelInput], Sequence[Values]]:
     """Return a function that returns the codes of the values of X, row by row.
 
     :param lookups: one for each feature
     """
 
-    def encode(X: ModelInput) -> Sequence[Sequence[Any]]:
+    def encode(X: ModelInput) -> Sequence[Values]:
         if isinstance(X, DeferredFrame) and X.row is not None:
             return _encode_row(lookups, X.row, X.fields.missing)
         if isinstance(X, np.ndarray) and X.dtype.kind == "f":
@@ -187,9 +187,7 @@ def row_encoder(lookups: Lookups) -> Callable[[Any], Sequence[Sequence[Any]]]:
     return encode
 
 
-def _encode_row(
-    lookups: Lookups, row: Sequence[Any], missing: Sequence[Any]
-) -> Sequence[Sequence[Any]]:
+def _encode_row(lookups: Lookups, row: Values, missing: Values) -> Sequence[Values]:
     return [
         [
             lookup(missing_value if value is None else value)

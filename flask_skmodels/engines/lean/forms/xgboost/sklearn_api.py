@@ -10,7 +10,6 @@ import ctypes
 import json
 import logging
 from math import isnan
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ from flask_skmodels.engines.lean.forms.xgboost.xgboost_trees import Function, XG
 from flask_skmodels.engines.lean.joined_trees import MAX_BYTES
 from flask_skmodels.engines.lean.response_values import probabilities_of_two
 from flask_skmodels.estimators.categories import recorded_categories
-from flask_skmodels.schema.types import Array, FloatArray, ModelInput
+from flask_skmodels.schema.types import Array, Estimator, FloatArray, Keywords, ModelInput
 
 _HALF = np.float32(0.5)
 _ARRAY = '{"data":[%d,true],"shape":[%d,%d],"typestr":"<f8","version":3}'
@@ -132,7 +131,7 @@ class _BoosterOutputs:
         return np.array(values[:count], dtype=np.float32).reshape(sizes)
 
 
-def _joined_trees(estimator: XGBModel, booster: Any) -> XGBoostTrees | None:
+def _joined_trees(estimator: XGBModel, booster: Estimator) -> XGBoostTrees | None:
     """Return the trees of a booster, None if only XGBoost itself can predict from them."""
     first, last = estimator._get_iteration_range(None)
     try:
@@ -161,7 +160,7 @@ def _of_floats(name: str) -> Function:
 
 def _options(estimator: XGBModel) -> bytes:
     first, last = estimator._get_iteration_range(None)
-    options: dict[str, Any] = {
+    options: Keywords = {
         "type": _VALUES,
         "training": False,
         "iteration_begin": int(first),

@@ -23,7 +23,7 @@ from flask_skmodels.artifacts.structures.booster_buffers import check_xgboost_le
 from flask_skmodels.engines.lean.compiler import Decline
 from flask_skmodels.engines.lean.forms.tree import joined_tree, new_nodes
 from flask_skmodels.engines.lean.joined_trees import MAX_BYTES
-from flask_skmodels.schema.types import Array, FloatArray
+from flask_skmodels.schema.types import Array, FloatArray, JSONMapping
 
 MAX_CALLS = 64  # of the exponential function; with more calls, XGBoost itself is as fast
 _MAX_EXPONENT = np.float32(88.7)  # XGBoost's own limit
@@ -48,7 +48,7 @@ class XGBoostTrees:
 
     def __init__(
         self,
-        learner: Mapping[str, Any],
+        learner: JSONMapping,
         first: int,
         last: int,
         exponential: Function,
@@ -89,8 +89,8 @@ class XGBoostTrees:
 
 
 def _trees_by_group(
-    booster: Mapping[str, Any], parameters: Mapping[str, Any], first: int, last: int
-) -> tuple[list[Mapping[str, Any]], int]:
+    booster: JSONMapping, parameters: JSONMapping, first: int, last: int
+) -> tuple[list[JSONMapping], int]:
     """Return the trees of some iterations, sorted by group, and the number of groups.
 
     :raises Decline: the booster is of an unknown kind, or the groups have different numbers of
@@ -120,7 +120,7 @@ class _CategorySets:
     :param width: the number of columns of X
     """
 
-    def __init__(self, trees: Sequence[Mapping[str, Any]], width: int) -> None:
+    def __init__(self, trees: Sequence[JSONMapping], width: int) -> None:
         self._sets: dict[tuple[int, bytes], int] = {}
         self._width = width
         self._columns = [self._columns_of(tree) for tree in trees]
@@ -148,7 +148,7 @@ class _CategorySets:
             further = [table.take(_codes(X[:, f], len(table)), axis=0) for f, table in self._tables]
         return np.concatenate([X, *further], axis=1)
 
-    def _columns_of(self, tree: Mapping[str, Any]) -> dict[int, int]:
+    def _columns_of(self, tree: JSONMapping) -> dict[int, int]:
         columns = {}
         starts, sizes = tree["categories_segments"], tree["categories_sizes"]
         for node, start, size in zip(tree["categories_nodes"], starts, sizes, strict=True):
@@ -201,7 +201,7 @@ def _codes(column: Floats, count: int) -> Array:
     return codes
 
 
-def _join(trees: Sequence[Mapping[str, Any]], sets: _CategorySets) -> tuple[Any, Floats]:
+def _join(trees: Sequence[JSONMapping], sets: _CategorySets) -> tuple[Any, Floats]:
     """Return the joined trees, and the value of each of their nodes."""
     nodes = [_nodes(tree, sets.columns(index)) for index, tree in enumerate(trees)]
     if sum(each.nbytes for each in nodes) > MAX_BYTES:
@@ -211,7 +211,7 @@ def _join(trees: Sequence[Mapping[str, Any]], sets: _CategorySets) -> tuple[Any,
     return joined, np.concatenate([np.zeros(len(trees) - 1, dtype=np.float32), *values])
 
 
-def _nodes(tree: Mapping[str, Any], columns: Mapping[int, int]) -> Array:
+def _nodes(tree: JSONMapping, columns: Mapping[int, int]) -> Array:
     """Return the nodes of a tree as scikit-learn stores them.
 
     :param columns: the additional column of each split on categories
