@@ -287,7 +287,7 @@ class SKModels:
         version: str | None,
         app: Flask | None,
     ) -> Scorer:
-        """Return a scorer; see :meth:`Model.scorer`."""
+        """Return a scorer, for :meth:`Model.scorer`."""
         from flask_skmodels.bulk.scorer import Scorer
         from flask_skmodels.bulk.shipped_model import ShippedModel
 
@@ -302,7 +302,7 @@ class SKModels:
         return Scorer(shipped, wanted, keep)
 
     def form(self, name: str, *, version: str | None, app: Flask | None) -> Any:
-        """Return a form class of Flask-WTF; see :meth:`Model.form`."""
+        """Return a form class of Flask-WTF, for :meth:`Model.form`."""
         try:
             from flask_skmodels.pages.wtf_form import form_class
         except ImportError as error:

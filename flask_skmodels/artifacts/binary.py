@@ -9,13 +9,13 @@ import numpy as np
 
 from flask_skmodels.schema.types import Array
 
-_MAX_VARINT_BYTES = 10  # bytes
+_MAX_VARINT_BYTES = 10
 
 
 def read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
     """Return an integer that is written with seven bits in each byte, and the position after it.
 
-    :raises struct.error: the data end before it does, or it is longer than 64 bits
+    :raises struct.error: the data end before it does, or it is longer than ten bytes
     """
     value = 0
     for index, byte in enumerate(data[position : position + _MAX_VARINT_BYTES]):

@@ -146,8 +146,11 @@ class CheckedFile:
         :raises ArtifactError: the file is refused, or it contains nothing that can be served
         """
         estimator, version = _parse(self.path, self.policy, self.read)
-        check_structures(self.path, estimator)
-        _check_estimator(self.path, estimator)
+        try:
+            check_structures(self.path, estimator)
+            _check_estimator(self.path, estimator)
+        except OSError as error:  # raised by the object, not by the file that is open
+            raise ArtifactError(self.path, f"it cannot be loaded: {in_one_line(error)}") from error
         if self.described is not None:
             self.described.check(estimator)
         return Loaded(

@@ -8,6 +8,7 @@ loaded.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def read_onnx(path: Path, data: bytes) -> OnnxModel:
 
     try:
         return OnnxModel(path, data)
-    except (DecodeError, ValueError, IndexError, KeyError) as error:
+    except (DecodeError, ValueError, IndexError, KeyError, struct.error) as error:
         raise ArtifactError(path, f"it is not a file of ONNX: {in_one_line(error)}") from error
 
 

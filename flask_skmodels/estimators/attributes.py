@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -67,14 +66,9 @@ def extends_sklearn(estimator: Estimator) -> bool:
     return any("fit" in vars(cls) for cls in mro if _is_defined_in_sklearn(cls))
 
 
-def sklearn_classes(estimator: Estimator) -> tuple[str, ...]:
+def sklearn_classes(estimator: Estimator) -> list[str]:
     """Return the names of the scikit-learn classes that an estimator is an instance of."""
-    return _sklearn_classes(type(estimator))  # type: ignore[arg-type]  # mypy: not Hashable
-
-
-@lru_cache(maxsize=256)
-def _sklearn_classes(cls: type) -> tuple[str, ...]:
-    return tuple(each.__name__ for each in cls.__mro__ if _is_defined_in_sklearn(each))
+    return [cls.__name__ for cls in type(estimator).__mro__ if _is_defined_in_sklearn(cls)]
 
 
 def is_a(estimator: Estimator, *names: str) -> bool:

@@ -42,7 +42,8 @@ class MeasuredCases:
         try:
             return (yield)
         finally:
-            self._controller.resume()
+            if not self._controller.started:  # the marker no_cover has resumed it
+                self._controller.resume()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
