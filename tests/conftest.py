@@ -15,11 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 HAS_LANE = version("flask").startswith("3.1.")
 collect_ignore = [] if HAS_LANE else ["web/test_fast_lane.py"]
 
-pytest_plugins = (
-    "tests.support.measured_cases",
-    "tests.support.selection",
-    "tests.support.skips",
-)
+pytest_plugins = ("tests.support.selection", "tests.support.skips")
 
 
 @pytest.hookimpl(trylast=True)
