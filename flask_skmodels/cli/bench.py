@@ -74,8 +74,8 @@ def bench_command(
     """Measure how fast a model predicts.
 
     NAME is the name of the model. The command generates rows that match the schema and predicts
-    them as JSON requests, without a server. The last columns show how the time of a request is
-    divided. What is left of the 100% is spent on the record of the prediction.
+    them as JSON requests, without a server. The last columns show the share of a request's time
+    that each step takes. The rest, up to 100%, is other work of the library.
 
     No signals are sent, so that no receiver of the application stores made-up rows. With
     --with-signals the signals are sent, and a column shows how much of the time the receivers use.

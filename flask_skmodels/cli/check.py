@@ -35,8 +35,8 @@ def check_command(as_json: bool) -> None:
 
     The command loads each version and predicts the examples of its model. It prints one line for
     each version, with its engine, and the reason if that is not the fast engine, lean. It also
-    prints one line for each format whose library is not installed, one for each URL that both a
-    model and a view of the application use, and one for each model that says whether the fast lane
+    prints one line for each format whose library is not installed, and one for each URL that both a
+    model and a view of the application use. Last, a line for each model says whether the fast lane
     (predictions without Flask's dispatch) is on, or what keeps it off. The exit status is 1 if a
     version cannot be served.
 

@@ -33,8 +33,8 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 def doctor_command(context: click.Context, as_json: bool) -> None:
     """Show what is installed, what runs, and what is unsafe.
 
-    The command prints one screen: the versions of the libraries, the extras that are not installed
-    with the command that installs each, the engine of each model and why it is not lean (the fast
+    The command prints one screen: the versions of the libraries, each extra that is not installed
+    and the command that installs it, the engine of each model and why it is not lean (the fast
     engine), the settings that differ from their defaults, how much memory the settings of gunicorn
     allow, and what is unsafe. If the application cannot be loaded, the command still runs and says
     why.
@@ -171,8 +171,8 @@ def memory_lines(memory: JSONMapping) -> Iterator[str]:
         yield f"{who}: at most {_size(memory['all_workers'])}{shared}"
     where = " in each worker" if workers is None else ""
     yield (
-        f"requests in progress: at most {_size(memory['bodies'])} more{where} "
-        f"({_size(memory['largest_body'])} each, MAX_CONTENT_LENGTH)"
+        f"requests in progress: their bodies take at most {_size(memory['bodies'])} more{where} "
+        f"({_size(memory['largest_body'])} for each body, MAX_CONTENT_LENGTH)"
     )
 
 

@@ -231,8 +231,8 @@ def _requirements(project: Project) -> Iterator[str]:
     own = requirement(",".join(extras))
     if not own.startswith("Flask-SKModels"):
         yield (
-            "# The next line is a folder on this machine. For an image, put a wheel of it here "
-            "instead."
+            "# The next line installs Flask-SKModels from a folder on this machine. For an image, "
+            "replace it with the path of a wheel built from that folder."
         )
     yield own
     yield "gunicorn"

@@ -31,9 +31,9 @@ def pin_command(path: Path, root: Path | None, as_json: bool) -> None:
     Python. For a folder, it prints a list of digests that sha256sum can check. For a list that is
     named SHA256SUMS, it prints the setting that pins the list. No file is loaded.
 
-    The paths that it prints are relative to the folder of the application, or to --root, if the
-    file is in that folder, otherwise absolute. The paths in a list are relative to the working
-    directory, so write the list there.
+    In a declaration or a setting, the path is relative to the folder of the application, or to
+    --root, if the file is in that folder, otherwise absolute. In a list, each path begins with PATH
+    as you typed it. If PATH is relative, write the list to the working directory.
 
     \b
     Examples:

@@ -95,8 +95,8 @@ def score_command(
     """Score all rows of files, of any size.
 
     NAME is the name of the model. SOURCE is a file, folder, glob or URL of Parquet, Arrow, CSV or
-    NDJSON, the URL of a database, or - for standard input. SINK is a file if its name has a known
-    suffix, else a folder; the URL of a database; or - for standard output.
+    NDJSON, the URL of a database, or - for standard input. SINK is - for standard output, the URL
+    of a database, a file if its name has a known suffix, or otherwise a folder.
 
     Exit status: 0 done, 1 failed, 2 wrong usage, 3 too many rejected rows, 130 interrupted. After
     1, 3 and 130, the same command with --resume continues where the run ended.

@@ -26,7 +26,10 @@ def json_rows(X: ModelInput, width: int) -> list[JSONValue]:
 
 
 def json_outputs(outputs: ModelOutput) -> list[JSONValue] | None:
-    """Return outputs as a list with an entry for each row; for several outputs, a list of lists."""
+    """Return outputs as a list with an entry for each row.
+
+    If the estimator has several outputs, return one such list for each of them.
+    """
     if outputs is None:
         return None
     if is_multi_output(outputs):

@@ -117,7 +117,7 @@ class VersionLoader:
         return copy(named)
 
     def reject_all(self, label: str | None, error: SKModelsError) -> SKModelsError:
-        """Record why no file can serve, to be reported once for each reason.
+        """Record why no file can serve; it is reported unless the last reason was the same.
 
         :param label: the version that the model is pinned to, None if it is not pinned
         :returns: the exception to raise

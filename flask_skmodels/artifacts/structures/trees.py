@@ -1,4 +1,4 @@
-"""Decision trees, and the ensembles that call their native code without a check of X."""
+"""Checks of decision trees, and of ensembles that call native code without checking X."""
 
 from __future__ import annotations
 

@@ -34,7 +34,10 @@ def sample_texts(vectorizer: Estimator) -> list[str]:
 
 
 def _joined(terms: Sequence[str], turn: int) -> str:
-    """Return a text of terms; each turn has different spaces, letters or repeated words."""
+    """Join terms into one text.
+
+    ``turn`` selects the separator, upper or title case, and whether some terms are repeated.
+    """
     if turn == 0:
         return " ".join(terms)
     if turn == 1:

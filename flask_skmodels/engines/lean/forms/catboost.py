@@ -196,7 +196,8 @@ class _Cells:
     def __call__(self, X: ModelInput) -> Array:
         """Return an array of shape (rows, columns).
 
-        :raises Decline: a category is missing or a float, or X is not a data frame
+        :raises Decline: X is not a data frame; or a category is missing, is neither a text nor an
+            integer, or is not one of the known categories
         """
         if not isinstance(X, DeferredFrame) or len(X.fields) != self._width:
             raise Decline("X is not a data frame")

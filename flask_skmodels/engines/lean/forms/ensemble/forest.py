@@ -89,7 +89,7 @@ def isolation_forest(estimator: IsolationForest, compiler: Compiler) -> Methods:
 
 @lean_form(RandomTreesEmbedding)
 def random_trees_embedding(estimator: RandomTreesEmbedding, compiler: Compiler) -> Methods:
-    """Write a one for the leaf of each tree, in the columns of the one-hot encoder."""
+    """For each row, write a one in the column of the leaf that the row reaches in each tree."""
     trees, encoder = estimator.estimators_, estimator.one_hot_encoder_
     if encoder.drop is not None or encoder._infrequent_enabled:
         raise Decline("its encoder drops some leaves of the trees")
