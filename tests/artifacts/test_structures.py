@@ -505,7 +505,7 @@ def in_last_tree(old: str, new: str) -> Callable[[dict[str, Any]], object]:
     [
         ("cat_boundaries=0 ", "cat_boundaries=-1 ", "cat_boundaries decreases"),
         ("cat_boundaries=0 ", "cat_boundaries=", "cat_boundaries has the shape"),
-        ("cat_threshold=", "cat_threshold=x", "something else than numbers"),
+        ("cat_threshold=", "cat_threshold=x", "something other than numbers"),
         ("cat_threshold=", "cat_threshold=\nx=", "cat_threshold is too short"),
         ("num_features=", "num_features=9 ", "num_features has the shape"),
         ("leaf_features=", "leaf_features=1 ", "leaf_features has the wrong length"),
